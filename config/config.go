@@ -1,0 +1,242 @@
+// Package config reads every setting of the operator from the environment. It is the only place that does.
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Config is every setting. Names are the reference operator's, so that its chart's pod spec works unchanged; the table
+// in README.md says what each does. A field without an env tag is derived.
+type Config struct {
+	AutoManagePools bool `env:"AUTOMANAGEPOOLS"` // true: central mode, false: edge mode
+
+	ControllerURI         string `env:"COMMUNICATIONCONTROLLERURI"`
+	WorkloadControllerURI string `env:"WORKLOADCOMMUNICATIONCONTROLLERURI"`
+	PoolNamespace         string `env:"POOLNAMESPACE" envDefault:"octo"`
+	PlatformNamespace     string `env:"PLATFORMNAMESPACE"`
+	WatchNamespace        string `env:"WATCHNAMESPACE"` // empty: all namespaces
+	PoolRetrySeconds      int    `env:"POOLREGISTRATIONRETRYSECONDS" envDefault:"30"`
+
+	InstancePrefix         string   `env:"INSTANCEPREFIX"`
+	ImagePullSecretName    string   `env:"IMAGEPULLSECRETNAME"`
+	ImageRegistry          string   `env:"IMAGEREGISTRY"`
+	ReportingServiceURI    string   `env:"REPORTINGSERVICEURI"`
+	AuthURI                string   `env:"AUTHURI"`
+	AdditionalValidIssuers []string // OPERATOR__ADDITIONALVALIDISSUERS__0, __1, …
+
+	Broker              Broker
+	RootCACertificate   string `env:"ROOTCACERTIFICATE"` // PEM
+	ClusterDependencies ClusterDependencies
+	ClusterSecrets      ClusterSecrets
+	Ingress             Ingress
+	Helm                Helm
+
+	StateDir       string `env:"STATEDIR" envDefault:"/var/lib/octo-operator"`
+	ScriptsDir     string `env:"SCRIPTSDIR"`
+	Concurrency    int    `env:"CONCURRENCY" envDefault:"4"`
+	KeepRuns       int    `env:"KEEPRUNS" envDefault:"100"`
+	KeepFailedRuns Hours  `env:"KEEPFAILEDHOURS" envDefault:"24"`
+	LogFormat      string `env:"LOGFORMAT" envDefault:"text"`
+	LogLevel       string `env:"LOGLEVEL" envDefault:"info"`
+	InsecureTLS    bool   `env:"INSECURESKIPVERIFY"` // the controller's certificate is not verified
+	HTTPAddress    string // KESTREL__ENDPOINTS__HTTP__URL as host:port; empty: no health endpoint
+}
+
+// Hours is a whole number of hours in the environment.
+type Hours time.Duration
+
+// UnmarshalText reads a whole number of hours.
+func (h *Hours) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number of hours", text)
+	}
+	*h = Hours(time.Duration(n) * time.Hour)
+	return nil
+}
+
+// Broker is how pools reach RabbitMQ.
+type Broker struct {
+	Host        string `env:"BROKERHOST"`
+	VirtualHost string `env:"BROKERVIRTUALHOST"`
+	Port        int    `env:"BROKERPORT"`
+	User        string `env:"BROKERUSER"`
+	Password    string `env:"BROKERPASSWORD"`
+}
+
+// ClusterDependencies are the cluster's own services, passed on to every workload's values.
+type ClusterDependencies struct {
+	MongoDBHost                    string `env:"MONGODBHOST"`
+	MongoDBReplicaSet              string `env:"MONGODBREPLICASET"`
+	RabbitMQHost                   string `env:"RABBITMQHOST"`
+	RabbitMQUser                   string `env:"RABBITMQUSER"`
+	StreamDataHost                 string `env:"STREAMDATAHOST"`
+	StreamDataUser                 string `env:"STREAMDATAUSER"`
+	SystemDatabaseName             string `env:"SYSTEMDATABASENAME"`
+	StreamDataSchemaInstancePrefix string `env:"STREAMDATASCHEMAINSTANCEPREFIX"`
+}
+
+// ClusterSecrets go only to workloads that ask for them (receivesClusterSecrets).
+type ClusterSecrets struct {
+	MongoDBUserPassword  string `env:"MONGODBUSERPASSWORD"`
+	MongoDBAdminPassword string `env:"MONGODBADMINPASSWORD"`
+	StreamDataPassword   string `env:"STREAMDATAPASSWORD"`
+}
+
+// Ingress is what every workload with an ingress gets.
+type Ingress struct {
+	ClassName     string       `env:"CLASSNAME"`
+	ClusterIssuer string       `env:"CLUSTERISSUER"`
+	TLS           *bool        `env:"TLS"`
+	Annotations   []Annotation `envPrefix:"ANNOTATIONS__"`
+}
+
+// Annotation is OPERATOR__INGRESS__ANNOTATIONS__n__NAME and __VALUE. The library joins the index with one underscore,
+// .NET with two: hence the leading one.
+type Annotation struct {
+	Name  string `env:"_NAME"`
+	Value string `env:"_VALUE"`
+}
+
+// Helm is how helm is called.
+type Helm struct {
+	ForceConflicts bool          `env:"FORCECONFLICTS"`
+	Timeout        time.Duration `env:"TIMEOUT" envDefault:"5m"`
+	PlainHTTP      bool          `env:"PLAINHTTP"` // oci:// registries without TLS
+}
+
+// Load reads the settings from environ ("NAME=value" each). Names are case-insensitive, as in .NET. The error names
+// every setting that is wrong, not only the first.
+func Load(environ []string) (Config, error) {
+	vars := upperCaseNames(environ)
+	for alias, name := range map[string]string{
+		"OPERATOR__AUTOMANAGEDEPLOYMENTSITES": "OPERATOR__AUTOMANAGEPOOLS",
+		"OPERATOR__DEPLOYMENTSITENAMESPACE":   "OPERATOR__POOLNAMESPACE",
+	} {
+		if value := vars[alias]; value != "" && vars[name] == "" {
+			vars[name] = value
+		}
+	}
+	c, err := parse(vars)
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the settings: %w", err)
+	}
+	c.HTTPAddress, err = listenAddress(vars["KESTREL__ENDPOINTS__HTTP__URL"], ":5000")
+	if err := errors.Join(err, c.check()); err != nil {
+		return Config{}, fmt.Errorf("cannot use the settings: %w", err)
+	}
+	return c, nil
+}
+
+func parse(vars map[string]string) (Config, error) {
+	var c Config
+	sections := []struct {
+		into   any
+		prefix string
+	}{
+		{&c, "OPERATOR__"},
+		{&c.Broker, "OPERATOR__"},
+		{&c.ClusterDependencies, "OPERATOR__CLUSTERDEPENDENCIES__"},
+		{&c.ClusterSecrets, "OPERATOR__CLUSTERSECRETS__"},
+		{&c.Ingress, "OPERATOR__INGRESS__"},
+		{&c.Helm, "OPERATOR__HELM__"},
+	}
+	for _, s := range sections {
+		if err := env.ParseWithOptions(s.into, env.Options{Environment: vars, Prefix: s.prefix}); err != nil {
+			return Config{}, err
+		}
+	}
+	for i := 0; ; i++ {
+		issuer, ok := vars["OPERATOR__ADDITIONALVALIDISSUERS__"+strconv.Itoa(i)]
+		if !ok {
+			break
+		}
+		c.AdditionalValidIssuers = append(c.AdditionalValidIssuers, issuer)
+	}
+	return c, nil
+}
+
+func upperCaseNames(environ []string) map[string]string {
+	vars := make(map[string]string, len(environ))
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		vars[strings.ToUpper(name)] = value
+	}
+	return vars
+}
+
+func (c *Config) check() error {
+	var errs []error
+	wrong := func(name, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("OPERATOR__%s: %s", name, fmt.Sprintf(format, args...)))
+	}
+	if c.ControllerURI != "" {
+		if u, err := url.Parse(c.ControllerURI); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			wrong("COMMUNICATIONCONTROLLERURI", "%q is not an http or https URL", c.ControllerURI)
+		}
+	}
+	if c.RootCACertificate != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
+		wrong("ROOTCACERTIFICATE", "holds no PEM certificate")
+	}
+	if c.Concurrency < 1 {
+		wrong("CONCURRENCY", "%d is less than 1", c.Concurrency)
+	}
+	if c.PoolRetrySeconds < 1 {
+		wrong("POOLREGISTRATIONRETRYSECONDS", "%d is less than 1", c.PoolRetrySeconds)
+	}
+	if c.Helm.Timeout < time.Second {
+		wrong("HELM__TIMEOUT", "%s is less than 1s", c.Helm.Timeout)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		wrong("LOGFORMAT", "%q is neither text nor json", c.LogFormat)
+	}
+	// helm splits the argument of -f at commas, and every values file lies below the state directory.
+	if strings.ContainsAny(c.StateDir, ",\n") || !filepath.IsAbs(c.StateDir) {
+		wrong("STATEDIR", "%q is not an absolute path without a comma", c.StateDir)
+	}
+	if c.ScriptsDir != "" && !filepath.IsAbs(c.ScriptsDir) {
+		wrong("SCRIPTSDIR", "%q is not an absolute path", c.ScriptsDir)
+	}
+	return errors.Join(errs...)
+}
+
+// listenAddress turns an ASP.NET Core URL (http://+:5000, http://*:5000, http://0.0.0.0:5000) into host:port.
+func listenAddress(kestrel, fallback string) (string, error) {
+	if kestrel == "" {
+		return fallback, nil
+	}
+	u, err := url.Parse(strings.NewReplacer("//+", "//", "//*", "//").Replace(kestrel))
+	if err != nil || u.Port() == "" {
+		return "", fmt.Errorf("KESTREL__ENDPOINTS__HTTP__URL: %q is not a URL with a port, such as http://+:5000", kestrel)
+	}
+	return u.Host, nil
+}
+
+// Secrets are the settings that must never be printed.
+func (c *Config) Secrets() []string {
+	return []string{c.Broker.Password, c.ClusterSecrets.MongoDBUserPassword, c.ClusterSecrets.MongoDBAdminPassword,
+		c.ClusterSecrets.StreamDataPassword}
+}
+
+// HTTPClient verifies servers by the system's root certificates and OPERATOR__ROOTCACERTIFICATE.
+func (c *Config) HTTPClient() (*http.Client, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the system's root certificates: %w", err)
+	}
+	roots.AppendCertsFromPEM([]byte(c.RootCACertificate))
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	return &http.Client{Transport: transport}, nil
+}

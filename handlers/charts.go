@@ -1,0 +1,255 @@
+package handlers
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"octo-operator/config"
+	"octo-operator/hub"
+	"octo-operator/scripts"
+)
+
+// chart is a pulled chart: chart.tgz in the run directory, and what the merge needs of it.
+type chart struct {
+	version string
+	values  []byte // values.yaml
+	schema  []byte // values.schema.json
+}
+
+// charts keeps the archives of pulled charts. helm downloads a repository's whole index for each pull; here the index is
+// asked for with its ETag, and while it has not changed, neither has any chart in it. An oci:// registry has no index:
+// there helm pulls each time.
+type charts struct {
+	dir       string
+	http      *http.Client
+	plainHTTP bool
+	writing   sync.Mutex
+}
+
+const (
+	indexTimeout = 10 * time.Second
+	unusedChart  = 7 * 24 * time.Hour
+)
+
+func openCharts(settings config.Config) (*charts, error) {
+	dir := filepath.Join(settings.StateDir, "charts")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make a cache for charts: %w", err)
+	}
+	client, err := settings.HTTPClient()
+	if err != nil {
+		return nil, err
+	}
+	client.Timeout = indexTimeout
+	return &charts{dir: dir, http: client, plainHTTP: settings.Helm.PlainHTTP}, nil
+}
+
+// fetch puts the event's chart into the run directory.
+func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
+	if err := t.Remove("chart.tgz", "pull"); err != nil { // of an earlier life that was killed
+		return chart{}, err
+	}
+	cached := filepath.Join(c.dir, cacheKey(w))
+	state, unchanged := c.indexState(ctx, w, cached)
+	if !unchanged || !linkOrCopy(cached+".tgz", t.Path("chart.tgz")) {
+		if err := c.pull(ctx, h, t, w); err != nil {
+			return chart{}, err
+		}
+		c.keep(t.Path("chart.tgz"), cached, state)
+	}
+	return readChart(t.Path("chart.tgz"))
+}
+
+func cacheKey(w hub.WorkloadDeployed) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{w.RepositoryURL, w.RepositoryUsername, w.RepositoryPassword, w.ChartName, w.ChartVersion}, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// indexState asks the repository whether its index is still the one that the cached chart was pulled with. Whatever goes
+// wrong means "no": helm then says what is wrong.
+func (c *charts) indexState(ctx context.Context, w hub.WorkloadDeployed, cached string) (state string, unchanged bool) {
+	if strings.HasPrefix(w.RepositoryURL, "oci:") {
+		return "", false
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(w.RepositoryURL, "/")+"/index.yaml", nil)
+	if err != nil {
+		return "", false
+	}
+	if w.RepositoryUsername != "" {
+		request.SetBasicAuth(w.RepositoryUsername, w.RepositoryPassword)
+	}
+	if old, err := os.ReadFile(cached + ".index"); err == nil {
+		etag, modified, _ := strings.Cut(string(old), "\n")
+		setHeader(request.Header, "If-None-Match", etag)
+		setHeader(request.Header, "If-Modified-Since", modified)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return "", false
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusNotModified {
+		return "", true
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", false
+	}
+	return response.Header.Get("ETag") + "\n" + response.Header.Get("Last-Modified"), false
+}
+
+func setHeader(header http.Header, name, value string) {
+	if value != "" {
+		header.Set(name, value)
+	}
+}
+
+// keep remembers an archive and the state of the index it came from. A cache that cannot be written costs time only.
+func (c *charts) keep(archive, cached, state string) {
+	if strings.TrimSpace(state) == "" {
+		return
+	}
+	c.writing.Lock() // an archive must not meet another's index
+	defer c.writing.Unlock()
+	_ = os.Remove(cached + ".index")
+	_ = os.Remove(cached + ".tgz")
+	if linkOrCopy(archive, cached+".tgz") {
+		_ = os.WriteFile(cached+".index", []byte(state), 0o600)
+	}
+}
+
+// prune forgets charts that were pulled long ago.
+func (c *charts) prune() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	files, _ := filepath.Glob(filepath.Join(c.dir, "*"))
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) > unusedChart {
+			_ = os.Remove(file)
+		}
+	}
+}
+
+// linkOrCopy makes to the same file as from: a link costs no disk.
+func linkOrCopy(from, to string) bool {
+	if os.Link(from, to) == nil {
+		return true
+	}
+	content, err := os.ReadFile(from)
+	return err == nil && os.WriteFile(to, content, 0o600) == nil
+}
+
+// pull lets helm fetch the chart.
+func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) error {
+	if err := c.writeCredentials(t, w); err != nil {
+		return err
+	}
+	err := h.script(ctx, t, scripts.ChartPull, map[string]string{
+		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
+		"REPOSITORY": w.RepositoryURL, "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion,
+		"PLAIN_HTTP": strconv.FormatBool(c.plainHTTP),
+	})
+	if err != nil {
+		return fmt.Errorf("cannot get chart %s %s from %s: %w", w.ChartName, w.ChartVersion, w.RepositoryURL, err)
+	}
+	return nil
+}
+
+// writeCredentials puts the repository's credentials into the files that helm reads them from.
+func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed) error {
+	if w.RepositoryUsername == "" && w.RepositoryPassword == "" {
+		return nil
+	}
+	repository, err := url.Parse(w.RepositoryURL)
+	if err != nil {
+		return err
+	}
+	if repository.Scheme == "oci" {
+		auth := base64.StdEncoding.EncodeToString([]byte(w.RepositoryUsername + ":" + w.RepositoryPassword))
+		text, err := json.Marshal(map[string]any{"auths": map[string]any{repository.Host: map[string]any{"auth": auth}}})
+		return errors.Join(err, t.Write("registry.json", text))
+	}
+	text, err := yaml.Marshal(map[string]any{"apiVersion": "v1", "repositories": []any{map[string]any{
+		"name": "workload", "url": w.RepositoryURL, "username": w.RepositoryUsername, "password": w.RepositoryPassword,
+	}}})
+	return errors.Join(err, t.Write("repositories.yaml", text))
+}
+
+// maxChartFile bounds what is read of one file of a chart; Helm's own limit is the same.
+const maxChartFile = 5 << 20
+
+// readChart reads the version, the default values and the schema of a chart archive.
+func readChart(archive string) (chart, error) {
+	fail := func(err error) (chart, error) {
+		return chart{}, fmt.Errorf("cannot read the chart %s: %w", archive, err)
+	}
+	f, err := os.Open(archive)
+	if err != nil {
+		return fail(err)
+	}
+	defer f.Close()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		return fail(err)
+	}
+	var c chart
+	files := tar.NewReader(unzipped)
+	for {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return c, nil
+		}
+		if err != nil {
+			return fail(err)
+		}
+		if err := c.take(header.Name, files); err != nil {
+			return fail(err)
+		}
+	}
+}
+
+// take reads the files at the chart's top level: NAME/values.yaml, not those of its subcharts.
+func (c *chart) take(name string, content io.Reader) error {
+	_, file, _ := strings.Cut(path.Clean(name), "/")
+	if file != "Chart.yaml" && file != "values.yaml" && file != "values.schema.json" {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(content, maxChartFile+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > maxChartFile {
+		return fmt.Errorf("%s is larger than %d bytes", name, maxChartFile)
+	}
+	switch file {
+	case "values.yaml":
+		c.values = text
+	case "values.schema.json":
+		c.schema = text
+	default:
+		var meta struct{ Version string }
+		if err := yaml.Unmarshal(text, &meta); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		c.version = meta.Version
+	}
+	return nil
+}

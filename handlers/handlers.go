@@ -1,0 +1,222 @@
+// Package handlers does what the controller asks for: one file per callback. Each event becomes a run directory, waits
+// in its lane, and a script runs in it.
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"octo-operator/config"
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/kube"
+	"octo-operator/runs"
+	"octo-operator/scripts"
+)
+
+// Controller is what handlers tell the controller.
+type Controller interface {
+	RegisterPool(hub.Pool)
+	UnregisterPool(hub.Pool)
+	Report(hub.Report)
+}
+
+// Handlers takes events and carries them out.
+type Handlers struct {
+	settings   config.Config
+	runs       *runs.Store
+	scripts    scripts.Set
+	kubectl    kube.Kubectl
+	helmMajor  func() (string, error)
+	charts     *charts
+	controller Controller
+	lanes      *lanes
+	log        *slog.Logger
+	env        []string // of every script and command
+}
+
+// New prepares the state directory. Events run until ctx ends.
+func New(ctx context.Context, settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
+	store, err := runs.Open(settings.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	set, err := scripts.Install(settings.StateDir, settings.ScriptsDir)
+	if err != nil {
+		return nil, err
+	}
+	env, err := toolEnv(environ, settings)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handlers{
+		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env,
+		kubectl:   kube.Kubectl{Env: env, Log: log},
+		helmMajor: sync.OnceValues(func() (string, error) { return askHelmMajor(env) }),
+		lanes:     newLanes(ctx, settings.Concurrency),
+	}
+	h.charts, err = openCharts(settings)
+	return h, err
+}
+
+// toolEnv is the environment of helm and kubectl: an allowlist, because the operator's own holds secrets, and homes of
+// their own, because the user's may not be writable or may hold plugins.
+func toolEnv(environ []string, settings config.Config) ([]string, error) {
+	home := filepath.Join(settings.StateDir, "helm")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make a home for helm: %w", err)
+	}
+	env := append(exec.AllowEnv(environ, exec.DefaultEnv...),
+		"HELM_CACHE_HOME="+filepath.Join(home, "cache"),
+		"HELM_CONFIG_HOME="+filepath.Join(home, "config"),
+		"HELM_DATA_HOME="+filepath.Join(home, "data"),
+		"KUBECACHEDIR="+filepath.Join(settings.StateDir, "kube"),
+	)
+	if settings.RootCACertificate == "" {
+		return env, nil
+	}
+	// Go programs read this file and, besides, the system's certificate directory: the authority is an additional one.
+	file := filepath.Join(settings.StateDir, "root-ca.pem")
+	if err := os.WriteFile(file, []byte(settings.RootCACertificate), 0o600); err != nil {
+		return nil, fmt.Errorf("cannot keep the root certificate for helm: %w", err)
+	}
+	return append(env, "SSL_CERT_FILE="+file), nil
+}
+
+// callback is how one kind of event is handled.
+type callback struct {
+	kind  kind
+	alone bool
+	place func(config.Config, hub.Event) (place, error)
+	run   func(*Handlers, context.Context, *task) error
+}
+
+// place says whose an event is.
+type place struct {
+	lane   string
+	tenant string
+	attrs  []any // for every log record of the run
+}
+
+var callbacks = map[string]callback{
+	hub.PoolDeployed:     {place: poolPlace, run: (*Handlers).poolDeployed},
+	hub.PoolUndeployed:   {place: poolPlace, run: (*Handlers).poolUndeployed},
+	hub.WorkloadDeploy:   {kind: deploy, place: workloadPlace, run: (*Handlers).workloadDeployed},
+	hub.WorkloadUndeploy: {kind: undeploy, place: workloadPlace, run: (*Handlers).workloadUndeployed},
+	hub.PreUpdateTenant:  {alone: true, place: tenantPlace, run: (*Handlers).preUpdateTenant},
+}
+
+// Accept puts an event on disk and into its lane. It returns once the event would survive a crash; outcome, if not nil,
+// is called with how it ended.
+func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
+	if h.ignored(event) {
+		h.log.Info("event ignored: pools are not managed in edge mode", "callback", event.Callback)
+		return nil
+	}
+	c, ok := callbacks[event.Callback]
+	if !ok {
+		return &hub.UnknownCallbackError{Name: event.Callback}
+	}
+	// An event whose owner cannot be made out still becomes a run: its handler reports what is wrong with it.
+	where, placeErr := c.place(h.settings, event)
+	if placeErr != nil {
+		where.lane = "invalid"
+	}
+	run, err := h.runs.Create(event, where.lane)
+	if err != nil {
+		return err
+	}
+	h.enqueue(c, run, where, outcome)
+	return nil
+}
+
+func (h *Handlers) ignored(event hub.Event) bool {
+	return !h.settings.AutoManagePools && (event.Callback == hub.PoolDeployed || event.Callback == hub.PoolUndeployed)
+}
+
+func (h *Handlers) enqueue(c callback, run *runs.Run, where place, outcome func(runs.Result)) {
+	if outcome == nil {
+		outcome = func(runs.Result) {}
+	}
+	log := h.log.With("run", run.ID).With(where.attrs...)
+	log.Info("event received", "callback", run.Callback)
+	h.lanes.add(&job{
+		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone,
+		run: func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
+		superseded: func() {
+			outcome(h.finish(run, log, time.Now(), 0, fmt.Errorf("%w: a newer event for the same release came before it could start", errSuperseded)))
+		},
+	})
+}
+
+// Resume queues what an earlier life of the operator has accepted and not finished, in the order it came.
+func (h *Handlers) Resume() error {
+	unfinished, err := h.runs.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, run := range unfinished {
+		event, err := run.Event()
+		if err != nil {
+			h.log.Error("run not resumed", "run", run.ID, "reason", err)
+			continue
+		}
+		c, known := callbacks[event.Callback]
+		if !known {
+			continue
+		}
+		run.Callback = event.Callback
+		where, placeErr := c.place(h.settings, event)
+		if placeErr != nil {
+			where.lane = "invalid"
+		}
+		h.enqueue(c, run, where, nil)
+	}
+	return nil
+}
+
+// Wait returns when nothing is queued or running.
+func (h *Handlers) Wait() { h.lanes.wait() }
+
+// Prune removes old runs now and then, until ctx ends.
+func (h *Handlers) Prune(ctx context.Context) {
+	for {
+		if err := h.runs.Prune(h.settings.KeepRuns, time.Duration(h.settings.KeepFailedRuns)); err != nil {
+			h.log.Warn("old runs not removed", "reason", err)
+		}
+		h.charts.prune()
+		select {
+		case <-time.After(time.Minute):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Registered is called after each registration at the controller. In central mode every deployed pool must have its
+// custom resource and broker secret; in both modes every pool with a custom resource must be registered, or its
+// workloads are never sent.
+func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
+	if h.settings.AutoManagePools {
+		for _, pool := range deployed {
+			if err := h.ensurePool(pool); err != nil {
+				h.log.Error("pool not made sure of", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
+			}
+		}
+	}
+	pools, err := h.kubectl.Pools(ctx, h.settings.WatchNamespace)
+	if err != nil {
+		h.log.Error("pools not registered: their custom resources cannot be listed", "reason", err)
+	}
+	for _, p := range pools {
+		h.controller.RegisterPool(hub.Pool{TenantID: p.TenantID, PoolName: p.PoolName, PoolRtID: p.PoolRtID})
+	}
+}
+
+var errSuperseded = errors.New("superseded")

@@ -1,0 +1,108 @@
+package handlers
+
+import (
+	"strings"
+
+	"octo-operator/config"
+	"octo-operator/hub"
+	"octo-operator/merge"
+)
+
+// layers is everything a workload's values document is made of.
+func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart) merge.Input {
+	in := merge.Input{
+		Context: contextValues(h.settings, w), Values: []byte(w.ValuesYaml), Injected: injected(h.settings, w),
+		SecretName: r.secretName(), ChartValues: c.values, ChartSchema: c.schema,
+	}
+	for _, v := range w.Values {
+		in.Overrides = append(in.Overrides, merge.Override{Path: v.Path, Value: v.Value, Secret: v.IsSecret})
+	}
+	return in
+}
+
+// contextValues is the lowest layer: what the operator knows from its own settings. Only what is set is there.
+func contextValues(s config.Config, w hub.WorkloadDeployed) map[string]any {
+	values := map[string]any{"tenantId": w.TenantID}
+	setIf(values, "adapterRtId", w.WorkloadRtID) // for every type of workload: the name is history
+	setIf(values, "instancePrefix", s.InstancePrefix)
+	setIf(values, "communicationControllerServiceUri", firstSet(s.WorkloadControllerURI, s.ControllerURI))
+	setIf(values, "reportingServiceUri", s.ReportingServiceURI)
+	setIf(values, "authUri", s.AuthURI)
+	if len(s.AdditionalValidIssuers) > 0 {
+		values["additionalValidIssuers"] = s.AdditionalValidIssuers
+	}
+	image := map[string]any{}
+	setIf(image, "privateRegistry", s.ImageRegistry)
+	setSection(values, "image", image)
+	setSection(values, "clusterDependencies", clusterDependencies(s.ClusterDependencies))
+	setSection(values, "ingress", ingress(s.Ingress, w))
+	if w.IngressEnabled && w.Hostname != "" {
+		values["publicUri"] = "https://" + w.Hostname
+	}
+	return values
+}
+
+func clusterDependencies(d config.ClusterDependencies) map[string]any {
+	section := map[string]any{}
+	setIf(section, "mongodbHost", d.MongoDBHost)
+	setIf(section, "mongodbReplicaSet", d.MongoDBReplicaSet)
+	setIf(section, "rabbitMqHost", d.RabbitMQHost)
+	setIf(section, "rabbitMqUser", d.RabbitMQUser)
+	setIf(section, "streamDataHost", d.StreamDataHost)
+	setIf(section, "streamDataUser", d.StreamDataUser)
+	setIf(section, "systemDatabaseName", d.SystemDatabaseName)
+	setIf(section, "streamDataSchemaInstancePrefix", d.StreamDataSchemaInstancePrefix)
+	return section
+}
+
+func ingress(i config.Ingress, w hub.WorkloadDeployed) map[string]any {
+	section := map[string]any{}
+	setIf(section, "className", i.ClassName)
+	if i.TLS != nil {
+		section["tls"] = *i.TLS
+	}
+	annotations := map[string]any{}
+	setIf(annotations, "cert-manager.io/cluster-issuer", i.ClusterIssuer)
+	for _, a := range i.Annotations {
+		annotations[a.Name] = a.Value
+	}
+	setSection(section, "annotations", annotations)
+	if w.IngressEnabled && w.Hostname != "" {
+		section["enabled"] = true
+	}
+	return section
+}
+
+func setSection(values map[string]any, key string, section map[string]any) {
+	if len(section) > 0 {
+		values[key] = section
+	}
+}
+
+func firstSet(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// injected are overrides that the operator adds above the event's document: credentials of the cluster, for those that
+// may have them.
+func injected(s config.Config, w hub.WorkloadDeployed) []merge.Override {
+	var overrides []merge.Override
+	add := func(path, value string, secret bool) {
+		if value != "" {
+			overrides = append(overrides, merge.Override{Path: path, Value: value, Secret: secret})
+		}
+	}
+	add("secrets.rabbitmq", s.Broker.Password, true)
+	add("secrets.rootCa", strings.TrimSpace(s.RootCACertificate), false) // a certificate is public
+	if w.ReceivesClusterSecrets && w.WorkloadType != hub.AdapterPool {
+		add("secrets.databaseUser", s.ClusterSecrets.MongoDBUserPassword, true)
+		add("secrets.databaseAdmin", s.ClusterSecrets.MongoDBAdminPassword, true)
+		add("secrets.streamDataPassword", s.ClusterSecrets.StreamDataPassword, true)
+	}
+	return overrides
+}

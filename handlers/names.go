@@ -1,0 +1,117 @@
+package handlers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"octo-operator/config"
+	"octo-operator/hub"
+)
+
+const (
+	group        = "octo-mesh.meshmakers.io"
+	fieldManager = "octo-communication-operator"
+
+	maxName     = 53 // Helm's limit for a release name
+	maxLastPart = 24 // a runtime id
+	hashLength  = 6
+	maxLabel    = 63
+)
+
+var notDNS = regexp.MustCompile(`[^a-z0-9]+`)
+
+// dnsName joins the parts to a name for Kubernetes objects: lowercase, every run of other characters than letters and
+// digits is one dash, at most 53 characters. Up to there it is the reference operator's name. Beyond, that operator cuts
+// the end off, so two workloads of a tenant with a long id share a release; here the tenant is shortened, the end kept,
+// and a short hash of the whole makes the name unique.
+func dnsName(parts ...string) (string, error) {
+	joined := strings.Join(parts, "-")
+	name := sanitize(joined)
+	if name == "" {
+		return "", fmt.Errorf("cannot make a Kubernetes name of %q: it holds no letter or digit", joined)
+	}
+	if len(name) <= maxName {
+		return name, nil
+	}
+	hash := shortHash(parts...)
+	last := sanitize(parts[len(parts)-1])
+	last = strings.Trim(last[max(0, len(last)-maxLastPart):], "-")
+	first := name[:maxName-len(last)-len(hash)-2]
+	return strings.Trim(first, "-") + "-" + hash + "-" + last, nil
+}
+
+func sanitize(s string) string {
+	return strings.Trim(notDNS.ReplaceAllString(strings.ToLower(s), "-"), "-")
+}
+
+func shortHash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:])[:hashLength]
+}
+
+var (
+	validLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	notInLabel = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+)
+
+// labelValue is s where Kubernetes takes it as a label's value; otherwise something like it, unique by a short hash.
+func labelValue(s string) string {
+	if s == "" || (len(s) <= maxLabel && validLabel.MatchString(s)) {
+		return s
+	}
+	value := notInLabel.ReplaceAllString(s, "-")
+	value = strings.Trim(value[:min(len(value), maxLabel-hashLength-1)], "._-")
+	return strings.TrimLeft(value+"-"+shortHash(s), "-")
+}
+
+// release is where a workload lives in the cluster.
+type release struct {
+	name      string
+	namespace string
+}
+
+// releaseOf names a workload's release: by its runtime id, in G1 by its name.
+func releaseOf(settings config.Config, w hub.Workload) (release, error) {
+	id := w.WorkloadRtID
+	if w.Named() {
+		id = w.WorkloadName
+	}
+	name, err := dnsName(w.TenantID, id)
+	namespace := settings.PoolNamespace
+	if w.WorkloadType == hub.AdapterPool && settings.PlatformNamespace != "" {
+		namespace = settings.PlatformNamespace
+	}
+	return release{name, namespace}, err
+}
+
+func (r release) secretName() string { return r.name + "-octo-secrets" }
+
+// poolLabels say whose an object is.
+func poolLabels(p hub.Pool) map[string]string {
+	labels := map[string]string{
+		group + "/tenant":     labelValue(p.TenantID),
+		group + "/managed-by": "communication-operator",
+	}
+	switch {
+	case p.DeploymentSiteRtID != "":
+		labels[group+"/deployment-site-rt-id"] = p.DeploymentSiteRtID
+	case p.PoolRtID != "":
+		labels[group+"/pool-rt-id"] = p.PoolRtID
+	default:
+		labels[group+"/pool"] = labelValue(p.PoolName)
+	}
+	return labels
+}
+
+// workloadLabels say whose a release is. They stand on the release itself too, so that a restarted operator can read
+// back what it owns.
+func workloadLabels(w hub.Workload) map[string]string {
+	labels := poolLabels(w.Pool)
+	if w.WorkloadRtID != "" {
+		labels[group+"/workload-rt-id"] = w.WorkloadRtID
+	}
+	return labels
+}

@@ -1,0 +1,110 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"octo-operator/config"
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/scripts"
+)
+
+func poolPlace(_ config.Config, event hub.Event) (place, error) {
+	pool, err := hub.Decode[hub.Pool](event.Argument)
+	p := place{tenant: pool.TenantID, attrs: []any{"tenant", pool.TenantID, "pool", pool.ID()}}
+	if err = errors.Join(err, pool.Check()); err != nil {
+		return p, err
+	}
+	name, err := dnsName(pool.TenantID, pool.ID())
+	p.lane = "pool/" + name
+	return p, err
+}
+
+func decodePool(event hub.Event) (hub.Pool, string, error) {
+	pool, err := hub.Decode[hub.Pool](event.Argument)
+	if err = errors.Join(err, pool.Check()); err != nil {
+		return pool, "", err
+	}
+	name, err := dnsName(pool.TenantID, pool.ID())
+	return pool, name, err
+}
+
+// poolDeployed applies the pool's custom resource and broker secret, and registers the pool: without that its workloads
+// are never sent.
+func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
+	pool, name, err := decodePool(t.event)
+	if err != nil {
+		return fmt.Errorf("cannot deploy the pool: %w", err)
+	}
+	t.redact = exec.NewRedactor(h.settings.Secrets()...)
+	if err := h.writePool(t, pool, name); err != nil {
+		return err
+	}
+	err = h.script(ctx, t, scripts.PoolDeploy, map[string]string{
+		"TENANT": pool.TenantID, "POOL": name, "NAMESPACE": h.settings.PoolNamespace,
+	})
+	if err == nil {
+		h.controller.RegisterPool(pool)
+	}
+	return err
+}
+
+func (h *Handlers) writePool(t *task, pool hub.Pool, name string) error {
+	resource, err := h.poolResource(pool, name)
+	if err != nil {
+		return err
+	}
+	if err := t.Write("pool.yaml", resource); err != nil {
+		return err
+	}
+	if h.settings.Broker.User == "" && h.settings.Broker.Password == "" {
+		t.log.Warn("no broker secret for the pool: OPERATOR__BROKERUSER and OPERATOR__BROKERPASSWORD are not set")
+		return nil
+	}
+	secret, err := secretManifest(brokerSecret(name), h.settings.PoolNamespace, poolLabels(pool), nil, map[string]string{
+		"brokerusername": h.settings.Broker.User, "brokerpassword": h.settings.Broker.Password,
+	})
+	if err != nil {
+		return err
+	}
+	return t.Write("secret.yaml", secret)
+}
+
+func brokerSecret(pool string) string { return pool + "-octo-mesh-connection" }
+
+// poolResource is the CommunicationPool. Only in G1 it carries the settings: later the operator's own settings do.
+func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
+	spec := map[string]any{"tenantId": pool.TenantID}
+	if pool.Named() {
+		spec["poolName"] = pool.PoolName
+		setIf(spec, "communicationControllerUri", h.settings.ControllerURI)
+		setIf(spec, "brokerHost", h.settings.Broker.Host)
+		setIf(spec, "brokerVirtualHost", h.settings.Broker.VirtualHost)
+		setIf(spec, "brokerPort", h.settings.Broker.Port)
+		setIf(spec, "instancePrefix", h.settings.InstancePrefix)
+	} else {
+		spec["poolRtId"] = pool.ID()
+	}
+	return manifest(group+"/v1alpha1", "CommunicationPool", name, h.settings.PoolNamespace, poolLabels(pool), nil,
+		map[string]any{"spec": spec})
+}
+
+// setIf sets what is set: a zero value is none.
+func setIf[T comparable](m map[string]any, key string, value T) {
+	var zero T
+	if value != zero {
+		m[key] = value
+	}
+}
+
+// ensurePool makes sure that a pool which the controller calls deployed has its objects, by the way that its event takes.
+func (h *Handlers) ensurePool(pool hub.Pool) error {
+	argument, err := json.Marshal(pool)
+	if err != nil {
+		return err
+	}
+	return h.Accept(hub.Event{Callback: hub.PoolDeployed, Argument: argument}, nil)
+}

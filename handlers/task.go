@@ -1,0 +1,192 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/runs"
+)
+
+// task is an event while it is carried out.
+type task struct {
+	*runs.Run
+	event    hub.Event
+	log      *slog.Logger
+	output   *runs.Output
+	redact   *exec.Redactor
+	exitCode int
+}
+
+// carryOut runs an event to its end and writes down how it ended. A shutdown is no end: the run stays unfinished on disk.
+func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log *slog.Logger) runs.Result {
+	started := time.Now()
+	t := &task{Run: run, log: log, exitCode: -1}
+	err := t.open()
+	if err == nil {
+		err = c.run(h, ctx, t)
+		err = errors.Join(err, t.close())
+	}
+	if ctx.Err() != nil && context.Cause(ctx) != errUndeployed {
+		log.Warn("event stopped by the operator's end: it will be resumed")
+		return runs.Result{Outcome: runs.Failed, Reason: "the operator ended"}
+	}
+	return h.finish(run, log, started, t.exitCode, err)
+}
+
+func (t *task) open() (err error) {
+	if t.event, err = t.Event(); err != nil {
+		return err
+	}
+	t.output, err = t.OpenOutput()
+	return err
+}
+
+// close takes everything secret out of the run directory.
+func (t *task) close() error {
+	return errors.Join(t.output.Close(), t.removeSecrets())
+}
+
+// secretFiles are written by handlers for the time of the run alone.
+var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
+
+func (t *task) removeSecrets() error {
+	err := t.Remove(secretFiles...)
+	if clean, changed := withoutSecrets(t.event); changed {
+		err = errors.Join(err, t.ReplaceEvent(clean))
+	}
+	return err
+}
+
+// finish writes the result and logs the end of the story.
+func (h *Handlers) finish(run *runs.Run, log *slog.Logger, started time.Time, exitCode int, err error) runs.Result {
+	result := runs.Result{Outcome: runs.Succeeded, ExitCode: exitCode, Started: started, Ended: time.Now()}
+	switch {
+	case errors.Is(err, errSuperseded), errors.Is(err, errUndeployed):
+		result.Outcome, result.Reason = runs.Superseded, err.Error()
+	case err != nil:
+		result.Outcome, result.Reason = runs.Failed, err.Error()
+	}
+	if err := run.Finish(result); err != nil {
+		log.Error("result not kept: the event may run again after a restart", "reason", err)
+	}
+	took := result.Ended.Sub(started).Round(time.Millisecond)
+	switch result.Outcome {
+	case runs.Succeeded:
+		log.Info("event done", "took", took)
+	case runs.Superseded:
+		log.Info("event superseded", "reason", result.Reason)
+	default:
+		log.Error("event failed", "took", took, "reason", result.Reason, "dir", run.Dir)
+	}
+	return result
+}
+
+// script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
+// script gets.
+func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
+	path := h.scripts.Path(name)
+	inputs := t.inputs(h, variables)
+	if err := t.writeRerun(path, inputs); err != nil {
+		return err
+	}
+	// helm takes its timeout twice when it rolls back; what lasts longer hangs.
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*h.settings.Helm.Timeout+2*time.Minute, errors.New("the script hangs: it ran for longer than helm's timeout and a rollback take"))
+	defer cancel()
+
+	reason := &tail{}
+	result, err := exec.Run(ctx, exec.Command{
+		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact,
+		OnLine: func(line exec.Line) {
+			t.output.Line(line.Time, line.Stream, line.Text)
+			t.logLine(line)
+			reason.add(line)
+		},
+	})
+	t.exitCode = result.ExitCode
+	exit := (*exec.ExitError)(nil)
+	if errors.As(err, &exit) && reason.text() != "" {
+		return fmt.Errorf("%s failed: %s", name, reason.text())
+	}
+	if err != nil {
+		return fmt.Errorf("%s failed: %w", name, err)
+	}
+	return nil
+}
+
+const announcement = "+ "
+
+// logLine makes a record of each line as it comes; a command that a script announces becomes one that can be pasted.
+func (t *task) logLine(line exec.Line) {
+	if cmd, ok := strings.CutPrefix(line.Text, announcement); ok && line.Stream == "stderr" {
+		t.log.Info("command", "cmd", cmd)
+		return
+	}
+	t.log.Info(line.Text, "stream", line.Stream)
+}
+
+// inputs are the variables of a script, sorted by name.
+func (t *task) inputs(h *Handlers, variables map[string]string) []string {
+	all := map[string]string{
+		"RUN": t.ID, "CALLBACK": t.event.Callback, "LIB": h.scripts.Library(), "FIELD_MANAGER": fieldManager,
+	}
+	for name, value := range variables {
+		all[name] = value
+	}
+	var inputs []string
+	for _, name := range sortedKeys(all) {
+		inputs = append(inputs, "OCTO_"+name+"="+all[name])
+	}
+	return inputs
+}
+
+// writeRerun leaves behind what a person needs to run the same step again.
+func (t *task) writeRerun(script string, inputs []string) error {
+	var env strings.Builder
+	for _, input := range inputs {
+		name, value, _ := strings.Cut(input, "=")
+		fmt.Fprintf(&env, "export %s=%s\n", name, exec.Quote([]string{value}))
+	}
+	rerun := fmt.Sprintf(`#!/bin/sh
+# Runs this step again: the same script with the same inputs.
+set -eu
+cd %s
+. ./env
+exec %s
+`, exec.Quote([]string{t.Dir}), exec.Quote([]string{script}))
+	return errors.Join(t.Write("env", []byte(env.String())), t.WriteProgram("rerun", []byte(rerun)))
+}
+
+// tail keeps the end of what a script wrote to stderr: why it failed. helm and kubectl begin their reason with Error.
+type tail struct{ lines []string }
+
+const (
+	tailLines = 20
+	tailBytes = 4 << 10 // a status message is read by a person, in a table
+)
+
+func (r *tail) add(line exec.Line) {
+	if line.Stream != "stderr" || strings.HasPrefix(line.Text, announcement) || strings.TrimSpace(line.Text) == "" {
+		return
+	}
+	if isErrorLine(line.Text) {
+		r.lines = nil
+	}
+	if r.lines = append(r.lines, line.Text); len(r.lines) > tailLines {
+		r.lines = r.lines[1:]
+	}
+}
+
+func isErrorLine(text string) bool {
+	return strings.HasPrefix(text, "Error: ") || strings.HasPrefix(text, "error: ") || strings.HasPrefix(text, "Error from server")
+}
+
+func (r *tail) text() string {
+	text := strings.Join(r.lines, "\n")
+	return strings.ToValidUTF8(text[max(0, len(text)-tailBytes):], "")
+}

@@ -1,0 +1,84 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/merge"
+	"octo-operator/runs"
+)
+
+// PrintValues prints the values document of a WorkloadDeployed event, or where each value in it comes from.
+func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, explain, withChart bool) error {
+	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
+	if err = errors.Join(err, w.Check()); err != nil {
+		return fmt.Errorf("cannot merge the values: %w", err)
+	}
+	release, err := releaseOf(h.settings, w.Workload)
+	if err != nil {
+		return err
+	}
+	var c chart
+	if withChart {
+		if c, err = h.lookAtChart(ctx, event, w); err != nil {
+			return err
+		}
+	}
+	in := h.layers(w, release, c)
+	if explain {
+		return printOrigins(to, in)
+	}
+	document, err := merge.Document(in)
+	if err != nil {
+		return err
+	}
+	_, err = to.Write(document.YAML)
+	return err
+}
+
+// lookAtChart pulls the chart into a directory that is gone afterwards.
+func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, w hub.WorkloadDeployed) (chart, error) {
+	if err := checkDeploy(w); err != nil {
+		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
+	}
+	dir, err := os.MkdirTemp(h.settings.StateDir, "values-")
+	if err != nil {
+		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
+	}
+	t := &task{Run: &runs.Run{ID: filepath.Base(dir), Dir: dir}, event: event, log: h.log, redact: exec.NewRedactor(h.secretsOf(w)...)}
+	if t.output, err = t.OpenOutput(); err != nil {
+		return chart{}, errors.Join(err, os.RemoveAll(dir))
+	}
+	c, err := h.charts.fetch(ctx, h, t, w)
+	return c, errors.Join(err, t.output.Close(), os.RemoveAll(dir))
+}
+
+func printOrigins(to io.Writer, in merge.Input) error {
+	origins, err := merge.Explain(in)
+	for _, o := range origins {
+		if _, err := fmt.Fprintf(to, "%s\t%s\n", o.Path, o.Layer); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// PrintToolVersions prints what the helm and kubectl on PATH say of themselves.
+func PrintToolVersions(to io.Writer, environ []string) error {
+	env := exec.AllowEnv(environ, exec.DefaultEnv...)
+	helm, helmErr := toolVersion(env, "helm", "version", "--template", "{{.Version}}")
+	if helmErr == nil {
+		fmt.Fprintln(to, "helm", helm)
+	}
+	kubectl, kubectlErr := toolVersion(env, "kubectl", "version", "--client")
+	if kubectlErr == nil {
+		fmt.Fprintln(to, "kubectl", kubectl)
+	}
+	return errors.Join(helmErr, kubectlErr)
+}

@@ -1,0 +1,202 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"octo-operator/config"
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/merge"
+	"octo-operator/scripts"
+)
+
+func workloadPlace(settings config.Config, event hub.Event) (place, error) {
+	w, err := hub.Decode[hub.Workload](event.Argument)
+	p := place{tenant: w.TenantID, attrs: []any{"tenant", w.TenantID, "workload", w.WorkloadName}}
+	if err = errors.Join(err, w.Check()); err != nil {
+		return p, err
+	}
+	release, err := releaseOf(settings, w)
+	p.lane = release.namespace + "/" + release.name
+	p.attrs = append(p.attrs, "release", release.name)
+	return p, err
+}
+
+// workloadDeployed deploys a workload and reports how it went: every deploy that was not superseded gets its report.
+func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
+	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
+	if err = errors.Join(err, checkDeploy(w)); err == nil {
+		t.redact = exec.NewRedactor(h.secretsOf(w)...)
+		err = h.deploy(ctx, t, w)
+	} else {
+		err = fmt.Errorf("cannot deploy the workload: %w", err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	h.reportDeployment(t, w, err)
+	return err
+}
+
+// deploy makes everything the script needs, and runs it.
+func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) error {
+	release, err := releaseOf(h.settings, w.Workload)
+	if err != nil {
+		return err
+	}
+	owner := h.checkOwner(ctx, release, w.Workload) // takes as long as the chart and the merge do
+	chart, err := h.charts.fetch(ctx, h, t, w)
+	if err != nil {
+		return err
+	}
+	document, err := merge.Document(h.layers(w, release, chart))
+	if err != nil {
+		return err
+	}
+	if err := h.writeManifests(t, w, release, document); err != nil {
+		return err
+	}
+	t.log.Info("values merged", "chart", w.ChartName, "version", chart.version, "overrides", len(w.Values), "secrets", len(document.Secrets))
+	if err := <-owner; err != nil {
+		return err
+	}
+	major, err := h.helmMajor()
+	if err != nil {
+		return err
+	}
+	return h.script(ctx, t, scripts.WorkloadDeploy, map[string]string{
+		"HELM": major, "TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
+		"RELEASE": release.name, "NAMESPACE": release.namespace,
+		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
+		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
+	})
+}
+
+func secretOf(r release, document merge.Result) string {
+	if len(document.Secrets) == 0 {
+		return ""
+	}
+	return r.secretName()
+}
+
+func (h *Handlers) writeManifests(t *task, w hub.WorkloadDeployed, release release, document merge.Result) error {
+	if err := t.Write("values.yaml", document.YAML); err != nil {
+		return err
+	}
+	if len(document.Secrets) == 0 {
+		return nil
+	}
+	secret, err := secretManifest(release.secretName(), release.namespace, workloadLabels(w.Workload),
+		map[string]string{group + "/workload-name": w.WorkloadName}, document.Secrets)
+	if err != nil {
+		return err
+	}
+	return t.Write("secret.yaml", secret)
+}
+
+var chartName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+
+// checkDeploy refuses what could not work, or could mean something else on a command line.
+func checkDeploy(w hub.WorkloadDeployed) error {
+	if err := w.Check(); err != nil {
+		return err
+	}
+	repository, err := url.Parse(w.RepositoryURL)
+	switch {
+	case err != nil || repository.Host == "" || (repository.Scheme != "http" && repository.Scheme != "https" && repository.Scheme != "oci"):
+		return fmt.Errorf("repositoryUrl is not an http://, https:// or oci:// URL")
+	case repository.User != nil:
+		return fmt.Errorf("repositoryUrl holds credentials: they belong in repositoryUsername and repositoryPassword")
+	case !chartName.MatchString(w.ChartName):
+		return fmt.Errorf("chartName %q is not the name of a chart", w.ChartName)
+	case strings.HasPrefix(w.ChartVersion, "-") || strings.ContainsAny(w.ChartVersion, "\n\x00"):
+		return fmt.Errorf("chartVersion %q is not a version", w.ChartVersion)
+	}
+	return nil
+}
+
+// secretsOf is everything that must not be seen in the output of a deploy.
+func (h *Handlers) secretsOf(w hub.WorkloadDeployed) []string {
+	secrets := append(h.settings.Secrets(), w.RepositoryPassword)
+	for _, v := range w.Values {
+		if v.IsSecret {
+			secrets = append(secrets, v.Value)
+		}
+	}
+	return secrets
+}
+
+const removedSecret = "[removed after the run]"
+
+// withoutSecrets is the event as it may stay on disk.
+func withoutSecrets(event hub.Event) (hub.Event, bool) {
+	if event.Callback != hub.WorkloadDeploy {
+		return event, false
+	}
+	// Not through the DTO: what a newer controller sent besides stays too.
+	var fields map[string]any
+	if json.Unmarshal(event.Argument, &fields) != nil {
+		return hub.Event{Callback: event.Callback, Argument: json.RawMessage(`"[not readable, removed after the run]"`)}, true
+	}
+	changed := false
+	for name, value := range fields {
+		if strings.EqualFold(name, "repositoryPassword") && value != nil {
+			fields[name], changed = removedSecret, true
+		}
+		if strings.EqualFold(name, "values") {
+			changed = removeSecretValues(value) || changed
+		}
+	}
+	clean, err := json.Marshal(fields)
+	return hub.Event{Callback: event.Callback, Argument: clean}, changed && err == nil
+}
+
+// removeSecretValues works on the decoded JSON list of overrides; whatever is not clearly plain counts as secret.
+func removeSecretValues(values any) (changed bool) {
+	list, _ := values.([]any)
+	for _, v := range list {
+		override, _ := v.(map[string]any)
+		secret := false
+		for name, value := range override {
+			secret = secret || strings.EqualFold(name, "isSecret") && value != false && value != nil
+		}
+		for name := range override {
+			if secret && strings.EqualFold(name, "value") {
+				override[name], changed = removedSecret, true
+			}
+		}
+	}
+	return changed
+}
+
+// reportDeployment tells the controller. A controller keeps the last status of each workload, so a newer one may take
+// the place of one that could not be delivered.
+func (h *Handlers) reportDeployment(t *task, w hub.WorkloadDeployed, err error) {
+	status := hub.WorkloadDeploymentStatus{
+		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Success: err == nil,
+	}
+	if w.Named() {
+		status.PoolName = w.PoolName
+	}
+	if err != nil {
+		status.StatusMessage = t.redact.String(err.Error())
+	}
+	h.controller.Report(hub.Report{
+		Method: "ReportWorkloadDeploymentStatusAsync", Arguments: []any{status},
+		Key: w.TenantID + "/" + w.WorkloadRtID + "/" + w.WorkloadName,
+		Delivered: func(err error) {
+			if err != nil {
+				t.log.Warn("status not reported", "success", status.Success, "reason", err)
+				return
+			}
+			t.log.Info("status reported", "success", status.Success)
+		},
+	})
+}

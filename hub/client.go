@@ -1,0 +1,242 @@
+// Package hub speaks with the Communication Controller: it takes its callbacks, registers the operator and its pools,
+// and delivers reports. It knows nothing of Helm or of the cluster.
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/philippseith/signalr"
+
+	"octo-operator/config"
+)
+
+const (
+	dialTimeout   = 15 * time.Second
+	invokeTimeout = 30 * time.Second
+	// libraryBuffer is what the library allocates for reading. Our connection hands frames over in pieces of this
+	// size, so it needs no more; the limit on a message is maxMessage.
+	libraryBuffer = 64 << 10
+)
+
+// Options are what the client calls back. All are called on goroutines of the client.
+type Options struct {
+	// Receive takes each callback in the order sent. It blocks the connection's reading while it runs.
+	Receive func(Event)
+	// Registered is called after each successful registration, with the deployed pools the controller knows.
+	Registered func(ctx context.Context, pools []Pool)
+}
+
+// Client keeps one connection to the controller, for ever.
+type Client struct {
+	settings config.Config
+	options  Options
+	http     *http.Client
+	pools    poolSet
+	reports  outbox
+	log      *slog.Logger
+
+	mu         sync.Mutex
+	generation Generation // of the connection that is up; 0: none is
+}
+
+// New prepares a client; Run connects it.
+func New(settings config.Config, options Options, log *slog.Logger) (*Client, error) {
+	client, err := settings.HTTPClient()
+	if err != nil {
+		return nil, err
+	}
+	if settings.InsecureTLS {
+		client.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+		log.Warn("the controller's certificate is NOT verified", "setting", "OPERATOR__INSECURESKIPVERIFY")
+	}
+	c := &Client{settings: settings, options: options, http: client, log: log}
+	c.reports.wake = make(chan struct{}, 1)
+	return c, nil
+}
+
+// Connected tells whether the operator is registered at the controller now.
+func (c *Client) Connected() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.generation != 0
+}
+
+// Run connects, serves the connection and connects again, until ctx ends. The library's own reconnect gives up after 15
+// minutes; this one never does. Its waits are jittered and stay below 30 s.
+func (c *Client) Run(ctx context.Context) {
+	waits := backoff.NewExponentialBackOff()
+	waits.InitialInterval = 500 * time.Millisecond
+	waits.MaxInterval = 20 * time.Second
+	waits.RandomizationFactor = 0.5
+	for {
+		registered, err := c.serve(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if registered {
+			waits.Reset()
+		}
+		wait := waits.NextBackOff()
+		c.log.Warn("not connected to the controller", "reason", err, "retry_in", wait.Round(time.Millisecond))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// serve is the life of one connection. It returns why the connection ended and whether it ever was registered.
+func (c *Client) serve(ctx context.Context) (registered bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+
+	s, err := c.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	pools, err := s.registerOperator(ctx, c.settings.AutoManagePools)
+	if err != nil {
+		return false, err
+	}
+	c.log.Info("registered at the controller", "url", c.url(), "generation", s.generation, "mode", c.mode(), "pools", len(pools))
+	c.setGeneration(s.generation)
+	defer c.setGeneration(0)
+
+	workers.Go(func() { c.pools.keepRegistered(ctx, s, c.settings.PoolRetrySeconds) })
+	workers.Go(func() { c.reports.deliver(ctx, s) })
+	workers.Go(func() { c.options.Registered(ctx, pools) })
+	return true, s.wait(ctx)
+}
+
+func (c *Client) setGeneration(g Generation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation = g
+}
+
+func (c *Client) url() string {
+	return strings.TrimSuffix(c.settings.ControllerURI, "/") + "/operatorHub"
+}
+
+func (c *Client) mode() string {
+	if c.settings.AutoManagePools {
+		return "central"
+	}
+	return "edge"
+}
+
+// session is one connection that is up.
+type session struct {
+	client     signalr.Client
+	connection *connection
+	generation Generation
+	log        *slog.Logger
+}
+
+func (c *Client) connect(ctx context.Context) (*session, error) {
+	dialContext, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	ws, err := dial(dialContext, c.url(), c.http, nil)
+	if err != nil {
+		return nil, err
+	}
+	conn := &connection{
+		ConnectionBase: signalr.NewConnectionBase(ctx, ""), ws: ws, log: c.log,
+		receive: c.receive,
+	}
+	client, err := signalr.NewClient(ctx,
+		signalr.WithConnection(conn),
+		signalr.MaximumReceiveMessageSize(libraryBuffer),
+		signalr.KeepAliveInterval(15*time.Second),
+		signalr.TimeoutInterval(30*time.Second),
+		// The library's messages repeat what we log ourselves, and hold arguments: secrets.
+		signalr.Logger(silent{}, false),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the SignalR client: %w", err)
+	}
+	s := &session{client: client, connection: conn, log: c.log}
+	client.Start()
+	if err := <-client.WaitForState(ctx, signalr.ClientConnected); err != nil {
+		s.close()
+		return nil, fmt.Errorf("cannot open a SignalR session at %s: %w", c.url(), err)
+	}
+	return s, nil
+}
+
+type silent struct{}
+
+func (silent) Log(...any) error { return nil }
+
+// receive is called in the order of the wire. An unknown or malformed callback is logged; the connection stays up.
+func (c *Client) receive(target string, arguments []json.RawMessage) {
+	event, err := ParseEvent(target, arguments)
+	unknown := (*UnknownCallbackError)(nil)
+	switch {
+	case errors.As(err, &unknown):
+		c.log.Warn("callback ignored: this operator does not know it", "callback", target, "arguments", len(arguments))
+	case err != nil:
+		c.log.Error("callback ignored", "callback", target, "reason", err)
+	default:
+		c.options.Receive(event)
+	}
+}
+
+// invoke calls the hub and waits for the completion. A completion with an error comes back as *RejectedError.
+func (s *session) invoke(ctx context.Context, method string, arguments ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
+	defer cancel()
+	results := s.client.Invoke(method, arguments...)
+	var value any
+	for {
+		select {
+		case r, open := <-results:
+			switch {
+			case !open:
+				return value, ctx.Err()
+			case r.Error != nil && s.client.State() != signalr.ClientConnected:
+				return nil, fmt.Errorf("cannot call %s: the connection is lost: %w", method, r.Error)
+			case r.Error != nil:
+				return nil, &RejectedError{Method: method, Reason: r.Error.Error()}
+			case r.Value != nil:
+				value = r.Value
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
+		}
+	}
+}
+
+// wait returns when the connection has ended, with the reason.
+func (s *session) wait(ctx context.Context) error {
+	<-s.client.WaitForState(ctx, signalr.ClientClosed)
+	if err := s.client.Err(); err != nil {
+		return fmt.Errorf("the connection was lost: %w", err)
+	}
+	return errors.New("the controller closed the connection")
+}
+
+func (s *session) close() { _ = s.connection.ws.CloseNow() }
+
+// RejectedError is a completion with an error: the controller answered, and it said no.
+type RejectedError struct{ Method, Reason string }
+
+func (e *RejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
+
+// Unsupported tells that the controller does not have the method at all.
+func (e *RejectedError) Unsupported() bool {
+	return strings.Contains(e.Reason, "Method does not exist")
+}

@@ -1,0 +1,188 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Pool names a pool. Which of the three identities is set tells the controller's generation: poolName in G1, poolRtId
+// in G3, deploymentSiteRtId in G4.
+type Pool struct {
+	TenantID           string `json:"tenantId"`
+	PoolName           string `json:"poolName,omitempty"`
+	PoolRtID           string `json:"poolRtId,omitempty"`
+	DeploymentSiteRtID string `json:"deploymentSiteRtId,omitempty"`
+}
+
+// ID is the pool's identity within its tenant.
+func (p Pool) ID() string {
+	switch {
+	case p.DeploymentSiteRtID != "":
+		return p.DeploymentSiteRtID
+	case p.PoolRtID != "":
+		return p.PoolRtID
+	}
+	return p.PoolName
+}
+
+// Named says that the pool is known by its name only: generation G1, where releases are named after the workload's name.
+func (p Pool) Named() bool { return p.PoolRtID == "" && p.DeploymentSiteRtID == "" }
+
+// Check names the field that is missing or malformed.
+func (p Pool) Check() error {
+	switch {
+	case p.TenantID == "":
+		return fmt.Errorf("tenantId is empty")
+	case p.ID() == "":
+		return fmt.Errorf("poolRtId is empty (poolName or deploymentSiteRtId in other generations)")
+	case !p.Named() && !IsRtID(p.ID()):
+		return fmt.Errorf("poolRtId %q is not 24 lowercase hexadecimal digits", p.ID())
+	}
+	return nil
+}
+
+var rtID = regexp.MustCompile(`^[a-f0-9]{24}$`)
+
+// IsRtID tells whether s has the form of a runtime id: 24 lowercase hexadecimal digits.
+func IsRtID(s string) bool { return rtID.MatchString(s) }
+
+// WorkloadType decides the namespace of a release and whether it may have the cluster's secrets.
+type WorkloadType int
+
+// The workload types of the contract.
+const (
+	Adapter WorkloadType = iota
+	Application
+	AdapterPool
+)
+
+var workloadTypes = []string{"Adapter", "Application", "AdapterPool"}
+
+// unknownType is what Check refuses. An error in UnmarshalJSON would keep the rest of the event from being read, and
+// nobody could be told whose event it was.
+const unknownType WorkloadType = -1
+
+// UnmarshalJSON accepts the number and, case-insensitively, the name.
+func (t *WorkloadType) UnmarshalJSON(data []byte) error {
+	text := strings.Trim(string(data), `"`)
+	if text == "null" {
+		return nil
+	}
+	if n, err := strconv.Atoi(text); err == nil && n >= 0 && n < len(workloadTypes) {
+		*t = WorkloadType(n)
+		return nil
+	}
+	for i, name := range workloadTypes {
+		if strings.EqualFold(name, text) {
+			*t = WorkloadType(i)
+			return nil
+		}
+	}
+	*t = unknownType
+	return nil
+}
+
+// Workload names a workload and its pool.
+type Workload struct {
+	Pool
+	WorkloadName string       `json:"workloadName"`
+	WorkloadRtID string       `json:"workloadRtId"`
+	WorkloadType WorkloadType `json:"workloadType"`
+}
+
+// Check names the field that is missing or malformed. workloadRtId may be empty in G1 alone.
+func (w Workload) Check() error {
+	switch {
+	case w.TenantID == "":
+		return fmt.Errorf("tenantId is empty")
+	case w.WorkloadType == unknownType:
+		return fmt.Errorf("workloadType is none of 0 Adapter, 1 Application, 2 AdapterPool")
+	case w.Named() && w.WorkloadName == "":
+		return fmt.Errorf("workloadName is empty")
+	case !w.Named() && !IsRtID(w.WorkloadRtID):
+		return fmt.Errorf("workloadRtId %q is not 24 lowercase hexadecimal digits", w.WorkloadRtID)
+	}
+	return nil
+}
+
+// WorkloadDeployed is the argument of WorkloadDeployedAsync.
+type WorkloadDeployed struct {
+	Workload
+	RepositoryURL      string  `json:"repositoryUrl"`
+	RepositoryUsername string  `json:"repositoryUsername,omitempty"`
+	RepositoryPassword string  `json:"repositoryPassword,omitempty"`
+	ChartName          string  `json:"chartName"`
+	ChartVersion       string  `json:"chartVersion,omitempty"` // empty: the newest in the repository
+	IsReconciliation   bool    `json:"isReconciliation,omitempty"`
+	Hibernated         bool    `json:"hibernated,omitempty"`
+	ValuesYaml         string  `json:"valuesYaml,omitempty"`
+	Values             []Value `json:"values,omitempty"`
+
+	ReceivesClusterSecrets bool   `json:"receivesClusterSecrets,omitempty"`
+	IngressEnabled         bool   `json:"ingressEnabled,omitempty"`
+	Hostname               string `json:"hostname,omitempty"`
+}
+
+// Value is one override of a workload's values: always a string in transport.
+type Value struct {
+	Path     string `json:"path"`
+	Value    string `json:"value"`
+	IsSecret bool   `json:"isSecret,omitempty"`
+}
+
+// WorkloadUndeployed is the argument of WorkloadUndeployedAsync.
+type WorkloadUndeployed struct {
+	Workload
+}
+
+// Tenant is the argument of PreUpdateTenantAsync, as an object.
+type Tenant struct {
+	TenantID string `json:"tenantId"`
+}
+
+// WorkloadDeploymentStatus reports how a deploy ended.
+type WorkloadDeploymentStatus struct {
+	TenantID      string `json:"tenantId"`
+	PoolName      string `json:"poolName,omitempty"` // G1 alone
+	WorkloadName  string `json:"workloadName"`
+	WorkloadRtID  string `json:"workloadRtId"`
+	Success       bool   `json:"success"`
+	StatusMessage string `json:"statusMessage,omitempty"`
+}
+
+// WorkloadDeploymentProgress reports what a deploy is waiting for.
+type WorkloadDeploymentProgress struct {
+	TenantID     string `json:"tenantId"`
+	WorkloadName string `json:"workloadName"`
+	WorkloadRtID string `json:"workloadRtId"`
+	Message      string `json:"message"`
+}
+
+// Decode reads a callback's argument. Its error names the field and what it should be, and never holds a value: a value
+// may be a secret.
+func Decode[T any](argument json.RawMessage) (T, error) {
+	var dto T
+	err := json.NewDecoder(bytes.NewReader(argument)).Decode(&dto)
+	if wrongType, ok := err.(*json.UnmarshalTypeError); ok {
+		field := wrongType.Field
+		if field == "" {
+			field = "the argument"
+		}
+		return dto, fmt.Errorf("%s is a JSON %s, not a %s", field, wrongType.Value, jsonKind(wrongType.Type.Kind().String()))
+	}
+	return dto, err
+}
+
+func jsonKind(goKind string) string {
+	switch goKind {
+	case "struct", "map":
+		return "object"
+	case "slice":
+		return "list"
+	}
+	return goKind
+}

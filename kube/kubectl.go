@@ -1,0 +1,113 @@
+// Package kube reads from the cluster with kubectl.
+package kube
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"octo-operator/exec"
+)
+
+// Kubectl runs kubectl.
+type Kubectl struct {
+	Env []string
+	Log *slog.Logger
+}
+
+// get returns kubectl's stdout. Its stderr, warnings aside, is the error.
+func (k Kubectl) get(ctx context.Context, args ...string) ([]byte, error) {
+	args = append([]string{"get"}, args...)
+	k.Log.Debug("command", "cmd", exec.Quote(append([]string{"kubectl"}, args...)))
+	var out bytes.Buffer
+	var reason []string
+	_, err := exec.Run(ctx, exec.Command{
+		Path: "kubectl", Args: args, Env: k.Env,
+		OnLine: func(line exec.Line) {
+			if line.Stream == "stdout" {
+				out.WriteString(line.Text)
+				out.WriteByte('\n')
+			} else if !strings.HasPrefix(line.Text, "Warning:") {
+				reason = append(reason, line.Text)
+			}
+		},
+	})
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && len(reason) > 0 {
+		return nil, errors.New(strings.Join(reason, "\n"))
+	}
+	return out.Bytes(), err
+}
+
+// Pool is a CommunicationPool resource.
+type Pool struct {
+	Namespace, Name              string
+	TenantID, PoolRtID, PoolName string
+}
+
+// PoolResource is the resource's full name for kubectl.
+const PoolResource = "communicationpools.octo-mesh.meshmakers.io"
+
+// Pools lists the CommunicationPool resources of a namespace; empty means all.
+func (k Kubectl) Pools(ctx context.Context, namespace string) ([]Pool, error) {
+	where := "--all-namespaces"
+	if namespace != "" {
+		where = "--namespace=" + namespace
+	}
+	text, err := k.get(ctx, PoolResource, where, "-o", "json")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the pools: %w", err)
+	}
+	var list struct {
+		Items []struct {
+			Metadata struct{ Namespace, Name string }
+			Spec     struct{ TenantID, PoolRtID, PoolName string }
+		}
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("cannot read kubectl's list of pools: %w", err)
+	}
+	var pools []Pool
+	for _, item := range list.Items {
+		pools = append(pools, Pool{
+			Namespace: item.Metadata.Namespace, Name: item.Metadata.Name,
+			TenantID: item.Spec.TenantID, PoolRtID: item.Spec.PoolRtID, PoolName: item.Spec.PoolName,
+		})
+	}
+	return pools, nil
+}
+
+// ReleaseLabels returns the labels of a release's newest revision, Helm's own (name, owner, status, version) among them;
+// nil when there is no such release. It asks for the table form, which comes without the release's content: a megabyte
+// per revision otherwise.
+func (k Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (map[string]string, error) {
+	text, err := k.get(ctx, "secrets", "--namespace", namespace, "--selector", "owner=helm,name="+name,
+		"--show-labels", "--no-headers", "--ignore-not-found")
+	if err != nil {
+		return nil, fmt.Errorf("cannot look up release %s: %w", name, err)
+	}
+	var newest map[string]string
+	for line := range strings.Lines(string(text)) {
+		columns := strings.Fields(line)
+		if len(columns) == 0 || !strings.Contains(columns[len(columns)-1], "=") {
+			continue
+		}
+		labels := map[string]string{}
+		for _, pair := range strings.Split(columns[len(columns)-1], ",") {
+			key, value, _ := strings.Cut(pair, "=")
+			labels[key] = value
+		}
+		if newest == nil || revision(labels) > revision(newest) {
+			newest = labels
+		}
+	}
+	return newest, nil
+}
+
+func revision(labels map[string]string) (n int) {
+	_, _ = fmt.Sscan(labels["version"], &n)
+	return n
+}

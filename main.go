@@ -1,0 +1,260 @@
+// Octo-operator deploys the workloads of an OctoMesh Communication Controller with helm and kubectl.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"octo-operator/config"
+	"octo-operator/handlers"
+	"octo-operator/hub"
+	"octo-operator/runs"
+	"octo-operator/web"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "octo-operator:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "octo-operator",
+		Short: "Deploys the workloads of an OctoMesh Communication Controller with helm and kubectl",
+		Long: `octo-operator connects to an OctoMesh Communication Controller and deploys, undeploys and updates
+what it is told to, by running scripts that run helm and kubectl.
+
+Without a command it runs as the daemon (octo-operator run). All settings are environment variables
+named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does: KUBECONFIG, or the pod it runs in.`,
+		Args: cobra.NoArgs, RunE: runDaemon, SilenceUsage: true, SilenceErrors: true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(runCommand(), handleCommand(), valuesCommand(), versionCommand())
+	return root
+}
+
+func runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "run", Short: "Run the daemon (the default)", Args: cobra.NoArgs, RunE: runDaemon,
+		Long: `Connects to OPERATOR__COMMUNICATIONCONTROLLERURI and serves its callbacks until SIGTERM or SIGINT.
+What was accepted and not finished by then is on disk, in OPERATOR__STATEDIR, and resumed at the next start.`,
+	}
+}
+
+func handleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "handle CALLBACK [FILE|-]",
+		Short: "Run one callback once, without a controller",
+		Long: `Runs one callback once against the current cluster, as the daemon would, and exits 0 or 1.
+
+CALLBACK is one of ` + strings.Join(hub.Callbacks, ", ") + ` (with or without Async).
+FILE holds its arguments as JSON: one argument as it is, several as an array. Without FILE, or with -, they
+are read from standard input. What would be reported to the controller is logged.`,
+		Example: `  octo-operator handle WorkloadDeployed event.json
+  echo '["acme", "65d5c447b420da3fb12381bc"]' | octo-operator handle PoolUndeployed`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return handleOnce(cmd.Context(), args[0], args[1:]) },
+	}
+}
+
+func valuesCommand() *cobra.Command {
+	var explain, noChart bool
+	cmd := &cobra.Command{
+		Use:   "values [FILE|-]",
+		Short: "Print the merged values document of a WorkloadDeployed event",
+		Long: `Prints the values document that helm would get for a WorkloadDeployed event: the settings of this
+operator, the event's ValuesYaml and its overrides, merged. Nothing is deployed and no secret is printed.
+
+FILE holds the event's argument as JSON. Without FILE, or with -, it is read from standard input.
+The chart is pulled, since it says of which type an override is.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return printValues(cmd.Context(), args, explain, noChart)
+		},
+	}
+	cmd.Flags().BoolVar(&explain, "explain", false, "print where each value comes from instead")
+	cmd.Flags().BoolVar(&noChart, "no-chart", false, "do not pull the chart: overrides without a target in the event stay strings")
+	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the versions of octo-operator, helm and kubectl", Args: cobra.NoArgs,
+		Long: `Prints the versions of octo-operator and of the helm and kubectl that it would run: those on PATH.
+Exits 1 when one of them cannot be run.`,
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Println("octo-operator", version)
+			return handlers.PrintToolVersions(os.Stdout, os.Environ())
+		},
+	}
+}
+
+// load reads the settings and prepares the log.
+func load(logTo *os.File) (config.Config, *slog.Logger, error) {
+	settings, err := config.Load(os.Environ())
+	if err != nil {
+		return settings, nil, err
+	}
+	log, err := newLogger(settings, logTo)
+	return settings, log, err
+}
+
+func newLogger(settings config.Config, to *os.File) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(settings.LogLevel)); err != nil {
+		return nil, fmt.Errorf("cannot use the settings: OPERATOR__LOGLEVEL: %q is none of debug, info, warn, error", settings.LogLevel)
+	}
+	if settings.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level})), nil
+	}
+	return slog.New(tint.NewHandler(to, &tint.Options{
+		Level: level, TimeFormat: "15:04:05.000", NoColor: !term.IsTerminal(int(to.Fd())),
+	})), nil
+}
+
+// runDaemon wires the rooms: hub → runs → handlers → hub.
+func runDaemon(cmd *cobra.Command, _ []string) error {
+	settings, log, err := load(os.Stderr)
+	if err != nil {
+		return err
+	}
+	if settings.ControllerURI == "" {
+		return errors.New("cannot connect: OPERATOR__COMMUNICATIONCONTROLLERURI is not set")
+	}
+	ctx := cmd.Context()
+	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
+
+	var h *handlers.Handlers
+	client, err := hub.New(settings, hub.Options{
+		Receive: func(event hub.Event) {
+			if err := h.Accept(event, nil); err != nil {
+				log.Error("event lost: it could not be kept", "callback", event.Callback, "reason", err)
+			}
+		},
+		Registered: func(ctx context.Context, pools []hub.Pool) { h.Registered(ctx, pools) },
+	}, log)
+	if err != nil {
+		return err
+	}
+	if h, err = handlers.New(ctx, settings, os.Environ(), client, log); err != nil {
+		return err
+	}
+	ready := func() error {
+		if !client.Connected() {
+			return fmt.Errorf("not registered at the controller %s", settings.ControllerURI)
+		}
+		return nil
+	}
+	if err := web.Serve(ctx, settings.HTTPAddress, ready); err != nil {
+		return err
+	}
+	if err := h.Resume(); err != nil {
+		return err
+	}
+	go h.Prune(ctx)
+	client.Run(ctx)
+	log.Info("octo-operator ends: what is running is stopped")
+	h.Wait()
+	return nil
+}
+
+// handleOnce runs the event through the same lanes and handlers as the daemon.
+func handleOnce(ctx context.Context, callback string, file []string) error {
+	settings, log, err := load(os.Stderr)
+	if err != nil {
+		return err
+	}
+	settings.AutoManagePools = true // whoever asks for a pool by hand means it
+	event, err := readEvent(callback, file)
+	if err != nil {
+		return err
+	}
+	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
+	if err != nil {
+		return err
+	}
+	var result runs.Result
+	if err := h.Accept(event, func(r runs.Result) { result = r }); err != nil {
+		return err
+	}
+	h.Wait()
+	if result.Outcome != runs.Succeeded {
+		return fmt.Errorf("%s failed: %s", event.Callback, result.Reason)
+	}
+	return nil
+}
+
+func printValues(ctx context.Context, file []string, explain, noChart bool) error {
+	settings, log, err := load(os.Stderr)
+	if err != nil {
+		return err
+	}
+	event, err := readEvent(hub.WorkloadDeploy, file)
+	if err != nil {
+		return err
+	}
+	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
+	if err != nil {
+		return err
+	}
+	return h.PrintValues(ctx, os.Stdout, event, explain, !noChart)
+}
+
+// readEvent reads a callback's arguments from a file or from standard input.
+func readEvent(callback string, file []string) (hub.Event, error) {
+	read := func() ([]byte, error) { return io.ReadAll(os.Stdin) }
+	if len(file) > 0 && file[0] != "-" {
+		read = func() ([]byte, error) { return os.ReadFile(file[0]) }
+	}
+	text, err := read()
+	if err != nil {
+		return hub.Event{}, fmt.Errorf("cannot read the arguments of %s: %w", callback, err)
+	}
+	var arguments []json.RawMessage
+	if strings.HasPrefix(strings.TrimSpace(string(text)), "[") {
+		err = json.Unmarshal(text, &arguments)
+	} else {
+		var one json.RawMessage
+		err = json.Unmarshal(text, &one)
+		arguments = []json.RawMessage{one}
+	}
+	if err != nil {
+		return hub.Event{}, fmt.Errorf("cannot read the arguments of %s: they are not JSON: %w", callback, err)
+	}
+	return hub.ParseEvent(callback, arguments)
+}
+
+// logController stands in for a controller where there is none.
+type logController struct{ log *slog.Logger }
+
+func (c logController) RegisterPool(hub.Pool)   {}
+func (c logController) UnregisterPool(hub.Pool) {}
+
+var logged sync.Mutex
+
+func (c logController) Report(r hub.Report) {
+	logged.Lock()
+	defer logged.Unlock()
+	text, _ := json.Marshal(r.Arguments[0])
+	c.log.Info("would be reported to the controller", "method", r.Method, "argument", string(text))
+}

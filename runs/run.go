@@ -1,0 +1,152 @@
+package runs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"octo-operator/hub"
+)
+
+// Run is one run directory.
+type Run struct {
+	ID       string
+	Dir      string
+	Lane     string
+	Callback string
+}
+
+// Outcome of a run.
+type Outcome string
+
+// The outcomes. A superseded run was not run, or was stopped, because a newer event made it pointless.
+const (
+	Succeeded  Outcome = "succeeded"
+	Failed     Outcome = "failed"
+	Superseded Outcome = "superseded"
+)
+
+// Result is how a run ended. Its file is written last: its presence means finished.
+type Result struct {
+	Outcome  Outcome   `json:"outcome"`
+	Reason   string    `json:"reason,omitempty"` // why it did not succeed; what the controller is told
+	ExitCode int       `json:"exitCode"`         // of the script; -1 when none ended by itself
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended"`
+	Seconds  float64   `json:"seconds"`
+}
+
+// Event reads what came in.
+func (r *Run) Event() (hub.Event, error) {
+	var event hub.Event
+	text, err := os.ReadFile(r.Path(eventFile))
+	if err == nil {
+		err = json.Unmarshal(text, &event)
+	}
+	if err != nil {
+		return event, fmt.Errorf("cannot read the event of run %s: %w", r.ID, err)
+	}
+	return event, nil
+}
+
+// ReplaceEvent overwrites what came in: the same without its secrets.
+func (r *Run) ReplaceEvent(event hub.Event) error {
+	text, err := json.Marshal(event)
+	if err == nil {
+		err = writeSynced(r.Path(eventFile), text)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot take the secrets out of run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// Path names a file of the run.
+func (r *Run) Path(name string) string { return filepath.Join(r.Dir, name) }
+
+// Write writes a file of the run that only its owner can read.
+func (r *Run) Write(name string, text []byte) error {
+	if err := os.WriteFile(r.Path(name), text, 0o600); err != nil {
+		return fmt.Errorf("cannot write %s of run %s: %w", name, r.ID, err)
+	}
+	return nil
+}
+
+// WriteProgram writes an executable file of the run.
+func (r *Run) WriteProgram(name string, text []byte) error {
+	if err := r.Write(name, text); err != nil {
+		return err
+	}
+	return os.Chmod(r.Path(name), 0o700)
+}
+
+// Remove removes files of the run; one that is not there is fine.
+func (r *Run) Remove(names ...string) error {
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, os.RemoveAll(r.Path(name)))
+	}
+	return errors.Join(errs...)
+}
+
+// Finish writes the result. After it the run is never started again.
+func (r *Run) Finish(result Result) error {
+	result.Seconds = result.Ended.Sub(result.Started).Seconds()
+	text, err := json.MarshalIndent(result, "", "  ")
+	if err == nil {
+		err = writeSynced(r.Path(resultFile), append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the result of run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// Result reads how the run ended; fs.ErrNotExist when it has not.
+func (r *Run) Result() (Result, error) {
+	var result Result
+	text, err := os.ReadFile(r.Path(resultFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return result, err
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &result)
+	}
+	if err != nil {
+		return result, fmt.Errorf("cannot read the result of run %s: %w", r.ID, err)
+	}
+	return result, nil
+}
+
+// Output is the run's output.log: every line with its time and stream.
+type Output struct {
+	mu   sync.Mutex
+	file *os.File
+	err  error
+}
+
+// OpenOutput opens output.log for appending.
+func (r *Run) OpenOutput() (*Output, error) {
+	f, err := os.OpenFile(r.Path("output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot keep the output of run %s: %w", r.ID, err)
+	}
+	return &Output{file: f}, nil
+}
+
+// Line appends one line. A full disk must not stop the run, so the first error is kept for Close.
+func (o *Output) Line(t time.Time, stream, text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, err := fmt.Fprintf(o.file, "%s %s %s\n", t.UTC().Format("15:04:05.000"), stream, text); o.err == nil {
+		o.err = err
+	}
+}
+
+// Close closes the file and returns the first error of its life.
+func (o *Output) Close() error { return errors.Join(o.err, o.file.Close()) }

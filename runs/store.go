@@ -1,0 +1,184 @@
+// Package runs keeps run directories: one per event, in which everything about it can be read afterwards and from which
+// it can be run again. A directory without a result is an event that is still to be done.
+package runs
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"octo-operator/hub"
+)
+
+// Store is the folder of all runs.
+type Store struct {
+	dir string
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+const (
+	eventFile  = "event.json"
+	resultFile = "result.json"
+	// unfinishedName marks a directory that is being made. A crash leaves it behind: the event in it was not accepted.
+	unfinishedName = ".new-"
+	// idTime sorts as text in the order of time, which is the order in which events are resumed.
+	idTime = "20060102T150405.000000Z"
+)
+
+// Open makes sure that stateDir/runs exists and can be written to, and clears away what a crash left half made.
+func Open(stateDir string) (*Store, error) {
+	dir := filepath.Join(stateDir, "runs")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
+	}
+	probe, err := os.MkdirTemp(dir, unfinishedName)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
+	}
+	return &Store{dir: dir}, os.Remove(probe)
+}
+
+// Dir is the folder of all runs.
+func (s *Store) Dir() string { return s.dir }
+
+// Create writes an event to disk, durably, as a new run of a lane. When it returns, the event survives a crash.
+func (s *Store) Create(event hub.Event, lane string) (*Run, error) {
+	id := s.newID(event.Callback, lane)
+	fail := func(err error) (*Run, error) { return nil, fmt.Errorf("cannot create run %s: %w", id, err) }
+
+	half, err := os.MkdirTemp(s.dir, unfinishedName)
+	if err != nil {
+		return fail(err)
+	}
+	text, err := json.Marshal(event)
+	if err == nil {
+		err = writeSynced(filepath.Join(half, eventFile), text)
+	}
+	if err != nil {
+		return fail(errors.Join(err, os.RemoveAll(half)))
+	}
+	run := &Run{ID: id, Dir: filepath.Join(s.dir, id), Lane: lane, Callback: event.Callback}
+	if err := os.Rename(half, run.Dir); err != nil {
+		return fail(errors.Join(err, os.RemoveAll(half)))
+	}
+	return run, syncDir(s.dir)
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
+
+// newID is <time>-<callback>-<lane>-<short id>. Times never repeat and never go back within one life of the operator.
+func (s *Store) newID(callback, lane string) string {
+	s.mu.Lock()
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	if !now.After(s.last) {
+		now = s.last.Add(time.Microsecond)
+	}
+	s.last = now
+	s.mu.Unlock()
+
+	short := make([]byte, 3)
+	_, _ = rand.Read(short) // never fails
+	// A slash separates a lane's namespace from its name.
+	lane = notInNames.ReplaceAllString(strings.ToLower(strings.ReplaceAll(lane, "/", "-")), "")
+	return fmt.Sprintf("%s-%s-%.60s-%s", now.Format(idTime), kebab(callback), lane, hex.EncodeToString(short))
+}
+
+var innerCapital = regexp.MustCompile(`([a-z])([A-Z])`)
+
+func kebab(callback string) string {
+	return strings.ToLower(innerCapital.ReplaceAllString(callback, "$1-$2"))
+}
+
+// List returns every run, oldest first.
+func (s *Store) List() ([]*Run, error) {
+	entries, err := os.ReadDir(s.dir) // sorted by name
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the runs: %w", err)
+	}
+	var runs []*Run
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), unfinishedName) {
+			runs = append(runs, &Run{ID: e.Name(), Dir: filepath.Join(s.dir, e.Name())})
+		}
+	}
+	return runs, nil
+}
+
+// Unfinished returns the runs without a result, oldest first.
+func (s *Store) Unfinished() ([]*Run, error) {
+	all, err := s.List()
+	var unfinished []*Run
+	for _, run := range all {
+		if _, err := run.Result(); errors.Is(err, fs.ErrNotExist) {
+			unfinished = append(unfinished, run)
+		}
+	}
+	return unfinished, err
+}
+
+// Prune removes finished runs, but keeps the newest keep of them and every failure that is younger than failures.
+// Half-made directories that are older than an hour go too.
+func (s *Store) Prune(keep int, failures time.Duration) error {
+	all, err := s.List()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	kept := 0
+	for i := len(all) - 1; i >= 0; i-- {
+		result, err := all[i].Result()
+		if err != nil {
+			continue // not finished
+		}
+		if kept++; kept <= keep || (result.Outcome == Failed && time.Since(result.Ended) < failures) {
+			continue
+		}
+		errs = append(errs, os.RemoveAll(all[i].Dir))
+	}
+	errs = append(errs, s.removeHalfMade())
+	return errors.Join(errs...)
+}
+
+func (s *Store) removeHalfMade() error {
+	halfMade, _ := filepath.Glob(filepath.Join(s.dir, unfinishedName+"*"))
+	var errs []error
+	for _, dir := range halfMade {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
+			errs = append(errs, os.RemoveAll(dir))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// writeSynced writes a file so that it is whole after a crash, or not there at all.
+func writeSynced(path string, text []byte) error {
+	half := path + ".new"
+	f, err := os.OpenFile(half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(half, path)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

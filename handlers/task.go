@@ -75,7 +75,7 @@ func (h *Handlers) finish(run *runs.Run, log *slog.Logger, started time.Time, ex
 	if err := run.Finish(result); err != nil {
 		log.Error("result not kept: the event may run again after a restart", "reason", err)
 	}
-	took := result.Ended.Sub(started).Round(time.Millisecond)
+	took := result.Ended.Sub(started).Round(time.Millisecond).String()
 	switch result.Outcome {
 	case runs.Succeeded:
 		log.Info("event done", "took", took)
@@ -127,7 +127,12 @@ func (t *task) logLine(line exec.Line) {
 		t.log.Info("command", "cmd", cmd)
 		return
 	}
-	t.log.Info(line.Text, "stream", line.Stream)
+	// What went well is told by the records around it: at info a deploy reads like a story.
+	level := slog.LevelDebug
+	if line.Stream == "stderr" {
+		level = slog.LevelInfo
+	}
+	t.log.Log(context.Background(), level, line.Text, "stream", line.Stream)
 }
 
 // inputs are the variables of a script, sorted by name.

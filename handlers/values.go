@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"octo-operator/exec"
 	"octo-operator/hub"
@@ -78,7 +79,7 @@ func PrintToolVersions(to io.Writer, environ []string) error {
 	}
 	kubectl, kubectlErr := toolVersion(env, "kubectl", "version", "--client")
 	if kubectlErr == nil {
-		fmt.Fprintln(to, "kubectl", kubectl)
+		fmt.Fprintln(to, "kubectl", strings.TrimPrefix(kubectl, "Client Version: "))
 	}
 	return errors.Join(helmErr, kubectlErr)
 }

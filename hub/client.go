@@ -86,7 +86,7 @@ func (c *Client) Run(ctx context.Context) {
 			waits.Reset()
 		}
 		wait := waits.NextBackOff()
-		c.log.Warn("not connected to the controller", "reason", err, "retry_in", wait.Round(time.Millisecond))
+		c.log.Warn("not connected to the controller", "reason", err, "retry_in", wait.Round(time.Millisecond).String())
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Generation of the controller's contract. It changed in place; each connection finds out which one it talks to.
@@ -19,13 +18,16 @@ const (
 
 func (g Generation) String() string { return fmt.Sprintf("G%d", int(g)) }
 
-// registerOperator registers with the mode argument, and without it where the controller is too old to take it.
+// registerOperator registers with the mode argument, and without it where the controller is too old to take it. Which it
+// is, the answer tells only with detailed errors switched on in the controller ("Invocation provides 1 argument(s) but
+// target expects 0."); in production it is any error at all. So the short form decides: only G1 takes it.
 func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, error) {
 	s.generation = G3
 	answer, err := s.invoke(ctx, "RegisterOperatorAsync", central)
-	if rejected := (*RejectedError)(nil); errors.As(err, &rejected) && strings.Contains(rejected.Reason, "but target expects 0") {
-		s.generation = G1
-		answer, err = s.invoke(ctx, "RegisterOperatorAsync")
+	if rejected := (*RejectedError)(nil); errors.As(err, &rejected) && !rejected.Unsupported() {
+		if older, errOlder := s.invoke(ctx, "RegisterOperatorAsync"); errOlder == nil {
+			s.generation, answer, err = G1, older, nil
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot register the operator: %w", err)

@@ -83,7 +83,7 @@ func (s *session) registerPool(ctx context.Context, pool Pool, longest time.Dura
 			return
 		}
 		wait := waits.NextBackOff()
-		s.log.Warn("pool not registered yet", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err, "retry_in", wait.Round(time.Millisecond))
+		s.log.Warn("pool not registered yet", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err, "retry_in", wait.Round(time.Millisecond).String())
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

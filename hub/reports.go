@@ -125,7 +125,7 @@ func (o *outbox) send(ctx context.Context, s *session, r Report) {
 		s.log.Error("report given up: the controller does not take it", "method", r.Method, "reason", err)
 		r.done(err)
 	default:
-		s.log.Warn("report not taken", "method", r.Method, "reason", err, "retry_in", rejectedReportWait)
+		s.log.Warn("report not taken", "method", r.Method, "reason", err, "retry_in", rejectedReportWait.String())
 		r.tries++
 		time.AfterFunc(rejectedReportWait, func() { o.putBack(r) })
 	}

@@ -1,0 +1,63 @@
+# Everything is built from the Go module proxy and Debian; tools are cached outside the tree, keyed by version.
+SHELL := /bin/sh
+CACHE := $(or $(OCTO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octo-operator)
+DEVCLUSTER := $(CACHE)/devcluster
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+UNIT := $(shell go list ./... 2>/dev/null | grep -v /e2e)
+
+export OCTO_DEVCLUSTER := $(DEVCLUSTER)
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
+
+.PHONY: build
+build: ## build ./octo-operator
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o octo-operator .
+
+.PHONY: demo
+demo: build devcluster ## the main job end to end; KUBECONFIG=… on the command line uses your own cluster
+ifeq ($(origin KUBECONFIG),command line)
+	$(DEVCLUSTER) run --kubeconfig $(KUBECONFIG) -- go run ./demo
+else
+	$(DEVCLUSTER) run -- go run ./demo
+endif
+
+.PHONY: test
+test: vet unit oracle e2e ## everything: unit tests with the race detector, Helm as oracle, end to end
+	@echo "all tests passed"
+
+.PHONY: vet
+vet:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
+	go vet ./...
+
+.PHONY: unit
+unit: cc shellcheck
+	go test -race $(UNIT)
+
+.PHONY: oracle
+oracle: ## compare merge/ with Helm's own code
+	cd merge/helmoracle && go test ./...
+	cd devcluster && go test ./...
+
+.PHONY: e2e
+e2e: cc devcluster ## the real binary on a real control plane
+	$(DEVCLUSTER) tools helm3 >/dev/null
+	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 20m ./e2e
+
+.PHONY: bench
+bench: build devcluster ## what the operator costs beside the same commands typed by hand
+	$(DEVCLUSTER) run -- go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
+
+.PHONY: devcluster
+devcluster:
+	@mkdir -p $(CACHE)
+	cd devcluster && CGO_ENABLED=0 go build -o $(DEVCLUSTER) .
+
+# What Debian has and a fresh machine may lack. The race detector needs a C compiler.
+.PHONY: cc shellcheck
+cc:
+	@command -v gcc >/dev/null || .ci/install gcc libc6-dev
+shellcheck:
+	@command -v shellcheck >/dev/null || .ci/install shellcheck

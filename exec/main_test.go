@@ -1,0 +1,126 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary also play an operator that gets killed.
+func TestMain(m *testing.M) {
+	if script := os.Getenv("EXEC_TEST_OPERATOR"); script != "" {
+		Run(context.Background(), Command{
+			Path: "/bin/sh", Args: []string{"-c", script}, Env: os.Environ(),
+			OnStart: func(pid int, start uint64) { fmt.Println(pid, start) },
+		})
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// hangGuard turns a hang into a failure. No test comes near it.
+const hangGuard = 2 * time.Minute
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), hangGuard, fmt.Errorf("the test hangs"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// sh is a script with what it needs to find its commands.
+func sh(script string, args ...string) Command {
+	return Command{
+		Path: "/bin/sh", Args: append([]string{"-c", script, "sh"}, args...),
+		Env: AllowEnv(os.Environ(), "PATH"),
+	}
+}
+
+// collect gathers the lines per stream.
+type collect struct {
+	t              *testing.T
+	stdout, stderr []string
+	on             map[string]func() // called when this line comes
+}
+
+func (c *collect) line(l Line) {
+	if l.Time.IsZero() {
+		c.t.Errorf("line %q has no time", l.Text)
+	}
+	switch l.Stream {
+	case "stdout":
+		c.stdout = append(c.stdout, l.Text)
+	case "stderr":
+		c.stderr = append(c.stderr, l.Text)
+	default:
+		c.t.Errorf("line of stream %q", l.Stream)
+	}
+	if f := c.on[l.Text]; f != nil {
+		f()
+	}
+}
+
+func newFIFO(t *testing.T) string {
+	name := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// mustWrite writes to a FIFO; it returns when a reader has opened it.
+func mustWrite(t *testing.T, fifo, text string) {
+	if err := os.WriteFile(fifo, []byte(text), 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// living returns the processes of a group, read from /proc with other means
+// than the code under test: zombies do not count.
+func living(t *testing.T, group int) []string {
+	names, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		status := string(data)
+		pgid := strings.Fields(after(status, "NSpgid:"))
+		if len(pgid) > 0 && pgid[len(pgid)-1] == fmt.Sprint(group) && !strings.Contains(status, "State:\tZ") {
+			found = append(found, strings.TrimSpace(strings.SplitN(after(status, "Name:"), "\n", 2)[0]))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+func after(s, key string) string {
+	_, rest, _ := strings.Cut(s, key)
+	return strings.SplitN(rest, "\n", 2)[0]
+}
+
+func mustBeGone(t *testing.T, group int) {
+	t.Helper()
+	if group <= 1 {
+		t.Fatalf("no process group: %d", group)
+	}
+	if names := living(t, group); len(names) > 0 {
+		t.Errorf("alive in process group %d: %v", group, names)
+	}
+}
+
+func equalLines(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}

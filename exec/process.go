@@ -1,0 +1,129 @@
+package exec
+
+import (
+	"io"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	gocmd "github.com/go-cmd/cmd"
+)
+
+// process is a started program. go-cmd starts it and waits for it; the
+// output and the signals are ours, for the reasons given below.
+type process struct {
+	lifecycle *gocmd.Cmd
+	exited    <-chan struct{} // closed when the program has been waited for
+	cmd       *osexec.Cmd     // ProcessState is to be read only after exited
+	group     group
+	stdout    *stream
+	stderr    *stream
+}
+
+// start starts c in a process group of its own. Its output waits in the pipes
+// until read is called. The error is a *StartError.
+func start(c Command) (*process, error) {
+	path, err := absolute(c.Path)
+	if err != nil {
+		return nil, explainStart(c, path, err)
+	}
+	stdout, err := newStream("stdout")
+	if err != nil {
+		return nil, explainStart(c, path, err)
+	}
+	stderr, err := newStream("stderr")
+	if err != nil {
+		stdout.close()
+		return nil, explainStart(c, path, err)
+	}
+
+	p := &process{stdout: stdout, stderr: stderr}
+	notBefore := bootTicks()
+	started := startSignal{ch: make(chan struct{})}
+	p.lifecycle = gocmd.NewCmdOptions(gocmd.Options{
+		BeforeExec: []func(*osexec.Cmd){func(cmd *osexec.Cmd) { p.prepare(cmd, c) }},
+	}, path, c.Args...)
+	p.lifecycle.Env, p.lifecycle.Dir = c.Env, c.Dir
+	p.lifecycle.StartWithStdin(&started)
+	p.exited = p.lifecycle.Done()
+
+	select {
+	case <-started.ch:
+	case <-p.exited: // it did not start, or is so short that it is over already
+	}
+	stdout.closeOurWriteEnd()
+	stderr.closeOurWriteEnd()
+	if p.cmd.Process == nil {
+		stdout.close()
+		stderr.close()
+		return nil, explainStart(c, path, p.lifecycle.Status().Error)
+	}
+	p.group = newGroup(p.cmd.Process.Pid, notBefore)
+	return p, nil
+}
+
+// prepare gives the process our own attributes and pipes.
+//
+// go-cmd's own streaming breaks on long lines and on \r progress
+// (go-cmd/cmd#30, #67, #104). The pipes are files, not writers: with writers,
+// Wait goes on until the last grandchild closes the pipe (golang/go#23019),
+// and a WaitDelay that ends this also throws away what a slow reader has not
+// read yet. With files, Wait is about the program alone, and stream.finish
+// ends the reading without a loss.
+func (p *process) prepare(cmd *osexec.Cmd, c Command) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Stdout, cmd.Stderr = p.stdout.theirs, p.stderr.theirs
+	if cmd.Env == nil {
+		cmd.Env = []string{} // nil would mean the operator's own environment
+	}
+	// Bounds the wait for os/exec's stdin goroutine, the only one left.
+	// Longer than the grace, so that it never interferes with a stop.
+	cmd.WaitDelay = c.Grace + 5*time.Second
+	p.cmd = cmd
+}
+
+func (p *process) read(c Command) {
+	emit := oneAtATime(c.OnLine)
+	p.stdout.read(c.Redact, emit)
+	p.stderr.read(c.Redact, emit)
+}
+
+// finishReading returns when all that the group has written has been handed on.
+func (p *process) finishReading() {
+	p.stdout.finish()
+	p.stderr.finish()
+	<-p.stdout.done
+	<-p.stderr.done
+}
+
+func (p *process) waitErr() error { return p.lifecycle.Status().Error }
+
+// startSignal is an empty standard input. os/exec reads it in a goroutine
+// which it starts once the program runs: the only way to hear from go-cmd
+// that there is a process now, short of polling its Status.
+type startSignal struct {
+	ch   chan struct{}
+	once sync.Once
+}
+
+func (s *startSignal) Read([]byte) (int, error) {
+	s.once.Do(func() { close(s.ch) })
+	return 0, io.EOF
+}
+
+// absolute finds the program. os/exec would look for a relative path under
+// Command.Dir, where a script of the operator never is.
+func absolute(path string) (string, error) {
+	if !strings.Contains(path, string(os.PathSeparator)) {
+		found, err := osexec.LookPath(path)
+		if err != nil {
+			return path, err
+		}
+		path = found
+	}
+	return filepath.Abs(path)
+}

@@ -1,0 +1,167 @@
+// Package exec runs one script or command to its end: the whole process
+// tree, the output line by line as it comes, known secrets taken out of it,
+// and a stop that leaves nothing behind. It knows nothing of helm or of the
+// operator; Linux only (it reads /proc).
+package exec
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultGrace is the time between SIGTERM and SIGKILL. helm marks a release
+// as failed when it gets a SIGTERM; a helm that is killed before it got there
+// leaves the release in pending-*, which blocks every later deploy.
+const DefaultGrace = 10 * time.Second
+
+// Command is one program to run. It gets no standard input (end of file at once).
+type Command struct {
+	// Path of the program. Without a slash it is looked up in the operator's
+	// PATH; a relative path starts at the operator's working directory, not
+	// at Dir.
+	Path string
+	Args []string // without the program's own name
+	Dir  string   // working directory; "" means the operator's own
+	// Env is the full environment as KEY=value. Nil means an EMPTY one and
+	// never the operator's own, which holds secrets. See AllowEnv.
+	Env []string
+	// Grace is the time between SIGTERM and SIGKILL; 0 means DefaultGrace.
+	Grace time.Duration
+	// Redact takes secrets out of the output before it is cut into lines. May be nil.
+	Redact *Redactor
+	// OnLine gets every line of output: in order within a stream, never two
+	// calls at once, all before Run returns. A slow OnLine slows the program
+	// down (its pipe fills up); one that never returns keeps Run from
+	// returning. May be nil.
+	OnLine func(Line)
+	// OnStart is called once, before the first OnLine, with what a later life
+	// of the operator needs to recognise this process group: see KillGroup.
+	// May be nil.
+	OnStart func(pid int, startTime uint64)
+}
+
+// Result says how a command ended.
+type Result struct {
+	ExitCode       int    // the program's own; -1 when killed by a signal or never started
+	Signal         string // "SIGKILL" etc. when the program was killed by a signal
+	Started, Ended time.Time
+
+	Canceled bool // the context was cancelled and the program stopped because of it
+	TimedOut bool // the context's deadline passed and the program was stopped because of it
+	Killed   bool // SIGTERM and the grace period were not enough, SIGKILL was sent
+	Leftover bool // the program ended by itself but left processes behind, which were stopped
+}
+
+// Run runs c to its end and returns when no process of its group is alive.
+//
+// When ctx ends, the process group gets a SIGTERM, and a SIGKILL once c.Grace
+// is over. The same happens to whatever the program leaves behind in its
+// group when it ends by itself: a background process of a script does not
+// outlive the script. Out of reach is only a process that left the group
+// (setsid); it is not waited for, and its output is no longer read.
+//
+// The error is nil on exit code 0 without a stop, or else one of:
+// *StartError (never ran), *ExitError (ended by itself, but not with 0),
+// *StoppedError (ctx ended; it wraps both ctx.Err() and context.Cause). The
+// Result is filled in as far as known in every case.
+func Run(ctx context.Context, c Command) (Result, error) {
+	if c.Grace <= 0 {
+		c.Grace = DefaultGrace
+	}
+	res := Result{ExitCode: -1, Started: time.Now()}
+	if ctx.Err() != nil {
+		return stopped(ctx, c, res)
+	}
+	p, err := start(c)
+	if err != nil {
+		res.Ended = time.Now()
+		return res, err
+	}
+	if c.OnStart != nil {
+		c.OnStart(p.group.id, p.group.start)
+	}
+	p.read(c)
+
+	byContext := waitForExitOrContext(ctx, p)
+	if !byContext {
+		res.Leftover = !p.group.gone()
+	}
+	killed, stopErr := p.group.stop(c.Grace)
+	res.Killed = killed
+	if stopErr == nil {
+		<-p.exited // the group is dead, so this is only the go-cmd goroutine catching up
+	}
+	p.finishReading()
+
+	if stopErr != nil {
+		res.Ended = time.Now()
+		// Not a StoppedError, whatever ctx says: it would promise that it is gone.
+		return res, cannotComplete(c.Path, stopErr)
+	}
+	return ended(ctx, c, p, byContext, res)
+}
+
+// waitForExitOrContext reports whether ctx ended while the program was running.
+func waitForExitOrContext(ctx context.Context, p *process) bool {
+	select {
+	case <-p.exited:
+		return false
+	case <-ctx.Done():
+	}
+	select {
+	case <-p.exited: // both at the same time: nothing was stopped
+		return false
+	default:
+		return true
+	}
+}
+
+// ended fills in the result of a program that is gone.
+func ended(ctx context.Context, c Command, p *process, byContext bool, res Result) (Result, error) {
+	if p.cmd.ProcessState == nil {
+		// Somebody else in this process waits for all children (a reaper).
+		res.Ended = time.Now()
+		return res, cannotComplete(c.Path, errors.Join(errors.New("its exit status is lost"), p.waitErr()))
+	}
+	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	res.ExitCode = status.ExitStatus()
+	if status.Signaled() {
+		res.Signal = unix.SignalName(status.Signal())
+	}
+	if byContext {
+		return stopped(ctx, c, res)
+	}
+	res.Ended = time.Now()
+	if res.ExitCode != 0 {
+		return res, &ExitError{Path: c.Path, Code: res.ExitCode, Signal: res.Signal}
+	}
+	return res, nil
+}
+
+func stopped(ctx context.Context, c Command, res Result) (Result, error) {
+	res.Ended = time.Now()
+	res.TimedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
+	res.Canceled = !res.TimedOut
+	return res, &StoppedError{
+		Path: c.Path, After: res.Ended.Sub(res.Started), TimedOut: res.TimedOut,
+		Cause: context.Cause(ctx), ctxErr: ctx.Err(),
+	}
+}
+
+// oneAtATime lets two streams share one callback.
+func oneAtATime(f func(Line)) func(Line) {
+	if f == nil {
+		return func(Line) {}
+	}
+	var mu sync.Mutex
+	return func(l Line) {
+		mu.Lock()
+		defer mu.Unlock()
+		f(l)
+	}
+}

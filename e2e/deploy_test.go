@@ -106,7 +106,7 @@ func TestABrokenWorkloadIsReportedWithHelmsReason(t *testing.T) {
 		want   []string // parts of the message
 	}{
 		{"the chart's schema", func(b *devcontroller.Workload) { b.ValuesYaml = "replicaCount: many" }, []string{"workload-deploy", "replicaCount", "integer"}},
-		{"an image that cannot be pulled", func(b *devcontroller.Workload) { b.ValuesYaml = "image: {repository: registry.example/does-not-exist}" }, []string{"Deployment", "not ready"}},
+		{"an image that cannot be pulled", func(b *devcontroller.Workload) { b.ValuesYaml = "image: {repository: registry.example/does-not-exist}" }, []string{"Deployment", "not ready", "ImagePullBackOff"}},
 		{"values that are not YAML", func(b *devcontroller.Workload) { b.ValuesYaml = "a: 1\n  b: 2" }, []string{"valuesYaml", "line 2"}},
 		{"values that are a list", func(b *devcontroller.Workload) { b.ValuesYaml = "- a" }, []string{"valuesYaml", "map"}},
 		{"a malformed path", func(b *devcontroller.Workload) { b.Values = []devcontroller.Override{{Path: "a[x]", Value: "1"}} }, []string{"a[x]", "index"}},
@@ -119,6 +119,7 @@ func TestABrokenWorkloadIsReportedWithHelmsReason(t *testing.T) {
 		broken := w.workload("Broken: "+test.name, brokenRtID)
 		test.change(&broken)
 		s := w.deploy(broken)
+		t.Logf("%s: %s", test.name, s.StatusMessage)
 		if s.Success {
 			t.Errorf("%s: reported as success", test.name)
 		}
@@ -153,6 +154,7 @@ func TestChartsComeFromEveryKindOfRepository(t *testing.T) {
 		app := w.workload(test.name, "65d5c447b420da3fb12390"+string(rune('a'+i%6))+string(rune('0'+i)))
 		app.RepositoryURL, app.RepositoryUsername, app.RepositoryPassword, app.ChartVersion = test.url, test.user, test.password, test.version
 		s := w.deploy(app)
+		t.Logf("%s: %s", test.name, s.StatusMessage)
 		if s.Success != test.success {
 			t.Errorf("%s: success is %v: %s", test.name, s.Success, s.StatusMessage)
 		}

@@ -167,7 +167,7 @@ exec %s
 	return errors.Join(t.Write("env", []byte(env.String())), t.WriteProgram("rerun", []byte(rerun)))
 }
 
-// tail keeps the end of what a script wrote to stderr: why it failed. helm and kubectl begin their reason with Error.
+// tail keeps the end of what a script wrote to stderr: why it failed.
 type tail struct{ lines []string }
 
 const (
@@ -179,16 +179,9 @@ func (r *tail) add(line exec.Line) {
 	if line.Stream != "stderr" || strings.HasPrefix(line.Text, announcement) || strings.TrimSpace(line.Text) == "" {
 		return
 	}
-	if isErrorLine(line.Text) {
-		r.lines = nil
-	}
 	if r.lines = append(r.lines, line.Text); len(r.lines) > tailLines {
 		r.lines = r.lines[1:]
 	}
-}
-
-func isErrorLine(text string) bool {
-	return strings.HasPrefix(text, "Error: ") || strings.HasPrefix(text, "error: ") || strings.HasPrefix(text, "Error from server")
 }
 
 func (r *tail) text() string {

@@ -71,12 +71,17 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err != nil {
 		return err
 	}
-	return h.script(ctx, t, scripts.WorkloadDeploy, map[string]string{
+	stop := h.watchProgress(ctx, t, w, release)
+	err = h.script(ctx, t, scripts.WorkloadDeploy, map[string]string{
 		"HELM": major, "TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"RELEASE": release.name, "NAMESPACE": release.namespace,
 		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
 	})
+	if found := stop(); err != nil && found != "" {
+		return fmt.Errorf("%w\nfound in the cluster while helm waited:\n%s", err, found)
+	}
+	return err
 }
 
 func secretOf(r release, document merge.Result) string {
@@ -186,11 +191,11 @@ func (h *Handlers) reportDeployment(t *task, w hub.WorkloadDeployed, err error) 
 		status.PoolName = w.PoolName
 	}
 	if err != nil {
-		status.StatusMessage = t.redact.String(err.Error())
+		status.StatusMessage = bounded(t.redact.String(err.Error()))
 	}
 	h.controller.Report(hub.Report{
 		Method: "ReportWorkloadDeploymentStatusAsync", Arguments: []any{status},
-		Key: w.TenantID + "/" + w.WorkloadRtID + "/" + w.WorkloadName,
+		Key: workloadKey(w.Workload),
 		Delivered: func(err error) {
 			if err != nil {
 				t.log.Warn("status not reported", "success", status.Success, "reason", err)
@@ -199,4 +204,19 @@ func (h *Handlers) reportDeployment(t *task, w hub.WorkloadDeployed, err error) 
 			t.log.Info("status reported", "success", status.Success)
 		},
 	})
+}
+
+func workloadKey(w hub.Workload) string {
+	return w.TenantID + "/" + w.WorkloadRtID + "/" + w.WorkloadName
+}
+
+// maxMessage bounds a message to the controller in bytes: ASP.NET Core closes the connection on a frame above 32 KiB, and
+// JSON may make six bytes of one.
+const maxMessage = 5000
+
+func bounded(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + " …"
 }

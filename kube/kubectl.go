@@ -4,7 +4,6 @@ package kube
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,7 +29,9 @@ func (k Kubectl) get(ctx context.Context, args ...string) ([]byte, error) {
 		OnLine: func(line exec.Line) {
 			if line.Stream == "stdout" {
 				out.WriteString(line.Text)
-				out.WriteByte('\n')
+				if !line.More { // else one line of more than a megabyte came in pieces
+					out.WriteByte('\n')
+				}
 			} else if !strings.HasPrefix(line.Text, "Warning:") {
 				reason = append(reason, line.Text)
 			}
@@ -57,21 +58,16 @@ func (k Kubectl) Pools(ctx context.Context, namespace string) ([]Pool, error) {
 	if namespace != "" {
 		where = "--namespace=" + namespace
 	}
-	text, err := k.get(ctx, PoolResource, where, "-o", "json")
+	type resource struct {
+		Metadata struct{ Namespace, Name string }
+		Spec     struct{ TenantID, PoolRtID, PoolName string }
+	}
+	items, err := list[resource](ctx, k, PoolResource, where)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the pools: %w", err)
-	}
-	var list struct {
-		Items []struct {
-			Metadata struct{ Namespace, Name string }
-			Spec     struct{ TenantID, PoolRtID, PoolName string }
-		}
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, fmt.Errorf("cannot read kubectl's list of pools: %w", err)
+		return nil, err
 	}
 	var pools []Pool
-	for _, item := range list.Items {
+	for _, item := range items {
 		pools = append(pools, Pool{
 			Namespace: item.Metadata.Namespace, Name: item.Metadata.Name,
 			TenantID: item.Spec.TenantID, PoolRtID: item.Spec.PoolRtID, PoolName: item.Spec.PoolName,

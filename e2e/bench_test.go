@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// The machine is noisy, so every comparison is a ratio within one run: operator and hand take turns, and the median of
+// the pairwise ratios counts. More pairs on a busy machine: go test ./e2e -run '^$' -bench . -benchtime 1x -pairs 31
+var (
+	pairs  = flag.Int("pairs", 15, "benchmarks: pairs of single deploys; a third as many of 16 at once")
+	starts = flag.Int("starts", 10, "benchmarks: starts of the operator")
+)
+
+// What was asked for. A missed target is printed and does not fail the command.
+const (
+	targetRatio  = 1.15 // times the same commands typed by hand
+	targetMemory = 30   // MiB
+	targetStart  = 300  // ms
+)
+
+const (
+	manyWorkloads = 16
+	concurrency   = 4
+	settleTime    = 5 * time.Second // from the last registration until memory is read
+)
+
+// BenchmarkOperator compares the operator with the same commands typed by hand and prints a table.
+func BenchmarkOperator(b *testing.B) {
+	results := &table{}
+	b.Run("start", func(b *testing.B) { benchmarkStart(b, results) })
+	b.Run("install", func(b *testing.B) { benchmarkInstall(b, results) })
+	b.Run("upgrade", func(b *testing.B) { benchmarkUpgrade(b, results) })
+	b.Run("many", func(b *testing.B) { benchmarkMany(b, results) })
+	results.print(os.Stdout)
+}
+
+// benchmarkInstall deploys releases that do not exist yet.
+func benchmarkInstall(b *testing.B, results *table) {
+	r := newRig(b)
+	hand := newHand(r)
+	results.add(b, "one deploy, new release", comparePairs(*pairs,
+		func(int) time.Duration { return r.deploy(r.newWorkload("red")) },
+		func(int) time.Duration { return hand.deploy(hand.newRelease("red")) },
+	))
+	r.checkFair(hand)
+}
+
+// benchmarkUpgrade deploys a release again, each time with another value.
+func benchmarkUpgrade(b *testing.B, results *table) {
+	r := newRig(b)
+	hand := newHand(r)
+	app, release := r.newWorkload("red"), hand.newRelease("red")
+	r.deploy(app)
+	hand.deploy(release)
+	results.add(b, "one deploy, changed value", comparePairs(*pairs,
+		func(i int) time.Duration {
+			app.ValuesYaml = valuesYaml(fmt.Sprint("shade-", i))
+			return r.deploy(app)
+		},
+		func(i int) time.Duration {
+			hand.write(release, fmt.Sprint("shade-", i))
+			return hand.deploy(release)
+		},
+	))
+	r.checkFair(hand)
+}
+
+// benchmarkMany deploys 16 new releases at concurrency 4: through the operator, and with xargs -P 4.
+func benchmarkMany(b *testing.B, results *table) {
+	r := newRig(b)
+	hand := newHand(r)
+	results.add(b, fmt.Sprintf("%d workloads, %d at a time", manyWorkloads, concurrency), comparePairs(max(1, *pairs/3),
+		func(int) time.Duration { return r.deployMany(manyWorkloads) },
+		func(int) time.Duration { return hand.deployMany(manyWorkloads) },
+	))
+	memory := r.operator.memory(b)
+	results.note("resident memory after %d deploys: %.1f MiB, at its highest %.1f MiB", len(r.controller.Calls()), memory.resident, memory.highest)
+	r.checkFair(hand)
+}
+
+// benchmarkStart starts the operator in a new state directory, with one pool already in the cluster.
+func benchmarkStart(b *testing.B, results *table) {
+	r := newRig(b) // its own operator has deployed the pool
+	r.operator.stop(b)
+	r.controller.SetPools(r.pool)
+	var registered, pool, resident, proportional []float64
+	for range *starts {
+		r.stateDir = b.TempDir()
+		toOperator, toPool := r.start()
+		registered, pool = append(registered, milliseconds(toOperator)), append(pool, milliseconds(toPool))
+		time.Sleep(settleTime)
+		memory := r.operator.memory(b)
+		resident, proportional = append(resident, memory.resident), append(proportional, memory.proportional)
+		r.operator.stop(b)
+	}
+	results.addSingle(b, "start to registered", "ms", registered, targetStart)
+	results.addSingle(b, "start to first pool registered", "ms", pool, noTarget)
+	results.addSingle(b, "idle memory, resident", "MiB", resident, targetMemory)
+	results.addSingle(b, "idle memory, proportional", "MiB", proportional, noTarget)
+}

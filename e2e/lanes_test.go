@@ -1,0 +1,210 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"octo-operator/devcontroller"
+)
+
+// swap replaces scripts by ones of the test.
+func (w *world) swap(scripts map[string]string) {
+	w.Helper()
+	dir := w.TempDir()
+	for name, text := range scripts {
+		w.must(os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nset -eu\n"+text), 0o755))
+	}
+	w.env = append(w.env, "OPERATOR__SCRIPTSDIR="+dir)
+}
+
+// pullNothing stands in for chart-pull where a test is not about charts: an archive with nothing in it.
+const pullNothing = "mkdir -p c/app; echo 'version: 1.0.0' >c/app/Chart.yaml; tar czf chart.tgz -C c app\n"
+
+func TestAnUndeployStopsARunningDeployWithItsWholeProcessTree(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Never ready", appRtID)
+	app.ValuesYaml = "image: {repository: registry.example/does-not-exist}"
+	w.must(w.controller.Deploy(w.ctx, app))
+	release := "acme-" + appRtID
+	w.waitForLog(1, "the release is not ready yet", map[string]string{"release": release})
+
+	w.must(w.controller.Undeploy(w.ctx, app))
+	w.waitForLog(1, "event done", map[string]string{"release": release})
+	if found := w.waitForLog(1, "event superseded", map[string]string{"release": release}); len(found) != 1 {
+		t.Errorf("%d events were superseded", len(found))
+	}
+	if left := w.helm("list", "--short"); left != "" {
+		t.Errorf("a release is left: %s", left)
+	}
+	if running := processesWith(t, release); len(running) > 0 {
+		t.Errorf("processes of the deploy are left: %q", running)
+	}
+	for _, call := range w.controller.Calls() {
+		if call.Method == "ReportWorkloadDeploymentStatusAsync" {
+			t.Errorf("the stopped deploy was reported: %s", call.Args[0])
+		}
+	}
+}
+
+// processesWith are the command lines of running processes that hold text.
+func processesWith(t *testing.T, text string) (found []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("cannot read /proc: %v", err)
+	}
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err == nil && strings.Contains(string(line), text) {
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
+}
+
+func TestOfSeveralQueuedDeploysOfOneReleaseOnlyTheNewestRuns(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	gate := filepath.Join(w.TempDir(), "gate")
+	done := filepath.Join(w.TempDir(), "done")
+	w.swap(map[string]string{
+		"chart-pull":      pullNothing,
+		"workload-deploy": fmt.Sprintf("until [ -e %s ]; do sleep 0.05; done; grep number values.yaml >>%s\n", gate, done),
+	})
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	after := w.controller.LastSeq()
+	for number := 1; number <= 5; number++ {
+		app.ValuesYaml = fmt.Sprintf("number: %d", number)
+		w.must(w.controller.Deploy(w.ctx, app))
+		if number == 1 {
+			w.waitForLog(1, "values merged", nil) // it is running, not queued
+		}
+	}
+	w.waitForLog(3, "event superseded", nil)
+	w.must(os.WriteFile(gate, nil, 0o600))
+	w.waitForStatus(app, after)
+	w.waitForLog(2, "event done", map[string]string{"release": "acme-" + appRtID})
+	got, err := os.ReadFile(done)
+	w.must(err)
+	if want := "number: 1\nnumber: 5\n"; string(got) != want {
+		t.Errorf("ran %q, want %q", got, want)
+	}
+}
+
+func TestEventsOfOneReleaseKeepTheirOrderInABurst(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	trace := filepath.Join(w.TempDir(), "trace")
+	w.swap(map[string]string{
+		"chart-pull":        pullNothing,
+		"workload-deploy":   fmt.Sprintf("echo \"$OCTO_RELEASE $(grep -o 'number: .*' values.yaml)\" >>%s\n", trace),
+		"workload-undeploy": fmt.Sprintf("echo \"$OCTO_RELEASE undeployed\" >>%s\n", trace),
+	})
+	w.start()
+	w.deployPool()
+	const releases, rounds = 5, 100
+	for number := range rounds {
+		for i := range releases {
+			app := w.workload(fmt.Sprint("Shop ", i), fmt.Sprintf("65d5c447b420da3fb123900%d", i))
+			app.ValuesYaml = fmt.Sprintf("number: %d", number)
+			w.must(w.controller.Deploy(w.ctx, app))
+			w.must(w.controller.Undeploy(w.ctx, app))
+		}
+	}
+	w.waitForLog(releases*rounds*2, "event received", nil)
+	last := w.workload("Shop 0", "65d5c447b420da3fb1239000")
+	after := w.controller.LastSeq()
+	last.ValuesYaml = "number: 1000"
+	w.must(w.controller.Deploy(w.ctx, last))
+	w.waitForStatus(last, after)
+	w.waitUntilSettled()
+
+	text, err := os.ReadFile(trace)
+	w.must(err)
+	for i := range releases {
+		checkOrder(t, string(text), fmt.Sprintf("acme-65d5c447b420da3fb123900%d", i))
+	}
+}
+
+// waitUntilSettled waits until every run has a result.
+func (w *world) waitUntilSettled() {
+	w.Helper()
+	dirs, err := filepath.Glob(filepath.Join(w.stateDir, "runs", "2*"))
+	w.must(err)
+	for _, dir := range dirs {
+		w.waitForFile(filepath.Join(dir, "result.json"))
+	}
+}
+
+// checkOrder: the numbers of what was deployed rise, and the last thing that ran is the last that was sent.
+func checkOrder(t *testing.T, trace, release string) {
+	t.Helper()
+	var ran []string
+	for line := range strings.Lines(trace) {
+		if what, ok := strings.CutPrefix(strings.TrimSpace(line), release+" "); ok {
+			ran = append(ran, what)
+		}
+	}
+	previous := -1
+	for _, what := range ran {
+		number := -1
+		if _, err := fmt.Sscanf(what, "number: %d", &number); err == nil && number <= previous {
+			t.Errorf("%s: deploy %d ran after %d", release, number, previous)
+		}
+		previous = max(previous, number)
+	}
+	want := "undeployed"
+	if strings.HasSuffix(release, "0") {
+		want = "number: 1000"
+	}
+	if len(ran) == 0 || ran[len(ran)-1] != want {
+		t.Errorf("%s: the last that ran is not %q: %q", release, want, slices.Clone(ran[max(0, len(ran)-3):]))
+	}
+}
+
+func TestATenantsUpdateWaitsForWhatIsInFlightAndHoldsBackTheRest(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	dir := w.TempDir()
+	w.swap(map[string]string{
+		"chart-pull": pullNothing,
+		"workload-deploy": fmt.Sprintf("echo \"start $OCTO_WORKLOAD\" >>%[1]s/trace; until [ -e \"%[1]s/go-$OCTO_WORKLOAD\" ]; do sleep 0.05; done; "+
+			"echo \"end $OCTO_WORKLOAD\" >>%[1]s/trace\n", dir),
+		"tenant-pre-update": fmt.Sprintf("echo \"update $OCTO_TENANT\" >>%s/trace\n", dir),
+	})
+	w.start()
+	w.deployPool()
+	other := devcontroller.Pool{TenantID: "other", ID: "65d5c447b420da3fb12381bd"}
+	w.must(w.controller.PoolDeployed(w.ctx, other))
+	_, err := w.controller.WaitRegistered(w.ctx, other)
+	w.must(err)
+
+	first, second, third := w.workload("first", appRtID), w.workload("second", brokenRtID), w.workload("third", appRtID)
+	third.Pool = other
+	w.must(w.controller.Deploy(w.ctx, first))
+	w.waitForLog(1, "values merged", map[string]string{"workload": "first"})
+	after := w.controller.LastSeq()
+	w.must(w.controller.PreUpdateTenant(w.ctx, "acme"))
+	w.waitForLog(1, "event received", map[string]string{"callback": "PreUpdateTenant"})
+	w.must(w.controller.Deploy(w.ctx, second))
+	w.must(w.controller.Deploy(w.ctx, third))
+
+	w.must(os.WriteFile(filepath.Join(dir, "go-third"), nil, 0o600))
+	w.waitForStatus(third, after) // another tenant goes on undisturbed, while first is still in flight
+	w.must(os.WriteFile(filepath.Join(dir, "go-second"), nil, 0o600))
+	w.must(os.WriteFile(filepath.Join(dir, "go-first"), nil, 0o600))
+	w.waitForStatus(second, after)
+	w.waitFor("RegisterPoolAsync", func(c devcontroller.Call) bool { return c.Seq > after && c.Error == "" })
+
+	text, err := os.ReadFile(filepath.Join(dir, "trace"))
+	w.must(err)
+	want := "start first\nend first\nupdate acme\nstart second\nend second\n"
+	if got := strings.NewReplacer("start third\n", "", "end third\n", "").Replace(string(text)); got != want {
+		t.Errorf("it went\n%swant\n%s", got, want)
+	}
+}

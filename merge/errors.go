@@ -1,0 +1,60 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	yamlnode "go.yaml.in/yaml/v3"
+)
+
+// lineMessage finds the position and the problem in an error of either YAML library. They know no column.
+var lineMessage = regexp.MustCompile(`(?s)(?:yaml: )?(?:unmarshal errors:\s*)?line (\d+): ([^\n]*)`)
+
+// explain turns an error of the YAML library into one for a person, with the line in the stream, and without anything
+// quoted from the document: values may be secret, and the error ends up in a status message.
+func (p part) explain(err error) error {
+	message := err.Error()
+	switch {
+	case strings.Contains(message, "cannot unmarshal"):
+		return p.explainRoot()
+	case strings.Contains(message, "unsupported value"):
+		return errors.New(".nan and .inf are not possible in values")
+	case strings.Contains(message, "map key"):
+		return errors.New("a map has a key that is null, a list, a map or a date; write it in quotes")
+	}
+	if m := lineMessage.FindStringSubmatch(message); m != nil {
+		line, _ := strconv.Atoi(m[1])
+		return fmt.Errorf("line %d: %s", p.line+line, withoutQuoted(m[2]))
+	}
+	// The libraries give no line for a problem in the first one.
+	if _, problem, ok := strings.Cut(message, "yaml: "); ok {
+		return fmt.Errorf("line %d: %s", p.line+1, withoutQuoted(problem))
+	}
+	return errors.New("it is not valid YAML")
+}
+
+// explainRoot says what a document is that is no map.
+func (p part) explainRoot() error {
+	var root yamlnode.Node
+	if err := yamlnode.Unmarshal(p.text, &root); err != nil || len(root.Content) == 0 {
+		return errors.New("values must be a map")
+	}
+	node := root.Content[0]
+	what := "a single value"
+	if node.Kind == yamlnode.SequenceNode {
+		what = "a list"
+	}
+	return fmt.Errorf("values must be a map, line %d column %d has %s", p.line+node.Line, node.Column, what)
+}
+
+// withoutQuoted cuts a message of the YAML library before the first thing it quotes in backticks, which is a value.
+func withoutQuoted(message string) string {
+	before, _, quoted := strings.Cut(message, "`")
+	if quoted {
+		return strings.TrimSpace(before) + " … (a value does not fit its tag)"
+	}
+	return message
+}

@@ -1,0 +1,97 @@
+package merge
+
+import (
+	"maps"
+	"slices"
+)
+
+// Origin says where a leaf of the document came from. A leaf is what is not a map or list with something in it.
+type Origin struct {
+	Path  string `json:"path"`  // as ParsePath reads it
+	Layer string `json:"layer"` // LayerContext, LayerValuesYAML, LayerInjected or LayerValues
+	Value any    `json:"value"` // never a plain secret
+}
+
+// Explain returns the origin of each leaf of Document(in).Values, sorted by path, list elements in order.
+//
+// It does the merge a second time on copies in which each leaf is the name of its layer, so it cannot disagree with
+// Document about which layer won.
+func Explain(in Input) ([]Origin, error) {
+	values, assignments, err := assemble(in)
+	if err != nil {
+		return nil, err
+	}
+	lower, upper, err := documents(in)
+	if err != nil {
+		return nil, err
+	}
+	labels, _ := label(lower, LayerContext).(map[string]any)
+	upperLabels, _ := label(upper, LayerValuesYAML).(map[string]any)
+	if err := overlay(labels, upperLabels); err != nil {
+		return nil, err
+	}
+	shadow := editor{values: labels}
+	for _, a := range assignments {
+		shadow.filler = a.layer
+		if err := shadow.set(a.path, label(a.value, a.layer)); err != nil {
+			return nil, err
+		}
+	}
+	return origins(nil, nil, values, labels), nil
+}
+
+// emptyMap is a key that nobody uses: it holds the layer of a map without any other key.
+const emptyMap = "\x00layer"
+
+// label copies v with each leaf replaced by layer.
+func label(v any, layer string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v)+1)
+		for key, child := range v {
+			out[key] = label(child, layer)
+		}
+		if len(v) == 0 {
+			out[emptyMap] = layer
+		}
+		return out
+	case []any:
+		if len(v) == 0 {
+			return layer
+		}
+		out := make([]any, len(v))
+		for i, child := range v {
+			out[i] = label(child, layer)
+		}
+		return out
+	}
+	return layer
+}
+
+// origins appends the leaves of v; labels has the same shape.
+func origins(all []Origin, path Path, v, labels any) []Origin {
+	switch v := v.(type) {
+	case map[string]any:
+		below, _ := labels.(map[string]any)
+		if len(v) == 0 {
+			labels = below[emptyMap]
+		}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			all = origins(all, append(path, Step{Name: key}), v[key], below[key])
+		}
+		if len(v) > 0 {
+			return all
+		}
+	case []any:
+		below, _ := labels.([]any)
+		below = append(below, make([]any, max(0, len(v)-len(below)))...) // only if a document has the key emptyMap
+		for i, child := range v {
+			all = origins(all, append(path, Step{Index: i, InList: true}), child, below[i])
+		}
+		if len(v) > 0 {
+			return all
+		}
+	}
+	layer, _ := labels.(string)
+	return append(all, Origin{Path: path.String(), Layer: layer, Value: v})
+}

@@ -1,0 +1,132 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// MaxIndex is the highest list index a path may have, helm's strvals.MaxIndex.
+const MaxIndex = 65536
+
+// maxPathLength limits a path in bytes. Paths people write stay below 200.
+const maxPathLength = 4096
+
+// Path leads to a value: names of map keys and indexes of lists, outermost first.
+type Path []Step
+
+// Step is one name, or one index when InList is set.
+type Step struct {
+	Name   string
+	Index  int
+	InList bool
+}
+
+// ParsePath reads a path as in helm --set: names separated by dots, list indexes in brackets, and a backslash that
+// makes the next character an ordinary one.
+//
+//	ingress.enabled            a key in a map
+//	env[0].value               in a list; [0][1] for a list in a list
+//	annotations.example\.com/x the key is example.com/x
+//
+// Unlike there, a comma, = and {} have no meaning. Errors give the position in bytes, from 1.
+func ParsePath(text string) (Path, error) {
+	if text == "" {
+		return nil, errors.New("the path is empty")
+	}
+	if len(text) > maxPathLength {
+		return nil, fmt.Errorf("the path has %d bytes, the limit is %d", len(text), maxPathLength)
+	}
+	var path Path
+	for at := 0; ; at++ { // at++ steps over the dot
+		name, next, err := scanName(text, at)
+		if err != nil {
+			return nil, err
+		}
+		path, at = append(path, Step{Name: name}), next
+		for at < len(text) && text[at] == '[' {
+			index, next, err := scanIndex(text, at)
+			if err != nil {
+				return nil, err
+			}
+			path, at = append(path, Step{Index: index, InList: true}), next
+		}
+		if len(path) > MaxDepth {
+			return nil, fmt.Errorf("the path is deeper than %d levels", MaxDepth)
+		}
+		if at == len(text) {
+			return path, nil
+		}
+		if text[at] != '.' {
+			return nil, fmt.Errorf("after an index comes a dot or another index, not what is at position %d", at+1)
+		}
+	}
+}
+
+// scanName reads a name that starts at from, and returns where it ends: at a dot, a bracket or the end.
+func scanName(text string, from int) (name string, end int, err error) {
+	var b strings.Builder
+	at := from
+	for ; at < len(text) && text[at] != '.' && text[at] != '['; at++ {
+		if text[at] == '\\' {
+			if at++; at == len(text) {
+				return "", 0, fmt.Errorf("backslash with nothing after it at position %d", at)
+			}
+		}
+		b.WriteByte(text[at])
+	}
+	if b.Len() == 0 {
+		return "", 0, fmt.Errorf("a name is missing at position %d", at+1)
+	}
+	return b.String(), at, nil
+}
+
+// scanIndex reads "[12]" at from, and returns where it ends.
+func scanIndex(text string, from int) (index, end int, err error) {
+	inner, _, closed := strings.Cut(text[from+1:], "]")
+	if !closed {
+		return 0, 0, fmt.Errorf("[ without ] at position %d", from+1)
+	}
+	for _, r := range inner {
+		if r < '0' || r > '9' {
+			return 0, 0, fmt.Errorf("index is not a number at position %d", from+1)
+		}
+	}
+	if inner == "" {
+		return 0, 0, fmt.Errorf("index is missing at position %d", from+1)
+	}
+	index, err = strconv.Atoi(inner)
+	if err != nil || index > MaxIndex {
+		return 0, 0, fmt.Errorf("index is above %d at position %d", MaxIndex, from+1)
+	}
+	return index, from + len(inner) + 2, nil
+}
+
+// String writes the path so that ParsePath reads the same path from it. (A map may have an empty key; no path leads
+// there.)
+func (p Path) String() string {
+	var b strings.Builder
+	for i, step := range p {
+		if step.InList {
+			fmt.Fprintf(&b, "[%d]", step.Index)
+			continue
+		}
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(escapeName.Replace(step.Name))
+	}
+	return b.String()
+}
+
+var escapeName = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `[`, `\[`)
+
+// quote is for errors: a path may come from anywhere and be of any length.
+func quote(path string) string {
+	const enough = 200
+	if len(path) > enough {
+		return strconv.Quote(path[:enough]) + "…"
+	}
+	return strconv.Quote(path)
+}

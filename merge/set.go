@@ -1,0 +1,82 @@
+package merge
+
+import "fmt"
+
+// maxFill limits how many elements all overrides of a document may add to lists to reach their indexes. Without it a
+// path such as a[65536][65536][65536] costs a MiB for each bracket.
+const maxFill = 4 * MaxIndex
+
+// editor sets values by path in a document.
+type editor struct {
+	values map[string]any
+	filler any // what a list is extended with up to an index; helm --set takes null
+	filled int
+}
+
+// set writes value at path. What is missing on the way is made: maps for names, lists for indexes, and a scalar or a
+// null on the way gives way, as in a merge of layers. A list where a map is needed, or a map where a list is needed,
+// is an error: replacing it would lose what it holds, and nobody would know.
+//
+// helm --set fails on a scalar or null before a name too, and silently replaces a list inside a list.
+func (e *editor) set(path Path, value any) error {
+	_, err := e.put(e.values, path, 0, value)
+	return err
+}
+
+// put returns what is to be at path[:i], where old is now, so that value is at path.
+func (e *editor) put(old any, path Path, i int, value any) (any, error) {
+	if i == len(path) {
+		return value, nil
+	}
+	if path[i].InList {
+		return e.putInList(old, path, i, value)
+	}
+	m, ok := old.(map[string]any)
+	if _, isList := old.([]any); isList {
+		return nil, fmt.Errorf("%s is a list, so an index such as [0] must follow it", quote(path[:i].String()))
+	} else if !ok {
+		m = map[string]any{}
+	}
+	child, err := e.put(m[path[i].Name], path, i+1, value)
+	m[path[i].Name] = child
+	return m, err
+}
+
+func (e *editor) putInList(old any, path Path, i int, value any) (any, error) {
+	list, _ := old.([]any)
+	if _, isMap := old.(map[string]any); isMap {
+		return nil, fmt.Errorf("%s is a map, so no index can follow it", quote(path[:i].String()))
+	}
+	index := path[i].Index
+	if e.filled += max(0, index-len(list)); e.filled > maxFill {
+		return nil, fmt.Errorf("the overrides would fill lists with more than %d empty elements", maxFill)
+	}
+	for len(list) <= index {
+		list = append(list, e.filler)
+	}
+	child, err := e.put(list[index], path, i+1, value)
+	list[index] = child
+	return list, err
+}
+
+// get returns what is at path below v.
+func get(v any, path Path) (any, bool) {
+	for _, step := range path {
+		if step.InList {
+			list, ok := v.([]any)
+			if !ok || step.Index >= len(list) {
+				return nil, false
+			}
+			v = list[step.Index]
+			continue
+		}
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = m[step.Name]; !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}

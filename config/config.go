@@ -29,6 +29,7 @@ type Config struct {
 	PoolRetrySeconds      int    `env:"POOLREGISTRATIONRETRYSECONDS" envDefault:"30"`
 
 	InstancePrefix         string   `env:"INSTANCEPREFIX"`
+	IgnoreCertificates     bool     `env:"ADAPTERIGNORECERTIFICATEVALIDATION"` // of pools in G1
 	ImagePullSecretName    string   `env:"IMAGEPULLSECRETNAME"`
 	ImageRegistry          string   `env:"IMAGEREGISTRY"`
 	ReportingServiceURI    string   `env:"REPORTINGSERVICEURI"`

@@ -17,6 +17,9 @@ func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart) merge.Inpu
 	for _, v := range w.Values {
 		in.Overrides = append(in.Overrides, merge.Override{Path: v.Path, Value: v.Value, Secret: v.IsSecret})
 	}
+	if w.Hibernated { // the event's last word, whatever else it says of replicas
+		in.Overrides = append(in.Overrides, merge.Override{Path: "replicaCount", Value: "0"})
+	}
 	return in
 }
 

@@ -81,6 +81,7 @@ func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
 	if pool.Named() {
 		spec["poolName"] = pool.PoolName
 		setIf(spec, "communicationControllerUri", h.settings.ControllerURI)
+		setIf(spec, "ignoreCertificateValidation", h.settings.IgnoreCertificates)
 		setIf(spec, "brokerHost", h.settings.Broker.Host)
 		setIf(spec, "brokerVirtualHost", h.settings.Broker.VirtualHost)
 		setIf(spec, "brokerPort", h.settings.Broker.Port)

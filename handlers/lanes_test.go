@@ -1,0 +1,148 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// diary writes down what lanes do.
+type diary struct {
+	mu      sync.Mutex
+	entries []string
+}
+
+func (d *diary) write(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.entries = append(d.entries, fmt.Sprintf(format, args...))
+}
+
+// job is one of lane a, tenant t, that writes its name when it runs and then waits for hold, if any.
+func (d *diary) job(name string, k kind, hold <-chan struct{}) *job {
+	return &job{
+		lane: "a", tenant: "t", kind: k,
+		run: func(ctx context.Context) {
+			d.write("%s", name)
+			if hold == nil {
+				return
+			}
+			select {
+			case <-hold:
+			case <-ctx.Done():
+				d.write("%s stopped", name)
+			}
+		},
+		superseded: func() { d.write("%s superseded", name) },
+	}
+}
+
+func (d *diary) expect(t *testing.T, want ...string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !slices.Equal(d.entries, want) {
+		t.Errorf("it went %q, want %q", d.entries, want)
+	}
+}
+
+// busy returns lanes whose lane a is held by a running job until release is called.
+func busy(t *testing.T, d *diary) (l *lanes, release func()) {
+	l = newLanes(t.Context(), 2)
+	hold, started := make(chan struct{}), make(chan struct{})
+	l.add(&job{lane: "a", tenant: "t", run: func(context.Context) { close(started); <-hold }})
+	<-started
+	return l, func() { close(hold); l.wait() }
+}
+
+func TestWhatANewerEventMakesPointlessIsSuperseded(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		kinds []kind
+		want  []string
+	}{
+		{"of deploys only the newest runs", []kind{deploy, deploy, deploy}, []string{"0 superseded", "1 superseded", "2"}},
+		{"an undeploy replaces deploys before it", []kind{deploy, undeploy}, []string{"0 superseded", "1"}},
+		{"an undeploy replaces an undeploy", []kind{undeploy, undeploy}, []string{"0 superseded", "1"}},
+		{"a deploy after an undeploy leaves it alone", []kind{undeploy, deploy}, []string{"0", "1"}},
+		{"undeploy, deploy, undeploy, deploy", []kind{undeploy, deploy, undeploy, deploy}, []string{"0 superseded", "1 superseded", "2", "3"}},
+		{"others are never superseded", []kind{other, other, deploy, other}, []string{"0", "1", "2", "3"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &diary{}
+			l, release := busy(t, d)
+			for i, k := range test.kinds {
+				l.add(d.job(fmt.Sprint(i), k, nil))
+			}
+			release()
+			d.expect(t, test.want...)
+		})
+	}
+}
+
+func TestAnUndeployStopsARunningDeployAndADeployDoesNot(t *testing.T) {
+	d := &diary{}
+	l := newLanes(t.Context(), 1)
+	started := make(chan struct{})
+	running := d.job("running", deploy, make(chan struct{}))
+	run := running.run
+	running.run = func(ctx context.Context) { close(started); run(ctx) }
+	l.add(running)
+	<-started
+	l.add(d.job("newer", deploy, nil))
+	d2 := d.job("undeploy", undeploy, nil)
+	l.add(d2)
+	l.wait()
+	d.expect(t, "running", "newer superseded", "running stopped", "undeploy")
+}
+
+func TestLanesRunBesideEachOtherUpToTheLimit(t *testing.T) {
+	l := newLanes(t.Context(), 3)
+	var mu sync.Mutex
+	running, most := 0, 0
+	full := make(chan struct{})
+	for i := range 12 {
+		l.add(&job{lane: fmt.Sprint(i), tenant: "t", run: func(context.Context) {
+			mu.Lock()
+			if running++; running > most {
+				if most = running; most == 3 {
+					close(full)
+				}
+			}
+			mu.Unlock()
+			<-full // all three places must be taken at the same time
+			mu.Lock()
+			running--
+			mu.Unlock()
+		}})
+	}
+	l.wait()
+	if most != 3 {
+		t.Errorf("at most %d ran at once, want 3", most)
+	}
+}
+
+func TestATenantsLoneJobRunsWithNothingElseOfTheTenant(t *testing.T) {
+	d := &diary{}
+	l := newLanes(t.Context(), 4)
+	started, hold := make(chan struct{}), make(chan struct{})
+	l.add(&job{lane: "a", tenant: "t", run: func(context.Context) { close(started); <-hold; d.write("in flight") }})
+	<-started
+	l.add(&job{lane: "lone", tenant: "t", alone: true, run: func(context.Context) { d.write("lone") }})
+	otherDone := make(chan struct{})
+	l.add(&job{lane: "c", tenant: "other", run: func(context.Context) { d.write("other tenant"); close(otherDone) }})
+	<-otherDone
+	close(hold)
+	l.wait()
+	d.expect(t, "other tenant", "in flight", "lone")
+}
+
+func TestNothingStartsAfterTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := newLanes(ctx, 1)
+	cancel()
+	l.add(&job{lane: "a", run: func(context.Context) { t.Error("it ran") }})
+	l.wait()
+}

@@ -1,0 +1,167 @@
+package handlers
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"octo-operator/config"
+	"octo-operator/hub"
+	"octo-operator/merge"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares with testdata/NAME, or writes it with -update.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("%s differs (run with -update to accept):\n%s", name, got)
+	}
+}
+
+// everySetting is what a fully configured operator has.
+const everySetting = `OPERATOR__COMMUNICATIONCONTROLLERURI=https://controller.example
+OPERATOR__WORKLOADCOMMUNICATIONCONTROLLERURI=http://controller.octo
+OPERATOR__INSTANCEPREFIX=octo
+OPERATOR__IMAGEREGISTRY=registry.example/octo
+OPERATOR__REPORTINGSERVICEURI=https://reporting.example
+OPERATOR__AUTHURI=https://auth.example
+OPERATOR__ADDITIONALVALIDISSUERS__0=https://issuer-0.example
+OPERATOR__ADDITIONALVALIDISSUERS__1=https://issuer-1.example
+OPERATOR__BROKERHOST=rabbitmq
+OPERATOR__BROKERVIRTUALHOST=/
+OPERATOR__BROKERPORT=5672
+OPERATOR__BROKERUSER=octo
+OPERATOR__BROKERPASSWORD=broker-secret
+OPERATOR__ADAPTERIGNORECERTIFICATEVALIDATION=true
+OPERATOR__CLUSTERDEPENDENCIES__MONGODBHOST=mongo
+OPERATOR__CLUSTERDEPENDENCIES__MONGODBREPLICASET=rs0
+OPERATOR__CLUSTERDEPENDENCIES__RABBITMQHOST=rabbitmq
+OPERATOR__CLUSTERDEPENDENCIES__RABBITMQUSER=octo
+OPERATOR__CLUSTERDEPENDENCIES__STREAMDATAHOST=crate
+OPERATOR__CLUSTERDEPENDENCIES__STREAMDATAUSER=crate-user
+OPERATOR__CLUSTERDEPENDENCIES__SYSTEMDATABASENAME=OctoSystem
+OPERATOR__CLUSTERDEPENDENCIES__STREAMDATASCHEMAINSTANCEPREFIX=octo_
+OPERATOR__CLUSTERSECRETS__MONGODBUSERPASSWORD=mongo-user-secret
+OPERATOR__CLUSTERSECRETS__MONGODBADMINPASSWORD=mongo-admin-secret
+OPERATOR__CLUSTERSECRETS__STREAMDATAPASSWORD=stream-secret
+OPERATOR__INGRESS__CLASSNAME=nginx
+OPERATOR__INGRESS__CLUSTERISSUER=letsencrypt
+OPERATOR__INGRESS__TLS=true
+OPERATOR__INGRESS__ANNOTATIONS__0__NAME=example/size
+OPERATOR__INGRESS__ANNOTATIONS__0__VALUE=8m
+OPERATOR__STATEDIR=/state`
+
+func settings(t *testing.T, environ string) config.Config {
+	t.Helper()
+	s, err := config.Load(strings.Split(environ, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestTheValuesDocumentHasEveryLayer(t *testing.T) {
+	for _, test := range []struct{ name, environ, event string }{
+		{"no-settings", "OPERATOR__STATEDIR=/state", `{"tenantId":"acme","poolRtId":"p","workloadRtId":"65d5c447b420da3fb12381bc","workloadName":"Shop"}`},
+		{"every-setting", everySetting, `{"tenantId":"acme","poolRtId":"p","workloadRtId":"65d5c447b420da3fb12381bc","workloadName":"Shop","workloadType":1,
+			"receivesClusterSecrets":true,"ingressEnabled":true,"hostname":"shop.example","valuesYaml":"instancePrefix: mine\nreplicaCount: 3\n",
+			"values":[{"path":"replicaCount","value":"5"},{"path":"a.b[0].c","value":"x"},{"path":"apiKey","value":"planted","isSecret":true}]}`},
+		{"adapter-pool-gets-no-cluster-secrets", everySetting, `{"tenantId":"acme","poolRtId":"p","workloadRtId":"65d5c447b420da3fb12381bc","workloadType":2,"receivesClusterSecrets":true}`},
+		{"hibernated", everySetting, `{"tenantId":"acme","poolRtId":"p","workloadRtId":"65d5c447b420da3fb12381bc","hibernated":true,"valuesYaml":"replicaCount: 3"}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := &Handlers{settings: settings(t, test.environ)}
+			w, err := hub.Decode[hub.WorkloadDeployed](json.RawMessage(test.event))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := releaseOf(h.settings, w.Workload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			document, err := merge.Document(h.layers(w, r, chart{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, secret := range append(h.secretsOf(w), "planted") {
+				if secret != "" && strings.Contains(string(document.YAML), secret) {
+					t.Errorf("the document holds the secret %s", secret)
+				}
+			}
+			golden(t, test.name+".yaml", document.YAML)
+		})
+	}
+}
+
+func TestAPoolsObjects(t *testing.T) {
+	h := &Handlers{settings: settings(t, everySetting)}
+	for name, pool := range map[string]hub.Pool{
+		"pool-g1": {TenantID: "acme", PoolName: "Main Pool"},
+		"pool-g3": {TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"},
+	} {
+		resource, err := h.poolResource(pool, "acme-pool")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".yaml", resource)
+	}
+}
+
+func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
+	event := hub.Event{Callback: hub.WorkloadDeploy, Argument: json.RawMessage(`{"tenantId":"acme","repositoryPassword":"planted-1",
+		"values":[{"path":"a","value":"plain","isSecret":false},{"path":"b","value":"planted-2","isSecret":true},{"Path":"c","Value":"planted-3","IsSecret":true}],
+		"newField":7}`)}
+	clean, changed := withoutSecrets(event)
+	if !changed || strings.Contains(string(clean.Argument), "planted") {
+		t.Errorf("changed %v: %s", changed, clean.Argument)
+	}
+	for _, kept := range []string{`"plain"`, `"newField":7`, `"acme"`} {
+		if !strings.Contains(string(clean.Argument), kept) {
+			t.Errorf("%s is gone: %s", kept, clean.Argument)
+		}
+	}
+	if again, changed := withoutSecrets(hub.Event{Callback: hub.PoolDeployed, Argument: json.RawMessage(`{}`)}); changed {
+		t.Errorf("a pool's event was changed to %s", again.Argument)
+	}
+}
+
+func TestADeployThatCouldMeanSomethingElseIsRefused(t *testing.T) {
+	good := hub.WorkloadDeployed{
+		Workload:  hub.Workload{Pool: hub.Pool{TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"}, WorkloadRtID: "65d5c447b420da3fb12381bd"},
+		ChartName: "app", RepositoryURL: "https://charts.example",
+	}
+	if err := checkDeploy(good); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*hub.WorkloadDeployed){
+		"tenantId":             func(w *hub.WorkloadDeployed) { w.TenantID = "" },
+		"workloadRtId":         func(w *hub.WorkloadDeployed) { w.WorkloadRtID = "XYZ" },
+		"workloadType":         func(w *hub.WorkloadDeployed) { w.WorkloadType = -1 },
+		"chartName":            func(w *hub.WorkloadDeployed) { w.ChartName = "-x" },
+		"chartVersion":         func(w *hub.WorkloadDeployed) { w.ChartVersion = "--version" },
+		"repositoryUrl":        func(w *hub.WorkloadDeployed) { w.RepositoryURL = "ftp://x" },
+		"repositoryUrl is not": func(w *hub.WorkloadDeployed) { w.RepositoryURL = "" },
+		"repositoryUrl holds":  func(w *hub.WorkloadDeployed) { w.RepositoryURL = "https://me:planted@charts.example" },
+	} {
+		w := good
+		change(&w)
+		if err := checkDeploy(w); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// build compiles the tool in a throw-away module made of its pinned files and
+// renames the binary into place, so that a path that exists is a whole binary.
+func (t tool) build(ctx context.Context, path string) error {
+	version, err := t.version()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "devcluster-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for suffix, name := range map[string]string{".mod": "go.mod", ".sum": "go.sum"} {
+		data, err := modFiles.ReadFile("tools/" + t.mod + suffix)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	partial := path + ".partial" // in the cache: a rename does not cross file systems
+	defer os.Remove(partial)
+	if err := goBuild(ctx, dir, partial, t.ldflags(version), t.pkg); err != nil {
+		return err
+	}
+	return os.Rename(partial, path)
+}
+
+// goBuild leaves nothing to the settings of the user's Go: a GOFLAGS=-mod=mod
+// would resolve other versions, a go.work above the temp folder other modules.
+func goBuild(ctx context.Context, dir, out, ldflags, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", ldflags, "-o", out, pkg)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTOOLCHAIN=local", "GO111MODULE=on",
+		"GOOS=", "GOARCH=")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	// SIGTERM lets go remove its own temp folder of several 100 MB.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go build %s: %w", pkg, err)
+	}
+	return nil
+}
+
+// lockWait is the longest wait for another devcluster that builds: a whole cold
+// cache takes 15 min on 2 cores.
+const lockWait = 45 * time.Minute
+
+// errLocked: another process holds the lock.
+var errLocked = errors.New("held by another devcluster")
+
+// tryLock takes a file lock, which the kernel gives back when its holder dies.
+func tryLock(path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		file.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = errLocked
+		}
+		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
+	}
+	return func() { file.Close() }, nil
+}
+
+// waitLock waits for the lock. One build at a time: two of Kubernetes at once
+// need 2 x 4 GB of memory.
+func waitLock(ctx context.Context, path string) (unlock func(), err error) {
+	deadline := time.Now().Add(lockWait)
+	for waiting := false; ; waiting = true {
+		unlock, err := tryLock(path)
+		if err == nil || !errors.Is(err, errLocked) || time.Now().After(deadline) {
+			return unlock, err
+		}
+		if !waiting {
+			progress("waiting for another devcluster that builds (%s)", path)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// linkTools makes the folder for PATH: plain names that link to the binaries of
+// exactly these versions. A tool that was not built has no link there.
+func linkTools(cache string, helm int) (string, error) {
+	links := map[string]string{}
+	sum := sha256.New()
+	for _, t := range allTools {
+		key, err := t.key()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(sum, key)
+		if isFile(filepath.Join(cache, key, t.name)) {
+			// Relative: CI keeps the cache under another path than it was made in.
+			links[t.name] = filepath.Join("..", key, t.name)
+		}
+	}
+	if path, ok := links[fmt.Sprintf("helm%d", helm)]; ok {
+		links["helm"] = path
+	}
+	dir := filepath.Join(cache, fmt.Sprintf("all-%x-helm%d", sum.Sum(nil)[:5], helm))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("cannot make the folder of tools: %w", err)
+	}
+	for name, target := range links {
+		if err := link(target, filepath.Join(dir, name)); err != nil {
+			return "", fmt.Errorf("cannot make the folder of tools: %w", err)
+		}
+	}
+	return dir, nil
+}
+
+// link replaces in one step: a run beside us may use the folder right now.
+func link(target, name string) error {
+	if have, err := os.Readlink(name); err == nil && have == target {
+		return nil
+	}
+	temp := fmt.Sprintf("%s.%d", name, os.Getpid())
+	if err := os.Symlink(target, temp); err != nil {
+		return err
+	}
+	return os.Rename(temp, name)
+}

@@ -1,0 +1,7 @@
+package main
+
+import "syscall"
+
+func deathSignal(signal syscall.Signal) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: signal}
+}

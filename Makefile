@@ -17,10 +17,11 @@ build: ## build ./octo-operator
 
 .PHONY: demo
 demo: build devcluster ## the main job end to end; KUBECONFIG=… on the command line uses your own cluster
+	go build -o $(CACHE)/demo ./demo
 ifeq ($(origin KUBECONFIG),command line)
-	$(DEVCLUSTER) run --kubeconfig $(KUBECONFIG) -- go run ./demo
+	$(DEVCLUSTER) run --kubeconfig $(KUBECONFIG) -- $(CACHE)/demo
 else
-	$(DEVCLUSTER) run -- go run ./demo
+	$(DEVCLUSTER) run -- $(CACHE)/demo
 endif
 
 .PHONY: test
@@ -37,18 +38,26 @@ unit: cc shellcheck
 	go test -race $(UNIT)
 
 .PHONY: oracle
-oracle: ## compare merge/ with Helm's own code
+oracle: tools ## compare merge/ with Helm's own code
 	cd merge/helmoracle && go test ./...
 	cd devcluster && go test ./...
 
+.PHONY: tools
+tools: devcluster ## build helm, kubectl and the control plane (20 min the first time)
+	@$(DEVCLUSTER) tools >/dev/null
+	@$(DEVCLUSTER) tools helm3 >/dev/null
+
 .PHONY: e2e
-e2e: cc devcluster ## the real binary on a real control plane
-	$(DEVCLUSTER) tools helm3 >/dev/null
+e2e: cc tools ## the real binary on a real control plane
 	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 20m ./e2e
 
 .PHONY: bench
 bench: build devcluster ## what the operator costs beside the same commands typed by hand
 	$(DEVCLUSTER) run -- go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
+
+.PHONY: image
+image: ## build the container image without a daemon and run it
+	OCTO_CACHE=$(CACHE) deploy/image $(VERSION)
 
 .PHONY: devcluster
 devcluster:

@@ -64,7 +64,14 @@ func openCharts(settings config.Config) (*charts, error) {
 }
 
 // fetch puts the event's chart into the run directory.
-func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
+func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w hub.WorkloadDeployed) (chart, error) {
+	if w.IsReconciliation && w.ChartVersion == "" { // nobody asked for a newer one
+		version, err := h.installedVersion(ctx, r, w.ChartName)
+		if err != nil {
+			return chart{}, err
+		}
+		w.ChartVersion = version
+	}
 	if err := t.Remove("chart.tgz", "pull"); err != nil { // of an earlier life that was killed
 		return chart{}, err
 	}

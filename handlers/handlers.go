@@ -77,6 +77,9 @@ func toolEnv(environ []string, settings config.Config) ([]string, error) {
 		"HELM_CONFIG_HOME="+filepath.Join(home, "config"),
 		"HELM_DATA_HOME="+filepath.Join(home, "data"),
 		"KUBECACHEDIR="+filepath.Join(settings.StateDir, "kube"),
+		// helm and kubectl live for a second: with the default of 100 a quarter of helm's time goes into collecting
+		// garbage, for 10 MiB less at the peak (measured: 0.37 s of CPU and 67 MiB, against 0.27 s and 76 MiB).
+		"GOGC=400",
 	)
 	if settings.RootCACertificate == "" {
 		return env, nil
@@ -109,6 +112,7 @@ var callbacks = map[string]callback{
 	hub.PoolUndeployed:   {place: poolPlace, run: (*Handlers).poolUndeployed},
 	hub.WorkloadDeploy:   {kind: deploy, place: workloadPlace, run: (*Handlers).workloadDeployed},
 	hub.WorkloadUndeploy: {kind: undeploy, place: workloadPlace, run: (*Handlers).workloadUndeployed},
+	hub.ScaleWorkload:    {kind: scale, place: workloadPlace, run: (*Handlers).scaleWorkload},
 	hub.PreUpdateTenant:  {alone: true, place: tenantPlace, run: (*Handlers).preUpdateTenant},
 }
 
@@ -155,8 +159,12 @@ func (h *Handlers) enqueue(c callback, run *runs.Run, where place, outcome func(
 	})
 }
 
-// Resume queues what an earlier life of the operator has accepted and not finished, in the order it came.
+// Resume queues what an earlier life of the operator has accepted and not finished, in the order it came, and reports
+// what it could not deliver.
 func (h *Handlers) Resume() error {
+	if err := h.resumeReports(); err != nil {
+		return err
+	}
 	unfinished, err := h.runs.Unfinished()
 	if err != nil {
 		return err
@@ -187,7 +195,7 @@ func (h *Handlers) Wait() { h.lanes.wait() }
 // Prune removes old runs now and then, until ctx ends.
 func (h *Handlers) Prune(ctx context.Context) {
 	for {
-		if err := h.runs.Prune(h.settings.KeepRuns, time.Duration(h.settings.KeepFailedRuns)); err != nil {
+		if err := h.runs.Prune(h.settings.KeepRuns, time.Duration(h.settings.KeepFailedRuns), reportPending); err != nil {
 			h.log.Warn("old runs not removed", "reason", err)
 		}
 		h.charts.prune()

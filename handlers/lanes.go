@@ -13,6 +13,7 @@ const (
 	other kind = iota
 	deploy
 	undeploy
+	scale
 )
 
 // job is an event in its lane.
@@ -53,9 +54,7 @@ func newLanes(ctx context.Context, concurrency int) *lanes {
 	}
 }
 
-// add queues a job. Of several queued deploys only the newest runs; an undeploy takes the place of every queued deploy
-// and undeploy before it and stops a running deploy. A deploy never takes an undeploy's place: after both, the release
-// is a fresh one.
+// add queues a job in place of those before it that it makes pointless. An undeploy also stops a running deploy.
 func (l *lanes) add(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,8 +79,19 @@ func (l *lanes) add(j *job) {
 	}
 }
 
+// replaces tells whether a newer job makes an older one that is still queued pointless. Of deploys, and of scalings, only
+// the newest counts; an undeploy ends them all. A deploy never takes an undeploy's place: after both, the release is a
+// fresh one.
 func replaces(newer, older kind) bool {
-	return older == deploy && newer != other || older == undeploy && newer == undeploy
+	switch older {
+	case deploy:
+		return newer == deploy || newer == undeploy
+	case scale:
+		return newer == scale || newer == undeploy
+	case undeploy:
+		return newer == undeploy
+	}
+	return false
 }
 
 // work runs a lane's jobs until none is left.

@@ -8,8 +8,8 @@ import (
 	"octo-operator/merge"
 )
 
-// layers is everything a workload's values document is made of.
-func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart) merge.Input {
+// layers is everything a workload's values document is made of. replicas, if not empty, has the last word on their count.
+func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart, replicas string) merge.Input {
 	in := merge.Input{
 		Context: contextValues(h.settings, w), Values: []byte(w.ValuesYaml), Injected: injected(h.settings, w),
 		SecretName: r.secretName(), ChartValues: c.values, ChartSchema: c.schema,
@@ -17,8 +17,8 @@ func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart) merge.Inpu
 	for _, v := range w.Values {
 		in.Overrides = append(in.Overrides, merge.Override{Path: v.Path, Value: v.Value, Secret: v.IsSecret})
 	}
-	if w.Hibernated { // the event's last word, whatever else it says of replicas
-		in.Overrides = append(in.Overrides, merge.Override{Path: "replicaCount", Value: "0"})
+	if replicas != "" {
+		in.Overrides = append(in.Overrides, merge.Override{Path: replicaCount, Value: replicas})
 	}
 	return in
 }

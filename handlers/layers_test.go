@@ -94,7 +94,7 @@ func TestTheValuesDocumentHasEveryLayer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			document, err := merge.Document(h.layers(w, r, chart{}))
+			document, err := merge.Document(h.layers(w, r, chart{}, chooseReplicas(w, chart{}, installed{}).value))
 			if err != nil {
 				t.Fatal(err)
 			}

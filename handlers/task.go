@@ -176,7 +176,8 @@ const (
 )
 
 func (r *tail) add(line exec.Line) {
-	if line.Stream != "stderr" || strings.HasPrefix(line.Text, announcement) || strings.TrimSpace(line.Text) == "" {
+	helmLog := strings.HasPrefix(line.Text, "level=") // Helm 4 logs what its Error then says again
+	if line.Stream != "stderr" || helmLog || strings.HasPrefix(line.Text, announcement) || strings.TrimSpace(line.Text) == "" {
 		return
 	}
 	if r.lines = append(r.lines, line.Text); len(r.lines) > tailLines {

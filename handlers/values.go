@@ -27,11 +27,11 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 	}
 	var c chart
 	if withChart {
-		if c, err = h.lookAtChart(ctx, event, w); err != nil {
+		if c, err = h.lookAtChart(ctx, event, release, w); err != nil {
 			return err
 		}
 	}
-	in := h.layers(w, release, c)
+	in := h.layers(w, release, c, chooseReplicas(w, c, installed{}).value)
 	if explain {
 		return printOrigins(to, in)
 	}
@@ -44,7 +44,7 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 }
 
 // lookAtChart pulls the chart into a directory that is gone afterwards.
-func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, w hub.WorkloadDeployed) (chart, error) {
+func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r release, w hub.WorkloadDeployed) (chart, error) {
 	if err := checkDeploy(w); err != nil {
 		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
 	}
@@ -56,7 +56,7 @@ func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, w hub.Workl
 	if t.output, err = t.OpenOutput(); err != nil {
 		return chart{}, errors.Join(err, os.RemoveAll(dir))
 	}
-	c, err := h.charts.fetch(ctx, h, t, w)
+	c, err := h.charts.fetch(ctx, h, t, r, w)
 	return c, errors.Join(err, t.output.Close(), os.RemoveAll(dir))
 }
 

@@ -51,22 +51,24 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err != nil {
 		return err
 	}
-	owner := h.checkOwner(ctx, release, w.Workload) // takes as long as the chart and the merge do
-	chart, err := h.charts.fetch(ctx, h, t, w)
+	wait := h.lookUp(ctx, release)
+	chart, err := h.charts.fetch(ctx, h, t, release, w)
 	if err != nil {
 		return err
 	}
-	document, err := merge.Document(h.layers(w, release, chart))
+	found, err := wait()
+	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, found.labels)); err != nil {
+		return err
+	}
+	replicas := chooseReplicas(w, chart, found)
+	document, err := merge.Document(h.layers(w, release, chart, replicas.value))
 	if err != nil {
 		return err
 	}
 	if err := h.writeManifests(t, w, release, document); err != nil {
 		return err
 	}
-	t.log.Info("values merged", "chart", w.ChartName, "version", chart.version, "overrides", len(w.Values), "secrets", len(document.Secrets))
-	if err := <-owner; err != nil {
-		return err
-	}
+	t.log.Info("values merged", "chart", w.ChartName, "version", chart.version, "overrides", len(w.Values), "secrets", len(document.Secrets), "replicas", replicas.why)
 	major, err := h.helmMajor()
 	if err != nil {
 		return err
@@ -77,9 +79,22 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 		"RELEASE": release.name, "NAMESPACE": release.namespace,
 		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
+		"REPLICAS": replicas.scaleTo(document, chart),
 	})
-	if found := stop(); err != nil && found != "" {
-		return fmt.Errorf("%w\nfound in the cluster while helm waited:\n%s", err, found)
+	return explain(err, stop())
+}
+
+// explain adds to helm's reason what a person needs to act on it.
+func explain(err error, found string) error {
+	if err == nil {
+		return nil
+	}
+	if strings.Contains(err.Error(), "conflict with ") {
+		err = fmt.Errorf("%w\nsomebody else changed these fields by hand or by another tool, and helm does not overwrite them: "+
+			"either undo that change there, or let helm take the fields with OPERATOR__HELM__FORCECONFLICTS=true", err)
+	}
+	if found != "" {
+		err = fmt.Errorf("%w\nfound in the cluster while helm waited:\n%s", err, found)
 	}
 	return err
 }
@@ -181,42 +196,13 @@ func removeSecretValues(values any) (changed bool) {
 	return changed
 }
 
-// reportDeployment tells the controller. A controller keeps the last status of each workload, so a newer one may take
-// the place of one that could not be delivered.
 func (h *Handlers) reportDeployment(t *task, w hub.WorkloadDeployed, err error) {
 	status := hub.WorkloadDeploymentStatus{
-		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Success: err == nil,
+		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID,
+		Success: err == nil, StatusMessage: h.message(t, err),
 	}
 	if w.Named() {
 		status.PoolName = w.PoolName
 	}
-	if err != nil {
-		status.StatusMessage = bounded(t.redact.String(err.Error()))
-	}
-	h.controller.Report(hub.Report{
-		Method: "ReportWorkloadDeploymentStatusAsync", Arguments: []any{status},
-		Key: workloadKey(w.Workload),
-		Delivered: func(err error) {
-			if err != nil {
-				t.log.Warn("status not reported", "success", status.Success, "reason", err)
-				return
-			}
-			t.log.Info("status reported", "success", status.Success)
-		},
-	})
-}
-
-func workloadKey(w hub.Workload) string {
-	return w.TenantID + "/" + w.WorkloadRtID + "/" + w.WorkloadName
-}
-
-// maxMessage bounds a message to the controller in bytes: ASP.NET Core closes the connection on a frame above 32 KiB, and
-// JSON may make six bytes of one.
-const maxMessage = 5000
-
-func bounded(text string) string {
-	if len(text) <= maxMessage {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxMessage], "") + " …"
+	h.report(t, "ReportWorkloadDeploymentStatusAsync", w.Workload, status, status.Success)
 }

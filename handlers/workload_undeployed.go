@@ -19,7 +19,8 @@ func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
-	if err := <-h.checkOwner(ctx, release, w.Workload); err != nil {
+	labels, err := h.kubectl.ReleaseLabels(ctx, release.namespace, release.name)
+	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, labels)); err != nil {
 		return err
 	}
 	return h.script(ctx, t, scripts.WorkloadUndeploy, map[string]string{

@@ -139,6 +139,12 @@ type WorkloadUndeployed struct {
 	Workload
 }
 
+// WorkloadScale is the argument of ScaleWorkloadAsync.
+type WorkloadScale struct {
+	Workload
+	Replicas int `json:"replicas"`
+}
+
 // Tenant is the argument of PreUpdateTenantAsync, as an object.
 type Tenant struct {
 	TenantID string `json:"tenantId"`
@@ -162,27 +168,46 @@ type WorkloadDeploymentProgress struct {
 	Message      string `json:"message"`
 }
 
+// WorkloadScaleStatus reports how a scaling ended.
+type WorkloadScaleStatus struct {
+	TenantID      string `json:"tenantId"`
+	WorkloadRtID  string `json:"workloadRtId"`
+	WorkloadName  string `json:"workloadName"`
+	Replicas      int    `json:"replicas"`
+	Success       bool   `json:"success"`
+	StatusMessage string `json:"statusMessage,omitempty"`
+}
+
+// DeployedPool is a pool in a report of everything that is deployed.
+type DeployedPool struct {
+	Pool
+	WorkloadRtIDs []string `json:"workloadRtIds"` // of releases that are healthy
+}
+
 // Decode reads a callback's argument. Its error names the field and what it should be, and never holds a value: a value
 // may be a secret.
 func Decode[T any](argument json.RawMessage) (T, error) {
 	var dto T
 	err := json.NewDecoder(bytes.NewReader(argument)).Decode(&dto)
 	if wrongType, ok := err.(*json.UnmarshalTypeError); ok {
-		field := wrongType.Field
+		field := embedded.ReplaceAllString(wrongType.Field, "")
 		if field == "" {
 			field = "the argument"
 		}
-		return dto, fmt.Errorf("%s is a JSON %s, not a %s", field, wrongType.Value, jsonKind(wrongType.Type.Kind().String()))
+		return dto, fmt.Errorf("%s is a JSON %s, not %s", field, wrongType.Value, jsonKind(wrongType.Type.Kind().String()))
 	}
 	return dto, err
 }
 
+// embedded are the names of our own types in the path of a field: nobody else knows them.
+var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
+
 func jsonKind(goKind string) string {
 	switch goKind {
 	case "struct", "map":
-		return "object"
+		return "an object"
 	case "slice":
-		return "list"
+		return "a list"
 	}
-	return goKind
+	return "a " + goKind
 }

@@ -12,11 +12,12 @@ const (
 	PoolUndeployed   = "PoolUndeployed"
 	WorkloadDeploy   = "WorkloadDeployed"
 	WorkloadUndeploy = "WorkloadUndeployed"
+	ScaleWorkload    = "ScaleWorkload"
 	PreUpdateTenant  = "PreUpdateTenant"
 )
 
 // Callbacks are the names an Event may carry.
-var Callbacks = []string{PoolDeployed, PoolUndeployed, WorkloadDeploy, WorkloadUndeploy, PreUpdateTenant}
+var Callbacks = []string{PoolDeployed, PoolUndeployed, WorkloadDeploy, WorkloadUndeploy, ScaleWorkload, PreUpdateTenant}
 
 // canonical maps what a controller may call to one of Callbacks. G4 calls a pool a deployment site; it is the same thing.
 var canonical = map[string]string{
@@ -26,6 +27,7 @@ var canonical = map[string]string{
 	"deploymentsiteundeployed": PoolUndeployed,
 	"workloaddeployed":         WorkloadDeploy,
 	"workloadundeployed":       WorkloadUndeploy,
+	"scaleworkload":            ScaleWorkload,
 	"preupdatetenant":          PreUpdateTenant,
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"octo-operator/exec"
@@ -101,6 +102,24 @@ func (k Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (map
 		}
 	}
 	return newest, nil
+}
+
+// Replicas returns the replica count of each Deployment of a release.
+func (k Kubectl) Replicas(ctx context.Context, namespace, release string) ([]int, error) {
+	text, err := k.get(ctx, "deployments", "--namespace", namespace, "--selector", "app.kubernetes.io/instance="+release,
+		"--output", "jsonpath={range .items[*]}{.spec.replicas}{'\\n'}{end}")
+	if err != nil {
+		return nil, fmt.Errorf("cannot look up the Deployments of release %s: %w", release, err)
+	}
+	var counts []int
+	for _, word := range strings.Fields(string(text)) {
+		count, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read kubectl's replica counts of release %s: %w", release, err)
+		}
+		counts = append(counts, count)
+	}
+	return counts, nil
 }
 
 func revision(labels map[string]string) (n int) {

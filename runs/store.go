@@ -127,9 +127,10 @@ func (s *Store) Unfinished() ([]*Run, error) {
 	return unfinished, err
 }
 
-// Prune removes finished runs, but keeps the newest keep of them and every failure that is younger than failures.
+// Prune removes finished runs, but keeps the newest keep of them, every failure that is younger than failures, and those
+// that pending says are still needed.
 // Half-made directories that are older than an hour go too.
-func (s *Store) Prune(keep int, failures time.Duration) error {
+func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool) error {
 	all, err := s.List()
 	if err != nil {
 		return err
@@ -141,7 +142,7 @@ func (s *Store) Prune(keep int, failures time.Duration) error {
 		if err != nil {
 			continue // not finished
 		}
-		if kept++; kept <= keep || (result.Outcome == Failed && time.Since(result.Ended) < failures) {
+		if kept++; kept <= keep || (result.Outcome == Failed && time.Since(result.Ended) < failures) || pending(all[i]) {
 			continue
 		}
 		errs = append(errs, os.RemoveAll(all[i].Dir))

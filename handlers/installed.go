@@ -1,0 +1,114 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"octo-operator/hub"
+)
+
+// installed is what the cluster has under a release's name.
+type installed struct {
+	labels   map[string]string // of the newest revision; nil: there is no such release
+	replicas []int             // of its Deployments
+}
+
+// lookUp asks the cluster, in the background: it takes as long as getting the chart does.
+func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installed, error)) {
+	type answer struct {
+		labels   map[string]string
+		replicas []int
+		err      error
+	}
+	labels, replicas := make(chan answer, 1), make(chan answer, 1)
+	go func() {
+		found, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+		labels <- answer{labels: found, err: err}
+	}()
+	go func() {
+		found, err := h.kubectl.Replicas(ctx, r.namespace, r.name)
+		replicas <- answer{replicas: found, err: err}
+	}()
+	return func() (installed, error) {
+		l, r := <-labels, <-replicas
+		return installed{l.labels, r.replicas}, errors.Join(l.err, r.err)
+	}
+}
+
+// checkOwner is an error when the release demonstrably is another workload's: by our labels, or, where it has none
+// because the reference operator made it, by the values that operator gives to every release. Any other release of that
+// name is taken over.
+func (h *Handlers) checkOwner(ctx context.Context, r release, w hub.Workload, found map[string]string) error {
+	if found == nil {
+		return nil
+	}
+	own := workloadLabels(w)
+	if _, labelled := found[group+"/tenant"]; labelled {
+		return sameOwner(r, "label", found, own, group+"/tenant", group+"/workload-rt-id")
+	}
+	text, err := h.helmGet(ctx, r, "values")
+	if err != nil {
+		return fmt.Errorf("cannot find out whose release %s is: %w", r.name, err)
+	}
+	var values struct{ TenantID, AdapterRtID any }
+	if err := json.Unmarshal([]byte(text), &values); err != nil {
+		return fmt.Errorf("cannot read the values of release %s: %w", r.name, err)
+	}
+	has := map[string]string{}
+	setText(has, "tenantId", values.TenantID)
+	setText(has, "adapterRtId", values.AdapterRtID)
+	return sameOwner(r, "value", has, map[string]string{"tenantId": w.TenantID, "adapterRtId": w.WorkloadRtID}, "tenantId", "adapterRtId")
+}
+
+func setText(m map[string]string, key string, value any) {
+	if text, ok := value.(string); ok && text != "" {
+		m[key] = text
+	}
+}
+
+// sameOwner compares the keys that say whose a release is. A key that one side lacks proves nothing: a workload of G1 has
+// no runtime id. The pool is not among them: a workload may move to another one.
+func sameOwner(r release, what string, found, own map[string]string, keys ...string) error {
+	for _, key := range keys {
+		if found[key] != "" && own[key] != "" && found[key] != own[key] {
+			return fmt.Errorf("release %s in namespace %s belongs to another workload: its %s %s is %q, this workload's is %q: undeploy the other one, or rename one of them",
+				r.name, r.namespace, what, key, found[key], own[key])
+		}
+	}
+	return nil
+}
+
+// keptReplicas is the count that a deploy keeps: the one that runs, if it is above 0 and the same for every Deployment.
+// Whoever scaled owns the field; helm applies server-side and would fail on it with any other count.
+func (i installed) keptReplicas() (count int, keep bool) {
+	if len(i.replicas) == 0 || i.replicas[0] == 0 {
+		return 0, false
+	}
+	for _, r := range i.replicas {
+		if r != i.replicas[0] {
+			return 0, false
+		}
+	}
+	return i.replicas[0], true
+}
+
+func joinLabels(labels map[string]string) string {
+	var pairs []string
+	for _, key := range sortedKeys(labels) {
+		pairs = append(pairs, key+"="+labels[key])
+	}
+	return strings.Join(pairs, ",")
+}
+
+func sortedKeys(m map[string]string) []string {
+	var keys []string
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

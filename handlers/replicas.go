@@ -1,0 +1,67 @@
+package handlers
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"octo-operator/hub"
+	"octo-operator/merge"
+)
+
+// replicaCount is the value that charts read the number of replicas from.
+const replicaCount = "replicaCount"
+
+// replicas is how many a deploy asks for.
+type replicas struct {
+	value string // of replicaCount; empty: whatever the event and the chart say
+	why   string // for the log
+	live  []int
+}
+
+// chooseReplicas: a hibernated workload has none, and one that runs keeps what it runs with.
+func chooseReplicas(w hub.WorkloadDeployed, c chart, found installed) replicas {
+	r := replicas{why: "as the values say", live: found.replicas}
+	count, keep := found.keptReplicas()
+	switch {
+	case w.Hibernated:
+		r.value, r.why = "0", "0, hibernated"
+	case keep && knowsReplicas(w, c):
+		r.value, r.why = strconv.Itoa(count), fmt.Sprintf("%d, as it runs", count)
+	}
+	return r
+}
+
+// knowsReplicas tells whether the value means anything to the chart: one that forbids unknown values would refuse it.
+func knowsReplicas(w hub.WorkloadDeployed, c chart) bool {
+	for _, text := range [][]byte{c.values, c.schema, []byte(w.ValuesYaml)} {
+		if bytes.Contains(text, []byte(replicaCount)) {
+			return true
+		}
+	}
+	return false
+}
+
+// scaleTo is the count to which the Deployments are scaled just before helm runs; empty: they are left alone. Only going
+// to sleep and waking up change the count. If somebody has scaled before, the field is not helm's, and helm would fail on
+// it: what scales must be the same as what scaled.
+func (r replicas) scaleTo(document merge.Result, c chart) string {
+	count, err := strconv.Atoi(wanted(document, c))
+	for _, live := range r.live {
+		if err == nil && count != live && (count == 0 || live == 0) {
+			return strconv.Itoa(count)
+		}
+	}
+	return ""
+}
+
+// wanted is the count in the values document or else in the chart's own values.
+func wanted(document merge.Result, c chart) string {
+	if count, ok := document.Values[replicaCount]; ok {
+		return fmt.Sprint(count)
+	}
+	if values, err := merge.Parse("values.yaml", c.values); err == nil {
+		return fmt.Sprint(values[replicaCount])
+	}
+	return ""
+}

@@ -1,0 +1,51 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"octo-operator/hub"
+	"octo-operator/scripts"
+)
+
+// scaleWorkload sets the replicas of a release's Deployments, and reports how it went.
+func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
+	s, err := hub.Decode[hub.WorkloadScale](t.event.Argument)
+	if err = errors.Join(err, checkScale(s)); err == nil {
+		err = h.scale(ctx, t, s)
+	} else {
+		err = fmt.Errorf("cannot scale the workload: %w", err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	status := hub.WorkloadScaleStatus{
+		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: s.WorkloadName, Replicas: s.Replicas,
+		Success: err == nil, StatusMessage: h.message(t, err),
+	}
+	h.report(t, "ReportWorkloadScaleStatusAsync", s.Workload, status, status.Success)
+	return err
+}
+
+func checkScale(s hub.WorkloadScale) error {
+	if err := s.Workload.Check(); err != nil {
+		return err
+	}
+	if s.Replicas < 0 {
+		return fmt.Errorf("replicas is %d: it must be 0 or more", s.Replicas)
+	}
+	return nil
+}
+
+func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
+	release, err := releaseOf(h.settings, s.Workload)
+	if err != nil {
+		return err
+	}
+	return h.script(ctx, t, scripts.WorkloadScale, map[string]string{
+		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": release.name, "NAMESPACE": release.namespace,
+		"REPLICAS": strconv.Itoa(s.Replicas),
+	})
+}

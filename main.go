@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/lmittmann/tint"
@@ -152,6 +151,7 @@ func runDaemon(cmd *cobra.Command, _ []string) error {
 			}
 		},
 		Registered: func(ctx context.Context, pools []hub.Pool) { h.Registered(ctx, pools) },
+		PoolStatus: func(pool hub.Pool, status string) { h.PoolStatus(pool, status) },
 	}, log)
 	if err != nil {
 		return err
@@ -172,6 +172,7 @@ func runDaemon(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	go h.Prune(ctx)
+	go h.WatchPools(ctx)
 	client.Run(ctx)
 	log.Info("octo-operator ends: what is running is stopped")
 	h.Wait()
@@ -247,14 +248,15 @@ func readEvent(callback string, file []string) (hub.Event, error) {
 // logController stands in for a controller where there is none.
 type logController struct{ log *slog.Logger }
 
-func (c logController) RegisterPool(hub.Pool)   {}
-func (c logController) UnregisterPool(hub.Pool) {}
-
-var logged sync.Mutex
+func (c logController) RegisterPool(hub.Pool)                          {}
+func (c logController) UnregisterPool(hub.Pool)                        {}
+func (c logController) ReregisterTenant(context.Context, string) error { return nil }
+func (c logController) ReportDeployedState([]hub.DeployedPool)         {}
 
 func (c logController) Report(r hub.Report) {
-	logged.Lock()
-	defer logged.Unlock()
 	text, _ := json.Marshal(r.Arguments[0])
 	c.log.Info("would be reported to the controller", "method", r.Method, "argument", string(text))
+	if r.Delivered != nil {
+		r.Delivered(nil)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -129,18 +130,57 @@ func Load(environ []string) (Config, error) {
 			vars[name] = value
 		}
 	}
-	c, err := parse(vars)
+	wrong := &problems{}
+	c := parse(vars, wrong)
+	address, err := listenAddress(vars["KESTREL__ENDPOINTS__HTTP__URL"], ":5000")
 	if err != nil {
-		return Config{}, fmt.Errorf("cannot read the settings: %w", err)
+		wrong.errs = append(wrong.errs, err)
 	}
-	c.HTTPAddress, err = listenAddress(vars["KESTREL__ENDPOINTS__HTTP__URL"], ":5000")
-	if err := errors.Join(err, c.check()); err != nil {
-		return Config{}, fmt.Errorf("cannot use the settings: %w", err)
+	c.HTTPAddress = address
+	c.check(wrong)
+	if len(wrong.errs) > 0 {
+		return Config{}, fmt.Errorf("cannot use the settings: %w", errors.Join(wrong.errs...))
 	}
 	return c, nil
 }
 
-func parse(vars map[string]string) (Config, error) {
+// problems are the settings that are wrong, each named once.
+type problems struct {
+	errs  []error
+	named map[string]bool
+}
+
+func (p *problems) add(name, format string, args ...any) {
+	if p.named[name] {
+		return
+	}
+	if p.named == nil {
+		p.named = map[string]bool{}
+	}
+	p.named[name] = true
+	p.errs = append(p.errs, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
+}
+
+// addParsed names the settings behind the library's errors, which name the fields of section.
+func (p *problems) addParsed(section any, prefix string, err error) {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return
+	}
+	for _, err := range all.Errors {
+		wrong, ok := err.(env.ParseError)
+		if !ok {
+			p.errs = append(p.errs, err)
+			continue
+		}
+		// A field that is not there belongs to a section within, which names it itself.
+		if field, ok := reflect.TypeOf(section).Elem().FieldByName(wrong.Name); ok {
+			p.add(prefix+field.Tag.Get("env"), "%w", wrong.Err)
+		}
+	}
+}
+
+func parse(vars map[string]string, wrong *problems) Config {
 	var c Config
 	sections := []struct {
 		into   any
@@ -154,9 +194,8 @@ func parse(vars map[string]string) (Config, error) {
 		{&c.Helm, "OPERATOR__HELM__"},
 	}
 	for _, s := range sections {
-		if err := env.ParseWithOptions(s.into, env.Options{Environment: vars, Prefix: s.prefix}); err != nil {
-			return Config{}, err
-		}
+		err := env.ParseWithOptions(s.into, env.Options{Environment: vars, Prefix: s.prefix})
+		wrong.addParsed(s.into, s.prefix, err)
 	}
 	for i := 0; ; i++ {
 		issuer, ok := vars["OPERATOR__ADDITIONALVALIDISSUERS__"+strconv.Itoa(i)]
@@ -165,7 +204,7 @@ func parse(vars map[string]string) (Config, error) {
 		}
 		c.AdditionalValidIssuers = append(c.AdditionalValidIssuers, issuer)
 	}
-	return c, nil
+	return c
 }
 
 func upperCaseNames(environ []string) map[string]string {
@@ -177,14 +216,12 @@ func upperCaseNames(environ []string) map[string]string {
 	return vars
 }
 
-func (c *Config) check() error {
-	var errs []error
-	wrong := func(name, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("OPERATOR__%s: %s", name, fmt.Sprintf(format, args...)))
-	}
+func (c *Config) check(p *problems) {
+	wrong := func(name, format string, args ...any) { p.add("OPERATOR__"+name, format, args...) }
 	if c.ControllerURI != "" {
 		if u, err := url.Parse(c.ControllerURI); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			wrong("COMMUNICATIONCONTROLLERURI", "%q is not an http or https URL", c.ControllerURI)
+			withoutPassword := c.ControllerURI[strings.LastIndex(c.ControllerURI, "@")+1:]
+			wrong("COMMUNICATIONCONTROLLERURI", "%q is not an http or https URL", withoutPassword)
 		}
 	}
 	if c.RootCACertificate != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
@@ -192,6 +229,9 @@ func (c *Config) check() error {
 	}
 	if c.Concurrency < 1 {
 		wrong("CONCURRENCY", "%d is less than 1", c.Concurrency)
+	}
+	if c.KeepRuns < 0 {
+		wrong("KEEPRUNS", "%d is less than 0", c.KeepRuns)
 	}
 	if c.PoolRetrySeconds < 1 {
 		wrong("POOLREGISTRATIONRETRYSECONDS", "%d is less than 1", c.PoolRetrySeconds)
@@ -209,7 +249,6 @@ func (c *Config) check() error {
 	if c.ScriptsDir != "" && !filepath.IsAbs(c.ScriptsDir) {
 		wrong("SCRIPTSDIR", "%q is not an absolute path", c.ScriptsDir)
 	}
-	return errors.Join(errs...)
 }
 
 // listenAddress turns an ASP.NET Core URL (http://+:5000, http://*:5000, http://0.0.0.0:5000) into host:port.

@@ -16,18 +16,20 @@ const (
 func TestAWorkloadGoesAllTheWayThroughInEveryGeneration(t *testing.T) {
 	for _, test := range []struct {
 		generation devcontroller.Generation
+		kind       string
 		release    string
 		poolLabel  string
 	}{
-		{devcontroller.G1, "acme-shop", "octo-mesh.meshmakers.io/pool=main-pool"},
-		{devcontroller.G3, "acme-" + appRtID, "octo-mesh.meshmakers.io/pool-rt-id=65d5c447b420da3fb12381bc"},
+		{devcontroller.G1, "communicationpool", "acme-shop", "octo-mesh.meshmakers.io/pool=main-pool"},
+		{devcontroller.G3, "communicationpool", "acme-" + appRtID, "octo-mesh.meshmakers.io/pool-rt-id=65d5c447b420da3fb12381bc"},
+		{devcontroller.G4, "deploymentsite", "acme-" + appRtID, "octo-mesh.meshmakers.io/deployment-site-rt-id=65d5c447b420da3fb12381bc"},
 	} {
 		t.Run(string(test.generation), func(t *testing.T) {
 			w := newWorld(t, test.generation)
 			w.start()
 			w.deployPool()
 			cr := "acme-" + w.pool.ID
-			if got := w.kubectl("get", "communicationpool", cr, "-o", "jsonpath={.spec}"); !strings.Contains(got, w.pool.ID) {
+			if got := w.kubectl("get", test.kind, cr, "-o", "jsonpath={.spec}"); !strings.Contains(got, w.pool.ID) {
 				t.Errorf("the pool's custom resource has spec %s, without %s", got, w.pool.ID)
 			}
 			if got := w.kubectl("get", "secret", cr+"-octo-mesh-connection", "-o", "go-template={{.data.brokerusername|base64decode}}:{{.data.brokerpassword|base64decode}}"); got != "octo:"+brokerPassword {
@@ -57,9 +59,11 @@ func TestAWorkloadGoesAllTheWayThroughInEveryGeneration(t *testing.T) {
 				t.Errorf("after the undeploy there is still: %s", left)
 			}
 
+			w.waitForPoolStatus(test.kind, cr, "Registered")
+
 			w.must(w.controller.PoolUndeployed(w.ctx, w.pool))
 			w.waitForLog(2, "event done", map[string]string{"pool": w.pool.ID})
-			if left := w.kubectl("get", "communicationpools,secrets", "-o", "name"); left != "" {
+			if left := w.kubectl("get", "communicationpools,deploymentsites,secrets", "-o", "name"); left != "" {
 				t.Errorf("after the pool's undeploy there is still: %s", left)
 			}
 		})

@@ -24,7 +24,10 @@ import (
 type Controller interface {
 	RegisterPool(hub.Pool)
 	UnregisterPool(hub.Pool)
+	// ReregisterTenant returns when the tenant's pools are registered again, or with ctx.
+	ReregisterTenant(ctx context.Context, tenantID string) error
 	Report(hub.Report)
+	ReportDeployedState([]hub.DeployedPool)
 }
 
 // Handlers takes events and carries them out.
@@ -37,6 +40,7 @@ type Handlers struct {
 	charts     *charts
 	controller Controller
 	lanes      *lanes
+	pools      *pools
 	log        *slog.Logger
 	env        []string // of every script and command
 }
@@ -60,6 +64,7 @@ func New(ctx context.Context, settings config.Config, environ []string, controll
 		kubectl:   kube.Kubectl{Env: env, Log: log},
 		helmMajor: sync.OnceValues(func() (string, error) { return askHelmMajor(env) }),
 		lanes:     newLanes(ctx, settings.Concurrency),
+		pools:     newPools(),
 	}
 	h.charts, err = openCharts(settings)
 	return h, err
@@ -204,26 +209,6 @@ func (h *Handlers) Prune(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// Registered is called after each registration at the controller. In central mode every deployed pool must have its
-// custom resource and broker secret; in both modes every pool with a custom resource must be registered, or its
-// workloads are never sent.
-func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
-	if h.settings.AutoManagePools {
-		for _, pool := range deployed {
-			if err := h.ensurePool(pool); err != nil {
-				h.log.Error("pool not made sure of", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
-			}
-		}
-	}
-	pools, err := h.kubectl.Pools(ctx, h.settings.WatchNamespace)
-	if err != nil {
-		h.log.Error("pools not registered: their custom resources cannot be listed", "reason", err)
-	}
-	for _, p := range pools {
-		h.controller.RegisterPool(hub.Pool{TenantID: p.TenantID, PoolName: p.PoolName, PoolRtID: p.PoolRtID})
 	}
 }
 

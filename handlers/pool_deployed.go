@@ -2,13 +2,13 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
+	"octo-operator/kube"
 	"octo-operator/scripts"
 )
 
@@ -75,10 +75,16 @@ func (h *Handlers) writePool(t *task, pool hub.Pool, name string) error {
 
 func brokerSecret(pool string) string { return pool + "-octo-mesh-connection" }
 
-// poolResource is the CommunicationPool. Only in G1 it carries the settings: later the operator's own settings do.
+// poolResource is the pool's custom resource. Only in G1 it carries settings: later the operator's own do.
 func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
-	spec := map[string]any{"tenantId": pool.TenantID}
-	if pool.Named() {
+	kind, spec := kube.CommunicationPool, map[string]any{"tenantId": pool.TenantID}
+	switch {
+	case pool.DeploymentSiteRtID != "":
+		kind = kube.DeploymentSite
+		spec["deploymentSiteRtId"] = pool.DeploymentSiteRtID
+	case pool.PoolRtID != "":
+		spec["poolRtId"] = pool.PoolRtID
+	default:
 		spec["poolName"] = pool.PoolName
 		setIf(spec, "communicationControllerUri", h.settings.ControllerURI)
 		setIf(spec, "ignoreCertificateValidation", h.settings.IgnoreCertificates)
@@ -86,11 +92,8 @@ func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
 		setIf(spec, "brokerVirtualHost", h.settings.Broker.VirtualHost)
 		setIf(spec, "brokerPort", h.settings.Broker.Port)
 		setIf(spec, "instancePrefix", h.settings.InstancePrefix)
-	} else {
-		spec["poolRtId"] = pool.ID()
 	}
-	return manifest(group+"/v1alpha1", "CommunicationPool", name, h.settings.PoolNamespace, poolLabels(pool), nil,
-		map[string]any{"spec": spec})
+	return manifest(kind.APIVersion, kind.Kind, name, h.settings.PoolNamespace, poolLabels(pool), nil, map[string]any{"spec": spec})
 }
 
 // setIf sets what is set: a zero value is none.
@@ -99,13 +102,4 @@ func setIf[T comparable](m map[string]any, key string, value T) {
 	if value != zero {
 		m[key] = value
 	}
-}
-
-// ensurePool makes sure that a pool which the controller calls deployed has its objects, by the way that its event takes.
-func (h *Handlers) ensurePool(pool hub.Pool) error {
-	argument, err := json.Marshal(pool)
-	if err != nil {
-		return err
-	}
-	return h.Accept(hub.Event{Callback: hub.PoolDeployed, Argument: argument}, nil)
 }

@@ -15,8 +15,12 @@ func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
 	h.controller.UnregisterPool(pool)
+	kind := kube.CommunicationPool
+	if pool.DeploymentSiteRtID != "" {
+		kind = kube.DeploymentSite
+	}
 	return h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
-		"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": kube.PoolResource,
+		"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": kind.Resource,
 		"NAMESPACE": h.settings.PoolNamespace, "SECRET": brokerSecret(name),
 	})
 }

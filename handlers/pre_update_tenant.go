@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"octo-operator/config"
 	"octo-operator/hub"
@@ -23,7 +24,8 @@ func checkTenant(t hub.Tenant) error {
 }
 
 // preUpdateTenant runs alone: when it starts, nothing of the tenant is in flight, and nothing new starts before it has
-// ended. The controller has dropped the tenant's pools by then, so they are registered again.
+// ended. The controller has dropped the tenant's pools by then, so they are registered again
+// before the tenant's work goes on.
 func (h *Handlers) preUpdateTenant(ctx context.Context, t *task) error {
 	tenant, err := hub.Decode[hub.Tenant](t.event.Argument)
 	if err = errors.Join(err, checkTenant(tenant)); err != nil {
@@ -32,14 +34,13 @@ func (h *Handlers) preUpdateTenant(ctx context.Context, t *task) error {
 	if err := h.script(ctx, t, scripts.TenantPreUpdate, map[string]string{"TENANT": tenant.TenantID}); err != nil {
 		return err
 	}
-	pools, err := h.kubectl.Pools(ctx, h.settings.WatchNamespace)
-	if err != nil {
-		return fmt.Errorf("cannot register the tenant's pools again: %w", err)
-	}
-	for _, p := range pools {
-		if p.TenantID == tenant.TenantID {
-			h.controller.RegisterPool(hub.Pool{TenantID: p.TenantID, PoolName: p.PoolName, PoolRtID: p.PoolRtID})
-		}
+	ctx, cancel := context.WithTimeout(ctx, longestReregistration)
+	defer cancel()
+	if err := h.controller.ReregisterTenant(ctx, tenant.TenantID); err != nil {
+		t.log.Warn("the tenant's work goes on before all its pools are registered", "reason", err)
 	}
 	return nil
 }
+
+// longestReregistration bounds how long a tenant's work waits for a controller that does not take its pools back.
+const longestReregistration = 2 * time.Minute

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ import (
 const (
 	dialTimeout   = 15 * time.Second
 	invokeTimeout = 30 * time.Second
+	serverTimeout = 30 * time.Second // of silence: the controller is gone
 	// libraryBuffer is what the library allocates for reading. Our connection hands frames over in pieces of this
 	// size, so it needs no more; the limit on a message is maxMessage.
 	libraryBuffer = 64 << 10
@@ -33,6 +35,8 @@ type Options struct {
 	Receive func(Event)
 	// Registered is called after each successful registration, with the deployed pools the controller knows.
 	Registered func(ctx context.Context, pools []Pool)
+	// PoolStatus is called when a pool was registered, or was not. May be nil.
+	PoolStatus func(pool Pool, status string)
 }
 
 // Client keeps one connection to the controller, for ever.
@@ -73,10 +77,7 @@ func (c *Client) Connected() bool {
 // Run connects, serves the connection and connects again, until ctx ends. The library's own reconnect gives up after 15
 // minutes; this one never does. Its waits are jittered and stay below 30 s.
 func (c *Client) Run(ctx context.Context) {
-	waits := backoff.NewExponentialBackOff()
-	waits.InitialInterval = 500 * time.Millisecond
-	waits.MaxInterval = 20 * time.Second
-	waits.RandomizationFactor = 0.5
+	waits := reconnectWaits()
 	for {
 		registered, err := c.serve(ctx)
 		if ctx.Err() != nil {
@@ -95,6 +96,14 @@ func (c *Client) Run(ctx context.Context) {
 	}
 }
 
+func reconnectWaits() *backoff.ExponentialBackOff {
+	waits := backoff.NewExponentialBackOff()
+	waits.InitialInterval = 500 * time.Millisecond
+	waits.MaxInterval = 20 * time.Second
+	waits.RandomizationFactor = 0.5
+	return waits
+}
+
 // serve is the life of one connection. It returns why the connection ended and whether it ever was registered.
 func (c *Client) serve(ctx context.Context) (registered bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -111,11 +120,11 @@ func (c *Client) serve(ctx context.Context) (registered bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c.log.Info("registered at the controller", "url", c.url(), "generation", s.generation, "mode", c.mode(), "pools", len(pools))
+	c.log.Info("registered at the controller", "url", c.url(), "generation", s.generation.String(), "mode", c.mode(), "pools", len(pools))
 	c.setGeneration(s.generation)
 	defer c.setGeneration(0)
 
-	workers.Go(func() { c.pools.keepRegistered(ctx, s, c.settings.PoolRetrySeconds) })
+	workers.Go(func() { c.keepPoolsRegistered(ctx, s) })
 	workers.Go(func() { c.reports.deliver(ctx, s) })
 	workers.Go(func() { c.options.Registered(ctx, pools) })
 	return true, s.wait(ctx)
@@ -147,32 +156,27 @@ type session struct {
 }
 
 func (c *Client) connect(ctx context.Context) (*session, error) {
-	dialContext, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	ws, err := dial(dialContext, c.url(), c.http, nil)
+	conn, err := open(ctx, c.url(), c.http, c.receive, c.log)
 	if err != nil {
 		return nil, err
-	}
-	conn := &connection{
-		ConnectionBase: signalr.NewConnectionBase(ctx, ""), ws: ws, log: c.log,
-		receive: c.receive,
 	}
 	client, err := signalr.NewClient(ctx,
 		signalr.WithConnection(conn),
 		signalr.MaximumReceiveMessageSize(libraryBuffer),
 		signalr.KeepAliveInterval(15*time.Second),
-		signalr.TimeoutInterval(30*time.Second),
+		signalr.TimeoutInterval(serverTimeout),
 		// The library's messages repeat what we log ourselves, and hold arguments: secrets.
 		signalr.Logger(silent{}, false),
 	)
 	if err != nil {
+		conn.close()
 		return nil, fmt.Errorf("cannot start the SignalR client: %w", err)
 	}
 	s := &session{client: client, connection: conn, log: c.log}
 	client.Start()
 	if err := <-client.WaitForState(ctx, signalr.ClientConnected); err != nil {
 		s.close()
-		return nil, fmt.Errorf("cannot open a SignalR session at %s: %w", c.url(), err)
+		return nil, fmt.Errorf("cannot open a SignalR session at %s: %s", c.url(), withoutSource(err))
 	}
 	return s, nil
 }
@@ -195,6 +199,10 @@ func (c *Client) receive(target string, arguments []json.RawMessage) {
 	}
 }
 
+// libraryError is what the library answers a call with when the connection ends. It says so before its state does, and in
+// text alone.
+var libraryError = regexp.MustCompile(`^(message loop ended$|hubConnection canceled|client canceled|cannot send: )`)
+
 // invoke calls the hub and waits for the completion. A completion with an error comes back as *RejectedError.
 func (s *session) invoke(ctx context.Context, method string, arguments ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
@@ -207,7 +215,7 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 			switch {
 			case !open:
 				return value, ctx.Err()
-			case r.Error != nil && s.client.State() != signalr.ClientConnected:
+			case r.Error != nil && (libraryError.MatchString(r.Error.Error()) || s.client.State() != signalr.ClientConnected):
 				return nil, fmt.Errorf("cannot call %s: the connection is lost: %w", method, r.Error)
 			case r.Error != nil:
 				return nil, &RejectedError{Method: method, Reason: r.Error.Error()}
@@ -224,12 +232,18 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 func (s *session) wait(ctx context.Context) error {
 	<-s.client.WaitForState(ctx, signalr.ClientClosed)
 	if err := s.client.Err(); err != nil {
-		return fmt.Errorf("the connection was lost: %w", err)
+		return fmt.Errorf("the connection was lost: %s", withoutSource(err))
 	}
 	return errors.New("the controller closed the connection")
 }
 
-func (s *session) close() { _ = s.connection.ws.CloseNow() }
+// withoutSource takes the frame that the library could not read out of its error: it may hold secrets.
+func withoutSource(err error) string {
+	text, _, _ := strings.Cut(err.Error(), " (source: ")
+	return text
+}
+
+func (s *session) close() { s.connection.close() }
 
 // RejectedError is a completion with an error: the controller answered, and it said no.
 type RejectedError struct{ Method, Reason string }

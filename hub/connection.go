@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/philippseith/signalr"
@@ -33,16 +35,45 @@ type invocation struct {
 // connection is a websocket to the hub. The SignalR library speaks over it: handshake, pings, our own invocations and
 // their completions. The controller's callbacks it never sees: the library runs each in a goroutine of its own (in a
 // burst of 500 pairs 487 came out of order), answers an unknown one with a completion without an invocation id (on which
-// ASP.NET Core closes the connection), and logs their arguments. So Read hands callbacks straight to receive, in order,
-// and blocks while receive does: a slow disk slows the controller down instead of filling the memory.
+// ASP.NET Core closes the connection), and logs their arguments. So callbacks go straight to receive, in order, and
+// nothing more is read while receive runs: a slow disk slows the controller down instead of filling the memory.
 type connection struct {
 	*signalr.ConnectionBase
 	ws      *websocket.Conn
+	cancel  context.CancelFunc
 	receive func(target string, arguments []json.RawMessage)
 	log     *slog.Logger
 
-	buffer bytes.Buffer // what came and is no whole frame yet
-	frames [][]byte     // whole frames for the library
+	buffer    bytes.Buffer  // what came and is no whole frame yet
+	receiving atomic.Bool   // receive is at work
+	frames    chan []byte   // whole frames for the library
+	frame     []byte        // the rest of the one that the library is reading
+	ended     chan struct{} // closed when nothing is read any more; err says why
+	err       error
+}
+
+// open connects and begins to read. Whoever opened it must close it.
+func open(ctx context.Context, url string, client *http.Client, receive func(string, []json.RawMessage), log *slog.Logger) (*connection, error) {
+	dialContext, cancelDial := context.WithTimeout(ctx, dialTimeout)
+	defer cancelDial()
+	ws, err := dial(dialContext, url, client, nil)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	c := &connection{
+		ConnectionBase: signalr.NewConnectionBase(ctx, ""), ws: ws, cancel: cancel, receive: receive, log: log,
+		frames: make(chan []byte, 16), ended: make(chan struct{}),
+	}
+	go c.read()
+	return c, nil
+}
+
+// close returns when the last callback has been received: the next connection must not overtake it.
+func (c *connection) close() {
+	c.cancel()
+	_ = c.ws.CloseNow()
+	<-c.ended
 }
 
 // dial opens the websocket directly: ASP.NET Core accepts a connection without negotiation.
@@ -58,25 +89,38 @@ func dial(ctx context.Context, url string, client *http.Client, header http.Head
 	return ws, nil
 }
 
-// Read gives the library one frame at a time: its handshake throws away whatever comes in the same read.
-func (c *connection) Read(p []byte) (int, error) {
-	for len(c.frames) == 0 {
-		_, message, err := c.ws.Read(c.Context())
-		if err != nil {
-			return 0, err
+func (c *connection) read() {
+	defer close(c.ended)
+	for {
+		var message []byte
+		if _, message, c.err = c.ws.Read(c.Context()); c.err != nil {
+			return
 		}
 		c.take(message)
 	}
-	n := copy(p, c.frames[0])
-	if c.frames[0] = c.frames[0][n:]; len(c.frames[0]) == 0 {
-		c.frames = c.frames[1:]
+}
+
+// Read gives the library one frame at a time: its handshake throws away whatever comes in the same read.
+func (c *connection) Read(p []byte) (int, error) {
+	for len(c.frame) == 0 {
+		select {
+		case c.frame = <-c.frames:
+		case <-c.ended:
+			return 0, c.err
+		case <-time.After(serverTimeout / 3):
+			// The library ends a connection on which it saw nothing for 30 s. But it is us who do not read.
+			if c.receiving.Load() {
+				c.frame = pingFrame
+			}
+		}
 	}
+	n := copy(p, c.frame)
+	c.frame = c.frame[n:]
 	return n, nil
 }
 
 // take splits a message into frames and sorts them: callbacks to receive, everything else to the library.
 func (c *connection) take(message []byte) {
-	callbacks := false
 	for {
 		head, rest, whole := bytes.Cut(message, []byte{frameEnd})
 		c.buffer.Write(head)
@@ -86,30 +130,37 @@ func (c *connection) take(message []byte) {
 		frame := bytes.Clone(c.buffer.Bytes())
 		c.buffer.Reset()
 		message = rest
-		if target, arguments, ok := callback(frame); ok {
-			c.receive(target, arguments)
-			callbacks = true
-			continue
-		}
-		c.frames = append(c.frames, append(frame, frameEnd))
+		c.sort(frame)
 	}
 	if c.buffer.Len() == 0 {
 		c.buffer = bytes.Buffer{} // a 4 MiB event must not stay in memory for the rest of the day
 	}
-	if callbacks {
-		// The library ends a connection on which it saw nothing for 30 s, and the server sends no pings while it
-		// sends callbacks: each batch of them counts as one.
-		c.frames = append(c.frames, pingFrame)
+	if c.receiving.Swap(false) {
+		// The server sends no pings while it sends callbacks: each batch of them counts as one.
+		c.toLibrary(pingFrame)
 	}
 }
 
-// callback tells whether the frame is an invocation that awaits no answer.
-func callback(frame []byte) (target string, arguments []json.RawMessage, ok bool) {
+func (c *connection) sort(frame []byte) {
 	var i invocation
-	if json.Unmarshal(frame, &i) != nil || (i.Type != 1 && i.Type != 4) || (i.InvocationID != nil && *i.InvocationID != "") {
-		return "", nil, false
+	if json.Unmarshal(frame, &i) != nil {
+		// To the library this would be the end of the connection, and the frame, secrets and all, the reason.
+		c.log.Error("frame ignored: it is no message of the SignalR hub protocol", "bytes", len(frame))
+		return
 	}
-	return i.Target, i.Arguments, true
+	if (i.Type == 1 || i.Type == 4) && (i.InvocationID == nil || *i.InvocationID == "") {
+		c.receiving.Store(true)
+		c.receive(i.Target, i.Arguments)
+		return
+	}
+	c.toLibrary(append(frame, frameEnd))
+}
+
+func (c *connection) toLibrary(frame []byte) {
+	select {
+	case c.frames <- frame:
+	case <-c.Context().Done():
+	}
 }
 
 // Write drops completions without an invocation id, whatever made the library write one: the server would close the
@@ -123,7 +174,7 @@ func (c *connection) Write(p []byte) (int, error) {
 		}
 	}
 	if err := c.ws.Write(c.Context(), websocket.MessageText, p); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("cannot send: %w", err)
 	}
 	return len(p), nil
 }

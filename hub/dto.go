@@ -181,7 +181,7 @@ type WorkloadScaleStatus struct {
 // DeployedPool is a pool in a report of everything that is deployed.
 type DeployedPool struct {
 	Pool
-	WorkloadRtIDs []string `json:"workloadRtIds"` // of releases that are healthy
+	WorkloadRtIDs []string `json:"workloadRtIds"` // of releases that are healthy; never null
 }
 
 // Decode reads a callback's argument. Its error names the field and what it should be, and never holds a value: a value

@@ -10,27 +10,63 @@ import (
 // Generation of the controller's contract. It changed in place; each connection finds out which one it talks to.
 type Generation int
 
-// The generations differ in a pool's identity and in the argument count of RegisterOperatorAsync.
+// The generations differ in a pool's identity, in the argument count of RegisterOperatorAsync, and in names.
 const (
 	G1 Generation = 1 // pools by name, RegisterOperatorAsync()
 	G3 Generation = 3 // pools by runtime id, RegisterOperatorAsync(autoManagePools)
+	G4 Generation = 4 // pools are called deployment sites
 )
 
 func (g Generation) String() string { return fmt.Sprintf("G%d", int(g)) }
 
-// registerOperator registers with the mode argument, and without it where the controller is too old to take it. Which it
-// is, the answer tells only with detailed errors switched on in the controller ("Invocation provides 1 argument(s) but
-// target expects 0."); in production it is any error at all. So the short form decides: only G1 takes it.
+// Methods whose name depends on the generation, by their name up to G3.
+const (
+	methodRegister   = "RegisterPoolAsync"
+	methodUnregister = "UnregisterPoolAsync"
+)
+
+var renamedInG4 = map[string]string{
+	methodRegister:   "RegisterDeploymentSiteAsync",
+	methodUnregister: "UnregisterDeploymentSiteAsync",
+}
+
+// method is what the generation calls a method.
+func (g Generation) method(name string) string {
+	if renamed, ok := renamedInG4[name]; ok && g == G4 {
+		return renamed
+	}
+	return name
+}
+
+// in gives a pool the identity that the generation knows it by.
+func (p Pool) in(g Generation) Pool {
+	switch {
+	case p.Named():
+		return p
+	case g == G4:
+		return Pool{TenantID: p.TenantID, DeploymentSiteRtID: p.ID()}
+	default:
+		return Pool{TenantID: p.TenantID, PoolRtID: p.ID()}
+	}
+}
+
+// registerOperator registers, and finds out the generation by what the controller accepts. Its errors do not tell: only
+// with detailed errors switched on it says "Invocation provides 1 argument(s) but target expects 0.", in production any
+// wrong argument count is just an error on the server. But "Method does not exist." is always said.
 func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, error) {
 	s.generation = G3
 	answer, err := s.invoke(ctx, "RegisterOperatorAsync", central)
 	if rejected := (*RejectedError)(nil); errors.As(err, &rejected) && !rejected.Unsupported() {
+		// Only G1 takes the short form.
 		if older, errOlder := s.invoke(ctx, "RegisterOperatorAsync"); errOlder == nil {
 			s.generation, answer, err = G1, older, nil
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot register the operator: %w", err)
+	}
+	if s.generation == G3 {
+		s.generation = s.newestGeneration(ctx)
 	}
 	text, err := json.Marshal(answer)
 	if err != nil {
@@ -42,3 +78,41 @@ func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, e
 	}
 	return pools, nil
 }
+
+// newestGeneration calls a method of G4 without the arguments it needs: it does nothing there, and does not exist in G3.
+func (s *session) newestGeneration(ctx context.Context) Generation {
+	_, err := s.invoke(ctx, renamedInG4[methodRegister])
+	if rejected := (*RejectedError)(nil); errors.As(err, &rejected) && !rejected.Unsupported() {
+		return G4
+	}
+	return G3
+}
+
+// ReportDeployedState tells the controller everything that is deployed; G1 cannot be told. Its frame is bounded by the
+// controller: ASP.NET Core closes the connection on one above 32 KiB, so long lists go in several.
+func (c *Client) ReportDeployedState(pools []DeployedPool) {
+	c.mu.Lock()
+	generation := c.generation
+	c.mu.Unlock()
+	if generation == G1 || generation == 0 {
+		return
+	}
+	part := []DeployedPool{} // never null
+	size := 0
+	flush := func() {
+		c.Report(Report{Method: "ReportDeployedStateAsync", Arguments: []any{part}, Transient: true})
+		part, size = []DeployedPool{}, 0
+	}
+	for _, pool := range pools {
+		pool.Pool = pool.Pool.in(generation)
+		text, _ := json.Marshal(pool) // plain strings
+		if size+len(text) > maxReport && len(part) > 0 {
+			flush()
+		}
+		part, size = append(part, pool), size+len(text)
+	}
+	flush()
+}
+
+// maxReport leaves room for the frame around the list.
+const maxReport = 30 << 10

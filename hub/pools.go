@@ -2,7 +2,10 @@ package hub
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -12,82 +15,173 @@ import (
 // pool, so each pool is registered on every new connection, and again after a rejection for as long as it takes: a
 // controller that is warming up rejects for minutes.
 type poolSet struct {
-	mu      sync.Mutex
-	pools   map[Pool]bool
-	current func(Pool) // starts to register a pool on the connection that is up; nil: none is
-	cancels map[Pool]context.CancelFunc
+	mu     sync.Mutex
+	wanted map[poolKey]Pool
+	active map[poolKey]*registration                          // the newest of each pool on the connection that is up; nil: none is
+	start  func(pool Pool, leaving bool, after *registration) // begins one on that connection
 }
 
-// RegisterPool serves a pool from now on. It returns at once; a pool that is served already is registered again.
+// poolKey is the same for a pool whatever it is called: what G3 knows as a pool is a deployment site to G4.
+type poolKey struct{ tenant, id string }
+
+func (p Pool) key() poolKey { return poolKey{p.TenantID, p.ID()} }
+
+// registration is a pool's way to be registered on one connection, or to be unregistered. Those of one pool follow each
+// other: an unregistration must not overtake the registration after it.
+type registration struct {
+	leaving  bool
+	stop     context.CancelFunc
+	accepted atomic.Bool
+	ended    chan struct{}
+}
+
+// RegisterPool serves a pool from now on. It returns at once.
 func (c *Client) RegisterPool(pool Pool) {
-	c.pools.mu.Lock()
-	defer c.pools.mu.Unlock()
-	if c.pools.pools == nil {
-		c.pools.pools = map[Pool]bool{}
+	p := &c.pools
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wanted == nil {
+		p.wanted = map[poolKey]Pool{}
 	}
-	c.pools.pools[pool] = true
-	if c.pools.current != nil {
-		c.pools.current(pool)
+	p.wanted[pool.key()] = pool
+	if current := p.active[pool.key()]; p.active != nil && (current == nil || current.leaving) {
+		p.start(pool, false, current)
 	}
 }
 
 // UnregisterPool serves a pool no longer. Best effort: the tenant may be gone.
 func (c *Client) UnregisterPool(pool Pool) {
-	c.pools.mu.Lock()
-	delete(c.pools.pools, pool)
-	if cancel := c.pools.cancels[pool]; cancel != nil {
-		cancel()
-		delete(c.pools.cancels, pool)
+	p := &c.pools
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.wanted, pool.key())
+	if current := p.active[pool.key()]; current != nil && !current.leaving {
+		current.stop()
+		p.start(pool, true, current)
 	}
-	c.pools.mu.Unlock()
-	c.Report(Report{Method: "UnregisterPoolAsync", Arguments: []any{pool.TenantID, pool.ID()}, Transient: true})
 }
 
-// keepRegistered registers every pool on this connection, those added later too, until ctx ends.
-func (p *poolSet) keepRegistered(ctx context.Context, s *session, retrySeconds int) {
-	var registrations sync.WaitGroup
-	p.mu.Lock()
-	p.cancels = map[Pool]context.CancelFunc{}
-	p.current = func(pool Pool) {
-		if cancel := p.cancels[pool]; cancel != nil {
-			cancel()
-		}
-		poolContext, cancel := context.WithCancel(ctx)
-		p.cancels[pool] = cancel
-		registrations.Go(func() { s.registerPool(poolContext, pool, time.Duration(retrySeconds)*time.Second) })
+// ReregisterTenant unregisters the tenant's pools and registers them again. It returns when the controller has accepted
+// all of them, or when ctx ends; then the operator goes on trying.
+func (c *Client) ReregisterTenant(ctx context.Context, tenantID string) error {
+	pools := c.poolsOf(tenantID)
+	for _, pool := range pools {
+		c.UnregisterPool(pool)
+		c.RegisterPool(pool)
 	}
-	for pool := range p.pools {
-		p.current(pool)
+	for _, pool := range pools {
+		c.pools.mu.Lock()
+		r := c.pools.active[pool.key()]
+		c.pools.mu.Unlock()
+		if r == nil {
+			continue // no connection: the next one registers it
+		}
+		select {
+		case <-r.ended:
+		case <-ctx.Done():
+			return fmt.Errorf("pool %s of tenant %s is not registered again yet: the operator goes on trying", pool.ID(), tenantID)
+		}
+	}
+	return nil
+}
+
+func (c *Client) poolsOf(tenantID string) []Pool {
+	c.pools.mu.Lock()
+	defer c.pools.mu.Unlock()
+	var pools []Pool
+	for _, pool := range c.pools.wanted {
+		if pool.TenantID == tenantID {
+			pools = append(pools, pool)
+		}
+	}
+	return pools
+}
+
+// RegisteredPools counts the pools that the controller has accepted on the connection that is up.
+func (c *Client) RegisteredPools() int {
+	c.pools.mu.Lock()
+	defer c.pools.mu.Unlock()
+	count := 0
+	for _, r := range c.pools.active {
+		if r.accepted.Load() {
+			count++
+		}
+	}
+	return count
+}
+
+// keepPoolsRegistered registers every pool on this connection, those added later too, until ctx ends.
+func (c *Client) keepPoolsRegistered(ctx context.Context, s *session) {
+	longest := time.Duration(c.settings.PoolRetrySeconds) * time.Second
+	var registrations sync.WaitGroup
+	p := &c.pools
+	p.mu.Lock()
+	p.active = map[poolKey]*registration{}
+	p.start = func(pool Pool, leaving bool, after *registration) {
+		poolContext, stop := context.WithCancel(ctx)
+		r := &registration{leaving: leaving, stop: stop, ended: make(chan struct{})}
+		p.active[pool.key()] = r
+		registrations.Go(func() {
+			defer close(r.ended)
+			if after != nil {
+				<-after.ended
+			}
+			if leaving {
+				_, err := s.invoke(poolContext, s.generation.method(methodUnregister), pool.TenantID, pool.ID())
+				c.log.Info("pool unregistered", "tenant", pool.TenantID, "pool", pool.ID(), "accepted", err == nil)
+				return
+			}
+			c.register(poolContext, s, pool, longest, r)
+		})
+	}
+	for _, pool := range p.wanted {
+		p.start(pool, false, nil)
 	}
 	p.mu.Unlock()
 
 	<-ctx.Done()
 	p.mu.Lock()
-	p.current = nil
+	p.active, p.start = nil, nil
 	p.mu.Unlock()
 	registrations.Wait()
 }
 
-// registerPool tries until the controller accepts the pool: first after 1 s, then slower up to the set interval.
-func (s *session) registerPool(ctx context.Context, pool Pool, longest time.Duration) {
+// register tries until the controller accepts the pool: first after 1 s, then slower up to the set interval.
+func (c *Client) register(ctx context.Context, s *session, pool Pool, longest time.Duration, r *registration) {
+	log := c.log.With("tenant", pool.TenantID, "pool", pool.ID())
+	if s.generation == G1 != pool.Named() {
+		// It would be rejected for ever: an operator upgrade, or the controller's, leaves such resources behind.
+		log.Warn("pool not registered: this controller knows pools by another kind of identity", "generation", s.generation.String())
+		c.poolStatus(pool, "Failed: a controller of generation "+s.generation.String()+" does not know pools by this kind of identity")
+		return
+	}
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval = min(time.Second, longest)
 	waits.MaxInterval = longest
 	for {
-		_, err := s.invoke(ctx, "RegisterPoolAsync", pool.TenantID, pool.ID())
+		_, err := s.invoke(ctx, s.generation.method(methodRegister), pool.TenantID, pool.ID())
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			s.log.Info("pool registered", "tenant", pool.TenantID, "pool", pool.ID())
+			r.accepted.Store(true)
+			log.Info("pool registered")
+			c.poolStatus(pool, "Registered")
 			return
 		}
 		wait := waits.NextBackOff()
-		s.log.Warn("pool not registered yet", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err, "retry_in", wait.Round(time.Millisecond).String())
+		log.Warn("pool not registered yet", "reason", err, "retry_in", wait.Round(time.Millisecond).String())
+		c.poolStatus(pool, "Failed: "+strings.TrimSpace(err.Error()))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (c *Client) poolStatus(pool Pool, status string) {
+	if c.options.PoolStatus != nil {
+		c.options.PoolStatus(pool, status)
 	}
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,6 +25,7 @@ type Report struct {
 	Delivered func(err error)
 
 	tries int
+	due   time.Time // not before; after a rejection
 }
 
 // Report queues a report and returns at once.
@@ -44,17 +46,24 @@ type outbox struct {
 
 func (o *outbox) add(r Report) {
 	o.mu.Lock()
-	if r.Key != "" {
-		for i, old := range o.waiting {
-			if old.Method == r.Method && old.Key == r.Key {
-				o.waiting = append(o.waiting[:i:i], o.waiting[i+1:]...)
-				old.done(errReplaced)
-				break
-			}
-		}
+	older := slices.IndexFunc(o.waiting, r.replaces)
+	var replaced Report
+	if older >= 0 {
+		replaced = o.waiting[older]
+		o.waiting = slices.Delete(o.waiting, older, older+1)
 	}
 	o.waiting = append(o.waiting, r)
 	o.mu.Unlock()
+	replaced.done(errReplaced)
+	o.wakeUp()
+}
+
+// replaces tells whether the controller needs only the newer of both.
+func (r Report) replaces(other Report) bool {
+	return r.Key != "" && r.Key == other.Key && r.Method == other.Method
+}
+
+func (o *outbox) wakeUp() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
@@ -75,10 +84,11 @@ func (o *outbox) deliver(ctx context.Context, s *session) {
 	o.lacking = map[string]bool{} // the controller may have been upgraded since
 	o.mu.Unlock()
 	for ctx.Err() == nil {
-		r, ok := o.next()
+		r, due, ok := o.next()
 		if !ok {
 			select {
 			case <-o.wake:
+			case <-due:
 			case <-ctx.Done():
 			}
 			continue
@@ -87,15 +97,25 @@ func (o *outbox) deliver(ctx context.Context, s *session) {
 	}
 }
 
-func (o *outbox) next() (Report, bool) {
+// next takes the oldest report that is due. When there is none, due fires as soon as one is; nil when none waits.
+func (o *outbox) next() (r Report, due <-chan time.Time, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.waiting) == 0 {
-		return Report{}, false
+	shortest := time.Duration(0)
+	for i, r := range o.waiting {
+		wait := time.Until(r.due)
+		if wait <= 0 {
+			o.waiting = slices.Delete(o.waiting, i, i+1)
+			return r, nil, true
+		}
+		if shortest == 0 || wait < shortest {
+			shortest = wait
+		}
 	}
-	r := o.waiting[0]
-	o.waiting = o.waiting[1:]
-	return r, true
+	if shortest > 0 {
+		due = time.After(shortest)
+	}
+	return Report{}, due, false
 }
 
 func (o *outbox) send(ctx context.Context, s *session, r Report) {
@@ -103,7 +123,7 @@ func (o *outbox) send(ctx context.Context, s *session, r Report) {
 		r.done(nil)
 		return
 	}
-	_, err := s.invoke(ctx, r.Method, r.Arguments...)
+	_, err := s.invoke(ctx, s.generation.method(r.Method), r.Arguments...)
 	rejected := (*RejectedError)(nil)
 	switch {
 	case err == nil:
@@ -126,25 +146,21 @@ func (o *outbox) send(ctx context.Context, s *session, r Report) {
 		r.done(err)
 	default:
 		s.log.Warn("report not taken", "method", r.Method, "reason", err, "retry_in", rejectedReportWait.String())
-		r.tries++
-		time.AfterFunc(rejectedReportWait, func() { o.putBack(r) })
+		r.tries, r.due = r.tries+1, time.Now().Add(rejectedReportWait)
+		o.putBack(r)
 	}
 }
 
 // putBack lets a report wait again, unless a newer one has come meanwhile.
 func (o *outbox) putBack(r Report) {
 	o.mu.Lock()
-	for _, newer := range o.waiting {
-		if r.Key != "" && newer.Method == r.Method && newer.Key == r.Key {
-			o.mu.Unlock()
-			r.done(errReplaced)
-			return
-		}
+	replaced := slices.ContainsFunc(o.waiting, r.replaces)
+	if !replaced {
+		o.waiting = slices.Insert(o.waiting, 0, r)
 	}
-	o.waiting = append([]Report{r}, o.waiting...)
 	o.mu.Unlock()
-	select {
-	case o.wake <- struct{}{}:
-	default:
+	if replaced {
+		r.done(errReplaced)
 	}
+	o.wakeUp()
 }

@@ -76,7 +76,7 @@ func findings(release string, pods []pod, events []event) []string {
 	}
 	for _, e := range events {
 		// Pods and replica sets are named after what owns them, and that after the release.
-		if strings.HasPrefix(e.InvolvedObject.Name, release) && !told[e.InvolvedObject.Name] {
+		if strings.HasPrefix(e.InvolvedObject.Name+"-", release+"-") && !told[e.InvolvedObject.Name] {
 			found = append(found, fmt.Sprintf("%s %s: %s", strings.ToLower(e.InvolvedObject.Kind), e.InvolvedObject.Name, says(e.Reason, e.Message)))
 		}
 	}

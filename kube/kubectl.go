@@ -1,4 +1,4 @@
-// Package kube reads from the cluster with kubectl.
+// Package kube reads from the cluster with kubectl, and writes the status of pools.
 package kube
 
 import (
@@ -19,9 +19,12 @@ type Kubectl struct {
 	Log *slog.Logger
 }
 
-// get returns kubectl's stdout. Its stderr, warnings aside, is the error.
 func (k Kubectl) get(ctx context.Context, args ...string) ([]byte, error) {
-	args = append([]string{"get"}, args...)
+	return k.run(ctx, append([]string{"get"}, args...)...)
+}
+
+// run returns kubectl's stdout. Its stderr, warnings aside, is the error.
+func (k Kubectl) run(ctx context.Context, args ...string) ([]byte, error) {
 	k.Log.Debug("command", "cmd", exec.Quote(append([]string{"kubectl"}, args...)))
 	var out bytes.Buffer
 	var reason []string
@@ -44,39 +47,6 @@ func (k Kubectl) get(ctx context.Context, args ...string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Pool is a CommunicationPool resource.
-type Pool struct {
-	Namespace, Name              string
-	TenantID, PoolRtID, PoolName string
-}
-
-// PoolResource is the resource's full name for kubectl.
-const PoolResource = "communicationpools.octo-mesh.meshmakers.io"
-
-// Pools lists the CommunicationPool resources of a namespace; empty means all.
-func (k Kubectl) Pools(ctx context.Context, namespace string) ([]Pool, error) {
-	where := "--all-namespaces"
-	if namespace != "" {
-		where = "--namespace=" + namespace
-	}
-	type resource struct {
-		Metadata struct{ Namespace, Name string }
-		Spec     struct{ TenantID, PoolRtID, PoolName string }
-	}
-	items, err := list[resource](ctx, k, PoolResource, where)
-	if err != nil {
-		return nil, err
-	}
-	var pools []Pool
-	for _, item := range items {
-		pools = append(pools, Pool{
-			Namespace: item.Metadata.Namespace, Name: item.Metadata.Name,
-			TenantID: item.Spec.TenantID, PoolRtID: item.Spec.PoolRtID, PoolName: item.Spec.PoolName,
-		})
-	}
-	return pools, nil
-}
-
 // ReleaseLabels returns the labels of a release's newest revision, Helm's own (name, owner, status, version) among them;
 // nil when there is no such release. It asks for the table form, which comes without the release's content: a megabyte
 // per revision otherwise.
@@ -86,8 +56,13 @@ func (k Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (map
 	if err != nil {
 		return nil, fmt.Errorf("cannot look up release %s: %w", name, err)
 	}
-	var newest map[string]string
-	for line := range strings.Lines(string(text)) {
+	return newestRevisions(string(text))[name], nil
+}
+
+// newestRevisions reads the table of Helm's secrets: the labels are its last column.
+func newestRevisions(table string) map[string]map[string]string {
+	newest := map[string]map[string]string{}
+	for line := range strings.Lines(table) {
 		columns := strings.Fields(line)
 		if len(columns) == 0 || !strings.Contains(columns[len(columns)-1], "=") {
 			continue
@@ -97,11 +72,11 @@ func (k Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (map
 			key, value, _ := strings.Cut(pair, "=")
 			labels[key] = value
 		}
-		if newest == nil || revision(labels) > revision(newest) {
-			newest = labels
+		if known := newest[labels["name"]]; known == nil || revision(labels) > revision(known) {
+			newest[labels["name"]] = labels
 		}
 	}
-	return newest, nil
+	return newest
 }
 
 // Replicas returns the replica count of each Deployment of a release.
@@ -122,7 +97,31 @@ func (k Kubectl) Replicas(ctx context.Context, namespace, release string) ([]int
 	return counts, nil
 }
 
+// Releases returns the labels of the newest revision of each release in a namespace that has the label, by release.
+func (k Kubectl) Releases(ctx context.Context, namespace, label string) (map[string]map[string]string, error) {
+	text, err := k.get(ctx, "secrets", "--namespace", namespace, "--selector", "owner=helm,"+label,
+		"--show-labels", "--no-headers", "--ignore-not-found")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the releases in namespace %s: %w", namespace, err)
+	}
+	return newestRevisions(string(text)), nil
+}
+
 func revision(labels map[string]string) (n int) {
 	_, _ = fmt.Sscan(labels["version"], &n)
 	return n
+}
+
+// SecretNames are the names of the secrets in a namespace that have a label.
+func (k Kubectl) SecretNames(ctx context.Context, namespace, label string) (map[string]bool, error) {
+	text, err := k.get(ctx, "secrets", "--namespace", namespace, "--selector", label, "--no-headers", "--ignore-not-found")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the secrets in namespace %s: %w", namespace, err)
+	}
+	names := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, " ")
+		names[name] = true
+	}
+	return names, nil
 }

@@ -36,7 +36,7 @@ const (
 	idTime = "20060102T150405.000000Z"
 )
 
-// Open makes sure that stateDir/runs exists and can be written to, and clears away what a crash left half made.
+// Open makes sure that stateDir/runs exists and can be written to.
 func Open(stateDir string) (*Store, error) {
 	dir := filepath.Join(stateDir, "runs")
 	if err := os.MkdirAll(dir, 0o700); err != nil {

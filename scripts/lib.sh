@@ -4,7 +4,10 @@
 quote() {
     for word do
         case $word in
-            '' | *[!A-Za-z0-9_./:=@%+-]*) word="'$(printf '%s' "$word" | sed "s/'/'\\\\''/g")'" ;;
+            '' | *[!A-Za-z0-9_./:=@%+-]*)
+                word=$(printf '%s.' "$word" | sed "s/'/'\\\\''/g") # the dot keeps newlines at the end
+                word="'${word%.}'"
+                ;;
         esac
         printf '%s ' "$word"
     done

@@ -1,0 +1,106 @@
+package hub
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"octo-operator/devcontroller"
+)
+
+func TestReconnectsAndRegistersItsPoolsAgain(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		lose func(*testing.T, *devcontroller.Server)
+	}{
+		{"after a drop", func(_ *testing.T, s *devcontroller.Server) { s.DropConnections() }},
+		{"after the controller closes the connection", func(_ *testing.T, s *devcontroller.Server) { s.CloseConnections(true) }},
+		{"although the controller forbids it", func(_ *testing.T, s *devcontroller.Server) { s.CloseConnections(false) }},
+		{"after a restart of the controller", func(t *testing.T, s *devcontroller.Server) {
+			must(t, s.Close())
+			must(t, s.Start(""))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := testContext(t)
+			controller := startController(t, devcontroller.Options{})
+			operator := startOperator(t, controller.URL())
+			pools := []Pool{pool, {TenantID: "beta", PoolRtID: rtID24(7)}}
+			for _, p := range pools {
+				operator.RegisterPool(p)
+			}
+			for round := range 3 {
+				for _, p := range pools {
+					_, err := controller.WaitRegistered(ctx, devcontroller.Pool{TenantID: p.TenantID, ID: p.ID()})
+					must(t, err)
+				}
+				must(t, controller.Deploy(ctx, workload(fmt.Sprint(round))))
+				if got := workloadName(t, operator.next(ctx, t)); got != fmt.Sprint(round) {
+					t.Errorf("got event %s, want %d", got, round)
+				}
+				operator.untilRegistered(ctx, t)
+				if !operator.Connected() {
+					t.Error("not connected after the registration")
+				}
+				test.lose(t, controller)
+			}
+			wantNoViolations(t, controller)
+		})
+	}
+}
+
+func TestConnectsToAControllerThatIsAwayAtTheStart(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	must(t, controller.Close())
+	operator := startOperator(t, controller.URL())
+	operator.RegisterPool(pool)
+	operator.log.wait(ctx, t, "not connected to the controller", controller.URL()+"/operatorHub", "connection refused", "retry_in")
+	if operator.Connected() {
+		t.Error("connected to a controller that is away")
+	}
+	must(t, controller.Start(""))
+	_, err := controller.WaitRegistered(ctx, poolThat)
+	must(t, err)
+}
+
+func TestAnAddressWithoutAHubIsSaidSo(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	operator := startOperator(t, controller.URL()+"/elsewhere")
+	operator.log.wait(ctx, t, "not connected to the controller", "/elsewhere/operatorHub", "404 Not Found")
+}
+
+func TestWaitsBetweenConnectionsAreJitteredAndStayBelow30s(t *testing.T) {
+	differ := map[time.Duration]bool{}
+	for range 50 {
+		waits := reconnectWaits()
+		for i := range 200 {
+			wait := waits.NextBackOff()
+			if wait <= 0 || wait > 30*time.Second {
+				t.Fatalf("wait %d is %s", i, wait) // never Stop, which is negative: the operator does not give up
+			}
+			if i == 100 {
+				differ[wait] = true
+			}
+		}
+	}
+	if len(differ) < 40 {
+		t.Errorf("50 operators wait %d different times: they come back all at once", len(differ))
+	}
+}
+
+func TestRunEndsWithItsContextWhileAReceiveIsUnderWay(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	started := make(chan struct{}, 1)
+	// startOperator's cleanup waits for Run.
+	operator := startOperator(t, controller.URL(), func(s *setup) { s.receive = func(Event) { started <- struct{}{} } })
+	operator.untilRegistered(ctx, t)
+	must(t, controller.PreUpdateTenant(ctx, tenant))
+	receive(ctx, t, started, "the event")
+}

@@ -1,0 +1,170 @@
+package scripts
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	deploy = []string{
+		"OCTO_RELEASE=acme-demo", "OCTO_NAMESPACE=octo", "OCTO_LABELS=octo-mesh.meshmakers.io/tenant=acme,x=y", "OCTO_TIMEOUT=5m0s",
+		"OCTO_FIELD_MANAGER=octo-communication-operator", "OCTO_SECRET=", "OCTO_REPLICAS=", "OCTO_FORCE_CONFLICTS=false", "OCTO_HELM=4",
+	}
+	pull = []string{
+		"OCTO_REPOSITORY=https://charts.example/stable", "OCTO_CHART=demo", "OCTO_CHART_VERSION=1.2.3", "OCTO_PLAIN_HTTP=false",
+	}
+	oci  = with(pull, "OCTO_REPOSITORY=oci://registry.example:5000/charts/")
+	pool = []string{
+		"OCTO_POOL=acme-main", "OCTO_NAMESPACE=octo", "OCTO_FIELD_MANAGER=octo-communication-operator",
+		"OCTO_POOL_RESOURCE=communicationpools.octo-mesh.meshmakers.io", "OCTO_SECRET=acme-main-octo-mesh-connection",
+	}
+	two = "FAKE_DEPLOYMENTS=deployment.apps/web\ndeployment.apps/worker\n"
+)
+
+// with lays variables over others; the last of a name counts.
+func with(variables []string, more ...string) []string {
+	return append(append([]string{}, variables...), more...)
+}
+
+// commands are all scripts in all their forms. Each has a golden file: what it announces and what it runs.
+var commands = []struct {
+	name, script string
+	variables    []string
+	files        []string
+}{
+	{"deploy-helm4", WorkloadDeploy, deploy, nil},
+	{"deploy-helm3", WorkloadDeploy, with(deploy, "OCTO_HELM=3"), nil},
+	{"deploy-helm4-force-conflicts", WorkloadDeploy, with(deploy, "OCTO_FORCE_CONFLICTS=true"), nil},
+	{"deploy-helm3-force-conflicts", WorkloadDeploy, with(deploy, "OCTO_HELM=3", "OCTO_FORCE_CONFLICTS=true"), nil},
+	{"deploy-helm4-secret", WorkloadDeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets"), []string{"secret.yaml"}},
+	{"deploy-helm3-secret", WorkloadDeploy, with(deploy, "OCTO_HELM=3", "OCTO_SECRET=acme-demo-octo-secrets"), []string{"secret.yaml"}},
+	{"deploy-again", WorkloadDeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets"), nil},
+	{"deploy-again-secret-gone", WorkloadDeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets", "FAKE_FAILS=get secret"), nil},
+	{"deploy-secret-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=apply"), []string{"secret.yaml"}},
+	{"deploy-dry-run-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=--dry-run=server"), nil},
+	{"deploy-wakes-up", WorkloadDeploy, with(deploy, "OCTO_REPLICAS=1", two), nil},
+	{"deploy-odd-words", WorkloadDeploy, with(deploy, `OCTO_RELEASE=it's "$HOME" \ *`, "OCTO_LABELS=a=b c,d=`e`"), nil},
+	{"deploy-kubeconfig", WorkloadDeploy, with(deploy, "KUBECONFIG=/a b/it's"), nil},
+	{"undeploy", WorkloadUndeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets"), nil},
+	{"undeploy-refused", WorkloadUndeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets", "FAKE_FAILS=uninstall"), nil},
+	{"scale", WorkloadScale, with(deploy, "OCTO_REPLICAS=0", two), nil},
+	{"scale-nothing", WorkloadScale, with(deploy, "OCTO_REPLICAS=3"), nil},
+	{"scale-refused", WorkloadScale, with(deploy, "OCTO_REPLICAS=3", "FAKE_FAILS=get deployments"), nil},
+	{"pull-http", ChartPull, pull, nil},
+	{"pull-http-newest", ChartPull, with(pull, "OCTO_CHART_VERSION="), nil},
+	{"pull-http-credentials", ChartPull, pull, []string{"repositories.yaml"}},
+	{"pull-http-refused", ChartPull, with(pull, "FAKE_FAILS=pull"), nil},
+	{"pull-oci", ChartPull, oci, nil},
+	{"pull-oci-newest", ChartPull, with(oci, "OCTO_CHART_VERSION="), nil},
+	{"pull-oci-plain-http-credentials", ChartPull, with(oci, "OCTO_PLAIN_HTTP=true"), []string{"registry.json"}},
+	{"pool-deploy", PoolDeploy, pool, nil},
+	{"pool-deploy-secret", PoolDeploy, pool, []string{"secret.yaml"}},
+	{"pool-undeploy", PoolUndeploy, pool, nil},
+	{"tenant-pre-update", TenantPreUpdate, nil, nil},
+}
+
+func TestEachScriptRunsTheRightCommands(t *testing.T) {
+	for _, test := range commands {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPlace(t)
+			p.files(test.files...)
+			stdout, stderr, exitCode := p.dash(test.variables, p.scripts.Path(test.script))
+			golden(t, test.name, p.report(stdout, stderr, exitCode, p.argv()))
+		})
+	}
+}
+
+func TestAnAnnouncedCommandCanBePasted(t *testing.T) {
+	for _, test := range commands {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPlace(t)
+			p.files(test.files...)
+			_, stderr, _ := p.dash(test.variables, p.scripts.Path(test.script))
+			ran := withoutLookups(p.argv())
+			lines := announced(stderr)
+			if len(lines) != len(ran) {
+				t.Errorf("%d commands were announced, %d ran:\n%s\n%q", len(lines), len(ran), stderr, ran)
+			}
+			for _, line := range lines {
+				p.dash(nil, "-c", "cd /; "+line)
+			}
+			if diff := cmp.Diff(ran, p.argv()); diff != "" {
+				t.Errorf("what ran (-) and what was announced (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNoScriptPutsASecretOnACommandLine(t *testing.T) {
+	for _, test := range commands {
+		p := newPlace(t)
+		p.files(test.files...)
+		p.dash(test.variables, p.scripts.Path(test.script))
+		for _, command := range p.argv() {
+			for _, word := range command {
+				if strings.HasPrefix(word, "--username") || strings.HasPrefix(word, "--password") || strings.HasPrefix(word, "--debug") ||
+					strings.HasPrefix(word, "--pass-credentials") {
+					t.Errorf("%s: %q", test.name, command)
+				}
+			}
+		}
+	}
+}
+
+// A person runs a step again in its run directory, after a failure too.
+func TestAFailedPullCanBeRunAgain(t *testing.T) {
+	p := newPlace(t)
+	if _, _, exitCode := p.dash(with(pull, "FAKE_FAILS=pull"), p.scripts.Path(ChartPull)); exitCode != 1 {
+		t.Errorf("exit code %d, want 1", exitCode)
+	}
+	if _, stderr, exitCode := p.dash(pull, p.scripts.Path(ChartPull)); exitCode != 0 {
+		t.Errorf("exit code %d: %s", exitCode, stderr)
+	}
+}
+
+func TestQuoteMakesWordsThatAShellReadsBack(t *testing.T) {
+	words := []string{
+		"", " ", "plain", "a=b", "it's", `"`, `'`, `''`, `\`, `\'`, "$HOME", "$(id)", "`id`", "a b", " a ", "a\tb", "a\nb", "a\n", "\n", "*",
+		"~", "!x", "#x", "-n", "--", "{a,b}", "a;b", "a&b", "a|b", "<>", "é", "日本", "%s", "\\n", "/a/b:c@d+e-f_g.h",
+	}
+	for c := 1; c < 256; c++ {
+		if c != 0x1e && c != 0x1f { // which the fake separates words with
+			words = append(words, fmt.Sprintf("a%cb", c), string([]byte{byte(c)}))
+		}
+	}
+	p := newPlace(t)
+	script := `. "$OCTO_LIB"; announce helm "$@"`
+	_, stderr, exitCode := p.dash(nil, append([]string{"-c", script, "sh"}, words...)...)
+	line, ok := strings.CutPrefix(stderr, "+ ")
+	if !ok || exitCode != 0 {
+		t.Fatalf("got exit code %d and %q", exitCode, stderr)
+	}
+	p.dash(nil, "-c", line)
+	if diff := cmp.Diff([][]string{append([]string{"helm"}, words...)}, p.argv()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheHelpersOfTheLibrary(t *testing.T) {
+	p := newPlace(t)
+	for _, test := range []struct {
+		name, script, stdout, stderr string
+		exitCode                     int
+	}{
+		{"die says why", `die "secret x is gone:" "deploy again"`, "", "Error: secret x is gone: deploy again\n", 1},
+		{"run goes on", `run printf 'out\n'; echo after`, "out\nafter\n", "+ printf 'out\\n'\n", 0},
+		{"run hands on the exit code", `run sh -c 'exit 3' || echo $?`, "3\n", "+ sh -c 'exit 3'\n", 0},
+		{"finish becomes the command", `finish sh -c 'exit 4'; echo never`, "", "+ sh -c 'exit 4'\n", 4},
+		{"an unquoted word stays so", `announce helm -n octo a=b`, "", "+ helm -n octo a=b\n", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, exitCode := p.dash(nil, "-c", `. "$OCTO_LIB"; `+test.script)
+			if stdout != test.stdout || stderr != test.stderr || exitCode != test.exitCode {
+				t.Errorf("got %q, %q, %d", stdout, stderr, exitCode)
+			}
+		})
+	}
+}

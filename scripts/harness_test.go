@@ -1,0 +1,153 @@
+package scripts
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.golden anew")
+
+// fakeTool stands in for helm and kubectl: what is tested is the command line that they get. It writes its name and
+// arguments to $FAKE_ARGV, prints $FAKE_DEPLOYMENTS for a list of Deployments, leaves a chart where helm pull would, and
+// fails when $FAKE_FAILS is among its arguments.
+const fakeTool = `#!/bin/sh
+{ printf '%s' "${0##*/}"; for a do printf '\037%s' "$a"; done; printf '\036'; } >>"$FAKE_ARGV"
+case " $* " in
+    *" ${FAKE_FAILS:-nothing does} "*) echo "Error: the fake fails" >&2; exit 1 ;;
+    *" get deployments "*) printf '%s' "${FAKE_DEPLOYMENTS-}" ;;
+esac
+while [ $# -gt 1 ]; do
+    [ "$1" != --destination ] || [ ! -d "$2" ] || : >"$2/demo-1.2.3.tgz"
+    shift
+done
+`
+
+// place is a run directory beside the installed scripts and the fakes, all below a path that needs quoting.
+type place struct {
+	t             *testing.T
+	root, run, at string
+	scripts       Set
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	root := t.TempDir()
+	p := &place{t: t, root: root, run: filepath.Join(root, `it's "a" run`), at: filepath.Join(root, "argv")}
+	for _, dir := range []string{p.run, filepath.Join(root, "bin")} {
+		must(t, os.Mkdir(dir, 0o700))
+	}
+	for _, tool := range []string{"helm", "kubectl"} {
+		must(t, os.WriteFile(filepath.Join(root, "bin", tool), []byte(fakeTool), 0o700))
+	}
+	var err error
+	p.scripts, err = Install(filepath.Join(root, "it's the state"), "")
+	must(t, err)
+	return p
+}
+
+func (p *place) files(names ...string) {
+	p.t.Helper()
+	for _, name := range names {
+		must(p.t, os.WriteFile(filepath.Join(p.run, name), nil, 0o600))
+	}
+}
+
+// dash runs dash as the operator runs a script: in the run directory, with nothing but these variables.
+func (p *place) dash(variables []string, args ...string) (stdout, stderr string, exitCode int) {
+	p.t.Helper()
+	cmd := exec.Command("dash", args...)
+	cmd.Dir = p.run
+	cmd.Env = append([]string{
+		"PATH=" + filepath.Join(p.root, "bin") + ":/usr/bin:/bin", "FAKE_ARGV=" + p.at, "OCTO_LIB=" + p.scripts.Library(),
+	}, variables...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		p.t.Fatalf("cannot run dash: %v: apt-get install -y dash", err)
+	}
+	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+// argv are the commands since the last call, each a list of words.
+func (p *place) argv() (commands [][]string) {
+	p.t.Helper()
+	text, err := os.ReadFile(p.at)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	must(p.t, err)
+	must(p.t, os.Remove(p.at))
+	for command := range strings.SplitSeq(strings.TrimSuffix(string(text), "\x1e"), "\x1e") {
+		commands = append(commands, strings.Split(command, "\x1f"))
+	}
+	return commands
+}
+
+// announced are the command lines on stderr.
+func announced(stderr string) (lines []string) {
+	for line := range strings.Lines(stderr) {
+		if command, ok := strings.CutPrefix(line, "+ "); ok {
+			lines = append(lines, strings.TrimSuffix(command, "\n"))
+		}
+	}
+	return lines
+}
+
+// withoutLookups leaves out what only looks: a script need not announce it.
+func withoutLookups(commands [][]string) (changes [][]string) {
+	for _, command := range commands {
+		if command[0] != "kubectl" || command[1] != "get" {
+			changes = append(changes, command)
+		}
+	}
+	return changes
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		must(t, os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: write it with go test ./scripts -update, and read it", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
+	}
+}
+
+// report is what a script said and did, with the temporary directory taken out.
+func (p *place) report(stdout, stderr string, exitCode int, commands [][]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "exit code %d\n", exitCode)
+	for _, stream := range []struct{ name, text string }{{"stdout", stdout}, {"stderr", stderr}} {
+		if stream.text != "" {
+			fmt.Fprintf(&b, "\n%s:\n%s", stream.name, stream.text)
+		}
+	}
+	for _, command := range commands {
+		fmt.Fprintf(&b, "\n%s\n", command[0])
+		for _, word := range command[1:] {
+			fmt.Fprintf(&b, "    %s\n", word)
+		}
+	}
+	return strings.ReplaceAll(b.String(), p.root, "/ROOT")
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -159,13 +159,15 @@ func runDaemon(cmd *cobra.Command, _ []string) error {
 	if h, err = handlers.New(ctx, settings, os.Environ(), client, log); err != nil {
 		return err
 	}
+	metrics := web.NewMetrics(func() string { return client.Generation().String() }, client.RegisteredPools)
+	h.Ended = metrics.EventEnded
 	ready := func() error {
 		if !client.Connected() {
 			return fmt.Errorf("not registered at the controller %s", settings.ControllerURI)
 		}
 		return nil
 	}
-	if err := web.Serve(ctx, settings.HTTPAddress, ready); err != nil {
+	if err := web.Serve(ctx, settings.HTTPAddress, ready, metrics); err != nil {
 		return err
 	}
 	if err := h.Resume(); err != nil {

@@ -43,6 +43,7 @@ type Config struct {
 	ClusterSecrets      ClusterSecrets
 	Ingress             Ingress
 	Helm                Helm
+	Authentication      Authentication
 
 	StateDir       string `env:"STATEDIR" envDefault:"/var/lib/octo-operator"`
 	ScriptsDir     string `env:"SCRIPTSDIR"`
@@ -109,6 +110,14 @@ type Ingress struct {
 type Annotation struct {
 	Name  string `env:"_NAME"`
 	Value string `env:"_VALUE"`
+}
+
+// Authentication is how the operator proves to the controller who it is; empty: it does not.
+type Authentication struct {
+	IssuerURI    string `env:"ISSUERURI"`
+	ClientID     string `env:"CLIENTID"`
+	ClientSecret string `env:"CLIENTSECRET"`
+	TenantID     string `env:"TENANTID"`
 }
 
 // Helm is how helm is called.
@@ -192,6 +201,7 @@ func parse(vars map[string]string, wrong *problems) Config {
 		{&c.ClusterSecrets, "OPERATOR__CLUSTERSECRETS__"},
 		{&c.Ingress, "OPERATOR__INGRESS__"},
 		{&c.Helm, "OPERATOR__HELM__"},
+		{&c.Authentication, "OPERATOR__AUTHENTICATION__"},
 	}
 	for _, s := range sections {
 		err := env.ParseWithOptions(s.into, env.Options{Environment: vars, Prefix: s.prefix})
@@ -226,6 +236,10 @@ func (c *Config) check(p *problems) {
 	}
 	if c.RootCACertificate != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
 		wrong("ROOTCACERTIFICATE", "holds no PEM certificate")
+	}
+	a := c.Authentication
+	if set := a.IssuerURI + a.ClientID + a.ClientSecret; set != "" && (a.IssuerURI == "" || a.ClientID == "" || a.ClientSecret == "") {
+		wrong("AUTHENTICATION__ISSUERURI", "ISSUERURI, CLIENTID and CLIENTSECRET go together: one of them is not set")
 	}
 	if c.Concurrency < 1 {
 		wrong("CONCURRENCY", "%d is less than 1", c.Concurrency)
@@ -266,7 +280,7 @@ func listenAddress(kestrel, fallback string) (string, error) {
 // Secrets are the settings that must never be printed.
 func (c *Config) Secrets() []string {
 	return []string{c.Broker.Password, c.ClusterSecrets.MongoDBUserPassword, c.ClusterSecrets.MongoDBAdminPassword,
-		c.ClusterSecrets.StreamDataPassword}
+		c.ClusterSecrets.StreamDataPassword, c.Authentication.ClientSecret}
 }
 
 // HTTPClient verifies servers by the system's root certificates and OPERATOR__ROOTCACERTIFICATE.

@@ -32,6 +32,9 @@ type Controller interface {
 
 // Handlers takes events and carries them out.
 type Handlers struct {
+	// Ended, if set before the first event, is told of each event that has ended.
+	Ended func(callback, outcome string, seconds float64)
+
 	settings   config.Config
 	runs       *runs.Store
 	scripts    scripts.Set

@@ -75,6 +75,9 @@ func (h *Handlers) finish(run *runs.Run, log *slog.Logger, started time.Time, ex
 	if err := run.Finish(result); err != nil {
 		log.Error("result not kept: the event may run again after a restart", "reason", err)
 	}
+	if h.Ended != nil {
+		h.Ended(run.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
+	}
 	took := result.Ended.Sub(started).Round(time.Millisecond).String()
 	switch result.Outcome {
 	case runs.Succeeded:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/philippseith/signalr"
+	"golang.org/x/oauth2"
 
 	"octo-operator/config"
 )
@@ -44,6 +45,7 @@ type Client struct {
 	settings config.Config
 	options  Options
 	http     *http.Client
+	tokens   *tokens // nil: no authentication
 	pools    poolSet
 	reports  outbox
 	log      *slog.Logger
@@ -63,15 +65,22 @@ func New(settings config.Config, options Options, log *slog.Logger) (*Client, er
 		log.Warn("the controller's certificate is NOT verified", "setting", "OPERATOR__INSECURESKIPVERIFY")
 	}
 	c := &Client{settings: settings, options: options, http: client, log: log}
+	if settings.Authentication.IssuerURI != "" {
+		c.tokens = &tokens{settings: settings.Authentication, http: &http.Client{Transport: client.Transport}, log: log}
+		client.Transport = &oauth2.Transport{Source: c.tokens, Base: client.Transport}
+	}
 	c.reports.wake = make(chan struct{}, 1)
 	return c, nil
 }
 
 // Connected tells whether the operator is registered at the controller now.
-func (c *Client) Connected() bool {
+func (c *Client) Connected() bool { return c.Generation() != 0 }
+
+// Generation of the controller that the operator is registered at; 0 while it is at none.
+func (c *Client) Generation() Generation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.generation != 0
+	return c.generation
 }
 
 // Run connects, serves the connection and connects again, until ctx ends. The library's own reconnect gives up after 15
@@ -158,7 +167,7 @@ type session struct {
 func (c *Client) connect(ctx context.Context) (*session, error) {
 	conn, err := open(ctx, c.url(), c.http, c.receive, c.log)
 	if err != nil {
-		return nil, err
+		return nil, c.explainRefusal(err)
 	}
 	client, err := signalr.NewClient(ctx,
 		signalr.WithConnection(conn),
@@ -179,6 +188,22 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("cannot open a SignalR session at %s: %s", c.url(), withoutSource(err))
 	}
 	return s, nil
+}
+
+// explainRefusal says what to check when the controller does not let the operator in.
+func (c *Client) explainRefusal(err error) error {
+	refused := (*refusedError)(nil)
+	if !errors.As(err, &refused) {
+		return err
+	}
+	switch {
+	case c.tokens == nil:
+		return fmt.Errorf("%w: the controller wants an access token: set OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET", err)
+	default:
+		c.tokens.forget()
+		return fmt.Errorf("%w: it does not accept the access token: check that OPERATOR__AUTHENTICATION__CLIENTID may use the scope octo_api, "+
+			"that OPERATOR__AUTHENTICATION__TENANTID is right, and that the controller trusts the issuer %s", err, c.settings.Authentication.IssuerURI)
+	}
 }
 
 type silent struct{}

@@ -56,7 +56,7 @@ type connection struct {
 func open(ctx context.Context, url string, client *http.Client, receive func(string, []json.RawMessage), log *slog.Logger) (*connection, error) {
 	dialContext, cancelDial := context.WithTimeout(ctx, dialTimeout)
 	defer cancelDial()
-	ws, err := dial(dialContext, url, client, nil)
+	ws, err := dial(dialContext, url, client)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +77,12 @@ func (c *connection) close() {
 }
 
 // dial opens the websocket directly: ASP.NET Core accepts a connection without negotiation.
-func dial(ctx context.Context, url string, client *http.Client, header http.Header) (*websocket.Conn, error) {
-	ws, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
+func dial(ctx context.Context, url string, client *http.Client) (*websocket.Conn, error) {
+	ws, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
+		if response != nil && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden) {
+			return nil, &refusedError{url, response.Status}
+		}
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 			return nil, fmt.Errorf("cannot connect to %s: the server answers %s", url, response.Status)
 		}
@@ -87,6 +90,13 @@ func dial(ctx context.Context, url string, client *http.Client, header http.Head
 	}
 	ws.SetReadLimit(maxMessage)
 	return ws, nil
+}
+
+// refusedError: the controller knows who we are, or wants to, and does not let us in.
+type refusedError struct{ url, status string }
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("cannot connect to %s: the server answers %s", e.url, e.status)
 }
 
 func (c *connection) read() {

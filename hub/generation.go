@@ -17,7 +17,13 @@ const (
 	G4 Generation = 4 // pools are called deployment sites
 )
 
-func (g Generation) String() string { return fmt.Sprintf("G%d", int(g)) }
+// String is G1, G3 or G4; empty for none.
+func (g Generation) String() string {
+	if g == 0 {
+		return ""
+	}
+	return fmt.Sprintf("G%d", int(g))
+}
 
 // Methods whose name depends on the generation, by their name up to G3.
 const (
@@ -91,9 +97,7 @@ func (s *session) newestGeneration(ctx context.Context) Generation {
 // ReportDeployedState tells the controller everything that is deployed; G1 cannot be told. Its frame is bounded by the
 // controller: ASP.NET Core closes the connection on one above 32 KiB, so long lists go in several.
 func (c *Client) ReportDeployedState(pools []DeployedPool) {
-	c.mu.Lock()
-	generation := c.generation
-	c.mu.Unlock()
+	generation := c.Generation()
 	if generation == G1 || generation == 0 {
 		return
 	}

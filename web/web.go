@@ -1,4 +1,4 @@
-// Package web answers the probes of the pod.
+// Package web answers the probes of the pod and tells the metrics.
 package web
 
 import (
@@ -11,8 +11,8 @@ import (
 )
 
 // Serve answers /health/live with 200 while the process lives, and /health/ready with 200 while ready says nothing, else
-// with 503 and what it says. It returns when it listens; the server ends with ctx.
-func Serve(ctx context.Context, address string, ready func() error) error {
+// with 503 and what it says; /metrics with the metrics. It returns when it listens; the server ends with ctx.
+func Serve(ctx context.Context, address string, ready func() error, metrics *Metrics) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("cannot answer health probes: %w: set KESTREL__ENDPOINTS__HTTP__URL to another address", err)
@@ -26,6 +26,7 @@ func Serve(ctx context.Context, address string, ready func() error) error {
 		}
 		fmt.Fprintln(w, "ready")
 	})
+	mux.Handle("GET /metrics", metrics.handler())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {

@@ -1,0 +1,85 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"octo-operator/config"
+)
+
+const (
+	// renewBefore is how long before its end a token is no longer used: it must not run out on the way.
+	renewBefore  = time.Minute
+	tokenTimeout = 20 * time.Second
+)
+
+// tokens gets access tokens from an OpenID Connect issuer by the client-credentials grant, and keeps the newest.
+type tokens struct {
+	settings config.Authentication
+	http     *http.Client
+	log      *slog.Logger
+
+	mu      sync.Mutex
+	current *oauth2.Token
+}
+
+// Token returns a token that is good for at least a minute. When a new one cannot be had, one that has not ended yet is
+// returned once more.
+func (t *tokens) Token() (*oauth2.Token, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.validFor(renewBefore) {
+		return t.current, nil
+	}
+	fresh, err := t.fetch()
+	if err == nil {
+		t.current = fresh
+		t.log.Debug("access token received", "issuer", t.settings.IssuerURI, "expires", fresh.Expiry)
+		return fresh, nil
+	}
+	err = fmt.Errorf("cannot get an access token from %s: %w: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET", t.settings.IssuerURI, err)
+	if t.validFor(0) {
+		t.log.Warn("access token not renewed: the old one is still good", "reason", err)
+		return t.current, nil
+	}
+	return nil, err
+}
+
+func (t *tokens) validFor(d time.Duration) bool {
+	return t.current != nil && (t.current.Expiry.IsZero() || time.Until(t.current.Expiry) > d)
+}
+
+// forget drops a token that the controller has refused: the next one is fresh.
+func (t *tokens) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current = nil
+}
+
+func (t *tokens) fetch() (*oauth2.Token, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), tokenTimeout)
+	defer cancel()
+	ctx = oidc.ClientContext(ctx, t.http)
+	// The issuer's name is not compared: settings often end in a slash that the issuer's own name has not, and no
+	// identity token is verified here.
+	provider, err := oidc.NewProvider(oidc.InsecureIssuerURLContext(ctx, t.settings.IssuerURI), t.settings.IssuerURI)
+	if err != nil {
+		return nil, err
+	}
+	grant := clientcredentials.Config{
+		ClientID: t.settings.ClientID, ClientSecret: t.settings.ClientSecret,
+		TokenURL: provider.Endpoint().TokenURL, Scopes: []string{"octo_api"},
+	}
+	if t.settings.TenantID != "" {
+		grant.EndpointParams = map[string][]string{"acr_values": {"tenant:" + t.settings.TenantID}}
+	}
+	return grant.Token(ctx)
+}

@@ -82,6 +82,7 @@ func TestOfSeveralQueuedDeploysOfOneReleaseOnlyTheNewestRuns(t *testing.T) {
 	after := w.controller.LastSeq()
 	for number := 1; number <= 5; number++ {
 		app.ValuesYaml = fmt.Sprintf("number: %d", number)
+		app.Values = []devcontroller.Override{{Path: "key", Value: "planted-in-a-queue", IsSecret: true}}
 		w.must(w.controller.Deploy(w.ctx, app))
 		if number == 1 {
 			w.waitForLog(1, "values merged", nil) // it is running, not queued
@@ -95,6 +96,9 @@ func TestOfSeveralQueuedDeploysOfOneReleaseOnlyTheNewestRuns(t *testing.T) {
 	w.must(err)
 	if want := "number: 1\nnumber: 5\n"; string(got) != want {
 		t.Errorf("ran %q, want %q", got, want)
+	}
+	if strings.Contains(w.filesBelow(w.stateDir), "planted-in-a-queue") {
+		t.Error("a secret of a superseded deploy is still on disk")
 	}
 }
 

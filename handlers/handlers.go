@@ -142,10 +142,25 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 	}
 	run, err := h.runs.Create(event, where.lane)
 	if err != nil {
+		h.refuse(event, err)
 		return err
 	}
 	h.enqueue(c, run, where, outcome)
 	return nil
+}
+
+// refuse tells the controller of a deploy that could not even be written down: the disk is full, say.
+func (h *Handlers) refuse(event hub.Event, reason error) {
+	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
+	if event.Callback != hub.WorkloadDeploy || err != nil {
+		return
+	}
+	h.controller.Report(hub.Report{
+		Method: methodDeploymentStatus, Key: workloadKey(w.Workload), Arguments: []any{hub.WorkloadDeploymentStatus{
+			TenantID: w.TenantID, PoolName: w.PoolName, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID,
+			StatusMessage: bounded("the operator cannot take the event: " + reason.Error() + ": deploy again when its state directory can be written to"),
+		}},
+	})
 }
 
 func (h *Handlers) ignored(event hub.Event) bool {
@@ -160,10 +175,8 @@ func (h *Handlers) enqueue(c callback, run *runs.Run, where place, outcome func(
 	log.Info("event received", "callback", run.Callback)
 	h.lanes.add(&job{
 		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone,
-		run: func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
-		superseded: func() {
-			outcome(h.finish(run, log, time.Now(), 0, fmt.Errorf("%w: a newer event for the same release came before it could start", errSuperseded)))
-		},
+		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
+		superseded: func() { outcome(h.supersede(run, log)) },
 	})
 }
 
@@ -178,6 +191,11 @@ func (h *Handlers) Resume() error {
 		return err
 	}
 	for _, run := range unfinished {
+		if pid, start, ok := run.Process(); ok { // the operator was killed, its helm was not
+			if err := exec.KillGroup(pid, start); err != nil {
+				h.log.Warn("processes of the earlier life not stopped", "run", run.ID, "reason", err)
+			}
+		}
 		event, err := run.Event()
 		if err != nil {
 			h.log.Error("run not resumed", "run", run.ID, "reason", err)
@@ -215,4 +233,4 @@ func (h *Handlers) Prune(ctx context.Context) {
 	}
 }
 
-var errSuperseded = errors.New("superseded")
+var errSuperseded = errors.New("superseded: a newer event for the same release came before it could start")

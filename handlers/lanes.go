@@ -56,6 +56,12 @@ func newLanes(ctx context.Context, concurrency int) *lanes {
 
 // add queues a job in place of those before it that it makes pointless. An undeploy also stops a running deploy.
 func (l *lanes) add(j *job) {
+	for _, pointless := range l.enqueue(j) {
+		pointless.superseded() // writes to disk: not while the lanes are locked
+	}
+}
+
+func (l *lanes) enqueue(j *job) (pointless []*job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	target := l.lanes[j.lane]
@@ -68,7 +74,7 @@ func (l *lanes) add(j *job) {
 	var kept []*job
 	for _, queued := range target.queue {
 		if replaces(j.kind, queued.kind) {
-			queued.superseded()
+			pointless = append(pointless, queued)
 		} else {
 			kept = append(kept, queued)
 		}
@@ -77,6 +83,7 @@ func (l *lanes) add(j *job) {
 	if j.kind == undeploy && target.running != nil && target.running.kind == deploy {
 		target.stop(errUndeployed)
 	}
+	return pointless
 }
 
 // replaces tells whether a newer job makes an older one that is still queued pointless. Of deploys, and of scalings, only

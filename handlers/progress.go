@@ -45,7 +45,7 @@ func (h *Handlers) lookUntil(ctx context.Context, t *task, w hub.WorkloadDeploye
 		last = text
 		t.log.Warn("the release is not ready yet", "found", text)
 		h.controller.Report(hub.Report{
-			Method: "ReportWorkloadDeploymentProgressAsync", Key: workloadKey(w.Workload), Transient: true,
+			Method: methodProgress, Key: workloadKey(w.Workload), Transient: true,
 			Arguments: []any{hub.WorkloadDeploymentProgress{
 				TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(text),
 			}},

@@ -15,19 +15,19 @@ const replicaCount = "replicaCount"
 // replicas is how many a deploy asks for.
 type replicas struct {
 	value string // of replicaCount; empty: whatever the event and the chart say
-	why   string // for the log
+	why   string
 	live  []int
 }
 
 // chooseReplicas: a hibernated workload has none, and one that runs keeps what it runs with.
 func chooseReplicas(w hub.WorkloadDeployed, c chart, found installed) replicas {
-	r := replicas{why: "as the values say", live: found.replicas}
+	r := replicas{live: found.replicas}
 	count, keep := found.keptReplicas()
 	switch {
 	case w.Hibernated:
-		r.value, r.why = "0", "0, hibernated"
+		r.value, r.why = "0", "hibernated"
 	case keep && knowsReplicas(w, c):
-		r.value, r.why = strconv.Itoa(count), fmt.Sprintf("%d, as it runs", count)
+		r.value, r.why = strconv.Itoa(count), "so many run"
 	}
 	return r
 }

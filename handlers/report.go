@@ -12,6 +12,12 @@ import (
 	"octo-operator/runs"
 )
 
+const (
+	methodDeploymentStatus = "ReportWorkloadDeploymentStatusAsync"
+	methodScaleStatus      = "ReportWorkloadScaleStatusAsync"
+	methodProgress         = "ReportWorkloadDeploymentProgressAsync"
+)
+
 // reportFile waits in the run directory until the controller has the report, over restarts too.
 const reportFile = "report.json"
 

@@ -25,7 +25,7 @@ func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
 		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: s.WorkloadName, Replicas: s.Replicas,
 		Success: err == nil, StatusMessage: h.message(t, err),
 	}
-	h.report(t, "ReportWorkloadScaleStatusAsync", s.Workload, status, status.Success)
+	h.report(t, methodScaleStatus, s.Workload, status, status.Success)
 	return err
 }
 

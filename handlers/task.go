@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +65,19 @@ func (t *task) removeSecrets() error {
 	return err
 }
 
+// supersede ends a run that was never started.
+func (h *Handlers) supersede(run *runs.Run, log *slog.Logger) runs.Result {
+	t := &task{Run: run, log: log}
+	var err error
+	if t.event, err = run.Event(); err == nil {
+		err = t.removeSecrets()
+	}
+	if err != nil {
+		log.Error("secrets may remain in a superseded run", "reason", err)
+	}
+	return h.finish(run, log, time.Now(), 0, errSuperseded)
+}
+
 // finish writes the result and logs the end of the story.
 func (h *Handlers) finish(run *runs.Run, log *slog.Logger, started time.Time, exitCode int, err error) runs.Result {
 	result := runs.Result{Outcome: runs.Succeeded, ExitCode: exitCode, Started: started, Ended: time.Now()}
@@ -95,7 +110,7 @@ func (h *Handlers) finish(run *runs.Run, log *slog.Logger, started time.Time, ex
 func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
 	path := h.scripts.Path(name)
 	inputs := t.inputs(h, variables)
-	if err := t.writeRerun(path, inputs); err != nil {
+	if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
 		return err
 	}
 	// helm takes its timeout twice when it rolls back; what lasts longer hangs.
@@ -105,6 +120,7 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	reason := &tail{}
 	result, err := exec.Run(ctx, exec.Command{
 		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact,
+		OnStart: func(pid int, startTime uint64) { t.RecordProcess(pid, startTime) },
 		OnLine: func(line exec.Line) {
 			t.output.Line(line.Time, line.Stream, line.Text)
 			t.logLine(line)
@@ -153,6 +169,13 @@ func (t *task) inputs(h *Handlers, variables map[string]string) []string {
 	return inputs
 }
 
+// homes are the directories of helm and kubectl, and their cluster, for a shell that has others.
+func homes(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(variable string) bool {
+		return !strings.HasPrefix(variable, "HELM_") && !strings.HasPrefix(variable, "KUBE")
+	})
+}
+
 // writeRerun leaves behind what a person needs to run the same step again.
 func (t *task) writeRerun(script string, inputs []string) error {
 	var env strings.Builder
@@ -179,7 +202,8 @@ const (
 )
 
 func (r *tail) add(line exec.Line) {
-	helmLog := strings.HasPrefix(line.Text, "level=") // Helm 4 logs what its Error then says again
+	// Helm 4 logs what its Error then says again, and both tools log what goes on inside them.
+	helmLog := strings.HasPrefix(line.Text, "level=") || klogLine.MatchString(line.Text)
 	if line.Stream != "stderr" || helmLog || strings.HasPrefix(line.Text, announcement) || strings.TrimSpace(line.Text) == "" {
 		return
 	}
@@ -187,6 +211,9 @@ func (r *tail) add(line exec.Line) {
 		r.lines = r.lines[1:]
 	}
 }
+
+// klogLine is how Kubernetes' client library logs: E1123 11:35:18.625841    4711 request.go:1198] …
+var klogLine = regexp.MustCompile(`^[EWI][0-9]{4} [0-9:.]+ +[0-9]+ `)
 
 func (r *tail) text() string {
 	text := strings.Join(r.lines, "\n")

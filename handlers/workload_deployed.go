@@ -68,7 +68,10 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err := h.writeManifests(t, w, release, document); err != nil {
 		return err
 	}
-	t.log.Info("values merged", "chart", w.ChartName, "version", chart.version, "overrides", len(w.Values), "secrets", len(document.Secrets), "replicas", replicas.why)
+	t.log.Info("values merged", "chart", w.ChartName, "version", chart.version, "overrides", len(w.Values), "secrets", len(document.Secrets))
+	if replicas.value != "" {
+		t.log.Info("replicas set", "replicas", replicas.value, "reason", replicas.why)
+	}
 	major, err := h.helmMajor()
 	if err != nil {
 		return err
@@ -204,5 +207,5 @@ func (h *Handlers) reportDeployment(t *task, w hub.WorkloadDeployed, err error) 
 	if w.Named() {
 		status.PoolName = w.PoolName
 	}
-	h.report(t, "ReportWorkloadDeploymentStatusAsync", w.Workload, status, status.Success)
+	h.report(t, methodDeploymentStatus, w.Workload, status, status.Success)
 }

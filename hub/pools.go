@@ -169,7 +169,7 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 			c.poolStatus(pool, "Registered")
 			return
 		}
-		wait := waits.NextBackOff()
+		wait := min(waits.NextBackOff(), longest) // the jitter comes on top of the library's own maximum
 		log.Warn("pool not registered yet", "reason", err, "retry_in", wait.Round(time.Millisecond).String())
 		c.poolStatus(pool, "Failed: "+strings.TrimSpace(err.Error()))
 		select {

@@ -123,6 +123,32 @@ func (r *Run) Result() (Result, error) {
 	return result, nil
 }
 
+// process identifies the process group of a script. Process ids are used again, start times are not.
+type process struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // field 22 of /proc/PID/stat
+}
+
+const processFile = "process.json"
+
+// RecordProcess writes down which process group works for the run, for a later life of the operator. Without it that life
+// cannot stop what this one leaves behind when it is killed; the run itself is not harmed.
+func (r *Run) RecordProcess(pid int, start uint64) {
+	if text, err := json.Marshal(process{pid, start}); err == nil {
+		_ = os.WriteFile(r.Path(processFile), text, 0o600)
+	}
+}
+
+// Process returns what RecordProcess last wrote; ok is false when there is nothing.
+func (r *Run) Process() (pid int, start uint64, ok bool) {
+	var p process
+	text, err := os.ReadFile(r.Path(processFile))
+	if err != nil || json.Unmarshal(text, &p) != nil {
+		return 0, 0, false
+	}
+	return p.PID, p.Start, true
+}
+
 // Output is the run's output.log: every line with its time and stream.
 type Output struct {
 	mu   sync.Mutex

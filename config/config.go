@@ -228,12 +228,14 @@ func upperCaseNames(environ []string) map[string]string {
 
 func (c *Config) check(p *problems) {
 	wrong := func(name, format string, args ...any) { p.add("OPERATOR__"+name, format, args...) }
-	if c.ControllerURI != "" {
-		if u, err := url.Parse(c.ControllerURI); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			withoutPassword := c.ControllerURI[strings.LastIndex(c.ControllerURI, "@")+1:]
-			wrong("COMMUNICATIONCONTROLLERURI", "%q is not an http or https URL", withoutPassword)
+	wantWebURL := func(name, uri string) {
+		if u, err := url.Parse(uri); uri != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+			withoutPassword := uri[strings.LastIndex(uri, "@")+1:]
+			wrong(name, "%q is not an http or https URL", withoutPassword)
 		}
 	}
+	wantWebURL("COMMUNICATIONCONTROLLERURI", c.ControllerURI)
+	wantWebURL("AUTHENTICATION__ISSUERURI", c.Authentication.IssuerURI)
 	if c.RootCACertificate != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
 		wrong("ROOTCACERTIFICATE", "holds no PEM certificate")
 	}

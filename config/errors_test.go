@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ var wrongSettings = []struct{ setting, want string }{
 	{"OPERATOR__COMMUNICATIONCONTROLLERURI=ftp://controller", `"ftp://controller" is not an http or https URL`},
 	{"OPERATOR__COMMUNICATIONCONTROLLERURI=https://", "is not an http or https URL"},
 	{"OPERATOR__COMMUNICATIONCONTROLLERURI=http://a b", "is not an http or https URL"},
+	{"OPERATOR__AUTHENTICATION__ISSUERURI=identity.example", `"identity.example" is not an http or https URL`},
 	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS=soon", `"soon": invalid syntax`},
 	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS=0", "0 is less than 1"},
 	{"OPERATOR__BROKERPORT=amqp", `"amqp": invalid syntax`},
@@ -51,6 +53,23 @@ func TestAWrongValueIsAnErrorThatNamesTheSetting(t *testing.T) {
 				t.Errorf("%s: named %d times in %v", setting, n, err)
 			}
 		}
+	}
+}
+
+func TestTheSettingsOfAuthenticationGoTogether(t *testing.T) {
+	all := []string{
+		"OPERATOR__AUTHENTICATION__ISSUERURI=https://x", "OPERATOR__AUTHENTICATION__CLIENTID=x", "OPERATOR__AUTHENTICATION__CLIENTSECRET=m4rk3r",
+	}
+	for i := range all {
+		two := append(append([]string{}, all[:i]...), all[i+1:]...)
+		_, err := Load(two)
+		if err == nil || !strings.Contains(err.Error(), "OPERATOR__AUTHENTICATION__ISSUERURI: ") || strings.Contains(err.Error(), "m4rk3r") {
+			t.Errorf("%q: got %v", two, err)
+		}
+	}
+	c := load(t, append(all, "OPERATOR__AUTHENTICATION__TENANTID=acme")...)
+	if c.Authentication != (Authentication{"https://x", "x", "m4rk3r", "acme"}) || !slices.Contains(c.Secrets(), "m4rk3r") {
+		t.Errorf("got %+v", c.Authentication)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +18,11 @@ import (
 
 const (
 	// renewBefore is how long before its end a token is no longer used: it must not run out on the way.
-	renewBefore  = time.Minute
-	tokenTimeout = 20 * time.Second
+	renewBefore = time.Minute
+	// tokenTimeout leaves enough of dialTimeout to connect with the old token when the issuer does not answer.
+	tokenTimeout = dialTimeout * 2 / 3
+	// maxAnswer bounds what is repeated of an issuer's answer: it may be a whole web page.
+	maxAnswer = 300
 )
 
 // tokens gets access tokens from an OpenID Connect issuer by the client-credentials grant, and keeps the newest.
@@ -45,12 +49,22 @@ func (t *tokens) Token() (*oauth2.Token, error) {
 		t.log.Debug("access token received", "issuer", t.settings.IssuerURI, "expires", fresh.Expiry)
 		return fresh, nil
 	}
-	err = fmt.Errorf("cannot get an access token from %s: %w: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET", t.settings.IssuerURI, err)
+	err = fmt.Errorf("cannot get an access token from %s: %s: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET",
+		t.settings.IssuerURI, inOneLine(err))
 	if t.validFor(0) {
 		t.log.Warn("access token not renewed: the old one is still good", "reason", err)
 		return t.current, nil
 	}
 	return nil, err
+}
+
+// inOneLine is what a log can take of an error that repeats the issuer's answer.
+func inOneLine(err error) string {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if len(text) > maxAnswer {
+		text = strings.ToValidUTF8(text[:maxAnswer], "") + "…"
+	}
+	return text
 }
 
 func (t *tokens) validFor(d time.Duration) bool {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -68,6 +67,6 @@ func (c *connectionCollector) Collect(metrics chan<- prometheus.Metric) {
 	if generation != "" {
 		connected = 1
 	}
-	metrics <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, connected, strings.ToLower(generation))
+	metrics <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, connected, generation)
 	metrics <- prometheus.MustNewConstMetric(poolsDesc, prometheus.GaugeValue, float64(c.pools()))
 }

@@ -232,6 +232,8 @@ func (c *Config) check(p *problems) {
 		if u, err := url.Parse(uri); uri != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 			withoutPassword := uri[strings.LastIndex(uri, "@")+1:]
 			wrong(name, "%q is not an http or https URL", withoutPassword)
+		} else if err == nil && u.User != nil {
+			wrong(name, "holds credentials: they belong in OPERATOR__AUTHENTICATION__CLIENTID and __CLIENTSECRET")
 		}
 	}
 	wantWebURL("COMMUNICATIONCONTROLLERURI", c.ControllerURI)

@@ -72,7 +72,7 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 		}
 		w.ChartVersion = version
 	}
-	if err := t.Remove("chart.tgz", "pull"); err != nil { // of an earlier life that was killed
+	if err := t.Remove("chart.tgz"); err != nil { // of an earlier life that was killed
 		return chart{}, err
 	}
 	cached := filepath.Join(c.dir, cacheKey(w))
@@ -172,6 +172,7 @@ func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadD
 	err := h.script(ctx, t, scripts.ChartPull, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"REPOSITORY": w.RepositoryURL, "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion,
+		"CREDENTIALS": strconv.FormatBool(w.RepositoryUsername != "" || w.RepositoryPassword != ""),
 		"PLAIN_HTTP": strconv.FormatBool(c.plainHTTP),
 	})
 	if err != nil {

@@ -48,10 +48,11 @@ func (h *Handlers) send(run *runs.Run, log *slog.Logger, r report) {
 	h.controller.Report(hub.Report{
 		Method: r.Method, Arguments: []any{r.Argument}, Key: r.Key,
 		Delivered: func(err error) {
-			if err != nil {
-				log.Warn("status not reported", "reason", err)
-			} else {
+			switch {
+			case err == nil:
 				log.Info("status reported")
+			case !errors.Is(err, hub.ErrUnsupported):
+				log.Warn("status not reported", "reason", err)
 			}
 			if err := run.Remove(reportFile); err != nil {
 				log.Warn("status may be reported again after a restart", "reason", err)

@@ -82,7 +82,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 		"RELEASE": release.name, "NAMESPACE": release.namespace,
 		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		"REPLICAS": replicas.scaleTo(document, chart),
+		"REPLICAS": replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})
 	return explain(err, stop())
 }

@@ -70,6 +70,9 @@ func (o *outbox) wakeUp() {
 	}
 }
 
+// ErrUnsupported: the controller does not have the report's method, which was warned about once.
+var ErrUnsupported = errors.New("the controller lacks the method")
+
 var errReplaced = errors.New("a newer report took its place")
 
 func (r Report) done(err error) {
@@ -120,7 +123,7 @@ func (o *outbox) next() (r Report, due <-chan time.Time, ok bool) {
 
 func (o *outbox) send(ctx context.Context, s *session, r Report) {
 	if o.lacking[r.Method] {
-		r.done(nil)
+		r.done(ErrUnsupported)
 		return
 	}
 	_, err := s.invoke(ctx, s.generation.method(r.Method), r.Arguments...)
@@ -131,7 +134,7 @@ func (o *outbox) send(ctx context.Context, s *session, r Report) {
 	case errors.As(err, &rejected) && rejected.Unsupported():
 		o.lacking[r.Method] = true
 		s.log.Warn("the controller lacks a method: such reports are not sent", "method", r.Method)
-		r.done(err)
+		r.done(ErrUnsupported)
 	case r.Transient:
 		s.log.Debug("report not delivered", "method", r.Method, "reason", err)
 		r.done(err)

@@ -14,7 +14,7 @@ var (
 		"OCTO_FIELD_MANAGER=octo-communication-operator", "OCTO_SECRET=", "OCTO_REPLICAS=", "OCTO_FORCE_CONFLICTS=false", "OCTO_HELM=4",
 	}
 	pull = []string{
-		"OCTO_REPOSITORY=https://charts.example/stable", "OCTO_CHART=demo", "OCTO_CHART_VERSION=1.2.3", "OCTO_PLAIN_HTTP=false",
+		"OCTO_REPOSITORY=https://charts.example/stable", "OCTO_CHART=demo", "OCTO_CHART_VERSION=1.2.3", "OCTO_PLAIN_HTTP=false", "OCTO_CREDENTIALS=false",
 	}
 	oci  = with(pull, "OCTO_REPOSITORY=oci://registry.example:5000/charts/")
 	pool = []string{
@@ -56,6 +56,7 @@ var commands = []struct {
 	{"pull-http", ChartPull, pull, nil},
 	{"pull-http-newest", ChartPull, with(pull, "OCTO_CHART_VERSION="), nil},
 	{"pull-http-credentials", ChartPull, pull, []string{"repositories.yaml"}},
+	{"pull-again-credentials-gone", ChartPull, with(pull, "OCTO_CREDENTIALS=true"), nil},
 	{"pull-http-refused", ChartPull, with(pull, "FAKE_FAILS=pull"), nil},
 	{"pull-oci", ChartPull, oci, nil},
 	{"pull-oci-newest", ChartPull, with(oci, "OCTO_CHART_VERSION="), nil},

@@ -66,6 +66,7 @@ func (p *place) dash(variables []string, args ...string) (stdout, stderr string,
 	cmd.Dir = p.run
 	cmd.Env = append([]string{
 		"PATH=" + filepath.Join(p.root, "bin") + ":/usr/bin:/bin", "FAKE_ARGV=" + p.at, "OCTO_LIB=" + p.scripts.Library(),
+		"OCTO_SCALE_SCRIPT=" + p.scripts.Path(WorkloadScale),
 	}, variables...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut

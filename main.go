@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/lmittmann/tint"
@@ -173,11 +174,13 @@ func runDaemon(cmd *cobra.Command, _ []string) error {
 	if err := h.Resume(); err != nil {
 		return err
 	}
-	go h.Prune(ctx)
-	go h.WatchPools(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { h.Prune(ctx) })
+	background.Go(func() { h.WatchPools(ctx) })
 	client.Run(ctx)
 	log.Info("octo-operator ends: what is running is stopped")
 	h.Wait()
+	background.Wait()
 	return nil
 }
 

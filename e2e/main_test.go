@@ -210,6 +210,9 @@ func (w *world) start() {
 	w.operator = o
 	w.Cleanup(func() {
 		w.stop(o)
+		if left := processesWith(w.T, w.namespace); len(left) > 0 && o.cmd.ProcessState.ExitCode() >= 0 {
+			w.Errorf("the operator has ended and left processes behind: %q", left)
+		}
 		if w.Failed() {
 			w.Logf("the operator's log:\n%s", o.text())
 		}

@@ -173,7 +173,7 @@ func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadD
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"REPOSITORY": w.RepositoryURL, "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion,
 		"CREDENTIALS": strconv.FormatBool(w.RepositoryUsername != "" || w.RepositoryPassword != ""),
-		"PLAIN_HTTP": strconv.FormatBool(c.plainHTTP),
+		"PLAIN_HTTP":  strconv.FormatBool(c.plainHTTP),
 	})
 	if err != nil {
 		return fmt.Errorf("cannot get chart %s %s from %s: %w", w.ChartName, w.ChartVersion, w.RepositoryURL, err)

@@ -40,9 +40,12 @@ func hubPool(p kube.Pool) hub.Pool {
 // WatchPools keeps registered what has a custom resource, whoever made it, until ctx ends.
 func (h *Handlers) WatchPools(ctx context.Context) {
 	changes := kube.PoolChanges{All: h.allPools, Changed: h.poolChanged, Deleted: h.poolDeleted}
-	go h.kubectl.WatchPools(ctx, kube.CommunicationPool, h.settings.WatchNamespace, changes)
-	go h.kubectl.WatchPools(ctx, kube.DeploymentSite, h.settings.WatchNamespace, changes)
+	var watches sync.WaitGroup
+	for _, kind := range []kube.PoolKind{kube.CommunicationPool, kube.DeploymentSite} {
+		watches.Go(func() { h.kubectl.WatchPools(ctx, kind, h.settings.WatchNamespace, changes) })
+	}
 	h.writeStatuses(ctx)
+	watches.Wait() // kubectl must not outlive the operator
 }
 
 func (h *Handlers) allPools(kind kube.PoolKind, all []kube.Pool) {

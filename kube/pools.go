@@ -60,7 +60,8 @@ type PoolChanges struct {
 }
 
 const (
-	// A watch that is older than this is started anew with a fresh list: whatever was missed is then made good.
+	// A watch that is older than this ends, and is started anew with a fresh list: whatever was missed is then made good.
+	// kubectl is told, and not stopped from here: so it also ends when the operator was killed and cannot stop it.
 	longestWatch = 10 * time.Minute
 	// A cluster without the resource may get it any time, with an upgrade of the operator's chart.
 	missingKindWait = time.Minute
@@ -106,10 +107,9 @@ func (k Kubectl) listAndWatch(ctx context.Context, kind PoolKind, namespace stri
 		pools[i] = item.pool(kind)
 	}
 	changes.All(kind, pools)
-	ctx, cancel := context.WithTimeout(ctx, longestWatch)
-	defer cancel()
+	started := time.Now()
 	err = k.watch(ctx, kind, namespace, changes)
-	if ctx.Err() != nil {
+	if time.Since(started) >= longestWatch {
 		return nil // time for a fresh list
 	}
 	return err
@@ -124,13 +124,17 @@ func inNamespace(namespace string) string {
 
 // watch runs kubectl until it ends: the API server ends watches now and then.
 func (k Kubectl) watch(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) error {
-	args := []string{"get", kind.Resource, inNamespace(namespace), "--watch", "--output-watch-events", "--output", "json"}
+	args := []string{"get", kind.Resource, inNamespace(namespace), "--watch", "--output-watch-events", "--output", "json",
+		"--request-timeout", longestWatch.String()}
 	k.Log.Debug("command", "cmd", exec.Quote(append([]string{"kubectl"}, args...)))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	read, write := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
 		err := decodeWatch(read, kind, changes)
 		_ = read.CloseWithError(err) // what kubectl still writes must not wait for a reader
+		cancel()
 		done <- err
 	}()
 	var reason []string

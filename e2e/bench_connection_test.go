@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"octo-operator/devcontroller"
+)
+
+const (
+	benchPools    = 200
+	benchEvents   = 2000
+	benchRestarts = 5
+)
+
+// BenchmarkConnection measures what the operator does with the connection alone.
+func BenchmarkConnection(b *testing.B) {
+	results := &table{}
+	b.Run("pools", func(b *testing.B) { benchmarkRestart(b, results) })
+	b.Run("events", func(b *testing.B) { benchmarkIntake(b, results) })
+	results.print(os.Stdout)
+}
+
+// benchmarkRestart restarts the controller under an operator with 200 pools.
+func benchmarkRestart(b *testing.B, results *table) {
+	r := newRig(b)
+	r.applyPools(manyPools(benchPools))
+	r.waitForPools()
+	var all, afterConnect []float64
+	for range benchRestarts {
+		address := r.controller.Addr()
+		r.must(r.controller.Close())
+		before := r.controller.LastSeq()
+		began := time.Now()
+		r.must(r.controller.Start(address))
+		r.waitFor("RegisterOperatorAsync", func(c devcontroller.Call) bool { return c.Seq > before && c.Error == "" })
+		connected := time.Since(began)
+		r.waitForPools()
+		all = append(all, milliseconds(time.Since(began)))
+		afterConnect = append(afterConnect, milliseconds(time.Since(began)-connected))
+	}
+	results.single(b, fmt.Sprintf("controller restart to %d pools registered", benchPools), "ms", all, noTarget)
+	results.single(b, fmt.Sprintf("of that, the %d pools", benchPools), "ms", afterConnect, noTarget)
+}
+
+func (r *rig) waitForPools() {
+	for _, pool := range manyPools(benchPools) {
+		_, err := r.controller.WaitRegistered(r.ctx, pool)
+		r.must(err)
+	}
+}
+
+func (r *rig) applyPools(pools []devcontroller.Pool) {
+	var objects strings.Builder
+	for i, pool := range pools {
+		text, err := json.Marshal(map[string]any{
+			"apiVersion": "octo-mesh.meshmakers.io/v1alpha1", "kind": "CommunicationPool",
+			"metadata": map[string]any{"name": fmt.Sprintf("pool-%d", i), "namespace": r.namespace},
+			"spec":     map[string]any{"tenantId": pool.TenantID, "poolRtId": pool.ID},
+		})
+		r.must(err)
+		fmt.Fprintf(&objects, "---\n%s\n", text)
+	}
+	file := filepath.Join(r.TempDir(), "pools.yaml")
+	r.must(os.WriteFile(file, []byte(objects.String()), 0o600))
+	r.command("kubectl", "create", "-f", file)
+}
+
+// benchmarkIntake sends events as fast as the connection takes them, with scripts that do nothing. An event counts when
+// it is safely on disk.
+func benchmarkIntake(b *testing.B, results *table) {
+	r := newRig(b)
+	r.operator.stop(b)
+	scripts := b.TempDir()
+	for _, name := range []string{"tenant-pre-update", "workload-deploy", "workload-undeploy"} {
+		r.must(os.WriteFile(filepath.Join(scripts, name), []byte("#!/bin/sh\nexec true\n"), 0o755))
+	}
+	b.Setenv("OPERATOR__SCRIPTSDIR", scripts)
+	b.Setenv("OPERATOR__LOGFORMAT", "json")
+	r.stateDir = b.TempDir()
+	r.start()
+	app := r.newWorkload("red")
+	began := time.Now()
+	for range benchEvents {
+		r.must(r.controller.Undeploy(r.ctx, app))
+	}
+	sent := time.Since(began)
+	for strings.Count(r.operator.text(), `"event received"`) < benchEvents {
+		time.Sleep(5 * time.Millisecond)
+	}
+	taken := time.Since(began)
+	perSecond := float64(benchEvents) / taken.Seconds()
+	results.single(b, fmt.Sprintf("events taken in, of %d", benchEvents), "events/s", []float64{perSecond}, noTarget)
+	results.note("one event: %.2f ms to take in; the controller had sent the last of them after %.0f ms", milliseconds(taken)/benchEvents, milliseconds(sent))
+}

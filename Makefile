@@ -45,7 +45,7 @@ oracle: tools ## compare merge/ with Helm's own code
 .PHONY: tools
 tools: devcluster ## build helm, kubectl and the control plane (20 min the first time)
 	@$(DEVCLUSTER) tools >/dev/null
-	@$(DEVCLUSTER) tools helm3 >/dev/null
+	@$(DEVCLUSTER) tools helm3 oidc >/dev/null
 
 .PHONY: e2e
 e2e: cc tools ## the real binary on a real control plane
@@ -54,6 +54,12 @@ e2e: cc tools ## the real binary on a real control plane
 .PHONY: bench
 bench: build devcluster ## what the operator costs beside the same commands typed by hand
 	$(DEVCLUSTER) run -- go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
+
+GOLANGCI := $(CACHE)/golangci-lint-v2.15.0
+.PHONY: lint
+lint: ## golangci-lint, with the rules that keep the rooms apart (some minutes the first time)
+	@test -x $(GOLANGCI) || { GOBIN=$(CACHE) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 && mv $(CACHE)/golangci-lint $(GOLANGCI); }
+	$(GOLANGCI) run ./...
 
 .PHONY: image
 image: ## build the container image without a daemon and run it

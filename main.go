@@ -127,7 +127,7 @@ func newLogger(settings config.Config, to *os.File) (*slog.Logger, error) {
 	if settings.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level})), nil
 	}
-	return slog.New(tint.NewHandler(to, &tint.Options{
+	return slog.New(tint.NewTextHandler(to, &tint.Options{
 		Level: level, TimeFormat: "15:04:05.000", NoColor: !term.IsTerminal(int(to.Fd())),
 	})), nil
 }

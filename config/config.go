@@ -177,8 +177,8 @@ func (p *problems) addParsed(section any, prefix string, err error) {
 		return
 	}
 	for _, err := range all.Errors {
-		wrong, ok := err.(env.ParseError)
-		if !ok {
+		wrong := env.ParseError{}
+		if !errors.As(err, &wrong) {
 			p.errs = append(p.errs, err)
 			continue
 		}

@@ -150,13 +150,13 @@ func (d *demo) showShop(release string) error {
 	}
 	for _, name := range []string{"apiKey", "dbPassword", "rabbitmq"} {
 		if ref := values.Secrets[name].ValueFrom.SecretKeyRef; ref.Name != release+"-octo-secrets" || ref.Key != "secrets."+name {
-			return fmt.Errorf("Shop's value secrets.%s refers to key %q of Secret %q", name, ref.Key, ref.Name)
+			return fmt.Errorf("the value of Shop: secrets.%s refers to key %q of Secret %q", name, ref.Key, ref.Name)
 		}
 	}
 	var deployment struct{ Status struct{ ReadyReplicas int } }
 	err = d.getJSON(&deployment, "kubectl", "get", "deployment", release)
 	if ready := deployment.Status.ReadyReplicas; err == nil && ready != d.shopReplicas() {
-		err = fmt.Errorf("Shop has %d pods ready, not %d", ready, d.shopReplicas())
+		err = fmt.Errorf("workload Shop has %d pods ready, not %d", ready, d.shopReplicas())
 	}
 	return err
 }
@@ -176,7 +176,7 @@ func (d *demo) rerunShop() error {
 		return err
 	}
 	if len(revisions) != 2 {
-		return fmt.Errorf("Shop has %d revisions after the rerun, not 2", len(revisions))
+		return fmt.Errorf("workload Shop has %d revisions after the rerun, not 2", len(revisions))
 	}
 	return nil
 }

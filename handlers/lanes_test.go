@@ -49,7 +49,7 @@ func (d *diary) expect(t *testing.T, want ...string) {
 }
 
 // busy returns lanes whose lane a is held by a running job until release is called.
-func busy(t *testing.T, d *diary) (l *lanes, release func()) {
+func busy(t *testing.T) (l *lanes, release func()) {
 	l = newLanes(t.Context(), 2)
 	hold, started := make(chan struct{}), make(chan struct{})
 	l.add(&job{lane: "a", tenant: "t", run: func(context.Context) { close(started); <-hold }})
@@ -72,7 +72,7 @@ func TestWhatANewerEventMakesPointlessIsSuperseded(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := &diary{}
-			l, release := busy(t, d)
+			l, release := busy(t)
 			for i, k := range test.kinds {
 				l.add(d.job(fmt.Sprint(i), k, nil))
 			}

@@ -30,7 +30,7 @@ func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
 }
 
 func checkScale(s hub.WorkloadScale) error {
-	if err := s.Workload.Check(); err != nil {
+	if err := s.Check(); err != nil {
 		return err
 	}
 	if s.Replicas < 0 {

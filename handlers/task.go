@@ -34,7 +34,7 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 		err = c.run(h, ctx, t)
 		err = errors.Join(err, t.close())
 	}
-	if ctx.Err() != nil && context.Cause(ctx) != errUndeployed {
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errUndeployed) {
 		log.Warn("event stopped by the operator's end: it will be resumed")
 		return runs.Result{Outcome: runs.Failed, Reason: "the operator ended"}
 	}

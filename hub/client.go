@@ -196,14 +196,12 @@ func (c *Client) explainRefusal(err error) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
-	switch {
-	case c.tokens == nil:
+	if c.tokens == nil {
 		return fmt.Errorf("%w: the controller wants an access token: set OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET", err)
-	default:
-		c.tokens.forget()
-		return fmt.Errorf("%w: it does not accept the access token: check that OPERATOR__AUTHENTICATION__CLIENTID may use the scope octo_api, "+
-			"that OPERATOR__AUTHENTICATION__TENANTID is right, and that the controller trusts the issuer %s", err, c.settings.Authentication.IssuerURI)
 	}
+	c.tokens.forget()
+	return fmt.Errorf("%w: it does not accept the access token: check that OPERATOR__AUTHENTICATION__CLIENTID may use the scope octo_api, "+
+		"that OPERATOR__AUTHENTICATION__TENANTID is right, and that the controller trusts the issuer %s", err, c.settings.Authentication.IssuerURI)
 }
 
 type silent struct{}
@@ -255,7 +253,7 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 
 // wait returns when the connection has ended, with the reason.
 func (s *session) wait(ctx context.Context) error {
-	<-s.client.WaitForState(ctx, signalr.ClientClosed)
+	_ = <-s.client.WaitForState(ctx, signalr.ClientClosed) // why it is closed, Err tells
 	if err := s.client.Err(); err != nil {
 		return fmt.Errorf("the connection was lost: %s", withoutSource(err))
 	}

@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -189,7 +190,7 @@ type DeployedPool struct {
 func Decode[T any](argument json.RawMessage) (T, error) {
 	var dto T
 	err := json.NewDecoder(bytes.NewReader(argument)).Decode(&dto)
-	if wrongType, ok := err.(*json.UnmarshalTypeError); ok {
+	if wrongType := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrongType) {
 		field := embedded.ReplaceAllString(wrongType.Field, "")
 		if field == "" {
 			field = "the argument"

@@ -108,7 +108,7 @@ func (c *Client) ReportDeployedState(pools []DeployedPool) {
 		part, size = []DeployedPool{}, 0
 	}
 	for _, pool := range pools {
-		pool.Pool = pool.Pool.in(generation)
+		pool.Pool = pool.in(generation)
 		text, _ := json.Marshal(pool) // plain strings
 		if size+len(text) > maxReport && len(part) > 0 {
 			flush()

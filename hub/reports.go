@@ -70,7 +70,7 @@ func (o *outbox) wakeUp() {
 	}
 }
 
-// ErrUnsupported: the controller does not have the report's method, which was warned about once.
+// ErrUnsupported means that the controller does not have the report's method, which was warned about once.
 var ErrUnsupported = errors.New("the controller lacks the method")
 
 var errReplaced = errors.New("a newer report took its place")

@@ -291,17 +291,17 @@ func TestPruneKeepsTheNewestAndYoungFailuresAndWhatIsStillNeeded(t *testing.T) {
 	s := open(t, t.TempDir())
 	now := time.Now()
 	old := now.Add(-48 * time.Hour)
-	make := func(outcome Outcome, ended time.Time) *Run {
+	ended := func(outcome Outcome, ended time.Time) *Run {
 		run := create(t, s)
 		finish(t, run, outcome, ended)
 		return run
 	}
 	unfinished := create(t, s)
-	make(Succeeded, now)
-	make(Failed, old)
-	young := make(Failed, now.Add(-23*time.Hour))
-	make(Superseded, now)
-	newest := []*Run{make(Succeeded, old), make(Failed, old)}
+	ended(Succeeded, now)
+	ended(Failed, old)
+	young := ended(Failed, now.Add(-23*time.Hour))
+	ended(Superseded, now)
+	newest := []*Run{ended(Succeeded, old), ended(Failed, old)}
 	must(t, s.Prune(2, 24*time.Hour, nothing))
 	wantIDs(t, s.List, unfinished, young, newest[0], newest[1])
 

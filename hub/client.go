@@ -253,7 +253,11 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 
 // wait returns when the connection has ended, with the reason.
 func (s *session) wait(ctx context.Context) error {
-	_ = <-s.client.WaitForState(ctx, signalr.ClientClosed) // why it is closed, Err tells
+	closed := s.client.WaitForState(ctx, signalr.ClientClosed)
+	select {
+	case <-closed: // why, Err tells
+	case <-ctx.Done():
+	}
 	if err := s.client.Err(); err != nil {
 		return fmt.Errorf("the connection was lost: %s", withoutSource(err))
 	}

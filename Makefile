@@ -45,7 +45,7 @@ oracle: tools ## compare merge/ with Helm's own code
 .PHONY: tools
 tools: devcluster ## build helm, kubectl and the control plane (20 min the first time)
 	@$(DEVCLUSTER) tools >/dev/null
-	@$(DEVCLUSTER) tools helm3 oidc >/dev/null
+	@$(DEVCLUSTER) tools helm3 >/dev/null
 
 .PHONY: e2e
 e2e: cc tools ## the real binary on a real control plane

@@ -31,6 +31,9 @@ const usage = `devcluster: pinned Kubernetes tools and a real control plane on l
       Serve every chart below DIR as a chart repository and as an OCI registry.
       Prints {"url": ..., "oci": ...} when ready; GET /requests counts per path.
 
+  devcluster oidc --port N --users FILE
+      Serve an OpenID Connect issuer on loopback, for tests of access tokens.
+
   devcluster help
 
 Binaries are kept in $OCTO_CACHE, else $XDG_CACHE_HOME/octo-operator, else
@@ -68,6 +71,8 @@ func run(ctx context.Context, stop func(), args []string) error {
 		return runCommand(ctx, stop, rest)
 	case "charts":
 		return chartsCommand(ctx, rest)
+	case "oidc":
+		return oidcCommand(ctx, rest)
 	case "help", "-h", "--help":
 		fmt.Printf(usage, toolNames())
 		return nil

@@ -89,6 +89,19 @@ func TestTokenIsAskedForOnNegotiateAndWebsocket(t *testing.T) {
 	}
 }
 
+func TestAFunctionMayJudgeTheToken(t *testing.T) {
+	s := startServer(t, Options{Token: "secret"})
+	s.SetAuthorize(func(bearer string) bool { return bearer == "from the issuer" })
+	for _, header := range []http.Header{{}, {"Authorization": {"Bearer secret"}}} {
+		if status, _ := post(t, hubURL(s)+"/negotiate?negotiateVersion=1", header); status != 401 {
+			t.Errorf("negotiate with %v: got %d, want 401", header, status)
+		}
+	}
+	dialURL(t, hubURL(s), http.Header{"Authorization": {"Bearer from the issuer"}}).shakeHands()
+	s.SetAuthorize(nil)
+	dialURL(t, hubURL(s), nil).shakeHands()
+}
+
 func TestRequestsThatAreNoHubRequests(t *testing.T) {
 	s := startServer(t, Options{})
 	for path, want := range map[string]int{

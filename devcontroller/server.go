@@ -14,6 +14,7 @@
 package devcontroller
 
 import (
+	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ type Server struct {
 	mu          sync.Mutex
 	changed     chan struct{} // closed and replaced on each change of what follows: see Wait
 	generation  Generation
-	token       string
+	authorize   func(bearer string) bool // nil: no token is asked for
 	pools       []Pool
 	connections []*connection // in order of arrival, closed ones too
 	offered     map[string]offer
@@ -97,16 +98,17 @@ type Server struct {
 // New makes a controller that listens nowhere yet.
 func New(options Options) *Server {
 	options = options.withDefaults()
-	return &Server{
+	s := &Server{
 		options:    options,
 		changed:    make(chan struct{}),
 		generation: options.Generation,
-		token:      options.Token,
 		pools:      options.Pools,
 		offered:    map[string]offer{},
 		failures:   map[string]*failure{},
 		handlers:   map[string]Handler{},
 	}
+	s.SetToken(options.Token)
+	return s
 }
 
 // Start listens on a loopback address such as "127.0.0.1:0" and serves until Close. An empty
@@ -187,7 +189,19 @@ func (s *Server) SetGeneration(generation Generation) {
 }
 
 // SetToken replaces the bearer token that new connections must bring; empty: none is asked for.
-func (s *Server) SetToken(token string) { s.change(func() { s.token = token }) }
+func (s *Server) SetToken(want string) {
+	if want == "" {
+		s.SetAuthorize(nil)
+		return
+	}
+	s.SetAuthorize(func(token string) bool { return subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1 })
+}
+
+// SetAuthorize lets a function judge the bearer token that each new connection brings, "" when
+// it brings none, as a controller that asks its identity service; nil: no token is asked for.
+func (s *Server) SetAuthorize(authorize func(bearer string) bool) {
+	s.change(func() { s.authorize = authorize })
+}
 
 // SetPools replaces what RegisterOperatorAsync returns.
 func (s *Server) SetPools(pools ...Pool) { s.change(func() { s.pools = pools }) }

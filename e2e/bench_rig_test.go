@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	osexec "os/exec"
-	"path/filepath"
-	"regexp"
 	"strconv"
 	"sync"
 	"syscall"
@@ -47,13 +45,10 @@ func newRig(b *testing.B) *rig {
 	return r
 }
 
-// normalBinary is the operator as make build makes it: what TestMain builds has the race detector.
+// normalBinary is the operator as make build makes it: what TestMain builds has the race detector. It lies beside that
+// one, in a directory that TestMain removes.
 var normalBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "octo-bench-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "octo-operator")
+	binary := operatorBinary + "-normal"
 	build := osexec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -125,24 +120,6 @@ func (d *daemon) text() string {
 	return string(text)
 }
 
-// memory in MiB.
-type memory struct{ resident, proportional, highest float64 }
-
-// memory of the daemon's own process. Proportional counts a page that several processes share by its share.
-func (d *daemon) memory(b *testing.B) memory {
-	b.Helper()
-	field := func(file, name string) float64 {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.cmd.Process.Pid, file))
-		found := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+) kB`).FindSubmatch(text)
-		if err != nil || found == nil {
-			b.Fatalf("cannot read %s from %s: %v\n%s", name, file, err, text)
-		}
-		kB, _ := strconv.ParseFloat(string(found[1]), 64)
-		return kB / 1024
-	}
-	return memory{field("status", "VmRSS"), field("smaps_rollup", "Pss"), field("status", "VmHWM")}
-}
-
 func valuesYaml(colour string) string { return "settings:\n  COLOUR: " + colour + "\n" }
 
 // newWorkload is one that has no release yet.
@@ -156,13 +133,13 @@ func (r *rig) newWorkload(colour string) devcontroller.Workload {
 	}
 }
 
-// deploy returns the time from sending the event to the report's arrival.
-func (r *rig) deploy(w devcontroller.Workload) time.Duration {
+// deploy returns what it cost from sending the event to the report's arrival.
+func (r *rig) deploy(w devcontroller.Workload) cost {
 	r.Helper()
 	return r.deployAll([]devcontroller.Workload{w})
 }
 
-func (r *rig) deployMany(n int) time.Duration {
+func (r *rig) deployMany(n int) cost {
 	r.Helper()
 	var workloads []devcontroller.Workload
 	for range n {
@@ -171,10 +148,10 @@ func (r *rig) deployMany(n int) time.Duration {
 	return r.deployAll(workloads)
 }
 
-func (r *rig) deployAll(workloads []devcontroller.Workload) time.Duration {
+func (r *rig) deployAll(workloads []devcontroller.Workload) cost {
 	r.Helper()
 	before := r.controller.LastSeq()
-	began := time.Now()
+	cpu, began := r.operator.cpu(r.B), time.Now()
 	for _, w := range workloads {
 		r.must(r.controller.Deploy(r.ctx, w))
 	}
@@ -190,7 +167,8 @@ func (r *rig) deployAll(workloads []devcontroller.Workload) time.Duration {
 			return true
 		})
 	}
-	return time.Since(began)
+	wall := time.Since(began)
+	return cost{wall, r.operator.cpu(r.B) - cpu}
 }
 
 func (r *rig) waitFor(method string, match func(devcontroller.Call) bool) {

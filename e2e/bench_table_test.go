@@ -10,13 +10,24 @@ import (
 	"time"
 )
 
-// comparison is what two ways of doing the same took, in turns.
+// cost of a deploy, or of several.
+type cost struct {
+	wall time.Duration
+	cpu  time.Duration // of the operator or the shell and all that they ran; not the cluster's
+}
+
+// comparison is what two ways of doing the same took, in turns; times in milliseconds.
 type comparison struct{ operator, hand, ratios []float64 }
 
+func (c *comparison) add(operator, hand time.Duration) {
+	c.operator, c.hand = append(c.operator, milliseconds(operator)), append(c.hand, milliseconds(hand))
+	c.ratios = append(c.ratios, float64(operator)/float64(hand))
+}
+
 // comparePairs lets both take turns. Who is first alternates too: the second one finds warmer caches.
-func comparePairs(n int, operator, hand func(i int) time.Duration) (c comparison) {
+func comparePairs(n int, operator, hand func(i int) cost) (wall, cpu comparison) {
 	for i := range n {
-		var a, b time.Duration
+		var a, b cost
 		if i%2 == 0 {
 			a = operator(i)
 			b = hand(i)
@@ -24,10 +35,10 @@ func comparePairs(n int, operator, hand func(i int) time.Duration) (c comparison
 			b = hand(i)
 			a = operator(i)
 		}
-		c.operator, c.hand = append(c.operator, milliseconds(a)), append(c.hand, milliseconds(b))
-		c.ratios = append(c.ratios, float64(a)/float64(b))
+		wall.add(a.wall, b.wall)
+		cpu.add(a.cpu, b.cpu)
 	}
-	return c
+	return wall, cpu
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -53,18 +64,27 @@ type table struct {
 
 const noTarget = 0
 
-func (t *table) add(b *testing.B, what string, c comparison) {
-	ratio := median(c.ratios)
-	t.row(what, fmt.Sprintf("%.0f ms", median(c.operator)), fmt.Sprintf("%.0f ms", median(c.hand)),
-		fmt.Sprintf("%.3f", ratio), span("%.2f", c.ratios), fmt.Sprintf("%d pairs", len(c.ratios)),
-		fmt.Sprintf("≤ %.2f", targetRatio), verdict(ratio, targetRatio))
-	b.ReportMetric(median(c.operator), "operator-ms")
-	b.ReportMetric(median(c.hand), "hand-ms")
+// compare measures pairs and adds them: the time that passed, which has a target, and the CPU time, which tells on a busy
+// machine what the time that passed does not.
+func (t *table) compare(b *testing.B, what string, n int, operator, hand func(i int) cost) {
+	wall, cpu := comparePairs(n, operator, hand)
+	ratio := median(wall.ratios)
+	t.comparison(what, wall, fmt.Sprintf("≤ %.2f", targetRatio), verdict(ratio, targetRatio))
+	t.comparison("   its CPU time", cpu, "–", "")
+	b.ReportMetric(median(wall.operator), "operator-ms")
+	b.ReportMetric(median(wall.hand), "hand-ms")
 	b.ReportMetric(ratio, "ratio")
+	b.ReportMetric(median(cpu.ratios), "cpu-ratio")
 	b.ReportMetric(0, "ns/op") // hides it: the time of a whole series says nothing
 }
 
-func (t *table) addSingle(b *testing.B, what, unit string, numbers []float64, target float64) {
+func (t *table) comparison(what string, c comparison, target, verdict string) {
+	t.row(what, fmt.Sprintf("%.0f ms", median(c.operator)), fmt.Sprintf("%.0f ms", median(c.hand)),
+		fmt.Sprintf("%.3f", median(c.ratios)), span("%.2f", c.ratios), fmt.Sprintf("%d pairs", len(c.ratios)), target, verdict)
+}
+
+// single adds what nothing is compared with.
+func (t *table) single(b *testing.B, what, unit string, numbers []float64, target float64) {
 	m := median(numbers)
 	goal := "–"
 	if target != noTarget {

@@ -42,10 +42,10 @@ func BenchmarkOperator(b *testing.B) {
 func benchmarkInstall(b *testing.B, results *table) {
 	r := newRig(b)
 	hand := newHand(r)
-	results.add(b, "one deploy, new release", comparePairs(*pairs,
-		func(int) time.Duration { return r.deploy(r.newWorkload("red")) },
-		func(int) time.Duration { return hand.deploy(hand.newRelease("red")) },
-	))
+	results.compare(b, "one deploy, new release", *pairs,
+		func(int) cost { return r.deploy(r.newWorkload("red")) },
+		func(int) cost { return hand.deploy(hand.newRelease("red")) },
+	)
 	r.checkFair(hand)
 }
 
@@ -56,16 +56,16 @@ func benchmarkUpgrade(b *testing.B, results *table) {
 	app, release := r.newWorkload("red"), hand.newRelease("red")
 	r.deploy(app)
 	hand.deploy(release)
-	results.add(b, "one deploy, changed value", comparePairs(*pairs,
-		func(i int) time.Duration {
+	results.compare(b, "one deploy, changed value", *pairs,
+		func(i int) cost {
 			app.ValuesYaml = valuesYaml(fmt.Sprint("shade-", i))
 			return r.deploy(app)
 		},
-		func(i int) time.Duration {
+		func(i int) cost {
 			hand.write(release, fmt.Sprint("shade-", i))
 			return hand.deploy(release)
 		},
-	))
+	)
 	r.checkFair(hand)
 }
 
@@ -73,12 +73,12 @@ func benchmarkUpgrade(b *testing.B, results *table) {
 func benchmarkMany(b *testing.B, results *table) {
 	r := newRig(b)
 	hand := newHand(r)
-	results.add(b, fmt.Sprintf("%d workloads, %d at a time", manyWorkloads, concurrency), comparePairs(max(1, *pairs/3),
-		func(int) time.Duration { return r.deployMany(manyWorkloads) },
-		func(int) time.Duration { return hand.deployMany(manyWorkloads) },
-	))
+	results.compare(b, fmt.Sprintf("%d workloads, %d at a time", manyWorkloads, concurrency), max(1, *pairs/3),
+		func(int) cost { return r.deployMany(manyWorkloads) },
+		func(int) cost { return hand.deployMany(manyWorkloads) },
+	)
 	memory := r.operator.memory(b)
-	results.note("resident memory after %d deploys: %.1f MiB, at its highest %.1f MiB", len(r.controller.Calls()), memory.resident, memory.highest)
+	results.note("the operator's resident memory after %d deploys: %.1f MiB, at its highest %.1f MiB", r.workloads, memory.resident, memory.highest)
 	r.checkFair(hand)
 }
 
@@ -87,7 +87,7 @@ func benchmarkStart(b *testing.B, results *table) {
 	r := newRig(b) // its own operator has deployed the pool
 	r.operator.stop(b)
 	r.controller.SetPools(r.pool)
-	var registered, pool, resident, proportional []float64
+	var registered, pool, resident, proportional, tree []float64
 	for range *starts {
 		r.stateDir = b.TempDir()
 		toOperator, toPool := r.start()
@@ -95,10 +95,12 @@ func benchmarkStart(b *testing.B, results *table) {
 		time.Sleep(settleTime)
 		memory := r.operator.memory(b)
 		resident, proportional = append(resident, memory.resident), append(proportional, memory.proportional)
+		tree = append(tree, memory.tree)
 		r.operator.stop(b)
 	}
-	results.addSingle(b, "start to registered", "ms", registered, targetStart)
-	results.addSingle(b, "start to first pool registered", "ms", pool, noTarget)
-	results.addSingle(b, "idle memory, resident", "MiB", resident, targetMemory)
-	results.addSingle(b, "idle memory, proportional", "MiB", proportional, noTarget)
+	results.single(b, "start to registered", "ms", registered, targetStart)
+	results.single(b, "start to first pool registered", "ms", pool, noTarget)
+	results.single(b, "idle memory, resident", "MiB", resident, targetMemory)
+	results.single(b, "idle memory, proportional", "MiB", proportional, noTarget)
+	results.single(b, "idle memory, with its commands", "MiB", tree, noTarget)
 }

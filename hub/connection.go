@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -85,6 +86,9 @@ func dial(ctx context.Context, url string, client *http.Client) (*websocket.Conn
 		}
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 			return nil, fmt.Errorf("cannot connect to %s: the server answers %s", url, response.Status)
+		}
+		if token := (*tokenError)(nil); errors.As(err, &token) {
+			return nil, token // it is the issuer who is to blame, not the controller
 		}
 		return nil, fmt.Errorf("cannot connect to %s: %w", url, err)
 	}

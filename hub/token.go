@@ -49,14 +49,19 @@ func (t *tokens) Token() (*oauth2.Token, error) {
 		t.log.Debug("access token received", "issuer", t.settings.IssuerURI, "expires", fresh.Expiry)
 		return fresh, nil
 	}
-	err = fmt.Errorf("cannot get an access token from %s: %s: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET",
-		t.settings.IssuerURI, inOneLine(err))
+	err = &tokenError{fmt.Sprintf("cannot get an access token from %s: %s: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET",
+		t.settings.IssuerURI, inOneLine(err))}
 	if t.validFor(0) {
 		t.log.Warn("access token not renewed: the old one is still good", "reason", err)
 		return t.current, nil
 	}
 	return nil, err
 }
+
+// tokenError: the issuer, not the controller, is why there is no connection.
+type tokenError struct{ text string }
+
+func (e *tokenError) Error() string { return e.text }
 
 // inOneLine is what a log can take of an error that repeats the issuer's answer.
 func inOneLine(err error) string {

@@ -52,7 +52,7 @@ e2e: cc tools ## the real binary on a real control plane
 	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 20m ./e2e
 
 .PHONY: bench
-bench: build devcluster ## what the operator costs beside the same commands typed by hand
+bench: cc devcluster ## what the operator costs beside the same commands typed by hand
 	$(DEVCLUSTER) run -- go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
 
 GOLANGCI := $(CACHE)/golangci-lint-v2.15.0

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,7 +140,8 @@ func (k Kubectl) watch(ctx context.Context, kind PoolKind, namespace string, cha
 	}()
 	var reason []string
 	_, err := exec.Run(ctx, exec.Command{
-		Path: "kubectl", Args: args, Env: k.Env,
+		// This one lives long: little memory counts, not speed (the last of a variable counts).
+		Path: "kubectl", Args: args, Env: append(slices.Clone(k.Env), "GOGC=20"),
 		OnLine: func(line exec.Line) {
 			if line.Stream == "stdout" {
 				_, _ = io.WriteString(write, line.Text+"\n")

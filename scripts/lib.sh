@@ -4,10 +4,11 @@
 quote() {
     for word do
         case $word in
-            '' | *[!A-Za-z0-9_./:=@%+-]*)
+            *\'*)
                 word=$(printf '%s.' "$word" | sed "s/'/'\\\\''/g") # the dot keeps newlines at the end
                 word="'${word%.}'"
                 ;;
+            '' | *[!A-Za-z0-9_./:=@%+,-]*) word="'$word'" ;;
         esac
         printf '%s ' "$word"
     done

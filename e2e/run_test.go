@@ -136,7 +136,7 @@ func TestARunCanBeRunAgainFromItsDirectory(t *testing.T) {
 	if out, err := rerun(); err == nil || !strings.Contains(out, "deploy the workload from the controller again") {
 		t.Errorf("rerun without the secret: %v\n%s", err, out)
 	}
-	for name, mode := range map[string]os.FileMode{".": 0o700, "event.json": 0o600, "values.yaml": 0o600, "output.log": 0o600, "result.json": 0o600, "env": 0o600} {
+	for name, mode := range map[string]os.FileMode{".": 0o700, "event.json": 0o600, "values.yaml": 0o600, "output.log": 0o600, "result.json": 0o600, "env": 0o600, "chart.tgz": 0o600, "rerun": 0o700} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		w.must(err)
 		if info.Mode().Perm() != mode {

@@ -83,6 +83,9 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 		}
 		c.keep(t.Path("chart.tgz"), cached, state)
 	}
+	if err := os.Chmod(t.Path("chart.tgz"), 0o600); err != nil {
+		return chart{}, err
+	}
 	return readChart(t.Path("chart.tgz"))
 }
 

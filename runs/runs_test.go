@@ -83,9 +83,9 @@ func TestACreatedRunHoldsItsEventAfterAReopening(t *testing.T) {
 func TestAnIDTellsTimeCallbackAndLane(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, test := range []struct{ callback, lane, want string }{
-		{hub.WorkloadDeploy, "octo/acme-demo", "workload-deployed-octo-acme-demo"},
-		{hub.PreUpdateTenant, "tenant/acme", "pre-update-tenant-tenant-acme"},
-		{hub.PoolUndeployed, "../../Etc/pass wd\x00", "pool-undeployed---etc-passwd"},
+		{hub.WorkloadDeploy, "octo/acme-demo", "workload-deployed-acme-demo"},
+		{hub.PreUpdateTenant, "tenant/acme", "pre-update-tenant-acme"},
+		{hub.PoolUndeployed, "../../Etc/pass wd\x00", "pool-undeployed-passwd"},
 		{hub.PoolDeployed, strings.Repeat("a", 300), "pool-deployed-" + strings.Repeat("a", 60)},
 	} {
 		run, err := s.Create(hub.Event{Callback: test.callback}, test.lane)

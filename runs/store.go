@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -89,8 +90,8 @@ func (s *Store) newID(callback, lane string) string {
 
 	short := make([]byte, 3)
 	_, _ = rand.Read(short) // never fails
-	// A slash separates a lane's namespace from its name.
-	lane = notInNames.ReplaceAllString(strings.ToLower(strings.ReplaceAll(lane, "/", "-")), "")
+	// What stands before the slash is the lane's kind or namespace: the name is long enough without it.
+	lane = notInNames.ReplaceAllString(strings.ToLower(path.Base(lane)), "")
 	return fmt.Sprintf("%s-%s-%.60s-%s", now.Format(idTime), kebab(callback), lane, hex.EncodeToString(short))
 }
 

@@ -45,15 +45,16 @@ type Config struct {
 	Helm                Helm
 	Authentication      Authentication
 
-	StateDir       string `env:"STATEDIR" envDefault:"/var/lib/octo-operator"`
-	ScriptsDir     string `env:"SCRIPTSDIR"`
-	Concurrency    int    `env:"CONCURRENCY" envDefault:"4"`
-	KeepRuns       int    `env:"KEEPRUNS" envDefault:"100"`
-	KeepFailedRuns Hours  `env:"KEEPFAILEDHOURS" envDefault:"24"`
-	LogFormat      string `env:"LOGFORMAT" envDefault:"text"`
-	LogLevel       string `env:"LOGLEVEL" envDefault:"info"`
-	InsecureTLS    bool   `env:"INSECURESKIPVERIFY"` // the controller's certificate is not verified
-	HTTPAddress    string // KESTREL__ENDPOINTS__HTTP__URL as host:port; empty: no health endpoint
+	StateDir       string        `env:"STATEDIR" envDefault:"/var/lib/octo-operator"`
+	ScriptsDir     string        `env:"SCRIPTSDIR"`
+	Concurrency    int           `env:"CONCURRENCY" envDefault:"4"`
+	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"` // 0: see Deadline
+	KeepRuns       int           `env:"KEEPRUNS" envDefault:"100"`
+	KeepFailedRuns Hours         `env:"KEEPFAILEDHOURS" envDefault:"24"`
+	LogFormat      string        `env:"LOGFORMAT" envDefault:"text"`
+	LogLevel       string        `env:"LOGLEVEL" envDefault:"info"`
+	InsecureTLS    bool          `env:"INSECURESKIPVERIFY"` // the controller's certificate is not verified
+	HTTPAddress    string        // KESTREL__ENDPOINTS__HTTP__URL as host:port; empty: no health endpoint
 }
 
 // Hours is a whole number of hours in the environment.
@@ -257,6 +258,9 @@ func (c *Config) check(p *problems) {
 	if c.Helm.Timeout < time.Second {
 		wrong("HELM__TIMEOUT", "%s is less than 1s", c.Helm.Timeout)
 	}
+	if c.ScriptDeadline != 0 && c.ScriptDeadline < time.Second {
+		wrong("SCRIPTDEADLINE", "%s is less than 1s", c.ScriptDeadline)
+	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		wrong("LOGFORMAT", "%q is neither text nor json", c.LogFormat)
 	}
@@ -279,6 +283,14 @@ func listenAddress(kestrel, fallback string) (string, error) {
 		return "", fmt.Errorf("KESTREL__ENDPOINTS__HTTP__URL: %q is not a URL with a port, such as http://+:5000", kestrel)
 	}
 	return u.Host, nil
+}
+
+// Deadline is when a script that hangs is stopped. helm takes its timeout twice when it rolls back; what lasts longer hangs.
+func (c *Config) Deadline() time.Duration {
+	if c.ScriptDeadline != 0 {
+		return c.ScriptDeadline
+	}
+	return 2*c.Helm.Timeout + 2*time.Minute
 }
 
 // Secrets are the settings that must never be printed.

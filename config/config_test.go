@@ -88,6 +88,7 @@ var settings = []struct {
 	{"OPERATOR__HELM__PLAINHTTP", "1", func(c Config) any { return c.Helm.PlainHTTP }, true},
 	{"OPERATOR__STATEDIR", "/x", func(c Config) any { return c.StateDir }, "/x"},
 	{"OPERATOR__SCRIPTSDIR", "/x", func(c Config) any { return c.ScriptsDir }, "/x"},
+	{"OPERATOR__SCRIPTDEADLINE", "90s", func(c Config) any { return c.ScriptDeadline }, 90 * time.Second},
 	{"OPERATOR__CONCURRENCY", "9", func(c Config) any { return c.Concurrency }, 9},
 	{"OPERATOR__KEEPRUNS", "0", func(c Config) any { return c.KeepRuns }, 0},
 	{"OPERATOR__KEEPFAILEDHOURS", "2", func(c Config) any { return time.Duration(c.KeepFailedRuns) }, 2 * time.Hour},

@@ -14,6 +14,8 @@ import (
 
 const (
 	benchPools    = 200
+	targetPools   = 500
+	targetSeconds = 5
 	benchEvents   = 2000
 	benchRestarts = 5
 )
@@ -22,6 +24,7 @@ const (
 func BenchmarkConnection(b *testing.B) {
 	results := &table{}
 	b.Run("pools", func(b *testing.B) { benchmarkRestart(b, results) })
+	b.Run("start", func(b *testing.B) { benchmarkManyPools(b, results) })
 	b.Run("events", func(b *testing.B) { benchmarkIntake(b, results) })
 	results.print(os.Stdout)
 }
@@ -30,7 +33,7 @@ func BenchmarkConnection(b *testing.B) {
 func benchmarkRestart(b *testing.B, results *table) {
 	r := newRig(b)
 	r.applyPools(manyPools(benchPools))
-	r.waitForPools()
+	r.waitForPools(benchPools)
 	var all, afterConnect []float64
 	for range benchRestarts {
 		address := r.controller.Addr()
@@ -40,7 +43,7 @@ func benchmarkRestart(b *testing.B, results *table) {
 		r.must(r.controller.Start(address))
 		r.waitFor("RegisterOperatorAsync", func(c devcontroller.Call) bool { return c.Seq > before && c.Error == "" })
 		connected := time.Since(began)
-		r.waitForPools()
+		r.waitForPools(benchPools)
 		all = append(all, milliseconds(time.Since(began)))
 		afterConnect = append(afterConnect, milliseconds(time.Since(began)-connected))
 	}
@@ -48,8 +51,24 @@ func benchmarkRestart(b *testing.B, results *table) {
 	results.single(b, fmt.Sprintf("of that, the %d pools", benchPools), "ms", afterConnect, noTarget)
 }
 
-func (r *rig) waitForPools() {
-	for _, pool := range manyPools(benchPools) {
+// benchmarkManyPools starts the operator with 500 pools in the cluster.
+func benchmarkManyPools(b *testing.B, results *table) {
+	r := newRig(b)
+	r.applyPools(manyPools(targetPools))
+	r.waitForPools(targetPools)
+	var took []float64
+	for range benchRestarts {
+		r.operator.stop(b)
+		began := time.Now()
+		r.start()
+		r.waitForPools(targetPools)
+		took = append(took, milliseconds(time.Since(began)))
+	}
+	results.single(b, fmt.Sprintf("start to %d pools registered", targetPools), "ms", took, targetSeconds*1000)
+}
+
+func (r *rig) waitForPools(n int) {
+	for _, pool := range manyPools(n) {
 		_, err := r.controller.WaitRegistered(r.ctx, pool)
 		r.must(err)
 	}

@@ -212,3 +212,20 @@ func TestATenantsUpdateWaitsForWhatIsInFlightAndHoldsBackTheRest(t *testing.T) {
 		t.Errorf("it went\n%swant\n%s", got, want)
 	}
 }
+
+func TestAScriptThatHangsIsStoppedAndHoldsUpItsTenantNoLonger(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.env = []string{"OPERATOR__SCRIPTDEADLINE=2s"}
+	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "sleep 1000 & wait\n"})
+	w.start()
+	w.deployPool()
+	app := w.workload("Hung", appRtID)
+	after := w.controller.LastSeq()
+	w.must(w.controller.Deploy(w.ctx, app))
+	w.waitForLog(1, "values merged", nil)
+	w.must(w.controller.PreUpdateTenant(w.ctx, "acme"))
+	if s := w.waitForStatus(app, after); s.Success || !strings.Contains(s.StatusMessage, "OPERATOR__SCRIPTDEADLINE") {
+		t.Errorf("reported %+v", s)
+	}
+	w.waitForLog(1, "tenant updated: its work goes on", nil)
+}

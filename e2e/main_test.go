@@ -12,6 +12,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -233,6 +234,22 @@ func (w *world) stop(o *operator) {
 	case <-time.After(patience):
 		_ = o.cmd.Process.Kill()
 		w.Errorf("the operator did not end on SIGTERM")
+	}
+}
+
+// kill ends the operator as a crash does. Its kubectl watches go with it, as they would with its container.
+func (w *world) kill() {
+	w.Helper()
+	w.must(w.operator.cmd.Process.Signal(syscall.SIGKILL))
+	<-w.operator.done
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	w.must(err)
+	for _, file := range files {
+		line, _ := os.ReadFile(file)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if bytes.Contains(line, []byte("--namespace="+w.namespace)) && bytes.Contains(line, []byte("--watch")) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -157,8 +156,7 @@ func TestAReportThatCouldNotBeDeliveredIsDeliveredAfterARestart(t *testing.T) {
 	w.must(w.controller.Close())
 	w.must(os.WriteFile(gate, nil, 0o600))
 	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"})
-	w.must(w.operator.cmd.Process.Signal(syscall.SIGKILL))
-	<-w.operator.done
+	w.kill()
 
 	w.must(w.controller.Start(address))
 	w.start()

@@ -39,6 +39,7 @@ func (h *Handlers) preUpdateTenant(ctx context.Context, t *task) error {
 	if err := h.controller.ReregisterTenant(ctx, tenant.TenantID); err != nil {
 		t.log.Warn("the tenant's work goes on before all its pools are registered", "reason", err)
 	}
+	t.log.Info("tenant updated: its work goes on")
 	return nil
 }
 

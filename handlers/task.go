@@ -113,8 +113,7 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
 		return err
 	}
-	// helm takes its timeout twice when it rolls back; what lasts longer hangs.
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*h.settings.Helm.Timeout+2*time.Minute, errors.New("the script hangs: it ran for longer than helm's timeout and a rollback take"))
+	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Deadline(), errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE"))
 	defer cancel()
 
 	reason := &tail{}

@@ -229,3 +229,40 @@ func TestAScriptThatHangsIsStoppedAndHoldsUpItsTenantNoLonger(t *testing.T) {
 	}
 	w.waitForLog(1, "tenant updated: its work goes on", nil)
 }
+
+func TestADeployThatARestartInterruptsIsFinishedWithItsSecrets(t *testing.T) {
+	for how, seconds := range map[string]string{"SIGTERM": "1001", "SIGKILL": "1002"} { // to tell their processes apart
+		t.Run(how, func(t *testing.T) {
+			w := newWorld(t, devcontroller.G3)
+			gate := filepath.Join(w.TempDir(), "gate")
+			w.swap(map[string]string{"workload-deploy": fmt.Sprintf("[ -e %s ] || sleep %s\nexec \"$(dirname \"$OCTO_LIB\")/workload-deploy\"\n", gate, seconds)})
+			w.start()
+			w.deployPool()
+			app := w.workload("Shop", appRtID)
+			app.Values = []devcontroller.Override{{Path: "secrets.apiKey", Value: "planted-over-a-restart", IsSecret: true}}
+			after := w.controller.LastSeq()
+			w.must(w.controller.Deploy(w.ctx, app))
+			w.waitForLog(1, "values merged", nil)
+			if how == "SIGKILL" {
+				w.kill()
+			} else {
+				w.stop(w.operator)
+			}
+			w.must(os.WriteFile(gate, nil, 0o600))
+			w.start()
+			if s := w.waitForStatus(app, after); !s.Success {
+				t.Fatalf("reported %+v", s)
+			}
+			w.waitUntilSettled()
+			if got := w.kubectl("get", "secret", "acme-"+appRtID+"-octo-secrets", "-o", `go-template={{index .data "secrets.apiKey"|base64decode}}`); got != "planted-over-a-restart" {
+				t.Errorf("the release's secret holds %q", got)
+			}
+			if strings.Contains(w.filesBelow(w.stateDir), "planted-over-a-restart") {
+				t.Error("the secret is still on disk")
+			}
+			if left := processesWith(t, "sleep\x00"+seconds); len(left) > 0 {
+				t.Errorf("the interrupted script still runs: %q", left)
+			}
+		})
+	}
+}

@@ -32,13 +32,24 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	err := t.open()
 	if err == nil {
 		err = c.run(h, ctx, t)
-		err = errors.Join(err, t.close())
+		err = errors.Join(err, t.output.Close())
 	}
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errUndeployed) {
-		log.Warn("event stopped by the operator's end: it will be resumed")
-		return runs.Result{Outcome: runs.Failed, Reason: "the operator ended"}
+		return h.interrupt(t)
+	}
+	if removeErr := t.removeSecrets(); removeErr != nil {
+		log.Error("secrets may remain in the run directory", "dir", run.Dir, "reason", removeErr)
 	}
 	return h.finish(run, log, started, t.exitCode, err)
+}
+
+// interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
+func (h *Handlers) interrupt(t *task) runs.Result {
+	if err := t.Remove(secretFiles...); err != nil {
+		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+	}
+	t.log.Warn("event stopped by the operator's end: it will be resumed")
+	return runs.Result{Outcome: runs.Failed, Reason: "the operator ended"}
 }
 
 func (t *task) open() (err error) {
@@ -49,14 +60,11 @@ func (t *task) open() (err error) {
 	return err
 }
 
-// close takes everything secret out of the run directory.
-func (t *task) close() error {
-	return errors.Join(t.output.Close(), t.removeSecrets())
-}
-
 // secretFiles are written by handlers for the time of the run alone.
 var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
 
+// removeSecrets takes everything secret out of the run directory. To be called when the event has ended: one that is still
+// to be done needs its secrets.
 func (t *task) removeSecrets() error {
 	err := t.Remove(secretFiles...)
 	if clean, changed := withoutSecrets(t.event); changed {

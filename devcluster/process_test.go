@@ -111,6 +111,8 @@ func TestExitCodeOfTheCommandIsPassedOn(t *testing.T) {
 func TestOwnClusterIsUsedAsItIs(t *testing.T) {
 	t.Setenv("OCTO_CACHE", filepath.Join(t.TempDir(), "never-made"))
 	t.Setenv("DEVCLUSTER_KUBECONFIG", "/my/config")
+	t.Setenv("OCTO_TOOLS", "") // the test may itself run in a cluster of devcluster's
+	t.Setenv("OCTO_CLUSTER_DIR", "")
 	out := filepath.Join(t.TempDir(), "out")
 	script := `echo "$KUBECONFIG $OCTO_TOOLS$OCTO_CLUSTER_DIR" > ` + out
 	if err := runCommand(t.Context(), func() {}, []string{"--", "sh", "-c", script}); err != nil {

@@ -81,8 +81,11 @@ func TestAReleaseOfAnotherOwnerIsNeitherOverwrittenNorUninstalled(t *testing.T) 
 	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "somebody-else") || !strings.Contains(s.StatusMessage, "acme") {
 		t.Errorf("reported %+v", s)
 	}
+	after := w.controller.LastSeq()
 	w.must(w.controller.Undeploy(w.ctx, app))
-	w.waitForLog(2, "event failed", map[string]string{"release": release})
+	if s := w.waitForStatus(app, after); s.Success || !strings.Contains(s.StatusMessage, "somebody-else") {
+		t.Errorf("the undeploy was reported as %+v", s)
+	}
 	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"revision":"1"`) {
 		t.Errorf("the other's release was touched: %s", got)
 	}

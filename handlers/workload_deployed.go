@@ -41,7 +41,7 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	h.reportDeployment(t, w, err)
+	h.reportDeployment(t, w.Workload, err)
 	return err
 }
 
@@ -199,7 +199,7 @@ func removeSecretValues(values any) (changed bool) {
 	return changed
 }
 
-func (h *Handlers) reportDeployment(t *task, w hub.WorkloadDeployed, err error) {
+func (h *Handlers) reportDeployment(t *task, w hub.Workload, err error) {
 	status := hub.WorkloadDeploymentStatus{
 		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID,
 		Success: err == nil, StatusMessage: h.message(t, err),
@@ -207,5 +207,5 @@ func (h *Handlers) reportDeployment(t *task, w hub.WorkloadDeployed, err error) 
 	if w.Named() {
 		status.PoolName = w.PoolName
 	}
-	h.report(t, methodDeploymentStatus, w.Workload, status, status.Success)
+	h.report(t, methodDeploymentStatus, w, status, status.Success)
 }

@@ -77,7 +77,7 @@ func findings(release string, pods []pod, events []event) []string {
 	for _, e := range events {
 		// Pods and replica sets are named after what owns them, and that after the release.
 		if strings.HasPrefix(e.InvolvedObject.Name+"-", release+"-") && !told[e.InvolvedObject.Name] {
-			found = append(found, fmt.Sprintf("%s %s: %s", strings.ToLower(e.InvolvedObject.Kind), e.InvolvedObject.Name, says(e.Reason, e.Message)))
+			found = append(found, fmt.Sprintf("%s %s: %s", strings.ToLower(e.InvolvedObject.Kind), e.InvolvedObject.Name, reasonOf(e.Reason, e.Message)))
 		}
 	}
 	slices.Sort(found)
@@ -95,24 +95,24 @@ func (p pod) problems() []string {
 	var problems []string
 	for _, c := range p.Status.Conditions {
 		if c.Type == "PodScheduled" && c.Status == "False" {
-			problems = append(problems, says(c.Reason, c.Message))
+			problems = append(problems, reasonOf(c.Reason, c.Message))
 		}
 	}
 	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		if w := c.State.Waiting; w != nil && !slices.Contains(starting, w.Reason) {
-			problem := says(w.Reason, w.Message)
+			problem := reasonOf(w.Reason, w.Message)
 			if last := c.LastState.Terminated; last != nil {
-				problem += " (last: " + says(last.Reason, last.Message) + ")"
+				problem += " (last: " + reasonOf(last.Reason, last.Message) + ")"
 			}
 			problems = append(problems, "container "+c.Name+": "+problem)
 		} else if t := c.State.Terminated; t != nil && !slices.Contains(starting, t.Reason) {
-			problems = append(problems, "container "+c.Name+": "+says(t.Reason, t.Message))
+			problems = append(problems, "container "+c.Name+": "+reasonOf(t.Reason, t.Message))
 		}
 	}
 	return problems
 }
 
-func says(reason, message string) string {
+func reasonOf(reason, message string) string {
 	if message == "" {
 		return reason
 	}

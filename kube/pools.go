@@ -64,8 +64,8 @@ const (
 	// A watch that is older than this ends, and is started anew with a fresh list: whatever was missed is then made good.
 	// kubectl is told, and not stopped from here: so it also ends when the operator was killed and cannot stop it.
 	longestWatch = 10 * time.Minute
-	// A cluster without the resource may get it any time, with an upgrade of the operator's chart.
-	missingKindWait = time.Minute
+	// An upgrade of the operator's chart may bring the resource, or the permission, any time.
+	noAccessWait = time.Minute
 )
 
 // WatchPools watches one kind of pools in a namespace (empty: all) until ctx ends: a list, then a watch, and again when
@@ -73,17 +73,23 @@ const (
 func (k Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) {
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = 30 * time.Second
+	toldForbidden := false
 	for ctx.Err() == nil {
 		wait := time.Duration(0)
 		err := k.listAndWatch(ctx, kind, namespace, changes, waits.Reset)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case isMissingKind(err):
+		case says(err, "doesn't have a resource type"):
 			k.Log.Debug("pools not watched: the cluster does not know the resource", "resource", kind.Resource)
-			wait = missingKindWait
+			wait = noAccessWait
+		case says(err, "forbidden"):
+			if !toldForbidden { // a role made for one kind of pool stays so until somebody changes it
+				k.Log.Warn("pools not watched: the operator's role does not allow it", "resource", kind.Resource, "reason", err)
+			}
+			toldForbidden, wait = true, noAccessWait
 		case err != nil:
-			wait = waits.NextBackOff()
+			wait = min(waits.NextBackOff(), waits.MaxInterval)
 			k.Log.Warn("pools not watched", "resource", kind.Resource, "reason", err, "retry_in", wait.Round(time.Millisecond).String())
 		}
 		select {
@@ -93,9 +99,7 @@ func (k Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace string
 	}
 }
 
-func isMissingKind(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "doesn't have a resource type")
-}
+func says(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
 
 func (k Kubectl) listAndWatch(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges, listed func()) error {
 	items, err := list[resource](ctx, k, kind.Resource, inNamespace(namespace))

@@ -1,0 +1,53 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"octo-operator/devcontroller"
+)
+
+func TestHelm3DoesTheMainJobToo(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	helm3 := os.Getenv("OCTO_HELM3")
+	if helm3 == "" {
+		t.Fatal("helm 3 is not there: run make test, or devcluster tools helm3")
+	}
+	dir := t.TempDir()
+	w.must(os.Symlink(helm3, filepath.Join(dir, "helm")))
+	w.env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "OPERATOR__HELM__TIMEOUT=8s"}
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	app.Values = []devcontroller.Override{{Path: "secrets.apiKey", Value: "planted-for-helm-3", IsSecret: true}}
+	for range 2 {
+		if s := w.deploy(app); !s.Success {
+			t.Fatal(s.StatusMessage)
+		}
+	}
+	if r := w.scale(app, 3); !r.Success {
+		t.Fatal(r.StatusMessage)
+	}
+	if s := w.deploy(app); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	if got := w.replicas("acme-" + appRtID); got != "3" {
+		t.Errorf("%s replicas, want the 3 that were scaled", got)
+	}
+	broken := app
+	broken.ValuesYaml = "image: {repository: x/does-not-exist}"
+	if s := w.deploy(broken); s.Success || !strings.Contains(s.StatusMessage, "ImagePullBackOff") {
+		t.Errorf("reported %+v", s)
+	}
+	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"status":"deployed"`) {
+		t.Errorf("the failed deploy was not rolled back: %s", got)
+	}
+	// One broken deploy and one undeploy later nothing is left.
+	w.must(w.controller.Undeploy(w.ctx, app))
+	w.waitForLog(5, "event done", map[string]string{"release": "acme-" + appRtID}) // three deploys, a scaling, the undeploy
+	if left := w.kubectl("get", "deployments,secrets", "-o", "name", "-l", "app.kubernetes.io/instance=acme-"+appRtID); left != "" {
+		t.Errorf("after the undeploy there is still: %s", left)
+	}
+}

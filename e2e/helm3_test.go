@@ -38,7 +38,7 @@ func TestHelm3DoesTheMainJobToo(t *testing.T) {
 	}
 	broken := app
 	broken.ValuesYaml = "image: {repository: x/does-not-exist}"
-	if s := w.deploy(broken); s.Success || !strings.Contains(s.StatusMessage, "ImagePullBackOff") {
+	if s := w.deploy(broken); s.Success || !strings.Contains(s.StatusMessage, "pull") {
 		t.Errorf("reported %+v", s)
 	}
 	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"status":"deployed"`) {

@@ -266,3 +266,34 @@ func TestADeployThatARestartInterruptsIsFinishedWithItsSecrets(t *testing.T) {
 		})
 	}
 }
+
+func TestAReleaseThatAKilledHelmLeftPendingIsDeployedAgain(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	if s := w.deploy(app); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	release := "acme-" + appRtID
+	hanging := app
+	hanging.ValuesYaml = "image: {repository: x/does-not-exist}"
+	after := w.controller.LastSeq()
+	w.must(w.controller.Deploy(w.ctx, hanging))
+	w.waitForLog(1, "the release is not ready yet", nil)
+	if w.killProcesses("--rollback-on-failure", release, w.namespace) == 0 {
+		t.Fatal("no helm to kill")
+	}
+	if s := w.waitForStatus(app, after); s.Success {
+		t.Fatalf("reported %+v", s)
+	}
+	if labels := w.kubectl("get", "secret", "sh.helm.release.v1."+release+".v2", "--show-labels", "--no-headers"); !strings.Contains(labels, "status=pending-upgrade") {
+		t.Fatalf("the killed helm has left %s: this test proves nothing", labels)
+	}
+	if s := w.deploy(app); !s.Success {
+		t.Errorf("the next deploy: %s", s.StatusMessage)
+	}
+	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"status":"deployed"`) {
+		t.Errorf("the release is %s", got)
+	}
+}

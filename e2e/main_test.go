@@ -12,6 +12,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -242,15 +243,23 @@ func (w *world) kill() {
 	w.Helper()
 	w.must(w.operator.cmd.Process.Signal(syscall.SIGKILL))
 	<-w.operator.done
+	w.killProcesses("--namespace="+w.namespace, "--watch")
+}
+
+// killProcesses kills every process whose command line holds all the parts, and returns how many there were.
+func (w *world) killProcesses(parts ...string) (killed int) {
+	w.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	w.must(err)
 	for _, file := range files {
 		line, _ := os.ReadFile(file)
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if bytes.Contains(line, []byte("--namespace="+w.namespace)) && bytes.Contains(line, []byte("--watch")) {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+		holds := func(part string) bool { return bytes.Contains(line, []byte(part)) }
+		if !slices.ContainsFunc(parts, func(part string) bool { return !holds(part) }) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed++
 		}
 	}
+	return killed
 }
 
 func (w *world) waitFor(method string, match func(devcontroller.Call) bool) devcontroller.Call {

@@ -44,6 +44,7 @@ type Handlers struct {
 	controller Controller
 	lanes      *lanes
 	pools      *pools
+	deaths     deaths
 	log        *slog.Logger
 	env        []string // of every script and command
 }
@@ -210,6 +211,7 @@ func (h *Handlers) Resume() error {
 		if placeErr != nil {
 			where.lane = "invalid"
 		}
+		h.deaths.add(where.lane, window{run.Created(), time.Now()})
 		h.enqueue(c, run, where, nil)
 	}
 	return nil

@@ -87,6 +87,9 @@ func releaseOf(settings config.Config, w hub.Workload) (release, error) {
 	return release{name, namespace}, err
 }
 
+// lane is where the release's events follow each other.
+func (r release) lane() string { return r.namespace + "/" + r.name }
+
 func (r release) secretName() string { return r.name + "-octo-secrets" }
 
 // poolLabels say whose an object is.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"octo-operator/config"
 	"octo-operator/exec"
@@ -24,7 +25,7 @@ func workloadPlace(settings config.Config, event hub.Event) (place, error) {
 		return p, err
 	}
 	release, err := releaseOf(settings, w)
-	p.lane = release.namespace + "/" + release.name
+	p.lane = release.lane()
 	p.attrs = append(p.attrs, "release", release.name)
 	return p, err
 }
@@ -60,6 +61,10 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, found.labels)); err != nil {
 		return err
 	}
+	stale, err := h.staleRevision(release, found.labels, time.Now())
+	if err != nil {
+		return err
+	}
 	replicas := chooseReplicas(w, chart, found)
 	document, err := merge.Document(h.layers(w, release, chart, replicas.value))
 	if err != nil {
@@ -77,13 +82,18 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 		return err
 	}
 	stop := h.watchProgress(ctx, t, w, release)
+	started := time.Now()
 	err = h.script(ctx, t, scripts.WorkloadDeploy, map[string]string{
 		"HELM": major, "TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"RELEASE": release.name, "NAMESPACE": release.namespace,
 		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		"REPLICAS": replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+		"STALE_REVISION": stale,
+		"REPLICAS":       replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})
+	if err != nil {
+		h.deaths.add(release.lane(), window{started, time.Now()})
+	}
 	return explain(err, stop())
 }
 

@@ -66,6 +66,12 @@ func (r *Run) ReplaceEvent(event hub.Event) error {
 	return nil
 }
 
+// Created is when the event came, as the run's name says.
+func (r *Run) Created() time.Time {
+	created, _ := time.Parse(idTime, r.ID[:min(len(r.ID), len(idTime))])
+	return created
+}
+
 // Path names a file of the run.
 func (r *Run) Path(name string) string { return filepath.Join(r.Dir, name) }
 

@@ -253,12 +253,12 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 
 // wait returns when the connection has ended, with the reason.
 func (s *session) wait(ctx context.Context) error {
-	closed := s.client.WaitForState(ctx, signalr.ClientClosed)
+	var err error
 	select {
-	case <-closed: // why, Err tells
+	case err = <-s.client.WaitForState(ctx, signalr.ClientClosed):
 	case <-ctx.Done():
 	}
-	if err := s.client.Err(); err != nil {
+	if err = errors.Join(s.client.Err(), err); err != nil {
 		return fmt.Errorf("the connection was lost: %s", withoutSource(err))
 	}
 	return errors.New("the controller closed the connection")

@@ -68,9 +68,17 @@ func New(settings config.Config, options Options, log *slog.Logger) (*Client, er
 	if settings.Authentication.IssuerURI != "" {
 		c.tokens = &tokens{settings: settings.Authentication, http: &http.Client{Transport: client.Transport}, log: log}
 		client.Transport = &oauth2.Transport{Source: c.tokens, Base: client.Transport}
+		client.CheckRedirect = sameHost // the transport would show the token to whoever is redirected to
 	}
 	c.reports.wake = make(chan struct{}, 1)
 	return c, nil
+}
+
+func sameHost(next *http.Request, before []*http.Request) error {
+	if next.URL.Host != before[0].URL.Host {
+		return fmt.Errorf("it redirects to another host, %s: set OPERATOR__COMMUNICATIONCONTROLLERURI to where the controller really is", next.URL.Host)
+	}
+	return nil
 }
 
 // Connected tells whether the operator is registered at the controller now.

@@ -212,3 +212,16 @@ func TestAWebPageForAnAnswerOfTheIssuerIsOneShortLine(t *testing.T) {
 		t.Errorf("got %d bytes: %s", len(text), text)
 	}
 }
+
+func TestATokenIsNotShownToAHostThatTheControllerRedirectsTo(t *testing.T) {
+	from, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://controller.example/operatorHub", nil)
+	must(t, err)
+	to, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://elsewhere.example/operatorHub", nil)
+	must(t, err)
+	if err := sameHost(to, []*http.Request{from}); err == nil || !strings.Contains(err.Error(), "elsewhere.example") {
+		t.Errorf("a redirect to another host: %v", err)
+	}
+	if err := sameHost(from, []*http.Request{from}); err != nil {
+		t.Errorf("a redirect on the same host: %v", err)
+	}
+}

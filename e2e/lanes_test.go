@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"octo-operator/devcontroller"
 )
@@ -296,4 +299,30 @@ func TestAReleaseThatAKilledHelmLeftPendingIsDeployedAgain(t *testing.T) {
 	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"status":"deployed"`) {
 		t.Errorf("the release is %s", got)
 	}
+}
+
+func TestALiveHelmOfSomebodyElseIsNotRobbed(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	if s := w.deploy(app); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	release := "acme-" + appRtID
+	ctx, cancel := context.WithCancel(w.ctx)
+	other := osexec.CommandContext(ctx, "helm", "upgrade", release, "../testdata/charts/demo-app", "--namespace", w.namespace,
+		"--set", "image.repository=x/does-not-exist", "--wait", "--timeout", "5m")
+	w.must(other.Start())
+	defer func() { cancel(); _ = other.Wait() }()
+	revision := "sh.helm.release.v1." + release + ".v2"
+	for deadline := time.Now().Add(patience); w.kubectl("get", "secret", revision, "--ignore-not-found", "-o", "name") == ""; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the other helm does not begin")
+		}
+	}
+	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "another helm works on it") {
+		t.Errorf("reported %+v", s)
+	}
+	w.kubectl("get", "secret", revision) // still there
 }

@@ -1,8 +1,8 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,29 +35,30 @@ func (d *deaths) covers(lane string, t time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w, ok := d.windows[lane]
-	// Helm's labels have whole seconds.
+	// Kubernetes' times have whole seconds.
 	return ok && !t.Before(w.from.Truncate(time.Second)) && !t.After(w.to)
 }
 
 // staleRevision returns the Secret of the release's newest revision if it is pending and provably orphaned: it is old, or a
 // helm of ours made it that is dead. A pending revision of which neither is known is an error: its helm may be alive.
-func (h *Handlers) staleRevision(r release, labels map[string]string, now time.Time) (secret string, err error) {
+func (h *Handlers) staleRevision(ctx context.Context, r release, labels map[string]string) (secret string, err error) {
 	if !strings.HasPrefix(labels["status"], "pending-") {
 		return "", nil
 	}
-	touched := lastTouched(labels)
-	if now.Sub(touched) > orphanAge || h.deaths.covers(r.lane(), touched) {
-		return "sh.helm.release.v1." + r.name + ".v" + labels["version"], nil
+	secret = "sh.helm.release.v1." + r.name + ".v" + labels["version"]
+	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
+	began, err := h.kubectl.Created(ctx, r.namespace, "secret", secret)
+	if err != nil {
+		return "", fmt.Errorf("cannot find out since when release %s is %s: %w", r.name, labels["status"], err)
 	}
-	return "", fmt.Errorf("release %s in namespace %s is %s since %s: another helm works on it; if that one is dead, deploy again after %s, when it counts as orphaned",
-		r.name, r.namespace, labels["status"], touched.UTC().Format(time.RFC3339), touched.Add(orphanAge).UTC().Format(time.RFC3339))
+	return secret, h.orphaned(r, labels["status"], began, time.Now())
 }
 
-// lastTouched reads Helm's labels, in seconds since 1970.
-func lastTouched(labels map[string]string) time.Time {
-	seconds, err := strconv.ParseInt(firstSet(labels["modifiedAt"], labels["createdAt"]), 10, 64)
-	if err != nil {
-		return time.Time{}
+// orphaned is an error unless the revision that began then is provably nobody's.
+func (h *Handlers) orphaned(r release, status string, began, now time.Time) error {
+	if now.Sub(began) > orphanAge || h.deaths.covers(r.lane(), began) {
+		return nil
 	}
-	return time.Unix(seconds, 0)
+	return fmt.Errorf("release %s in namespace %s is %s since %s: another helm works on it; if that one is dead, deploy again after %s, when it counts as orphaned",
+		r.name, r.namespace, status, began.UTC().Format(time.RFC3339), began.Add(orphanAge).UTC().Format(time.RFC3339))
 }

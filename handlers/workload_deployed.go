@@ -61,7 +61,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, found.labels)); err != nil {
 		return err
 	}
-	stale, err := h.staleRevision(release, found.labels, time.Now())
+	stale, err := h.staleRevision(ctx, release, found.labels)
 	if err != nil {
 		return err
 	}

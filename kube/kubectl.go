@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 
 	"octo-operator/exec"
 )
@@ -95,6 +96,15 @@ func (k Kubectl) Replicas(ctx context.Context, namespace, release string) ([]int
 		counts = append(counts, count)
 	}
 	return counts, nil
+}
+
+// Created is when an object was made.
+func (k Kubectl) Created(ctx context.Context, namespace, kind, name string) (time.Time, error) {
+	text, err := k.get(ctx, kind, name, "--namespace", namespace, "--output", "jsonpath={.metadata.creationTimestamp}")
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
 }
 
 // Releases returns the labels of the newest revision of each release in a namespace that has the label, by release.

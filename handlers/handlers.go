@@ -136,11 +136,7 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 	if !ok {
 		return &hub.UnknownCallbackError{Name: event.Callback}
 	}
-	// An event whose owner cannot be made out still becomes a run: its handler reports what is wrong with it.
-	where, placeErr := c.place(h.settings, event)
-	if placeErr != nil {
-		where.lane = "invalid"
-	}
+	where := h.placeOf(c, event)
 	run, err := h.runs.Create(event, where.lane)
 	if err != nil {
 		h.refuse(event, err)
@@ -148,6 +144,16 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 	}
 	h.enqueue(c, run, where, outcome)
 	return nil
+}
+
+// placeOf finds an event's lane. One whose owner cannot be made out still becomes a run: its handler reports what is wrong
+// with it.
+func (h *Handlers) placeOf(c callback, event hub.Event) place {
+	where, err := c.place(h.settings, event)
+	if err != nil {
+		where.lane = "invalid"
+	}
+	return where
 }
 
 // refuse tells the controller of a deploy that could not even be written down: the disk is full, say.
@@ -207,10 +213,7 @@ func (h *Handlers) Resume() error {
 			continue
 		}
 		run.Callback = event.Callback
-		where, placeErr := c.place(h.settings, event)
-		if placeErr != nil {
-			where.lane = "invalid"
-		}
+		where := h.placeOf(c, event)
 		h.deaths.add(where.lane, window{run.Created(), time.Now()})
 		h.enqueue(c, run, where, nil)
 	}

@@ -13,16 +13,11 @@ import (
 )
 
 func poolPlace(_ config.Config, event hub.Event) (place, error) {
-	pool, err := hub.Decode[hub.Pool](event.Argument)
-	p := place{tenant: pool.TenantID, attrs: []any{"tenant", pool.TenantID, "pool", pool.ID()}}
-	if err = errors.Join(err, pool.Check()); err != nil {
-		return p, err
-	}
-	name, err := dnsName(pool.TenantID, pool.ID())
-	p.lane = "pool/" + name
-	return p, err
+	pool, name, err := decodePool(event)
+	return place{lane: "pool/" + name, tenant: pool.TenantID, attrs: []any{"tenant", pool.TenantID, "pool", pool.ID()}}, err
 }
 
+// decodePool reads an event's pool and names its resource. What could be read is returned with an error too.
 func decodePool(event hub.Event) (hub.Pool, string, error) {
 	pool, err := hub.Decode[hub.Pool](event.Argument)
 	if err = errors.Join(err, pool.Check()); err != nil {

@@ -4,14 +4,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/lmittmann/tint"
@@ -22,19 +20,21 @@ import (
 	"octo-operator/handlers"
 	"octo-operator/hub"
 	"octo-operator/runs"
-	"octo-operator/web"
 )
 
 // version is set by the build.
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	if err := command().ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "octo-operator:", err)
 		os.Exit(1)
 	}
+}
+
+// untilSignal ends with the first SIGTERM or SIGINT.
+func untilSignal() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 }
 
 func command() *cobra.Command {
@@ -46,7 +46,7 @@ what it is told to, by running scripts that run helm and kubectl.
 
 Without a command it runs as the daemon (octo-operator run). All settings are environment variables
 named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does: KUBECONFIG, or the pod it runs in.`,
-		Args: cobra.NoArgs, RunE: runDaemon, SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs, RunE: run, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(runCommand(), handleCommand(), valuesCommand(), versionCommand())
@@ -55,7 +55,7 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 
 func runCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "run", Short: "Run the daemon (the default)", Args: cobra.NoArgs, RunE: runDaemon,
+		Use: "run", Short: "Run the daemon (the default)", Args: cobra.NoArgs, RunE: run,
 		Long: `Connects to OPERATOR__COMMUNICATIONCONTROLLERURI and serves its callbacks until SIGTERM or SIGINT.
 What was accepted and not finished by then is on disk, in OPERATOR__STATEDIR, and resumed at the next start.`,
 	}
@@ -73,7 +73,7 @@ are read from standard input. What would be reported to the controller is logged
 		Example: `  octo-operator handle WorkloadDeployed event.json
   echo '["acme", "65d5c447b420da3fb12381bc"]' | octo-operator handle PoolUndeployed`,
 		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error { return handleOnce(cmd.Context(), args[0], args[1:]) },
+		RunE: func(_ *cobra.Command, args []string) error { return handleOnce(args[0], args[1:]) },
 	}
 }
 
@@ -88,9 +88,7 @@ operator, the event's ValuesYaml and its overrides, merged. Nothing is deployed 
 FILE holds the event's argument as JSON. Without FILE, or with -, it is read from standard input.
 The chart is pulled, since it says of which type an override is.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return printValues(cmd.Context(), args, explain, noChart)
-		},
+		RunE: func(_ *cobra.Command, args []string) error { return printValues(args, explain, noChart) },
 	}
 	cmd.Flags().BoolVar(&explain, "explain", false, "print where each value comes from instead")
 	cmd.Flags().BoolVar(&noChart, "no-chart", false, "do not pull the chart: overrides without a target in the event stay strings")
@@ -132,60 +130,10 @@ func newLogger(settings config.Config, to *os.File) (*slog.Logger, error) {
 	})), nil
 }
 
-// runDaemon wires the rooms: hub → runs → handlers → hub.
-func runDaemon(cmd *cobra.Command, _ []string) error {
-	settings, log, err := load(os.Stderr)
-	if err != nil {
-		return err
-	}
-	if settings.ControllerURI == "" {
-		return errors.New("cannot connect: OPERATOR__COMMUNICATIONCONTROLLERURI is not set")
-	}
-	ctx := cmd.Context()
-	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
-
-	var h *handlers.Handlers
-	client, err := hub.New(settings, hub.Options{
-		Receive: func(event hub.Event) {
-			if err := h.Accept(event, nil); err != nil {
-				log.Error("event lost: it could not be kept", "callback", event.Callback, "reason", err)
-			}
-		},
-		Registered: func(ctx context.Context, pools []hub.Pool) { h.Registered(ctx, pools) },
-		PoolStatus: func(pool hub.Pool, status string) { h.PoolStatus(pool, status) },
-	}, log)
-	if err != nil {
-		return err
-	}
-	if h, err = handlers.New(ctx, settings, os.Environ(), client, log); err != nil {
-		return err
-	}
-	metrics := web.NewMetrics(func() string { return client.Generation().String() }, client.RegisteredPools)
-	h.Ended = metrics.EventEnded
-	ready := func() error {
-		if !client.Connected() {
-			return fmt.Errorf("not registered at the controller %s", settings.ControllerURI)
-		}
-		return nil
-	}
-	if err := web.Serve(ctx, settings.HTTPAddress, ready, metrics); err != nil {
-		return err
-	}
-	if err := h.Resume(); err != nil {
-		return err
-	}
-	var background sync.WaitGroup
-	background.Go(func() { h.Prune(ctx) })
-	background.Go(func() { h.WatchPools(ctx) })
-	client.Run(ctx)
-	log.Info("octo-operator ends: what is running is stopped")
-	h.Wait()
-	background.Wait()
-	return nil
-}
-
 // handleOnce runs the event through the same lanes and handlers as the daemon.
-func handleOnce(ctx context.Context, callback string, file []string) error {
+func handleOnce(callback string, file []string) error {
+	ctx, stop := untilSignal()
+	defer stop()
 	settings, log, err := load(os.Stderr)
 	if err != nil {
 		return err
@@ -210,7 +158,9 @@ func handleOnce(ctx context.Context, callback string, file []string) error {
 	return nil
 }
 
-func printValues(ctx context.Context, file []string, explain, noChart bool) error {
+func printValues(file []string, explain, noChart bool) error {
+	ctx, stop := untilSignal()
+	defer stop()
 	settings, log, err := load(os.Stderr)
 	if err != nil {
 		return err
@@ -223,6 +173,7 @@ func printValues(ctx context.Context, file []string, explain, noChart bool) erro
 	if err != nil {
 		return err
 	}
+	defer h.Wait()
 	return h.PrintValues(ctx, os.Stdout, event, explain, !noChart)
 }
 

@@ -48,7 +48,9 @@ type Config struct {
 	StateDir       string        `env:"STATEDIR" envDefault:"/var/lib/octo-operator"`
 	ScriptsDir     string        `env:"SCRIPTSDIR"`
 	Concurrency    int           `env:"CONCURRENCY" envDefault:"4"`
-	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"` // 0: see Deadline
+	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"`                   // 0: see Deadline
+	ShutdownGrace  time.Duration `env:"SHUTDOWNGRACE" envDefault:"10s"`   // the pod's terminationGracePeriodSeconds
+	ClusterJournal bool          `env:"CLUSTERJOURNAL" envDefault:"true"` // unfinished events are kept in the cluster too
 	KeepRuns       int           `env:"KEEPRUNS" envDefault:"100"`
 	KeepFailedRuns Hours         `env:"KEEPFAILEDHOURS" envDefault:"24"`
 	LogFormat      string        `env:"LOGFORMAT" envDefault:"text"`
@@ -260,6 +262,9 @@ func (c *Config) check(p *problems) {
 	}
 	if c.ScriptDeadline != 0 && c.ScriptDeadline < time.Second {
 		wrong("SCRIPTDEADLINE", "%s is less than 1s", c.ScriptDeadline)
+	}
+	if c.ShutdownGrace < time.Second {
+		wrong("SHUTDOWNGRACE", "%s is less than 1s", c.ShutdownGrace)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		wrong("LOGFORMAT", "%q is neither text nor json", c.LogFormat)

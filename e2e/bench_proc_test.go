@@ -21,10 +21,17 @@ type memory struct {
 	tree         float64 // proportional, with the commands that it keeps running
 }
 
+// ownMemory is that of the operator alone: scripts come and go.
+func (d *daemon) ownMemory(b *testing.B) memory {
+	b.Helper()
+	pid := strconv.Itoa(d.cmd.Process.Pid)
+	return memory{resident: mebibytes(b, pid, "status", "VmRSS"), highest: mebibytes(b, pid, "status", "VmHWM")}
+}
+
 func (d *daemon) memory(b *testing.B) memory {
 	b.Helper()
 	pid := strconv.Itoa(d.cmd.Process.Pid)
-	m := memory{resident: mebibytes(b, pid, "status", "VmRSS"), highest: mebibytes(b, pid, "status", "VmHWM")}
+	m := d.ownMemory(b)
 	m.proportional = mebibytes(b, pid, "smaps_rollup", "Pss")
 	m.tree = m.proportional
 	for _, child := range descendants(pid) {

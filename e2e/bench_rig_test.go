@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	osexec "os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -23,6 +24,7 @@ type rig struct {
 	pool       devcontroller.Pool
 	namespace  string
 	stateDir   string
+	env        []string // more settings
 	operator   *daemon
 	workloads  int
 }
@@ -30,8 +32,17 @@ type rig struct {
 // newRig starts an operator that has one pool, and deploys once: that fills the caches for charts and discovery.
 func newRig(b *testing.B) *rig {
 	b.Helper()
+	r := newRigWith(b, nil)
+	r.deploy(r.newWorkload("red"))
+	return r
+}
+
+// newRigWith starts an operator with scripts and settings of its own.
+func newRigWith(b *testing.B, scripts map[string]string, env ...string) *rig {
+	b.Helper()
 	r := &rig{
-		B: b, ctx: b.Context(), namespace: "octo-bench-" + uniqueName(), stateDir: b.TempDir(),
+		env: env,
+		B:   b, ctx: b.Context(), namespace: "octo-bench-" + uniqueName(), stateDir: b.TempDir(),
 		controller: devcontroller.New(devcontroller.Options{Generation: devcontroller.G3}),
 		pool:       devcontroller.Pool{TenantID: "acme", ID: "65d5c447b420da3fb12381bc"},
 	}
@@ -40,8 +51,14 @@ func newRig(b *testing.B) *rig {
 	r.command("kubectl", "create", "namespace", r.namespace)
 	b.Cleanup(func() { _ = osexec.Command("kubectl", "delete", "namespace", r.namespace, "--wait=false").Run() })
 	r.controller.SetPools(r.pool)
+	if len(scripts) > 0 {
+		dir := b.TempDir()
+		for name, text := range scripts {
+			r.must(os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nset -eu\n"+text), 0o755))
+		}
+		r.env = append(r.env, "OPERATOR__SCRIPTSDIR="+dir)
+	}
 	r.start()
-	r.deploy(r.newWorkload("red"))
 	return r
 }
 
@@ -89,7 +106,7 @@ func (r *rig) start() (toOperator, toPool time.Duration) {
 }
 
 func (r *rig) environment() []string {
-	return append(os.Environ(),
+	return append(append(os.Environ(),
 		"OPERATOR__AUTOMANAGEPOOLS=true",
 		"OPERATOR__COMMUNICATIONCONTROLLERURI="+r.controller.URL(),
 		"OPERATOR__POOLNAMESPACE="+r.namespace,
@@ -99,7 +116,7 @@ func (r *rig) environment() []string {
 		"OPERATOR__BROKERUSER=octo",
 		"OPERATOR__BROKERPASSWORD="+brokerPassword,
 		"KESTREL__ENDPOINTS__HTTP__URL=http://127.0.0.1:0",
-	)
+	), r.env...)
 }
 
 // stop ends the daemon; once is enough.

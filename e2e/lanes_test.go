@@ -303,6 +303,41 @@ func TestAReleaseThatAKilledHelmLeftPendingIsDeployedAgain(t *testing.T) {
 	}
 }
 
+func TestAReleaseThatAKilledHelmLeftUninstallingIsDeployedAgain(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	if s := w.deploy(app); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	release := "acme-" + appRtID
+	w.kubectl("patch", "configmap", release, "--patch", `{"metadata":{"finalizers":["octo-dev/hold"]}}`)
+	after := w.controller.LastSeq()
+	w.must(w.controller.Undeploy(w.ctx, app))
+	for deadline := time.Now().Add(patience); !strings.Contains(w.kubectl("get", "configmap", release, "-o", "yaml"), "deletionTimestamp"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("helm does not uninstall")
+		}
+	}
+	if w.killProcesses("uninstall", release, w.namespace) == 0 {
+		t.Fatal("no helm to kill")
+	}
+	if s := w.waitForStatus(app, after); s.Success {
+		t.Fatalf("reported %+v", s)
+	}
+	if labels := w.kubectl("get", "secret", "sh.helm.release.v1."+release+".v1", "--show-labels", "--no-headers"); !strings.Contains(labels, "status=uninstalling") {
+		t.Fatalf("the killed helm has left %s: this test proves nothing", labels)
+	}
+	w.kubectl("patch", "configmap", release, "--type", "merge", "--patch", `{"metadata":{"finalizers":null}}`)
+	if s := w.deploy(app); !s.Success {
+		t.Errorf("the next deploy: %s", s.StatusMessage)
+	}
+	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"status":"deployed"`) || !strings.Contains(got, `"revision":"1"`) {
+		t.Errorf("the release is %s", got)
+	}
+}
+
 func TestALiveHelmOfSomebodyElseIsNotRobbed(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.start()

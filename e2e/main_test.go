@@ -110,6 +110,7 @@ type world struct {
 	stateDir   string
 	pool       devcontroller.Pool
 	env        []string // more settings
+	wrap       []string // what the operator is started with, if not directly
 	operator   *operator
 }
 
@@ -201,10 +202,18 @@ const brokerPassword = "planted-broker-password-55e0"
 // start starts the operator and waits until it is registered. It ends with the test.
 func (w *world) start() {
 	w.Helper()
-	o := &operator{cmd: osexec.Command(operatorBinary), done: make(chan struct{})}
+	before := w.controller.LastSeq()
+	w.launch()
+	w.waitFor("RegisterOperatorAsync", func(c devcontroller.Call) bool { return c.Seq > before && c.Error == "" })
+}
+
+// launch starts the operator, which ends with the test.
+func (w *world) launch() {
+	w.Helper()
+	line := append(slices.Clone(w.wrap), operatorBinary)
+	o := &operator{cmd: osexec.Command(line[0], line[1:]...), done: make(chan struct{})}
 	o.cmd.Env = w.environment()
 	o.cmd.Stdout, o.cmd.Stderr = o, o
-	before := w.controller.LastSeq()
 	if err := o.cmd.Start(); err != nil {
 		w.Fatal(err)
 	}
@@ -212,8 +221,9 @@ func (w *world) start() {
 	w.operator = o
 	w.Cleanup(func() {
 		w.stop(o)
-		if left := processesWith(w.T, w.namespace); len(left) > 0 && o.cmd.ProcessState.ExitCode() >= 0 {
-			w.Errorf("the operator has ended and left processes behind: %q", left)
+		left, proxies := processesWith(w.T, w.namespace), w.proxies()
+		if len(left)+len(proxies) > 0 && o.cmd.ProcessState.ExitCode() >= 0 {
+			w.Errorf("the operator has ended and left processes behind: %q, kubectl proxies %v", left, proxies)
 		}
 		if w.Failed() {
 			w.Logf("the operator's log:\n%s", o.text())
@@ -225,7 +235,6 @@ func (w *world) start() {
 			w.Errorf("protocol violation: %s", violation)
 		}
 	})
-	w.waitFor("RegisterOperatorAsync", func(c devcontroller.Call) bool { return c.Seq > before && c.Error == "" })
 }
 
 func (w *world) stop(o *operator) {
@@ -238,12 +247,14 @@ func (w *world) stop(o *operator) {
 	}
 }
 
-// kill ends the operator as a crash does. Its kubectl watches go with it, as they would with its container.
+// kill ends the operator as a crash does. Its kubectl proxy goes with it, as it would with its container.
 func (w *world) kill() {
 	w.Helper()
 	w.must(w.operator.cmd.Process.Signal(syscall.SIGKILL))
 	<-w.operator.done
-	w.killProcesses("--namespace="+w.namespace, "--watch")
+	for _, pid := range w.proxies() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 }
 
 // killProcesses kills every process whose command line holds all the parts, and returns how many there were.

@@ -220,7 +220,7 @@ func (w *world) filesBelow(dir string) string {
 	w.Helper()
 	var all strings.Builder
 	w.must(filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		text, err := os.ReadFile(path)

@@ -194,18 +194,6 @@ func authentication(issuer, secret string) []string {
 	}
 }
 
-// launch starts the operator without waiting for its registration.
-func (w *world) launch() {
-	w.Helper()
-	o := &operator{cmd: osexec.Command(operatorBinary), done: make(chan struct{})}
-	o.cmd.Env = w.environment()
-	o.cmd.Stdout, o.cmd.Stderr = o, o
-	w.must(o.cmd.Start())
-	go func() { _ = o.cmd.Wait(); close(o.done) }()
-	w.operator = o
-	w.Cleanup(func() { w.stop(o) })
-}
-
 // reconnect cuts the connection and waits until the operator is registered again.
 func (w *world) reconnect() {
 	w.Helper()

@@ -29,9 +29,15 @@ type ExitError struct {
 	Path   string
 	Code   int    // -1 when killed by a signal
 	Signal string // "SIGKILL" etc., "" when it exited
+	Stderr string // what it wrote there, if Capture ran it
 }
 
+// Error is what the program itself says, if that is known. A program that was
+// killed says nothing of that.
 func (e *ExitError) Error() string {
+	if e.Stderr != "" && e.Signal == "" {
+		return e.Stderr
+	}
 	if e.Signal == "SIGKILL" {
 		return "cannot complete " + e.Path + ": killed by SIGKILL from outside (often: out of memory)"
 	}

@@ -1,10 +1,8 @@
 package exec
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	osexec "os/exec"
 	"slices"
@@ -29,13 +27,12 @@ func runAndCancelOn(t *testing.T, c Command, alive []string) Result {
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	group := 0
-	c.OnStart = func(pid int, _ uint64) { group = pid }
 	got := collect{t: t, on: map[string]func(){"ready": func() {
 		equalLines(t, "processes before the cancel", living(t, group), alive)
 		cancel()
 	}}}
 	c.OnLine = got.line
-	res, err := Run(ctx, c)
+	res, err := Run(ctx, sayingItsGroup(t, c, &group))
 	if !errors.Is(err, context.Canceled) || !res.Canceled {
 		t.Errorf("got %+v, %v; stderr %q", res, err, got.stderr)
 	}
@@ -78,9 +75,8 @@ func TestBackgroundProcessDoesNotOutliveTheScript(t *testing.T) {
 			group := 0
 			got := collect{t: t}
 			c := sh(sleeper + script)
-			c.OnStart = func(pid int, _ uint64) { group = pid }
 			c.OnLine = got.line
-			res, err := Run(testContext(t), c)
+			res, err := Run(testContext(t), sayingItsGroup(t, c, &group))
 			if err != nil || res.ExitCode != 0 || !res.Leftover || res.Killed {
 				t.Errorf("got %+v, %v", res, err)
 			}
@@ -88,6 +84,59 @@ func TestBackgroundProcessDoesNotOutliveTheScript(t *testing.T) {
 			mustBeGone(t, group)
 		})
 	}
+}
+
+// endless is a grace period that no test lives to see the end of.
+const endless = time.Hour
+
+func TestHurryEndsTheGraceAtOnce(t *testing.T) {
+	t.Run("closed before the stop", func(t *testing.T) {
+		c := sh(sleeper + `stubborn; echo ready; wait`)
+		c.Grace, c.Hurry = endless, closed()
+		if res := runAndCancelOn(t, c, []string{"sh", "sleep"}); !res.Killed {
+			t.Error("no SIGKILL")
+		}
+	})
+	t.Run("closed during the stop", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(testContext(t))
+		hurry := make(chan struct{})
+		got := collect{t: t, on: map[string]func(){"ready": cancel, "cleaning up": func() { close(hurry) }}}
+		c := sh(sleeper + `trap 'echo cleaning up; while :; do sleep 1000; done' TERM; sleeper; echo ready; wait`)
+		c.Grace, c.Hurry, c.OnLine = endless, hurry, got.line
+		res, err := Run(ctx, c)
+		if !res.Canceled || !res.Killed || res.Signal != "SIGKILL" || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %+v, %v", res, err)
+		}
+	})
+	t.Run("for what a script leaves behind", func(t *testing.T) {
+		c := sh(sleeper + `stubborn`)
+		c.Grace, c.Hurry = endless, closed()
+		res, err := Run(testContext(t), c)
+		if err != nil || !res.Leftover || !res.Killed {
+			t.Errorf("got %+v, %v", res, err)
+		}
+	})
+}
+
+func TestHurryAloneStopsNothing(t *testing.T) {
+	fifo := newFIFO(t)
+	hurry := make(chan struct{})
+	got := collect{t: t, on: map[string]func(){"ready": func() {
+		close(hurry)
+		go mustWrite(t, fifo, "go on\n")
+	}}}
+	c := sh(`echo ready; read x <"$1"; sleep 0.1; echo "$x"`, fifo)
+	c.Hurry, c.OnLine = hurry, got.line
+	if res, err := Run(testContext(t), c); err != nil || res.Killed {
+		t.Errorf("got %+v, %v", res, err)
+	}
+	equalLines(t, "stdout", got.stdout, []string{"ready", "go on"})
+}
+
+func closed() <-chan struct{} {
+	ch := make(chan struct{})
+	close(ch)
+	return ch
 }
 
 func TestProcessThatLeftTheGroupDoesNotHangTheRun(t *testing.T) {
@@ -107,122 +156,6 @@ func TestProcessThatLeftTheGroupDoesNotHangTheRun(t *testing.T) {
 	if err := syscall.Kill(escapee, syscall.SIGKILL); err != nil {
 		t.Errorf("it has been waited for: %v", err)
 	}
-}
-
-func TestOnStartComesBeforeTheFirstLineAndIdentifiesTheProcess(t *testing.T) {
-	fifo := newFIFO(t)
-	got := collect{t: t}
-	c := sh(`echo first; read x <"$1"; echo $$`, fifo)
-	leader := 0
-	c.OnLine = got.line
-	c.OnStart = func(pid int, start uint64) {
-		leader = pid
-		if len(got.stdout) > 0 {
-			t.Error("a line came before OnStart")
-		}
-		st, err := readStat(pid)
-		if err != nil || st.start != start || st.group != pid {
-			t.Errorf("got start time %d, /proc has %+v, %v", start, st, err)
-		}
-		go mustWrite(t, fifo, "go on\n")
-	}
-	if _, err := Run(testContext(t), c); err != nil {
-		t.Fatal(err)
-	}
-	equalLines(t, "stdout", got.stdout, []string{"first", fmt.Sprint(leader)})
-}
-
-// leftover starts a process group that Run does not know of. Its leader ends when
-// the returned function is called, a child of it stays.
-func leftover(t *testing.T) (g group, endLeader func()) {
-	fifo := newFIFO(t)
-	cmd := osexec.Command("/bin/sh", "-c", sleeper+`sleeper >/dev/null 2>&1; echo ready; read x <"$1"`, "sh", fifo)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	st, err := readStat(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return group{id: cmd.Process.Pid, start: st.start}, func() {
-		mustWrite(t, fifo, "end\n")
-		cmd.Wait()
-	}
-}
-
-func TestKillGroupKillsOnlyTheRightGroup(t *testing.T) {
-	t.Run("leader alive", func(t *testing.T) {
-		g, _ := leftover(t)
-		for _, other := range []uint64{g.start - 1, g.start + 1} {
-			if err := KillGroup(g.id, other); err != nil {
-				t.Error(err)
-			}
-			equalLines(t, "a group with a leader of another start time", living(t, g.id), []string{"sh", "sleep"})
-		}
-		if err := KillGroup(g.id, g.start); err != nil {
-			t.Error(err)
-		}
-		mustBeGone(t, g.id)
-	})
-	t.Run("leader gone", func(t *testing.T) {
-		g, endLeader := leftover(t)
-		endLeader()
-		if err := KillGroup(g.id, bootTicks()+1); err != nil {
-			t.Error(err)
-		}
-		equalLines(t, "a group that is older", living(t, g.id), []string{"sleep"})
-		if err := KillGroup(g.id, g.start); err != nil {
-			t.Error(err)
-		}
-		mustBeGone(t, g.id)
-		if err := KillGroup(g.id, g.start); err != nil {
-			t.Errorf("nothing left to kill is no error, got %v", err)
-		}
-	})
-	for _, pid := range []int{-5, 0, 1, syscall.Getpgrp()} {
-		if err := KillGroup(pid, 0); err == nil {
-			t.Errorf("KillGroup(%d) did not refuse", pid)
-		}
-	}
-}
-
-func TestALaterLifeKillsWhatAKilledOperatorLeftBehind(t *testing.T) {
-	fifo := newFIFO(t)
-	operator := osexec.Command(os.Args[0])
-	operator.Env = append(os.Environ(), "EXEC_TEST_FIFO="+fifo,
-		"EXEC_TEST_OPERATOR="+sleeper+`sleeper; echo up >"$EXEC_TEST_FIFO"; wait`)
-	out, err := operator.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := operator.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var pid int
-	var start uint64
-	if _, err := fmt.Fscan(out, &pid, &start); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
-	if _, err := os.ReadFile(fifo); err != nil { // the script is up
-		t.Fatal(err)
-	}
-	operator.Process.Kill()
-	operator.Wait()
-	equalLines(t, "orphans", living(t, pid), []string{"sh", "sleep"})
-	if err := KillGroup(pid, start); err != nil {
-		t.Error(err)
-	}
-	mustBeGone(t, pid)
 }
 
 func TestStatOfAProgramWithAStrangeName(t *testing.T) {

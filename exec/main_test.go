@@ -2,26 +2,47 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// TestMain lets the test binary also play an operator that gets killed.
+// TestMain lets the test binary also play an operator: one that gets killed,
+// and one that stops what is marked.
 func TestMain(m *testing.M) {
 	if script := os.Getenv("EXEC_TEST_OPERATOR"); script != "" {
-		Run(context.Background(), Command{
-			Path: "/bin/sh", Args: []string{"-c", script}, Env: os.Environ(),
-			OnStart: func(pid int, start uint64) { fmt.Println(pid, start) },
-		})
+		Run(context.Background(), Command{Path: "/bin/sh", Args: []string{"-c", script}, Env: os.Environ()})
+		return
+	}
+	if mark := os.Getenv("EXEC_TEST_KILL_MARKED"); mark != "" {
+		playKillMarked(mark)
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// playKillMarked says "ready" when KillMarked has stopped a stranger and not
+// its brother in our own process group.
+func playKillMarked(mark string) {
+	brother, stranger := osexec.Command("sleep", "1000"), osexec.Command("sleep", "1000")
+	stranger.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err := errors.Join(brother.Start(), stranger.Start(), KillMarked(mark, endless))
+	defer brother.Process.Kill()
+	st, statErr := readStat(brother.Process.Pid)
+	stranger.Wait()
+	if err != nil || statErr != nil || st.dead() || stranger.ProcessState.Exited() {
+		fmt.Println(err, statErr, "brother:", st, "stranger:", stranger.ProcessState)
+		return
+	}
+	fmt.Println("ready")
 }
 
 // hangGuard turns a hang into a failure. No test comes near it.
@@ -39,6 +60,24 @@ func sh(script string, args ...string) Command {
 		Path: "/bin/sh", Args: append([]string{"-c", script, "sh"}, args...),
 		Env: AllowEnv(os.Environ(), "PATH"),
 	}
+}
+
+// sayingItsGroup lets a script of sh begin with a line about its process
+// group, which is not passed on to OnLine.
+func sayingItsGroup(t *testing.T, c Command, group *int) Command {
+	next := c.OnLine
+	c.Args[1] = "echo $$\n" + c.Args[1]
+	c.OnLine = func(l Line) {
+		if *group != 0 {
+			next(l)
+			return
+		}
+		var err error
+		if *group, err = strconv.Atoi(l.Text); err != nil {
+			t.Error(err)
+		}
+	}
+	return c
 }
 
 // collect gathers the lines per stream.

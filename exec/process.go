@@ -42,7 +42,6 @@ func start(c Command) (*process, error) {
 	}
 
 	p := &process{stdout: stdout, stderr: stderr}
-	notBefore := bootTicks()
 	started := startSignal{ch: make(chan struct{})}
 	p.lifecycle = gocmd.NewCmdOptions(gocmd.Options{
 		BeforeExec: []func(*osexec.Cmd){func(cmd *osexec.Cmd) { p.prepare(cmd, c) }},
@@ -62,7 +61,7 @@ func start(c Command) (*process, error) {
 		stderr.close()
 		return nil, explainStart(c, path, p.lifecycle.Status().Error)
 	}
-	p.group = newGroup(p.cmd.Process.Pid, notBefore)
+	p.group = group(p.cmd.Process.Pid)
 	return p, nil
 }
 

@@ -32,6 +32,9 @@ type Command struct {
 	Env []string
 	// Grace is the time between SIGTERM and SIGKILL; 0 means DefaultGrace.
 	Grace time.Duration
+	// Hurry ends the grace period at once when it is closed, be it before the
+	// stop or during it. It does not stop the program. Nil means never.
+	Hurry <-chan struct{}
 	// Redact takes secrets out of the output before it is cut into lines. May be nil.
 	Redact *Redactor
 	// OnLine gets every line of output: in order within a stream, never two
@@ -39,10 +42,6 @@ type Command struct {
 	// down (its pipe fills up); one that never returns keeps Run from
 	// returning. May be nil.
 	OnLine func(Line)
-	// OnStart is called once, before the first OnLine, with what a later life
-	// of the operator needs to recognise this process group: see KillGroup.
-	// May be nil.
-	OnStart func(pid int, startTime uint64)
 }
 
 // Result says how a command ended.
@@ -60,7 +59,7 @@ type Result struct {
 // Run runs c to its end and returns when no process of its group is alive.
 //
 // When ctx ends, the process group gets a SIGTERM, and a SIGKILL once c.Grace
-// is over. The same happens to whatever the program leaves behind in its
+// is over or c.Hurry closed. The same happens to whatever the program leaves behind in its
 // group when it ends by itself: a background process of a script does not
 // outlive the script. Out of reach is only a process that left the group
 // (setsid); it is not waited for, and its output is no longer read.
@@ -82,16 +81,13 @@ func Run(ctx context.Context, c Command) (Result, error) {
 		res.Ended = time.Now()
 		return res, err
 	}
-	if c.OnStart != nil {
-		c.OnStart(p.group.id, p.group.start)
-	}
 	p.read(c)
 
 	byContext := waitForExitOrContext(ctx, p)
 	if !byContext {
 		res.Leftover = !p.group.gone()
 	}
-	killed, stopErr := p.group.stop(c.Grace)
+	killed, stopErr := p.group.stop(c.Grace, c.Hurry)
 	res.Killed = killed
 	if stopErr == nil {
 		<-p.exited // the group is dead, so this is only the go-cmd goroutine catching up

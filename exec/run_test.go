@@ -80,8 +80,7 @@ func TestStartErrorNamesTheMistake(t *testing.T) {
 		{"/bin/sh", "/no/such/dir", "cannot run /bin/sh: its working directory /no/such/dir does not exist", fs.ErrNotExist},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
-			c := Command{Path: tt.path, Dir: tt.dir, OnStart: func(int, uint64) { t.Error("OnStart was called") }}
-			res, err := Run(testContext(t), c)
+			res, err := Run(testContext(t), Command{Path: tt.path, Dir: tt.dir})
 			if errText(err) != tt.want {
 				t.Errorf("got  %s\nwant %s", errText(err), tt.want)
 			}
@@ -184,11 +183,13 @@ func TestAStoppedProgramMayCleanUpAndItsExitCodeIsKept(t *testing.T) {
 func TestNothingIsStartedOnceTheContextHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c := sh("exit 0")
-	c.OnStart = func(int, uint64) { t.Error("was started") }
-	res, err := Run(ctx, c)
+	started := filepath.Join(t.TempDir(), "started")
+	res, err := Run(ctx, sh(`echo >"$1"`, started))
 	if !res.Canceled || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %+v, %v", res, err)
+	}
+	if _, err := os.Stat(started); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was started: %v", err)
 	}
 }
 

@@ -67,8 +67,7 @@ func TestSlowReaderSlowsTheProgramDownAndLosesNothing(t *testing.T) {
 	const n = 500_000 // 3.4 MB
 	var lines []string
 	leader := 0
-	c := Command{Path: "/usr/bin/seq", Args: []string{"1", strconv.Itoa(n)}}
-	c.OnStart = func(pid int, _ uint64) { leader = pid }
+	c := sh(`exec seq 1 "$1"`, strconv.Itoa(n))
 	c.OnLine = func(l Line) {
 		lines = append(lines, l.Text)
 		if len(lines) > 1 {
@@ -80,7 +79,7 @@ func TestSlowReaderSlowsTheProgramDownAndLosesNothing(t *testing.T) {
 			t.Errorf("%d bytes are written although nobody reads", written)
 		}
 	}
-	if _, err := Run(testContext(t), c); err != nil {
+	if _, err := Run(testContext(t), sayingItsGroup(t, c, &leader)); err != nil {
 		t.Fatal(err)
 	}
 	equalLines(t, "stdout", lines, numbers(n))

@@ -146,13 +146,13 @@ func (c *charts) keep(archive, cached, state string) {
 	}
 }
 
-// prune forgets charts that were pulled long ago.
-func (c *charts) prune() {
+// prune forgets charts that were pulled longer ago than age.
+func (c *charts) prune(age time.Duration) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	files, _ := filepath.Glob(filepath.Join(c.dir, "*"))
 	for _, file := range files {
-		if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) > unusedChart {
+		if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) > age {
 			_ = os.Remove(file)
 		}
 	}

@@ -10,11 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
+	"octo-operator/journal"
 	"octo-operator/kube"
 	"octo-operator/runs"
 	"octo-operator/scripts"
@@ -38,19 +39,33 @@ type Handlers struct {
 	settings   config.Config
 	runs       *runs.Store
 	scripts    scripts.Set
-	kubectl    kube.Kubectl
-	helmMajor  func() (string, error)
+	kubectl    *kube.Kubectl
+	helm       helmVersion
 	charts     *charts
 	controller Controller
+	journal    *journal.Journal // nil: events are kept on disk alone
 	lanes      *lanes
 	pools      *pools
 	deaths     deaths
+	cluster    atomic.Pointer[error] // why it cannot be reached; nil: it can
+	pruner     pruner
+	unkept     unkept
 	log        *slog.Logger
 	env        []string // of every script and command
+
+	stopWork context.CancelFunc
+	hurry    chan struct{} // closed when what is being stopped has no time left
+	hurrying sync.Once
+	unlock   func() error
 }
 
-// New prepares the state directory. Events run until ctx ends.
+// New prepares the state directory for events that are carried out once, without a daemon. They run until ctx ends.
 func New(ctx context.Context, settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
+	return prepare(ctx, settings, environ, controller, log)
+}
+
+// prepare makes Handlers whose commands have marks in their environment besides.
+func prepare(ctx context.Context, settings config.Config, environ []string, controller Controller, log *slog.Logger, marks ...string) (*Handlers, error) {
 	store, err := runs.Open(settings.StateDir)
 	if err != nil {
 		return nil, err
@@ -63,12 +78,21 @@ func New(ctx context.Context, settings config.Config, environ []string, controll
 	if err != nil {
 		return nil, err
 	}
+	env = append(env, marks...)
+	socketDir := filepath.Join(settings.StateDir, "kube")
+	if err := os.MkdirAll(socketDir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make a directory for kubectl: %w", err)
+	}
+	ctx, stopWork := context.WithCancel(ctx)
 	h := &Handlers{
 		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env,
-		kubectl:   kube.Kubectl{Env: env, Log: log},
-		helmMajor: sync.OnceValues(func() (string, error) { return askHelmMajor(env) }),
-		lanes:     newLanes(ctx, settings.Concurrency),
-		pools:     newPools(),
+		kubectl:  kube.NewKubectl(env, socketDir, log),
+		helm:     helmVersion{env: env},
+		lanes:    newLanes(ctx, settings.Concurrency),
+		pools:    newPools(),
+		pruner:   pruner{due: make(chan struct{}, 1)},
+		stopWork: stopWork, hurry: make(chan struct{}),
+		unlock: func() error { return nil },
 	}
 	h.charts, err = openCharts(settings)
 	return h, err
@@ -107,6 +131,15 @@ type callback struct {
 	alone bool
 	place func(config.Config, hub.Event) (place, error)
 	run   func(*Handlers, context.Context, *task) error
+	// status is what the controller is told of an event's end; nil: the contract has nothing.
+	status func(event hub.Event, success bool, message string) *report
+}
+
+func (c callback) statusOf(event hub.Event, success bool, message string) *report {
+	if c.status == nil {
+		return nil
+	}
+	return c.status(event, success, message)
 }
 
 // place says whose an event is.
@@ -119,9 +152,9 @@ type place struct {
 var callbacks = map[string]callback{
 	hub.PoolDeployed:     {place: poolPlace, run: (*Handlers).poolDeployed},
 	hub.PoolUndeployed:   {place: poolPlace, run: (*Handlers).poolUndeployed},
-	hub.WorkloadDeploy:   {kind: deploy, place: workloadPlace, run: (*Handlers).workloadDeployed},
-	hub.WorkloadUndeploy: {kind: undeploy, place: workloadPlace, run: (*Handlers).workloadUndeployed},
-	hub.ScaleWorkload:    {kind: scale, place: workloadPlace, run: (*Handlers).scaleWorkload},
+	hub.WorkloadDeploy:   {kind: deploy, place: workloadPlace, run: (*Handlers).workloadDeployed, status: deploymentStatus},
+	hub.WorkloadUndeploy: {kind: undeploy, place: workloadPlace, run: (*Handlers).workloadUndeployed, status: undeploymentStatus},
+	hub.ScaleWorkload:    {kind: scale, place: workloadPlace, run: (*Handlers).scaleWorkload, status: scaleStatus},
 	hub.PreUpdateTenant:  {alone: true, place: tenantPlace, run: (*Handlers).preUpdateTenant},
 }
 
@@ -137,11 +170,13 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 		return &hub.UnknownCallbackError{Name: event.Callback}
 	}
 	where := h.placeOf(c, event)
-	run, err := h.runs.Create(event, where.lane)
+	var run *runs.Run
+	err := h.withSpace(func() (err error) { run, err = h.runs.Create(event, where.lane); return err })
 	if err != nil {
-		h.refuse(event, err)
+		h.refuse(c, event, err)
 		return err
 	}
+	h.journal.Add(h.journalLane(where.lane), run)
 	h.enqueue(c, run, where, outcome)
 	return nil
 }
@@ -156,18 +191,12 @@ func (h *Handlers) placeOf(c callback, event hub.Event) place {
 	return where
 }
 
-// refuse tells the controller of a deploy that could not even be written down: the disk is full, say.
-func (h *Handlers) refuse(event hub.Event, reason error) {
-	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
-	if event.Callback != hub.WorkloadDeploy || err != nil {
-		return
+// refuse tells the controller of an event that could not even be written down: the disk is full, say.
+func (h *Handlers) refuse(c callback, event hub.Event, reason error) {
+	message := bounded("the operator cannot take the event: " + reason.Error() + ": send it again when its state directory can be written to")
+	if r := c.statusOf(event, false, message); r != nil {
+		h.controller.Report(hub.Report{Method: r.Method, Key: r.Key, Arguments: []any{r.Argument}})
 	}
-	h.controller.Report(hub.Report{
-		Method: methodDeploymentStatus, Key: workloadKey(w.Workload), Arguments: []any{hub.WorkloadDeploymentStatus{
-			TenantID: w.TenantID, PoolName: w.PoolName, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID,
-			StatusMessage: bounded("the operator cannot take the event: " + reason.Error() + ": deploy again when its state directory can be written to"),
-		}},
-	})
 }
 
 func (h *Handlers) ignored(event hub.Event) bool {
@@ -175,66 +204,19 @@ func (h *Handlers) ignored(event hub.Event) bool {
 }
 
 func (h *Handlers) enqueue(c callback, run *runs.Run, where place, outcome func(runs.Result)) {
+	log := h.log.With("run", run.ID).With(where.attrs...)
+	log.Info("event received", "callback", run.Callback)
+	h.lanes.add(h.job(c, run, where, log, outcome))
+}
+
+func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger, outcome func(runs.Result)) *job {
 	if outcome == nil {
 		outcome = func(runs.Result) {}
 	}
-	log := h.log.With("run", run.ID).With(where.attrs...)
-	log.Info("event received", "callback", run.Callback)
-	h.lanes.add(&job{
+	return &job{
 		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone,
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
 		superseded: func() { outcome(h.supersede(run, log)) },
-	})
-}
-
-// Resume queues what an earlier life of the operator has accepted and not finished, in the order it came, and reports
-// what it could not deliver.
-func (h *Handlers) Resume() error {
-	if err := h.resumeReports(); err != nil {
-		return err
-	}
-	unfinished, err := h.runs.Unfinished()
-	if err != nil {
-		return err
-	}
-	for _, run := range unfinished {
-		if pid, start, ok := run.Process(); ok { // the operator was killed, its helm was not
-			if err := exec.KillGroup(pid, start); err != nil {
-				h.log.Warn("processes of the earlier life not stopped", "run", run.ID, "reason", err)
-			}
-		}
-		event, err := run.Event()
-		if err != nil {
-			h.log.Error("run not resumed", "run", run.ID, "reason", err)
-			continue
-		}
-		c, known := callbacks[event.Callback]
-		if !known {
-			continue
-		}
-		run.Callback = event.Callback
-		where := h.placeOf(c, event)
-		h.deaths.add(where.lane, window{run.Created(), time.Now()})
-		h.enqueue(c, run, where, nil)
-	}
-	return nil
-}
-
-// Wait returns when nothing is queued or running.
-func (h *Handlers) Wait() { h.lanes.wait() }
-
-// Prune removes old runs now and then, until ctx ends.
-func (h *Handlers) Prune(ctx context.Context) {
-	for {
-		if err := h.runs.Prune(h.settings.KeepRuns, time.Duration(h.settings.KeepFailedRuns), reportPending); err != nil {
-			h.log.Warn("old runs not removed", "reason", err)
-		}
-		h.charts.prune()
-		select {
-		case <-time.After(time.Minute):
-		case <-ctx.Done():
-			return
-		}
 	}
 }
 

@@ -3,64 +3,63 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"octo-operator/exec"
 )
 
-// askHelmMajor returns helm's major version, "3" or "4": their flags differ.
-func askHelmMajor(env []string) (string, error) {
-	version, err := toolVersion(env, "helm", "version", "--template", "{{.Version}}")
+// helmVersion asks helm for its major version, "3" or "4", when it is first needed: their flags differ.
+type helmVersion struct {
+	env []string
+
+	mu    sync.Mutex
+	known string
+}
+
+func (v *helmVersion) major(ctx context.Context) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.known != "" {
+		return v.known, nil
+	}
+	version, err := toolVersion(ctx, v.env, "helm", "version", "--template", "{{.Version}}")
 	if err != nil {
-		return "", err
+		return "", err // a helm that is missing now may be there later
 	}
 	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	if major != "3" && major != "4" {
 		return "", fmt.Errorf("cannot use helm %q: the scripts know helm 3 and helm 4", version)
 	}
+	v.known = major
 	return major, nil
 }
 
+// lookTimeout bounds a question to helm or kubectl: they wait for an API server that does not answer for ever.
+const lookTimeout = time.Minute
+
 // toolVersion is the first line that a tool says of its version.
-func toolVersion(env []string, tool string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func toolVersion(ctx context.Context, env []string, tool string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	version := ""
-	_, err := exec.Run(ctx, exec.Command{Path: tool, Args: args, Env: env, OnLine: func(line exec.Line) {
-		if line.Stream == "stdout" && version == "" {
-			version = line.Text
-		}
-	}})
+	out, err := exec.Capture(ctx, exec.Command{Path: tool, Args: args, Env: env})
 	if err != nil {
 		return "", fmt.Errorf("cannot ask %s for its version: %w", tool, err)
 	}
+	version, _, _ := strings.Cut(out, "\n")
 	return version, nil
 }
 
 // helmGet returns one thing helm knows of a release, as JSON.
 func (h *Handlers) helmGet(ctx context.Context, r release, what string) (string, error) {
-	var out, reason strings.Builder
-	_, err := exec.Run(ctx, exec.Command{
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return exec.Capture(ctx, exec.Command{
 		Path: "helm", Args: []string{"get", what, r.name, "--namespace", r.namespace, "--output", "json"}, Env: h.env,
-		OnLine: func(line exec.Line) {
-			into := &out
-			if line.Stream == "stderr" {
-				into = &reason
-			}
-			into.WriteString(line.Text)
-			if !line.More {
-				into.WriteByte('\n')
-			}
-		},
 	})
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && reason.Len() > 0 {
-		return "", errors.New(strings.TrimSpace(reason.String()))
-	}
-	return out.String(), err
 }
 
 // installedVersion is the version of the chart that a release was made of; empty when there is no such release, or when

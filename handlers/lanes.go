@@ -27,16 +27,26 @@ type job struct {
 	superseded func()
 }
 
-// errUndeployed stops a running deploy.
-var errUndeployed = errors.New("stopped: the workload is being undeployed")
+var (
+	// errUndeployed stops a running deploy.
+	errUndeployed = errors.New("stopped: the workload is being undeployed")
+	// errTakenOver stops whatever runs in a lane.
+	errTakenOver = errors.New("stopped: another operator has taken over the release, because this one could not reach the API server for too long")
+)
 
 // lanes runs jobs: one after the other within a lane, in the order added; lanes beside each other, up to a limit.
 type lanes struct {
+	// hold, if not nil, makes a lane this operator's before anything runs in it, and makes sure that what has been added to
+	// it would survive. It may wait for long, and returns jobs that come before those that were added. An error means
+	// that the lane's work is to be left.
+	hold func(ctx context.Context, lane string) (older []*job, err error)
+
 	ctx   context.Context
 	slots chan struct{}
 	idle  sync.WaitGroup
 
 	mu      sync.Mutex
+	closed  bool
 	lanes   map[string]*lane
 	tenants map[string]*sync.RWMutex
 }
@@ -64,26 +74,70 @@ func (l *lanes) add(j *job) {
 func (l *lanes) enqueue(j *job) (pointless []*job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	target := l.lanes[j.lane]
+	target := l.at(j.lane)
+	target.queue, pointless = behind(target.queue, j)
+	if j.kind == undeploy && target.running != nil && target.running.kind == deploy {
+		target.stop(errUndeployed)
+	}
+	return pointless
+}
+
+// at is a lane with a worker. l.mu is held.
+func (l *lanes) at(name string) *lane {
+	target := l.lanes[name]
 	if target == nil {
 		target = &lane{}
-		l.lanes[j.lane] = target
+		l.lanes[name] = target
 		l.idle.Add(1)
-		go l.work(j.lane, target)
+		go l.work(name, target)
 	}
-	var kept []*job
-	for _, queued := range target.queue {
+	return target
+}
+
+// touch lets a lane take what hold finds for it.
+func (l *lanes) touch(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at(name)
+}
+
+// lose drops a lane's work: it is somebody else's now.
+func (l *lanes) lose(name string) {
+	l.mu.Lock()
+	lost := l.lanes[name]
+	var queued []*job
+	if lost != nil {
+		queued, lost.queue = lost.queue, nil
+		if lost.running != nil {
+			lost.stop(errTakenOver)
+		}
+	}
+	l.mu.Unlock()
+	for _, j := range queued {
+		j.superseded()
+	}
+}
+
+// close lets nothing start any more. What runs goes on.
+func (l *lanes) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+}
+
+// ended tells whether nothing may start any more: what has not started stays on disk. l.mu is held.
+func (l *lanes) ended() bool { return l.closed || l.ctx.Err() != nil }
+
+// behind puts a job at the end of a queue, in place of those that it makes pointless.
+func behind(queue []*job, j *job) (kept, pointless []*job) {
+	for _, queued := range queue {
 		if replaces(j.kind, queued.kind) {
 			pointless = append(pointless, queued)
 		} else {
 			kept = append(kept, queued)
 		}
 	}
-	target.queue = append(kept, j)
-	if j.kind == undeploy && target.running != nil && target.running.kind == deploy {
-		target.stop(errUndeployed)
-	}
-	return pointless
+	return append(kept, j), pointless
 }
 
 // replaces tells whether a newer job makes an older one that is still queued pointless. Of deploys, and of scalings, only
@@ -104,9 +158,9 @@ func replaces(newer, older kind) bool {
 // work runs a lane's jobs until none is left.
 func (l *lanes) work(name string, own *lane) {
 	defer l.idle.Done()
-	for {
+	for l.holds(name, own) {
 		l.mu.Lock()
-		if len(own.queue) == 0 {
+		if len(own.queue) == 0 || l.ended() {
 			delete(l.lanes, name)
 			l.mu.Unlock()
 			return
@@ -115,8 +169,36 @@ func (l *lanes) work(name string, own *lane) {
 		gate := l.gate(head.tenant)
 		l.mu.Unlock()
 
-		l.runNext(own, gate, head.alone)
+		l.runNext(name, own, gate, head.alone)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.lanes, name)
+}
+
+// holds makes sure that the lane is ours, and puts what was left in it before what has been added.
+func (l *lanes) holds(name string, own *lane) bool {
+	if l.hold == nil {
+		return true
+	}
+	older, err := l.hold(l.ctx, name)
+	if err != nil {
+		return false
+	}
+	l.mu.Lock()
+	all := append(older, own.queue...)
+	own.queue = nil
+	var pointless []*job
+	for _, j := range all {
+		var gone []*job
+		own.queue, gone = behind(own.queue, j)
+		pointless = append(pointless, gone...)
+	}
+	l.mu.Unlock()
+	for _, j := range pointless {
+		j.superseded()
+	}
+	return true
 }
 
 // gate of a tenant: every job holds it for reading, one that must be alone for writing. A waiting writer lets nothing
@@ -131,7 +213,7 @@ func (l *lanes) gate(tenant string) *sync.RWMutex {
 // runNext waits for the tenant's gate and for a free slot, in this order: whoever waits for a tenant must not keep the
 // others from running. Only then the job is taken from the queue, so that until then a newer one can take its place.
 // All jobs of a lane are alike in tenant and alone.
-func (l *lanes) runNext(own *lane, gate *sync.RWMutex, alone bool) {
+func (l *lanes) runNext(name string, own *lane, gate *sync.RWMutex, alone bool) {
 	if alone {
 		gate.Lock()
 		defer gate.Unlock()
@@ -141,12 +223,14 @@ func (l *lanes) runNext(own *lane, gate *sync.RWMutex, alone bool) {
 	}
 	l.slots <- struct{}{}
 	defer func() { <-l.slots }()
+	if !l.holds(name, own) { // again: a newer job may have come meanwhile, and what runs must survive
+		return
+	}
 	ctx, stop := context.WithCancelCause(l.ctx)
 	defer stop(nil)
 
 	l.mu.Lock()
-	if ctx.Err() != nil { // shutting down: what has not started stays on disk
-		own.queue = nil
+	if l.ended() || len(own.queue) == 0 {
 		l.mu.Unlock()
 		return
 	}

@@ -146,3 +146,61 @@ func TestNothingStartsAfterTheEnd(t *testing.T) {
 	l.add(&job{lane: "a", run: func(context.Context) { t.Error("it ran") }})
 	l.wait()
 }
+
+func TestWhatWasLeftInALaneComesBeforeWhatWasAdded(t *testing.T) {
+	d := &diary{}
+	l := newLanes(t.Context(), 1)
+	asked, proceed := make(chan struct{}), make(chan struct{})
+	left := []*job{d.job("left undeploy", undeploy, nil), d.job("left deploy", deploy, nil)}
+	var once sync.Once
+	l.hold = func(context.Context, string) (older []*job, err error) {
+		once.Do(func() { close(asked); <-proceed; older = left })
+		return older, nil
+	}
+	l.add(d.job("added deploy", deploy, nil))
+	<-asked
+	l.add(d.job("added scale", scale, nil)) // while another operator is waited for
+	close(proceed)
+	l.wait()
+	d.expect(t, "left deploy superseded", "left undeploy", "added deploy", "added scale")
+}
+
+func TestATouchedLaneRunsWhatWasLeftInIt(t *testing.T) {
+	d := &diary{}
+	l := newLanes(t.Context(), 1)
+	var once sync.Once
+	l.hold = func(context.Context, string) (older []*job, err error) {
+		once.Do(func() { older = []*job{d.job("left", deploy, nil)} })
+		return older, nil
+	}
+	l.touch("a")
+	l.wait()
+	d.expect(t, "left")
+}
+
+func TestALostLanesWorkIsDropped(t *testing.T) {
+	d := &diary{}
+	l := newLanes(t.Context(), 1)
+	started := make(chan struct{})
+	running := d.job("running", scale, make(chan struct{}))
+	run := running.run
+	running.run = func(ctx context.Context) { close(started); run(ctx) }
+	l.add(running)
+	<-started
+	l.add(d.job("queued", deploy, nil))
+	l.lose("a")
+	l.lose("unknown")
+	l.wait()
+	slices.Sort(d.entries)
+	d.expect(t, "queued superseded", "running", "running stopped")
+}
+
+func TestAfterClosingWhatRunsGoesOnAndNothingStarts(t *testing.T) {
+	d := &diary{}
+	l, release := busy(t)
+	l.add(d.job("queued", deploy, nil))
+	l.close()
+	l.add(&job{lane: "b", run: func(context.Context) { d.write("b") }})
+	release()
+	d.expect(t)
+}

@@ -3,8 +3,6 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -45,7 +43,7 @@ func (h *Handlers) WatchPools(ctx context.Context) {
 		watches.Go(func() { h.kubectl.WatchPools(ctx, kind, h.settings.WatchNamespace, changes) })
 	}
 	h.writeStatuses(ctx)
-	watches.Wait() // kubectl must not outlive the operator
+	watches.Wait()
 }
 
 func (h *Handlers) allPools(kind kube.PoolKind, all []kube.Pool) {
@@ -149,7 +147,7 @@ func (p *pools) writeStatus(resource kube.Pool, status string) {
 	}
 }
 
-// statusWait lets a burst of statuses go into one command: 500 pools would else be 500 processes.
+// statusWait lets what is superseded soon not be written at all.
 const statusWait = 200 * time.Millisecond
 
 func (h *Handlers) writeStatuses(ctx context.Context) {
@@ -175,11 +173,9 @@ func (h *Handlers) writeStatuses(ctx context.Context) {
 		for _, p := range newest {
 			batch = append(batch, p)
 		}
-		file := filepath.Join(h.settings.StateDir, "pool-status.yaml")
-		if err := h.kubectl.WritePoolStatus(ctx, fieldManager, file, batch); err != nil && ctx.Err() == nil {
+		if err := h.kubectl.WritePoolStatus(ctx, fieldManager, batch); err != nil && ctx.Err() == nil {
 			h.log.Warn("status of pools not written", "pools", len(batch), "reason", err)
 		}
-		_ = os.Remove(file)
 	}
 }
 
@@ -204,7 +200,7 @@ func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
 	}
 }
 
-// longestListWait bounds how long a registration waits for kubectl's first answer.
+// longestListWait bounds how long a registration waits for the first list of pools.
 const longestListWait = 10 * time.Second
 
 func (p *pools) waitForList(ctx context.Context) {
@@ -267,7 +263,7 @@ func (h *Handlers) reportDeployedState(ctx context.Context, deployed []hub.Pool)
 // poolLabel is a pool as the labels of its releases say it: the same whatever the pool is called.
 func poolLabel(pool hub.Pool) string { return labelValue(pool.TenantID) + "/" + labelValue(pool.ID()) }
 
-// healthyWorkloads reads the releases' labels, with one command for each namespace.
+// healthyWorkloads reads the releases' labels, with one request for each namespace.
 func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, error) {
 	namespaces := []string{h.settings.PoolNamespace}
 	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {

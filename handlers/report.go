@@ -28,23 +28,30 @@ type report struct {
 	Key      string          `json:"key"`
 }
 
-// report tells the controller how an event of a workload ended. The controller keeps the last status of each workload, so
-// a newer one takes the place of one that could not be delivered.
-func (h *Handlers) report(t *task, method string, w hub.Workload, status any, success bool) {
+func newReport(method string, w hub.Workload, status any) *report {
 	argument, err := json.Marshal(status)
 	if err != nil {
-		t.log.Error("status not reported", "reason", err)
-		return
+		panic(err) // a status is text and numbers
 	}
-	r := report{Method: method, Argument: argument, Key: workloadKey(w)}
-	text, err := json.Marshal(r)
-	if err = errors.Join(err, t.Write(reportFile, text)); err != nil {
-		t.log.Warn("status would not survive a restart", "reason", err)
-	}
-	h.send(t.Run, t.log.With("success", success), r)
+	return &report{Method: method, Argument: argument, Key: workloadKey(w)}
 }
 
-func (h *Handlers) send(run *runs.Run, log *slog.Logger, r report) {
+// report tells the controller how an event ended, once: now, or as soon as it is connected, in this life or the next. The
+// controller keeps the last status of each workload, so a newer one takes the place of one that could not be delivered.
+func (h *Handlers) report(t *task, r *report) {
+	text, err := json.Marshal(r)
+	if err == nil {
+		err = h.withSpace(func() error { return t.Write(reportFile, text) })
+	}
+	if err != nil {
+		t.log.Warn("status would not survive a restart", "reason", err)
+	}
+	h.journal.Reporting(h.journalLane(t.Lane), t.Run, text)
+	h.send(t.Run, t.log, *r, func() error { return t.Remove(reportFile) })
+}
+
+// send calls forget when the controller has the report, or will never take it.
+func (h *Handlers) send(run *runs.Run, log *slog.Logger, r report, forget func() error) {
 	h.controller.Report(hub.Report{
 		Method: r.Method, Arguments: []any{r.Argument}, Key: r.Key,
 		Delivered: func(err error) {
@@ -54,9 +61,10 @@ func (h *Handlers) send(run *runs.Run, log *slog.Logger, r report) {
 			case !errors.Is(err, hub.ErrUnsupported):
 				log.Warn("status not reported", "reason", err)
 			}
-			if err := run.Remove(reportFile); err != nil {
+			if err := forget(); err != nil {
 				log.Warn("status may be reported again after a restart", "reason", err)
 			}
+			h.journal.Reported(h.journalLane(run.Lane), run.ID)
 		},
 	})
 }
@@ -74,7 +82,10 @@ func (h *Handlers) resumeReports() error {
 			h.log.Error("status not reported", "run", run.ID, "reason", err)
 			continue
 		}
-		h.send(run, h.log.With("run", run.ID), r)
+		if _, _, known := h.known(run); known {
+			h.journal.Reporting(h.journalLane(run.Lane), run, text)
+		}
+		h.send(run, h.log.With("run", run.ID), r, func() error { return run.Remove(reportFile) })
 	}
 	return err
 }
@@ -85,7 +96,7 @@ func reportPending(run *runs.Run) bool {
 }
 
 // message is an error as the controller's users may see it.
-func (h *Handlers) message(t *task, err error) string {
+func (t *task) message(err error) string {
 	if err == nil {
 		return ""
 	}

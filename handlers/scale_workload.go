@@ -10,23 +10,21 @@ import (
 	"octo-operator/scripts"
 )
 
-// scaleWorkload sets the replicas of a release's Deployments, and reports how it went.
+// scaleWorkload sets the replicas of a release's Deployments.
 func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
 	s, err := hub.Decode[hub.WorkloadScale](t.event.Argument)
-	if err = errors.Join(err, checkScale(s)); err == nil {
-		err = h.scale(ctx, t, s)
-	} else {
-		err = fmt.Errorf("cannot scale the workload: %w", err)
+	if err = errors.Join(err, checkScale(s)); err != nil {
+		return fmt.Errorf("cannot scale the workload: %w", err)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	status := hub.WorkloadScaleStatus{
+	return h.scale(ctx, t, s)
+}
+
+func scaleStatus(event hub.Event, success bool, message string) *report {
+	s, _ := hub.Decode[hub.WorkloadScale](event.Argument) // as far as it can be read
+	return newReport(methodScaleStatus, s.Workload, hub.WorkloadScaleStatus{
 		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: s.WorkloadName, Replicas: s.Replicas,
-		Success: err == nil, StatusMessage: h.message(t, err),
-	}
-	h.report(t, methodScaleStatus, s.Workload, status, status.Success)
-	return err
+		Success: success, StatusMessage: message,
+	})
 }
 
 func checkScale(s hub.WorkloadScale) error {

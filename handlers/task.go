@@ -25,22 +25,30 @@ type task struct {
 	exitCode int
 }
 
-// carryOut runs an event to its end and writes down how it ended. A shutdown is no end: the run stays unfinished on disk.
+// carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
+// unfinished on disk, with the secrets it needs.
 func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log *slog.Logger) runs.Result {
 	started := time.Now()
 	t := &task{Run: run, log: log, exitCode: -1}
 	err := t.open()
 	if err == nil {
-		err = c.run(h, ctx, t)
+		err = h.withSpace(func() error { return h.try(ctx, c, t) })
 		err = errors.Join(err, t.output.Close())
 	}
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errUndeployed) {
-		return h.interrupt(t)
+	if err != nil && ctx.Err() != nil { // stopped; what has succeeded in the last moment has succeeded
+		if err = context.Cause(ctx); !pointless(err) {
+			return h.interrupt(t)
+		}
 	}
-	if removeErr := t.removeSecrets(); removeErr != nil {
-		log.Error("secrets may remain in the run directory", "dir", run.Dir, "reason", removeErr)
+	if r := c.statusOf(t.event, err == nil, t.message(err)); r != nil && !pointless(err) {
+		h.report(t, r)
 	}
-	return h.finish(run, log, started, t.exitCode, err)
+	return h.finish(t, started, err)
+}
+
+// pointless tells of an end that is none of the event's own.
+func pointless(err error) bool {
+	return errors.Is(err, errSuperseded) || errors.Is(err, errUndeployed) || errors.Is(err, errTakenOver)
 }
 
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
@@ -63,54 +71,59 @@ func (t *task) open() (err error) {
 // secretFiles are written by handlers for the time of the run alone.
 var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
 
-// removeSecrets takes everything secret out of the run directory. To be called when the event has ended: one that is still
-// to be done needs its secrets.
-func (t *task) removeSecrets() error {
-	err := t.Remove(secretFiles...)
-	if clean, changed := withoutSecrets(t.event); changed {
-		err = errors.Join(err, t.ReplaceEvent(clean))
-	}
-	return err
-}
-
 // supersede ends a run that was never started.
 func (h *Handlers) supersede(run *runs.Run, log *slog.Logger) runs.Result {
 	t := &task{Run: run, log: log}
 	var err error
-	if t.event, err = run.Event(); err == nil {
-		err = t.removeSecrets()
-	}
-	if err != nil {
+	if t.event, err = run.Event(); err != nil {
 		log.Error("secrets may remain in a superseded run", "reason", err)
 	}
-	return h.finish(run, log, time.Now(), 0, errSuperseded)
+	return h.finish(t, time.Now(), errSuperseded)
 }
 
-// finish writes the result and logs the end of the story.
-func (h *Handlers) finish(run *runs.Run, log *slog.Logger, started time.Time, exitCode int, err error) runs.Result {
-	result := runs.Result{Outcome: runs.Succeeded, ExitCode: exitCode, Started: started, Ended: time.Now()}
+// finish writes the result, takes everything secret out of the run directory and logs the end of the story.
+func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
+	result := runs.Result{Outcome: runs.Succeeded, ExitCode: t.exitCode, Started: started, Ended: time.Now()}
 	switch {
-	case errors.Is(err, errSuperseded), errors.Is(err, errUndeployed):
+	case pointless(err):
 		result.Outcome, result.Reason = runs.Superseded, err.Error()
 	case err != nil:
 		result.Outcome, result.Reason = runs.Failed, err.Error()
 	}
-	if err := run.Finish(result); err != nil {
-		log.Error("result not kept: the event may run again after a restart", "reason", err)
+	if err := h.writeResult(t, result); err != nil {
+		t.log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
+		h.unkept.add(func() error { return h.writeResult(t, result) })
 	}
+	if err := t.Remove(secretFiles...); err != nil {
+		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+	}
+	h.pruner.ended()
 	if h.Ended != nil {
-		h.Ended(run.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
+		h.Ended(t.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
 	}
 	took := result.Ended.Sub(started).Round(time.Millisecond).String()
 	switch result.Outcome {
 	case runs.Succeeded:
-		log.Info("event done", "took", took)
+		t.log.Info("event done", "took", took)
 	case runs.Superseded:
-		log.Info("event superseded", "reason", result.Reason)
+		t.log.Info("event superseded", "reason", result.Reason)
 	default:
-		log.Error("event failed", "took", took, "reason", result.Reason, "dir", run.Dir)
+		t.log.Error("event failed", "took", took, "reason", result.Reason, "dir", t.Dir)
 	}
 	return result
+}
+
+// writeResult ends the run on disk, and then its copy in the cluster.
+func (h *Handlers) writeResult(t *task, result runs.Result) error {
+	var clean *hub.Event
+	if event, changed := withoutSecrets(t.event); changed {
+		clean = &event
+	}
+	err := h.withSpace(func() error { return t.Finish(result, clean) })
+	if err == nil {
+		h.journal.Finished(h.journalLane(t.Lane), t.ID)
+	}
+	return err
 }
 
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
@@ -121,13 +134,12 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Deadline(), errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE"))
+	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Deadline(), errHangs)
 	defer cancel()
 
 	reason := &tail{}
 	result, err := exec.Run(ctx, exec.Command{
-		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact,
-		OnStart: func(pid int, startTime uint64) { t.RecordProcess(pid, startTime) },
+		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact, Hurry: h.hurry,
 		OnLine: func(line exec.Line) {
 			t.output.Line(line.Time, line.Stream, line.Text)
 			t.logLine(line)
@@ -137,12 +149,34 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	t.exitCode = result.ExitCode
 	exit := (*exec.ExitError)(nil)
 	if errors.As(err, &exit) && reason.text() != "" {
-		return fmt.Errorf("%s failed: %s", name, reason.text())
+		err = errors.New(reason.text())
 	}
 	if err != nil {
-		return fmt.Errorf("%s failed: %w", name, err)
+		return &scriptError{name, err}
 	}
 	return nil
+}
+
+var errHangs = errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE")
+
+// scriptError is a script that failed, with the end of what it wrote to stderr as the reason.
+type scriptError struct {
+	script string
+	reason error
+}
+
+func (e *scriptError) Error() string { return fmt.Sprintf("%s failed: %s", e.script, e.reason) }
+
+func (e *scriptError) Unwrap() error { return e.reason }
+
+// releaseScript is script for one that runs helm on a release. A helm that did not end well may have left it locked.
+func (h *Handlers) releaseScript(ctx context.Context, t *task, r release, name string, variables map[string]string) error {
+	started := time.Now()
+	err := h.script(ctx, t, name, variables)
+	if err != nil {
+		h.deaths.add(r.lane(), window{started, time.Now()})
+	}
+	return err
 }
 
 const announcement = "+ "

@@ -73,11 +73,11 @@ func printOrigins(to io.Writer, in merge.Input) error {
 // PrintToolVersions prints what the helm and kubectl on PATH say of themselves.
 func PrintToolVersions(to io.Writer, environ []string) error {
 	env := exec.AllowEnv(environ, exec.DefaultEnv...)
-	helm, helmErr := toolVersion(env, "helm", "version", "--template", "{{.Version}}")
+	helm, helmErr := toolVersion(context.Background(), env, "helm", "version", "--template", "{{.Version}}")
 	if helmErr == nil {
 		fmt.Fprintln(to, "helm", helm)
 	}
-	kubectl, kubectlErr := toolVersion(env, "kubectl", "version", "--client")
+	kubectl, kubectlErr := toolVersion(context.Background(), env, "kubectl", "version", "--client")
 	if kubectlErr == nil {
 		fmt.Fprintln(to, "kubectl", strings.TrimPrefix(kubectl, "Client Version: "))
 	}

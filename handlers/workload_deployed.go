@@ -9,11 +9,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
+	"octo-operator/journal"
 	"octo-operator/merge"
 	"octo-operator/scripts"
 )
@@ -30,20 +30,26 @@ func workloadPlace(settings config.Config, event hub.Event) (place, error) {
 	return p, err
 }
 
-// workloadDeployed deploys a workload and reports how it went: every deploy that was not superseded gets its report.
+// workloadDeployed deploys a workload.
 func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
-	if err = errors.Join(err, checkDeploy(w)); err == nil {
-		t.redact = exec.NewRedactor(h.secretsOf(w)...)
-		err = h.deploy(ctx, t, w)
-	} else {
-		err = fmt.Errorf("cannot deploy the workload: %w", err)
+	if err = errors.Join(err, checkDeploy(w)); err != nil {
+		return fmt.Errorf("cannot deploy the workload: %w", err)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	t.redact = exec.NewRedactor(h.secretsOf(w)...)
+	return h.deploy(ctx, t, w)
+}
+
+// deploymentStatus tells how a deploy went: every one that was not superseded gets its report.
+func deploymentStatus(event hub.Event, success bool, message string) *report {
+	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
+	status := hub.WorkloadDeploymentStatus{
+		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Success: success, StatusMessage: message,
 	}
-	h.reportDeployment(t, w.Workload, err)
-	return err
+	if w.Named() {
+		status.PoolName = w.PoolName
+	}
+	return newReport(methodDeploymentStatus, w, status)
 }
 
 // deploy makes everything the script needs, and runs it.
@@ -61,7 +67,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, found.labels)); err != nil {
 		return err
 	}
-	stale, err := h.staleRevision(ctx, release, found.labels)
+	stale, err := h.stale(ctx, release, found.labels)
 	if err != nil {
 		return err
 	}
@@ -77,23 +83,19 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if replicas.value != "" {
 		t.log.Info("replicas set", "replicas", replicas.value, "reason", replicas.why)
 	}
-	major, err := h.helmMajor()
+	major, err := h.helm.major(ctx)
 	if err != nil {
 		return err
 	}
 	stop := h.watchProgress(ctx, t, w, release)
-	started := time.Now()
-	err = h.script(ctx, t, scripts.WorkloadDeploy, map[string]string{
+	err = h.releaseScript(ctx, t, release, scripts.WorkloadDeploy, map[string]string{
 		"HELM": major, "TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"RELEASE": release.name, "NAMESPACE": release.namespace,
 		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		"STALE_REVISION": stale,
-		"REPLICAS":       replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+		"STALE_REVISION": stale.secret, "STALE_UNINSTALL": strconv.FormatBool(stale.uninstall),
+		"REPLICAS": replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})
-	if err != nil {
-		h.deaths.add(release.lane(), window{started, time.Now()})
-	}
 	return explain(err, stop())
 }
 
@@ -145,6 +147,8 @@ func checkDeploy(w hub.WorkloadDeployed) error {
 	switch {
 	case err != nil || repository.Host == "" || (repository.Scheme != "http" && repository.Scheme != "https" && repository.Scheme != "oci"):
 		return fmt.Errorf("repositoryUrl is not an http://, https:// or oci:// URL")
+	case w.RepositoryPassword == journal.LostPassword:
+		return errors.New("the password of the chart's repository was lost when the operator's pod was replaced: deploy again, and set OPERATOR__AUTHENTICATION__CLIENTSECRET, which seals it")
 	case repository.User != nil:
 		return fmt.Errorf("repositoryUrl holds credentials: they belong in repositoryUsername and repositoryPassword")
 	case !chartName.MatchString(w.ChartName):
@@ -207,15 +211,4 @@ func removeSecretValues(values any) (changed bool) {
 		}
 	}
 	return changed
-}
-
-func (h *Handlers) reportDeployment(t *task, w hub.Workload, err error) {
-	status := hub.WorkloadDeploymentStatus{
-		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID,
-		Success: err == nil, StatusMessage: h.message(t, err),
-	}
-	if w.Named() {
-		status.PoolName = w.PoolName
-	}
-	h.report(t, methodDeploymentStatus, w, status, status.Success)
 }

@@ -9,19 +9,22 @@ import (
 	"octo-operator/scripts"
 )
 
-// workloadUndeployed uninstalls a workload's release and removes its secret. The contract has no report for it; a failure
-// goes out as a deployment status, so that somebody learns why the workload is still there.
+// workloadUndeployed uninstalls a workload's release and removes its secret.
 func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	w, err := hub.Decode[hub.WorkloadUndeployed](t.event.Argument)
-	if err = errors.Join(err, w.Check()); err == nil {
-		err = h.undeploy(ctx, t, w.Workload)
-	} else {
-		err = fmt.Errorf("cannot undeploy the workload: %w", err)
+	if err = errors.Join(err, w.Check()); err != nil {
+		return fmt.Errorf("cannot undeploy the workload: %w", err)
 	}
-	if err != nil && ctx.Err() == nil {
-		h.reportDeployment(t, w.Workload, err)
+	return h.undeploy(ctx, t, w.Workload)
+}
+
+// undeploymentStatus is none for a success: the contract has no report of its own. A failure goes out as a deployment
+// status, so that somebody learns why the workload is still there.
+func undeploymentStatus(event hub.Event, success bool, message string) *report {
+	if success {
+		return nil
 	}
-	return err
+	return deploymentStatus(event, success, message)
 }
 
 func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error {
@@ -33,7 +36,7 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w, labels)); err != nil {
 		return err
 	}
-	return h.script(ctx, t, scripts.WorkloadUndeploy, map[string]string{
+	return h.releaseScript(ctx, t, release, scripts.WorkloadUndeploy, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"RELEASE": release.name, "NAMESPACE": release.namespace, "SECRET": release.secretName(),
 		"TIMEOUT": h.settings.Helm.Timeout.String(),

@@ -2,7 +2,6 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,28 +39,16 @@ type event struct {
 
 // Findings says what keeps a release's pods from becoming ready, one line each, in a stable order; nothing when nothing
 // is wrong, or not yet.
-func (k Kubectl) Findings(ctx context.Context, namespace, release string) ([]string, error) {
-	pods, err := list[pod](ctx, k, "pods", "--namespace", namespace, "--selector", "app.kubernetes.io/instance="+release)
+func (k *Kubectl) Findings(ctx context.Context, namespace, release string) ([]string, error) {
+	pods, err := list[pod](ctx, k, request{path: labelled(collection(core, namespace, "pods"), "app.kubernetes.io/instance="+release)})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot list the pods of release %s: %w", release, err)
 	}
-	events, err := list[event](ctx, k, "events", "--namespace", namespace, "--field-selector", "type=Warning")
+	events, err := list[event](ctx, k, request{path: collection(core, namespace, "events") + "?fieldSelector=type%3DWarning"})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot list the events in namespace %s: %w", namespace, err)
 	}
 	return findings(release, pods, events), nil
-}
-
-func list[T any](ctx context.Context, k Kubectl, args ...string) ([]T, error) {
-	text, err := k.get(ctx, append(args, "-o", "json")...)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list %s: %w", args[0], err)
-	}
-	var answer struct{ Items []T }
-	if err := json.Unmarshal(text, &answer); err != nil {
-		return nil, fmt.Errorf("cannot read kubectl's list of %s: %w", args[0], err)
-	}
-	return answer.Items, nil
 }
 
 // findings puts what pods say of themselves before the events about them: an event may be about what is over.

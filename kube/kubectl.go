@@ -1,137 +1,153 @@
-// Package kube reads from the cluster with kubectl, and writes the status of pools.
+// Package kube speaks with the API server of the cluster that kubectl finds: through one resident kubectl proxy, so that a
+// look-up costs no process.
 package kube
 
 import (
 	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
-	"strconv"
-	"strings"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"octo-operator/exec"
 )
 
-// Kubectl runs kubectl.
+// longestRequest bounds a request, and the wait for the first byte of a watch. The API server gives up after 34 s itself.
+const longestRequest = 30 * time.Second
+
+// Kubectl asks the API server with kubectl's credentials. It is safe for use by several goroutines.
 type Kubectl struct {
-	Env []string
-	Log *slog.Logger
+	log    *slog.Logger
+	proxy  *proxy
+	http   http.Client
+	outage atomic.Int64 // Unix nanoseconds; 0: never
 }
 
-func (k Kubectl) get(ctx context.Context, args ...string) ([]byte, error) {
-	return k.run(ctx, append([]string{"get"}, args...)...)
-}
-
-// run returns kubectl's stdout. Its stderr, warnings aside, is the error.
-func (k Kubectl) run(ctx context.Context, args ...string) ([]byte, error) {
-	k.Log.Debug("command", "cmd", exec.Quote(append([]string{"kubectl"}, args...)))
-	var out bytes.Buffer
-	var reason []string
-	_, err := exec.Run(ctx, exec.Command{
-		Path: "kubectl", Args: args, Env: k.Env,
-		OnLine: func(line exec.Line) {
-			if line.Stream == "stdout" {
-				out.WriteString(line.Text)
-				if !line.More { // else one line of more than a megabyte came in pieces
-					out.WriteByte('\n')
-				}
-			} else if !strings.HasPrefix(line.Text, "Warning:") {
-				reason = append(reason, line.Text)
-			}
+// NewKubectl prepares a kubectl proxy, which the first request starts. env is its environment, all of it; its socket lies in
+// dir, which exists and which nobody else may enter: who can connect has all that the operator may do.
+func NewKubectl(env []string, dir string, log *slog.Logger) *Kubectl {
+	p := newProxy(env, dir, log)
+	return &Kubectl{
+		log: log, proxy: p,
+		http: http.Client{
+			Transport:     &http.Transport{DialContext: p.dial, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: longestRequest},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	})
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && len(reason) > 0 {
-		return nil, errors.New(strings.Join(reason, "\n"))
 	}
-	return out.Bytes(), err
 }
 
-// ReleaseLabels returns the labels of a release's newest revision, Helm's own (name, owner, status, version) among them;
-// nil when there is no such release. It asks for the table form, which comes without the release's content: a megabyte
-// per revision otherwise.
-func (k Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (map[string]string, error) {
-	text, err := k.get(ctx, "secrets", "--namespace", namespace, "--selector", "owner=helm,name="+name,
-		"--show-labels", "--no-headers", "--ignore-not-found")
+// Close stops the proxy and returns when it is gone. Requests fail from then on.
+func (k *Kubectl) Close() {
+	k.proxy.close()
+	k.http.CloseIdleConnections()
+}
+
+// ApplyPatch is the type of a server-side apply.
+const ApplyPatch = "application/apply-patch+yaml"
+
+// Patch is the body of a PATCH, which has more than one type.
+type Patch struct {
+	Type   string // a media type, such as ApplyPatch
+	Object any
+}
+
+// Do sends one request. path begins with a slash and has the query with it. body is nil, JSON as it is ([]byte or
+// json.RawMessage), a Patch, or what becomes JSON; the answer goes into into, unless that is nil. The request ends after
+// 30 s, or with ctx.
+//
+// The error is ErrUnreachable when the same request may work later, a *StatusError for any other answer that is no success.
+func (k *Kubectl) Do(ctx context.Context, method, path string, body, into any) error {
+	return k.do(ctx, request{method: method, path: path, body: body}, into)
+}
+
+// Ready is nil when the API server says that it can work.
+func (k *Kubectl) Ready(ctx context.Context) error {
+	return k.Do(ctx, http.MethodGet, "/readyz", nil, nil)
+}
+
+// request is one to the API server.
+type request struct {
+	method, path string
+	accept       string // "": JSON
+	body         any
+}
+
+func (k *Kubectl) do(ctx context.Context, r request, into any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestRequest, errNoAnswer)
+	defer cancel()
+	answer, err := k.send(ctx, r)
 	if err != nil {
-		return nil, fmt.Errorf("cannot look up release %s: %w", name, err)
+		return err
 	}
-	return newestRevisions(string(text))[name], nil
-}
-
-// newestRevisions reads the table of Helm's secrets: the labels are its last column.
-func newestRevisions(table string) map[string]map[string]string {
-	newest := map[string]map[string]string{}
-	for line := range strings.Lines(table) {
-		columns := strings.Fields(line)
-		if len(columns) == 0 || !strings.Contains(columns[len(columns)-1], "=") {
-			continue
-		}
-		labels := map[string]string{}
-		for _, pair := range strings.Split(columns[len(columns)-1], ",") {
-			key, value, _ := strings.Cut(pair, "=")
-			labels[key] = value
-		}
-		if known := newest[labels["name"]]; known == nil || revision(labels) > revision(known) {
-			newest[labels["name"]] = labels
-		}
-	}
-	return newest
-}
-
-// Replicas returns the replica count of each Deployment of a release.
-func (k Kubectl) Replicas(ctx context.Context, namespace, release string) ([]int, error) {
-	text, err := k.get(ctx, "deployments", "--namespace", namespace, "--selector", "app.kubernetes.io/instance="+release,
-		"--output", "jsonpath={range .items[*]}{.spec.replicas}{'\\n'}{end}")
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return nil, fmt.Errorf("cannot look up the Deployments of release %s: %w", release, err)
+		return k.failed(ctx, err)
 	}
-	var counts []int
-	for _, word := range strings.Fields(string(text)) {
-		count, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read kubectl's replica counts of release %s: %w", release, err)
-		}
-		counts = append(counts, count)
+	if into == nil {
+		return nil
 	}
-	return counts, nil
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("cannot read the API server's answer to %s %s: %w", r.method, r.path, err)
+	}
+	return nil
 }
 
-// Created is when an object was made.
-func (k Kubectl) Created(ctx context.Context, namespace, kind, name string) (time.Time, error) {
-	text, err := k.get(ctx, kind, name, "--namespace", namespace, "--output", "jsonpath={.metadata.creationTimestamp}")
+// send returns the answer if it is a success. Its body is the caller's to close.
+func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
+	body, contentType, err := encode(r.body)
 	if err != nil {
-		return time.Time{}, err
+		return nil, fmt.Errorf("cannot send %s %s: %w", r.method, r.path, err)
 	}
-	return time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
-}
-
-// Releases returns the labels of the newest revision of each release in a namespace that has the label, by release.
-func (k Kubectl) Releases(ctx context.Context, namespace, label string) (map[string]map[string]string, error) {
-	text, err := k.get(ctx, "secrets", "--namespace", namespace, "--selector", "owner=helm,"+label,
-		"--show-labels", "--no-headers", "--ignore-not-found")
+	// The proxy answers to this host alone: a page in a browser cannot pretend to be it.
+	req, err := http.NewRequestWithContext(ctx, r.method, "http://localhost"+r.path, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the releases in namespace %s: %w", namespace, err)
+		return nil, fmt.Errorf("cannot send %s %s: %w", r.method, r.path, err)
 	}
-	return newestRevisions(string(text)), nil
-}
-
-func revision(labels map[string]string) (n int) {
-	_, _ = fmt.Sscan(labels["version"], &n)
-	return n
-}
-
-// SecretNames are the names of the secrets in a namespace that have a label.
-func (k Kubectl) SecretNames(ctx context.Context, namespace, label string) (map[string]bool, error) {
-	text, err := k.get(ctx, "secrets", "--namespace", namespace, "--selector", label, "--no-headers", "--ignore-not-found")
+	req.Header.Set("Accept", "application/json")
+	if r.accept != "" {
+		req.Header.Set("Accept", r.accept)
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	k.announce(r)
+	answer, err := k.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the secrets in namespace %s: %w", namespace, err)
+		return nil, k.failed(ctx, err)
 	}
-	names := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		name, _, _ := strings.Cut(line, " ")
-		names[name] = true
+	if answer.StatusCode/100 == 2 {
+		return answer, nil
 	}
-	return names, nil
+	defer answer.Body.Close()
+	return nil, k.refused(answer)
+}
+
+// announce logs what can be pasted into a shell: for a look-up that is kubectl's own way to send it.
+func (k *Kubectl) announce(r request) {
+	if r.method == http.MethodGet {
+		k.log.Debug("command", "cmd", exec.Quote([]string{"kubectl", "get", "--raw", r.path}))
+		return
+	}
+	k.log.Debug("request", "method", r.method, "path", r.path)
+}
+
+func encode(body any) (text []byte, contentType string, err error) {
+	contentType = "application/json"
+	if patch, ok := body.(Patch); ok {
+		body, contentType = patch.Object, patch.Type
+	}
+	switch b := body.(type) {
+	case nil:
+		return nil, "", nil
+	case []byte:
+		return b, contentType, nil
+	default: // a json.RawMessage stays as it is
+		text, err = json.Marshal(b)
+		return text, contentType, err
+	}
 }

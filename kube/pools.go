@@ -1,20 +1,12 @@
 package kube
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"slices"
+	"net/http"
+	"net/url"
 	"strings"
-	"time"
-
-	"github.com/cenkalti/backoff/v5"
-
-	"octo-operator/exec"
 )
 
 // PoolKind is one of the two custom resources that stand for a pool.
@@ -30,6 +22,12 @@ var (
 	DeploymentSite    = PoolKind{"deploymentsites.octo-mesh.meshmakers.io", "DeploymentSite", "octo-mesh.meshmakers.io/v1"}
 )
 
+// path is that of the kind's resources in a namespace (empty: all).
+func (kind PoolKind) path(namespace string) string {
+	plural, _, _ := strings.Cut(kind.Resource, ".")
+	return collection("/apis/"+kind.APIVersion, namespace, plural)
+}
+
 // Pool is a pool's custom resource.
 type Pool struct {
 	PoolKind
@@ -38,7 +36,7 @@ type Pool struct {
 	Status                                           string // communicationStatus
 }
 
-// resource is how kubectl prints a Pool.
+// resource is a Pool as the API server has it.
 type resource struct {
 	Metadata struct{ Namespace, Name string }
 	Spec     struct{ TenantID, PoolName, PoolRtID, DeploymentSiteRtID string }
@@ -53,161 +51,33 @@ func (r resource) pool(kind PoolKind) Pool {
 	}
 }
 
-// PoolChanges is told what a watch finds.
-type PoolChanges struct {
-	All     func(PoolKind, []Pool) // everything there is, at the start and now and then
-	Changed func(Pool)             // new or changed
-	Deleted func(Pool)
-}
+// maxFailures bounds what is told: hundreds of pools may fail for the same reason.
+const maxFailures = 5
 
-const (
-	// A watch that is older than this ends, and is started anew with a fresh list: whatever was missed is then made good.
-	// kubectl is told, and not stopped from here: so it also ends when the operator was killed and cannot stop it.
-	longestWatch = 10 * time.Minute
-	// An upgrade of the operator's chart may bring the resource, or the permission, any time.
-	noAccessWait = time.Minute
-)
-
-// WatchPools watches one kind of pools in a namespace (empty: all) until ctx ends: a list, then a watch, and again when
-// the watch ends.
-func (k Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) {
-	waits := backoff.NewExponentialBackOff()
-	waits.MaxInterval = 30 * time.Second
-	toldForbidden := false
-	for ctx.Err() == nil {
-		wait := time.Duration(0)
-		err := k.listAndWatch(ctx, kind, namespace, changes, waits.Reset)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case says(err, "doesn't have a resource type"):
-			k.Log.Debug("pools not watched: the cluster does not know the resource", "resource", kind.Resource)
-			wait = noAccessWait
-		case says(err, "forbidden"):
-			if !toldForbidden { // a role made for one kind of pool stays so until somebody changes it
-				k.Log.Warn("pools not watched: the operator's role does not allow it", "resource", kind.Resource, "reason", err)
-			}
-			toldForbidden, wait = true, noAccessWait
-		case err != nil:
-			wait = min(waits.NextBackOff(), waits.MaxInterval)
-			k.Log.Warn("pools not watched", "resource", kind.Resource, "reason", err, "retry_in", wait.Round(time.Millisecond).String())
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-		}
-	}
-}
-
-func says(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
-
-func (k Kubectl) listAndWatch(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges, listed func()) error {
-	items, err := list[resource](ctx, k, kind.Resource, inNamespace(namespace))
-	if err != nil {
-		return err
-	}
-	listed()
-	pools := make([]Pool, len(items))
-	for i, item := range items {
-		pools[i] = item.pool(kind)
-	}
-	changes.All(kind, pools)
-	started := time.Now()
-	err = k.watch(ctx, kind, namespace, changes)
-	if time.Since(started) >= longestWatch {
-		return nil // time for a fresh list
-	}
-	return err
-}
-
-func inNamespace(namespace string) string {
-	if namespace == "" {
-		return "--all-namespaces"
-	}
-	return "--namespace=" + namespace
-}
-
-// watch runs kubectl until it ends: the API server ends watches now and then.
-func (k Kubectl) watch(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) error {
-	args := []string{"get", kind.Resource, inNamespace(namespace), "--watch", "--output-watch-events", "--output", "json",
-		"--request-timeout", longestWatch.String()}
-	k.Log.Debug("command", "cmd", exec.Quote(append([]string{"kubectl"}, args...)))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	read, write := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		err := decodeWatch(read, kind, changes)
-		_ = read.CloseWithError(err) // what kubectl still writes must not wait for a reader
-		cancel()
-		done <- err
-	}()
-	var reason []string
-	_, err := exec.Run(ctx, exec.Command{
-		// This one lives long: little memory counts, not speed (the last of a variable counts).
-		Path: "kubectl", Args: args, Env: append(slices.Clone(k.Env), "GOGC=20"),
-		OnLine: func(line exec.Line) {
-			if line.Stream == "stdout" {
-				_, _ = io.WriteString(write, line.Text+"\n")
-			} else {
-				reason = append(reason, line.Text)
-			}
-		},
-	})
-	_ = write.Close()
-	decodeErr := <-done
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && len(reason) > 0 {
-		return fmt.Errorf("cannot watch %s: %s", kind.Resource, strings.Join(reason, "\n"))
-	}
-	return errors.Join(err, decodeErr)
-}
-
-// decodeWatch reads the objects that kubectl prints, one after the other.
-func decodeWatch(from io.Reader, kind PoolKind, changes PoolChanges) error {
-	decoder := json.NewDecoder(from)
-	for {
-		var event struct {
-			Type   string
-			Object resource
-		}
-		err := decoder.Decode(&event)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("cannot read kubectl's watch of %s: %w", kind.Resource, err)
-		}
-		switch event.Type {
-		case "ADDED", "MODIFIED":
-			changes.Changed(event.Object.pool(kind))
-		case "DELETED":
-			changes.Deleted(event.Object.pool(kind))
-		}
-	}
-}
-
-// WritePoolStatus writes communicationStatus of the pools with one command, however many there are. file is where the
-// objects may lie meanwhile.
-func (k Kubectl) WritePoolStatus(ctx context.Context, fieldManager, file string, pools []Pool) error {
-	var objects bytes.Buffer
+// WritePoolStatus writes communicationStatus of the pools, each by itself: one that cannot be written stops no other, and one
+// that is gone needs none. It ends early when the API server is away.
+func (k *Kubectl) WritePoolStatus(ctx context.Context, fieldManager string, pools []Pool) error {
+	var failures []error
 	for _, p := range pools {
-		text, err := json.Marshal(map[string]any{
-			"apiVersion": p.APIVersion, "kind": p.Kind,
-			"metadata": map[string]string{"name": p.Name, "namespace": p.Namespace},
-			"status":   map[string]string{"communicationStatus": p.Status},
-		})
-		if err != nil {
-			return err
+		err := k.applyStatus(ctx, fieldManager, p)
+		if err != nil && !NotFound(err) {
+			failures = append(failures, fmt.Errorf("cannot write the status of pool %s in namespace %s: %w", p.Name, p.Namespace, err))
 		}
-		objects.WriteString("---\n")
-		objects.Write(append(text, '\n'))
+		if errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+			break
+		}
 	}
-	if err := os.WriteFile(file, objects.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("cannot write the status of pools: %w", err)
+	if more := len(failures) - maxFailures; more > 0 {
+		failures = append(failures[:maxFailures], fmt.Errorf("and %d more", more))
 	}
-	_, err := k.run(ctx, "apply", "--server-side", "--force-conflicts", "--subresource", "status", "--field-manager", fieldManager, "--filename", file)
-	if err != nil {
-		return fmt.Errorf("cannot write the status of pools: %w", err)
-	}
-	return nil
+	return errors.Join(failures...)
+}
+
+func (k *Kubectl) applyStatus(ctx context.Context, fieldManager string, p Pool) error {
+	path := p.path(p.Namespace) + "/" + url.PathEscape(p.Name) + "/status?" + url.Values{"fieldManager": {fieldManager}, "force": {"true"}}.Encode()
+	return k.Do(ctx, http.MethodPatch, path, Patch{ApplyPatch, map[string]any{
+		"apiVersion": p.APIVersion, "kind": p.Kind,
+		"metadata": map[string]string{"name": p.Name, "namespace": p.Namespace},
+		"status":   map[string]string{"communicationStatus": p.Status},
+	}}, nil)
 }

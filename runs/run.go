@@ -54,18 +54,6 @@ func (r *Run) Event() (hub.Event, error) {
 	return event, nil
 }
 
-// ReplaceEvent overwrites what came in: the same without its secrets.
-func (r *Run) ReplaceEvent(event hub.Event) error {
-	text, err := json.Marshal(event)
-	if err == nil {
-		err = writeSynced(r.Path(eventFile), text)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot take the secrets out of run %s: %w", r.ID, err)
-	}
-	return nil
-}
-
 // Created is when the event came, as the run's name says.
 func (r *Run) Created() time.Time {
 	created, _ := time.Parse(idTime, r.ID[:min(len(r.ID), len(idTime))])
@@ -100,17 +88,42 @@ func (r *Run) Remove(names ...string) error {
 	return errors.Join(errs...)
 }
 
-// Finish writes the result. After it the run is never started again.
-func (r *Run) Finish(result Result) error {
+// Finish writes the result. After it the run is never started again. clean, if not nil, takes the place of the event: the
+// same without its secrets. Not before there is a result: a crash in between would leave an unfinished event behind that
+// has lost what it needs.
+func (r *Run) Finish(result Result, clean *hub.Event) error {
 	result.Seconds = result.Ended.Sub(result.Started).Seconds()
 	text, err := json.MarshalIndent(result, "", "  ")
+	if err == nil && clean != nil {
+		err = r.writeClean(*clean)
+	}
 	if err == nil {
 		err = writeSynced(r.Path(resultFile), append(text, '\n'))
+	}
+	if err == nil {
+		err = r.clean()
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the result of run %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+func (r *Run) writeClean(event hub.Event) error {
+	text, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.Path(cleanFile), text, 0o600)
+}
+
+// clean lets the event without secrets, if there is one, take the place of the other.
+func (r *Run) clean() error {
+	err := os.Rename(r.Path(cleanFile), r.Path(eventFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Result reads how the run ended; fs.ErrNotExist when it has not.
@@ -127,32 +140,6 @@ func (r *Run) Result() (Result, error) {
 		return result, fmt.Errorf("cannot read the result of run %s: %w", r.ID, err)
 	}
 	return result, nil
-}
-
-// process identifies the process group of a script. Process ids are used again, start times are not.
-type process struct {
-	PID   int    `json:"pid"`
-	Start uint64 `json:"start"` // field 22 of /proc/PID/stat
-}
-
-const processFile = "process.json"
-
-// RecordProcess writes down which process group works for the run, for a later life of the operator. Without it that life
-// cannot stop what this one leaves behind when it is killed; the run itself is not harmed.
-func (r *Run) RecordProcess(pid int, start uint64) {
-	if text, err := json.Marshal(process{pid, start}); err == nil {
-		_ = os.WriteFile(r.Path(processFile), text, 0o600)
-	}
-}
-
-// Process returns what RecordProcess last wrote; ok is false when there is nothing.
-func (r *Run) Process() (pid int, start uint64, ok bool) {
-	var p process
-	text, err := os.ReadFile(r.Path(processFile))
-	if err != nil || json.Unmarshal(text, &p) != nil {
-		return 0, 0, false
-	}
-	return p.PID, p.Start, true
 }
 
 // Output is the run's output.log: every line with its time and stream.

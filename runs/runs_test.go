@@ -44,7 +44,7 @@ func create(t *testing.T, s *Store) *Run {
 
 func finish(t *testing.T, run *Run, outcome Outcome, ended time.Time) {
 	t.Helper()
-	must(t, run.Finish(Result{Outcome: outcome, Started: ended.Add(-1500 * time.Millisecond), Ended: ended}))
+	must(t, run.Finish(Result{Outcome: outcome, Started: ended.Add(-1500 * time.Millisecond), Ended: ended}, nil))
 }
 
 func ids(runs []*Run) (ids []string) {
@@ -183,16 +183,16 @@ func TestFinishIsWholeOrNotThere(t *testing.T) {
 	// A write that cannot be completed leaves the run unfinished.
 	unwritable := create(t, s)
 	must(t, os.Mkdir(unwritable.Path(resultFile+".new"), 0o700))
-	if err := unwritable.Finish(Result{}); err == nil || !strings.Contains(err.Error(), "cannot write the result of run "+unwritable.ID) {
+	if err := unwritable.Finish(Result{}, nil); err == nil || !strings.Contains(err.Error(), "cannot write the result of run "+unwritable.ID) {
 		t.Errorf("got %v", err)
 	}
 	wantIDs(t, s.Unfinished, unwritable)
 }
 
-func TestReplaceEventOverwritesTheOldOne(t *testing.T) {
+func TestAFinishedRunHasLostItsSecretsAndNothingElse(t *testing.T) {
 	run := create(t, open(t, t.TempDir()))
 	clean := hub.Event{Callback: deployed.Callback, Argument: []byte(`{"tenantId":"removed"}`)}
-	must(t, run.ReplaceEvent(clean))
+	must(t, run.Finish(Result{Outcome: Succeeded}, &clean))
 	event, err := run.Event()
 	must(t, err)
 	if diff := cmp.Diff(clean, event); diff != "" {
@@ -200,9 +200,73 @@ func TestReplaceEventOverwritesTheOldOne(t *testing.T) {
 	}
 	entries, err := os.ReadDir(run.Dir)
 	must(t, err)
-	if len(entries) != 1 {
+	if len(entries) != 2 {
 		t.Errorf("left behind: %v", entries)
 	}
+}
+
+func TestTidyEndsWhatAKilledLifeWasInTheMiddleOf(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	clean := []byte(`{"callback":"WorkloadDeployed","argument":"clean"}`)
+	// Killed before there was a result: the event keeps what it needs to be run again.
+	unfinished := create(t, s)
+	must(t, unfinished.Write(cleanFile, clean))
+	must(t, unfinished.Write("secret.yaml", nil))
+	// Killed just after.
+	finished := create(t, s)
+	must(t, finished.Finish(Result{Outcome: Succeeded}, nil))
+	must(t, finished.Write(cleanFile, clean))
+	must(t, finished.Write("secret.yaml", nil))
+	must(t, os.Mkdir(filepath.Join(dir, "runs", unfinishedName+"1"), 0o700))
+
+	must(t, s.Tidy("secret.yaml"))
+	for _, test := range []struct {
+		run       *Run
+		want      string
+		hasSecret bool
+	}{{unfinished, string(deployed.Argument), true}, {finished, `"clean"`, false}} {
+		event, err := test.run.Event()
+		must(t, err)
+		_, err = os.Stat(test.run.Path("secret.yaml"))
+		if string(event.Argument) != test.want || (err == nil) != test.hasSecret {
+			t.Errorf("got %s and secret.yaml %v, want %s and %v", event.Argument, err == nil, test.want, test.hasSecret)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "runs", ".*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestARestoredRunKeepsItsIDAndIsNotWrittenTwice(t *testing.T) {
+	s := open(t, t.TempDir())
+	id := create(t, open(t, t.TempDir())).ID
+	run, err := s.Restore(id, deployed, "octo/acme-demo")
+	must(t, err)
+	finish(t, run, Succeeded, time.Now())
+	again, err := s.Restore(id, deployed, "octo/acme-demo")
+	must(t, err)
+	if _, err := again.Result(); err != nil || again.ID != id {
+		t.Errorf("got %+v, %v", again, err)
+	}
+	for _, bad := range []string{"", "../x", id + "/..", "20261123T121121.907773Z", ".new-1"} {
+		if _, err := s.Restore(bad, deployed, "octo/acme-demo"); err == nil {
+			t.Errorf("%q was taken for a run's id", bad)
+		}
+	}
+}
+
+func TestOneStateDirectoryHasOneOperator(t *testing.T) {
+	dir := t.TempDir()
+	release, err := Lock(dir)
+	must(t, err)
+	if _, err := Lock(dir); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v", err)
+	}
+	must(t, release())
+	release, err = Lock(dir)
+	must(t, err)
+	must(t, release())
 }
 
 func TestOnlyTheOwnerCanRead(t *testing.T) {

@@ -30,6 +30,7 @@ type Store struct {
 
 const (
 	eventFile  = "event.json"
+	cleanFile  = "event.clean.json" // becomes eventFile once there is a result
 	resultFile = "result.json"
 	// unfinishedName marks a directory that is being made. A crash leaves it behind: the event in it was not accepted.
 	unfinishedName = ".new-"
@@ -43,11 +44,21 @@ func Open(stateDir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
 	}
-	probe, err := os.MkdirTemp(dir, unfinishedName)
-	if err != nil {
-		return nil, fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
+	s := &Store{dir: dir}
+	return s, s.Check()
+}
+
+// Check tells whether an event could be kept now.
+func (s *Store) Check() error {
+	probe, err := os.MkdirTemp(s.dir, unfinishedName)
+	if err == nil {
+		// A full disk still takes an empty file.
+		err = errors.Join(os.WriteFile(filepath.Join(probe, eventFile), make([]byte, 4096), 0o600), os.RemoveAll(probe))
 	}
-	return &Store{dir: dir}, os.Remove(probe)
+	if err != nil {
+		return fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
+	}
+	return nil
 }
 
 // Dir is the folder of all runs.
@@ -55,7 +66,24 @@ func (s *Store) Dir() string { return s.dir }
 
 // Create writes an event to disk, durably, as a new run of a lane. When it returns, the event survives a crash.
 func (s *Store) Create(event hub.Event, lane string) (*Run, error) {
-	id := s.newID(event.Callback, lane)
+	return s.write(s.newID(event.Callback, lane), event, lane)
+}
+
+var validID = regexp.MustCompile(`^\d{8}T\d{6}\.\d{6}Z-[a-z0-9-]+$`)
+
+// Restore is Create for a run that an operator with another disk has accepted. One that is here already stays as it is.
+func (s *Store) Restore(id string, event hub.Event, lane string) (*Run, error) {
+	if !validID.MatchString(id) {
+		return nil, fmt.Errorf("cannot restore run %q: that is no run's id", id)
+	}
+	run := &Run{ID: id, Dir: filepath.Join(s.dir, id), Lane: lane, Callback: event.Callback}
+	if _, err := os.Stat(run.Path(eventFile)); err == nil {
+		return run, nil
+	}
+	return s.write(id, event, lane)
+}
+
+func (s *Store) write(id string, event hub.Event, lane string) (*Run, error) {
 	fail := func(err error) (*Run, error) { return nil, fmt.Errorf("cannot create run %s: %w", id, err) }
 
 	half, err := os.MkdirTemp(s.dir, unfinishedName)
@@ -128,6 +156,19 @@ func (s *Store) Unfinished() ([]*Run, error) {
 	return unfinished, err
 }
 
+// Tidy ends what a killed life was in the middle of: half-made directories go (they are no accepted events), and so do the
+// secrets of runs that have ended. secretFiles are those of a run besides its event. Only for a store that nobody else uses.
+func (s *Store) Tidy(secretFiles ...string) error {
+	all, err := s.List()
+	errs := []error{err, s.removeHalfMade(0)}
+	for _, run := range all {
+		if _, err := os.Stat(run.Path(resultFile)); err == nil {
+			errs = append(errs, run.clean(), run.Remove(secretFiles...))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Prune removes finished runs, but keeps the newest keep of them, every failure that is younger than failures, and those
 // that pending says are still needed.
 // Half-made directories that are older than an hour go too.
@@ -148,15 +189,15 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 		}
 		errs = append(errs, os.RemoveAll(all[i].Dir))
 	}
-	errs = append(errs, s.removeHalfMade())
+	errs = append(errs, s.removeHalfMade(time.Hour))
 	return errors.Join(errs...)
 }
 
-func (s *Store) removeHalfMade() error {
+func (s *Store) removeHalfMade(olderThan time.Duration) error {
 	halfMade, _ := filepath.Glob(filepath.Join(s.dir, unfinishedName+"*"))
 	var errs []error
 	for _, dir := range halfMade {
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Hour {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) >= olderThan {
 			errs = append(errs, os.RemoveAll(dir))
 		}
 	}

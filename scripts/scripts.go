@@ -110,6 +110,20 @@ func (s Set) Path(name string) string {
 	return filepath.Join(s.defaults, name)
 }
 
+// Check tells which scripts could not be run.
+func (s Set) Check() error {
+	var errs []error
+	for _, name := range names {
+		path := s.Path(name)
+		if info, err := os.Stat(path); err != nil {
+			errs = append(errs, fmt.Errorf("cannot run script %s: %w", name, err))
+		} else if info.Mode()&0o111 == 0 {
+			errs = append(errs, fmt.Errorf("cannot run script %s: it may not be executed: chmod +x %s", name, path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Library is the file that scripts source for helpers.
 func (s Set) Library() string { return filepath.Join(s.defaults, "lib.sh") }
 

@@ -1,0 +1,108 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"octo-operator/config"
+	"octo-operator/exec"
+	"octo-operator/runs"
+)
+
+// Open prepares the state directory for a daemon, whose own it becomes, and stops what an earlier life has left running.
+func Open(settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
+	// Whatever the daemon starts has this in its environment, so that its next life finds it, however this one ends.
+	mark := "OCTO_DAEMON=" + settings.StateDir
+	h, err := prepare(context.Background(), settings, environ, controller, log, mark)
+	if err != nil {
+		return nil, err
+	}
+	if h.unlock, err = runs.Lock(settings.StateDir); err != nil {
+		return nil, err
+	}
+	if err := exec.KillMarked(mark, orphanGrace); err != nil {
+		log.Warn("processes of the earlier life not stopped", "reason", err)
+	}
+	if err := h.runs.Tidy(secretFiles...); err != nil {
+		log.Warn("what the earlier life left is not tidied up", "reason", err)
+	}
+	return h, h.openJournal()
+}
+
+// orphanGrace is what the helm of a killed life gets to end by itself. It is short: the event is run again anyway, and waits.
+const orphanGrace = 3 * time.Second
+
+// Resume queues what an earlier life of the operator has accepted and not finished, in the order it came, and reports
+// what it could not deliver.
+func (h *Handlers) Resume() error {
+	if err := h.resumeReports(); err != nil {
+		return err
+	}
+	unfinished, err := h.runs.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, run := range unfinished {
+		c, where, known := h.known(run)
+		if !known {
+			continue
+		}
+		h.deaths.add(where.lane, window{run.Created(), time.Now()})
+		h.journal.Add(h.journalLane(where.lane), run)
+		h.enqueue(c, run, where, nil)
+	}
+	return nil
+}
+
+// known finds the lane of a run of an earlier life.
+func (h *Handlers) known(run *runs.Run) (callback, place, bool) {
+	event, err := run.Event()
+	if err != nil {
+		h.log.Error("run not resumed", "run", run.ID, "reason", err)
+		return callback{}, place{}, false
+	}
+	c, known := callbacks[event.Callback]
+	where := h.placeOf(c, event)
+	run.Callback, run.Lane = event.Callback, where.lane
+	return c, where, known
+}
+
+// Wait returns when nothing is queued or running.
+func (h *Handlers) Wait() {
+	h.lanes.wait()
+	h.kubectl.Close()
+}
+
+// Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, and long work is stopped so
+// that the next life resumes it.
+func (h *Handlers) Shutdown(grace time.Duration) {
+	h.lanes.close()
+	soft := time.AfterFunc(grace/2, h.stopWork)
+	hard := time.AfterFunc(grace*8/10, h.Hurry)
+	h.lanes.wait()
+	soft.Stop()
+	hard.Stop()
+	h.stopWork()
+}
+
+// Hurry kills what does not stop by itself, at once.
+func (h *Handlers) Hurry() {
+	h.hurrying.Do(func() { close(h.hurry) })
+}
+
+// Abort kills whatever runs.
+func (h *Handlers) Abort() {
+	h.Hurry()
+	h.stopWork()
+}
+
+// Close gives up what the daemon holds. To be called when nothing works any more.
+func (h *Handlers) Close() error {
+	h.kubectl.Close()
+	if err := h.unlock(); err != nil {
+		return fmt.Errorf("cannot give up the state directory: %w", err)
+	}
+	return nil
+}

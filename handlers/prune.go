@@ -1,0 +1,92 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	pruneInterval = time.Minute
+	// pruneAfter bounds what a flood leaves on disk between two looks at the clock: so many events of 100 KB are 25 MB.
+	pruneAfter = 256
+)
+
+// pruner tells when it is time to remove old runs.
+type pruner struct {
+	count atomic.Int64
+	due   chan struct{}
+}
+
+func (p *pruner) ended() {
+	if p.count.Add(1)%pruneAfter == 0 {
+		select {
+		case p.due <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Prune removes old runs now and then, until ctx ends.
+func (h *Handlers) Prune(ctx context.Context) {
+	for {
+		h.unkept.retry()
+		if err := h.runs.Prune(h.settings.KeepRuns, time.Duration(h.settings.KeepFailedRuns), reportPending); err != nil {
+			h.log.Warn("old runs not removed", "reason", err)
+		}
+		h.charts.prune(unusedChart)
+		select {
+		case <-time.After(pruneInterval):
+		case <-h.pruner.due:
+		case <-ctx.Done():
+			h.unkept.retry()
+			return
+		}
+	}
+}
+
+// withSpace writes, and if the disk is full, makes room and writes again.
+func (h *Handlers) withSpace(write func() error) error {
+	err := write()
+	if errors.Is(err, syscall.ENOSPC) {
+		h.freeDisk()
+		err = write()
+	}
+	return err
+}
+
+// freeDisk removes whatever is only kept for a person to look at: taking in events is worth more.
+func (h *Handlers) freeDisk() {
+	h.log.Warn("the disk is full: all finished runs and charts are removed", "dir", h.runs.Dir())
+	if err := h.runs.Prune(0, 0, reportPending); err != nil {
+		h.log.Warn("old runs not removed", "reason", err)
+	}
+	h.charts.prune(0)
+}
+
+// unkept are writes that failed and must not be forgotten.
+type unkept struct {
+	mu     sync.Mutex
+	writes []func() error
+}
+
+func (u *unkept) add(write func() error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.writes = append(u.writes, write)
+}
+
+func (u *unkept) retry() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var failed []func() error
+	for _, write := range u.writes {
+		if write() != nil {
+			failed = append(failed, write)
+		}
+	}
+	u.writes = failed
+}

@@ -1,0 +1,48 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	osexec "os/exec"
+	"time"
+)
+
+// Ready says everything that keeps the operator from doing its work now.
+func (h *Handlers) Ready() error {
+	var errs []error
+	for _, tool := range []string{"helm", "kubectl"} {
+		if _, err := osexec.LookPath(tool); err != nil {
+			errs = append(errs, fmt.Errorf("cannot run %s: it is not on PATH", tool))
+		}
+	}
+	errs = append(errs, h.runs.Check(), h.scripts.Check())
+	if reason := h.cluster.Load(); reason != nil {
+		errs = append(errs, *reason)
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	clusterInterval = 10 * time.Second
+	// clusterTimeout is shorter than a probe's interval: an API server that takes longer is of no use.
+	clusterTimeout = 5 * time.Second
+)
+
+// WatchCluster looks now and then whether the API server answers, until ctx ends. Not when the probe comes: that has a second.
+func (h *Handlers) WatchCluster(ctx context.Context) {
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, clusterTimeout)
+		err := h.kubectl.Ready(asking)
+		cancel()
+		if err != nil {
+			h.cluster.Store(&err)
+		} else {
+			h.cluster.Store(nil)
+		}
+		select {
+		case <-time.After(clusterInterval):
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"octo-operator/kube"
+)
+
+const (
+	// beatInterval is how often an operator says that it is alive, and looks for what others have left.
+	beatInterval = 3 * time.Second
+	// leaseDuration without a beat, and an operator counts as dead. It is measured with the clock of the one who looks, and
+	// only while the API server answers: clocks differ, and after an outage everybody's last beat is old.
+	leaseDuration = 15 * time.Second
+	// abandonedLease is when a Lease goes whose operator has left nothing that would make somebody look at it.
+	abandonedLease = 24 * time.Hour
+	leaseAPI       = "/apis/coordination.k8s.io/v1/namespaces/"
+)
+
+type lease struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Metadata   metadata  `json:"metadata"`
+	Spec       leaseSpec `json:"spec"`
+}
+
+type leaseSpec struct {
+	HolderIdentity       string `json:"holderIdentity"`
+	LeaseDurationSeconds int    `json:"leaseDurationSeconds"`
+	RenewTime            string `json:"renewTime"`
+}
+
+// Identity is the name of the operator that lives in a state directory. It outlives the process.
+func Identity(stateDir string) (string, error) {
+	file := filepath.Join(stateDir, "identity")
+	text, err := os.ReadFile(file)
+	if err == nil && validIdentity.Match(text) {
+		return string(text), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("cannot read the operator's identity: %w", err)
+	}
+	random := make([]byte, 6)
+	_, _ = rand.Read(random) // never fails
+	identity := hex.EncodeToString(random)
+	if err := os.WriteFile(file, []byte(identity), 0o600); err != nil {
+		return "", fmt.Errorf("cannot keep the operator's identity: %w", err)
+	}
+	return identity, nil
+}
+
+var validIdentity = regexp.MustCompile(`^[0-9a-f]{12}$`)
+
+func leaseName(identity string) string { return "octo-operator-" + identity }
+
+func (j *Journal) leasePath(identity string) string {
+	path := leaseAPI + j.o.LeaseIn + "/leases"
+	if identity != "" {
+		path += "/" + leaseName(identity)
+	}
+	return path
+}
+
+// Run says every few seconds that this operator is alive, looks for what others have left, and copies changes to the cluster,
+// until ctx ends; then it copies what is still to be copied, gives the Lease up and returns.
+func (j *Journal) Run(ctx context.Context) {
+	if j == nil {
+		return
+	}
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var writing sync.WaitGroup
+	for range writers {
+		writing.Go(func() { j.writeChanges(last) })
+	}
+	j.removeAbandonedLeases(ctx)
+	for ctx.Err() == nil {
+		j.beat(ctx)
+		select {
+		case <-time.After(beatInterval):
+		case <-ctx.Done():
+		}
+	}
+	time.AfterFunc(lastCopies, cancel)
+	j.close()
+	writing.Wait()
+	j.giveUp(last)
+	cancel()
+}
+
+// lastCopies bounds how long the end of the operator waits for the cluster to know what is unfinished.
+const lastCopies = time.Second
+
+func (j *Journal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = true
+	j.wake.Broadcast()
+}
+
+func (j *Journal) giveUp(ctx context.Context) {
+	if err := j.api.Do(ctx, "DELETE", j.leasePath(j.o.Identity), nil, nil); err != nil && !kube.NotFound(err) {
+		j.log.Warn("the next operator waits until this one's Lease has run out", "seconds", leaseDuration.Seconds(), "reason", err)
+	}
+}
+
+// beat is one round.
+func (j *Journal) beat(ctx context.Context) {
+	err := j.renew(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err == nil:
+		j.begin(false)
+	case errors.Is(err, kube.ErrUnreachable):
+		j.holders.unseen()
+		return
+	case j.begin(true):
+		j.log.Warn("events are kept on disk alone: they do not survive a pod that is replaced with its disk", "reason", err)
+		return
+	default:
+		j.log.Warn("the operator's Lease was not renewed", "reason", err)
+	}
+	if err := j.look(ctx); err != nil && ctx.Err() == nil {
+		j.holders.unseen()
+		j.log.Debug("not looked for events of other operators", "reason", err)
+	}
+	j.again()
+}
+
+// begin lets Hold go on, once; off is for good. It reports whether it was this call.
+func (j *Journal) begin(off bool) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	select {
+	case <-j.leased:
+		return false
+	default:
+		j.off = off
+		close(j.leased)
+		return true
+	}
+}
+
+// again makes those lanes dirty that could not be written.
+func (j *Journal) again() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.lanes {
+		if l.written != l.changes {
+			j.dirty[l] = true
+		}
+	}
+	j.wake.Broadcast()
+}
+
+func (j *Journal) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseDuration/2)
+	defer cancel()
+	own := lease{
+		APIVersion: "coordination.k8s.io/v1", Kind: "Lease",
+		Metadata: metadata{Name: leaseName(j.o.Identity), Namespace: j.o.LeaseIn, Labels: map[string]string{label: j.cluster}},
+		Spec: leaseSpec{
+			HolderIdentity: j.o.Identity, LeaseDurationSeconds: int(leaseDuration.Seconds()),
+			RenewTime: time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"),
+		},
+	}
+	path := j.leasePath(j.o.Identity) + "?force=true&fieldManager=octo-communication-operator"
+	return j.api.Do(ctx, "PATCH", path, kube.Patch{Type: kube.ApplyPatch, Object: own}, nil)
+}
+
+// look finds lanes in which an earlier life or a dead operator has left something, and those that we have lost.
+func (j *Journal) look(ctx context.Context) error {
+	for _, namespace := range j.o.Namespaces {
+		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?labelSelector="+label+"%3D"+j.cluster)
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if err := j.lookAt(ctx, Lane{s.Annotations[laneKey], namespace}, s.Labels[holderLabel]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (j *Journal) lookAt(ctx context.Context, l Lane, holder string) error {
+	if l.Name == "" {
+		return nil // made by somebody else
+	}
+	if holder != j.o.Identity {
+		if err := j.observe(ctx, holder); err != nil {
+			return err
+		}
+		if j.holders.alive(holder) {
+			return nil
+		}
+	}
+	j.mu.Lock()
+	own := j.at(l)
+	news := !own.found && !own.held && (holder != j.o.Identity || own.changes == 0)
+	own.found = own.found || news
+	j.mu.Unlock()
+	if news {
+		j.o.Found(l.Name)
+	}
+	return nil
+}
+
+// holders is what is known of other operators.
+type holders struct {
+	mu   sync.Mutex
+	seen map[string]*sight
+}
+
+// sight is how an operator's Lease was last seen.
+type sight struct {
+	beat  string // its renewTime
+	since time.Time
+	gone  bool
+}
+
+// observe looks at an operator's Lease.
+func (j *Journal) observe(ctx context.Context, identity string) error {
+	var found lease
+	err := j.api.Do(ctx, "GET", j.leasePath(identity), nil, &found)
+	if err != nil && !kube.NotFound(err) {
+		return err
+	}
+	j.holders.saw(identity, found.Spec.RenewTime, err != nil, time.Now())
+	return nil
+}
+
+func (h *holders) saw(identity, beat string, gone bool, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.seen == nil {
+		h.seen = map[string]*sight{}
+	}
+	if known := h.seen[identity]; known == nil || known.beat != beat {
+		h.seen[identity] = &sight{beat: beat, since: now}
+	}
+	known := h.seen[identity]
+	known.gone = gone || now.Sub(known.since) > leaseDuration
+}
+
+// alive: not known to be dead.
+func (h *holders) alive(identity string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.seen[identity]
+	return known == nil || !known.gone
+}
+
+// unseen forgets since when everybody's Lease has been as it is: it could not be looked at.
+func (h *holders) unseen() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.seen)
+}
+
+// removeAbandonedLeases tidies up after operators that were killed and had nothing to do then.
+func (j *Journal) removeAbandonedLeases(ctx context.Context) {
+	var all struct{ Items []lease }
+	if j.api.Do(ctx, "GET", j.leasePath("")+"?labelSelector="+label+"%3D"+j.cluster, nil, &all) != nil {
+		return // it is tidiness alone
+	}
+	for _, l := range all.Items {
+		renewed, err := time.Parse(time.RFC3339, l.Spec.RenewTime)
+		if err == nil && time.Since(renewed) > abandonedLease && strings.HasPrefix(l.Metadata.Name, "octo-operator-") {
+			_ = j.api.Do(ctx, "DELETE", leaseAPI+j.o.LeaseIn+"/leases/"+l.Metadata.Name, nil, nil)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package journal
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"octo-operator/hub"
+)
+
+const (
+	group       = "octo-mesh.meshmakers.io"
+	label       = group + "/journal" // which controller's
+	holderLabel = group + "/holder"  // which operator's
+	laneKey     = group + "/lane"    // annotation
+
+	reportSuffix = ".report"
+	// maxSecret is what Kubernetes takes as a Secret, less some for what it does not count.
+	maxSecret = 1<<20 - 16<<10
+	// maxEvent bounds what an event may grow to when it is unpacked: the hub's own limit.
+	maxEvent = 64 << 20
+)
+
+// secret is a Kubernetes Secret with a lane's unfinished events: run id → event (gzip), run id.report → report.
+type secret struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Type       string            `json:"type"`
+	Metadata   metadata          `json:"metadata"`
+	Data       map[string][]byte `json:"data,omitempty"`
+}
+
+type metadata struct {
+	Name            string            `json:"name"`
+	Namespace       string            `json:"namespace"`
+	ResourceVersion string            `json:"resourceVersion,omitempty"`
+	Labels          map[string]string `json:"labels,omitempty"`
+	Annotations     map[string]string `json:"annotations,omitempty"`
+}
+
+// deleteThis asks for the deletion of a Secret that nobody has touched since.
+func deleteThis(version string) any {
+	return map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": map[string]string{"resourceVersion": version}}
+}
+
+// secretOf is the Secret of a lane. l.writing is held.
+func (j *Journal) secretOf(l *lane, entries []entry) secret {
+	s := secret{
+		APIVersion: "v1", Kind: "Secret", Type: label, Data: map[string][]byte{},
+		Metadata: metadata{
+			Name: l.secret, Namespace: l.Namespace, ResourceVersion: l.version,
+			Labels:      map[string]string{label: j.cluster, holderLabel: j.o.Identity, group + "/managed-by": "communication-operator"},
+			Annotations: map[string]string{laneKey: l.Name},
+		},
+	}
+	size := 0
+	for _, e := range entries {
+		key, content, err := e.content(j.o.Key)
+		if err == nil && size+len(content) > maxSecret {
+			err = errors.New("it is larger than a Secret may be")
+		}
+		if err != nil {
+			j.log.Warn("event is kept on disk alone", "lane", l.Name, "run", e.run.ID, "reason", err)
+			continue
+		}
+		size += len(content)
+		s.Data[key] = content
+	}
+	return s
+}
+
+// content is what the cluster keeps of a run: no more than what is needed to bring it to its end.
+func (e entry) content(key string) (name string, content []byte, err error) {
+	if e.finished {
+		return e.run.ID + reportSuffix, e.report, nil
+	}
+	event, err := e.run.Event()
+	if err != nil {
+		return "", nil, err
+	}
+	if event, err = sealed(event, key); err != nil {
+		return "", nil, err
+	}
+	var packed bytes.Buffer
+	zip, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	err = errors.Join(json.NewEncoder(zip).Encode(event), zip.Close())
+	return e.run.ID, packed.Bytes(), err
+}
+
+// left is what an operator has left of a run: the event, if it is still to be done, or else the report that the controller
+// does not have yet.
+type left struct {
+	id     string
+	event  *hub.Event
+	report []byte
+}
+
+// left reads one key of the Secret.
+func (s secret) left(name, key string) (left, error) {
+	if id, ok := strings.CutSuffix(name, reportSuffix); ok {
+		return left{id: id, report: s.Data[name]}, nil
+	}
+	var event hub.Event
+	unzip, err := gzip.NewReader(bytes.NewReader(s.Data[name]))
+	if err == nil {
+		err = json.NewDecoder(io.LimitReader(unzip, maxEvent)).Decode(&event)
+	}
+	if err != nil {
+		return left{}, fmt.Errorf("cannot unpack it: %w", err)
+	}
+	event = unsealed(event, key)
+	return left{id: name, event: &event}, nil
+}

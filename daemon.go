@@ -91,12 +91,21 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	last.Go(func() { h.RunJournal(keeping) }) // what the disk has is known by now, and comes first
 	background.Go(func() { h.WatchPools(ctx) })
 	background.Go(func() { h.WatchCluster(ctx) })
-	d.client.Run(ctx)
+	disconnected := make(chan struct{})
+	go func() { d.client.Run(ctx); close(disconnected) }()
+
+	<-ctx.Done()
 	d.log.Info("octo-operator ends: no more events are taken", "grace", d.settings.ShutdownGrace.String())
 	h.Shutdown(d.settings.ShutdownGrace)
 	background.Wait()
+	select {
+	case <-disconnected:
+	case <-time.After(disconnectTime): // it asks for a token, say, of an issuer that does not answer
+	}
 	return nil
 }
+
+const disconnectTime = 500 * time.Millisecond
 
 const openInterval = 5 * time.Second
 

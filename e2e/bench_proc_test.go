@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -65,16 +64,20 @@ func descendants(pid string) (all []string) {
 	return all
 }
 
-// cpu is the CPU time of the daemon and of every command that it has run to its end.
+// cpu is the CPU time of the daemon, of every command that it has run to its end, and of those that it keeps running. No
+// script may be running.
 func (d *daemon) cpu(b *testing.B) (sum time.Duration) {
 	b.Helper()
-	fields, err := statFields(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
-	if err != nil {
-		b.Fatalf("cannot read the operator's CPU time: %v", err)
-	}
-	for _, ticks := range fields[11:15] { // utime, stime, cutime, cstime
-		n, _ := strconv.Atoi(ticks)
-		sum += time.Duration(n) * 10 * time.Millisecond
+	pid := strconv.Itoa(d.cmd.Process.Pid)
+	for _, pid := range append(descendants(pid), pid) {
+		fields, err := statFields("/proc/" + pid + "/stat")
+		if err != nil {
+			b.Fatalf("cannot read the CPU time of process %s: %v", pid, err)
+		}
+		for _, ticks := range fields[11:15] { // utime, stime, cutime, cstime
+			n, _ := strconv.Atoi(ticks)
+			sum += time.Duration(n) * 10 * time.Millisecond
+		}
 	}
 	return sum
 }

@@ -122,6 +122,17 @@ func TestInAGroupWithOthersOnlyTheMarkedAreStopped(t *testing.T) {
 	equalLines(t, "after", living(t, group), []string{"sh", "sleep"})
 }
 
+func TestInAGroupWithOthersTooEachGetsOneSIGTERM(t *testing.T) {
+	mark, signals := newMark(t), filepath.Join(t.TempDir(), "signals")
+	// After the first one it goes on for a while.
+	helm := sleeper + `trap 'echo >>"$1"' TERM; sleeper; echo ready; wait; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done`
+	background(t, nil, `env "$1" sh -c "$2" helm "$3" & wait`, mark, helm, signals)
+	mustKillMarked(t, mark, endless)
+	if text, err := os.ReadFile(signals); string(text) != "\n" {
+		t.Errorf("%d SIGTERMs, %v", len(text), err)
+	}
+}
+
 func TestWhatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
 	mark := newMark(t)
 	group := background(t, []string{mark}, `stubborn; echo ready; wait`).Process.Pid

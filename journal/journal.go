@@ -55,19 +55,21 @@ type Journal struct {
 	cluster string // label of all that belongs to one controller
 	leased  chan struct{}
 	holders holders
+	slots   chan struct{} // for writing
+	looked  bool          // the earlier life's lanes are known
 
 	mu     sync.Mutex
 	lanes  map[string]*lane
 	dirty  map[*lane]bool
 	wake   *sync.Cond
-	off    bool // the operator may not have a Lease: there is no journal
+	off    bool // the operator has no Lease: there are no copies
 	closed bool
 }
 
 // New makes a journal; Run lets it work.
 func New(api API, o Options, log *slog.Logger) *Journal {
 	j := &Journal{
-		api: api, o: o, log: log, cluster: shortHash(o.Controller), leased: make(chan struct{}),
+		api: api, o: o, log: log, cluster: shortHash(o.Controller), leased: make(chan struct{}), slots: make(chan struct{}, writers),
 		lanes: map[string]*lane{}, dirty: map[*lane]bool{},
 	}
 	j.wake = sync.NewCond(&j.mu)
@@ -202,7 +204,7 @@ func (j *Journal) tellWaiting(own *lane, err error) {
 }
 
 // writers is how many lanes are written at the same time: a burst of events must not become a burst on the API server.
-const writers = 4
+const writers = 8
 
 // writeChanges writes lanes that have changed, until the journal is closed.
 func (j *Journal) writeChanges(ctx context.Context) {

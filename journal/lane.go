@@ -64,6 +64,8 @@ var errHeld = errors.New("another operator is at work there")
 func (j *Journal) write(ctx context.Context, l *lane) (left []*runs.Run, err error) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	j.slots <- struct{}{}
+	defer func() { <-j.slots }()
 	for {
 		entries, change, todo, found := j.snapshot(l)
 		if !todo && !found {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -117,19 +118,18 @@ func (j *Journal) giveUp(ctx context.Context) {
 // beat is one round.
 func (j *Journal) beat(ctx context.Context) {
 	err := j.renew(ctx)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return
-	case err == nil:
-		j.begin(false)
-	case errors.Is(err, kube.ErrUnreachable):
+	}
+	if errors.Is(err, kube.ErrUnreachable) {
 		j.holders.unseen()
 		return
-	case j.begin(true):
+	}
+	if j.turn(err != nil) && err != nil {
 		j.log.Warn("events are kept on disk alone: they do not survive a pod that is replaced with its disk", "reason", err)
+	}
+	if err != nil {
 		return
-	default:
-		j.log.Warn("the operator's Lease was not renewed", "reason", err)
 	}
 	if err := j.look(ctx); err != nil && ctx.Err() == nil {
 		j.holders.unseen()
@@ -138,18 +138,18 @@ func (j *Journal) beat(ctx context.Context) {
 	j.again()
 }
 
-// begin lets Hold go on, once; off is for good. It reports whether it was this call.
-func (j *Journal) begin(off bool) bool {
+// turn lets Hold go on and says whether there are copies. Without a Lease there are none: nobody could tell that their
+// operator is alive. It reports whether that is news.
+func (j *Journal) turn(off bool) (news bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	news, j.off = j.off != off, off
 	select {
 	case <-j.leased:
-		return false
 	default:
-		j.off = off
 		close(j.leased)
-		return true
 	}
+	return news
 }
 
 // again makes those lanes dirty that could not be written.
@@ -179,43 +179,56 @@ func (j *Journal) renew(ctx context.Context) error {
 	return j.api.Do(ctx, "PATCH", path, kube.Patch{Type: kube.ApplyPatch, Object: own}, nil)
 }
 
-// look finds lanes in which an earlier life or a dead operator has left something, and those that we have lost.
+// look finds lanes in which a dead operator has left something, and the first time, those of an earlier life of this one.
 func (j *Journal) look(ctx context.Context) error {
+	selector := label + "=" + j.cluster
+	if j.looked { // a backlog makes thousands, and those are known
+		selector += "," + holderLabel + "!=" + j.o.Identity
+	}
+	observed := map[string]bool{j.o.Identity: true}
 	for _, namespace := range j.o.Namespaces {
-		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?labelSelector="+label+"%3D"+j.cluster)
+		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?labelSelector="+url.QueryEscape(selector))
 		if err != nil {
 			return err
 		}
 		for _, s := range all {
-			if err := j.lookAt(ctx, Lane{s.Annotations[laneKey], namespace}, s.Labels[holderLabel]); err != nil {
-				return err
+			holder, name := s.Labels[holderLabel], s.Annotations[laneKey]
+			if name == "" {
+				continue // made by somebody else
 			}
+			if !observed[holder] {
+				if err := j.observe(ctx, holder); err != nil {
+					return err
+				}
+				observed[holder] = true
+			}
+			j.lookAt(Lane{name, namespace}, holder)
 		}
 	}
+	j.looked = true
 	return nil
 }
 
-func (j *Journal) lookAt(ctx context.Context, l Lane, holder string) error {
-	if l.Name == "" {
-		return nil // made by somebody else
-	}
-	if holder != j.o.Identity {
-		if err := j.observe(ctx, holder); err != nil {
-			return err
-		}
-		if j.holders.alive(holder) {
-			return nil
-		}
-	}
+// lookAt is told whose a lane is in the cluster.
+func (j *Journal) lookAt(l Lane, holder string) {
 	j.mu.Lock()
-	own := j.at(l)
-	news := !own.found && !own.held && (holder != j.o.Identity || own.changes == 0)
-	own.found = own.found || news
+	own, left := j.lanes[l.Name], false
+	switch {
+	case holder == j.o.Identity:
+		left = own == nil // by an earlier life
+	case own != nil && own.held: // lost: writing will show it
+		own.changes++
+		j.dirty[own] = true
+	case !j.holders.alive(holder):
+		left = own == nil || !own.found
+	}
+	if left {
+		j.at(l).found = true
+	}
 	j.mu.Unlock()
-	if news {
+	if left {
 		j.o.Found(l.Name)
 	}
-	return nil
 }
 
 // holders is what is known of other operators.

@@ -124,11 +124,13 @@ func (w *world) replacePod() {
 // killMarked kills what an operator of this test has started: its container is gone.
 func (w *world) killMarked() {
 	w.Helper()
+	identity, err := os.ReadFile(filepath.Join(w.stateDir, "identity"))
+	w.must(err)
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	w.must(err)
 	for _, file := range files {
 		env, _ := os.ReadFile(file)
-		if strings.Contains("\x00"+string(env), "\x00OCTO_DAEMON="+w.stateDir+"\x00") {
+		if strings.Contains("\x00"+string(env), "\x00OCTO_DAEMON="+string(identity)+"\x00") {
 			var pid int
 			_, _ = fmt.Sscanf(file, "/proc/%d/environ", &pid)
 			_ = syscall.Kill(pid, syscall.SIGKILL)

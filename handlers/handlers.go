@@ -61,15 +61,15 @@ type Handlers struct {
 
 // New prepares the state directory for events that are carried out once, without a daemon. They run until ctx ends.
 func New(ctx context.Context, settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
-	return prepare(ctx, settings, environ, controller, log)
-}
-
-// prepare makes Handlers whose commands have marks in their environment besides.
-func prepare(ctx context.Context, settings config.Config, environ []string, controller Controller, log *slog.Logger, marks ...string) (*Handlers, error) {
 	store, err := runs.Open(settings.StateDir)
 	if err != nil {
 		return nil, err
 	}
+	return prepare(ctx, settings, environ, store, controller, log)
+}
+
+// prepare makes Handlers whose commands have marks in their environment besides.
+func prepare(ctx context.Context, settings config.Config, environ []string, store *runs.Store, controller Controller, log *slog.Logger, marks ...string) (*Handlers, error) {
 	set, err := scripts.Install(settings.StateDir, settings.ScriptsDir)
 	if err != nil {
 		return nil, err

@@ -16,13 +16,9 @@ import (
 
 // openJournal lets unfinished events survive in the cluster, and brings those to their end that another operator has left
 // behind.
-func (h *Handlers) openJournal() error {
+func (h *Handlers) openJournal(identity string) {
 	if !h.settings.ClusterJournal {
-		return nil
-	}
-	identity, err := journal.Identity(h.settings.StateDir)
-	if err != nil {
-		return err
+		return
 	}
 	namespaces := []string{h.settings.PoolNamespace}
 	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {
@@ -34,7 +30,6 @@ func (h *Handlers) openJournal() error {
 		Restore: h.restore, Report: h.reportLeft, Found: h.lanes.touch, Lost: h.lanes.lose,
 	}, h.log)
 	h.lanes.hold = h.hold
-	return nil
 }
 
 // RunJournal keeps the copies in the cluster up to date, until ctx ends.

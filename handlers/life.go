@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -13,22 +14,41 @@ import (
 
 // Open prepares the state directory for a daemon, whose own it becomes, and stops what an earlier life has left running.
 func Open(settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
-	// Whatever the daemon starts has this in its environment, so that its next life finds it, however this one ends.
-	mark := "OCTO_DAEMON=" + settings.StateDir
-	h, err := prepare(context.Background(), settings, environ, controller, log, mark)
+	store, err := runs.Open(settings.StateDir)
 	if err != nil {
 		return nil, err
 	}
-	if h.unlock, err = runs.Lock(settings.StateDir); err != nil {
+	unlock, err := store.Lock()
+	if err != nil {
+		return nil, err
+	}
+	h, err := openLocked(settings, environ, store, controller, log)
+	if err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	h.unlock = unlock
+	return h, nil
+}
+
+func openLocked(settings config.Config, environ []string, store *runs.Store, controller Controller, log *slog.Logger) (*Handlers, error) {
+	identity, err := store.Identity()
+	if err != nil {
+		return nil, err
+	}
+	// Whatever the daemon starts has this in its environment, so that its next life finds it, however this one ends.
+	mark := "OCTO_DAEMON=" + identity
+	h, err := prepare(context.Background(), settings, environ, store, controller, log, mark)
+	if err != nil {
 		return nil, err
 	}
 	if err := exec.KillMarked(mark, orphanGrace); err != nil {
 		log.Warn("processes of the earlier life not stopped", "reason", err)
 	}
-	if err := h.runs.Tidy(secretFiles...); err != nil {
+	if err := store.Tidy(secretFiles...); err != nil {
 		log.Warn("what the earlier life left is not tidied up", "reason", err)
 	}
-	return h, h.openJournal()
+	h.openJournal(identity)
+	return h, nil
 }
 
 // orphanGrace is what the helm of a killed life gets to end by itself. It is short: the event is run again anyway, and waits.

@@ -33,7 +33,9 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	err := t.open()
 	if err == nil {
 		err = h.withSpace(func() error { return h.try(ctx, c, t) })
-		err = errors.Join(err, t.output.Close())
+		if closeErr := t.output.Close(); closeErr != nil { // what was done is done
+			log.Warn("output.log is not whole", "reason", closeErr)
+		}
 	}
 	if err != nil && ctx.Err() != nil { // stopped; what has succeeded in the last moment has succeeded
 		if err = context.Cause(ctx); !pointless(err) {

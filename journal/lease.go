@@ -2,15 +2,8 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -41,27 +34,6 @@ type leaseSpec struct {
 	LeaseDurationSeconds int    `json:"leaseDurationSeconds"`
 	RenewTime            string `json:"renewTime"`
 }
-
-// Identity is the name of the operator that lives in a state directory. It outlives the process.
-func Identity(stateDir string) (string, error) {
-	file := filepath.Join(stateDir, "identity")
-	text, err := os.ReadFile(file)
-	if err == nil && validIdentity.Match(text) {
-		return string(text), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("cannot read the operator's identity: %w", err)
-	}
-	random := make([]byte, 6)
-	_, _ = rand.Read(random) // never fails
-	identity := hex.EncodeToString(random)
-	if err := os.WriteFile(file, []byte(identity), 0o600); err != nil {
-		return "", fmt.Errorf("cannot keep the operator's identity: %w", err)
-	}
-	return identity, nil
-}
-
-var validIdentity = regexp.MustCompile(`^[0-9a-f]{12}$`)
 
 func leaseName(identity string) string { return "octo-operator-" + identity }
 
@@ -229,58 +201,6 @@ func (j *Journal) lookAt(l Lane, holder string) {
 	if left {
 		j.o.Found(l.Name)
 	}
-}
-
-// holders is what is known of other operators.
-type holders struct {
-	mu   sync.Mutex
-	seen map[string]*sight
-}
-
-// sight is how an operator's Lease was last seen.
-type sight struct {
-	beat  string // its renewTime
-	since time.Time
-	gone  bool
-}
-
-// observe looks at an operator's Lease.
-func (j *Journal) observe(ctx context.Context, identity string) error {
-	var found lease
-	err := j.api.Do(ctx, "GET", j.leasePath(identity), nil, &found)
-	if err != nil && !kube.NotFound(err) {
-		return err
-	}
-	j.holders.saw(identity, found.Spec.RenewTime, err != nil, time.Now())
-	return nil
-}
-
-func (h *holders) saw(identity, beat string, gone bool, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.seen == nil {
-		h.seen = map[string]*sight{}
-	}
-	if known := h.seen[identity]; known == nil || known.beat != beat {
-		h.seen[identity] = &sight{beat: beat, since: now}
-	}
-	known := h.seen[identity]
-	known.gone = gone || now.Sub(known.since) > leaseDuration
-}
-
-// alive: not known to be dead.
-func (h *holders) alive(identity string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	known := h.seen[identity]
-	return known == nil || !known.gone
-}
-
-// unseen forgets since when everybody's Lease has been as it is: it could not be looked at.
-func (h *holders) unseen() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	clear(h.seen)
 }
 
 // removeAbandonedLeases tidies up after operators that were killed and had nothing to do then.

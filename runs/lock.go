@@ -1,10 +1,14 @@
 package runs
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 )
 
@@ -14,7 +18,8 @@ var ErrLocked = errors.New("another operator is at work in it")
 // Lock makes the state directory this process' own. Two operators in one directory would resume, and stop, each other's
 // runs: that happens when a rolling update has both pods on one volume for a moment. The lock ends with the process,
 // however it ends; release ends it earlier.
-func Lock(stateDir string) (release func() error, err error) {
+func (s *Store) Lock() (release func() error, err error) {
+	stateDir := filepath.Dir(s.dir)
 	file, err := os.OpenFile(filepath.Join(stateDir, "lock"), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the state directory: %w", err)
@@ -27,3 +32,24 @@ func Lock(stateDir string) (release func() error, err error) {
 	}
 	return file.Close, nil
 }
+
+// Identity is the name of the operator whose state directory this is: the same in each of its lives, and no other's.
+func (s *Store) Identity() (string, error) {
+	file := filepath.Join(filepath.Dir(s.dir), "identity")
+	text, err := os.ReadFile(file)
+	if err == nil && validIdentity.Match(text) {
+		return string(text), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("cannot read the operator's identity: %w", err)
+	}
+	random := make([]byte, 6)
+	_, _ = rand.Read(random) // never fails
+	identity := hex.EncodeToString(random)
+	if err := writeSynced(file, []byte(identity)); err != nil {
+		return "", fmt.Errorf("cannot keep the operator's identity: %w", err)
+	}
+	return identity, nil
+}
+
+var validIdentity = regexp.MustCompile(`^[0-9a-f]{12}$`)

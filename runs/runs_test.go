@@ -258,15 +258,29 @@ func TestARestoredRunKeepsItsIDAndIsNotWrittenTwice(t *testing.T) {
 
 func TestOneStateDirectoryHasOneOperator(t *testing.T) {
 	dir := t.TempDir()
-	release, err := Lock(dir)
+	s := open(t, dir)
+	release, err := s.Lock()
 	must(t, err)
-	if _, err := Lock(dir); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
+	if _, err := s.Lock(); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v", err)
 	}
 	must(t, release())
-	release, err = Lock(dir)
+	release, err = s.Lock()
 	must(t, err)
 	must(t, release())
+}
+
+func TestAnIdentityOutlivesTheProcessAndIsNoOthers(t *testing.T) {
+	dir := t.TempDir()
+	first, err := open(t, dir).Identity()
+	must(t, err)
+	again, err := open(t, dir).Identity()
+	must(t, err)
+	other, err := open(t, t.TempDir()).Identity()
+	must(t, err)
+	if first != again || first == other || !validIdentity.MatchString(first) {
+		t.Errorf("got %q, then %q, elsewhere %q", first, again, other)
+	}
 }
 
 func TestOnlyTheOwnerCanRead(t *testing.T) {

@@ -173,6 +173,28 @@ func TestAnEventSurvivesAPodThatIsReplacedWithItsDisk(t *testing.T) {
 	}
 }
 
+func TestAPasswordOfAChartRepositorySurvivesSealed(t *testing.T) {
+	w := newWorld(t, devcontroller.G4)
+	issuer := startIssuer(w)
+	w.controller.SetAuthorize(issuer.vouchesFor)
+	gate := filepath.Join(w.TempDir(), "gate")
+	w.env = authentication(issuer.url, clientSecret)
+	w.swap(map[string]string{"workload-deploy": fmt.Sprintf("[ -e %s ] || sleep 1009\nexec \"$(dirname \"$OCTO_LIB\")/workload-deploy\"\n", gate)})
+	w.start()
+	w.deployPool()
+	private, after := w.workload("Private", appRtID), w.controller.LastSeq()
+	private.RepositoryURL, private.RepositoryUsername, private.RepositoryPassword = closedCharts.URL, chartUser, chartPassword
+	w.must(w.controller.Deploy(w.ctx, private))
+	w.waitForLog(1, "values merged", nil)
+	w.replacePod()
+	w.must(os.WriteFile(gate, nil, 0o600))
+	w.start()
+	if s := w.waitForStatus(private, after); !s.Success {
+		t.Errorf("reported %+v", s)
+	}
+	w.waitForEmptyJournal()
+}
+
 func TestAReportSurvivesAPodThatIsReplacedWithItsDisk(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	gate := filepath.Join(w.TempDir(), "gate")

@@ -137,6 +137,20 @@ func (j *Journal) change(l Lane, change func(*lane)) {
 	change(own)
 	own.dropDone()
 	own.changes++
+	if !own.scheduled {
+		own.scheduled = true
+		time.AfterFunc(copyDelay, func() { j.schedule(own) })
+	}
+}
+
+// copyDelay lets changes gather: a report that is delivered at once needs no copy, and a flood for one release needs few.
+// What runs does not wait for it: see Hold.
+const copyDelay = 50 * time.Millisecond
+
+func (j *Journal) schedule(own *lane) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	own.scheduled = false
 	j.dirty[own] = true
 	j.wake.Signal()
 }

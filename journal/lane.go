@@ -24,6 +24,7 @@ type lane struct {
 	written     int      // which change the cluster has
 	found       bool     // somebody has left something in it
 	held        bool     // the Secret in the cluster is ours
+	scheduled   bool     // to be written soon
 	toldWaiting bool
 
 	writing sync.Mutex

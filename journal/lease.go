@@ -65,6 +65,7 @@ func (j *Journal) Run(ctx context.Context) {
 		}
 	}
 	time.AfterFunc(lastCopies, cancel)
+	j.again()
 	j.close()
 	writing.Wait()
 	j.giveUp(last)

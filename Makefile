@@ -51,6 +51,14 @@ tools: devcluster ## build helm, kubectl and the control plane (20 min the first
 e2e: cc tools ## the real binary on a real control plane
 	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 20m ./e2e
 
+SEED ?= 0
+KILLS ?= 100
+LIMIT ?= 10m
+.PHONY: chaos
+chaos: cc tools ## kill everything at random for some minutes: nothing lost, nothing stuck (SEED=42 repeats a run)
+	$(DEVCLUSTER) run -- go test -race -count=1 -v -timeout 20m -run '^TestNothingIsLost' ./e2e \
+		-chaos.kills=$(KILLS) -chaos.seed=$(SEED) -chaos.limit=$(LIMIT)
+
 .PHONY: bench
 bench: cc devcluster ## what the operator costs beside the same commands typed by hand
 	$(DEVCLUSTER) run -- go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e

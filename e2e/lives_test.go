@@ -49,7 +49,7 @@ func TestOnSIGTERMShortWorkEndsByItselfAndTheOperatorExitsWith0(t *testing.T) {
 	if s := w.waitForStatus(app, after); !s.Success { // the connection was closed before there was anything to report
 		t.Errorf("reported %+v", s)
 	}
-	if n := len(matching(w.operator.records(t), "event received", map[string]string{"workload": "Shop"})); n != 0 {
+	if n := len(matching(w.operator.records(t), "event resumed", map[string]string{"workload": "Shop"})); n != 0 {
 		t.Error("it was run again")
 	}
 }
@@ -220,7 +220,7 @@ func TestAReportSurvivesAPodThatIsReplacedWithItsDisk(t *testing.T) {
 		t.Errorf("reported %+v", s)
 	}
 	w.waitForEmptyJournal()
-	if n := len(matching(w.operator.records(t), "event of another operator resumed", nil)); n != 0 {
+	if n := len(matching(w.operator.records(t), "event resumed", nil)); n != 0 {
 		t.Error("it was run again")
 	}
 }
@@ -254,7 +254,7 @@ func TestARollingUpdateRunsNothingTwiceAndNothingAtTheSameTime(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	w.waitForStatus(app, after)
-	w.waitForLog(1, "event of another operator resumed", nil)
+	w.waitForLog(1, "event resumed", nil)
 	w.waitForEmptyJournal()
 	trace, err := os.ReadFile(filepath.Join(dir, "trace"))
 	w.must(err)

@@ -47,6 +47,7 @@ type Handlers struct {
 	lanes      *lanes
 	pools      *pools
 	deaths     deaths
+	resumed    resumed
 	cluster    atomic.Pointer[error] // why it cannot be reached; nil: it can
 	pruner     pruner
 	unkept     unkept

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"octo-operator/hub"
@@ -17,6 +19,7 @@ import (
 // openJournal lets unfinished events survive in the cluster, and brings those to their end that another operator has left
 // behind.
 func (h *Handlers) openJournal(identity string) {
+	h.lanes.hold = h.hold
 	if !h.settings.ClusterJournal {
 		return
 	}
@@ -29,7 +32,6 @@ func (h *Handlers) openJournal(identity string) {
 		Namespaces: namespaces, LeaseIn: h.settings.PoolNamespace,
 		Restore: h.restore, Report: h.reportLeft, Found: h.lanes.touch, Lost: h.lanes.lose,
 	}, h.log)
-	h.lanes.hold = h.hold
 }
 
 // RunJournal keeps the copies in the cluster up to date, until ctx ends.
@@ -44,20 +46,88 @@ func (h *Handlers) journalLane(lane string) journal.Lane {
 	return journal.Lane{Name: lane, Namespace: namespace}
 }
 
-// hold makes a lane ours, and returns what was left behind in it.
+// hold makes a lane ours, and returns what was left behind in it: by an earlier life on this disk, or by another operator.
+// Before anything of it is given up for something newer, the release is recovered: a helm may have died with any of it.
 func (h *Handlers) hold(ctx context.Context, lane string) (older []*job, err error) {
 	left, err := h.journal.Hold(ctx, lane)
-	for _, run := range left {
-		c, where, known := h.known(run)
-		if !known {
-			continue
-		}
-		h.deaths.add(lane, window{run.Created(), time.Now()})
-		log := h.log.With("run", run.ID).With(where.attrs...)
-		log.Info("event of another operator resumed", "callback", run.Callback)
-		older = append(older, h.job(c, run, where, log, nil))
+	if err != nil {
+		return nil, err // the operator ends
 	}
-	return older, err
+	left = append(left, h.resumed.take(lane)...)
+	slices.SortFunc(left, func(a, b *runs.Run) int { return strings.Compare(a.ID, b.ID) })
+	for _, run := range left {
+		if c, where, known := h.known(run); known {
+			log := h.log.With("run", run.ID).With(where.attrs...)
+			log.Info("event resumed", "callback", run.Callback)
+			older = append(older, h.job(c, run, where, log, nil))
+		}
+	}
+	if len(older) > 0 {
+		h.recoverLane(ctx, lane, left)
+	}
+	return older, nil
+}
+
+// known finds the lane of a run of an earlier life.
+func (h *Handlers) known(run *runs.Run) (callback, place, bool) {
+	event, err := run.Event()
+	if err != nil {
+		h.log.Error("run not resumed", "run", run.ID, "reason", err)
+		return callback{}, place{}, false
+	}
+	c, known := callbacks[event.Callback]
+	where := h.placeOf(c, event)
+	run.Callback, run.Lane = event.Callback, where.lane
+	return c, where, known
+}
+
+// recoverLane recovers the release of a lane in which something was left.
+func (h *Handlers) recoverLane(ctx context.Context, lane string, left []*runs.Run) {
+	h.deaths.add(lane, window{left[0].Created(), time.Now()})
+	namespace, name, _ := strings.Cut(lane, "/")
+	if !h.hasReleases(namespace) {
+		return // a pool or a tenant
+	}
+	t := &task{Run: left[0], log: h.log.With("run", left[0].ID, "release", name)}
+	if err := t.open(); err != nil {
+		t.log.Warn("release not looked after", "reason", err)
+		return
+	}
+	defer t.output.Close()
+	h.recoverAfterwards(ctx, t, release{name, namespace})
+}
+
+func (h *Handlers) hasReleases(namespace string) bool {
+	return namespace == h.settings.PoolNamespace || namespace == h.settings.PlatformNamespace
+}
+
+// resumed are the unfinished runs of an earlier life on this disk, by lane.
+type resumed struct {
+	mu     sync.Mutex
+	byLane map[string][]*runs.Run
+}
+
+func (r *resumed) add(run *runs.Run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byLane == nil {
+		r.byLane = map[string][]*runs.Run{}
+	}
+	r.byLane[run.Lane] = append(r.byLane[run.Lane], run)
+}
+
+func (r *resumed) lanes() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.byLane))
+}
+
+func (r *resumed) take(lane string) []*runs.Run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := r.byLane[lane]
+	delete(r.byLane, lane)
+	return left
 }
 
 // restore puts an event from the cluster on disk. One that is here, with its result, had ended before the cluster knew.

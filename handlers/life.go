@@ -54,7 +54,7 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 // orphanGrace is what the helm of a killed life gets to end by itself. It is short: the event is run again anyway, and waits.
 const orphanGrace = 3 * time.Second
 
-// Resume queues what an earlier life of the operator has accepted and not finished, in the order it came, and reports
+// Resume takes up what an earlier life of the operator has accepted and not finished, in the order it came, and reports
 // what it could not deliver.
 func (h *Handlers) Resume() error {
 	if err := h.resumeReports(); err != nil {
@@ -65,28 +65,15 @@ func (h *Handlers) Resume() error {
 		return err
 	}
 	for _, run := range unfinished {
-		c, where, known := h.known(run)
-		if !known {
-			continue
+		if _, where, known := h.known(run); known {
+			h.journal.Add(h.journalLane(where.lane), run)
+			h.resumed.add(run)
 		}
-		h.deaths.add(where.lane, window{run.Created(), time.Now()})
-		h.journal.Add(h.journalLane(where.lane), run)
-		h.enqueue(c, run, where, nil)
+	}
+	for _, lane := range h.resumed.lanes() {
+		h.lanes.touch(lane)
 	}
 	return nil
-}
-
-// known finds the lane of a run of an earlier life.
-func (h *Handlers) known(run *runs.Run) (callback, place, bool) {
-	event, err := run.Event()
-	if err != nil {
-		h.log.Error("run not resumed", "run", run.ID, "reason", err)
-		return callback{}, place{}, false
-	}
-	c, known := callbacks[event.Callback]
-	where := h.placeOf(c, event)
-	run.Callback, run.Lane = event.Callback, where.lane
-	return c, where, known
 }
 
 // Wait returns when nothing is queued or running.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"octo-operator/scripts"
 )
 
 // orphanAge is when a pending revision is taken for orphaned whoever made it. A live helm of somebody else's may well wait
@@ -46,32 +48,46 @@ func (d *deaths) covers(lane string, t time.Time) bool {
 	return ok && !t.Before(w.from.Add(-clockSkew)) && !t.After(w.to.Add(clockSkew))
 }
 
-// stale is what a dead helm has left of a release, and what every later helm would trip over.
-type stale struct {
-	secret    string // of a pending revision: to be deleted
-	uninstall bool   // it was in the middle of uninstalling: to be brought to its end
-}
-
-// stale looks at the release's newest revision. One that is not ended is an error unless it is provably orphaned: it is old,
-// or a helm of ours left it that is dead. Otherwise its helm may be alive.
-func (h *Handlers) stale(ctx context.Context, r release, labels map[string]string) (stale, error) {
+// recover clears what a dead helm has left of a release: it leaves its newest revision pending, or the release uninstalling,
+// and every later helm refuses to work on it. It is an error unless the helm is provably dead: the revision is old, or was
+// changed last while a helm of ours worked on it that has not ended well. labels are those of the newest revision.
+func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[string]string) error {
 	status := labels["status"]
-	if !strings.HasPrefix(status, "pending-") && status != "uninstalling" {
-		return stale{}, nil
+	pending := strings.HasPrefix(status, "pending-")
+	if !pending && status != "uninstalling" {
+		return nil
 	}
 	secret := "sh.helm.release.v1." + r.name + ".v" + labels["version"]
 	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
 	changed, err := h.kubectl.Changed(ctx, r.namespace, "secrets", secret)
 	if err != nil {
-		return stale{}, fmt.Errorf("cannot find out since when release %s is %s: %w", r.name, status, err)
+		return fmt.Errorf("cannot find out since when release %s is %s: %w", r.name, status, err)
 	}
 	if err := h.orphaned(r, status, changed, time.Now()); err != nil {
-		return stale{}, err
+		return err
 	}
-	if status == "uninstalling" {
-		return stale{uninstall: true}, nil
+	t.log.Warn("a killed helm has left the release unusable: it is recovered", "status", status, "since", changed.UTC().Format(time.RFC3339))
+	if !pending {
+		secret = ""
 	}
-	return stale{secret: secret}, nil
+	exitCode := t.exitCode
+	err = h.script(ctx, t, scripts.WorkloadRecover, map[string]string{
+		"RELEASE": r.name, "NAMESPACE": r.namespace, "TIMEOUT": h.settings.Helm.Timeout.String(), "STALE_REVISION": secret,
+	})
+	t.exitCode = exitCode
+	return err
+}
+
+// recoverAfterwards is recover for a helm of ours that has just failed. It might have been killed, and by the next deploy
+// nobody may know any more that it was ours.
+func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) {
+	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+	if err == nil {
+		err = h.recover(ctx, t, r, labels)
+	}
+	if err != nil {
+		t.log.Warn("release not looked after: the next deploy recovers it", "reason", err)
+	}
 }
 
 // orphaned is an error unless the revision that was last changed then is provably nobody's.

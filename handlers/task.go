@@ -13,6 +13,7 @@ import (
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/runs"
+	"octo-operator/scripts"
 )
 
 // task is an event while it is carried out.
@@ -133,8 +134,10 @@ func (h *Handlers) writeResult(t *task, result runs.Result) error {
 func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
 	path := h.scripts.Path(name)
 	inputs := t.inputs(h, variables)
-	if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
-		return err
+	if name != scripts.WorkloadRecover { // nobody wants to run that again
+		if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Deadline(), errHangs)
 	defer cancel()

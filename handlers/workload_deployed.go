@@ -67,8 +67,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, found.labels)); err != nil {
 		return err
 	}
-	stale, err := h.stale(ctx, release, found.labels)
-	if err != nil {
+	if err := h.recover(ctx, t, release, found.labels); err != nil {
 		return err
 	}
 	replicas := chooseReplicas(w, chart, found)
@@ -93,9 +92,11 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 		"RELEASE": release.name, "NAMESPACE": release.namespace,
 		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		"STALE_REVISION": stale.secret, "STALE_UNINSTALL": strconv.FormatBool(stale.uninstall),
 		"REPLICAS": replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})
+	if err != nil && ctx.Err() == nil {
+		h.recoverAfterwards(ctx, t, release)
+	}
 	return explain(err, stop())
 }
 

@@ -11,7 +11,7 @@ import (
 var (
 	deploy = []string{
 		"OCTO_RELEASE=acme-demo", "OCTO_NAMESPACE=octo", "OCTO_LABELS=octo-mesh.meshmakers.io/tenant=acme,x=y", "OCTO_TIMEOUT=5m0s",
-		"OCTO_FIELD_MANAGER=octo-communication-operator", "OCTO_SECRET=", "OCTO_REPLICAS=", "OCTO_STALE_REVISION=", "OCTO_STALE_UNINSTALL=false", "OCTO_FORCE_CONFLICTS=false", "OCTO_HELM=4",
+		"OCTO_FIELD_MANAGER=octo-communication-operator", "OCTO_SECRET=", "OCTO_REPLICAS=", "OCTO_FORCE_CONFLICTS=false", "OCTO_HELM=4",
 	}
 	pull = []string{
 		"OCTO_REPOSITORY=https://charts.example/stable", "OCTO_CHART=demo", "OCTO_CHART_VERSION=1.2.3", "OCTO_PLAIN_HTTP=false", "OCTO_CREDENTIALS=false",
@@ -46,8 +46,8 @@ var commands = []struct {
 	{"deploy-secret-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=apply"), []string{"secret.yaml"}},
 	{"deploy-dry-run-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=--dry-run=server"), nil},
 	{"deploy-wakes-up", WorkloadDeploy, with(deploy, "OCTO_REPLICAS=1", two), nil},
-	{"deploy-ends-uninstall", WorkloadDeploy, with(deploy, "OCTO_STALE_UNINSTALL=true"), nil},
-	{"deploy-clears-orphan", WorkloadDeploy, with(deploy, "OCTO_STALE_REVISION=sh.helm.release.v1.acme-demo.v2"), nil},
+	{"recover-pending", WorkloadRecover, with(deploy, "OCTO_STALE_REVISION=sh.helm.release.v1.acme-demo.v2"), nil},
+	{"recover-uninstalling", WorkloadRecover, with(deploy, "OCTO_STALE_REVISION="), nil},
 	{"deploy-odd-words", WorkloadDeploy, with(deploy, `OCTO_RELEASE=it's "$HOME" \ *`, "OCTO_LABELS=a=b c,d=`e`"), nil},
 	{"deploy-kubeconfig", WorkloadDeploy, with(deploy, "KUBECONFIG=/a b/it's"), nil},
 	{"undeploy", WorkloadUndeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets"), nil},

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-//go:embed lib.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-scale workload-undeploy
+//go:embed lib.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-scale workload-undeploy
 var embedded embed.FS
 
 // The steps.
@@ -24,11 +24,12 @@ const (
 	PoolUndeploy     = "pool-undeploy"
 	TenantPreUpdate  = "tenant-pre-update"
 	WorkloadDeploy   = "workload-deploy"
+	WorkloadRecover  = "workload-recover"
 	WorkloadScale    = "workload-scale"
 	WorkloadUndeploy = "workload-undeploy"
 )
 
-var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadScale, WorkloadUndeploy}
+var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadScale, WorkloadUndeploy}
 
 // Set is where each script lies on disk.
 type Set struct {

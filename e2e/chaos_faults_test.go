@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// inject breaks one thing. What is away comes back by itself, so that other things break meanwhile; what breaks the same
+// thing again waits for that.
+func (c *chaos) inject(f fault) {
+	switch f.Kind {
+	case killed:
+		c.killLife(c.current)
+		c.current = c.startLife(c.current.state)
+	case killedTwice:
+		c.killLife(c.current)
+		c.current = c.startLife(c.current.state)
+		time.Sleep(f.For)
+		c.killLife(c.current)
+		c.current = c.startLife(c.current.state)
+	case nodeDied:
+		dead := c.current
+		c.current = nil
+		c.killNode(dead)
+		c.noteWhatWasNotCopied(dead.state)
+		c.current = c.startLife(c.newState())
+		c.send(f.Events)
+		time.Sleep(f.For)
+	case terminated:
+		c.endLife(c.current)
+		c.current = c.startLife(c.current.state)
+	case replaced:
+		c.waitForAPI() // whoever replaces pods needs it
+		c.endLife(c.current)
+		c.current = c.startLife(c.newState())
+	case rolled:
+		c.roll(f)
+	case helmKilled:
+		c.killHelm()
+	case dropped:
+		c.controller.DropConnections()
+	case restarted:
+		c.restartController(f.For)
+	case apiKilled:
+		c.away.Wait()
+		c.killComponent("apiserver", "kube-apiserver")
+	case etcdKilled:
+		c.killComponent("etcd", "etcd")
+	case apiAway:
+		c.takeAPIAway(f.For)
+	default:
+		c.Fatalf("no such fault: %s", f.Kind)
+	}
+}
+
+// roll replaces the operator as a Deployment does: the second is ready before the first is told to end.
+func (c *chaos) roll(f fault) {
+	c.waitForAPI()
+	first, before := c.current, c.owner()
+	c.current = c.startLife(c.newState())
+	c.waitUntil("the second operator registers the pool", patience, func() bool {
+		owner := c.owner()
+		return owner != "" && owner != before
+	})
+	c.send(f.Events)
+	time.Sleep(f.For)
+	c.endLife(first)
+}
+
+// killHelm kills the first helm that is seen.
+func (c *chaos) killHelm() {
+	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for _, p := range processesBelow(c.T, c.current.state) {
+			run := runOfScript.FindSubmatch(p.environ)
+			if bytes.HasPrefix(p.cmdline, []byte("helm\x00")) && run != nil && syscall.Kill(p.pid, syscall.SIGKILL) == nil {
+				c.helmVictims[string(run[1])] = true
+				return
+			}
+		}
+	}
+	c.missed++
+}
+
+// runOfScript is the run directory for which a process works.
+var runOfScript = regexp.MustCompile(`\x00OCTO_RUN=([^\x00]+)`)
+
+func (c *chaos) restartController(after time.Duration) {
+	c.away.Wait()
+	address := c.controller.Addr()
+	c.must(c.controller.Close())
+	c.away.Go(func() {
+		time.Sleep(after)
+		for c.controller.Start(address) != nil { // a client of the API server may have got the port: it will not keep it
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+}
+
+func (c *chaos) takeAPIAway(length time.Duration) {
+	c.away.Wait()
+	hold := filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "apiserver.hold")
+	c.must(os.WriteFile(hold, nil, 0o600))
+	c.killComponent("apiserver", "kube-apiserver")
+	c.away.Go(func() {
+		time.Sleep(length)
+		_ = os.Remove(hold)
+	})
+}
+
+// killComponent kills a part of the control plane, which devcluster starts again after a second.
+func (c *chaos) killComponent(name, program string) {
+	text, err := os.ReadFile(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), name+".pid"))
+	c.must(err)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	c.must(err)
+	// It may be down already, and its number somebody else's.
+	if cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline")); err == nil && bytes.Contains(cmdline, []byte(program)) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// journalLabel is on the Secrets that hold copies of what is still to be done: for an operator without this one's disk.
+const journalLabel = "octo-mesh.meshmakers.io/journal"
+
+// copies are the names of what the cluster holds copies of: they begin with the name of a run directory.
+func (c *chaos) copies() (names []string, err error) {
+	out, err := osexec.Command("kubectl", "get", "secrets", "--namespace", c.namespace, "--selector", journalLabel, "--output", "json").Output()
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Items []struct{ Data map[string]string }
+	}
+	err = json.Unmarshal(out, &list)
+	for _, item := range list.Items {
+		for name := range item.Data {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// noteWhatWasNotCopied finds what nobody can know of any more: what came in the last moments before its node died. The
+// operator is dead, so nobody writes a copy now. What has begun must have been copied before.
+func (c *chaos) noteWhatWasNotCopied(state string) {
+	died := time.Now()
+	copies := c.waitForAPI()
+	for _, r := range c.recordsIn(state) {
+		if r.outcome == "" && !r.begun && !hasPrefix(copies, r.id) {
+			c.notCopied[r.id] = died.Sub(r.came())
+		}
+	}
+}
+
+// waitForAPI returns when the API server answers.
+func (c *chaos) waitForAPI() (copies []string) {
+	c.away.Wait()
+	c.waitUntil("the API server answers", patience, func() (ok bool) {
+		var err error
+		copies, err = c.copies()
+		return err == nil
+	})
+	return copies
+}
+
+func hasPrefix(names []string, prefix string) bool {
+	for _, name := range names {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}

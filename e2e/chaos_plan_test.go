@@ -1,0 +1,241 @@
+package e2e
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// plan is everything that a chaos run does. It is drawn before the run begins: the same seed does the same.
+type plan struct {
+	Seed  uint64
+	Steps []step
+	Last  []event // a deploy of each release when everything is whole again: none may be stuck
+}
+
+// step sends events, waits, and breaks something.
+type step struct {
+	Events []event
+	Fault  fault
+}
+
+// event is one callback. Numbers rise over all events; the workload's name carries it, so that each report, run
+// directory and trace line tells its event.
+type event struct {
+	Number   int
+	Kind     eventKind
+	Release  int
+	Replicas int           // of a scaling
+	Pause    time.Duration // before it is sent
+}
+
+type eventKind string
+
+const (
+	deploy    eventKind = "deploy"
+	badDeploy eventKind = "bad deploy" // helm or the API server refuses it in the dry run
+	undeploy  eventKind = "undeploy"
+	scale     eventKind = "scale"
+	preUpdate eventKind = "update of the tenant"
+)
+
+type fault struct {
+	Kind   faultKind
+	After  time.Duration // since the step's last event was sent
+	For    time.Duration // how long something stays away, or lives
+	Events []event       // sent to the new operator on an empty disk
+}
+
+type faultKind string
+
+const (
+	killed      faultKind = "operator killed"
+	killedTwice faultKind = "operator killed, and again while it starts"
+	nodeDied    faultKind = "node died: all its processes killed, new empty disk"
+	terminated  faultKind = "operator terminated"
+	replaced    faultKind = "pod replaced: operator terminated, new empty disk"
+	rolled      faultKind = "rolling update: a second operator first"
+	helmKilled  faultKind = "helm killed"
+	dropped     faultKind = "connections dropped"
+	restarted   faultKind = "controller restarted"
+	apiKilled   faultKind = "API server killed"
+	apiAway     faultKind = "API server away"
+	etcdKilled  faultKind = "etcd killed"
+)
+
+const (
+	releases     = 6
+	maxReplicas  = 4
+	longestPause = 300 * time.Millisecond
+	longestAfter = 1500 * time.Millisecond
+)
+
+// lifetimes: For is drawn between these.
+var lifetimes = map[faultKind][2]time.Duration{
+	killedTwice: {0, 400 * time.Millisecond}, // a start takes about that long
+	nodeDied:    {0, 20 * time.Second},       // so long nothing else breaks: a dead operator counts as dead after 15 s only
+	rolled:      {0, time.Second},
+	restarted:   {0, 1500 * time.Millisecond},
+	apiAway:     {2 * time.Second, 5 * time.Second},
+}
+
+// faultsFor are the faults of a run with so many kills of the operator. Fixed counts, not probabilities: a short run has
+// every kind too. The control plane is left alone when other tests use it.
+func faultsFor(kills int, controlPlane bool) (deck []faultKind) {
+	add := func(count int, kind faultKind) {
+		for range max(1, count) {
+			deck = append(deck, kind)
+		}
+	}
+	add(kills/16, nodeDied)
+	add(kills/3, killedTwice)
+	add(kills-max(1, kills/16)-2*max(1, kills/3), killed)
+	for _, kind := range []faultKind{helmKilled, dropped} {
+		add(kills/14, kind)
+	}
+	for _, kind := range []faultKind{terminated, replaced, rolled, restarted} {
+		add(kills/20, kind)
+	}
+	if controlPlane {
+		add(kills/20, apiKilled)
+		add(kills/25, apiAway)
+		add(kills/33, etcdKilled)
+	}
+	return deck
+}
+
+// drawPlan draws a run with so many kills.
+func drawPlan(seed uint64, kills int, controlPlane bool) plan {
+	d := drawer{rand: rand.New(rand.NewPCG(seed, 0))}
+	deck := faultsFor(kills, controlPlane)
+	d.rand.Shuffle(len(deck), func(i, k int) { deck[i], deck[k] = deck[k], deck[i] })
+	p := plan{Seed: seed}
+	for _, kind := range deck {
+		p.Steps = append(p.Steps, d.step(kind))
+	}
+	for i := range releases {
+		p.Last = append(p.Last, event{Number: d.number + 1 + i, Kind: deploy, Release: i})
+	}
+	return p
+}
+
+type drawer struct {
+	rand   *rand.Rand
+	number int
+}
+
+func (d *drawer) step(kind faultKind) step {
+	s := step{Events: d.events(1 + d.rand.IntN(4)), Fault: fault{Kind: kind, After: d.duration(0, longestAfter)}}
+	if kind == helmKilled {
+		s.Events = append(s.Events, d.event(deploy)) // so that there is a helm
+	}
+	if bounds, ok := lifetimes[kind]; ok {
+		s.Fault.For = d.duration(bounds[0], bounds[1])
+	}
+	if kind == rolled || kind == nodeDied {
+		s.Fault.Events = d.events(1 + d.rand.IntN(3))
+	}
+	return s
+}
+
+func (d *drawer) events(n int) (events []event) {
+	kinds := []struct {
+		kind  eventKind
+		share int
+	}{{deploy, 58}, {badDeploy, 8}, {scale, 15}, {undeploy, 13}, {preUpdate, 6}}
+	for range n {
+		at := d.rand.IntN(100)
+		for _, k := range kinds {
+			if at < k.share {
+				events = append(events, d.event(k.kind))
+				break
+			}
+			at -= k.share
+		}
+	}
+	return events
+}
+
+func (d *drawer) event(kind eventKind) event {
+	d.number++
+	e := event{Number: d.number, Kind: kind, Release: d.rand.IntN(releases)}
+	if kind == scale {
+		e.Replicas = d.rand.IntN(maxReplicas + 1)
+	}
+	if d.rand.IntN(2) == 0 { // the others come in a burst
+		e.Pause = d.duration(0, longestPause)
+	}
+	return e
+}
+
+func (d *drawer) duration(from, to time.Duration) time.Duration {
+	return from + time.Duration(d.rand.Int64N(int64(to-from))).Truncate(time.Millisecond)
+}
+
+func (e event) String() string {
+	switch e.Kind {
+	case preUpdate:
+		return fmt.Sprintf("#%d %s", e.Number, e.Kind)
+	case scale:
+		return fmt.Sprintf("#%d scale shop-%d to %d", e.Number, e.Release, e.Replicas)
+	}
+	return fmt.Sprintf("#%d %s shop-%d", e.Number, e.Kind, e.Release)
+}
+
+func (s step) String() string {
+	text := fmt.Sprintf("%v; after %v %s", s.Events, s.Fault.After, s.Fault.Kind)
+	if s.Fault.For > 0 {
+		text += fmt.Sprintf(" for %v", s.Fault.For)
+	}
+	if s.Fault.Events != nil {
+		text += fmt.Sprintf(", meanwhile %v", s.Fault.Events)
+	}
+	return text
+}
+
+// fingerprint tells plans apart: two runs with the same one did the same.
+func (p plan) fingerprint() string {
+	hash := fnv.New32a()
+	fmt.Fprintf(hash, "%+v", p.Steps)
+	return fmt.Sprintf("%08x", hash.Sum32())
+}
+
+func TestAChaosPlanIsRepeatableFromItsSeed(t *testing.T) {
+	a, b, other := drawPlan(42, 100, true), drawPlan(42, 100, true), drawPlan(43, 100, true)
+	if a.fingerprint() != b.fingerprint() || fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Error("the same seed gives two plans")
+	}
+	if a.fingerprint() == other.fingerprint() {
+		t.Error("two seeds give the same plan")
+	}
+	for _, kills := range []int{8, 20, 100} {
+		for _, controlPlane := range []bool{false, true} {
+			p := drawPlan(1, kills, controlPlane)
+			text := fmt.Sprint(p)
+			if n := plannedKills(p); n != kills {
+				t.Errorf("%d kills are planned, want %d", n, kills)
+			}
+			for _, kind := range []faultKind{nodeDied, terminated, replaced, rolled, helmKilled, dropped, restarted} {
+				if !strings.Contains(text, string(kind)) {
+					t.Errorf("a plan of %d kills lacks %q", kills, kind)
+				}
+			}
+			if strings.Contains(text, string(apiKilled)) != controlPlane {
+				t.Errorf("the API server is killed: %v, want %v", !controlPlane, controlPlane)
+			}
+		}
+	}
+}
+
+// plannedKills counts SIGKILLs of the operator.
+func plannedKills(p plan) (n int) {
+	for _, s := range p.Steps {
+		n += killsOf[s.Fault.Kind]
+	}
+	return n
+}
+
+var killsOf = map[faultKind]int{killed: 1, killedTwice: 2, nodeDied: 1}

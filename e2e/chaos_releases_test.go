@@ -201,10 +201,11 @@ func compare(got clusterRelease, possible []releaseState, own []*fate) string {
 		status = "deployed"
 	}
 	own = slices.DeleteFunc(slices.Clone(own), func(f *fate) bool { return f.died })
+	victim := len(own) > 0 && own[len(own)-1].mayFail
 	switch {
 	case !slices.Contains(possible, got.releaseState):
 		return "it is not what it should be"
-	case got.helm != status && !(len(own) > 0 && own[len(own)-1].mayFail): // the next deploy shows whether it is stuck
+	case got.helm != status && !victim: // of a victim, the next deploy shows whether it is stuck
 		return "helm cannot go on with it"
 	case got.helm == "" && got.secret != "" && len(own) > 0 && own[len(own)-1].event.Kind == undeploy:
 		return "its secret is left"

@@ -17,8 +17,10 @@ import (
 const traced = `
 if [ -z "${CHAOS_HELD-}" ]; then
     exec 9>>"%[1]s/$OCTO_RELEASE.lock"
+    what=start
+    [ -n "${OCTO_WORKLOAD-}" ] || { what=recover OCTO_WORKLOAD=0; } # for no event
     line="$OCTO_RELEASE ${OCTO_WORKLOAD##*#} pid $$"
-    echo "start $line" >>%[1]s/trace
+    echo "$what $line" >>%[1]s/trace
     flock --nonblock 9 || echo "overlap $line with$(find /proc/[0-9]*/fd -lname "*/$OCTO_RELEASE.lock" 2>/dev/null | cut -d/ -f3 |
         while read -r pid; do echo " [$pid $(tr '\0' ' ' </proc/$pid/cmdline)]"; done | tr '\n' ' ')" >>%[1]s/trace
     export CHAOS_HELD=1
@@ -31,7 +33,7 @@ exit $code
 
 func tracedScripts(dir string) map[string]string {
 	text := fmt.Sprintf(traced, dir)
-	return map[string]string{"workload-deploy": text, "workload-undeploy": text, "workload-scale": text}
+	return map[string]string{"workload-deploy": text, "workload-undeploy": text, "workload-scale": text, "workload-recover": text}
 }
 
 // checkTrace finds where the order of a release's events was broken: an older event that begins after a newer one, or two
@@ -59,6 +61,7 @@ func checkTrace(trace string) (broken []string) {
 func TestTheTraceShowsWhatIsOutOfOrder(t *testing.T) {
 	for trace, want := range map[string]int{
 		"start a 1 pid 7\nend a 1 pid 7 code 0\nstart a 1 pid 8\nstart b 1 pid 9\nstart a 5 pid 9\n": 0,
+		"start a 1 pid 7\nrecover a 0 pid 8\nend a 0 pid 8 code 0\nstart a 2 pid 9\n":                0,
 		"start a 1 pid 7\nstart a 3 pid 7\nstart a 2 pid 8\nstart a 3 pid 8\n":                       1,
 		"start a 1 pid 7\nstart a 2 pid 8\noverlap a 2 pid 8 with [7 sh]\n":                          1,
 	} {

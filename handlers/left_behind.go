@@ -47,7 +47,8 @@ func (h *Handlers) journalLane(lane string) journal.Lane {
 }
 
 // hold makes a lane ours, and returns what was left behind in it: by an earlier life on this disk, or by another operator.
-// Before anything of it is given up for something newer, the release is recovered: a helm may have died with any of it.
+// Before anything of it is given up for something newer, the release is recovered: a helm may have died with any of it. An
+// undeploy needs no recovery, and does better without: helm uninstalls a pending revision as well, with all that is in it.
 func (h *Handlers) hold(ctx context.Context, lane string) (older []*job, err error) {
 	left, err := h.journal.Hold(ctx, lane)
 	if err != nil {
@@ -55,15 +56,20 @@ func (h *Handlers) hold(ctx context.Context, lane string) (older []*job, err err
 	}
 	left = append(left, h.resumed.take(lane)...)
 	slices.SortFunc(left, func(a, b *runs.Run) int { return strings.Compare(a.ID, b.ID) })
+	undeploys := false
 	for _, run := range left {
 		if c, where, known := h.known(run); known {
+			undeploys = undeploys || c.kind == undeploy
 			log := h.log.With("run", run.ID).With(where.attrs...)
 			log.Info("event resumed", "callback", run.Callback)
 			older = append(older, h.job(c, run, where, log, nil))
 		}
 	}
 	if len(older) > 0 {
-		h.recoverLane(ctx, lane, left)
+		h.deaths.add(lane, window{left[0].Created(), time.Now()})
+	}
+	if len(older) > 0 && !undeploys {
+		h.recoverLane(ctx, lane, left[0])
 	}
 	return older, nil
 }
@@ -81,14 +87,13 @@ func (h *Handlers) known(run *runs.Run) (callback, place, bool) {
 	return c, where, known
 }
 
-// recoverLane recovers the release of a lane in which something was left.
-func (h *Handlers) recoverLane(ctx context.Context, lane string, left []*runs.Run) {
-	h.deaths.add(lane, window{left[0].Created(), time.Now()})
+// recoverLane recovers the release of a lane in which something was left, in the directory of the oldest run.
+func (h *Handlers) recoverLane(ctx context.Context, lane string, oldest *runs.Run) {
 	namespace, name, _ := strings.Cut(lane, "/")
 	if !h.hasReleases(namespace) {
 		return // a pool or a tenant
 	}
-	t := &task{Run: left[0], log: h.log.With("run", left[0].ID, "release", name)}
+	t := &task{Run: oldest, log: h.log.With("run", oldest.ID, "release", name)}
 	if err := t.open(); err != nil {
 		t.log.Warn("release not looked after", "reason", err)
 		return

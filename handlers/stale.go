@@ -67,7 +67,9 @@ func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[s
 		return err
 	}
 	t.log.Warn("a killed helm has left the release unusable: it is recovered", "status", status, "since", changed.UTC().Format(time.RFC3339))
-	if !pending {
+	if status == "pending-install" || !pending {
+		// There is no older revision to go on from, and without this one helm would not know of what it has installed: a later
+		// undeploy would leave that behind. helm itself uninstalls what it fails to install.
 		secret = ""
 	}
 	exitCode := t.exitCode

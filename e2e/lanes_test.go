@@ -301,6 +301,28 @@ func TestAReleaseThatAKilledHelmLeftPendingIsDeployedAgain(t *testing.T) {
 	}
 }
 
+func TestAnUndeployAfterAKilledFirstInstallLeavesNothing(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	app.ValuesYaml = "image: {repository: x/does-not-exist}"
+	after := w.controller.LastSeq()
+	w.must(w.controller.Deploy(w.ctx, app))
+	w.waitForLog(1, "the release is not ready yet", nil)
+	if w.killProcesses("--rollback-on-failure", "acme-"+appRtID, w.namespace) == 0 {
+		t.Fatal("no helm to kill")
+	}
+	if s := w.waitForStatus(app, after); s.Success {
+		t.Errorf("reported %+v", s)
+	}
+	w.must(w.controller.Undeploy(w.ctx, app))
+	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"})
+	if left := w.kubectl("get", "deployments,services", "-o", "name"); left != "" {
+		t.Errorf("left after an undeploy that succeeded: %s", left)
+	}
+}
+
 func TestAReleaseThatAKilledHelmLeftUninstallingIsDeployedAgain(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.start()

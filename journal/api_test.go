@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -27,7 +28,7 @@ func (f *fakeAPI) Do(_ context.Context, method, path string, body, into any) err
 	if f.fail != nil {
 		return f.fail
 	}
-	path, _, _ = strings.Cut(path, "?")
+	path, query, _ := strings.Cut(path, "?")
 	if patch, ok := body.(kube.Patch); ok {
 		body = patch.Object
 	}
@@ -48,6 +49,9 @@ func (f *fakeAPI) Do(_ context.Context, method, path string, body, into any) err
 		f.writes = append(f.writes, method+" "+path[strings.LastIndex(path, "/")+1:])
 	}
 	answer, err := f.answer(method, path, object)
+	if method == "GET" && strings.HasSuffix(path, "/secrets") {
+		answer, err = f.list(path, query)
+	}
 	if err != nil || into == nil {
 		return err
 	}
@@ -56,6 +60,20 @@ func (f *fakeAPI) Do(_ context.Context, method, path string, body, into any) err
 		return err
 	}
 	return json.Unmarshal(text, into)
+}
+
+// list is a collection, by one label.
+func (f *fakeAPI) list(path, query string) (map[string]any, error) {
+	values, err := url.ParseQuery(query)
+	key, value, _ := strings.Cut(values.Get("labelSelector"), "=")
+	items := []any{}
+	for at, object := range f.objects {
+		labels, _ := meta(object)["labels"].(map[string]any)
+		if strings.HasPrefix(at, path+"/") && labels[key] == value {
+			items = append(items, object)
+		}
+	}
+	return map[string]any{"items": items}, err
 }
 
 func meta(object map[string]any) map[string]any { return object["metadata"].(map[string]any) }

@@ -189,7 +189,7 @@ func (j *Journal) Hold(ctx context.Context, name string) (left []*runs.Run, err 
 		return nil, nil
 	}
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		restored, err := j.write(ctx, own)
+		restored, err := j.write(ctx, own, true)
 		left = append(left, restored...)
 		if err == nil {
 			return left, nil
@@ -227,7 +227,7 @@ func (j *Journal) writeChanges(ctx context.Context) {
 		if own == nil {
 			return
 		}
-		if _, err := j.write(ctx, own); err != nil && ctx.Err() == nil && !errors.Is(err, errHeld) {
+		if _, err := j.write(ctx, own, false); err != nil && ctx.Err() == nil && !errors.Is(err, errTaken) {
 			j.log.Debug("events not copied to the cluster yet", "lane", own.Name, "reason", err)
 			// The beat makes it dirty again.
 		}

@@ -92,7 +92,7 @@ func (p *pod) cannotHold(l Lane) {
 func (p *pod) copyAll() {
 	p.t.Helper()
 	for _, l := range p.copyTolerant() {
-		if _, err := p.write(p.t.Context(), l); err != nil {
+		if _, err := p.write(p.t.Context(), l, true); err != nil {
 			p.t.Fatal(err)
 		}
 	}
@@ -106,7 +106,7 @@ func (p *pod) copyTolerant() (all []*lane) {
 	}
 	p.Journal.mu.Unlock()
 	for _, l := range all {
-		_, _ = p.write(p.t.Context(), l)
+		_, _ = p.write(p.t.Context(), l, true)
 	}
 	return all
 }
@@ -156,7 +156,6 @@ func TestWhatAnOperatorThatEndedHasLeftIsTakenOverInItsOrder(t *testing.T) {
 
 	old.giveUp(t.Context())
 	next.beat(t.Context())
-	want(t, "found", next.found, "octo/a")
 	if got := next.hold(laneA); !slices.Equal(got, []string{first.ID, second.ID}) {
 		t.Errorf("left: got %q, want %q", got, []string{first.ID, second.ID})
 	}
@@ -173,6 +172,52 @@ func TestWhatAnOperatorThatEndedHasLeftIsTakenOverInItsOrder(t *testing.T) {
 	want(t, "lost", old.lost, "octo/a")
 	old.accept(laneA, 5)
 	old.cannotHold(laneA)
+}
+
+func TestWhatWaitsForALaneSurvivesTheOneWhoWaited(t *testing.T) {
+	api := newAPI()
+	old := newPod(t, api, "111111111111")
+	running := old.accept(laneA, 1)
+	old.hold(laneA)
+	second := newPod(t, api, "222222222222")
+	waiting := second.accept(laneA, 2)
+	second.cannotHold(laneA)
+	want(t, "set aside", api.secrets(), running.ID, waiting.ID)
+	old.beat(t.Context())
+	want(t, "lost by who holds the lane", old.lost)
+	second.giveUp(t.Context()) // and its disk is gone
+
+	third := newPod(t, api, "333333333333")
+	want(t, "found", third.found, "octo/a")
+	newest := third.accept(laneA, 3)
+	third.cannotHold(laneA)
+	old.Finished(laneA, running.ID)
+	old.copyAll()
+	want(t, "after the first had ended", api.secrets(), waiting.ID, newest.ID)
+	if got := third.hold(laneA); !slices.Equal(got, []string{waiting.ID}) {
+		t.Errorf("left: %q, want %q", got, waiting.ID)
+	}
+	want(t, "with the third", api.secrets(), waiting.ID, newest.ID)
+	third.Finished(laneA, waiting.ID)
+	third.Finished(laneA, newest.ID)
+	third.copyAll()
+	want(t, "at the end", api.secrets())
+}
+
+func TestCopyingInTheBackgroundTakesNothingOver(t *testing.T) {
+	api := newAPI()
+	old := newPod(t, api, "111111111111")
+	left := old.accept(laneA, 1)
+	old.hold(laneA)
+	old.giveUp(t.Context())
+	next := newPod(t, api, "222222222222")
+	next.accept(laneA, 2)
+	if runs, err := next.write(t.Context(), next.lanes[laneA.Name], false); len(runs) > 0 || err == nil {
+		t.Errorf("took %d runs that nobody would run, %v", len(runs), err)
+	}
+	if got := next.hold(laneA); !slices.Equal(got, []string{left.ID}) {
+		t.Errorf("left: %q, want %q", got, left.ID)
+	}
 }
 
 func TestAnOperatorIsDeadAfterItsLeaseHasRunOutBeforeOurEyes(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +27,10 @@ type lane struct {
 	toldWaiting bool
 
 	writing sync.Mutex
-	version string // the Secret's resourceVersion, as we wrote it; empty: there is none. Under writing.
+	// Under writing:
+	version string   // the Secret's resourceVersion, as we wrote it; empty: there is none
+	aside   int      // the change that is set aside; 0: none
+	sides   []string // what others had set aside, and is taken over: to be deleted
 }
 
 // entry is a run of which the cluster must know.
@@ -48,6 +50,8 @@ func (l *lane) entry(id string) *entry {
 	return nil
 }
 
+func (l *lane) secretsPath() string { return "/api/v1/namespaces/" + l.Namespace + "/secrets" }
+
 func (l *lane) dropDone() {
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool { return e.finished && e.reported })
 }
@@ -61,8 +65,9 @@ func (l *lane) insert(e *entry) {
 // errHeld means that another operator, which is alive, is at work in the lane.
 var errHeld = errors.New("another operator is at work there")
 
-// write makes the cluster know what there is in the lane. It returns what had been left in it.
-func (j *Journal) write(ctx context.Context, l *lane) (left []*runs.Run, err error) {
+// write makes the cluster know what there is in the lane. If it may take, it takes over what had been left there and returns
+// it; otherwise it leaves that to Hold.
+func (j *Journal) write(ctx context.Context, l *lane, take bool) (left []*runs.Run, err error) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	j.slots <- struct{}{}
@@ -79,11 +84,20 @@ func (j *Journal) write(ctx context.Context, l *lane) (left []*runs.Run, err err
 		}
 		switch {
 		case err == nil:
+			if err := j.removeSides(ctx, l); err != nil {
+				return left, err
+			}
 			j.settle(l, change)
 			return left, nil
+		case errors.Is(err, errTaken) && !take:
+			j.o.Found(l.Name)
+			return nil, errTaken
 		case errors.Is(err, errTaken):
 			restored, err := j.takeOver(ctx, l)
 			left = append(left, restored...)
+			if errors.Is(err, errHeld) {
+				err = errors.Join(err, j.setAside(ctx, l, entries, change))
+			}
 			if err != nil {
 				return left, err
 			}
@@ -123,7 +137,7 @@ var errTaken = errors.New("the lane's Secret is not ours")
 
 // put writes the Secret, or deletes it when nothing is left to do. l.writing is held.
 func (j *Journal) put(ctx context.Context, l *lane, entries []entry) (err error) {
-	path := "/api/v1/namespaces/" + l.Namespace + "/secrets"
+	path := l.secretsPath()
 	var answer secret
 	switch {
 	case len(entries) == 0 && l.version == "":
@@ -151,102 +165,4 @@ func (j *Journal) put(ctx context.Context, l *lane, entries []entry) (err error)
 		return fmt.Errorf("cannot keep events in the cluster: %w", err)
 	}
 	return nil
-}
-
-// takeOver makes an existing Secret of the lane ours, unless its holder is alive, and restores what is in it to our disk.
-// l.writing is held.
-func (j *Journal) takeOver(ctx context.Context, l *lane) (left []*runs.Run, err error) {
-	path := "/api/v1/namespaces/" + l.Namespace + "/secrets/" + l.secret
-	var found secret
-	if err = j.api.Do(ctx, "GET", path, nil, &found); kube.NotFound(err) {
-		l.version = ""
-		j.mine(l)
-		return nil, nil
-	}
-	holder := found.Metadata.Labels[holderLabel]
-	if err == nil && holder != j.o.Identity {
-		if j.holders.alive(holder) {
-			j.lost(l)
-			return nil, fmt.Errorf("%w: %s", errHeld, holder)
-		}
-		j.log.Info("events of another operator taken over", "lane", l.Name, "from", holder, "events", len(found.Data))
-		found.Metadata.Labels[holderLabel] = j.o.Identity
-		err = j.api.Do(ctx, "PUT", path, found, &found)
-	}
-	if kube.Conflict(err) || kube.NotFound(err) {
-		return nil, nil // it has changed again: look again
-	}
-	if err != nil {
-		return nil, err
-	}
-	l.version = found.Metadata.ResourceVersion
-	for _, key := range slices.Sorted(maps.Keys(found.Data)) {
-		run, err := j.restore(l, found, key)
-		if err != nil {
-			return left, err // it is tried again, and so is what comes after it
-		}
-		if run != nil {
-			left = append(left, run)
-		}
-	}
-	j.mine(l)
-	return left, nil
-}
-
-// mine ends the search for what was left; what there is now must be written.
-func (j *Journal) mine(l *lane) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	l.found = false
-	l.changes++
-}
-
-// lost: what was ours has been taken over.
-func (j *Journal) lost(l *lane) {
-	j.mu.Lock()
-	was := l.held
-	l.held = false
-	if was {
-		l.entries = nil
-	}
-	j.mu.Unlock()
-	l.version = ""
-	if was {
-		j.o.Lost(l.Name)
-	}
-}
-
-// restore puts one that was left on our disk and into the lane. It returns a run that is still to be done.
-func (j *Journal) restore(l *lane, found secret, key string) (*runs.Run, error) {
-	left, err := found.left(key, j.o.Key)
-	if err != nil {
-		j.log.Error("event of another operator lost: its copy cannot be read", "lane", l.Name, "run", key, "reason", err)
-		return nil, nil
-	}
-	if j.knows(l, left.id) {
-		return nil, nil
-	}
-	if left.event == nil {
-		run := &runs.Run{ID: left.id, Lane: l.Name}
-		j.insert(l, &entry{run: run, finished: true, report: left.report})
-		j.o.Report(run, left.report)
-		return nil, nil
-	}
-	run, err := j.o.Restore(l.Lane, left.id, *left.event)
-	if err == nil && run != nil {
-		j.insert(l, &entry{run: run, reported: true})
-	}
-	return run, err
-}
-
-func (j *Journal) knows(l *lane, id string) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return l.entry(id) != nil
-}
-
-func (j *Journal) insert(l *lane, e *entry) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	l.insert(e)
 }

@@ -175,21 +175,21 @@ func (j *Journal) look(ctx context.Context) error {
 				}
 				observed[holder] = true
 			}
-			j.lookAt(Lane{name, namespace}, holder)
+			j.lookAt(Lane{name, namespace}, holder, s.Labels[waitingLabel] != "")
 		}
 	}
 	j.looked = true
 	return nil
 }
 
-// lookAt is told whose a lane is in the cluster.
-func (j *Journal) lookAt(l Lane, holder string) {
+// lookAt is told whose a lane is in the cluster, or who waits for it.
+func (j *Journal) lookAt(l Lane, holder string, waits bool) {
 	j.mu.Lock()
 	own, left := j.lanes[l.Name], false
 	switch {
 	case holder == j.o.Identity:
 		left = own == nil // by an earlier life
-	case own != nil && own.held: // lost: writing will show it
+	case own != nil && own.held && !waits: // lost: writing will show it
 		own.changes++
 		j.dirty[own] = true
 	case !j.holders.alive(holder):

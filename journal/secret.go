@@ -16,7 +16,10 @@ const (
 	group       = "octo-mesh.meshmakers.io"
 	label       = group + "/journal" // which controller's
 	holderLabel = group + "/holder"  // which operator's
-	laneKey     = group + "/lane"    // annotation
+	laneKey     = group + "/lane"    // annotation: the lane's name
+	laneLabel   = group + "/lane-id" // the name of the lane's Secret
+	// waitingLabel is on a Secret with what waits for a lane that is another operator's.
+	waitingLabel = group + "/waiting"
 
 	reportSuffix = ".report"
 	// maxSecret is what Kubernetes takes as a Secret, less some for what it does not count.
@@ -53,7 +56,7 @@ func (j *Journal) secretOf(l *lane, entries []entry) secret {
 		APIVersion: "v1", Kind: "Secret", Type: label, Data: map[string][]byte{},
 		Metadata: metadata{
 			Name: l.secret, Namespace: l.Namespace, ResourceVersion: l.version,
-			Labels:      map[string]string{label: j.cluster, holderLabel: j.o.Identity, group + "/managed-by": "communication-operator"},
+			Labels:      map[string]string{label: j.cluster, holderLabel: j.o.Identity, laneLabel: l.secret, group + "/managed-by": "communication-operator"},
 			Annotations: map[string]string{laneKey: l.Name},
 		},
 	}

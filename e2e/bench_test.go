@@ -20,6 +20,7 @@ const (
 	targetRatio  = 1.15 // times the same commands typed by hand
 	targetMemory = 30   // MiB
 	targetStart  = 300  // ms
+	targetEnd    = 10   // s: the grace period of the official chart's pod
 )
 
 const (
@@ -35,6 +36,7 @@ func BenchmarkOperator(b *testing.B) {
 	b.Run("install", func(b *testing.B) { benchmarkInstall(b, results) })
 	b.Run("upgrade", func(b *testing.B) { benchmarkUpgrade(b, results) })
 	b.Run("many", func(b *testing.B) { benchmarkMany(b, results) })
+	b.Run("end", func(b *testing.B) { benchmarkEnd(b, results) })
 	results.print(os.Stdout)
 }
 
@@ -103,4 +105,18 @@ func benchmarkStart(b *testing.B, results *table) {
 	results.single(b, "idle memory, resident", "MiB", resident, targetMemory)
 	results.single(b, "idle memory, proportional", "MiB", proportional, noTarget)
 	results.single(b, "idle memory, with its commands", "MiB", tree, noTarget)
+}
+
+// benchmarkEnd ends the operator while a script runs that does not end by itself, nor on SIGTERM.
+func benchmarkEnd(b *testing.B, results *table) {
+	var took []float64
+	for range 3 {
+		r := newRigWith(b, map[string]string{"chart-pull": pullNothing, "workload-deploy": "trap '' TERM; sleep 1000\n"}, "OPERATOR__LOGFORMAT=json")
+		r.must(r.controller.Deploy(r.ctx, r.newWorkload("red")))
+		r.waitForRecords(`"values merged"`, 1)
+		began := time.Now()
+		r.operator.stop(b) // fails unless it exits with 0
+		took = append(took, time.Since(began).Seconds())
+	}
+	results.single(b, "SIGTERM to the end, with a script that hangs", "s", took, targetEnd)
 }

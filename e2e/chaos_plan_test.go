@@ -75,8 +75,8 @@ const (
 
 // lifetimes: For is drawn between these.
 var lifetimes = map[faultKind][2]time.Duration{
-	killedTwice: {0, 400 * time.Millisecond}, // a start takes about that long
-	nodeDied:    {0, 20 * time.Second},       // so long nothing else breaks: a dead operator counts as dead after 15 s only
+	killedTwice: {0, 400 * time.Millisecond},          // a start takes about that long
+	nodeDied:    {16 * time.Second, 20 * time.Second}, // a dead operator counts as dead after 15 s: else its lanes wait for long
 	rolled:      {0, time.Second},
 	restarted:   {0, 1500 * time.Millisecond},
 	apiAway:     {2 * time.Second, 5 * time.Second},
@@ -90,9 +90,9 @@ func faultsFor(kills int, controlPlane bool) (deck []faultKind) {
 			deck = append(deck, kind)
 		}
 	}
-	add(kills/16, nodeDied)
+	add(kills/20, nodeDied)
 	add(kills/3, killedTwice)
-	add(kills-max(1, kills/16)-2*max(1, kills/3), killed)
+	add(kills-max(1, kills/20)-2*max(1, kills/3), killed)
 	for _, kind := range []faultKind{helmKilled, dropped} {
 		add(kills/14, kind)
 	}

@@ -48,6 +48,7 @@ type Handlers struct {
 	pools      *pools
 	deaths     deaths
 	resumed    resumed
+	recovering chan struct{}         // slots for looking after releases in which something was left
 	cluster    atomic.Pointer[error] // why it cannot be reached; nil: it can
 	pruner     pruner
 	unkept     unkept
@@ -87,12 +88,13 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 	ctx, stopWork := context.WithCancel(ctx)
 	h := &Handlers{
 		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env,
-		kubectl:  kube.NewKubectl(env, socketDir, log),
-		helm:     helmVersion{env: env},
-		lanes:    newLanes(ctx, settings.Concurrency),
-		pools:    newPools(),
-		pruner:   pruner{due: make(chan struct{}, 1)},
-		stopWork: stopWork, hurry: make(chan struct{}),
+		kubectl:    kube.NewKubectl(env, socketDir, log),
+		helm:       helmVersion{env: env},
+		lanes:      newLanes(ctx, settings.Concurrency),
+		recovering: make(chan struct{}, settings.Concurrency),
+		pools:      newPools(),
+		pruner:     pruner{due: make(chan struct{}, 1)},
+		stopWork:   stopWork, hurry: make(chan struct{}),
 		unlock: func() error { return nil },
 	}
 	h.charts, err = openCharts(settings)

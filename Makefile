@@ -62,7 +62,7 @@ chaos: cc tools ## kill everything at random for some minutes: nothing lost, not
 .PHONY: bench
 bench: cc devcluster ## what the operator costs beside the same commands typed by hand
 	$(DEVCLUSTER) run -- go test -run '^$$' -bench . -benchtime 1x -timeout 40m ./e2e
-	$(DEVCLUSTER) run -- go test -run TestDeploysDuringWhichTheAPIServerIsAway -outage 60s -v -count=1 ./e2e
+	$(DEVCLUSTER) run -- go test -v -count=1 -run '^TestDeploysDuringWhichTheAPIServerIsAway' ./e2e -outage 60s
 
 GOLANGCI := $(CACHE)/golangci-lint-v2.15.0
 .PHONY: lint

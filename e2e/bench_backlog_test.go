@@ -30,7 +30,7 @@ func BenchmarkBacklog(b *testing.B) {
 		"chart-pull": pullNothing,
 		"workload-deploy": fmt.Sprintf("until [ -e %[1]s/gate ]; do sleep 0.2; done\n"+
 			"echo \"$OCTO_RELEASE $(head -c 20 values.yaml | head -1)\" >>%[1]s/trace\n", dir),
-		"workload-undeploy": fmt.Sprintf("echo \"$OCTO_RELEASE undeployed\" >>%s/trace\n", dir),
+		"workload-undeploy": fmt.Sprintf("until [ -e %[1]s/gate ]; do sleep 0.2; done\necho \"$OCTO_RELEASE undeployed\" >>%[1]s/trace\n", dir),
 	}, "OPERATOR__LOGFORMAT=json")
 	text := largeValues()
 	began := time.Now()

@@ -279,11 +279,7 @@ func TestDeploysDuringWhichTheAPIServerIsAwayAreTriedAgain(t *testing.T) {
 	w.must(w.controller.Deploy(w.ctx, waiting))
 	w.must(w.controller.Deploy(w.ctx, between))
 	revision := "sh.helm.release.v1.acme-" + appRtID + ".v1"
-	for deadline := time.Now().Add(patience); w.kubectl("get", "secret", revision, "--ignore-not-found", "-o", "name") == ""; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("helm does not begin")
-		}
-	}
+	w.waitForRevision(revision)
 	w.waitForLog(1, "values merged", map[string]string{"workload": "Between"})
 	l.cut()
 	w.must(w.controller.Deploy(w.ctx, later))

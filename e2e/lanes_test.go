@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"octo-operator/devcontroller"
 )
@@ -335,10 +334,11 @@ func TestAReleaseThatAKilledHelmLeftUninstallingIsDeployedAgain(t *testing.T) {
 	w.kubectl("patch", "configmap", release, "--patch", `{"metadata":{"finalizers":["octo-dev/hold"]}}`)
 	after := w.controller.LastSeq()
 	w.must(w.controller.Undeploy(w.ctx, app))
-	for deadline := time.Now().Add(patience); !strings.Contains(w.kubectl("get", "configmap", release, "-o", "yaml"), "deletionTimestamp"); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("helm does not uninstall")
-		}
+	uninstalls := func() bool {
+		return strings.Contains(w.kubectl("get", "configmap", release, "-o", "yaml"), "deletionTimestamp")
+	}
+	if !w.eventually(uninstalls) {
+		t.Fatal("helm does not uninstall")
 	}
 	if w.killProcesses("uninstall", release, w.namespace) == 0 {
 		t.Fatal("no helm to kill")
@@ -373,11 +373,7 @@ func TestALiveHelmOfSomebodyElseIsNotRobbed(t *testing.T) {
 	w.must(other.Start())
 	defer func() { cancel(); _ = other.Wait() }()
 	revision := "sh.helm.release.v1." + release + ".v2"
-	for deadline := time.Now().Add(patience); w.kubectl("get", "secret", revision, "--ignore-not-found", "-o", "name") == ""; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the other helm does not begin")
-		}
-	}
+	w.waitForRevision(revision)
 	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "another helm works on it") {
 		t.Errorf("reported %+v", s)
 	}

@@ -105,10 +105,8 @@ func (w *world) journal() string {
 
 func (w *world) waitForEmptyJournal() {
 	w.Helper()
-	for deadline := time.Now().Add(patience); strings.Contains(w.journal(), "kind: Secret"); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.Fatalf("left in the cluster:\n%s\nthe operator's log:\n%s", w.journal(), w.operator.text())
-		}
+	if !w.eventually(func() bool { return !strings.Contains(w.journal(), "kind: Secret") }) {
+		w.Fatalf("left in the cluster:\n%s\nthe operator's log:\n%s", w.journal(), w.operator.text())
 	}
 }
 
@@ -208,10 +206,8 @@ func TestAReportSurvivesAPodThatIsReplacedWithItsDisk(t *testing.T) {
 	w.must(w.controller.Close())
 	w.must(os.WriteFile(gate, nil, 0o600))
 	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"})
-	for deadline := time.Now().Add(patience); !strings.Contains(w.journal(), ".report:"); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the report is not in the cluster:\n%s", w.journal())
-		}
+	if !w.eventually(func() bool { return strings.Contains(w.journal(), ".report:") }) {
+		t.Fatalf("the report is not in the cluster:\n%s", w.journal())
 	}
 	w.replacePod()
 	w.must(w.controller.Start(address))
@@ -248,7 +244,7 @@ func TestARollingUpdateRunsNothingTwiceAndNothingAtTheSameTime(t *testing.T) {
 	_, err := w.controller.WaitRegistered(w.ctx, w.pool)
 	w.must(err)
 	w.signal(old)
-	w.waitForLogOf(old, "octo-operator ends: no more events are taken")
+	w.waitForLogOf(old, 1, "octo-operator ends: no more events are taken", nil)
 	w.must(os.WriteFile(filepath.Join(dir, "gate"), nil, 0o600))
 	if code := old.exitCode(t); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -260,14 +256,5 @@ func TestARollingUpdateRunsNothingTwiceAndNothingAtTheSameTime(t *testing.T) {
 	w.must(err)
 	if want := "number: 1\nend\nnumber: 2\nend\n"; string(trace) != want {
 		t.Errorf("it went\n%swant\n%s", trace, want)
-	}
-}
-
-func (w *world) waitForLogOf(o *operator, message string) {
-	w.Helper()
-	for deadline := time.Now().Add(patience); len(matching(o.records(w.T), message, nil)) == 0; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.Fatalf("%q is not in the log:\n%s", message, o.text())
-		}
 	}
 }

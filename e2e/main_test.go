@@ -328,20 +328,42 @@ func (w *world) deploy(workload devcontroller.Workload) status {
 	return w.waitForStatus(workload, after)
 }
 
+// eventually asks again and again, and reports whether the condition became true.
+func (w *world) eventually(condition func() bool) bool {
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// waitForRevision waits until helm has begun a revision of a release: its Secret is there.
+func (w *world) waitForRevision(secret string) {
+	w.Helper()
+	begun := func() bool { return w.kubectl("get", "secret", secret, "--ignore-not-found", "-o", "name") != "" }
+	if !w.eventually(begun) {
+		w.Fatalf("helm does not begin: %s did not appear", secret)
+	}
+}
+
 // waitForLog waits until n records have the message and attributes.
 func (w *world) waitForLog(n int, message string, attrs map[string]string) []map[string]any {
 	w.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		found := matching(w.operator.records(w.T), message, attrs)
-		if len(found) >= n {
-			return found
-		}
-		if time.Now().After(deadline) {
-			w.Fatalf("%d of %d records %q %v in the log:\n%s", len(found), n, message, attrs, w.operator.text())
-		}
-		time.Sleep(20 * time.Millisecond)
+	return w.waitForLogOf(w.operator, n, message, attrs)
+}
+
+// waitForLogOf is waitForLog for an operator that is not the newest.
+func (w *world) waitForLogOf(o *operator, n int, message string, attrs map[string]string) (found []map[string]any) {
+	w.Helper()
+	logged := func() bool {
+		found = matching(o.records(w.T), message, attrs)
+		return len(found) >= n
 	}
+	if !w.eventually(logged) {
+		w.Fatalf("%d of %d records %q %v in the log:\n%s", len(found), n, message, attrs, o.text())
+	}
+	return found
 }
 
 func matching(records []map[string]any, message string, attrs map[string]string) (found []map[string]any) {

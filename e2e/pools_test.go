@@ -164,12 +164,8 @@ func TestAReportThatCouldNotBeDeliveredIsDeliveredAfterARestart(t *testing.T) {
 		t.Errorf("reported %+v", s)
 	}
 	report := filepath.Join(w.runDir("workload-deployed"), "report.json")
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(report); os.IsNotExist(err) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the report stays on disk after it was delivered")
-		}
+	gone := func() bool { _, err := os.Stat(report); return os.IsNotExist(err) }
+	if !w.eventually(gone) {
+		t.Fatal("the report stays on disk after it was delivered")
 	}
 }

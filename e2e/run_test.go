@@ -16,13 +16,9 @@ import (
 
 func (w *world) waitForFile(path string) {
 	w.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(path); err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.Fatalf("%s did not appear; the operator's log:\n%s", path, w.operator.text())
-		}
+	there := func() bool { _, err := os.Stat(path); return err == nil }
+	if !w.eventually(there) {
+		w.Fatalf("%s did not appear; the operator's log:\n%s", path, w.operator.text())
 	}
 }
 

@@ -58,7 +58,7 @@ type Handlers struct {
 	stopWork context.CancelFunc
 	hurry    chan struct{} // closed when what is being stopped has no time left
 	hurrying sync.Once
-	unlock   func() error
+	unlock   func() error // of the state directory; a daemon's
 }
 
 // New prepares the state directory for events that are carried out once, without a daemon. They run until ctx ends.
@@ -95,7 +95,6 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 		pools:      newPools(),
 		pruner:     pruner{due: make(chan struct{}, 1)},
 		stopWork:   stopWork, hurry: make(chan struct{}),
-		unlock: func() error { return nil },
 	}
 	h.charts, err = openCharts(settings)
 	return h, err

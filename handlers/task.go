@@ -51,7 +51,12 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 
 // pointless tells of an end that is none of the event's own.
 func pointless(err error) bool {
-	return errors.Is(err, errSuperseded) || errors.Is(err, errUndeployed) || errors.Is(err, errTakenOver)
+	for _, reason := range []error{errSuperseded, errRepeated, errUndeployed, errTakenOver} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }
 
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
@@ -75,13 +80,13 @@ func (t *task) open() (err error) {
 var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
 
 // supersede ends a run that was never started.
-func (h *Handlers) supersede(run *runs.Run, log *slog.Logger) runs.Result {
+func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
 	t := &task{Run: run, log: log}
 	var err error
 	if t.event, err = run.Event(); err != nil {
 		log.Error("secrets may remain in a superseded run", "reason", err)
 	}
-	return h.finish(t, time.Now(), errSuperseded)
+	return h.finish(t, time.Now(), reason)
 }
 
 // finish writes the result, takes everything secret out of the run directory and logs the end of the story.

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,24 @@ func workloadPlace(settings config.Config, event hub.Event) (place, error) {
 	release, err := releaseOf(settings, w)
 	p.lane = release.lane()
 	p.attrs = append(p.attrs, "release", release.name)
+	return p, err
+}
+
+// deployPlace is workloadPlace with what a deploy asks for. What is unknown to this operator does not count: it would not be
+// deployed either.
+func deployPlace(settings config.Config, event hub.Event) (place, error) {
+	p, err := workloadPlace(settings, event)
+	if err != nil {
+		return p, err
+	}
+	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
+	if err != nil {
+		return p, err
+	}
+	p.asks = ask{reconciliation: w.IsReconciliation, version: w.ChartVersion}
+	w.IsReconciliation, w.ChartVersion = false, ""
+	text, err := json.Marshal(w)
+	p.asks.says = fmt.Sprintf("%x", sha256.Sum256(text))
 	return p, err
 }
 

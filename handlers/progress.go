@@ -14,17 +14,17 @@ const lookInterval = 3 * time.Second
 
 // watchProgress looks at a release's pods while a deploy runs, tells the controller what it finds, and returns the last
 // finding when stopped: helm itself only says that its time was up.
-func (h *Handlers) watchProgress(ctx context.Context, t *task, w hub.WorkloadDeployed, r release) (stop func() string) {
+func (h *Handlers) watchProgress(ctx context.Context, t *task, r release) (stop func() string) {
 	ctx, cancel := context.WithCancel(ctx)
 	last := make(chan string, 1)
-	go func() { last <- h.lookUntil(ctx, t, w, r) }()
+	go func() { last <- h.lookUntil(ctx, t, r) }()
 	return func() string {
 		cancel()
 		return <-last
 	}
 }
 
-func (h *Handlers) lookUntil(ctx context.Context, t *task, w hub.WorkloadDeployed, r release) (last string) {
+func (h *Handlers) lookUntil(ctx context.Context, t *task, r release) (last string) {
 	for {
 		select {
 		case <-time.After(lookInterval):
@@ -44,11 +44,23 @@ func (h *Handlers) lookUntil(ctx context.Context, t *task, w hub.WorkloadDeploye
 		}
 		last = text
 		t.log.Warn("the release is not ready yet", "found", text)
-		h.controller.Report(hub.Report{
-			Method: methodProgress, Key: workloadKey(w.Workload), Transient: true,
-			Arguments: []any{hub.WorkloadDeploymentProgress{
-				TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(text),
-			}},
-		})
+		h.progress(t, text)
 	}
+}
+
+// progress tells the controller what a workload's event waits for. Pools and tenants have no such report.
+func (h *Handlers) progress(t *task, message string) {
+	if t.Callback != hub.WorkloadDeploy {
+		return
+	}
+	w, err := hub.Decode[hub.Workload](t.event.Argument)
+	if err != nil {
+		return // how it ends will tell
+	}
+	h.controller.Report(hub.Report{
+		Method: methodProgress, Key: workloadKey(w), Transient: true,
+		Arguments: []any{hub.WorkloadDeploymentProgress{
+			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(message),
+		}},
+	})
 }

@@ -105,7 +105,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err != nil {
 		return err
 	}
-	stop := h.watchProgress(ctx, t, w, release)
+	stop := h.watchProgress(ctx, t, release)
 	err = h.releaseScript(ctx, t, release, scripts.WorkloadDeploy, map[string]string{
 		"HELM": major, "TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"RELEASE": release.name, "NAMESPACE": release.namespace,

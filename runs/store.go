@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,7 @@ type Store struct {
 	dir string
 
 	mu   sync.Mutex
-	last time.Time
+	last time.Time // of an id; zero: none was given yet
 }
 
 const (
@@ -106,21 +107,42 @@ func (s *Store) write(id string, event hub.Event, lane string) (*Run, error) {
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// newID is <time>-<callback>-<lane>-<short id>. Times never repeat and never go back within one life of the operator.
+// newID is <time>-<callback>-<lane>-<short id>.
 func (s *Store) newID(callback, lane string) string {
-	s.mu.Lock()
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	if !now.After(s.last) {
-		now = s.last.Add(time.Microsecond)
-	}
-	s.last = now
-	s.mu.Unlock()
-
+	now := s.now()
 	short := make([]byte, 3)
 	_, _ = rand.Read(short) // never fails
 	// What stands before the slash is the lane's kind or namespace: the name is long enough without it.
 	lane = notInNames.ReplaceAllString(strings.ToLower(path.Base(lane)), "")
 	return fmt.Sprintf("%s-%s-%.60s-%s", now.Format(idTime), kebab(callback), lane, hex.EncodeToString(short))
+}
+
+// now never repeats and never goes back, not even behind the runs of earlier lives: a clock that is set back must not let
+// a later event be resumed before an earlier one.
+func (s *Store) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last.IsZero() {
+		s.last = s.newest()
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	if !now.After(s.last) {
+		now = s.last.Add(time.Microsecond)
+	}
+	s.last = now
+	return now
+}
+
+// newest is when the newest run on disk came; zero: there is none, or none with a time that another can follow (idTime has
+// four digits for the year).
+func (s *Store) newest() time.Time {
+	all, _ := s.List() // a disk that cannot be read cannot be written to either, which Create finds out
+	for _, run := range slices.Backward(all) {
+		if created := run.Created(); !created.IsZero() && created.Year() < 9999 {
+			return created
+		}
+	}
+	return time.Time{}
 }
 
 var innerCapital = regexp.MustCompile(`([a-z])([A-Z])`)

@@ -395,6 +395,25 @@ func TestAnEventThatCannotBeKeptIsAClearError(t *testing.T) {
 	}
 }
 
+func TestARefusedEventIsNotResumedAlthoughItWasOnDiskAlready(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	kept := create(t, s)
+	s.sync = func(string) error { return syscall.EIO }
+	if run, err := s.Create(deployed, "octo/acme"); run != nil || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "cannot create run ") {
+		t.Errorf("got %v, %v", run, err)
+	}
+	if run, err := s.Restore(open(t, t.TempDir()).newID(deployed.Callback, "octo/acme"), deployed, "octo/acme"); run != nil || !errors.Is(err, syscall.EIO) {
+		t.Errorf("restored: got %v, %v", run, err)
+	}
+	wantIDs(t, open(t, dir).Unfinished, kept)
+	entries, err := os.ReadDir(s.Dir())
+	must(t, err)
+	if len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
 func TestAnEventThatCannotBeReadNamesTheRun(t *testing.T) {
 	run := create(t, open(t, t.TempDir()))
 	must(t, run.Write(eventFile, []byte("half")))

@@ -23,7 +23,8 @@ import (
 
 // Store is the folder of all runs.
 type Store struct {
-	dir string
+	dir  string
+	sync func(dir string) error // makes renames in it durable
 
 	mu   sync.Mutex
 	last time.Time // of an id; zero: none was given yet
@@ -45,7 +46,7 @@ func Open(stateDir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, sync: syncDir}
 	return s, s.Check()
 }
 
@@ -65,7 +66,8 @@ func (s *Store) Check() error {
 // Dir is the folder of all runs.
 func (s *Store) Dir() string { return s.dir }
 
-// Create writes an event to disk, durably, as a new run of a lane. When it returns, the event survives a crash.
+// Create writes an event to disk, durably, as a new run of a lane. When it returns, the event survives a crash; after an
+// error nothing of it is left.
 func (s *Store) Create(event hub.Event, lane string) (*Run, error) {
 	return s.write(s.newID(event.Callback, lane), event, lane)
 }
@@ -102,7 +104,13 @@ func (s *Store) write(id string, event hub.Event, lane string) (*Run, error) {
 	if err := os.Rename(half, run.Dir); err != nil {
 		return fail(errors.Join(err, os.RemoveAll(half)))
 	}
-	return run, syncDir(s.dir)
+	if err := s.sync(s.dir); err != nil {
+		// The event is refused, so the next life must not find it. First the name, which says that nothing was accepted.
+		err = errors.Join(err, os.Rename(run.Dir, half), os.RemoveAll(half))
+		_ = s.sync(s.dir) // as durably as it can be
+		return fail(err)
+	}
+	return run, nil
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)

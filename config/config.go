@@ -50,6 +50,7 @@ type Config struct {
 	Concurrency    int           `env:"CONCURRENCY" envDefault:"4"`
 	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"`                   // 0: see Deadline
 	ShutdownGrace  time.Duration `env:"SHUTDOWNGRACE" envDefault:"10s"`   // the pod's terminationGracePeriodSeconds
+	FailFast       bool          `env:"FAILFAST" envDefault:"true"` // see README.md
 	ClusterJournal bool          `env:"CLUSTERJOURNAL" envDefault:"true"` // unfinished events are kept in the cluster too
 	KeepRuns       int           `env:"KEEPRUNS" envDefault:"100"`
 	KeepFailedRuns Hours         `env:"KEEPFAILEDHOURS" envDefault:"24"`

@@ -132,6 +132,8 @@ type callback struct {
 	alone bool
 	place func(config.Config, hub.Event) (place, error)
 	run   func(*Handlers, context.Context, *task) error
+	// undo takes back what is left of an event that has failed for good, and returns the reason for a person. nil: nothing is.
+	undo func(h *Handlers, ctx context.Context, t *task, reason error) error
 	// status is what the controller is told of an event's end; nil: the contract has nothing.
 	status func(event hub.Event, success bool, message string) *report
 }
@@ -155,7 +157,7 @@ type place struct {
 var callbacks = map[string]callback{
 	hub.PoolDeployed:     {place: poolPlace, run: (*Handlers).poolDeployed},
 	hub.PoolUndeployed:   {place: poolPlace, run: (*Handlers).poolUndeployed},
-	hub.WorkloadDeploy:   {kind: deploy, place: deployPlace, run: (*Handlers).workloadDeployed, status: deploymentStatus},
+	hub.WorkloadDeploy:   {kind: deploy, place: deployPlace, run: (*Handlers).workloadDeployed, undo: (*Handlers).undoDeploy, status: deploymentStatus},
 	hub.WorkloadUndeploy: {kind: undeploy, place: workloadPlace, run: (*Handlers).workloadUndeployed, status: undeploymentStatus},
 	hub.ScaleWorkload:    {kind: scale, place: workloadPlace, run: (*Handlers).scaleWorkload, status: scaleStatus},
 	hub.PreUpdateTenant:  {alone: true, place: tenantPlace, run: (*Handlers).preUpdateTenant},

@@ -24,13 +24,20 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
+
+	began     time.Time // the first try
+	said      []string  // what a person should know of a success
+	restarted []string  // workloads, because a secret of theirs has changed
 }
+
+// say adds to what a person is told of a success.
+func (t *task) say(text string) { t.said = append(t.said, text) }
 
 // carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
 // unfinished on disk, with the secrets it needs.
 func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log *slog.Logger) runs.Result {
 	started := time.Now()
-	t := &task{Run: run, log: log, exitCode: -1}
+	t := &task{Run: run, log: log, exitCode: -1, began: started}
 	err := t.open()
 	if err == nil {
 		err = h.withSpace(func() error { return h.try(ctx, c, t) })
@@ -137,6 +144,9 @@ func (h *Handlers) writeResult(t *task, result runs.Result) error {
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
 // script gets.
 func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
+	if err := turnOf(ctx).work(ctx); err != nil {
+		return err
+	}
 	path := h.scripts.Path(name)
 	inputs := t.inputs(h, variables)
 	if name != scripts.WorkloadRecover { // nobody wants to run that again

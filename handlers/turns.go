@@ -105,9 +105,9 @@ func (t *turn) end() {
 	t.all.dispatch()
 }
 
-// rest gives the slot back while f waits for something, and takes a slot again afterwards. The turn stays in flight: a
-// tenant's update waits for it. The error is f's, or ctx's; then there is no slot. A nil turn, and one that is alone, just runs f.
-func (t *turn) rest(ctx context.Context, f func() error) error {
+// rest gives the slot back while f waits for something. The turn stays in flight: a tenant's update waits for it. What works
+// afterwards calls work first. A nil turn, and one that is alone, just runs f.
+func (t *turn) rest(f func() error) error {
 	if t == nil || t.alone {
 		return f()
 	}
@@ -116,10 +116,20 @@ func (t *turn) rest(ctx context.Context, f func() error) error {
 	t.all.dispatch()
 	t.all.mu.Unlock()
 	t.rests(true)
-	err := f()
-	t.rests(false)
-	if err != nil {
-		return err
+	defer t.rests(false)
+	return f()
+}
+
+// work makes sure that the turn has its slot, and waits for one after a rest. The error is ctx's.
+func (t *turn) work(ctx context.Context) error {
+	if t == nil || t.alone {
+		return nil
+	}
+	t.all.mu.Lock()
+	has := t.slot || t.late
+	t.all.mu.Unlock()
+	if has {
+		return nil
 	}
 	return t.wait(ctx)
 }

@@ -50,7 +50,8 @@ func TestWhoeverWaitsForPodsKeepsNobodyFromStarting(t *testing.T) {
 		resting := d.begin("a1", "a", false)
 		ready := make(chan struct{})
 		go func() {
-			if resting.rest(d.ctx, func() error { <-ready; return nil }) == nil {
+			_ = resting.rest(func() error { <-ready; return nil })
+			if resting.work(d.ctx) == nil {
 				d.write("a1 again")
 			}
 		}()
@@ -110,7 +111,7 @@ func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
 		resting := d.begin("resting", "a", false)
 		ready := make(chan struct{})
-		go func() { _ = resting.rest(d.ctx, func() error { <-ready; return nil }); resting.end() }()
+		go func() { _ = resting.rest(func() error { <-ready; return nil }); resting.end() }()
 		synctest.Wait()
 		d.begin("update", "a", true)
 		d.expect(t, "resting")
@@ -158,7 +159,8 @@ func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 					return
 				}
 				time.Sleep(time.Duration(i*13%40) * time.Millisecond)
-				_ = turn.rest(ctx, func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
+				_ = turn.rest(func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
+				_ = turn.work(ctx)
 			}()
 		}
 		for range all {

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
-	"octo-operator/merge"
 	"octo-operator/scripts"
 )
 
@@ -68,89 +66,59 @@ func deploymentStatus(event hub.Event, success bool, message string) *report {
 	return newReport(methodDeploymentStatus, w, status)
 }
 
-// deploy makes everything the script needs, and runs it.
+// deploy brings the release to what the event asks for: plan, install, wait for its pods. Where an earlier try of the same event
+// has installed it already, and for a reconciliation where it is there, that is not done again.
 func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) error {
-	release, err := releaseOf(h.settings, w.Workload)
+	d, err := h.plan(ctx, t, w)
 	if err != nil {
 		return err
 	}
-	wait := h.lookUp(ctx, release)
-	chart, err := h.charts.fetch(ctx, h, t, release, w)
-	if err != nil {
+	switch {
+	case d.isThere():
+		t.log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.found.labels["version"])
+		t.say("nothing to do: revision " + d.found.labels["version"] + " of the release is what was asked for")
+		return nil
+	case d.installedBy(t.Run):
+		t.log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.found.labels["version"])
+	default:
+		if err := h.install(ctx, t, d); err != nil {
+			return err
+		}
+	}
+	if err := h.restartUsers(ctx, t, d); err != nil {
 		return err
 	}
-	found, err := wait()
-	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, found.labels)); err != nil {
+	if err := h.awaitPods(ctx, t, d.release); err != nil {
 		return err
 	}
-	if err := h.recover(ctx, t, release, found.labels); err != nil {
-		return err
-	}
-	replicas := chooseReplicas(w, chart, found)
-	document, err := merge.Document(h.layers(w, release, chart, replicas.value))
-	if err != nil {
-		return err
-	}
-	if err := h.writeManifests(t, w, release, document); err != nil {
-		return err
-	}
-	t.log.Info("values merged", "chart", w.ChartName, "version", chart.version, "overrides", len(w.Values), "secrets", len(document.Secrets))
-	if replicas.value != "" {
-		t.log.Info("replicas set", "replicas", replicas.value, "reason", replicas.why)
-	}
-	major, err := h.helm.major(ctx)
-	if err != nil {
-		return err
-	}
-	stop := h.watchProgress(ctx, t, release)
-	err = h.releaseScript(ctx, t, release, scripts.WorkloadDeploy, map[string]string{
-		"HELM": major, "TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
-		"RELEASE": release.name, "NAMESPACE": release.namespace,
-		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
+	return h.settle(ctx, t, d)
+}
+
+// install lets the script do its work.
+func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
+	stop := h.watchProgress(ctx, t, d.release)
+	defer stop()
+	scaleTo := d.replicas.scaleTo(d.document, d.chart)
+	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, map[string]string{
+		"HELM": d.helm, "TENANT": d.w.TenantID, "WORKLOAD": d.w.WorkloadName,
+		"RELEASE": d.release.name, "NAMESPACE": d.release.namespace,
+		"LABELS":  joinLabels(d.labels(t.Run)),
+		"UPGRADE": strconv.FormatBool(d.found.labels != nil), "WAIT": strconv.FormatBool(d.chart.hooksAfter),
+		"SECRET": d.secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.secret.foreign),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		"REPLICAS": replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+		// Of objects that helm has applied on the client's side, helm itself is another manager to the server. And a count that is
+		// scaled to before helm runs is still another one while the server is asked.
+		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide() || h.settings.Helm.ForceConflicts || scaleTo != ""),
+		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})
-	if err != nil && ctx.Err() == nil {
-		h.recoverAfterwards(ctx, t, release)
-	}
-	return explain(err, stop())
 }
 
-// explain adds to helm's reason what a person needs to act on it.
-func explain(err error, found string) error {
-	if err == nil {
-		return nil
-	}
-	if strings.Contains(err.Error(), "conflict with ") {
-		err = fmt.Errorf("%w\nsomebody else changed these fields by hand or by another tool, and helm does not overwrite them: "+
-			"either undo that change there, or let helm take the fields with OPERATOR__HELM__FORCECONFLICTS=true", err)
-	}
-	if found != "" {
-		err = fmt.Errorf("%w\nfound in the cluster while helm waited:\n%s", err, found)
-	}
-	return err
-}
-
-func secretOf(r release, document merge.Result) string {
-	if len(document.Secrets) == 0 {
-		return ""
-	}
-	return r.secretName()
-}
-
-func (h *Handlers) writeManifests(t *task, w hub.WorkloadDeployed, release release, document merge.Result) error {
-	if err := t.Write("values.yaml", document.YAML); err != nil {
+// settle is the end of a deploy whose pods are ready.
+func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
+	if err := h.markReady(ctx, d.release, t.Run); err != nil {
 		return err
 	}
-	if len(document.Secrets) == 0 {
-		return nil
-	}
-	secret, err := secretManifest(release.secretName(), release.namespace, workloadLabels(w.Workload),
-		map[string]string{group + "/workload-name": w.WorkloadName}, document.Secrets)
-	if err != nil {
-		return err
-	}
-	return t.Write("secret.yaml", secret)
+	return h.removeStaleSecret(ctx, t, d)
 }
 
 // secretsOf is everything that must not be seen in the output of a deploy.

@@ -94,7 +94,7 @@ func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
 	case pointless(err):
 		result.Outcome, result.Reason = runs.Superseded, err.Error()
 	case err != nil:
-		result.Outcome, result.Reason = runs.Failed, err.Error()
+		result.Outcome, result.Reason = runs.Failed, t.message(err)
 	}
 	if err := h.writeResult(t, result); err != nil {
 		t.log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)

@@ -40,7 +40,9 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	t := &task{Run: run, log: log, exitCode: -1, began: started}
 	err := t.open()
 	if err == nil {
-		err = h.withSpace(func() error { return h.try(ctx, c, t) })
+		if err = h.withSpace(t.Begin); err == nil { // so that an event that ends the operator is not tried for ever
+			err = h.withSpace(func() error { return h.try(ctx, c, t) })
+		}
 		if closeErr := t.output.Close(); closeErr != nil { // what was done is done
 			log.Warn("output.log is not whole", "reason", closeErr)
 		}
@@ -68,6 +70,7 @@ func pointless(err error) bool {
 
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
 func (h *Handlers) interrupt(t *task) runs.Result {
+	t.Pause()
 	if err := t.Remove(secretFiles...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
@@ -103,12 +106,13 @@ func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
 	case pointless(err):
 		result.Outcome, result.Reason = runs.Superseded, err.Error()
 	case err != nil:
-		result.Outcome, result.Reason = runs.Failed, err.Error()
+		result.Outcome, result.Reason = runs.Failed, t.message(err)
 	}
 	if err := h.writeResult(t, result); err != nil {
 		t.log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
 		h.unkept.add(func() error { return h.writeResult(t, result) })
 	}
+	t.Pause()
 	if err := t.Remove(secretFiles...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}

@@ -20,6 +20,9 @@ type Run struct {
 	Dir      string
 	Lane     string
 	Callback string
+
+	begun   bool  // this life has its note in begunFile
+	earlier int64 // bytes of that file that are of earlier lives
 }
 
 // Outcome of a run.

@@ -51,7 +51,6 @@ type Config struct {
 	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"`                   // 0: see Deadline
 	FailFast       bool          `env:"FAILFAST" envDefault:"true"`       // a deploy's wait ends when it can never succeed
 	ShutdownGrace  time.Duration `env:"SHUTDOWNGRACE" envDefault:"10s"`   // the pod's terminationGracePeriodSeconds
-	FailFast       bool          `env:"FAILFAST" envDefault:"true"` // see README.md
 	ClusterJournal bool          `env:"CLUSTERJOURNAL" envDefault:"true"` // unfinished events are kept in the cluster too
 	KeepRuns       int           `env:"KEEPRUNS" envDefault:"100"`
 	KeepFailedRuns Hours         `env:"KEEPFAILEDHOURS" envDefault:"24"`

@@ -1,7 +1,11 @@
 package handlers_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -65,8 +69,10 @@ type revision struct {
 	Content         content
 }
 
-// content is what is in it: not Helm's encoding, since nobody but this helm reads it.
+// content is what is in it, of which the operator reads the manifest.
 type content struct {
+	Manifest string // of Objects
+
 	Chart, Version, Description string
 	Values                      object // the user's
 	Objects                     []object
@@ -81,15 +87,37 @@ func (v revision) secret() object {
 	for key, value := range v.Labels {
 		labels[key] = value
 	}
-	text, err := json.Marshal(v.Content)
-	if err != nil {
-		panic(err)
-	}
 	return object{
 		"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
 		"metadata": object{"name": path.Base(v.path()), "namespace": v.Namespace, "labels": labels},
-		"data":     object{"release": text},
+		"data":     object{"release": v.Content.pack()},
 	}
+}
+
+// pack is Helm's own encoding.
+func (c content) pack() []byte {
+	c.Manifest = ""
+	for _, o := range c.Objects {
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			panic(err)
+		}
+		c.Manifest += "---\n" + string(text)
+	}
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if err := errors.Join(json.NewEncoder(zip).Encode(c), zip.Close()); err != nil {
+		panic(err)
+	}
+	return []byte(base64.StdEncoding.EncodeToString(packed.Bytes()))
+}
+
+func (c *content) unpack(packed []byte) error {
+	zip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(packed)))
+	if err != nil {
+		return err
+	}
+	return json.NewDecoder(zip).Decode(c)
 }
 
 // put stores a revision, as helm does.
@@ -110,7 +138,7 @@ func (k *cluster) revisions(namespace, name string) []revision {
 		}
 		text, _ := json.Marshal(k.get(at))
 		v := revision{Name: name, Namespace: namespace, Labels: map[string]string{}}
-		if json.Unmarshal(text, &secret) != nil || json.Unmarshal(secret.Data.Release, &v.Content) != nil {
+		if json.Unmarshal(text, &secret) != nil || v.Content.unpack(secret.Data.Release) != nil {
 			continue
 		}
 		for key, value := range secret.Metadata.Labels {

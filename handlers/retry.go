@@ -100,7 +100,7 @@ func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
 		reason := t.message(err)
 		t.log.Warn("event tried again: "+troubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
 		h.progress(t, troubleNames[why]+": next try at "+time.Now().Add(wait).UTC().Format("15:04:05 UTC")+": "+reason)
-		if err := turnOf(ctx).rest(func() error { return sleep(ctx, wait) }); err != nil {
+		if err := rest(ctx, t, func() error { return sleep(ctx, wait) }); err != nil {
 			return err
 		}
 	}

@@ -26,7 +26,9 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, reason error) error 
 	}
 	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
 	if err != nil {
-		f.after = "whether something of it is left in the cluster is not known: " + err.Error()
+		if t.installs {
+			f.after = "whether something of it is left in the cluster is not known: " + err.Error()
+		}
 		return f.error()
 	}
 	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() {

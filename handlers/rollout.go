@@ -50,7 +50,7 @@ func (h *Handlers) awaitPods(ctx context.Context, t *task, r release) error {
 	t.log.Info("waiting until the release is ready", "revision", labels["version"], "objects", len(objects), "timeout", h.settings.Helm.Timeout.String())
 	w := &rolloutWatch{h: h, task: t, objects: objects, began: time.Now(), timeout: h.settings.Helm.Timeout}
 	w.deadline, w.told = w.began.Add(w.timeout), w.began
-	return turnOf(ctx).rest(func() error { return w.until(ctx) })
+	return rest(ctx, t, func() error { return w.until(ctx) })
 }
 
 // rolloutWatch waits for a release's objects.

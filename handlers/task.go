@@ -27,6 +27,7 @@ type task struct {
 
 	began     time.Time // the first try
 	said      []string  // what a person should know of a success
+	installs  bool      // something may be in the cluster
 	restarted []string  // workloads, because a secret of theirs has changed
 }
 
@@ -145,10 +146,24 @@ func (h *Handlers) writeResult(t *task, result runs.Result) error {
 	return err
 }
 
+// rest lets f wait for something: that takes no slot, and an operator that ends meanwhile does not end because of this event.
+func rest(ctx context.Context, t *task, f func() error) error {
+	t.Pause()
+	return turnOf(ctx).rest(f)
+}
+
+// work makes sure, after a rest, that the event has its slot and is known to be worked on.
+func (h *Handlers) work(ctx context.Context, t *task) error {
+	if err := turnOf(ctx).work(ctx); err != nil {
+		return err
+	}
+	return h.withSpace(t.Begin)
+}
+
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
 // script gets.
 func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
-	if err := turnOf(ctx).work(ctx); err != nil {
+	if err := h.work(ctx, t); err != nil {
 		return err
 	}
 	path := h.scripts.Path(name)

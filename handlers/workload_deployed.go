@@ -96,6 +96,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 
 // install lets the script do its work.
 func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
+	t.installs = true
 	stop := h.watchProgress(ctx, t, d.release)
 	defer stop()
 	scaleTo := d.replicas.scaleTo(d.document, d.chart)

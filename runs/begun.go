@@ -11,7 +11,7 @@ import (
 const (
 	// begunFile has a line for this life of the operator while it works on the run, and one for each that ended while it did.
 	begunFile = "begun"
-	// maxLives is how many may: three in a row are no coincidence, and the operator works for others too.
+	// maxLives is how many may end so: an event that crashes the operator must not do it to all others for ever.
 	maxLives = 3
 )
 

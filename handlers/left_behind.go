@@ -99,10 +99,10 @@ func (h *Handlers) recoverLane(ctx context.Context, lane string, oldest *runs.Ru
 		return
 	}
 	defer t.output.Close()
-	defer t.Pause()
 	h.recovering <- struct{}{} // a backlog of thousands of lanes must not ask the API server all at once
 	defer func() { <-h.recovering }()
 	h.recoverAfterwards(ctx, t, release{name, namespace})
+	t.Pause()
 }
 
 func (h *Handlers) hasReleases(namespace string) bool {

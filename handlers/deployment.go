@@ -60,7 +60,7 @@ func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*
 	if err = errors.Join(err, h.checkOwner(ctx, d.release, w.Workload, d.found.labels)); err != nil {
 		return nil, err
 	}
-	if err := h.recover(ctx, t, d.release, d.found.labels); err != nil {
+	if d.found.labels, err = h.usable(ctx, t, d.release, d.found.labels); err != nil {
 		return nil, err
 	}
 	if d.helm, err = h.helm.major(ctx); err != nil {

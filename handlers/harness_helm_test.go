@@ -200,6 +200,11 @@ func (r *rig) helmUpgrade(c *call) int {
 	all := r.cluster.revisions(next.Namespace, next.Name)
 	last := newest(all)
 	next.Number = last.Number + 1
+	for key, value := range last.Labels { // handed down
+		if _, set := next.Labels[key]; !set {
+			next.Labels[key] = value
+		}
+	}
 	switch {
 	case strings.HasPrefix(last.Status, "pending-"):
 		return c.fail("UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress")
@@ -260,7 +265,7 @@ func (r *rig) helmFinish(c *call, next revision, all []revision) int {
 	next.Status, next.Content.Description = "failed", failure
 	r.cluster.putRevision(next)
 	if c.has("rollback-on-failure") || c.has("atomic") {
-		r.rollBack(next, all)
+		r.rollBack(next, all, "")
 	}
 	return c.fail("UPGRADE FAILED: release %s failed: %s", next.Name, failure)
 }
@@ -282,9 +287,11 @@ func (r *rig) waitReady(c *call) (failure string) {
 	}
 }
 
-// rollBack brings back what was there before: the last revision that was deployed, or nothing.
-func (r *rig) rollBack(failed revision, all []revision) {
-	good := slices.DeleteFunc(slices.Clone(all), func(v revision) bool { return v.Status != "deployed" })
+// rollBack brings back a revision; without a number the last one that was deployed, or nothing.
+func (r *rig) rollBack(failed revision, all []revision, number string) {
+	good := slices.DeleteFunc(slices.Clone(all), func(v revision) bool {
+		return number == "" && v.Status != "deployed" || number != "" && strconv.Itoa(v.Number) != number
+	})
 	if len(good) == 0 {
 		r.removeObjects(failed.Content.Objects, nil)
 		r.cluster.remove(failed.path())
@@ -297,8 +304,13 @@ func (r *rig) rollBack(failed revision, all []revision) {
 	r.removeObjects(failed.Content.Objects, old.Content.Objects)
 	again := old
 	again.Number, again.Content.Description = failed.Number+1, fmt.Sprintf("Rollback to %d", old.Number)
-	old.Status = "superseded"
-	r.cluster.putRevision(old)
+	for _, v := range all {
+		if v.Status == "deployed" {
+			v.Status = "superseded"
+			r.cluster.putRevision(v)
+		}
+	}
+	again.Status = "deployed"
 	r.cluster.putRevision(again)
 }
 
@@ -308,7 +320,10 @@ func (r *rig) helmRollback(c *call) int {
 	if last.Number == 0 {
 		return c.fail("release: not found")
 	}
-	r.rollBack(last, all)
+	if c.word(2) != "" && !slices.ContainsFunc(all, func(v revision) bool { return strconv.Itoa(v.Number) == c.word(2) }) {
+		return c.fail("release has no %s version", c.word(2))
+	}
+	r.rollBack(last, all, c.word(2))
 	return 0
 }
 

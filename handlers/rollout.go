@@ -49,7 +49,11 @@ func (h *Handlers) awaitPods(ctx context.Context, t *task, r release) error {
 	}
 	t.log.Info("waiting until the release is ready", "revision", labels["version"], "objects", len(objects), "timeout", h.settings.Helm.Timeout.String())
 	w := &rolloutWatch{h: h, task: t, objects: objects, began: time.Now(), timeout: h.settings.Helm.Timeout}
-	w.deadline, w.told = w.began.Add(w.timeout), w.began
+	w.deadline, w.told, w.looked = w.began.Add(w.timeout), w.began, w.began
+	// Nothing may be left to wait for: a newer event that is queued has then come too late to end this one.
+	if ready, err := w.look(ctx); ready || err != nil {
+		return err
+	}
 	return rest(ctx, t, func() error { return w.until(ctx) })
 }
 
@@ -62,6 +66,7 @@ type rolloutWatch struct {
 
 	began    time.Time
 	deadline time.Time
+	looked   time.Time // when the last look began
 	told     time.Time // when the findings were last looked at
 	found    string    // those that were last told
 	hopeless string    // what the last look has proved
@@ -69,25 +74,31 @@ type rolloutWatch struct {
 
 func (w *rolloutWatch) until(ctx context.Context) error {
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
-		now, err := w.h.kubectl.Rollout(ctx, w.objects, w.task.began)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, kube.ErrUnreachable):
-			w.deadline = w.deadline.Add(pause) // nobody knows how the pods are: that time does not count
-		case err != nil:
-			return err
-		case now.Ready:
-			return nil
-		default:
-			if err := w.notReady(now); err != nil {
-				return err
-			}
-		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
+		if ready, err := w.look(ctx); ready || err != nil {
+			return err
+		}
 	}
+}
+
+// look is an error when waiting is over.
+func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
+	began := time.Now()
+	now, err := w.h.kubectl.Rollout(ctx, w.objects, w.task.began)
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case errors.Is(err, kube.ErrUnreachable):
+		w.deadline = w.deadline.Add(time.Since(w.looked)) // nobody knows how the pods are: that time does not count
+	case err != nil || now.Ready:
+		return now.Ready, err
+	default:
+		err = w.notReady(now)
+	}
+	w.looked = began
+	return false, err
 }
 
 // notReady is an error when waiting is over.

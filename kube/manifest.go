@@ -13,7 +13,9 @@ import (
 )
 
 // RevisionSecret is the name of the Secret in which Helm keeps a revision of a release.
-func RevisionSecret(release, revision string) string { return "sh.helm.release.v1." + release + ".v" + revision }
+func RevisionSecret(release, revision string) string {
+	return "sh.helm.release.v1." + release + ".v" + revision
+}
 
 // maxRelease bounds what a revision may unpack to: Helm keeps a megabyte packed.
 const maxRelease = 64 << 20

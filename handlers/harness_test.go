@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,10 +85,16 @@ type rig struct {
 	life        *life                                                   // that lives; nil: none
 	lives       int
 
+	*played
+}
+
+// played is what a test has told the tools to do, and what they and the operator have done. Subtests share it.
+type played struct {
 	mu       sync.Mutex
 	calls    []*call
 	replaced []replacement
 	holders  []*hold
+	ends     []string
 }
 
 // option changes a rig before its operator starts.
@@ -128,8 +135,8 @@ func newRig(t *testing.T, options ...option) *rig {
 func newWorld(t *testing.T, options ...option) *rig {
 	t.Helper()
 	r := &rig{
-		T: t, cluster: newCluster(), controller: newController(), charts: newShelf(), log: &journal{},
-		helmVersion: "v4.3.1", render: renderDemo, disk: filepath.Join(t.TempDir(), "state"),
+		T: t, cluster: newCluster(), controller: newController(), charts: newShelf(), log: &journal{}, played: &played{},
+		helmVersion: "v4.3.1", render: renderDemo, disk: filepath.Join(tempDir(t), "state"),
 		settings: map[string]string{"COMMUNICATIONCONTROLLERURI": controllerURI, "POOLNAMESPACE": namespace},
 	}
 	for _, o := range options {
@@ -142,6 +149,24 @@ func newWorld(t *testing.T, options ...option) *rig {
 		}
 	})
 	return r
+}
+
+// tempDir is one whose path is short and may be set in the environment, which is not so of a test's name.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rig-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// of is the same rig for a subtest, which does not run beside others.
+func (r *rig) of(t *testing.T) *rig {
+	same := *r
+	same.T = t
+	return &same
 }
 
 // life is an operator from its start to its end.
@@ -174,7 +199,7 @@ func (r *rig) config() config.Config {
 func (r *rig) newLife() *life {
 	r.Helper()
 	r.lives++
-	dir := r.TempDir()
+	dir := tempDir(r.T)
 	l := &life{rig: r, kubeconfig: filepath.Join(dir, "kubeconfig"), session: r.controller.connect(), api: newTunnels()}
 	r.must(os.WriteFile(l.kubeconfig, []byte("apiVersion: v1\nkind: Config\n"), 0o600))
 	l.session.status = func(p hub.Pool, status string) { l.PoolStatus(p, status) }
@@ -201,6 +226,7 @@ func (r *rig) start() {
 	h, err := handlers.Open(r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	r.must(err)
 	waitForForks()
+	h.Ended = r.countEnd
 	l.Handlers, r.life = h, l
 	ctx, stop := context.WithCancel(context.Background())
 	keeping, stopKeeping := context.WithCancel(context.Background())
@@ -210,6 +236,19 @@ func (r *rig) start() {
 	l.last.Go(func() { h.RunJournal(keeping) })
 	l.background.Go(func() { h.WatchPools(ctx) })
 	l.background.Go(func() { h.WatchCluster(ctx) })
+}
+
+func (r *rig) countEnd(callback, outcome string, _ float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ends = append(r.ends, callback+" "+outcome)
+}
+
+// ended are the events that have ended: callback and outcome.
+func (r *rig) ended() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ends)
 }
 
 // waitForForks returns when no child of this process is between its fork and its exec: such a one holds every open file, and
@@ -264,8 +303,7 @@ func (r *rig) kill() {
 	l.session.end()
 	moment := r.disk + ".moment"
 	r.must(copyFiles(r.disk, moment))
-	l.Abort()
-	r.shutdown(time.Nanosecond)
+	r.quit()
 	r.must(os.RemoveAll(r.disk))
 	r.must(os.Rename(moment, r.disk))
 }
@@ -304,7 +342,14 @@ func (r *rig) end() {
 		h.release()
 	}
 	r.mu.Unlock()
+	r.quit()
+}
+
+// quit ends the operator at once.
+func (r *rig) quit() {
 	r.life.Abort()
+	r.life.stopKeeping()
+	r.life.last.Wait() // before the lanes: what the journal finds would begin one again
 	r.shutdown(time.Nanosecond)
 }
 
@@ -452,6 +497,26 @@ func (r *rig) eventually(what string, condition func() bool) {
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(3 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.Fatalf("it did not come: %s", what)
+		}
+	}
+}
+
+// shell runs a program as a person would, in the cluster of the operator that lives.
+func (r *rig) shell(program string, args ...string) error {
+	cmd := osexec.Command(program, args...)
+	cmd.Env = r.life.environ()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+func wantText(t *testing.T, got string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(got, w) {
+			t.Errorf("it lacks %q: %s", w, got)
 		}
 	}
 }

@@ -110,17 +110,25 @@ func TestWorkloadsOfTheFirstGenerationAreKnownByTheirNames(t *testing.T) {
 	}
 }
 
-func TestEachHelmGetsItsOwnFlags(t *testing.T) {
-	for _, test := range []struct{ version, has, lacks string }{
-		{"v4.3.1", "rollback-on-failure", "atomic"},
-		{"v3.19.2", "atomic", "rollback-on-failure"},
+func TestFieldsOfOthersAreTakenOnlyWhereThatIsSetAndByHelm4(t *testing.T) {
+	for _, test := range []struct {
+		version, set   string
+		forces, dryRun bool
+	}{
+		{"v4.3.1", "false", false, false},
+		{"v4.3.1", "true", true, true},
+		{"v3.19.2", "false", false, true}, // to the server, helm 3 itself is another manager
+		{"v3.19.2", "true", false, true},
 	} {
-		t.Run(test.version, func(t *testing.T) {
-			r := newRig(t, prepared(func(r *rig) { r.helmVersion = test.version }))
+		t.Run(test.version+" "+test.set, func(t *testing.T) {
+			r := newRig(t, with("HELM__FORCECONFLICTS", test.set), prepared(func(r *rig) { r.helmVersion = test.version }))
 			r.deploy("shop")
-			last := r.called("helm upgrade")[1]
-			if !last.has(test.has) || last.has(test.lacks) || last.flag("timeout") != "5m0s" {
-				t.Errorf("it got %q", last.args)
+			upgrade, look := r.called("helm upgrade")[0], r.called("kubectl apply")[0]
+			if upgrade.has("force-conflicts") != test.forces || upgrade.flag("timeout") != "5m0s" || upgrade.has("wait") {
+				t.Errorf("helm got %q", upgrade.args)
+			}
+			if !look.dry() || look.has("force-conflicts") != test.dryRun {
+				t.Errorf("kubectl got %q", look.args)
 			}
 		})
 	}
@@ -152,7 +160,7 @@ func TestTheWordsOfAFailingHelmAreTheStatus(t *testing.T) {
 
 func TestWhatTheServerRefusesInTheDryRunIsNeverDone(t *testing.T) {
 	r := newRig(t)
-	r.when("helm upgrade", func(c *call, usual func() int) int {
+	r.when("kubectl apply", func(c *call, usual func() int) int {
 		if c.dry() {
 			return c.fail(`admission webhook "policy" denied the request: no latest tags`)
 		}
@@ -321,8 +329,8 @@ func TestARunCanBeRunAgainByHand(t *testing.T) {
 	dirs := r.runDirs()
 	before := len(r.called("helm upgrade"))
 	r.must(r.shell(filepath.Join(dirs[0], "rerun")))
-	if after := len(r.called("helm upgrade")); after != before+2 {
-		t.Errorf("helm upgrade was called %d times more, want 2", after-before)
+	if after := len(r.called("helm upgrade")); after != before+1 {
+		t.Errorf("helm upgrade was called %d times more, want 1", after-before)
 	}
 	r.wantHistory("shop", "1 superseded, 2 deployed")
 }

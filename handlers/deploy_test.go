@@ -40,8 +40,9 @@ func TestADeployBecomesARelease(t *testing.T) {
 
 	want := []string{
 		"helm pull " + repository + "/demo",
+		"helm template " + releaseName("shop") + " chart.tgz (dry run)",
+		"kubectl apply manifest.yaml (dry run)",
 		"kubectl apply secret.yaml",
-		"helm upgrade " + releaseName("shop") + " chart.tgz (dry run)",
 		"helm upgrade " + releaseName("shop") + " chart.tgz",
 	}
 	if diff := cmp.Diff(want, r.commands()); diff != "" {

@@ -1,7 +1,11 @@
 package handlers_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -65,8 +69,10 @@ type revision struct {
 	Content         content
 }
 
-// content is what is in it: not Helm's encoding, since nobody but this helm reads it.
+// content is what is in it, of which the operator reads the manifest.
 type content struct {
+	Manifest string // of Objects
+
 	Chart, Version, Description string
 	Values                      object // the user's
 	Objects                     []object
@@ -81,15 +87,37 @@ func (v revision) secret() object {
 	for key, value := range v.Labels {
 		labels[key] = value
 	}
-	text, err := json.Marshal(v.Content)
-	if err != nil {
-		panic(err)
-	}
 	return object{
 		"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
 		"metadata": object{"name": path.Base(v.path()), "namespace": v.Namespace, "labels": labels},
-		"data":     object{"release": text},
+		"data":     object{"release": v.Content.pack()},
 	}
+}
+
+// pack is Helm's own encoding.
+func (c content) pack() []byte {
+	c.Manifest = ""
+	for _, o := range c.Objects {
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			panic(err)
+		}
+		c.Manifest += "---\n" + string(text)
+	}
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if err := errors.Join(json.NewEncoder(zip).Encode(c), zip.Close()); err != nil {
+		panic(err)
+	}
+	return []byte(base64.StdEncoding.EncodeToString(packed.Bytes()))
+}
+
+func (c *content) unpack(packed []byte) error {
+	zip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(packed)))
+	if err != nil {
+		return err
+	}
+	return json.NewDecoder(zip).Decode(c)
 }
 
 // put stores a revision, as helm does.
@@ -110,7 +138,7 @@ func (k *cluster) revisions(namespace, name string) []revision {
 		}
 		text, _ := json.Marshal(k.get(at))
 		v := revision{Name: name, Namespace: namespace, Labels: map[string]string{}}
-		if json.Unmarshal(text, &secret) != nil || json.Unmarshal(secret.Data.Release, &v.Content) != nil {
+		if json.Unmarshal(text, &secret) != nil || v.Content.unpack(secret.Data.Release) != nil {
 			continue
 		}
 		for key, value := range secret.Metadata.Labels {
@@ -172,6 +200,11 @@ func (r *rig) helmUpgrade(c *call) int {
 	all := r.cluster.revisions(next.Namespace, next.Name)
 	last := newest(all)
 	next.Number = last.Number + 1
+	for key, value := range last.Labels { // handed down
+		if _, set := next.Labels[key]; !set {
+			next.Labels[key] = value
+		}
+	}
 	switch {
 	case strings.HasPrefix(last.Status, "pending-"):
 		return c.fail("UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress")
@@ -232,7 +265,7 @@ func (r *rig) helmFinish(c *call, next revision, all []revision) int {
 	next.Status, next.Content.Description = "failed", failure
 	r.cluster.putRevision(next)
 	if c.has("rollback-on-failure") || c.has("atomic") {
-		r.rollBack(next, all)
+		r.rollBack(next, all, "")
 	}
 	return c.fail("UPGRADE FAILED: release %s failed: %s", next.Name, failure)
 }
@@ -254,9 +287,11 @@ func (r *rig) waitReady(c *call) (failure string) {
 	}
 }
 
-// rollBack brings back what was there before: the last revision that was deployed, or nothing.
-func (r *rig) rollBack(failed revision, all []revision) {
-	good := slices.DeleteFunc(slices.Clone(all), func(v revision) bool { return v.Status != "deployed" })
+// rollBack brings back a revision; without a number the last one that was deployed, or nothing.
+func (r *rig) rollBack(failed revision, all []revision, number string) {
+	good := slices.DeleteFunc(slices.Clone(all), func(v revision) bool {
+		return number == "" && v.Status != "deployed" || number != "" && strconv.Itoa(v.Number) != number
+	})
 	if len(good) == 0 {
 		r.removeObjects(failed.Content.Objects, nil)
 		r.cluster.remove(failed.path())
@@ -269,8 +304,13 @@ func (r *rig) rollBack(failed revision, all []revision) {
 	r.removeObjects(failed.Content.Objects, old.Content.Objects)
 	again := old
 	again.Number, again.Content.Description = failed.Number+1, fmt.Sprintf("Rollback to %d", old.Number)
-	old.Status = "superseded"
-	r.cluster.putRevision(old)
+	for _, v := range all {
+		if v.Status == "deployed" {
+			v.Status = "superseded"
+			r.cluster.putRevision(v)
+		}
+	}
+	again.Status = "deployed"
 	r.cluster.putRevision(again)
 }
 
@@ -280,7 +320,10 @@ func (r *rig) helmRollback(c *call) int {
 	if last.Number == 0 {
 		return c.fail("release: not found")
 	}
-	r.rollBack(last, all)
+	if c.word(2) != "" && !slices.ContainsFunc(all, func(v revision) bool { return strconv.Itoa(v.Number) == c.word(2) }) {
+		return c.fail("release has no %s version", c.word(2))
+	}
+	r.rollBack(last, all, c.word(2))
 	return 0
 }
 

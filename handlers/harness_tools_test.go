@@ -204,7 +204,7 @@ func (c *call) stdin() []byte {
 // switches are the flags that take no value but one after "=".
 var switches = []string{
 	"all", "all-namespaces", "A", "atomic", "client", "dry-run", "force", "force-conflicts", "hide-notes", "i", "ignore-not-found", "install",
-	"no-headers", "no-hooks", "overwrite", "plain-http", "append-server-path", "reset-values", "reuse-values", "rollback-on-failure",
+	"disable-openapi-validation", "is-upgrade", "no-headers", "no-hooks", "overwrite", "plain-http", "append-server-path", "reset-values", "reuse-values", "rollback-on-failure",
 	"server-side", "skip-crds", "cleanup-on-fail", "wait", "watch", "validate", "show-managed-fields", "keep-history", "take-ownership",
 }
 

@@ -112,6 +112,20 @@ func (k *cluster) remove(path string) {
 	k.drop(path)
 }
 
+// age makes an object look as if it had been made and changed last so long ago.
+func (k *cluster) age(path string, by time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	o := clone(k.objects[path])
+	then := time.Now().Add(-by).UTC().Format(time.RFC3339)
+	meta := section(o, "metadata")
+	meta["creationTimestamp"] = then
+	for _, field := range list(meta["managedFields"]) {
+		field.(object)["time"] = then
+	}
+	k.objects[path] = o
+}
+
 // secret is a Secret's data, decoded; nil: there is no such Secret.
 func (k *cluster) secret(namespace, name string) map[string]string {
 	o := k.get("/api/v1/namespaces/" + namespace + "/secrets/" + name)

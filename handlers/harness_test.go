@@ -278,6 +278,10 @@ func (r *rig) shutdown(grace time.Duration) {
 	r.Helper()
 	l := r.life
 	r.life = nil
+	r.must(l.shutdown(grace))
+}
+
+func (l *life) shutdown(grace time.Duration) error {
 	l.stop()
 	l.Shutdown(grace)
 	l.background.Wait()
@@ -285,7 +289,7 @@ func (r *rig) shutdown(grace time.Duration) {
 	l.last.Wait()
 	err := l.Close()
 	l.endSurroundings()
-	r.must(err)
+	return err
 }
 
 func (l *life) endSurroundings() {

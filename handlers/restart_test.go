@@ -23,7 +23,9 @@ func TestAKilledOperatorsDeployIsResumed(t *testing.T) {
 	if s := r.status("shop"); !s.Success {
 		t.Errorf("status: %+v", s)
 	}
-	r.wantHistory("shop", "1 deployed")
+	if all := r.cluster.revisions(namespace, releaseName("shop")); newest(all).Status != "deployed" {
+		t.Errorf("release of shop: revisions %q", r.cluster.releaseHistory(namespace, releaseName("shop")))
+	}
 	if got := r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets"); got["secrets.apiKey"] != "planted-key" {
 		t.Errorf("the release's Secret has %q", got)
 	}
@@ -235,14 +237,14 @@ func TestWhatAHelmThatWasKilledHasLeftIsRecoveredAtOnce(t *testing.T) {
 		if c.dry() {
 			return usual()
 		}
-		r.cluster.putRevision(revision{Name: releaseName("shop"), Namespace: namespace, Number: 2, Status: "pending-upgrade"})
+		r.cluster.putRevision(revision{Name: releaseName("shop"), Namespace: namespace, Number: 2, Status: "pending-upgrade", Labels: pairs(c.flag("labels"))})
 		return killed
 	})
-	r.wantFailure(r.run(deployEvent("shop")), "shop", "SIGKILL")
-	r.wantHistory("shop", "1 deployed")
+	r.wantFailure(r.run(deployEvent("shop")), "shop", "SIGKILL", "rolled back to revision 1")
+	r.wantHistory("shop", "1 superseded, 2 deployed")
 	r.usually()
 	r.deploy("shop")
-	r.wantHistory("shop", "1 superseded, 2 deployed")
+	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
 }
 
 func TestASecondOperatorOnTheSameDiskIsRefused(t *testing.T) {

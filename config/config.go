@@ -49,6 +49,7 @@ type Config struct {
 	ScriptsDir     string        `env:"SCRIPTSDIR"`
 	Concurrency    int           `env:"CONCURRENCY" envDefault:"4"`
 	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"`                   // 0: see Deadline
+	FailFast       bool          `env:"FAILFAST" envDefault:"true"`       // a deploy's wait ends when it can never succeed
 	ShutdownGrace  time.Duration `env:"SHUTDOWNGRACE" envDefault:"10s"`   // the pod's terminationGracePeriodSeconds
 	ClusterJournal bool          `env:"CLUSTERJOURNAL" envDefault:"true"` // unfinished events are kept in the cluster too
 	KeepRuns       int           `env:"KEEPRUNS" envDefault:"100"`

@@ -29,7 +29,7 @@ func load(t *testing.T, environ ...string) Config {
 
 func TestDefaults(t *testing.T) {
 	want := Config{
-		PoolNamespace: "octo", PoolRetrySeconds: 30, StateDir: "/var/lib/octo-operator", Concurrency: 4, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true,
+		PoolNamespace: "octo", PoolRetrySeconds: 30, StateDir: "/var/lib/octo-operator", Concurrency: 4, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
 		KeepFailedRuns: Hours(24 * time.Hour), LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
 		Helm: Helm{Timeout: 5 * time.Minute},
 	}
@@ -90,6 +90,7 @@ var settings = []struct {
 	{"OPERATOR__SCRIPTSDIR", "/x", func(c Config) any { return c.ScriptsDir }, "/x"},
 	{"OPERATOR__SHUTDOWNGRACE", "30s", func(c Config) any { return c.ShutdownGrace }, 30 * time.Second},
 	{"OPERATOR__CLUSTERJOURNAL", "false", func(c Config) any { return c.ClusterJournal }, false},
+	{"OPERATOR__FAILFAST", "false", func(c Config) any { return c.FailFast }, false},
 	{"OPERATOR__SCRIPTDEADLINE", "90s", func(c Config) any { return c.ScriptDeadline }, 90 * time.Second},
 	{"OPERATOR__CONCURRENCY", "9", func(c Config) any { return c.Concurrency }, 9},
 	{"OPERATOR__KEEPRUNS", "0", func(c Config) any { return c.KeepRuns }, 0},

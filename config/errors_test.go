@@ -28,6 +28,7 @@ var wrongSettings = []struct{ setting, want string }{
 	{"OPERATOR__STATEDIR=var/lib", `"var/lib" is not an absolute path`},
 	{"OPERATOR__STATEDIR=/a,b", "without a comma"},
 	{"OPERATOR__SCRIPTSDIR=scripts", "is not an absolute path"},
+	{"OPERATOR__FAILFAST=sometimes", "invalid syntax"},
 	{"OPERATOR__CONCURRENCY=0", "0 is less than 1"},
 	{"OPERATOR__CONCURRENCY=many", "invalid syntax"},
 	{"OPERATOR__KEEPRUNS=-1", "-1 is less than 0"},

@@ -27,6 +27,7 @@ type process struct {
 // start starts c in a process group of its own. Its output waits in the pipes
 // until read is called. The error is a *StartError.
 func start(c Command) (*process, error) {
+	stopIgnoring()
 	path, err := absolute(c.Path)
 	if err != nil {
 		return nil, explainStart(c, path, err)

@@ -19,7 +19,9 @@ import (
 // leaves the release in pending-*, which blocks every later deploy.
 const DefaultGrace = 10 * time.Second
 
-// Command is one program to run. It gets no standard input (end of file at once).
+// Command is one program to run. It gets no standard input (end of file at
+// once), and ignores none of the signals that end a program, even if the
+// operator was started so (nohup).
 type Command struct {
 	// Path of the program. Without a slash it is looked up in the operator's
 	// PATH; a relative path starts at the operator's working directory, not

@@ -33,6 +33,8 @@ type chart struct {
 	version string
 	values  []byte // values.yaml
 	schema  []byte // values.schema.json
+	// hooksAfter: hooks are to run after the pods are ready, for which helm itself must wait.
+	hooksAfter bool
 }
 
 // charts keeps the archives of pulled charts. helm downloads a repository's whole index for each pull; here the index is

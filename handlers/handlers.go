@@ -4,7 +4,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -136,6 +135,8 @@ type callback struct {
 	alone bool
 	place func(config.Config, hub.Event) (place, error)
 	run   func(*Handlers, context.Context, *task) error
+	// undo takes back what is left of an event that has failed for good, and returns the reason for a person. nil: nothing is.
+	undo func(h *Handlers, ctx context.Context, t *task, reason error) error
 	// status is what the controller is told of an event's end; nil: the contract has nothing.
 	status func(event hub.Event, success bool, message string) *report
 }
@@ -149,15 +150,17 @@ func (c callback) statusOf(event hub.Event, success bool, message string) *repor
 
 // place says whose an event is.
 type place struct {
-	lane   string
-	tenant string
-	attrs  []any // for every log record of the run
+	lane    string
+	tenant  string
+	asks    ask   // of a deploy
+	attrs   []any // for every log record of the run
+	invalid bool
 }
 
 var callbacks = map[string]callback{
 	hub.PoolDeployed:     {place: poolPlace, run: (*Handlers).poolDeployed},
 	hub.PoolUndeployed:   {place: poolPlace, run: (*Handlers).poolUndeployed},
-	hub.WorkloadDeploy:   {kind: deploy, place: workloadPlace, run: (*Handlers).workloadDeployed, status: deploymentStatus},
+	hub.WorkloadDeploy:   {kind: deploy, place: deployPlace, run: (*Handlers).workloadDeployed, undo: (*Handlers).undoDeploy, status: deploymentStatus},
 	hub.WorkloadUndeploy: {kind: undeploy, place: workloadPlace, run: (*Handlers).workloadUndeployed, status: undeploymentStatus},
 	hub.ScaleWorkload:    {kind: scale, place: workloadPlace, run: (*Handlers).scaleWorkload, status: scaleStatus},
 	hub.PreUpdateTenant:  {alone: true, place: tenantPlace, run: (*Handlers).preUpdateTenant},
@@ -187,11 +190,11 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 }
 
 // placeOf finds an event's lane. One whose owner cannot be made out still becomes a run: its handler reports what is wrong
-// with it.
+// with it. It has a lane of its own: nothing takes its place, and it keeps nobody waiting.
 func (h *Handlers) placeOf(c callback, event hub.Event) place {
 	where, err := c.place(h.settings, event)
 	if err != nil {
-		where.lane = "invalid"
+		where.lane, where.invalid = "invalid/"+shortHash(event.Callback, string(event.Argument)), true
 	}
 	return where
 }
@@ -218,11 +221,13 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 	if outcome == nil {
 		outcome = func(runs.Result) {}
 	}
-	return &job{
-		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone,
+	j := &job{
+		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, asks: where.asks,
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
-		superseded: func() { outcome(h.supersede(run, log)) },
+		superseded: func(reason error) { outcome(h.supersede(run, log, reason)) },
 	}
+	if where.invalid {
+		j.kind, j.alone = other, false
+	}
+	return j
 }
-
-var errSuperseded = errors.New("superseded: a newer event for the same release came before it could start")

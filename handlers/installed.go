@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"octo-operator/hub"
@@ -102,13 +101,4 @@ func joinLabels(labels map[string]string) string {
 		pairs = append(pairs, key+"="+labels[key])
 	}
 	return strings.Join(pairs, ",")
-}
-
-func sortedKeys(m map[string]string) []string {
-	var keys []string
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

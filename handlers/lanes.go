@@ -6,27 +6,6 @@ import (
 	"sync"
 )
 
-// kind decides which queued or running events a newer event of its lane makes pointless.
-type kind int
-
-const (
-	other kind = iota
-	deploy
-	undeploy
-	scale
-)
-
-// job is an event in its lane.
-type job struct {
-	lane   string // a release or a pool
-	tenant string
-	kind   kind
-	alone  bool // nothing else of the tenant may run beside it
-	run    func(context.Context)
-	// superseded is called instead of run.
-	superseded func()
-}
-
 var (
 	// errUndeployed stops a running deploy.
 	errUndeployed = errors.New("stopped: the workload is being undeployed")
@@ -34,52 +13,58 @@ var (
 	errTakenOver = errors.New("stopped: another operator has taken over the release, because this one could not reach the API server for too long")
 )
 
-// lanes runs jobs: one after the other within a lane, in the order added; lanes beside each other, up to a limit.
+// lanes runs jobs: one after the other within a lane, in the order of arrange; lanes beside each other, as turns allow.
 type lanes struct {
 	// hold, if not nil, makes a lane this operator's before anything runs in it, and makes sure that what has been added to
 	// it would survive. It may wait for long, and returns jobs that come before those that were added. An error means
 	// that the lane's work is to be left.
 	hold func(ctx context.Context, lane string) (older []*job, err error)
 
-	ctx   context.Context
-	slots chan struct{}
-	idle  sync.WaitGroup
+	ctx      context.Context
+	starting context.Context // ends when nothing may start any more
+	close    context.CancelFunc
+	turns    *turns
 
-	mu      sync.Mutex
-	closed  bool
-	lanes   map[string]*lane
-	tenants map[string]*sync.RWMutex
+	mu    sync.Mutex
+	idle  *sync.Cond // lanes is empty
+	lanes map[string]*lane
 }
 
 type lane struct {
 	queue   []*job
 	running *job
+	resting bool                    // what runs waits, to be tried again or for its pods
+	touched bool                    // since its worker last asked hold
 	stop    context.CancelCauseFunc // of what is running
 }
 
 func newLanes(ctx context.Context, concurrency int) *lanes {
-	return &lanes{
-		ctx: ctx, slots: make(chan struct{}, concurrency),
-		lanes: map[string]*lane{}, tenants: map[string]*sync.RWMutex{},
-	}
+	l := &lanes{ctx: ctx, turns: newTurns(concurrency), lanes: map[string]*lane{}}
+	l.starting, l.close = context.WithCancel(ctx)
+	l.idle = sync.NewCond(&l.mu)
+	return l
 }
 
-// add queues a job in place of those before it that it makes pointless. An undeploy also stops a running deploy.
+// add queues a job in place of those that it makes pointless, and stops what runs if that is to make way.
 func (l *lanes) add(j *job) {
-	for _, pointless := range l.enqueue(j) {
-		pointless.superseded() // writes to disk: not while the lanes are locked
+	finish(l.enqueue(j)) // writes to disk: not while the lanes are locked
+}
+
+func finish(gone []dropped) {
+	for _, d := range gone {
+		d.superseded(d.reason)
 	}
 }
 
-func (l *lanes) enqueue(j *job) (pointless []*job) {
+func (l *lanes) enqueue(j *job) (gone []dropped) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	target := l.at(j.lane)
-	target.queue, pointless = behind(target.queue, j)
-	if j.kind == undeploy && target.running != nil && target.running.kind == deploy {
-		target.stop(errUndeployed)
+	target.queue, gone = arrange(target.running, target.queue, j)
+	if reason := stops(j, target.running, target.resting); reason != nil {
+		target.stop(reason)
 	}
-	return pointless
+	return gone
 }
 
 // at is a lane with a worker. l.mu is held.
@@ -88,7 +73,6 @@ func (l *lanes) at(name string) *lane {
 	if target == nil {
 		target = &lane{}
 		l.lanes[name] = target
-		l.idle.Add(1)
 		go l.work(name, target)
 	}
 	return target
@@ -98,7 +82,7 @@ func (l *lanes) at(name string) *lane {
 func (l *lanes) touch(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.at(name)
+	l.at(name).touched = true
 }
 
 // lose drops a lane's work: it is somebody else's now.
@@ -114,136 +98,107 @@ func (l *lanes) lose(name string) {
 	}
 	l.mu.Unlock()
 	for _, j := range queued {
-		j.superseded()
+		j.superseded(errTakenOver)
 	}
 }
 
-// close lets nothing start any more. What runs goes on.
-func (l *lanes) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-}
-
-// ended tells whether nothing may start any more: what has not started stays on disk. l.mu is held.
-func (l *lanes) ended() bool { return l.closed || l.ctx.Err() != nil }
-
-// behind puts a job at the end of a queue, in place of those that it makes pointless.
-func behind(queue []*job, j *job) (kept, pointless []*job) {
-	for _, queued := range queue {
-		if replaces(j.kind, queued.kind) {
-			pointless = append(pointless, queued)
-		} else {
-			kept = append(kept, queued)
-		}
-	}
-	return append(kept, j), pointless
-}
-
-// replaces tells whether a newer job makes an older one that is still queued pointless. Of deploys, and of scalings, only
-// the newest counts; an undeploy ends them all. A deploy never takes an undeploy's place: after both, the release is a
-// fresh one.
-func replaces(newer, older kind) bool {
-	switch older {
-	case deploy:
-		return newer == deploy || newer == undeploy
-	case scale:
-		return newer == scale || newer == undeploy
-	case undeploy:
-		return newer == undeploy
-	}
-	return false
-}
-
-// work runs a lane's jobs until none is left.
+// work runs a lane's jobs until none is left. What may not start any more stays on disk.
 func (l *lanes) work(name string, own *lane) {
-	defer l.idle.Done()
-	for l.holds(name, own) {
-		l.mu.Lock()
-		if len(own.queue) == 0 || l.ended() {
-			delete(l.lanes, name)
-			l.mu.Unlock()
-			return
-		}
-		head := own.queue[0]
-		gate := l.gate(head.tenant)
-		l.mu.Unlock()
-
-		l.runNext(name, own, gate, head.alone)
+	for l.holds(name, own) && l.runNext(name, own) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if (len(own.queue) > 0 || own.touched) && l.starting.Err() == nil { // since the last look
+		go l.work(name, own)
+		return
+	}
 	delete(l.lanes, name)
+	l.idle.Broadcast()
 }
 
 // holds makes sure that the lane is ours, and puts what was left in it before what has been added.
 func (l *lanes) holds(name string, own *lane) bool {
+	l.mu.Lock()
+	own.touched = false
+	l.mu.Unlock()
 	if l.hold == nil {
 		return true
 	}
-	older, err := l.hold(l.ctx, name)
+	older, err := l.hold(l.starting, name)
 	if err != nil {
 		return false
 	}
 	l.mu.Lock()
+	var gone []dropped
 	all := append(older, own.queue...)
 	own.queue = nil
-	var pointless []*job
 	for _, j := range all {
-		var gone []*job
-		own.queue, gone = behind(own.queue, j)
-		pointless = append(pointless, gone...)
+		var more []dropped
+		own.queue, more = arrange(nil, own.queue, j)
+		gone = append(gone, more...)
 	}
 	l.mu.Unlock()
-	for _, j := range pointless {
-		j.superseded()
-	}
+	finish(gone)
 	return true
 }
 
-// gate of a tenant: every job holds it for reading, one that must be alone for writing. A waiting writer lets nothing
-// new start while what is in flight settles.
-func (l *lanes) gate(tenant string) *sync.RWMutex {
-	if l.tenants[tenant] == nil {
-		l.tenants[tenant] = &sync.RWMutex{}
+// runNext waits for a turn and runs the head of the queue. It is taken from the queue only then, so that until then a newer
+// one can take its place. All jobs of a lane are alike in tenant and alone. False: there is nothing to run any more.
+func (l *lanes) runNext(name string, own *lane) bool {
+	l.mu.Lock()
+	if len(own.queue) == 0 {
+		l.mu.Unlock()
+		return false
 	}
-	return l.tenants[tenant]
-}
+	head := own.queue[0]
+	l.mu.Unlock()
 
-// runNext waits for the tenant's gate and for a free slot, in this order: whoever waits for a tenant must not keep the
-// others from running. Only then the job is taken from the queue, so that until then a newer one can take its place.
-// All jobs of a lane are alike in tenant and alone.
-func (l *lanes) runNext(name string, own *lane, gate *sync.RWMutex, alone bool) {
-	if alone {
-		gate.Lock()
-		defer gate.Unlock()
-	} else {
-		gate.RLock()
-		defer gate.RUnlock()
-	}
-	l.slots <- struct{}{}
-	defer func() { <-l.slots }()
-	if !l.holds(name, own) { // again: a newer job may have come meanwhile, and what runs must survive
-		return
+	turn, err := l.turns.take(l.starting, head.tenant, head.alone)
+	defer turn.end()
+	if err != nil || !l.holds(name, own) { // again: a newer job may have come meanwhile, and what runs must survive
+		return false
 	}
 	ctx, stop := context.WithCancelCause(l.ctx)
 	defer stop(nil)
+	j := l.begin(own, turn, stop)
+	if j == nil {
+		return false
+	}
+	j.run(withTurn(ctx, turn))
 
 	l.mu.Lock()
-	if l.ended() || len(own.queue) == 0 {
-		l.mu.Unlock()
-		return
+	defer l.mu.Unlock()
+	own.running, own.resting, own.stop = nil, false, nil
+	return true
+}
+
+// begin takes the head of the queue to run it; nil: nothing may start.
+func (l *lanes) begin(own *lane, turn *turn, stop context.CancelCauseFunc) *job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.starting.Err() != nil || len(own.queue) == 0 {
+		return nil
 	}
 	j := own.queue[0]
 	own.queue, own.running, own.stop = own.queue[1:], j, stop
-	l.mu.Unlock()
-
-	j.run(ctx)
-
-	l.mu.Lock()
-	own.running, own.stop = nil, nil
-	l.mu.Unlock()
+	turn.rests = func(resting bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		own.resting = resting
+		for _, queued := range own.queue { // it came before the rest
+			if reason := stops(queued, j, resting); reason != nil {
+				stop(reason)
+			}
+		}
+	}
+	return j
 }
 
-// wait returns when nothing is queued or running.
-func (l *lanes) wait() { l.idle.Wait() }
+// wait returns when nothing is queued that could start, and nothing is running.
+func (l *lanes) wait() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.lanes) > 0 {
+		l.idle.Wait()
+	}
+}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -35,7 +36,20 @@ func (d *diary) job(name string, k kind, hold <-chan struct{}) *job {
 				d.write("%s stopped", name)
 			}
 		},
-		superseded: func() { d.write("%s superseded", name) },
+		superseded: func(error) { d.write("%s superseded", name) },
+	}
+}
+
+// await returns when an entry is there.
+func (d *diary) await(entry string) {
+	for {
+		d.mu.Lock()
+		found := slices.Contains(d.entries, entry)
+		d.mu.Unlock()
+		if found {
+			return
+		}
+		runtime.Gosched()
 	}
 }
 
@@ -91,6 +105,7 @@ func TestAnUndeployStopsARunningDeployAndADeployDoesNot(t *testing.T) {
 	running.run = func(ctx context.Context) { close(started); run(ctx) }
 	l.add(running)
 	<-started
+	d.await("running")
 	l.add(d.job("newer", deploy, nil))
 	d2 := d.job("undeploy", undeploy, nil)
 	l.add(d2)

@@ -102,6 +102,7 @@ func (h *Handlers) recoverLane(ctx context.Context, lane string, oldest *runs.Ru
 	h.recovering <- struct{}{} // a backlog of thousands of lanes must not ask the API server all at once
 	defer func() { <-h.recovering }()
 	h.recoverAfterwards(ctx, t, release{name, namespace})
+	t.Pause()
 }
 
 func (h *Handlers) hasReleases(namespace string) bool {
@@ -139,7 +140,8 @@ func (r *resumed) take(lane string) []*runs.Run {
 
 // restore puts an event from the cluster on disk. One that is here, with its result, had ended before the cluster knew.
 func (h *Handlers) restore(l journal.Lane, id string, event hub.Event) (*runs.Run, error) {
-	run, err := h.runs.Restore(id, event, l.Name)
+	var run *runs.Run
+	err := h.withSpace(func() (err error) { run, err = h.runs.Restore(id, event, l.Name); return err })
 	if err != nil {
 		return nil, err
 	}

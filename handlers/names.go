@@ -17,7 +17,7 @@ const (
 
 	maxName     = 53 // Helm's limit for a release name
 	maxLastPart = 24 // a runtime id
-	hashLength  = 6
+	hashLength  = 10 // 40 bits: 24 are matched by trying within seconds
 	maxLabel    = 63
 )
 

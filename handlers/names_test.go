@@ -40,6 +40,18 @@ func TestLongTenantIdsKeepWorkloadsApart(t *testing.T) {
 	}
 }
 
+func TestTheHashOfAShortenedNameCannotBeMatchedByTrying(t *testing.T) {
+	tenant := strings.Repeat("very-long-tenant-", 5)
+	name, err := dnsName(tenant, "65d5c447b420da3fb12381bc")
+	if want := "very-long-tenant-fafab382de-65d5c447b420da3fb12381bc"; err != nil || name != want {
+		t.Errorf("got %s, %v; want %s: 40 bits of hash in the middle", name, err, want)
+	}
+	label := labelValue(tenant)
+	if want := "very-long-tenant-very-long-tenant-very-long-tenant-v-19ba84e1a8"; label != want {
+		t.Errorf("got the label %s, want %s", label, want)
+	}
+}
+
 func TestANameWithoutLetterOrDigitIsAnError(t *testing.T) {
 	if _, err := dnsName("--", "äöü"); err == nil {
 		t.Error("no error")

@@ -6,49 +6,79 @@ import (
 	"time"
 
 	"octo-operator/hub"
+	"octo-operator/kube"
 )
 
-// lookInterval is how often a release's pods are looked at while helm waits for them. A deploy that is faster is not
-// slowed down by it.
-const lookInterval = 3 * time.Second
-
-// watchProgress looks at a release's pods while a deploy runs, tells the controller what it finds, and returns the last
-// finding when stopped: helm itself only says that its time was up.
-func (h *Handlers) watchProgress(ctx context.Context, t *task, w hub.WorkloadDeployed, r release) (stop func() string) {
+// watchProgress looks at a release's pods while helm works, which takes long if hooks are waited for, and tells the controller
+// what it finds. A deploy that is faster than the first look is not slowed down by it.
+func (h *Handlers) watchProgress(ctx context.Context, t *task, r release) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	last := make(chan string, 1)
-	go func() { last <- h.lookUntil(ctx, t, w, r) }()
-	return func() string {
-		cancel()
-		return <-last
-	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		told := ""
+		for sleep(ctx, tellInterval) == nil {
+			found := strings.Join(h.look(ctx, t, r), "\n")
+			if text := t.redact.String(found); text != "" && text != told {
+				told = text
+				t.log.Warn("helm is still at work", "found", text)
+				h.progress(t, text)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
-func (h *Handlers) lookUntil(ctx context.Context, t *task, w hub.WorkloadDeployed, r release) (last string) {
-	for {
-		select {
-		case <-time.After(lookInterval):
-		case <-ctx.Done():
-			return last
-		}
-		found, err := h.kubectl.Findings(ctx, r.namespace, r.name)
-		if err != nil {
-			if ctx.Err() == nil {
-				t.log.Debug("pods not looked at", "reason", err)
-			}
-			continue
-		}
-		text := t.redact.String(strings.Join(found, "\n"))
-		if text == "" || text == last {
-			continue
-		}
-		last = text
-		t.log.Warn("the release is not ready yet", "found", text)
-		h.controller.Report(hub.Report{
-			Method: methodProgress, Key: workloadKey(w.Workload), Transient: true,
-			Arguments: []any{hub.WorkloadDeploymentProgress{
-				TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(text),
-			}},
-		})
+// look says what keeps the objects of the event's own revision, and the pods of its hooks, from being ready.
+func (h *Handlers) look(ctx context.Context, t *task, r release) []string {
+	found, err := h.kubectl.HookFindings(ctx, r.namespace, r.name, t.began)
+	objects, objectsErr := h.objectsOf(ctx, t, r)
+	if err == nil && objectsErr == nil && len(objects) > 0 {
+		var rollout kube.Rollout
+		rollout, err = h.kubectl.Rollout(ctx, objects, t.began)
+		found = append(found, rollout.Findings...)
 	}
+	if err != nil && ctx.Err() == nil {
+		t.log.Debug("pods not looked at", "reason", err)
+	}
+	return found
+}
+
+// objectsOf are the objects of the release's newest revision, if the event has made it.
+func (h *Handlers) objectsOf(ctx context.Context, t *task, r release) ([]kube.Object, error) {
+	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+	if err != nil || labels[runLabel] != t.ShortID() {
+		return nil, err
+	}
+	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, labels["version"])
+	if err != nil {
+		return nil, err
+	}
+	return kube.Objects(manifest, r.namespace)
+}
+
+// lastLookTimeout bounds the look after a failure: somebody waits for the reason.
+const lastLookTimeout = 10 * time.Second
+
+func (h *Handlers) lookOnceMore(ctx context.Context, t *task, r release) []string {
+	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
+	defer cancel()
+	return h.look(ctx, t, r)
+}
+
+// progress tells the controller what a workload's deploy waits for. Other events have no such report.
+func (h *Handlers) progress(t *task, message string) {
+	if t.Callback != hub.WorkloadDeploy {
+		return
+	}
+	w, err := hub.Decode[hub.Workload](t.event.Argument)
+	if err != nil {
+		return // how it ends will tell
+	}
+	h.controller.Report(hub.Report{
+		Method: methodProgress, Key: workloadKey(w), Transient: true,
+		Arguments: []any{hub.WorkloadDeploymentProgress{
+			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(message),
+		}},
+	})
 }

@@ -95,10 +95,10 @@ func reportPending(run *runs.Run) bool {
 	return err == nil
 }
 
-// message is an error as the controller's users may see it.
+// message is how an event ended, as the controller's users may see it; empty for a success of which there is nothing to say.
 func (t *task) message(err error) string {
 	if err == nil {
-		return ""
+		return bounded(strings.Join(t.said, "\n"))
 	}
 	return bounded(t.redact.String(err.Error()))
 }

@@ -48,13 +48,28 @@ func (d *deaths) covers(lane string, t time.Time) bool {
 	return ok && !t.Before(w.from.Add(-clockSkew)) && !t.After(w.to.Add(clockSkew))
 }
 
+// usable is recover for a release that is about to be worked on: it returns the labels of the newest revision there is then.
+func (h *Handlers) usable(ctx context.Context, t *task, r release, labels map[string]string) (map[string]string, error) {
+	if !blocked(labels["status"]) {
+		return labels, nil
+	}
+	if err := h.recover(ctx, t, r, labels); err != nil {
+		return nil, err
+	}
+	return h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+}
+
+// blocked tells whether every helm refuses to work on a release with that status.
+func blocked(status string) bool {
+	return strings.HasPrefix(status, "pending-") || status == "uninstalling"
+}
+
 // recover clears what a dead helm has left of a release: it leaves its newest revision pending, or the release uninstalling,
 // and every later helm refuses to work on it. It is an error unless the helm is provably dead: the revision is old, or was
 // changed last while a helm of ours worked on it that has not ended well. labels are those of the newest revision.
 func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[string]string) error {
 	status := labels["status"]
-	pending := strings.HasPrefix(status, "pending-")
-	if !pending && status != "uninstalling" {
+	if !blocked(status) {
 		return nil
 	}
 	secret := "sh.helm.release.v1." + r.name + ".v" + labels["version"]
@@ -67,7 +82,7 @@ func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[s
 		return err
 	}
 	t.log.Warn("a killed helm has left the release unusable: it is recovered", "status", status, "since", changed.UTC().Format(time.RFC3339))
-	if status == "pending-install" || !pending {
+	if status == "pending-install" || status == "uninstalling" {
 		// There is no older revision to go on from, and without this one helm would not know of what it has installed: a later
 		// undeploy would leave that behind. helm itself uninstalls what it fails to install.
 		secret = ""

@@ -24,16 +24,26 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
+
+	began     time.Time // the first try
+	said      []string  // what a person should know of a success
+	installs  bool      // something may be in the cluster
+	restarted []string  // workloads, because a secret of theirs has changed
 }
+
+// say adds to what a person is told of a success.
+func (t *task) say(text string) { t.said = append(t.said, text) }
 
 // carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
 // unfinished on disk, with the secrets it needs.
 func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log *slog.Logger) runs.Result {
 	started := time.Now()
-	t := &task{Run: run, log: log, exitCode: -1}
+	t := &task{Run: run, log: log, exitCode: -1, began: started}
 	err := t.open()
 	if err == nil {
-		err = h.withSpace(func() error { return h.try(ctx, c, t) })
+		if err = h.withSpace(t.Begin); err == nil { // so that an event that ends the operator is not tried for ever
+			err = h.withSpace(func() error { return h.try(ctx, c, t) })
+		}
 		if closeErr := t.output.Close(); closeErr != nil { // what was done is done
 			log.Warn("output.log is not whole", "reason", closeErr)
 		}
@@ -51,11 +61,17 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 
 // pointless tells of an end that is none of the event's own.
 func pointless(err error) bool {
-	return errors.Is(err, errSuperseded) || errors.Is(err, errUndeployed) || errors.Is(err, errTakenOver)
+	for _, reason := range []error{errSuperseded, errRepeated, errUndeployed, errTakenOver} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }
 
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
 func (h *Handlers) interrupt(t *task) runs.Result {
+	t.Pause()
 	if err := t.Remove(secretFiles...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
@@ -75,13 +91,13 @@ func (t *task) open() (err error) {
 var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
 
 // supersede ends a run that was never started.
-func (h *Handlers) supersede(run *runs.Run, log *slog.Logger) runs.Result {
+func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
 	t := &task{Run: run, log: log}
 	var err error
 	if t.event, err = run.Event(); err != nil {
 		log.Error("secrets may remain in a superseded run", "reason", err)
 	}
-	return h.finish(t, time.Now(), errSuperseded)
+	return h.finish(t, time.Now(), reason)
 }
 
 // finish writes the result, takes everything secret out of the run directory and logs the end of the story.
@@ -91,12 +107,13 @@ func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
 	case pointless(err):
 		result.Outcome, result.Reason = runs.Superseded, err.Error()
 	case err != nil:
-		result.Outcome, result.Reason = runs.Failed, err.Error()
+		result.Outcome, result.Reason = runs.Failed, t.message(err)
 	}
 	if err := h.writeResult(t, result); err != nil {
 		t.log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
 		h.unkept.add(func() error { return h.writeResult(t, result) })
 	}
+	t.Pause()
 	if err := t.Remove(secretFiles...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
@@ -129,9 +146,26 @@ func (h *Handlers) writeResult(t *task, result runs.Result) error {
 	return err
 }
 
+// rest lets f wait for something: that takes no slot, and an operator that ends meanwhile does not end because of this event.
+func rest(ctx context.Context, t *task, f func() error) error {
+	t.Pause()
+	return turnOf(ctx).rest(f)
+}
+
+// work makes sure, after a rest, that the event has its slot and is known to be worked on.
+func (h *Handlers) work(ctx context.Context, t *task) error {
+	if err := turnOf(ctx).work(ctx); err != nil {
+		return err
+	}
+	return h.withSpace(t.Begin)
+}
+
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
 // script gets.
 func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
+	if err := h.work(ctx, t); err != nil {
+		return err
+	}
 	path := h.scripts.Path(name)
 	inputs := t.inputs(h, variables)
 	if name != scripts.WorkloadRecover { // nobody wants to run that again

@@ -2,19 +2,15 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"regexp"
 	"strconv"
-	"strings"
 
 	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
-	"octo-operator/journal"
-	"octo-operator/merge"
 	"octo-operator/scripts"
 )
 
@@ -27,6 +23,24 @@ func workloadPlace(settings config.Config, event hub.Event) (place, error) {
 	release, err := releaseOf(settings, w)
 	p.lane = release.lane()
 	p.attrs = append(p.attrs, "release", release.name)
+	return p, err
+}
+
+// deployPlace is workloadPlace with what a deploy asks for. What is unknown to this operator does not count: it would not be
+// deployed either.
+func deployPlace(settings config.Config, event hub.Event) (place, error) {
+	p, err := workloadPlace(settings, event)
+	if err != nil {
+		return p, err
+	}
+	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
+	if err != nil {
+		return p, err
+	}
+	p.asks = ask{reconciliation: w.IsReconciliation, version: w.ChartVersion}
+	w.IsReconciliation, w.ChartVersion = false, ""
+	text, err := json.Marshal(w)
+	p.asks.says = fmt.Sprintf("%x", sha256.Sum256(text))
 	return p, err
 }
 
@@ -52,112 +66,60 @@ func deploymentStatus(event hub.Event, success bool, message string) *report {
 	return newReport(methodDeploymentStatus, w, status)
 }
 
-// deploy makes everything the script needs, and runs it.
+// deploy brings the release to what the event asks for: plan, install, wait for its pods. Where an earlier try of the same event
+// has installed it already, and for a reconciliation where it is there, that is not done again.
 func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) error {
-	release, err := releaseOf(h.settings, w.Workload)
+	d, err := h.plan(ctx, t, w)
 	if err != nil {
 		return err
 	}
-	wait := h.lookUp(ctx, release)
-	chart, err := h.charts.fetch(ctx, h, t, release, w)
-	if err != nil {
-		return err
-	}
-	found, err := wait()
-	if err = errors.Join(err, h.checkOwner(ctx, release, w.Workload, found.labels)); err != nil {
-		return err
-	}
-	if err := h.recover(ctx, t, release, found.labels); err != nil {
-		return err
-	}
-	replicas := chooseReplicas(w, chart, found)
-	document, err := merge.Document(h.layers(w, release, chart, replicas.value))
-	if err != nil {
-		return err
-	}
-	if err := h.writeManifests(t, w, release, document); err != nil {
-		return err
-	}
-	t.log.Info("values merged", "chart", w.ChartName, "version", chart.version, "overrides", len(w.Values), "secrets", len(document.Secrets))
-	if replicas.value != "" {
-		t.log.Info("replicas set", "replicas", replicas.value, "reason", replicas.why)
-	}
-	major, err := h.helm.major(ctx)
-	if err != nil {
-		return err
-	}
-	stop := h.watchProgress(ctx, t, w, release)
-	err = h.releaseScript(ctx, t, release, scripts.WorkloadDeploy, map[string]string{
-		"HELM": major, "TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
-		"RELEASE": release.name, "NAMESPACE": release.namespace,
-		"LABELS": joinLabels(workloadLabels(w.Workload)), "SECRET": secretOf(release, document),
-		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		"REPLICAS": replicas.scaleTo(document, chart), "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
-	})
-	if err != nil && ctx.Err() == nil {
-		h.recoverAfterwards(ctx, t, release)
-	}
-	return explain(err, stop())
-}
-
-// explain adds to helm's reason what a person needs to act on it.
-func explain(err error, found string) error {
-	if err == nil {
-		return nil
-	}
-	if strings.Contains(err.Error(), "conflict with ") {
-		err = fmt.Errorf("%w\nsomebody else changed these fields by hand or by another tool, and helm does not overwrite them: "+
-			"either undo that change there, or let helm take the fields with OPERATOR__HELM__FORCECONFLICTS=true", err)
-	}
-	if found != "" {
-		err = fmt.Errorf("%w\nfound in the cluster while helm waited:\n%s", err, found)
-	}
-	return err
-}
-
-func secretOf(r release, document merge.Result) string {
-	if len(document.Secrets) == 0 {
-		return ""
-	}
-	return r.secretName()
-}
-
-func (h *Handlers) writeManifests(t *task, w hub.WorkloadDeployed, release release, document merge.Result) error {
-	if err := t.Write("values.yaml", document.YAML); err != nil {
-		return err
-	}
-	if len(document.Secrets) == 0 {
-		return nil
-	}
-	secret, err := secretManifest(release.secretName(), release.namespace, workloadLabels(w.Workload),
-		map[string]string{group + "/workload-name": w.WorkloadName}, document.Secrets)
-	if err != nil {
-		return err
-	}
-	return t.Write("secret.yaml", secret)
-}
-
-var chartName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
-
-// checkDeploy refuses what could not work, or could mean something else on a command line.
-func checkDeploy(w hub.WorkloadDeployed) error {
-	if err := w.Check(); err != nil {
-		return err
-	}
-	repository, err := url.Parse(w.RepositoryURL)
 	switch {
-	case err != nil || repository.Host == "" || (repository.Scheme != "http" && repository.Scheme != "https" && repository.Scheme != "oci"):
-		return fmt.Errorf("repositoryUrl is not an http://, https:// or oci:// URL")
-	case w.RepositoryPassword == journal.LostPassword:
-		return errors.New("the password of the chart's repository was lost when the operator's pod was replaced: deploy again, and set OPERATOR__AUTHENTICATION__CLIENTSECRET, which seals it")
-	case repository.User != nil:
-		return fmt.Errorf("repositoryUrl holds credentials: they belong in repositoryUsername and repositoryPassword")
-	case !chartName.MatchString(w.ChartName):
-		return fmt.Errorf("chartName %q is not the name of a chart", w.ChartName)
-	case strings.HasPrefix(w.ChartVersion, "-") || strings.ContainsAny(w.ChartVersion, "\n\x00"):
-		return fmt.Errorf("chartVersion %q is not a version", w.ChartVersion)
+	case d.isThere():
+		t.log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.found.labels["version"])
+		t.say("nothing to do: revision " + d.found.labels["version"] + " of the release is what was asked for")
+		return nil
+	case d.installedBy(t.Run):
+		t.log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.found.labels["version"])
+	default:
+		if err := h.install(ctx, t, d); err != nil {
+			return err
+		}
 	}
-	return nil
+	if err := h.restartUsers(ctx, t, d); err != nil {
+		return err
+	}
+	if err := h.awaitPods(ctx, t, d.release); err != nil {
+		return err
+	}
+	return h.settle(ctx, t, d)
+}
+
+// install lets the script do its work.
+func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
+	t.installs = true
+	stop := h.watchProgress(ctx, t, d.release)
+	defer stop()
+	scaleTo := d.replicas.scaleTo(d.document, d.chart)
+	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, map[string]string{
+		"HELM": d.helm, "TENANT": d.w.TenantID, "WORKLOAD": d.w.WorkloadName,
+		"RELEASE": d.release.name, "NAMESPACE": d.release.namespace,
+		"LABELS":  joinLabels(d.labels(t.Run)),
+		"UPGRADE": strconv.FormatBool(d.found.labels != nil), "WAIT": strconv.FormatBool(d.chart.hooksAfter),
+		"SECRET": d.secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.secret.foreign),
+		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
+		// Of objects that helm has applied on the client's side, helm itself is another manager to the server. And a count that is
+		// scaled to before helm runs is still another one while the server is asked.
+		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide() || h.settings.Helm.ForceConflicts || scaleTo != ""),
+		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+	})
+}
+
+// settle is the end of a deploy whose pods are ready.
+func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
+	if err := h.markReady(ctx, d.release, t.Run); err != nil {
+		return err
+	}
+	return h.removeStaleSecret(ctx, t, d)
 }
 
 // secretsOf is everything that must not be seen in the output of a deploy.
@@ -169,47 +131,4 @@ func (h *Handlers) secretsOf(w hub.WorkloadDeployed) []string {
 		}
 	}
 	return secrets
-}
-
-const removedSecret = "[removed after the run]"
-
-// withoutSecrets is the event as it may stay on disk.
-func withoutSecrets(event hub.Event) (hub.Event, bool) {
-	if event.Callback != hub.WorkloadDeploy {
-		return event, false
-	}
-	// Not through the DTO: what a newer controller sent besides stays too.
-	var fields map[string]any
-	if json.Unmarshal(event.Argument, &fields) != nil {
-		return hub.Event{Callback: event.Callback, Argument: json.RawMessage(`"[not readable, removed after the run]"`)}, true
-	}
-	changed := false
-	for name, value := range fields {
-		if strings.EqualFold(name, "repositoryPassword") && value != nil {
-			fields[name], changed = removedSecret, true
-		}
-		if strings.EqualFold(name, "values") {
-			changed = removeSecretValues(value) || changed
-		}
-	}
-	clean, err := json.Marshal(fields)
-	return hub.Event{Callback: event.Callback, Argument: clean}, changed && err == nil
-}
-
-// removeSecretValues works on the decoded JSON list of overrides; whatever is not clearly plain counts as secret.
-func removeSecretValues(values any) (changed bool) {
-	list, _ := values.([]any)
-	for _, v := range list {
-		override, _ := v.(map[string]any)
-		secret := false
-		for name, value := range override {
-			secret = secret || strings.EqualFold(name, "isSecret") && value != false && value != nil
-		}
-		for name := range override {
-			if secret && strings.EqualFold(name, "value") {
-				override[name], changed = removedSecret, true
-			}
-		}
-	}
-	return changed
 }

@@ -159,7 +159,7 @@ func (j *Journal) schedule(own *lane) {
 func (j *Journal) at(l Lane) *lane {
 	own := j.lanes[l.Name]
 	if own == nil {
-		own = &lane{Lane: l, secret: "octo-journal-" + shortHash(j.o.Controller+"\x00"+l.Name)}
+		own = &lane{Lane: l, secret: "octo-journal-" + shortHash(j.o.Controller+"\x00"+l.Name), writing: make(chan struct{}, 1)}
 		j.lanes[l.Name] = own
 	}
 	return own

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"octo-operator/kube"
 	"octo-operator/runs"
@@ -26,7 +25,7 @@ type lane struct {
 	scheduled   bool     // to be written soon
 	toldWaiting bool
 
-	writing sync.Mutex
+	writing chan struct{} // room for one, as in a Mutex, but waiting for it can end: see enter
 	// Under writing:
 	version string   // the Secret's resourceVersion, as we wrote it; empty: there is none
 	aside   int      // the change that is set aside; 0: none
@@ -68,11 +67,12 @@ var errHeld = errors.New("another operator is at work there")
 // write makes the cluster know what there is in the lane. If it may take, it takes over what had been left there and returns
 // it; otherwise it leaves that to Hold.
 func (j *Journal) write(ctx context.Context, l *lane, take bool) (left []*runs.Run, err error) {
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	j.slots <- struct{}{}
-	defer func() { <-j.slots }()
-	for {
+	leave, err := j.enter(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for took := false; ; took = true {
 		entries, change, todo, found := j.snapshot(l)
 		if !todo && !found {
 			return left, nil
@@ -92,6 +92,8 @@ func (j *Journal) write(ctx context.Context, l *lane, take bool) (left []*runs.R
 		case errors.Is(err, errTaken) && !take:
 			j.o.Found(l.Name)
 			return nil, errTaken
+		case errors.Is(err, errTaken) && took: // another conflict: Hold takes its time before it tries again
+			return left, err
 		case errors.Is(err, errTaken):
 			restored, err := j.takeOver(ctx, l)
 			left = append(left, restored...)
@@ -110,6 +112,23 @@ func (j *Journal) write(ctx context.Context, l *lane, take bool) (left []*runs.R
 			return left, nil
 		}
 	}
+}
+
+// enter waits for its turn to write in the lane, and then for one of the slots for writing at all. Those before it may wait
+// for an API server that does not answer, so it ends with ctx.
+func (j *Journal) enter(ctx context.Context, l *lane) (leave func(), err error) {
+	select {
+	case l.writing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case j.slots <- struct{}{}:
+	case <-ctx.Done():
+		<-l.writing
+		return nil, ctx.Err()
+	}
+	return func() { <-j.slots; <-l.writing }, nil
 }
 
 // snapshot is what is to be written. todo is false when the cluster has it already.

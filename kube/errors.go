@@ -38,6 +38,9 @@ func NotFound(err error) bool { return hasCode(err, http.StatusNotFound) }
 // AlreadyExists).
 func Conflict(err error) bool { return hasCode(err, http.StatusConflict) }
 
+// Denied tells whether the API server does not accept who asks, or does not allow him this.
+func Denied(err error) bool { return hasCode(err, http.StatusUnauthorized) || forbidden(err) }
+
 func forbidden(err error) bool { return hasCode(err, http.StatusForbidden) }
 
 func gone(err error) bool { return hasCode(err, http.StatusGone) }

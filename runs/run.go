@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ type Run struct {
 	Dir      string
 	Lane     string
 	Callback string
+
+	begun   bool  // this life has its note in begunFile
+	earlier int64 // bytes of that file that are of earlier lives
 }
 
 // Outcome of a run.
@@ -58,6 +62,11 @@ func (r *Run) Event() (hub.Event, error) {
 func (r *Run) Created() time.Time {
 	created, _ := time.Parse(idTime, r.ID[:min(len(r.ID), len(idTime))])
 	return created
+}
+
+// ShortID is what is left of the run's id without words: its time and its random end. It is a valid label value.
+func (r *Run) ShortID() string {
+	return r.ID[:min(len(r.ID), len(idTime))] + r.ID[max(0, strings.LastIndexByte(r.ID, '-')):]
 }
 
 // Path names a file of the run.

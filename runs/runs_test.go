@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,42 +76,6 @@ func TestACreatedRunHoldsItsEventAfterAReopening(t *testing.T) {
 	must(t, err)
 	if diff := cmp.Diff(deployed, event); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestAnIDTellsTimeCallbackAndLane(t *testing.T) {
-	s := open(t, t.TempDir())
-	for _, test := range []struct{ callback, lane, want string }{
-		{hub.WorkloadDeploy, "octo/acme-demo", "workload-deployed-acme-demo"},
-		{hub.PreUpdateTenant, "tenant/acme", "pre-update-tenant-acme"},
-		{hub.PoolUndeployed, "../../Etc/pass wd\x00", "pool-undeployed-passwd"},
-		{hub.PoolDeployed, strings.Repeat("a", 300), "pool-deployed-" + strings.Repeat("a", 60)},
-	} {
-		run, err := s.Create(hub.Event{Callback: test.callback}, test.lane)
-		must(t, err)
-		want := regexp.MustCompile(`^\d{8}T\d{6}\.\d{6}Z-` + regexp.QuoteMeta(test.want) + `-[0-9a-f]{6}$`)
-		if !want.MatchString(run.ID) {
-			t.Errorf("got %s, want time-%s-short", run.ID, test.want)
-		}
-		if run.Dir != filepath.Join(s.Dir(), run.ID) || run.Lane != test.lane || run.Callback != test.callback {
-			t.Errorf("got %+v", run)
-		}
-	}
-}
-
-func TestIDsSortInTheOrderOfCreationEvenInATightLoop(t *testing.T) {
-	s := open(t, t.TempDir())
-	var created []string
-	for range 5000 {
-		created = append(created, s.newID(hub.WorkloadDeploy, "octo/acme"))
-	}
-	if !slices.IsSorted(created) || len(slices.Compact(slices.Clone(created))) != len(created) {
-		t.Error("the ids are out of order or repeat")
-	}
-	s.last = time.Now().UTC().Add(time.Hour).Truncate(time.Microsecond) // the clock was set back
-	before := s.newID(hub.WorkloadDeploy, "octo/acme")
-	if after := s.newID(hub.WorkloadDeploy, "octo/acme"); after <= before || before <= created[len(created)-1] {
-		t.Errorf("%s does not follow %s", after, before)
 	}
 }
 
@@ -428,6 +391,25 @@ func TestAnEventThatCannotBeKeptIsAClearError(t *testing.T) {
 	entries, err := os.ReadDir(s.Dir())
 	must(t, err)
 	if len(entries) != 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestARefusedEventIsNotResumedAlthoughItWasOnDiskAlready(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	kept := create(t, s)
+	s.sync = func(string) error { return syscall.EIO }
+	if run, err := s.Create(deployed, "octo/acme"); run != nil || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "cannot create run ") {
+		t.Errorf("got %v, %v", run, err)
+	}
+	if run, err := s.Restore(open(t, t.TempDir()).newID(deployed.Callback, "octo/acme"), deployed, "octo/acme"); run != nil || !errors.Is(err, syscall.EIO) {
+		t.Errorf("restored: got %v, %v", run, err)
+	}
+	wantIDs(t, open(t, dir).Unfinished, kept)
+	entries, err := os.ReadDir(s.Dir())
+	must(t, err)
+	if len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
 	}
 }

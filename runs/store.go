@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,10 +23,11 @@ import (
 
 // Store is the folder of all runs.
 type Store struct {
-	dir string
+	dir  string
+	sync func(dir string) error // makes renames in it durable
 
 	mu   sync.Mutex
-	last time.Time
+	last time.Time // of an id; zero: none was given yet
 }
 
 const (
@@ -44,7 +46,7 @@ func Open(stateDir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, sync: syncDir}
 	return s, s.Check()
 }
 
@@ -64,7 +66,8 @@ func (s *Store) Check() error {
 // Dir is the folder of all runs.
 func (s *Store) Dir() string { return s.dir }
 
-// Create writes an event to disk, durably, as a new run of a lane. When it returns, the event survives a crash.
+// Create writes an event to disk, durably, as a new run of a lane. When it returns, the event survives a crash; after an
+// error nothing of it is left.
 func (s *Store) Create(event hub.Event, lane string) (*Run, error) {
 	return s.write(s.newID(event.Callback, lane), event, lane)
 }
@@ -101,26 +104,53 @@ func (s *Store) write(id string, event hub.Event, lane string) (*Run, error) {
 	if err := os.Rename(half, run.Dir); err != nil {
 		return fail(errors.Join(err, os.RemoveAll(half)))
 	}
-	return run, syncDir(s.dir)
+	if err := s.sync(s.dir); err != nil {
+		// The event is refused, so the next life must not find it. First the name, which says that nothing was accepted.
+		err = errors.Join(err, os.Rename(run.Dir, half), os.RemoveAll(half))
+		_ = s.sync(s.dir) // as durably as it can be
+		return fail(err)
+	}
+	return run, nil
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// newID is <time>-<callback>-<lane>-<short id>. Times never repeat and never go back within one life of the operator.
+// newID is <time>-<callback>-<lane>-<short id>.
 func (s *Store) newID(callback, lane string) string {
-	s.mu.Lock()
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	if !now.After(s.last) {
-		now = s.last.Add(time.Microsecond)
-	}
-	s.last = now
-	s.mu.Unlock()
-
+	now := s.now()
 	short := make([]byte, 3)
 	_, _ = rand.Read(short) // never fails
 	// What stands before the slash is the lane's kind or namespace: the name is long enough without it.
 	lane = notInNames.ReplaceAllString(strings.ToLower(path.Base(lane)), "")
 	return fmt.Sprintf("%s-%s-%.60s-%s", now.Format(idTime), kebab(callback), lane, hex.EncodeToString(short))
+}
+
+// now never repeats and never goes back, not even behind the runs of earlier lives: a clock that is set back must not let
+// a later event be resumed before an earlier one.
+func (s *Store) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last.IsZero() {
+		s.last = s.newest()
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	if !now.After(s.last) {
+		now = s.last.Add(time.Microsecond)
+	}
+	s.last = now
+	return now
+}
+
+// newest is when the newest run on disk came; zero: there is none, or none with a time that another can follow (idTime has
+// four digits for the year).
+func (s *Store) newest() time.Time {
+	all, _ := s.List() // a disk that cannot be read cannot be written to either, which Create finds out
+	for _, run := range slices.Backward(all) {
+		if created := run.Created(); !created.IsZero() && created.Year() < 9999 {
+			return created
+		}
+	}
+	return time.Time{}
 }
 
 var innerCapital = regexp.MustCompile(`([a-z])([A-Z])`)

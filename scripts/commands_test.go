@@ -12,6 +12,7 @@ var (
 	deploy = []string{
 		"OCTO_RELEASE=acme-demo", "OCTO_NAMESPACE=octo", "OCTO_LABELS=octo-mesh.meshmakers.io/tenant=acme,x=y", "OCTO_TIMEOUT=5m0s",
 		"OCTO_FIELD_MANAGER=octo-communication-operator", "OCTO_SECRET=", "OCTO_REPLICAS=", "OCTO_FORCE_CONFLICTS=false", "OCTO_HELM=4",
+		"OCTO_UPGRADE=false", "OCTO_DRY_RUN_FORCES=false", "OCTO_WAIT=false", "OCTO_SECRET_REPLACES=false",
 	}
 	pull = []string{
 		"OCTO_REPOSITORY=https://charts.example/stable", "OCTO_CHART=demo", "OCTO_CHART_VERSION=1.2.3", "OCTO_PLAIN_HTTP=false", "OCTO_CREDENTIALS=false",
@@ -41,10 +42,18 @@ var commands = []struct {
 	{"deploy-helm3-force-conflicts", WorkloadDeploy, with(deploy, "OCTO_HELM=3", "OCTO_FORCE_CONFLICTS=true"), nil},
 	{"deploy-helm4-secret", WorkloadDeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets"), []string{"secret.yaml"}},
 	{"deploy-helm3-secret", WorkloadDeploy, with(deploy, "OCTO_HELM=3", "OCTO_SECRET=acme-demo-octo-secrets"), []string{"secret.yaml"}},
+	{"deploy-secret-replaced", WorkloadDeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets", "OCTO_SECRET_REPLACES=true"), []string{"secret.yaml"}},
 	{"deploy-again", WorkloadDeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets"), nil},
 	{"deploy-again-secret-gone", WorkloadDeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets", "FAKE_FAILS=get secret"), nil},
-	{"deploy-secret-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=apply"), []string{"secret.yaml"}},
+	{"deploy-secret-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=--force-conflicts"), []string{"secret.yaml"}},
 	{"deploy-dry-run-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=--dry-run=server"), nil},
+	{"deploy-cannot-look", WorkloadDeploy, with(deploy, "FAKE_FAILS=apply", "FAKE_WORDS=no matches for kind \"Demo\""), nil},
+	{"deploy-upgrade", WorkloadDeploy, with(deploy, "OCTO_UPGRADE=true", "OCTO_DRY_RUN_FORCES=true"), nil},
+	{"deploy-hooks-after", WorkloadDeploy, with(deploy, "OCTO_WAIT=true"), nil},
+	{"rollback", WorkloadRollback, with(deploy, "OCTO_REVISION=3"), nil},
+	{"rollback-helm3", WorkloadRollback, with(deploy, "OCTO_REVISION=3", "OCTO_HELM=3"), nil},
+	{"rollback-scaled", WorkloadRollback, with(deploy, "OCTO_REVISION=3", "OCTO_REPLICAS=2", two), nil},
+	{"rollback-first-install", WorkloadRollback, with(deploy, "OCTO_REVISION="), nil},
 	{"deploy-wakes-up", WorkloadDeploy, with(deploy, "OCTO_REPLICAS=1", two), nil},
 	{"recover-pending", WorkloadRecover, with(deploy, "OCTO_STALE_REVISION=sh.helm.release.v1.acme-demo.v2"), nil},
 	{"recover-uninstalling", WorkloadRecover, with(deploy, "OCTO_STALE_REVISION="), nil},

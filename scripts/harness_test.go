@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden anew")
 const fakeTool = `#!/bin/sh
 { printf '%s' "${0##*/}"; for a do printf '\037%s' "$a"; done; printf '\036'; } >>"$FAKE_ARGV"
 case " $* " in
-    *" ${FAKE_FAILS:-nothing does} "*) echo "Error: the fake fails" >&2; exit 1 ;;
+    *" ${FAKE_FAILS:-nothing does} "*) echo "Error: ${FAKE_WORDS:-the fake fails}" >&2; exit 1 ;;
     *" get deployments "*) printf '%s' "${FAKE_DEPLOYMENTS-}" ;;
 esac
 while [ $# -gt 1 ]; do

@@ -1,0 +1,166 @@
+package handlers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"octo-operator/hub"
+	"octo-operator/kube"
+	"octo-operator/merge"
+	"octo-operator/runs"
+)
+
+// deployment is a deploy with everything it needs: what is to be, and what is there.
+type deployment struct {
+	w        hub.WorkloadDeployed
+	release  release
+	helm     string // its major version
+	chart    chart
+	found    installed
+	document merge.Result
+	replicas replicas
+	secret   secretChange
+	content  string // chart and values, as a hash
+}
+
+// Labels of a release's revisions, besides those that say whose it is. Helm hands labels down to the next revision, so each deploy
+// sets them all.
+const (
+	runLabel     = group + "/run"     // which event made the revision
+	contentLabel = group + "/content" // what it is made of
+	// rolloutLabel is waiting until the pods of the revision have been ready once. helm calls a revision deployed as soon as its
+	// objects are applied.
+	rolloutLabel   = group + "/rollout"
+	rolloutWaiting = "waiting"
+	rolloutReady   = "ready"
+	// serverSideLabel is on releases that helm has applied on the server's side from the first revision on.
+	serverSideLabel = group + "/server-side"
+)
+
+// plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
+// what a killed helm has left.
+func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*deployment, error) {
+	d := &deployment{w: w}
+	var err error
+	if d.release, err = releaseOf(h.settings, w.Workload); err != nil {
+		return nil, err
+	}
+	wait := h.lookUp(ctx, d.release)
+	if d.chart, err = h.charts.fetch(ctx, h, t, d.release, w); err != nil {
+		return nil, err
+	}
+	d.found, err = wait()
+	if err = errors.Join(err, h.checkOwner(ctx, d.release, w.Workload, d.found.labels)); err != nil {
+		return nil, err
+	}
+	if d.found.labels, err = h.usable(ctx, t, d.release, d.found.labels); err != nil {
+		return nil, err
+	}
+	if d.helm, err = h.helm.major(ctx); err != nil {
+		return nil, err
+	}
+	return d, h.mergeValues(ctx, t, d)
+}
+
+func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err error) {
+	d.replicas = chooseReplicas(d.w, d.chart, d.found)
+	if d.content, err = contentOf(t.Path("chart.tgz"), h.layers(d.w, d.release, d.chart, ""), d.w.Hibernated); err != nil {
+		return err
+	}
+	if d.document, err = merge.Document(h.layers(d.w, d.release, d.chart, d.replicas.value)); err != nil {
+		return err
+	}
+	t.log.Info("values merged", "chart", d.w.ChartName, "version", d.chart.version, "overrides", len(d.w.Values), "secrets", len(d.document.Secrets))
+	if d.replicas.value != "" {
+		t.log.Info("replicas set", "replicas", d.replicas.value, "reason", d.replicas.why)
+	}
+	if d.secret, err = h.planSecret(ctx, t, d); err != nil {
+		return err
+	}
+	return t.Write("values.yaml", d.document.YAML)
+}
+
+// contentOf is a hash of what a deploy would install. Secret values are not in it: it becomes a label, and the Secret is compared
+// by itself. Nor is the count of replicas that run.
+func contentOf(archive string, in merge.Input, hibernated bool) (string, error) {
+	for _, overrides := range []*[]merge.Override{&in.Injected, &in.Overrides} {
+		*overrides = slices.Clone(*overrides)
+		for i := range *overrides {
+			if o := &(*overrides)[i]; o.Secret {
+				o.Value = ""
+			}
+		}
+	}
+	chart, err := os.ReadFile(archive)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the chart: %w", err)
+	}
+	digest := sha256.Sum256(chart)
+	text, err := json.Marshal([]any{digest, hibernated, in.Context, in.Values, in.Injected, in.Overrides})
+	if err != nil {
+		return "", fmt.Errorf("cannot tell what the values are: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:20]), nil
+}
+
+// labels are those of the revision that the run makes.
+func (d *deployment) labels(run *runs.Run) map[string]string {
+	labels := workloadLabels(d.w.Workload)
+	labels[runLabel] = run.ShortID()
+	labels[contentLabel] = d.content
+	labels[rolloutLabel] = rolloutWaiting
+	if d.serverSide() {
+		labels[serverSideLabel] = "true"
+	}
+	return labels
+}
+
+// serverSide tells whether helm applies the release on the server's side, and always has.
+func (d *deployment) serverSide() bool {
+	return d.helm != "3" && (d.found.labels == nil || d.found.labels[serverSideLabel] == "true")
+}
+
+// isThere tells whether a reconciliation has nothing to do. Nobody has asked for it: a second revision of the same would only
+// restart pods and push the last good one out of Helm's history.
+func (d *deployment) isThere() bool {
+	labels := d.found.labels
+	if !d.w.IsReconciliation || labels["status"] != "deployed" || labels[rolloutLabel] != rolloutReady || labels[contentLabel] != d.content {
+		return false
+	}
+	for key, value := range workloadLabels(d.w.Workload) {
+		if labels[key] != value {
+			return false // it has moved to another pool
+		}
+	}
+	runs := slices.ContainsFunc(d.found.replicas, func(count int) bool { return count > 0 })
+	asleep := len(d.found.replicas) > 0 && !runs
+	return !d.secret.changes() && !(d.w.Hibernated && runs) && !(!d.w.Hibernated && asleep)
+}
+
+// installedBy tells whether the release's newest revision is this event's: an earlier try of it was ended while its pods were
+// waited for.
+func (d *deployment) installedBy(run *runs.Run) bool {
+	labels := d.found.labels
+	return labels["status"] == "deployed" && labels[runLabel] == run.ShortID()
+}
+
+// markReady notes on the run's revision that its pods are ready: what a later deploy rolls back to must have worked once.
+func (h *Handlers) markReady(ctx context.Context, r release, run *runs.Run) error {
+	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+	if err != nil || labels[runLabel] != run.ShortID() || labels[rolloutLabel] != rolloutWaiting {
+		return err // a script of the environment's own may have made no revision, or one without our labels
+	}
+	ready := rolloutReady
+	return h.kubectl.PatchLabels(ctx, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{rolloutLabel: &ready})
+}
+
+// sortedKeys are a map's, in order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,461 @@
+package handlers_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// helm does what the real one does, as far as the operator can see it: revisions are Secrets, the objects of a release are
+// applied by the manager helm, a SIGTERM lets it roll back, a SIGKILL leaves its revision pending.
+func (r *rig) helm(c *call) int {
+	switch c.word(0) {
+	case "version":
+		c.print("%s\n", r.helmVersion)
+		return 0
+	case "repo":
+		return 0
+	case "pull":
+		return r.helmPull(c)
+	}
+	if r.cluster.isAway() {
+		return c.fail("Kubernetes cluster unreachable: Get \"https://127.0.0.1:6443/version\": %s", refused)
+	}
+	switch c.word(0) {
+	case "upgrade", "template":
+		return r.helmUpgrade(c)
+	case "uninstall":
+		return r.helmUninstall(c)
+	case "get":
+		return r.helmGet(c)
+	case "rollback":
+		return r.helmRollback(c)
+	case "history", "status":
+		return r.helmHistory(c)
+	}
+	return c.fail("the fake helm cannot %s", strings.Join(c.args, " "))
+}
+
+func (r *rig) helmPull(c *call) int {
+	content, version := r.charts.get(c.word(1), c.flag("version"))
+	if content == nil {
+		return c.fail("chart %q version %q not found in %s repository", path.Base(c.word(1)), c.flag("version"), c.flag("repo"))
+	}
+	to := filepath.Join(c.path(c.flag("destination")), path.Base(c.word(1))+"-"+version+".tgz")
+	if err := os.WriteFile(to, content, 0o644); err != nil {
+		return c.fail("%s", err)
+	}
+	return 0
+}
+
+// revision is a Secret of Helm's.
+type revision struct {
+	Name, Namespace string
+	Number          int
+	Status          string
+	Labels          map[string]string // besides Helm's own
+	Content         content
+}
+
+// content is what is in it, of which the operator reads the manifest.
+type content struct {
+	Manifest string // of Objects
+
+	Chart, Version, Description string
+	Values                      object // the user's
+	Objects                     []object
+}
+
+func (v revision) path() string {
+	return fmt.Sprintf("/api/v1/namespaces/%s/secrets/sh.helm.release.v1.%s.v%d", v.Namespace, v.Name, v.Number)
+}
+
+func (v revision) secret() object {
+	labels := object{"name": v.Name, "owner": "helm", "status": v.Status, "version": strconv.Itoa(v.Number)}
+	for key, value := range v.Labels {
+		labels[key] = value
+	}
+	return object{
+		"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
+		"metadata": object{"name": path.Base(v.path()), "namespace": v.Namespace, "labels": labels},
+		"data":     object{"release": v.Content.pack()},
+	}
+}
+
+// pack is Helm's own encoding.
+func (c content) pack() []byte {
+	c.Manifest = ""
+	for _, o := range c.Objects {
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			panic(err)
+		}
+		c.Manifest += "---\n" + string(text)
+	}
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if err := errors.Join(json.NewEncoder(zip).Encode(c), zip.Close()); err != nil {
+		panic(err)
+	}
+	return []byte(base64.StdEncoding.EncodeToString(packed.Bytes()))
+}
+
+func (c *content) unpack(packed []byte) error {
+	zip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(packed)))
+	if err != nil {
+		return err
+	}
+	return json.NewDecoder(zip).Decode(c)
+}
+
+// put stores a revision, as helm does.
+func (k *cluster) putRevision(v revision) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.set(v.path(), clone(v.secret()), "Helm")
+}
+
+// revisions are those of a release, oldest first.
+func (k *cluster) revisions(namespace, name string) []revision {
+	var all []revision
+	prefix := "/api/v1/namespaces/" + namespace + "/secrets/sh.helm.release.v1." + name + ".v"
+	for _, at := range k.paths(prefix) {
+		var secret struct {
+			Metadata struct{ Labels map[string]string }
+			Data     struct{ Release []byte }
+		}
+		text, _ := json.Marshal(k.get(at))
+		v := revision{Name: name, Namespace: namespace, Labels: map[string]string{}}
+		if json.Unmarshal(text, &secret) != nil || v.Content.unpack(secret.Data.Release) != nil {
+			continue
+		}
+		for key, value := range secret.Metadata.Labels {
+			switch key {
+			case "status":
+				v.Status = value
+			case "version":
+				v.Number, _ = strconv.Atoi(value)
+			case "name", "owner":
+			default:
+				v.Labels[key] = value
+			}
+		}
+		all = append(all, v)
+	}
+	slices.SortFunc(all, func(a, b revision) int { return a.Number - b.Number })
+	return all
+}
+
+// history tells a release's revisions shortly: "1 superseded, 2 deployed".
+func (k *cluster) releaseHistory(namespace, name string) string {
+	var told []string
+	for _, v := range k.revisions(namespace, name) {
+		told = append(told, fmt.Sprintf("%d %s", v.Number, v.Status))
+	}
+	return strings.Join(told, ", ")
+}
+
+func newest(all []revision) revision {
+	if len(all) == 0 {
+		return revision{}
+	}
+	return all[len(all)-1]
+}
+
+// helmUpgrade is upgrade --install, its dry run, and template.
+func (r *rig) helmUpgrade(c *call) int {
+	archive, err := os.ReadFile(c.path(c.word(2)))
+	if err != nil {
+		return c.fail("%s", err)
+	}
+	meta, values, err := chartOf(archive)
+	if err != nil {
+		return c.fail("cannot load the chart: %s", err)
+	}
+	user, err := userValues(c)
+	if err != nil {
+		return c.fail("cannot read the values: %s", err)
+	}
+	mergePatch(values, clone(user))
+	next := revision{
+		Name: c.word(1), Namespace: c.namespace(), Labels: pairs(c.flag("labels")), Status: "pending-install",
+		Content: content{Chart: meta.Name, Version: meta.Version, Values: user, Objects: r.render(c.word(1), c.namespace(), values)},
+	}
+	if c.dry() || c.word(0) == "template" {
+		c.print("%s", manifests(next.Content.Objects))
+		return 0
+	}
+	all := r.cluster.revisions(next.Namespace, next.Name)
+	last := newest(all)
+	next.Number = last.Number + 1
+	for key, value := range last.Labels { // handed down
+		if _, set := next.Labels[key]; !set {
+			next.Labels[key] = value
+		}
+	}
+	switch {
+	case strings.HasPrefix(last.Status, "pending-"):
+		return c.fail("UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress")
+	case last.Status == "uninstalling":
+		return c.fail("UPGRADE FAILED: %q has no deployed releases", next.Name)
+	case len(all) > 0:
+		next.Status = "pending-upgrade"
+	}
+	r.cluster.putRevision(next)
+	return r.helmFinish(c, next, all)
+}
+
+func userValues(c *call) (object, error) {
+	values := object{}
+	for _, file := range c.flags["values"] {
+		text, err := os.ReadFile(c.path(file))
+		if err != nil {
+			return nil, err
+		}
+		var more object
+		if err := yaml.Unmarshal(text, &more); err != nil {
+			return nil, err
+		}
+		mergePatch(values, more)
+	}
+	return values, nil
+}
+
+// helmFinish waits until the release may be ready, if the test has said so, and brings the pending revision to its end.
+func (r *rig) helmFinish(c *call, next revision, all []revision) int {
+	failure := ""
+	for _, o := range next.Content.Objects {
+		if s := r.applyAs(o, "helm", c.has("force-conflicts")); s != nil {
+			failure = s.message
+			break
+		}
+	}
+	if failure == "" {
+		failure = r.waitReady(c)
+	}
+	select {
+	case <-c.gone: // killed: nobody is there to do anything
+		return killed
+	default:
+	}
+	if failure == "" {
+		for _, v := range all {
+			if v.Status == "deployed" {
+				v.Status = "superseded"
+				r.cluster.putRevision(v)
+			}
+		}
+		r.removeObjects(newest(all).Content.Objects, next.Content.Objects)
+		next.Status = "deployed"
+		r.cluster.putRevision(next)
+		return 0
+	}
+	next.Status, next.Content.Description = "failed", failure
+	r.cluster.putRevision(next)
+	if c.has("rollback-on-failure") || c.has("atomic") {
+		r.rollBack(next, all, "")
+	}
+	return c.fail("UPGRADE FAILED: release %s failed: %s", next.Name, failure)
+}
+
+// waitReady is the time that helm waits for the pods, which is none unless a test holds it.
+func (r *rig) waitReady(c *call) (failure string) {
+	h := r.holder(c)
+	if h == nil {
+		return ""
+	}
+	close(h.reached)
+	select {
+	case <-h.released:
+		return h.failure
+	case <-c.term:
+		return "context canceled"
+	case <-c.gone:
+		return "killed"
+	}
+}
+
+// rollBack brings back a revision; without a number the last one that was deployed, or nothing.
+func (r *rig) rollBack(failed revision, all []revision, number string) {
+	good := slices.DeleteFunc(slices.Clone(all), func(v revision) bool {
+		return number == "" && v.Status != "deployed" || number != "" && strconv.Itoa(v.Number) != number
+	})
+	if len(good) == 0 {
+		r.removeObjects(failed.Content.Objects, nil)
+		r.cluster.remove(failed.path())
+		return
+	}
+	old := newest(good)
+	for _, o := range old.Content.Objects {
+		r.applyAs(o, "helm", true)
+	}
+	r.removeObjects(failed.Content.Objects, old.Content.Objects)
+	again := old
+	again.Number, again.Content.Description = failed.Number+1, fmt.Sprintf("Rollback to %d", old.Number)
+	for _, v := range all {
+		if v.Status == "deployed" {
+			v.Status = "superseded"
+			r.cluster.putRevision(v)
+		}
+	}
+	again.Status = "deployed"
+	r.cluster.putRevision(again)
+}
+
+func (r *rig) helmRollback(c *call) int {
+	all := r.cluster.revisions(c.namespace(), c.word(1))
+	last := newest(all)
+	if last.Number == 0 {
+		return c.fail("release: not found")
+	}
+	if c.word(2) != "" && !slices.ContainsFunc(all, func(v revision) bool { return strconv.Itoa(v.Number) == c.word(2) }) {
+		return c.fail("release has no %s version", c.word(2))
+	}
+	r.rollBack(last, all, c.word(2))
+	return 0
+}
+
+// removeObjects deletes those that are not among the ones to keep.
+func (r *rig) removeObjects(objects, keep []object) {
+	for _, o := range objects {
+		if !slices.ContainsFunc(keep, func(k object) bool { return pathOf(k) == pathOf(o) }) {
+			r.cluster.remove(pathOf(o))
+		}
+	}
+}
+
+func (r *rig) applyAs(o object, who string, force bool) *status {
+	_, s := r.cluster.request("PATCH", fmt.Sprintf("%s?fieldManager=%s&force=%v", pathOf(o), who, force), "application/apply-patch+yaml", o)
+	return s
+}
+
+func (r *rig) helmUninstall(c *call) int {
+	all := r.cluster.revisions(c.namespace(), c.word(1))
+	if len(all) == 0 {
+		if c.has("ignore-not-found") {
+			return 0
+		}
+		return c.fail("uninstall: Release not loaded: %s: release: not found", c.word(1))
+	}
+	last := newest(all)
+	last.Status = "uninstalling"
+	r.cluster.putRevision(last)
+	if failure := r.waitReady(c); failure != "" {
+		if failure == "killed" {
+			return killed
+		}
+		return c.fail("%s", failure)
+	}
+	for _, v := range all {
+		r.removeObjects(v.Content.Objects, nil)
+		r.cluster.remove(v.path())
+	}
+	c.print("release %q uninstalled\n", c.word(1))
+	return 0
+}
+
+func (r *rig) helmGet(c *call) int {
+	last := newest(r.cluster.revisions(c.namespace(), c.word(2)))
+	if last.Number == 0 {
+		return c.fail("release: not found")
+	}
+	switch c.word(1) {
+	case "values":
+		c.print("%s\n", asJSON(last.Content.Values))
+	case "metadata":
+		c.print("%s\n", asJSON(object{
+			"name": last.Name, "namespace": last.Namespace, "chart": last.Content.Chart, "version": last.Content.Version,
+			"status": last.Status, "revision": last.Number, "labels": last.Labels,
+		}))
+	case "manifest":
+		c.print("%s", manifests(last.Content.Objects))
+	default:
+		return c.fail("the fake helm cannot get %s", c.word(1))
+	}
+	return 0
+}
+
+func (r *rig) helmHistory(c *call) int {
+	all := r.cluster.revisions(c.namespace(), c.word(1))
+	if len(all) == 0 {
+		return c.fail("release: not found")
+	}
+	var told []object
+	for _, v := range all {
+		told = append(told, object{
+			"revision": v.Number, "status": v.Status, "chart": v.Content.Chart + "-" + v.Content.Version, "description": v.Content.Description,
+		})
+	}
+	if c.word(0) == "status" {
+		last := newest(all)
+		c.print("%s\n", asJSON(object{"name": last.Name, "namespace": last.Namespace, "version": last.Number, "info": object{
+			"status": last.Status, "description": last.Content.Description,
+		}}))
+		return 0
+	}
+	c.print("%s\n", asJSON(told))
+	return 0
+}
+
+func asJSON(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func manifests(objects []object) string {
+	var all strings.Builder
+	for _, o := range objects {
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			panic(err)
+		}
+		all.WriteString("---\n" + string(text))
+	}
+	return all.String()
+}
+
+// pairs reads "a=b,c=d".
+func pairs(text string) map[string]string {
+	all := map[string]string{}
+	for pair := range strings.SplitSeq(text, ",") {
+		if key, value, ok := strings.Cut(pair, "="); ok {
+			all[key] = value
+		}
+	}
+	return all
+}
+
+// renderDemo is what the demo chart makes of its values: one Deployment.
+func renderDemo(release, namespace string, values object) []object {
+	labels := object{"app.kubernetes.io/instance": release}
+	image, _ := values["image"].(object)
+	return []object{clone(object{
+		"apiVersion": "apps/v1", "kind": "Deployment",
+		"metadata": object{"name": release, "namespace": namespace, "labels": maps.Clone(labels)},
+		"spec": object{
+			"replicas": values["replicaCount"],
+			"selector": object{"matchLabels": maps.Clone(labels)},
+			"template": object{
+				"metadata": object{"labels": maps.Clone(labels)},
+				"spec": object{"containers": []any{object{
+					"name": "app", "image": fmt.Sprint(image["repository"], ":", image["tag"]),
+				}}},
+			},
+		},
+	})}
+}

@@ -1,0 +1,160 @@
+package handlers_test
+
+import (
+	"fmt"
+	"testing"
+
+	"octo-operator/hub"
+	"octo-operator/runs"
+)
+
+// resent is a deploy as the controller sends it again when a pool is registered: it says so.
+func resent(w *hub.WorkloadDeployed) { w.IsReconciliation = true }
+
+// resentAs is the same from a controller that keeps no version.
+func resentAs(version string) func(*hub.WorkloadDeployed) {
+	return func(w *hub.WorkloadDeployed) { w.IsReconciliation, w.ChartVersion = true, version }
+}
+
+// deployed is the chart's version and a value of a release, and its history.
+func (r *rig) deployed(name string) string {
+	all := r.cluster.revisions(namespace, releaseName(name))
+	last := newest(all)
+	return fmt.Sprintf("%s %v, %d revisions", last.Content.Version, last.Content.Values["colour"], len(all))
+}
+
+func colour(value string) func(*hub.WorkloadDeployed) { return override("colour", value) }
+
+func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
+	user := deployEvent("shop", version("1.3.0"), colour("blue"))
+	for _, again := range []struct {
+		name  string
+		event hub.Event
+	}{
+		{"the same", deployEvent("shop", version("1.3.0"), colour("blue"), resent)},
+		{"the same without a version", deployEvent("shop", colour("blue"), resentAs(""))},
+	} {
+		begin := func(t *testing.T) *rig {
+			r := newRig(t)
+			r.charts.add("demo", "1.3.0", nil)
+			r.deploy("shop", version("1.2.3"), colour("red"))
+			if s := r.status("shop"); !s.Success {
+				t.Fatalf("status: %+v", s)
+			}
+			return r
+		}
+		end := func(t *testing.T, r *rig) {
+			if got, want := r.deployed("shop"), "1.3.0 blue, 2 revisions"; got != want {
+				t.Errorf("the release has %q, want %q", got, want)
+			}
+			if s := r.status("shop"); !s.Success {
+				t.Errorf("status: %+v", s)
+			}
+		}
+		t.Run(again.name+" while the user's runs", func(t *testing.T) {
+			r := begin(t)
+			h := r.hold("upgrade", "shop")
+			first := r.accept(user)
+			r.reach(h)
+			second := r.accept(again.event)
+			if result := second.result(); result.Outcome != runs.Superseded {
+				t.Errorf("the one sent again has %+v", result)
+			}
+			h.release()
+			r.succeed(first.result())
+			end(t, r)
+		})
+		t.Run(again.name+" while the user's is queued", func(t *testing.T) {
+			r := begin(t)
+			h := r.hold("upgrade", "shop")
+			before := r.accept(deployEvent("shop", version("1.2.3"), colour("green")))
+			r.reach(h)
+			first, second := r.accept(user), r.accept(again.event)
+			h.release()
+			r.succeed(before.result())
+			if result := second.result(); result.Outcome != runs.Superseded {
+				t.Errorf("the one sent again has %+v", result)
+			}
+			r.succeed(first.result())
+			if got, want := r.deployed("shop"), "1.3.0 blue, 3 revisions"; got != want {
+				t.Errorf("the release has %q, want %q", got, want)
+			}
+		})
+		t.Run(again.name+" when the user's is done", func(t *testing.T) {
+			r := begin(t)
+			r.succeed(r.run(user))
+			end(t, r)
+			r.succeed(r.run(again.event))
+			end(t, r)
+		})
+		t.Run(again.name+" before the user's", func(t *testing.T) {
+			r := begin(t)
+			h := r.hold("upgrade", "shop")
+			before := r.accept(deployEvent("shop", version("1.2.3"), colour("green")))
+			r.reach(h)
+			second, first := r.accept(again.event), r.accept(user)
+			h.release()
+			r.succeed(before.result())
+			if result := second.result(); result.Outcome != runs.Superseded {
+				t.Errorf("the one sent again has %+v", result)
+			}
+			r.succeed(first.result())
+			if got, want := r.deployed("shop"), "1.3.0 blue, 3 revisions"; got != want {
+				t.Errorf("the release has %q, want %q", got, want)
+			}
+		})
+		t.Run(again.name+" when the user's is resumed after a kill", func(t *testing.T) {
+			r := begin(t)
+			h := r.hold("upgrade", "shop")
+			r.accept(user)
+			r.reach(h)
+			r.restart()
+			second := r.accept(again.event)
+			if result := second.result(); result.Outcome == runs.Failed {
+				t.Errorf("the one sent again has %+v", result)
+			}
+			if s := r.status("shop"); !s.Success {
+				t.Errorf("status: %+v", s)
+			}
+			r.eventually("the user's version", func() bool {
+				last := newest(r.cluster.revisions(namespace, releaseName("shop")))
+				return last.Status == "deployed" && last.Content.Version == "1.3.0" && last.Content.Values["colour"] == "blue"
+			})
+		})
+	}
+}
+
+func TestAResendingThatSaysSomethingNewerIsDeployedAfterTheUsers(t *testing.T) {
+	r := newRig(t) // the user's newer deploy was sent while the operator was not connected
+	r.charts.add("demo", "1.3.0", nil)
+	h := r.hold("upgrade", "shop")
+	first := r.accept(deployEvent("shop", version("1.2.3"), colour("red")))
+	r.reach(h)
+	second := r.accept(deployEvent("shop", version("1.3.0"), colour("blue"), resent))
+	h.release()
+	r.succeed(first.result())
+	r.succeed(second.result())
+	if got, want := r.deployed("shop"), "1.3.0 blue, 2 revisions"; got != want {
+		t.Errorf("the release has %q, want %q", got, want)
+	}
+}
+
+func TestAReconciliationDeploysWhatIsMissing(t *testing.T) {
+	for name, event := range map[string]hub.Event{
+		"other values":  deployEvent("shop", version("1.2.3"), colour("blue"), resent),
+		"other version": deployEvent("shop", version("1.3.0"), colour("red"), resent),
+		"other pool": deployEvent("shop", version("1.2.3"), colour("red"), resent, func(w *hub.WorkloadDeployed) {
+			w.PoolRtID = "0123456789abcdef01234567"
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.charts.add("demo", "1.3.0", nil)
+			r.deploy("shop", version("1.2.3"), colour("red"))
+			r.succeed(r.run(event))
+			if all := r.cluster.revisions(namespace, releaseName("shop")); len(all) != 2 {
+				t.Errorf("the release has %d revisions, want 2", len(all))
+			}
+		})
+	}
+}

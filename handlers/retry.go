@@ -1,0 +1,175 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"octo-operator/exec"
+	"octo-operator/kube"
+	"octo-operator/scripts"
+)
+
+const (
+	firstRetry = time.Second
+	lastRetry  = 15 * time.Second
+	// A chart's repository is somebody else's server: it is asked less often.
+	lastRepositoryRetry = time.Minute
+	// maxTries bounds how often an event is tried that looks like a victim of the connection while the API server answers: it
+	// may be a chart whose own words sound like that. Tries that the API server's absence ended do not count.
+	maxTries = 5
+)
+
+// trouble is why an event failed that is not the event's fault.
+type trouble int
+
+const (
+	none       trouble = iota
+	outage             // the API server is away: the event is tried for as long as that takes
+	doubtful           // it may have been: maxTries
+	repository         // the chart's repository does not answer: as long as helm's own timeout
+)
+
+var troubleNames = map[trouble]string{
+	outage:     "the API server cannot be reached",
+	doubtful:   "the API server seems not to have answered",
+	repository: "the chart's repository does not answer",
+}
+
+// retry is what has been tried for one event.
+type retry struct {
+	patience time.Duration // with a repository
+	waits    *backoff.ExponentialBackOff
+	last     trouble
+	tries    int       // that were doubtful
+	since    time.Time // when the repository's trouble began
+}
+
+func newRetry(patience time.Duration) *retry {
+	r := &retry{patience: patience, waits: backoff.NewExponentialBackOff()}
+	r.waits.InitialInterval = firstRetry
+	return r
+}
+
+// next is how long to wait before the event is tried again; false: never.
+func (r *retry) next(t trouble, now time.Time) (wait time.Duration, again bool) {
+	if t != r.last {
+		r.last, r.since = t, now
+		r.waits.Reset()
+	}
+	longest := lastRetry
+	switch t {
+	case none:
+		return 0, false
+	case doubtful:
+		if r.tries++; r.tries >= maxTries {
+			return 0, false
+		}
+	case repository:
+		longest = lastRepositoryRetry
+	}
+	r.waits.MaxInterval = longest
+	wait = min(r.waits.NextBackOff(), longest)
+	if t == repository && now.Add(wait).Sub(r.since) > r.patience {
+		return 0, false
+	}
+	return wait, true
+}
+
+// try runs an event until it has ended for a reason of its own. Until the next try it keeps nobody from working, and makes way
+// for a newer event.
+func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
+	tries := newRetry(h.settings.Helm.Timeout)
+	for {
+		started := time.Now()
+		err := c.run(h, ctx, t)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		why := h.troubleOf(ctx, err, started)
+		wait, again := tries.next(why, time.Now())
+		if !again && c.undo != nil {
+			return c.undo(h, ctx, t, err)
+		}
+		if !again {
+			return err
+		}
+		reason := t.message(err)
+		t.log.Warn("event tried again: "+troubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
+		h.progress(t, troubleNames[why]+": next try at "+time.Now().Add(wait).UTC().Format("15:04:05 UTC")+": "+reason)
+		if err := rest(ctx, t, func() error { return sleep(ctx, wait) }); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, wait time.Duration) error {
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// troubleOf tells whose fault a failure is.
+func (h *Handlers) troubleOf(ctx context.Context, err error, started time.Time) trouble {
+	t, ofCluster := told(err)
+	switch {
+	case !ofCluster:
+		return t
+	case errors.Is(h.kubectl.Ready(ctx), kube.ErrUnreachable):
+		return outage
+	case h.kubectl.LastOutage().After(started):
+		return doubtful
+	}
+	return t
+}
+
+// told is what an error itself tells; ofCluster: it came from work with the API server. Only the tool's own words count: what
+// pods say of themselves ("connection refused", of a probe) tells nothing of the API server.
+func told(err error) (t trouble, ofCluster bool) {
+	failed, words := (*scriptError)(nil), ""
+	exit, stopped := (*exec.ExitError)(nil), (*exec.StoppedError)(nil)
+	switch {
+	case errors.Is(err, kube.ErrUnreachable):
+		return outage, false
+	case errors.Is(err, errHangs):
+		return none, false // it has been given all the time there is
+	case errors.As(err, &failed) && failed.script == scripts.ChartPull:
+		return repositoryTrouble(failed.reason.Error()), false
+	case failed != nil:
+		words = failed.reason.Error()
+	case errors.As(err, &exit): // a question to helm
+		words = exit.Stderr
+	case kube.Denied(err), errors.As(err, &stopped) && stopped.TimedOut:
+		// A token that is being renewed, a role that is being upgraded; a question to helm without an answer.
+		return doubtful, true
+	default:
+		return none, false
+	}
+	if connectionTrouble.MatchString(words) {
+		return doubtful, true
+	}
+	return none, true
+}
+
+// connectionTrouble is how helm and kubectl say that a server was gone in the middle of their work. They are told
+// apart by these words alone: both exit with 1, whatever it was.
+var connectionTrouble = regexp.MustCompile(`connection refused|connection reset|connection lost|broken pipe|no route to host|i/o timeout|` +
+	`TLS handshake timeout|unexpected EOF|: EOF|cluster unreachable|etcdserver: |currently unable to handle the request|` +
+	`unable to return a response in the time allotted|Too Many Requests|ServiceUnavailable`)
+
+// repositoryAway is what else helm says when a chart's repository cannot answer now. An answer like 404 is its last word.
+var repositoryAway = regexp.MustCompile(`no such host|server misbehaving|network is unreachable|Client\.Timeout|context deadline exceeded|` +
+	`stream error|\b(429|500|502|503|504) [A-Z][a-z]+|response status code (429|5\d\d)|status code:? (429|5\d\d)`)
+
+func repositoryTrouble(words string) trouble {
+	if connectionTrouble.MatchString(words) || repositoryAway.MatchString(words) {
+		return repository
+	}
+	return none
+}

@@ -1,0 +1,115 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"octo-operator/exec"
+	"octo-operator/kube"
+	"octo-operator/scripts"
+)
+
+func TestConnectionTroubleIsToldFromAChartsOwn(t *testing.T) {
+	for text, want := range map[string]bool{
+		// helm 4.3.1, helm 3.22.0 and kubectl 1.37.2, when the API server was killed under them
+		`Error: Kubernetes cluster unreachable: Get "https://127.0.0.1:6443/version": dial tcp 127.0.0.1:6443: connect: connection refused`: true,
+		`The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?` + "\nconnection refused":        true,
+		`Error: UPGRADE FAILED: Get "https://127.0.0.1:6443/api/v1/namespaces/octo/secrets": read tcp: connection reset by peer`:            true,
+		`Error: UPGRADE FAILED: Post "https://127.0.0.1:6443/api/v1/namespaces/octo/secrets?fieldManager=helm": EOF`:                        true,
+		`Error from server: etcdserver: request timed out`:                                                                                  true,
+		`error: http2: client connection lost`:                                                                                                       true,
+		`Error: UPGRADE FAILED: context deadline exceeded`:                                                                                           false,
+		`Error: values don't meet the specifications of the schema(s) in the following chart(s)`:                                                     false,
+		`Error: INSTALLATION FAILED: Deployment.apps "x" is invalid: spec.replicas: Invalid value: -1`:                                               false,
+		`Error: UPGRADE FAILED: conflict occurred while applying object octo/x apps/v1, Kind=Deployment: Apply failed with 1 conflict: .spec.paused`: false,
+	} {
+		if connectionTrouble.MatchString(errors.New(text).Error()) != want {
+			t.Errorf("%q: want %v", text, want)
+		}
+	}
+}
+
+func TestARepositorysHiccupIsToldFromItsLastWord(t *testing.T) {
+	for words, want := range map[string]trouble{
+		// helm 4.3.1 and 3.22.0
+		`Error: looks like "http://127.0.0.1:1" is not a valid chart repository or cannot be reached: Get "http://127.0.0.1:1/index.yaml": dial tcp 127.0.0.1:1: connect: connection refused`: repository,
+		`Error: looks like "http://x" is not a valid chart repository or cannot be reached: failed to fetch http://x/index.yaml : 503 Service Unavailable`:                                    repository,
+		`Error: failed to fetch http://x/demo-1.0.0.tgz : 429 Too Many Requests`:                                                                                                              repository,
+		`Error: Get "https://charts.example.com/index.yaml": dial tcp: lookup charts.example.com: no such host`:                                                                               repository,
+		`Error: failed to perform "FetchReference" on source: GET "http://x/v2/demo/manifests/1": response status code 502: Bad Gateway`:                                                      repository,
+		`Error: looks like "http://x" is not a valid chart repository or cannot be reached: failed to fetch http://x/index.yaml : 401 Unauthorized`:                                           none,
+		`Error: looks like "http://x" is not a valid chart repository or cannot be reached: failed to fetch http://x/index.yaml : 404 Not Found`:                                              none,
+		`Error: chart "demo" version "500.0.0" not found in http://x repository`:                                                                                                              none,
+		`Error: failed to perform "FetchReference" on source: GET "http://x/v2/demo/manifests/1": response status code 403: Forbidden`:                                                        none,
+	} {
+		if got := repositoryTrouble(words); got != want {
+			t.Errorf("%q: got %v, want %v", words, got, want)
+		}
+	}
+}
+
+func TestTriesThatAnOutageEndedDoNotCount(t *testing.T) {
+	r, now := newRetry(time.Minute), time.Now()
+	for range 1000 {
+		if wait, again := r.next(outage, now); !again || wait > lastRetry {
+			t.Fatalf("given up, or a wait of %s", wait)
+		}
+	}
+	for i := 1; i < maxTries; i++ {
+		if _, again := r.next(doubtful, now); !again {
+			t.Fatalf("the hiccup after the outage is final at try %d", i)
+		}
+	}
+	if _, again := r.next(doubtful, now); again {
+		t.Error("tried for ever while the API server answers")
+	}
+	if _, again := r.next(none, now); again {
+		t.Error("a failure of its own is tried again")
+	}
+}
+
+func TestARepositoryIsTriedAsLongAsHelmsTimeoutWithGrowingWaits(t *testing.T) {
+	r, start := newRetry(5*time.Minute), time.Now()
+	now := start
+	for tries := 0; ; tries++ {
+		wait, again := r.next(repository, now)
+		if !again {
+			if tries < 8 || now.Sub(start) < 3*time.Minute {
+				t.Errorf("given up after %d tries in %s", tries, now.Sub(start))
+			}
+			return
+		}
+		if now = now.Add(wait); now.Sub(start) > 5*time.Minute {
+			t.Fatalf("still tried after %s", now.Sub(start))
+		}
+	}
+}
+
+func TestOnlyTheToolsOwnWordsTellOfTrouble(t *testing.T) {
+	own := &scriptError{scripts.WorkloadDeploy, errors.New("Error: UPGRADE FAILED: context deadline exceeded")}
+	for name, test := range map[string]struct {
+		err  error
+		want trouble
+	}{
+		"what pods say is not the API server's": {fmt.Errorf("%w: found: Readiness probe failed: dial tcp 10.0.0.1:80: connect: connection refused", own), none},
+		"what helm says is":                     {&scriptError{scripts.WorkloadDeploy, errors.New("Error: etcdserver: request timed out")}, doubtful},
+		"a script that hangs has had its time":  {&scriptError{scripts.WorkloadDeploy, fmt.Errorf("connection refused: %w", errHangs)}, none},
+		"the API server's absence":              {fmt.Errorf("cannot look up: %w", kube.ErrUnreachable), outage},
+		"a question to helm in an outage":       {fmt.Errorf("cannot find out: %w", &exec.ExitError{Code: 1, Stderr: "Error: Kubernetes cluster unreachable: EOF"}), doubtful},
+		"a question to helm that has an answer": {fmt.Errorf("cannot find out: %w", &exec.ExitError{Code: 1, Stderr: "Error: release: not found"}), none},
+		"a question to helm that has no answer": {fmt.Errorf("cannot find out: %w", &exec.StoppedError{TimedOut: true}), doubtful},
+		"a token that has just been renewed":    {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 401}), doubtful},
+		"a role that is being upgraded":         {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 403}), doubtful},
+		"an event that is wrong":                {errors.New("chartName is empty"), none},
+		"a repository":                          {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("connection refused")}), repository},
+		"a repository that says no":             {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("401 Unauthorized")}), none},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, _ := told(test.err); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,108 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"octo-operator/hub"
+	"octo-operator/scripts"
+)
+
+// undoDeploy takes back what a failed deploy has left in the cluster, and makes its reason readable: what was seen of its pods,
+// looked at before they are gone, and what was done about it.
+func (h *Handlers) undoDeploy(ctx context.Context, t *task, reason error) error {
+	f := h.failureOf(t, reason)
+	w, err := hub.Decode[hub.Workload](t.event.Argument)
+	if err != nil || w.Check() != nil {
+		return f.error()
+	}
+	r, err := releaseOf(h.settings, w)
+	if err != nil {
+		return f.error()
+	}
+	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
+	if err != nil {
+		if t.installs {
+			f.after = "whether something of it is left in the cluster is not known: " + err.Error()
+		}
+		return f.error()
+	}
+	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() {
+		return f.error() // it has not come so far as to change anything
+	}
+	f.see(h.lookOnceMore(ctx, t, r))
+	f.after = h.rollBack(ctx, t, r, revisions)
+	return f.error()
+}
+
+// rollBack brings the release back to what it was before the run, and says so.
+func (h *Handlers) rollBack(ctx context.Context, t *task, r release, revisions []map[string]string) string {
+	if strings.HasPrefix(revisions[0]["status"], "pending-") { // helm was killed: by a lack of memory, say
+		h.recoverAfterwards(ctx, t, r)
+	}
+	target := rollbackTarget(revisions, t.ShortID())
+	if target == "" && revisions[0]["status"] == "pending-install" {
+		return "the release was uninstalled"
+	}
+	err := h.rollbackScript(ctx, t, r, target)
+	switch {
+	case err != nil:
+		return "it could not be taken back: " + h.words(err)
+	case target == "":
+		return "the release was uninstalled: there was none before"
+	}
+	return "the release was rolled back to revision " + target
+}
+
+// rollbackTarget is the revision to go back to: the newest one of another event whose pods have been ready, or where there is none,
+// the newest that helm calls good; "": there is none, it was a first install. Revisions without our label were made by an
+// operator that let helm wait, or by hand.
+func rollbackTarget(revisions []map[string]string, run string) string {
+	good := slices.DeleteFunc(slices.Clone(revisions), func(labels map[string]string) bool {
+		return labels[runLabel] == run || (labels["status"] != "deployed" && labels["status"] != "superseded")
+	})
+	for _, labels := range good {
+		if labels[rolloutLabel] != rolloutWaiting {
+			return labels["version"]
+		}
+	}
+	if len(good) > 0 {
+		return good[0]["version"]
+	}
+	return ""
+}
+
+func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revision string) error {
+	major, err := h.helm.major(ctx)
+	if err != nil {
+		return err
+	}
+	replicas, err := h.kubectl.Replicas(ctx, r.namespace, r.name)
+	if err != nil {
+		return err
+	}
+	keep := ""
+	if count, ok := (installed{replicas: replicas}).keptReplicas(); ok {
+		keep = strconv.Itoa(count)
+	}
+	exitCode := t.exitCode
+	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{
+		"HELM": major, "RELEASE": r.name, "NAMESPACE": r.namespace, "REVISION": revision, "TIMEOUT": h.settings.Helm.Timeout.String(),
+		"REPLICAS": keep, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+		"RESTART": strings.Join(t.restarted, " "),
+	})
+	t.exitCode = exitCode
+	return err
+}
+
+// words are what a script itself said of its failure.
+func (h *Handlers) words(err error) string {
+	if failed := (*scriptError)(nil); errors.As(err, &failed) {
+		return failed.reason.Error()
+	}
+	return fmt.Sprint(err)
+}

@@ -1,0 +1,131 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"octo-operator/kube"
+)
+
+const (
+	// The first looks come soon, since pods often are ready within a second; later ones cost the API server more than they tell.
+	firstLook = 50 * time.Millisecond
+	lastLook  = time.Second
+	// tellInterval is how often what keeps pods from being ready is told, if it has changed.
+	tellInterval = 3 * time.Second
+)
+
+// rolloutError is a release whose pods have not become ready.
+type rolloutError struct {
+	waiting  []string // which objects were not ready
+	seen     []string // what their pods say
+	hopeless string   // proof that they never would be; "": the time was up
+	timeout  time.Duration
+}
+
+func (e *rolloutError) Error() string {
+	if e.hopeless != "" {
+		return "the release can never become ready: " + e.hopeless
+	}
+	return "the release was not ready within " + e.timeout.String() + ": " + strings.Join(e.waiting, "; ")
+}
+
+// awaitPods returns when everything in the release's newest revision is ready. That costs no slot and no process: helm has ended.
+// A newer event for the release ends it.
+func (h *Handlers) awaitPods(ctx context.Context, t *task, r release) error {
+	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+	if err != nil || labels["status"] != "deployed" { // a script of the environment's own may have installed nothing
+		return err
+	}
+	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, labels["version"])
+	if err != nil {
+		return err
+	}
+	objects, err := kube.Objects(manifest, r.namespace)
+	if err != nil {
+		return err
+	}
+	t.log.Info("waiting until the release is ready", "revision", labels["version"], "objects", len(objects), "timeout", h.settings.Helm.Timeout.String())
+	w := &rolloutWatch{h: h, task: t, objects: objects, began: time.Now(), timeout: h.settings.Helm.Timeout}
+	w.deadline, w.told, w.looked = w.began.Add(w.timeout), w.began, w.began
+	// Nothing may be left to wait for: a newer event that is queued has then come too late to end this one.
+	if ready, err := w.look(ctx); ready || err != nil {
+		return err
+	}
+	return rest(ctx, t, func() error { return w.until(ctx) })
+}
+
+// rolloutWatch waits for a release's objects.
+type rolloutWatch struct {
+	h       *Handlers
+	task    *task
+	objects []kube.Object
+	timeout time.Duration
+
+	began    time.Time
+	deadline time.Time
+	looked   time.Time // when the last look began
+	told     time.Time // when the findings were last looked at
+	found    string    // those that were last told
+	hopeless string    // what the last look has proved
+}
+
+func (w *rolloutWatch) until(ctx context.Context) error {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		if ready, err := w.look(ctx); ready || err != nil {
+			return err
+		}
+	}
+}
+
+// look is an error when waiting is over.
+func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
+	began := time.Now()
+	now, err := w.h.kubectl.Rollout(ctx, w.objects, w.task.began)
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case errors.Is(err, kube.ErrUnreachable):
+		w.deadline = w.deadline.Add(time.Since(w.looked)) // nobody knows how the pods are: that time does not count
+	case err != nil || now.Ready:
+		return now.Ready, err
+	default:
+		err = w.notReady(now)
+	}
+	w.looked = began
+	return false, err
+}
+
+// notReady is an error when waiting is over.
+func (w *rolloutWatch) notReady(now kube.Rollout) error {
+	proved := now.Hopeless != "" && now.Hopeless == w.hopeless // a single look may meet what is being mended
+	w.hopeless = now.Hopeless
+	failed := &rolloutError{waiting: now.Waiting, seen: now.Findings, timeout: w.timeout}
+	switch {
+	case proved && w.h.settings.FailFast && time.Since(w.began) >= lastLook:
+		failed.hopeless = now.Hopeless
+		return failed
+	case time.Now().After(w.deadline):
+		return failed
+	case time.Since(w.told) >= tellInterval:
+		w.told = time.Now()
+		w.tell(now)
+	}
+	return nil
+}
+
+// tell reports what keeps the pods from being ready, unless that has been told already.
+func (w *rolloutWatch) tell(now kube.Rollout) {
+	text := w.task.redact.String(strings.Join(now.Findings, "\n"))
+	if text == "" || text == w.found {
+		return
+	}
+	w.found = text
+	w.task.log.Warn("the release is not ready yet", "found", text)
+	w.h.progress(w.task, text)
+}

@@ -1,0 +1,137 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"octo-operator/hub"
+)
+
+const removedSecret = "[removed after the run]"
+
+var removedJSON = json.RawMessage(`"` + removedSecret + `"`)
+
+// withoutSecrets is the event as it may stay on disk. What is not clearly plain counts as secret.
+func withoutSecrets(event hub.Event) (hub.Event, bool) {
+	if event.Callback != hub.WorkloadDeploy {
+		return event, false
+	}
+	// Not through the DTO: what a newer controller sent besides stays too.
+	clean, err := editObject(event.Argument, func(name string, value json.RawMessage) json.RawMessage {
+		switch {
+		case isNull(value):
+			return value
+		case strings.EqualFold(name, "repositoryPassword"):
+			return removedJSON
+		case strings.EqualFold(name, "repositoryUrl"):
+			return withoutUser(value)
+		case strings.EqualFold(name, "values"):
+			return withoutSecretValues(value)
+		}
+		return value
+	})
+	if err != nil {
+		return hub.Event{Callback: event.Callback, Argument: json.RawMessage(`"[not readable, removed after the run]"`)}, true
+	}
+	before := &bytes.Buffer{}
+	err = json.Compact(before, event.Argument)
+	return hub.Event{Callback: event.Callback, Argument: clean}, err != nil || !bytes.Equal(clean, before.Bytes())
+}
+
+// withoutSecretValues works on the list of overrides.
+func withoutSecretValues(values json.RawMessage) json.RawMessage {
+	var list []json.RawMessage
+	if json.Unmarshal(values, &list) != nil {
+		return removedJSON
+	}
+	for i, override := range list {
+		if !isNull(override) {
+			list[i] = withoutSecretValue(override)
+		}
+	}
+	clean, err := json.Marshal(list)
+	if err != nil {
+		return removedJSON
+	}
+	return clean
+}
+
+func withoutSecretValue(override json.RawMessage) json.RawMessage {
+	secret := false
+	clean, err := editObject(override, func(name string, value json.RawMessage) json.RawMessage {
+		secret = secret || strings.EqualFold(name, "isSecret") && !isNull(value) && string(value) != "false"
+		return value
+	})
+	if secret {
+		clean, err = editObject(override, func(name string, value json.RawMessage) json.RawMessage {
+			if strings.EqualFold(name, "value") {
+				return removedJSON
+			}
+			return value
+		})
+	}
+	if err != nil {
+		return removedJSON
+	}
+	return clean
+}
+
+// withoutUser works on a URL. A deploy whose URL holds a password is refused, but its event is kept like any other.
+func withoutUser(text json.RawMessage) json.RawMessage {
+	var address string
+	if json.Unmarshal(text, &address) != nil {
+		return removedJSON
+	}
+	u, err := url.Parse(address)
+	readable := err == nil && u.Host != ""
+	switch {
+	case readable && u.User == nil, !readable && !strings.Contains(address, "@"):
+		return text
+	case !readable:
+		return removedJSON
+	}
+	if _, has := u.User.Password(); !has {
+		u.User = url.User("xxxxx") // a token, maybe
+	}
+	clean, err := json.Marshal(u.Redacted())
+	if err != nil {
+		return removedJSON
+	}
+	return clean
+}
+
+func isNull(value json.RawMessage) bool { return string(value) == "null" }
+
+// editObject lets edit change each value of a JSON object: also those whose name comes more than once, of which a map holds
+// the last alone.
+func editObject(object json.RawMessage, edit func(name string, value json.RawMessage) json.RawMessage) (json.RawMessage, error) {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return nil, errors.Join(err, errors.New("it is not a JSON object"))
+	}
+	edited := bytes.NewBufferString("{")
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := token.(string) // of a member it is nothing else
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+		quoted, _ := json.Marshal(name) // never fails for a string
+		if edited.Len() > 1 {
+			edited.WriteByte(',')
+		}
+		fmt.Fprintf(edited, "%s:%s", quoted, edit(name, value))
+	}
+	edited.WriteByte('}')
+	compact := &bytes.Buffer{}
+	err := json.Compact(compact, edited.Bytes())
+	return compact.Bytes(), err
+}

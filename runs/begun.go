@@ -1,0 +1,59 @@
+package runs
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+const (
+	// begunFile has a line for this life of the operator while it works on the run, and one for each that ended while it did.
+	begunFile = "begun"
+	// maxLives is how many may end so: an event that crashes the operator must not do it to all others for ever.
+	maxLives = 3
+)
+
+// Begin notes that the operator works on the run from now on, until Pause: if it ends meanwhile, however it ends, the note
+// stays. Begin fails if three earlier lives have left theirs: the event might be what ends the operator. It may be called
+// again before Pause. The note survives the process, not the machine.
+//
+// Begin and Pause of a run are not for several goroutines at a time.
+func (r *Run) Begin() error {
+	if r.begun {
+		return nil
+	}
+	notes, err := os.OpenFile(r.Path(begunFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot begin run %s: %w", r.ID, err)
+	}
+	defer notes.Close()
+	earlier, err := io.ReadAll(notes)
+	if lives := bytes.Count(earlier, []byte("\n")); lives >= maxLives {
+		return fmt.Errorf("the operator ended %d times while it worked on this event, so it is not tried again: "+
+			"look into %s for what it was doing, mend the cause and send the event again", lives, r.Dir)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(notes, time.Now().UTC().Format(time.RFC3339))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot begin run %s: %w", r.ID, err)
+	}
+	r.begun, r.earlier = true, int64(len(earlier))
+	return nil
+}
+
+// Pause takes the note of this life back: the run waits, or has ended. What cannot be taken back counts as one life too
+// many; nothing is lost by that but a try.
+func (r *Run) Pause() {
+	if !r.begun {
+		return
+	}
+	r.begun = false
+	if r.earlier == 0 {
+		_ = os.Remove(r.Path(begunFile))
+		return
+	}
+	_ = os.Truncate(r.Path(begunFile), r.earlier)
+}

@@ -162,13 +162,37 @@ func (s *session) ReregisterTenant(_ context.Context, tenant string) error {
 }
 
 // ReportDeployedState implements handlers.Controller.
-func (s *session) ReportDeployedState(pools []hub.DeployedPool) {
+func (s *session) ReportDeployedState(_ context.Context, pools []hub.DeployedPool) error {
 	if !s.alive() {
-		return
+		return errors.New("the connection is lost")
 	}
 	s.controller.mu.Lock()
 	defer s.controller.mu.Unlock()
 	s.deployed = append(s.deployed, pools)
+	return nil
+}
+
+// Withdraw implements handlers.Controller.
+func (s *session) Withdraw(method, key string) {
+	s.drop(func(r hub.Report) bool { return r.Method == method && r.Key == key }, errors.New("it is not true any more"))
+}
+
+// drop ends reports that wait.
+func (s *session) drop(which func(hub.Report) bool, reason error) {
+	s.mu.Lock()
+	var dropped []hub.Report
+	s.waiting = slices.DeleteFunc(s.waiting, func(r hub.Report) bool {
+		if which(r) {
+			dropped = append(dropped, r)
+		}
+		return which(r)
+	})
+	s.mu.Unlock()
+	for _, r := range dropped {
+		if r.Delivered != nil {
+			r.Delivered(reason)
+		}
+	}
 }
 
 var errReplaced = errors.New("a newer report took its place")
@@ -181,21 +205,10 @@ func (s *session) Report(r hub.Report) {
 	if away && r.Transient {
 		return
 	}
+	s.drop(func(other hub.Report) bool { return r.Key != "" && other.Key == r.Key && other.Method == r.Method }, errReplaced)
 	s.mu.Lock()
-	same := func(other hub.Report) bool { return r.Key != "" && other.Key == r.Key && other.Method == r.Method }
-	var replaced []hub.Report
-	for _, other := range s.waiting {
-		if same(other) {
-			replaced = append(replaced, other)
-		}
-	}
-	s.waiting = append(slices.DeleteFunc(s.waiting, same), r)
+	s.waiting = append(s.waiting, r)
 	s.mu.Unlock()
-	for _, old := range replaced {
-		if old.Delivered != nil {
-			old.Delivered(errReplaced)
-		}
-	}
 	s.calls.Go(s.deliver)
 }
 

@@ -23,8 +23,8 @@ func TestAKilledOperatorsDeployIsResumed(t *testing.T) {
 	if s := r.status("shop"); !s.Success {
 		t.Errorf("status: %+v", s)
 	}
-	if got := newest(r.cluster.revisions(namespace, releaseName("shop"))).Status; got != "deployed" {
-		t.Errorf("the newest revision is %s", got)
+	if all := r.cluster.revisions(namespace, releaseName("shop")); newest(all).Status != "deployed" {
+		t.Errorf("release of shop: revisions %q", r.cluster.releaseHistory(namespace, releaseName("shop")))
 	}
 	if got := r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets"); got["secrets.apiKey"] != "planted-key" {
 		t.Errorf("the release's Secret has %q", got)
@@ -237,11 +237,10 @@ func TestWhatAHelmThatWasKilledHasLeftIsRecoveredAtOnce(t *testing.T) {
 	a := r.accept(deployEvent("shop", override("image.tag", "2")))
 	r.reach(h)
 	h.die()
-	r.wantFailure(a.result(), "shop", "SIGKILL")
+	r.wantFailure(a.result(), "shop", "SIGKILL", "rolled back to revision 1")
+	r.wantHistory("shop", "1 superseded, 2 deployed")
 	r.deploy("shop", override("image.tag", "3"))
-	if history := r.cluster.releaseHistory(namespace, releaseName("shop")); strings.Contains(history, "pending") || !strings.HasSuffix(history, " deployed") {
-		t.Errorf("revisions: %s", history)
-	}
+	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
 	if got := r.deployment("shop").image; got != "demo/app:3" {
 		t.Errorf("it runs %s", got)
 	}

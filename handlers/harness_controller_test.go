@@ -164,38 +164,48 @@ func (s *session) ReregisterTenant(_ context.Context, tenant string) error {
 // ReportDeployedState implements handlers.Controller.
 func (s *session) ReportDeployedState(_ context.Context, pools []hub.DeployedPool) error {
 	if !s.alive() {
-		return errors.New("the connection is lost")
+		return errCut
 	}
 	s.controller.mu.Lock()
 	defer s.controller.mu.Unlock()
+	if s.away {
+		return errCut
+	}
+	if err := s.refuse[methodDeployedState]; err != nil {
+		return err
+	}
 	s.deployed = append(s.deployed, pools)
 	return nil
 }
 
+var (
+	errCut       = errors.New("not connected to the controller")
+	errReplaced  = errors.New("a newer report took its place")
+	errWithdrawn = errors.New("it is not true any more")
+)
+
 // Withdraw implements handlers.Controller.
 func (s *session) Withdraw(method, key string) {
-	s.drop(func(r hub.Report) bool { return r.Method == method && r.Key == key }, errors.New("it is not true any more"))
+	s.takeOut(errWithdrawn, func(r hub.Report) bool { return r.Method == method && r.Key == key })
 }
 
-// drop ends reports that wait.
-func (s *session) drop(which func(hub.Report) bool, reason error) {
+// takeOut ends what waits.
+func (s *session) takeOut(why error, matches func(hub.Report) bool) {
+	var out []hub.Report
 	s.mu.Lock()
-	var dropped []hub.Report
 	s.waiting = slices.DeleteFunc(s.waiting, func(r hub.Report) bool {
-		if which(r) {
-			dropped = append(dropped, r)
+		if matches(r) {
+			out = append(out, r)
 		}
-		return which(r)
+		return matches(r)
 	})
 	s.mu.Unlock()
-	for _, r := range dropped {
+	for _, r := range out {
 		if r.Delivered != nil {
-			r.Delivered(reason)
+			r.Delivered(why)
 		}
 	}
 }
-
-var errReplaced = errors.New("a newer report took its place")
 
 // Report implements handlers.Controller.
 func (s *session) Report(r hub.Report) {
@@ -205,7 +215,7 @@ func (s *session) Report(r hub.Report) {
 	if away && r.Transient {
 		return
 	}
-	s.drop(func(other hub.Report) bool { return r.Key != "" && other.Key == r.Key && other.Method == r.Method }, errReplaced)
+	s.takeOut(errReplaced, func(other hub.Report) bool { return r.Key != "" && other.Key == r.Key && other.Method == r.Method })
 	s.mu.Lock()
 	s.waiting = append(s.waiting, r)
 	s.mu.Unlock()
@@ -259,6 +269,7 @@ const (
 	methodDeploymentStatus = "ReportWorkloadDeploymentStatusAsync"
 	methodScaleStatus      = "ReportWorkloadScaleStatusAsync"
 	methodProgress         = "ReportWorkloadDeploymentProgressAsync"
+	methodDeployedState    = "ReportDeployedStateAsync"
 )
 
 // nextReport waits for the next report by a method on a workload.

@@ -7,6 +7,7 @@
 //	harness_kubectl_test.go     what that kubectl does
 //	harness_api_test.go         the API server behind kubectl proxy
 //	harness_objects_test.go     the objects in it
+//	harness_workloads_test.go   what becomes of Deployments and the like
 //	harness_controller_test.go  what the controller is told
 //	harness_charts_test.go      charts to pull
 package handlers_test
@@ -448,6 +449,9 @@ func (h *hold) release() { h.once.Do(func() { close(h.released) }) }
 
 // fail lets helm give up.
 func (h *hold) fail(failure string) { h.failure = failure; h.release() }
+
+// die lets helm die of a SIGKILL, as for a lack of memory.
+func (h *hold) die() { h.fail(died) }
 
 // holder finds the hold for a call, which it is used up by.
 func (r *rig) holder(c *call) *hold {

@@ -57,10 +57,11 @@ func beginLife(stateDir string) (life, error) {
 	return l, l.Resume()
 }
 
-func (l life) RegisterPool(hub.Pool)                                         {}
-func (l life) UnregisterPool(hub.Pool)                                       {}
-func (l life) ReregisterTenant(context.Context, string) error                { return nil }
-func (l life) Withdraw(string, string)                                       {}
+func (l life) RegisterPool(hub.Pool)                          {}
+func (l life) UnregisterPool(hub.Pool)                        {}
+func (l life) ReregisterTenant(context.Context, string) error { return nil }
+func (l life) Withdraw(string, string)                        {}
+
 func (l life) ReportDeployedState(context.Context, []hub.DeployedPool) error { return nil }
 
 func (l life) Report(r hub.Report) {

@@ -25,13 +25,14 @@ func (h *Handlers) watchProgress(ctx context.Context, t *task, w hub.WorkloadDep
 }
 
 func (h *Handlers) lookUntil(ctx context.Context, t *task, w hub.WorkloadDeployed, r release) (last string) {
+	began := time.Now()
 	for {
 		select {
 		case <-time.After(lookInterval):
 		case <-ctx.Done():
 			return last
 		}
-		found, err := h.kubectl.Findings(ctx, r.namespace, r.name)
+		found, err := h.kubectl.Findings(ctx, r.namespace, r.name, began)
 		if err != nil {
 			if ctx.Err() == nil {
 				t.log.Debug("pods not looked at", "reason", err)

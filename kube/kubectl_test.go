@@ -77,8 +77,6 @@ func TestLookUpsAskForWhatTheyNeed(t *testing.T) {
 		"/api/v1/namespaces/octo/secrets/s": `{"metadata":{"creationTimestamp":"2026-11-23T12:00:00Z",
 			"managedFields":[{"time":"2026-11-23T12:05:00Z"},{"time":"2026-11-23T12:04:00Z"},{}]}}`,
 		"/apis/apps/v1/namespaces/octo/deployments?labelSelector=app.kubernetes.io%2Finstance%3Dshop": `{"items":[{"spec":{"replicas":2}},{"spec":{}}]}`,
-		"/api/v1/namespaces/octo/pods?labelSelector=app.kubernetes.io%2Finstance%3Dshop":              `{"items":[` + podWith("shop-1", noNode) + `]}`,
-		"/api/v1/namespaces/octo/events?fieldSelector=type%3DWarning":                                 `{"items":[` + eventOf("Pod", "shop-2", "BackOff", "x") + `]}`,
 	}
 	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
 		_, as, _ := strings.Cut(req.Header.Get("Accept"), ";as=")
@@ -100,8 +98,6 @@ func TestLookUpsAskForWhatTheyNeed(t *testing.T) {
 		{"Changed", func() (any, error) { return r.Changed(testContext(t), "octo", "secrets", "s") },
 			time.Date(2026, 11, 23, 12, 5, 0, 0, time.UTC), []string{"PartialObjectMetadata;g=meta.k8s.io;v=v1"}},
 		{"Replicas", func() (any, error) { return r.Replicas(testContext(t), "octo", "shop") }, []int{2, 0}, []string{""}},
-		{"Findings", func() (any, error) { return r.Findings(testContext(t), "octo", "shop") },
-			[]string{"pod shop-1: Unschedulable: 0/3 nodes are available", "pod shop-2: BackOff: x"}, []string{"", ""}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			asked = nil

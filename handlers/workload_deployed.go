@@ -82,6 +82,9 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if replicas.value != "" {
 		t.log.Info("replicas set", "replicas", replicas.value, "reason", replicas.why)
 	}
+	if replicas.disagree != "" {
+		t.log.Warn("the release's Deployments have different replica counts: the largest is kept", "replicas", replicas.value, "deployments", replicas.disagree)
+	}
 	major, err := h.helm.major(ctx)
 	if err != nil {
 		return err

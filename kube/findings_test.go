@@ -97,13 +97,13 @@ func hooks() map[string]string {
 			"status":{"phase":"Failed","containerStatuses":[%s]}}`, name, name, created(after), owner, failed)
 	}
 	return map[string]string{
-		jobsOf("demo"): list1(job("migrate", 10*time.Second), job("before", -time.Hour), job("refused", 10*time.Second)),
-		"/api/v1/namespaces/octo/pods?labelSelector=job%3Dmigrate": list1(pod("migrate-1", "migrate", 12*time.Second), pod("stranger", "other", 12*time.Second)),
-		podsOf("demo"): list1(pod("labelled-1", "labelled", 12*time.Second), pod("before-1", "before", -time.Hour),
+		jobsOf("demo"): listOf(job("migrate", 10*time.Second), job("before", -time.Hour), job("refused", 10*time.Second)),
+		"/api/v1/namespaces/octo/pods?labelSelector=job%3Dmigrate": listOf(pod("migrate-1", "migrate", 12*time.Second), pod("stranger", "other", 12*time.Second)),
+		podsOf("demo"): listOf(pod("labelled-1", "labelled", 12*time.Second), pod("before-1", "before", -time.Hour),
 			`{"metadata":{"name":"test","annotations":{"helm.sh/hook":"pre-upgrade"},"creationTimestamp":"`+created(time.Second)+`"},"status":{`+noNode+`}}`,
 			`{"metadata":{"name":"web","creationTimestamp":"`+created(time.Second)+`"},"status":{`+noNode+`}}`),
-		podsOf("demo-2"): list1(pod("demo-2-1", "x", time.Second)),
-		warningsPath: list1(eventOf("refused", 20*time.Second, "FailedCreate", "exceeded quota"), eventOf("refused", -time.Hour, "Old", "x"),
+		podsOf("demo-2"): listOf(pod("demo-2-1", "x", time.Second)),
+		warningsPath: listOf(eventOf("refused", 20*time.Second, "FailedCreate", "exceeded quota"), eventOf("refused", -time.Hour, "Old", "x"),
 			eventOf("demo-2-job", 20*time.Second, "FailedCreate", "another release's")),
 	}
 }
@@ -144,11 +144,11 @@ func TestHookFindingsNeedNoPermissionOnJobs(t *testing.T) {
 func TestFindingsOfAReleaseAreNotThoseOfOneWhoseNameGoesOn(t *testing.T) {
 	broken := fmt.Sprintf(`{"metadata":{"name":"demo-1","namespace":"octo","uid":"demo-1"},"status":{%s}}`, noNode)
 	c := newCluster(map[string]string{
-		podsOf("demo"):   list1(broken, `{"metadata":{"name":"demo-3","namespace":"octo","uid":"demo-3"},"status":{`+containers(starts)+`}}`),
-		podsOf("demo-2"): list1(strings.ReplaceAll(broken, "demo-1", "demo-2-1")),
-		"/apis/apps/v1/namespaces/octo/replicasets?labelSelector=app.kubernetes.io%2Finstance%3Ddemo": list1(
+		podsOf("demo"):   listOf(broken, `{"metadata":{"name":"demo-3","namespace":"octo","uid":"demo-3"},"status":{`+containers(starts)+`}}`),
+		podsOf("demo-2"): listOf(strings.ReplaceAll(broken, "demo-1", "demo-2-1")),
+		"/apis/apps/v1/namespaces/octo/replicasets?labelSelector=app.kubernetes.io%2Finstance%3Ddemo": listOf(
 			`{"metadata":{"name":"demo-new","namespace":"octo","uid":"new"},"spec":{"replicas":1}}`, `{"metadata":{"name":"demo-old","namespace":"octo","uid":"old"},"spec":{"replicas":0}}`),
-		warningsPath: list1(eventOf("demo-3", time.Second, "FailedMount", "x"), eventOf("demo-2-1", time.Second, "FailedMount", "x"),
+		warningsPath: listOf(eventOf("demo-3", time.Second, "FailedMount", "x"), eventOf("demo-2-1", time.Second, "FailedMount", "x"),
 			eventOf("new", time.Second, "FailedCreate", "y"), eventOf("old", time.Second, "FailedCreate", "z")),
 	})
 	got, err := newRig(t, c.serve).Findings(testContext(t), "octo", "demo", noon)

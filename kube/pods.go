@@ -131,8 +131,11 @@ func (t termination) String() string {
 }
 
 // What a container refers to may be made by somebody else a little later: by a Job of the release, external-secrets, cert-manager.
-// They take seconds; the kubelet looks again every ten or so.
-const missingPatience = time.Minute
+// They take seconds; the kubelet looks again every ten or so. What the operator itself makes is there before the pod.
+const (
+	missingPatience = 30 * time.Second
+	ownSecret       = "-octo-secrets"
+)
 
 // missing are the kubelet's words for a Secret, a ConfigMap or a key in one that does not exist.
 var missing = regexp.MustCompile(`(secret|configmap) "[^"]*" not found|couldn't find key .* in (Secret|ConfigMap) `)
@@ -144,7 +147,7 @@ func hopeless(reason, message string, waited time.Duration) bool {
 	case "InvalidImageName", "ErrImageNeverPull":
 		return true
 	case "CreateContainerConfigError":
-		return waited > missingPatience && missing.MatchString(message)
+		return missing.MatchString(message) && (waited > missingPatience || strings.Contains(message, ownSecret))
 	}
 	return false
 }

@@ -118,7 +118,9 @@ func (l *look) object(ctx context.Context, o Object) error {
 	if p.final {
 		l.giveUp(o.String() + ": " + p.waiting)
 	}
-	l.add(o.Kind, current.Metadata, nil)
+	if groupKind(o) != "Pod" { // which is added if it says nothing itself
+		l.add(o.Kind, current.Metadata, nil)
+	}
 	return l.unlessForbidden(l.podsOf(ctx, o, current, text), "pods of "+o.String())
 }
 
@@ -137,8 +139,11 @@ func (l *look) giveUp(reason string) {
 	}
 }
 
-// add makes an object's events count.
+// add makes an object's events count. One without a namespace has to say itself what is wrong: its events are among everybody's.
 func (l *look) add(kind string, of identity, p *pod) {
+	if of.Namespace == "" {
+		return
+	}
 	if l.silent[of.Namespace] == nil {
 		l.silent[of.Namespace] = map[string]subject{}
 	}
@@ -149,10 +154,8 @@ func (l *look) add(kind string, of identity, p *pod) {
 func (l *look) events(ctx context.Context) error {
 	for namespace, subjects := range l.silent {
 		all, err := l.warnings(ctx, namespace)
-		if err != nil {
-			if err = l.unlessForbidden(err, "events"); err != nil {
-				return fmt.Errorf("cannot list the events in namespace %s: %w", namespace, err)
-			}
+		if err = l.unlessForbidden(err, "events"); err != nil {
+			return fmt.Errorf("cannot list the events in namespace %s: %w", namespace, err)
 		}
 		for uid, about := range perSubject(all, l.since) {
 			subject, ours := subjects[uid]

@@ -45,7 +45,7 @@ func (c *cluster) serve(w http.ResponseWriter, req *http.Request) {
 }
 
 // list1 is a list of objects.
-func list1(objects ...string) string { return `{"items":[` + strings.Join(objects, ",") + `]}` }
+func listOf(objects ...string) string { return `{"items":[` + strings.Join(objects, ",") + `]}` }
 
 // named is an object with a uid of its own name, and an owner unless that is empty.
 func named(name, owner, more string) string {
@@ -73,8 +73,8 @@ func webCluster(oldPod, newPod string) *cluster {
 	objects := map[string]string{
 		deploymentPath: named("web", "", `,"generation":2},"spec":{"replicas":2,"selector":{"matchLabels":{"app":"web"},"matchExpressions":[{"key":"tier","operator":"In","values":["a","b"]}]}},
 			"status":{"observedGeneration":2,"replicas":2,"updatedReplicas":2,"availableReplicas":1}`),
-		setsPath: list1(set("web-9", "web", "9"), set("web-10", "web", "10"), set("stranger", "other", "11")),
-		podsPath: list1(named("web-9-a", "web-9", `},"status":{`+oldPod+`}`), named("stranger-a", "stranger", `},"status":{`+containers(crashes)+`}`)),
+		setsPath: listOf(set("web-9", "web", "9"), set("web-10", "web", "10"), set("stranger", "other", "11")),
+		podsPath: listOf(named("web-9-a", "web-9", `},"status":{`+oldPod+`}`), named("stranger-a", "stranger", `},"status":{`+containers(crashes)+`}`)),
 	}
 	if newPod != "" {
 		objects[podsPath] = strings.Replace(objects[podsPath], "[", "["+named("web-10-a", "web-10", `},"status":{`+newPod+`}`)+",", 1)
@@ -110,21 +110,21 @@ func TestARolloutSaysWhatItWaitsForAndWhatIsWrong(t *testing.T) {
 			c.objects[deploymentPath] = strings.Replace(c.objects[deploymentPath], `"observedGeneration":2`, `"observedGeneration":1`, 1)
 		}, nil, ""},
 		{"an event about a pod that says nothing", ``, containers(starts), func(c *cluster) {
-			c.objects[warningsPath] = list1(eventOf("web-10-a", time.Second, "FailedMount", `secret "x" not found`), eventOf("web-9-a", time.Second, "FailedMount", "old pod"),
+			c.objects[warningsPath] = listOf(eventOf("web-10-a", time.Second, "FailedMount", `secret "x" not found`), eventOf("web-9-a", time.Second, "FailedMount", "old pod"),
 				eventOf("web-10-a", -time.Minute, "FailedScheduling", "before"), eventOf("stranger-a", time.Second, "FailedMount", "x"))
 		}, []string{`pod web-10-a: FailedMount: secret "x" not found`}, ""},
 		{"clocks that differ by a few seconds", ``, containers(starts), func(c *cluster) {
-			c.objects[warningsPath] = list1(eventOf("web-10-a", -3*time.Second, "FailedMount", "x"))
+			c.objects[warningsPath] = listOf(eventOf("web-10-a", -3*time.Second, "FailedMount", "x"))
 		}, []string{`pod web-10-a: FailedMount: x`}, ""},
 		{"a probe that fails", ``, `"phase":"Running","containerStatuses":[` + notReady + `]`, func(c *cluster) {
-			c.objects[warningsPath] = list1(strings.Replace(eventOf("web-10-a", time.Second, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500"),
+			c.objects[warningsPath] = listOf(strings.Replace(eventOf("web-10-a", time.Second, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500"),
 				`{"uid"`, `{"fieldPath":"spec.containers{app}","uid"`, 1))
 		}, []string{"pod web-10-a: container app: Readiness probe failed: HTTP probe failed with statuscode: 500"}, ""},
 		{"a quota that may be freed", ``, "", withCondition("exceeded quota"), []string{"replicaset web-10: FailedCreate: exceeded quota"}, ""},
 		{"pods that Pod Security refuses", ``, "", withCondition(strings.TrimPrefix(violation, "FailedCreate: ")), []string{"replicaset web-10: " + violation},
 			"Deployment web: replicaset web-10: " + violation},
 		{"a ReplicaSet's event", ``, "", func(c *cluster) {
-			c.objects[warningsPath] = list1(eventOf("web-10", time.Second, "FailedCreate", "exceeded quota"), eventOf("web-9", time.Second, "FailedCreate", "old"))
+			c.objects[warningsPath] = listOf(eventOf("web-10", time.Second, "FailedCreate", "exceeded quota"), eventOf("web-9", time.Second, "FailedCreate", "old"))
 		}, []string{"replicaset web-10: FailedCreate: exceeded quota"}, ""},
 		{"a role that does not allow ReplicaSets", ``, containers(crashes), func(c *cluster) { c.refused[setsPath] = http.StatusForbidden }, nil, ""},
 		{"a role that does not allow events", ``, containers(crashes), func(c *cluster) { c.refused[warningsPath] = http.StatusForbidden }, []string{crash}, ""},
@@ -207,6 +207,9 @@ func TestCustomResourcesAreFoundByDiscoveryWhichIsAskedOnce(t *testing.T) {
 		}
 	}
 	asked := strings.Join(c.asked, "\n") + "\n"
+	if strings.Contains(asked, "/api/v1/events") {
+		t.Error("the events of all namespaces are listed for an object that has none")
+	}
 	for path, want := range map[string]int{"/apis/example.com/v1": 1, "/api/v1": 1, "/apis/gone.example.com/v1": 2} {
 		if got := strings.Count(asked, path+"\n"); got != want {
 			t.Errorf("%s is asked %d times, want %d", path, got, want)
@@ -243,14 +246,19 @@ func TestAnAPIServerThatIsAwayEndsTheLook(t *testing.T) {
 func TestWhatFailedForGoodIsHopeless(t *testing.T) {
 	job := Object{"batch/v1", "Job", "octo", "a"}
 	c := newCluster(map[string]string{
-		"/apis/batch/v1/namespaces/octo/jobs/a": named("a", "", `},"status":{`+conditions(cond("Failed", "True", "BackoffLimitExceeded", "x"))+`}`),
-		"/api/v1/namespaces/octo/pods/b":        named("b", "", `},"status":{"phase":"Failed","containerStatuses":[`+failed+`]}`),
+		"/apis/batch/v1/namespaces/octo/jobs/a":              named("a", "", `},"spec":{"selector":{"matchLabels":{"job":"a"}}},"status":{`+conditions(cond("Failed", "True", "BackoffLimitExceeded", "x"))+`}`),
+		"/api/v1/namespaces/octo/pods?labelSelector=job%3Da": listOf(named("a-1", "a", `},"status":{"phase":"Failed","containerStatuses":[`+failed+`]}`)),
+		"/api/v1/namespaces/octo/pods/b":                     named("b", "", `},"status":{"phase":"Failed","containerStatuses":[`+failed+`]}`),
 	})
+	c.objects[warningsPath] = listOf(eventOf("b", time.Second, "BackOff", "the pod says more itself"))
 	r := newRig(t, c.serve)
 	got, err := r.Rollout(testContext(t), []Object{job, {"v1", "Pod", "octo", "b"}}, noon)
 	want := Rollout{
-		Waiting:  []string{"Job a: BackoffLimitExceeded: x", "Pod b: failed"},
-		Findings: []string{"pod b: container app: terminated: exit code 2, signal 6, Error: no database"},
+		Waiting: []string{"Job a: BackoffLimitExceeded: x", "Pod b: failed"},
+		Findings: []string{
+			"pod a-1: container app: terminated: exit code 2, signal 6, Error: no database",
+			"pod b: container app: terminated: exit code 2, signal 6, Error: no database",
+		},
 		Hopeless: "Job a: BackoffLimitExceeded: x",
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -258,10 +266,18 @@ func TestWhatFailedForGoodIsHopeless(t *testing.T) {
 	}
 }
 
+func TestAPodOfTheManifestSpeaksForItself(t *testing.T) {
+	c := newCluster(map[string]string{"/api/v1/namespaces/octo/pods/a": named("a", "", `},"status":{`+containers(waits("InvalidImageName", "x"))+`}`)})
+	got, err := newRig(t, c.serve).Rollout(testContext(t), []Object{{"v1", "Pod", "octo", "a"}}, noon)
+	if want := "Pod a: pod a: container app: InvalidImageName: x"; err != nil || got.Hopeless != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestOnlyPodsOfTheNewTemplateProveThatAllIsLost(t *testing.T) {
 	const stateful, daemon, pods = "/apis/apps/v1/namespaces/octo/statefulsets/db", "/apis/apps/v1/namespaces/octo/daemonsets/db", "/api/v1/namespaces/octo/pods?labelSelector=app%3Ddb"
 	broken := func(label string) string {
-		return list1(named("db-0", "db", `,"labels":{`+label+`}},"status":{`+containers(waits("InvalidImageName", "x"))+`}`))
+		return listOf(named("db-0", "db", `,"labels":{`+label+`}},"status":{`+containers(waits("InvalidImageName", "x"))+`}`))
 	}
 	for _, test := range []struct {
 		path, kind, label string
@@ -292,10 +308,10 @@ func TestAClaimThatNobodyUsesYetIsNotWaitedFor(t *testing.T) {
 		events string
 		ready  bool
 	}{
-		"no event":                {list1(), false},
-		"it waits for a consumer": {list1(of(0, "WaitForFirstConsumer")), true},
-		"its consumer is there":   {list1(of(0, "WaitForFirstConsumer"), of(time.Second, "ExternalProvisioning")), false},
-		"nobody uses it any more": {list1(of(time.Second, "WaitForFirstConsumer"), of(0, "ProvisioningFailed")), true},
+		"no event":                {listOf(), false},
+		"it waits for a consumer": {listOf(of(0, "WaitForFirstConsumer")), true},
+		"its consumer is there":   {listOf(of(0, "WaitForFirstConsumer"), of(time.Second, "ExternalProvisioning")), false},
+		"nobody uses it any more": {listOf(of(time.Second, "WaitForFirstConsumer"), of(0, "ProvisioningFailed")), true},
 	} {
 		c := newCluster(map[string]string{
 			"/api/v1/namespaces/octo/persistentvolumeclaims/data":                    named("data", "", `},"status":{"phase":"Pending"}`),

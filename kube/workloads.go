@@ -18,12 +18,12 @@ func (l *look) podsOf(ctx context.Context, o Object, w live, text []byte) error 
 		if err := json.Unmarshal(text, &p); err != nil {
 			return err
 		}
-		l.pod(p, "")
+		l.pod(p, o.String())
 	case !w.observed() || w.Spec.Selector.String() == "":
 		return nil // whatever pods there are belong to what was before
 	case kind == "apps/Deployment":
 		return l.podsOfDeployment(ctx, o, w)
-	case kind == "apps/StatefulSet", kind == "apps/DaemonSet", kind == "apps/ReplicaSet":
+	case kind == "apps/StatefulSet", kind == "apps/DaemonSet", kind == "apps/ReplicaSet", kind == "batch/Job":
 		if kind == "apps/ReplicaSet" {
 			l.replicaSet(o, w)
 		}

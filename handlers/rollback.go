@@ -86,8 +86,10 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 		return err
 	}
 	keep := ""
-	if count, ok := (installed{replicas: replicas}).keptReplicas(); ok {
-		keep = strconv.Itoa(count)
+	if live := (installed{replicas: replicas}); live.disagreement() == "" {
+		if count, runs := live.keptReplicas(); runs {
+			keep = strconv.Itoa(count)
+		}
 	}
 	exitCode := t.exitCode
 	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{

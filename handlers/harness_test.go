@@ -224,6 +224,7 @@ func (l *life) environ() []string {
 func (r *rig) start() {
 	r.Helper()
 	l := r.newLife()
+	waitForForks() // of the last life's lock
 	h, err := handlers.Open(r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	r.must(err)
 	waitForForks()
@@ -252,8 +253,8 @@ func (r *rig) ended() []string {
 	return slices.Clone(r.ends)
 }
 
-// waitForForks returns when no child of this process is between its fork and its exec: such a one holds every open file, and
-// a script that is open for writing cannot be run.
+// waitForForks returns when no child of this process is between its fork and its exec that has been there before: such a one
+// holds all the files that were open then. A script that is open for writing cannot be run, and a lock is not given up.
 func waitForForks() {
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()
@@ -520,6 +521,15 @@ func (r *rig) shell(program string, args ...string) error {
 	return nil
 }
 
+// readFile is a file's text, or why there is none.
+func readFile(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
 func wantText(t *testing.T, got string, want ...string) {
 	t.Helper()
 	for _, w := range want {
@@ -665,6 +675,9 @@ func (j *journal) records(message string, attrs ...string) (found []object) {
 	defer j.mu.Unlock()
 	for _, line := range j.lines {
 		var record object
+		if !strings.Contains(line, message) {
+			continue // most of them, and tests ask often
+		}
 		if json.Unmarshal([]byte(line), &record) != nil || record["msg"] != message {
 			continue
 		}

@@ -207,7 +207,10 @@ type logController struct{ log *slog.Logger }
 func (c logController) RegisterPool(hub.Pool)                          {}
 func (c logController) UnregisterPool(hub.Pool)                        {}
 func (c logController) ReregisterTenant(context.Context, string) error { return nil }
-func (c logController) ReportDeployedState([]hub.DeployedPool)         {}
+func (c logController) Withdraw(string, string)                        {}
+func (c logController) ReportDeployedState(context.Context, []hub.DeployedPool) error {
+	return nil
+}
 
 func (c logController) Report(r hub.Report) {
 	text, _ := json.Marshal(r.Arguments[0])

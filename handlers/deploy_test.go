@@ -110,17 +110,25 @@ func TestWorkloadsOfTheFirstGenerationAreKnownByTheirNames(t *testing.T) {
 	}
 }
 
-func TestEachHelmGetsItsOwnFlags(t *testing.T) {
-	for _, test := range []struct{ version, has, lacks string }{
-		{"v4.3.1", "rollback-on-failure", "atomic"},
-		{"v3.19.2", "atomic", "rollback-on-failure"},
+func TestFieldsOfOthersAreTakenOnlyWhereThatIsSetAndByHelm4(t *testing.T) {
+	for _, test := range []struct {
+		version, set   string
+		forces, dryRun bool
+	}{
+		{"v4.3.1", "false", false, false},
+		{"v4.3.1", "true", true, true},
+		{"v3.19.2", "false", false, true}, // to the server, helm 3 itself is another manager
+		{"v3.19.2", "true", false, true},
 	} {
-		t.Run(test.version, func(t *testing.T) {
-			r := newRig(t, prepared(func(r *rig) { r.helmVersion = test.version }))
+		t.Run(test.version+" "+test.set, func(t *testing.T) {
+			r := newRig(t, with("HELM__FORCECONFLICTS", test.set), prepared(func(r *rig) { r.helmVersion = test.version }))
 			r.deploy("shop")
-			last := r.called("helm upgrade")[1]
-			if !last.has(test.has) || last.has(test.lacks) || last.flag("timeout") != "5m0s" {
-				t.Errorf("it got %q", last.args)
+			upgrade, look := r.called("helm upgrade")[0], r.called("kubectl apply")[0]
+			if upgrade.has("force-conflicts") != test.forces || upgrade.flag("timeout") != "5m0s" || upgrade.has("wait") {
+				t.Errorf("helm got %q", upgrade.args)
+			}
+			if !look.dry() || look.has("force-conflicts") != test.dryRun {
+				t.Errorf("kubectl got %q", look.args)
 			}
 		})
 	}
@@ -152,7 +160,7 @@ func TestTheWordsOfAFailingHelmAreTheStatus(t *testing.T) {
 
 func TestWhatTheServerRefusesInTheDryRunIsNeverDone(t *testing.T) {
 	r := newRig(t)
-	r.when("helm upgrade", func(c *call, usual func() int) int {
+	r.when("kubectl apply", func(c *call, usual func() int) int {
 		if c.dry() {
 			return c.fail(`admission webhook "policy" denied the request: no latest tags`)
 		}
@@ -176,26 +184,6 @@ func TestAFailedUpgradeIsRolledBack(t *testing.T) {
 	}
 }
 
-func TestWhatKeepsPodsFromStartingIsToldMeanwhileAndInTheStatus(t *testing.T) {
-	r := newRig(t)
-	r.cluster.put(object{
-		"apiVersion": "v1", "kind": "Pod",
-		"metadata": object{"name": releaseName("shop") + "-x", "namespace": namespace, "labels": object{"app.kubernetes.io/instance": releaseName("shop")}},
-		"status": object{"containerStatuses": []any{object{
-			"name": "app", "state": object{"waiting": object{"reason": "ImagePullBackOff", "message": "Back-off pulling image \"demo/app:1.0\""}},
-		}}},
-	})
-	h := r.hold("upgrade", "shop")
-	a := r.accept(deployEvent("shop"))
-	r.reach(h)
-	progress := nextReport[hub.WorkloadDeploymentProgress](r, methodProgress, "shop")
-	if !strings.Contains(progress.Message, "ImagePullBackOff") || progress.WorkloadRtID != rtID("shop") {
-		t.Errorf("progress: %+v", progress)
-	}
-	h.fail("context deadline exceeded")
-	r.wantFailure(a.result(), "shop", "context deadline exceeded", "ImagePullBackOff")
-}
-
 func TestAFieldThatSomebodyElseOwnsIsExplainedAndTakenIfSoSet(t *testing.T) {
 	for _, force := range []string{"false", "true"} {
 		t.Run("force conflicts "+force, func(t *testing.T) {
@@ -212,7 +200,7 @@ func TestAFieldThatSomebodyElseOwnsIsExplainedAndTakenIfSoSet(t *testing.T) {
 				r.succeed(result)
 				return
 			}
-			r.wantFailure(result, "shop", `"kubectl-edit"`, ".spec.template.metadata.labels", "OPERATOR__HELM__FORCECONFLICTS=true")
+			r.wantFailure(result, "shop", `"kubectl-edit"`, ".spec.template.metadata.labels")
 		})
 	}
 }
@@ -321,8 +309,8 @@ func TestARunCanBeRunAgainByHand(t *testing.T) {
 	dirs := r.runDirs()
 	before := len(r.called("helm upgrade"))
 	r.must(r.shell(filepath.Join(dirs[0], "rerun")))
-	if after := len(r.called("helm upgrade")); after != before+2 {
-		t.Errorf("helm upgrade was called %d times more, want 2", after-before)
+	if after := len(r.called("helm upgrade")); after != before+1 {
+		t.Errorf("helm upgrade was called %d times more, want 1", after-before)
 	}
 	r.wantHistory("shop", "1 superseded, 2 deployed")
 }

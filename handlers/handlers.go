@@ -27,7 +27,10 @@ type Controller interface {
 	// ReregisterTenant returns when the tenant's pools are registered again, or with ctx.
 	ReregisterTenant(ctx context.Context, tenantID string) error
 	Report(hub.Report)
-	ReportDeployedState([]hub.DeployedPool)
+	// Withdraw drops the report of that method and key that is not delivered yet.
+	Withdraw(method, key string)
+	// ReportDeployedState may be tried again after an error, unless it is hub.ErrUnsupported.
+	ReportDeployedState(context.Context, []hub.DeployedPool) error
 }
 
 // Handlers takes events and carries them out.

@@ -7,6 +7,7 @@
 //	harness_kubectl_test.go     what that kubectl does
 //	harness_api_test.go         the API server behind kubectl proxy
 //	harness_objects_test.go     the objects in it
+//	harness_workloads_test.go   what becomes of Deployments and the like
 //	harness_controller_test.go  what the controller is told
 //	harness_charts_test.go      charts to pull
 package handlers_test
@@ -278,6 +279,10 @@ func (r *rig) shutdown(grace time.Duration) {
 	r.Helper()
 	l := r.life
 	r.life = nil
+	r.must(l.shutdown(grace))
+}
+
+func (l *life) shutdown(grace time.Duration) error {
 	l.stop()
 	l.Shutdown(grace)
 	l.background.Wait()
@@ -285,7 +290,7 @@ func (r *rig) shutdown(grace time.Duration) {
 	l.last.Wait()
 	err := l.Close()
 	l.endSurroundings()
-	r.must(err)
+	return err
 }
 
 func (l *life) endSurroundings() {
@@ -444,6 +449,9 @@ func (h *hold) release() { h.once.Do(func() { close(h.released) }) }
 
 // fail lets helm give up.
 func (h *hold) fail(failure string) { h.failure = failure; h.release() }
+
+// die lets helm die of a SIGKILL, as for a lack of memory.
+func (h *hold) die() { h.fail(died) }
 
 // holder finds the hold for a call, which it is used up by.
 func (r *rig) holder(c *call) *hold {

@@ -256,8 +256,7 @@ func (h *Handlers) reportDeployedState(ctx context.Context, deployed []hub.Pool)
 		slices.Sort(workloads)
 		report = append(report, hub.DeployedPool{Pool: pool, WorkloadRtIDs: workloads})
 	}
-	h.controller.ReportDeployedState(report)
-	return nil
+	return h.controller.ReportDeployedState(ctx, report)
 }
 
 // poolLabel is a pool as the labels of its releases say it: the same whatever the pool is called.

@@ -20,18 +20,16 @@ type bareServer struct {
 }
 
 func startBareServer(t *testing.T) *bareServer {
-	s := &bareServer{greeting: "{}\x1e", sockets: make(chan *websocket.Conn, 10)}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		socket, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		s.sockets <- socket
-	}))
+	s := newBareServer(t)
+	server := httptest.NewServer(s)
 	s.url = server.URL
+	t.Cleanup(server.Close)
+	return s
+}
+
+func newBareServer(t *testing.T) *bareServer {
+	s := &bareServer{greeting: "{}\x1e", sockets: make(chan *websocket.Conn, 10)}
 	t.Cleanup(func() {
-		server.Close()
 		close(s.sockets)
 		for socket := range s.sockets {
 			_ = socket.CloseNow()
@@ -41,6 +39,15 @@ func startBareServer(t *testing.T) *bareServer {
 		}
 	})
 	return s
+}
+
+func (s *bareServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	socket, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.sockets <- socket
 }
 
 // accept takes the operator's connection and shakes hands.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -23,8 +22,10 @@ import (
 
 const (
 	dialTimeout   = 15 * time.Second
-	invokeTimeout = 30 * time.Second
 	serverTimeout = 30 * time.Second // of silence: the controller is gone
+	// steadyAfter is how long a connection must have been registered until the next one is made without much waiting. A
+	// controller that accepts the registration and then closes, because of what we send it, say, would be asked twice a second.
+	steadyAfter = time.Minute
 	// libraryBuffer is what the library allocates for reading. Our connection hands frames over in pieces of this
 	// size, so it needs no more; the limit on a message is maxMessage.
 	libraryBuffer = 64 << 10
@@ -34,9 +35,13 @@ const (
 type Options struct {
 	// Receive takes each callback in the order sent. It blocks the connection's reading while it runs.
 	Receive func(Event)
-	// Registered is called after each successful registration, with the deployed pools the controller knows.
+	// Connecting is called before each connection is opened, when the last callback of the one before has been received. May
+	// be nil.
+	Connecting func()
+	// Registered is called after each successful registration, with the deployed pools the controller knows. It may run for
+	// as long as ctx lives, which is the connection's.
 	Registered func(ctx context.Context, pools []Pool)
-	// PoolStatus is called when a pool was registered, or was not. May be nil.
+	// PoolStatus is called when a pool was registered (StatusRegistered), or was not (the reason). May be nil.
 	PoolStatus func(pool Pool, status string)
 }
 
@@ -50,8 +55,8 @@ type Client struct {
 	reports  outbox
 	log      *slog.Logger
 
-	mu         sync.Mutex
-	generation Generation // of the connection that is up; 0: none is
+	mu      sync.Mutex
+	session *session // the one that is registered; nil: none is
 }
 
 // New prepares a client; Run connects it.
@@ -82,13 +87,27 @@ func sameHost(next *http.Request, before []*http.Request) error {
 }
 
 // Connected tells whether the operator is registered at the controller now.
-func (c *Client) Connected() bool { return c.Generation() != 0 }
+func (c *Client) Connected() bool { return c.current() != nil }
 
 // Generation of the controller that the operator is registered at; 0 while it is at none.
 func (c *Client) Generation() Generation {
+	if s := c.current(); s != nil {
+		return s.generation
+	}
+	return 0
+}
+
+// current is the connection on which the operator is registered; nil: it is on none.
+func (c *Client) current() *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.generation
+	return c.session
+}
+
+func (c *Client) setCurrent(s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = s
 }
 
 // Run connects, serves the connection and connects again, until ctx ends. The library's own reconnect gives up after 15
@@ -100,7 +119,7 @@ func (c *Client) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if registered {
+		if !registered.IsZero() && time.Since(registered) > steadyAfter {
 			waits.Reset()
 		}
 		wait := waits.NextBackOff()
@@ -121,36 +140,35 @@ func reconnectWaits() *backoff.ExponentialBackOff {
 	return waits
 }
 
-// serve is the life of one connection. It returns why the connection ended and whether it ever was registered.
-func (c *Client) serve(ctx context.Context) (registered bool, err error) {
+// serve is the life of one connection. It returns why the connection ended and when the operator was registered on it; zero:
+// never.
+func (c *Client) serve(ctx context.Context) (registered time.Time, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel()
 
+	if c.options.Connecting != nil {
+		c.options.Connecting()
+	}
 	s, err := c.connect(ctx)
 	if err != nil {
-		return false, err
+		return registered, err
 	}
 	defer s.close()
 	pools, err := s.registerOperator(ctx, c.settings.AutoManagePools)
 	if err != nil {
-		return false, err
+		return registered, err
 	}
+	registered = time.Now()
 	c.log.Info("registered at the controller", "url", c.url(), "generation", s.generation.String(), "mode", c.mode(), "pools", len(pools))
-	c.setGeneration(s.generation)
-	defer c.setGeneration(0)
+	c.setCurrent(s)
+	defer c.setCurrent(nil)
 
 	workers.Go(func() { c.keepPoolsRegistered(ctx, s) })
 	workers.Go(func() { c.reports.deliver(ctx, s) })
 	workers.Go(func() { c.options.Registered(ctx, pools) })
-	return true, s.wait(ctx)
-}
-
-func (c *Client) setGeneration(g Generation) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.generation = g
+	return registered, s.wait(ctx)
 }
 
 func (c *Client) url() string {
@@ -162,14 +180,6 @@ func (c *Client) mode() string {
 		return "central"
 	}
 	return "edge"
-}
-
-// session is one connection that is up.
-type session struct {
-	client     signalr.Client
-	connection *connection
-	generation Generation
-	log        *slog.Logger
 }
 
 func (c *Client) connect(ctx context.Context) (*session, error) {
@@ -228,64 +238,4 @@ func (c *Client) receive(target string, arguments []json.RawMessage) {
 	default:
 		c.options.Receive(event)
 	}
-}
-
-// libraryError is what the library answers a call with when the connection ends. It says so before its state does, and in
-// text alone.
-var libraryError = regexp.MustCompile(`^(message loop ended$|hubConnection canceled|client canceled|cannot send: )`)
-
-// invoke calls the hub and waits for the completion. A completion with an error comes back as *RejectedError.
-func (s *session) invoke(ctx context.Context, method string, arguments ...any) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
-	defer cancel()
-	results := s.client.Invoke(method, arguments...)
-	var value any
-	for {
-		select {
-		case r, open := <-results:
-			switch {
-			case !open:
-				return value, ctx.Err()
-			case r.Error != nil && (libraryError.MatchString(r.Error.Error()) || s.client.State() != signalr.ClientConnected):
-				return nil, fmt.Errorf("cannot call %s: the connection is lost: %w", method, r.Error)
-			case r.Error != nil:
-				return nil, &RejectedError{Method: method, Reason: r.Error.Error()}
-			case r.Value != nil:
-				value = r.Value
-			}
-		case <-ctx.Done():
-			return nil, fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
-		}
-	}
-}
-
-// wait returns when the connection has ended, with the reason.
-func (s *session) wait(ctx context.Context) error {
-	var err error
-	select {
-	case err = <-s.client.WaitForState(ctx, signalr.ClientClosed):
-	case <-ctx.Done():
-	}
-	if err = errors.Join(s.client.Err(), err); err != nil {
-		return fmt.Errorf("the connection was lost: %s", withoutSource(err))
-	}
-	return errors.New("the controller closed the connection")
-}
-
-// withoutSource takes the frame that the library could not read out of its error: it may hold secrets.
-func withoutSource(err error) string {
-	text, _, _ := strings.Cut(err.Error(), " (source: ")
-	return text
-}
-
-func (s *session) close() { s.connection.close() }
-
-// RejectedError is a completion with an error: the controller answered, and it said no.
-type RejectedError struct{ Method, Reason string }
-
-func (e *RejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
-
-// Unsupported tells that the controller does not have the method at all.
-func (e *RejectedError) Unsupported() bool {
-	return strings.Contains(e.Reason, "Method does not exist")
 }

@@ -72,7 +72,9 @@ func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, e
 		return nil, fmt.Errorf("cannot register the operator: %w", err)
 	}
 	if s.generation == G3 {
-		s.generation = s.newestGeneration(ctx)
+		if s.generation, err = s.newestGeneration(ctx); err != nil {
+			return nil, err
+		}
 	}
 	text, err := json.Marshal(answer)
 	if err != nil {
@@ -86,37 +88,17 @@ func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, e
 }
 
 // newestGeneration calls a method of G4 without the arguments it needs: it does nothing there, and does not exist in G3.
-func (s *session) newestGeneration(ctx context.Context) Generation {
+// Without an answer nothing is known: a G4 taken for G3 would reject every pool.
+func (s *session) newestGeneration(ctx context.Context) (Generation, error) {
 	_, err := s.invoke(ctx, renamedInG4[methodRegister])
-	if rejected := (*RejectedError)(nil); errors.As(err, &rejected) && !rejected.Unsupported() {
-		return G4
+	rejected := (*RejectedError)(nil)
+	switch {
+	case err == nil:
+		return G4, nil
+	case !errors.As(err, &rejected):
+		return 0, fmt.Errorf("cannot find out the controller's generation: %w", err)
+	case rejected.Unsupported():
+		return G3, nil
 	}
-	return G3
+	return G4, nil
 }
-
-// ReportDeployedState tells the controller everything that is deployed; G1 cannot be told. Its frame is bounded by the
-// controller: ASP.NET Core closes the connection on one above 32 KiB, so long lists go in several.
-func (c *Client) ReportDeployedState(pools []DeployedPool) {
-	generation := c.Generation()
-	if generation == G1 || generation == 0 {
-		return
-	}
-	part := []DeployedPool{} // never null
-	size := 0
-	flush := func() {
-		c.Report(Report{Method: "ReportDeployedStateAsync", Arguments: []any{part}, Transient: true})
-		part, size = []DeployedPool{}, 0
-	}
-	for _, pool := range pools {
-		pool.Pool = pool.in(generation)
-		text, _ := json.Marshal(pool) // plain strings
-		if size+len(text) > maxReport && len(part) > 0 {
-			flush()
-		}
-		part, size = append(part, pool), size+len(text)
-	}
-	flush()
-}
-
-// maxReport leaves room for the frame around the list.
-const maxReport = 30 << 10

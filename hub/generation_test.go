@@ -1,8 +1,11 @@
 package hub
 
 import (
+	"context"
+	"encoding/json"
 	"reflect"
 	"testing"
+	"testing/synctest"
 
 	"octo-operator/devcontroller"
 )
@@ -41,10 +44,7 @@ func TestTheGenerationIsFoundOut(t *testing.T) {
 				if !reflect.DeepEqual(pools, []Pool{want}) {
 					t.Errorf("got the pools %+v, want %+v", pools, want)
 				}
-				operator.mu.Lock()
-				generation := operator.generation
-				operator.mu.Unlock()
-				if generation != test.generation {
+				if generation := operator.Generation(); generation != test.generation {
 					t.Errorf("got %s, want %s", generation, test.generation)
 				}
 				told := controller.Connections()[0].Central
@@ -101,34 +101,65 @@ func TestARejectedRegistrationIsTriedAgainOnANewConnection(t *testing.T) {
 	}
 }
 
-// A report of everything that is deployed may be longer than the controller takes in one message.
-func TestTheDeployedStateIsReportedInPiecesThatTheControllerTakes(t *testing.T) {
-	for _, generation := range []devcontroller.Generation{devcontroller.G3, devcontroller.G4} {
-		t.Run(string(generation), func(t *testing.T) {
+// answer completes the operator's next call, which must be of that method, with a result.
+func (s *bareServer) answer(ctx context.Context, t *testing.T, method, result string) {
+	t.Helper()
+	id := s.call(ctx, t, method)
+	s.send(ctx, t, `{"type":3,"invocationId":"`+id+`","result":`+result+`}`)
+}
+
+// call waits for the operator's next call, which must be of that method.
+func (s *bareServer) call(ctx context.Context, t *testing.T, method string) (invocationID string) {
+	t.Helper()
+	for {
+		var i invocation
+		must(t, json.Unmarshal(s.next(ctx, t), &i))
+		switch {
+		case i.Type != 1: // a ping
+		case i.Target != method:
+			t.Fatalf("the operator called %s, want %s", i.Target, method)
+		default:
+			return *i.InvocationID
+		}
+	}
+}
+
+const registerSite = "RegisterDeploymentSiteAsync"
+
+// A G4 that is taken for G3 would reject every pool.
+func TestWithoutAnAnswerToTheQuestionForG4TheConnectionIsMadeAgain(t *testing.T) {
+	for name, lose := range map[string]func(*bareServer){
+		"lost":            func(s *bareServer) { _ = s.socket.CloseNow() },
+		"nothing for 30s": func(*bareServer) {},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx := testContext(t)
-			controller := startController(t, devcontroller.Options{Generation: generation})
-			operator := startOperator(t, controller.URL(), central)
-			operator.untilRegistered(ctx, t)
-			const pools = 400
-			var deployed []DeployedPool
-			for i := range pools {
-				deployed = append(deployed, DeployedPool{
-					Pool: Pool{TenantID: tenant, PoolRtID: rtID24(i)}, WorkloadRtIDs: []string{rtID24(i), workID},
-				})
-			}
-			operator.ReportDeployedState(deployed)
-			reported := map[string]bool{}
-			_, err := controller.WaitFor(ctx, "ReportDeployedStateAsync", func(c devcontroller.Call) bool {
-				var part []DeployedPool
-				must(t, c.Arg(0, &part))
-				for _, pool := range part {
-					reported[pool.ID()] = true
+			synctest.Test(t, func(t *testing.T) {
+				ctx := testContext(t)
+				server := newBareServer(t)
+				operator := newOperator(t, "http://controller", central)
+				operator.dial(serveInMemory(t, server))
+				defer operator.start()()
+
+				server.accept(ctx, t)
+				server.answer(ctx, t, registerOperator, "[]")
+				server.call(ctx, t, registerSite)
+				lose(server)
+				before := server.socket
+				server.accept(ctx, t)
+				_ = before.CloseNow()
+				if operator.Connected() || operator.log.count(`"registered at the controller"`) > 0 {
+					t.Error("registered although the generation is not known")
 				}
-				return len(reported) == pools
+				operator.log.wait(ctx, t, "not connected to the controller", "the controller's generation")
+				server.answer(ctx, t, registerOperator, "[]")
+				id := server.call(ctx, t, registerSite)
+				server.send(ctx, t, `{"type":3,"invocationId":"`+id+`","error":"2 arguments are needed"}`)
+				operator.untilRegistered(ctx, t)
+				if operator.Generation() != G4 {
+					t.Errorf("it is %s", operator.Generation())
+				}
 			})
-			must(t, err)
-			wantUnbroken(t, controller)
 		})
 	}
 }

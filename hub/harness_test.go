@@ -92,6 +92,13 @@ func central(s *setup) { s.settings.AutoManagePools = true }
 // startOperator runs a client until the end of the test.
 func startOperator(t *testing.T, url string, changes ...func(*setup)) *operator {
 	t.Helper()
+	o := newOperator(t, url, changes...)
+	t.Cleanup(o.start())
+	return o
+}
+
+func newOperator(t *testing.T, url string, changes ...func(*setup)) *operator {
+	t.Helper()
 	s := setup{settings: config.Config{ControllerURI: url, PoolRetrySeconds: 1}, receive: func(Event) {}}
 	for _, change := range changes {
 		change(&s)
@@ -102,21 +109,30 @@ func startOperator(t *testing.T, url string, changes ...func(*setup)) *operator 
 			s.receive(e)
 			o.events <- e
 		},
-		Registered: func(_ context.Context, pools []Pool) { o.registered <- pools },
+		Registered: func(_ context.Context, pools []Pool) {
+			select {
+			case o.registered <- pools:
+			default: // a test with so many connections does not look at each
+			}
+		},
 	}, slog.New(slog.NewJSONHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	must(t, err)
 	o.Client = client
-	ctx, stop := context.WithCancel(context.Background())
+	return o
+}
+
+// start runs the client until stop is called, which returns when it has ended.
+func (o *operator) start() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		client.Run(ctx)
+		o.Run(ctx)
 	}()
-	t.Cleanup(func() {
-		stop()
+	return func() {
+		cancel()
 		<-ended
-	})
-	return o
+	}
 }
 
 // next is the next event that the operator received.

@@ -166,7 +166,7 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 		if err == nil {
 			r.accepted.Store(true)
 			log.Info("pool registered")
-			c.poolStatus(pool, "Registered")
+			c.poolStatus(pool, StatusRegistered)
 			return
 		}
 		wait := min(waits.NextBackOff(), longest) // the jitter comes on top of the library's own maximum
@@ -179,6 +179,9 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 		}
 	}
 }
+
+// StatusRegistered is the status of a pool that the controller has accepted.
+const StatusRegistered = "Registered"
 
 func (c *Client) poolStatus(pool Pool, status string) {
 	if c.options.PoolStatus != nil {

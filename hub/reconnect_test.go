@@ -104,3 +104,32 @@ func TestRunEndsWithItsContextWhileAReceiveIsUnderWay(t *testing.T) {
 	must(t, controller.PreUpdateTenant(ctx, tenant))
 	receive(ctx, t, started, "the event")
 }
+
+// Such a controller may be closing because of what the operator sends after its registration.
+func TestAControllerThatClosesAtOnceIsAskedMoreAndMoreSeldom(t *testing.T) {
+	inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+		controller.OnInvoke(registerPool, func(devcontroller.Call) (any, error) {
+			controller.DropConnections()
+			return nil, nil
+		})
+		operator.RegisterPool(pool)
+		time.Sleep(10 * time.Minute)
+		if n := len(controller.Connections()); n < 20 || n > 90 { // a jittered 20 s, in the end
+			t.Errorf("%d connections in 10 minutes", n)
+		}
+	})
+}
+
+func TestAConnectionThatWasSteadyIsMadeAgainAtOnce(t *testing.T) {
+	inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+		for range 50 {
+			operator.untilRegistered(testContext(t), t)
+			time.Sleep(steadyAfter + time.Second)
+			controller.DropConnections()
+			time.Sleep(time.Second)
+			if !operator.Connected() {
+				t.Fatal("not connected again after a second")
+			}
+		}
+	})
+}

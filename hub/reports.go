@@ -6,11 +6,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
+// A controller that warms up rejects for minutes, and what it rejects for a reason of its own it may take after its next
+// upgrade. So a rejected report is tried again without end, more and more seldom.
 const (
-	rejectedReportWait  = 5 * time.Second
-	rejectedReportTries = 12 // a minute of rejections: what the controller refuses for so long it will not take
+	firstReportWait   = 5 * time.Second
+	longestReportWait = 5 * time.Minute
 )
 
 // Report is a call to the controller that is delivered when a connection is up.
@@ -19,13 +23,13 @@ type Report struct {
 	Arguments []any
 	// Key: a newer report with the same method and key replaces an older one that is still waiting. Empty: none does.
 	Key string
-	// Transient reports are thrown away when no connection is up.
+	// Transient reports are thrown away when no connection is up, or when they are rejected.
 	Transient bool
-	// Delivered is called once, when the controller has accepted the report or will never take it.
+	// Delivered is called once: when the controller has accepted the report (nil), or when it will not be sent any more.
 	Delivered func(err error)
 
-	tries int
-	due   time.Time // not before; after a rejection
+	waits *backoff.ExponentialBackOff // nil: it was not rejected so far
+	due   time.Time                   // not before
 }
 
 // Report queues a report and returns at once.
@@ -33,34 +37,62 @@ func (c *Client) Report(r Report) {
 	if r.Transient && !c.Connected() {
 		return
 	}
-	c.reports.add(r)
+	c.reports.add(&r)
 }
 
-// outbox holds reports, oldest first, until a connection takes them.
+// Withdraw drops the report of that method and key that is not delivered yet, if there is one: it has become untrue.
+func (c *Client) Withdraw(method, key string) {
+	c.reports.end(errWithdrawn, func(r *Report) bool { return r.Method == method && r.Key == key })
+}
+
+// outbox holds reports, oldest first, until a connection has delivered them: the one that is being sent, too.
 type outbox struct {
 	mu      sync.Mutex
-	waiting []Report
+	waiting []*Report
 	lacking map[string]bool // methods that the controller at the other end does not have
 	wake    chan struct{}
 }
 
-func (o *outbox) add(r Report) {
+var (
+	// ErrUnsupported means that the controller does not have the method, which was warned about once.
+	ErrUnsupported = errors.New("the controller lacks the method")
+
+	errReplaced  = errors.New("a newer report took its place")
+	errWithdrawn = errors.New("it is not true any more")
+)
+
+func (o *outbox) add(r *Report) {
 	o.mu.Lock()
-	older := slices.IndexFunc(o.waiting, r.replaces)
-	var replaced Report
-	if older >= 0 {
-		replaced = o.waiting[older]
-		o.waiting = slices.Delete(o.waiting, older, older+1)
-	}
+	older := o.remove(func(other *Report) bool { return r.Key != "" && other.Key == r.Key && other.Method == r.Method })
 	o.waiting = append(o.waiting, r)
 	o.mu.Unlock()
-	replaced.done(errReplaced)
+	older.done(errReplaced)
 	o.wakeUp()
 }
 
-// replaces tells whether the controller needs only the newer of both.
-func (r Report) replaces(other Report) bool {
-	return r.Key != "" && r.Key == other.Key && r.Method == other.Method
+// end lets the report that matches wait no longer, if there is one.
+func (o *outbox) end(err error, matches func(*Report) bool) {
+	o.mu.Lock()
+	r := o.remove(matches)
+	o.mu.Unlock()
+	r.done(err)
+}
+
+// remove takes the report that matches out of those that wait; nil: there is none. o.mu is held.
+func (o *outbox) remove(matches func(*Report) bool) *Report {
+	at := slices.IndexFunc(o.waiting, matches)
+	if at < 0 {
+		return nil
+	}
+	r := o.waiting[at]
+	o.waiting = slices.Delete(o.waiting, at, at+1)
+	return r
+}
+
+func (r *Report) done(err error) {
+	if r != nil && r.Delivered != nil {
+		r.Delivered(err)
+	}
 }
 
 func (o *outbox) wakeUp() {
@@ -70,46 +102,42 @@ func (o *outbox) wakeUp() {
 	}
 }
 
-// ErrUnsupported means that the controller does not have the report's method, which was warned about once.
-var ErrUnsupported = errors.New("the controller lacks the method")
-
-var errReplaced = errors.New("a newer report took its place")
-
-func (r Report) done(err error) {
-	if r.Delivered != nil {
-		r.Delivered(err)
-	}
-}
-
 // deliver sends what waits, in order, over one connection until ctx ends.
 func (o *outbox) deliver(ctx context.Context, s *session) {
-	o.mu.Lock()
-	o.lacking = map[string]bool{} // the controller may have been upgraded since
-	o.mu.Unlock()
+	o.begin()
 	for ctx.Err() == nil {
-		r, due, ok := o.next()
-		if !ok {
-			select {
-			case <-o.wake:
-			case <-due:
-			case <-ctx.Done():
-			}
+		r, due := o.next()
+		if r != nil {
+			o.send(ctx, s, r)
 			continue
 		}
-		o.send(ctx, s, r)
+		select {
+		case <-o.wake:
+		case <-due:
+		case <-ctx.Done():
+		}
 	}
 }
 
-// next takes the oldest report that is due. When there is none, due fires as soon as one is; nil when none waits.
-func (o *outbox) next() (r Report, due <-chan time.Time, ok bool) {
+// begin forgets what the controller at the other end has rejected or lacked: it may be another one, or upgraded.
+func (o *outbox) begin() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lacking = map[string]bool{}
+	for _, r := range o.waiting {
+		r.due = time.Time{}
+	}
+}
+
+// next is the oldest report that is due. When there is none, due fires as soon as one is; nil when none waits.
+func (o *outbox) next() (r *Report, due <-chan time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	shortest := time.Duration(0)
-	for i, r := range o.waiting {
+	for _, r := range o.waiting {
 		wait := time.Until(r.due)
 		if wait <= 0 {
-			o.waiting = slices.Delete(o.waiting, i, i+1)
-			return r, nil, true
+			return r, nil
 		}
 		if shortest == 0 || wait < shortest {
 			shortest = wait
@@ -118,52 +146,60 @@ func (o *outbox) next() (r Report, due <-chan time.Time, ok bool) {
 	if shortest > 0 {
 		due = time.After(shortest)
 	}
-	return Report{}, due, false
+	return nil, due
 }
 
-func (o *outbox) send(ctx context.Context, s *session, r Report) {
+// send delivers a report, or says what becomes of it. It may have been replaced or withdrawn when the answer comes.
+func (o *outbox) send(ctx context.Context, s *session, r *Report) {
+	end := func(err error) { o.end(err, func(other *Report) bool { return other == r }) }
 	if o.lacking[r.Method] {
-		r.done(ErrUnsupported)
+		end(ErrUnsupported)
 		return
 	}
 	_, err := s.invoke(ctx, s.generation.method(r.Method), r.Arguments...)
-	rejected := (*RejectedError)(nil)
 	switch {
 	case err == nil:
-		r.done(nil)
-	case errors.As(err, &rejected) && rejected.Unsupported():
+		end(nil)
+	case unsupported(err):
 		o.lacking[r.Method] = true
 		s.log.Warn("the controller lacks a method: such reports are not sent", "method", r.Method)
-		r.done(ErrUnsupported)
+		end(ErrUnsupported)
 	case r.Transient:
 		s.log.Debug("report not delivered", "method", r.Method, "reason", err)
-		r.done(err)
-	case rejected == nil:
-		o.putBack(r) // no answer: most likely the connection is lost, and it is the next connection's first
+		end(err)
+	case errors.Is(err, errTooLong):
+		s.log.Error("report given up: it can never be sent", "method", r.Method, "reason", err)
+		end(err)
+	case ctx.Err() != nil || errors.Is(err, errLost):
+		o.putOff(r, 0) // behind the others: it may be what has ended the connection
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 		}
-	case r.tries+1 >= rejectedReportTries:
-		s.log.Error("report given up: the controller does not take it", "method", r.Method, "reason", err)
-		r.done(err)
 	default:
-		s.log.Warn("report not taken", "method", r.Method, "reason", err, "retry_in", rejectedReportWait.String())
-		r.tries, r.due = r.tries+1, time.Now().Add(rejectedReportWait)
-		o.putBack(r)
+		wait := r.nextWait()
+		s.log.Warn("report not taken", "method", r.Method, "reason", err, "retry_in", wait.Round(time.Millisecond).String())
+		o.putOff(r, wait)
 	}
 }
 
-// putBack lets a report wait again, unless a newer one has come meanwhile.
-func (o *outbox) putBack(r Report) {
+// nextWait doubles with each rejection. The jitter is within longestReportWait.
+func (r *Report) nextWait() time.Duration {
+	if r.waits == nil {
+		r.waits = &backoff.ExponentialBackOff{
+			InitialInterval: firstReportWait, MaxInterval: longestReportWait * 2 / 3,
+			Multiplier: 2, RandomizationFactor: backoff.DefaultRandomizationFactor,
+		}
+	}
+	return r.waits.NextBackOff()
+}
+
+// putOff lets a report wait behind the others, unless it has ended meanwhile.
+func (o *outbox) putOff(r *Report, wait time.Duration) {
 	o.mu.Lock()
-	replaced := slices.ContainsFunc(o.waiting, r.replaces)
-	if !replaced {
-		o.waiting = slices.Insert(o.waiting, 0, r)
+	defer o.mu.Unlock()
+	if o.remove(func(other *Report) bool { return other == r }) != nil {
+		r.due = time.Now().Add(wait)
+		o.waiting = append(o.waiting, r)
 	}
-	o.mu.Unlock()
-	if replaced {
-		r.done(errReplaced)
-	}
-	o.wakeUp()
 }

@@ -2,8 +2,11 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"octo-operator/devcontroller"
 )
@@ -228,4 +231,123 @@ func calls(controller *devcontroller.Server, method string) (n int) {
 		}
 	}
 	return n
+}
+
+func TestAWithdrawnReportIsNotDelivered(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	controller.FailNext(status, 1, "warming up")
+	operator := startOperator(t, controller.URL())
+	withdrawn, end := statusReport(1, " deployed")
+	operator.Report(withdrawn)
+	operator.log.wait(ctx, t, "report not taken")
+	operator.Withdraw(status, "2")
+	operator.Withdraw(progress, "1")
+	select {
+	case err := <-end:
+		t.Fatalf("withdrawn with another: %v", err)
+	default:
+	}
+	operator.Withdraw(status, "1")
+	if receive(ctx, t, end, "the end of the report") == nil {
+		t.Error("it counts as delivered")
+	}
+	operator.Withdraw(status, "1") // there is none any more
+	wantDelivered(t, controller)
+}
+
+func TestAReportThatIsWithdrawnOrReplacedWhileItIsSentDoesNotComeBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		give func(*operator)
+		want []string
+	}{
+		"withdrawn": {func(o *operator) { o.Withdraw(status, "1") }, nil},
+		"replaced": {func(o *operator) {
+			newer, _ := statusReport(1, " deployed")
+			o.Report(newer)
+		}, []string{"1 deployed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+				ctx := testContext(t)
+				called, release := make(chan struct{}, 10), make(chan struct{})
+				controller.OnInvoke(status, func(call devcontroller.Call) (any, error) {
+					called <- struct{}{}
+					<-release
+					return nil, errors.New("warming up")
+				})
+				report, end := statusReport(1, " failed")
+				operator.Report(report)
+				receive(ctx, t, called, "the report")
+				test.give(operator)
+				if receive(ctx, t, end, "the end of the report") == nil {
+					t.Error("it counts as delivered")
+				}
+				release <- struct{}{}
+				controller.OnInvoke(status, nil)
+				time.Sleep(time.Hour)
+				if got := delivered(controller); fmt.Sprint(got) != fmt.Sprint(test.want) {
+					t.Errorf("the controller got %q, want %q", got, test.want)
+				}
+				if len(end) > 0 {
+					t.Error("its end was told twice")
+				}
+			})
+		})
+	}
+}
+
+func TestAReportThatIsTooLongIsGivenUpAndDisturbsNothing(t *testing.T) {
+	inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+		ctx := testContext(t)
+		operator.untilRegistered(ctx, t)
+		tooLong, end := statusReport(1, strings.Repeat("x", maxFrame))
+		operator.Report(tooLong)
+		if receive(ctx, t, end, "the end of the report") == nil {
+			t.Error("it counts as delivered")
+		}
+		longest, end := statusReport(2, strings.Repeat("x", maxFrame-300))
+		operator.Report(longest)
+		wantNil(ctx, t, end)
+		operator.log.wait(ctx, t, `"level":"ERROR"`, "report given up", status)
+		wantUnbroken(t, controller)
+	})
+}
+
+func TestAReportThatEndsTheConnectionDoesNotHoldUpOthers(t *testing.T) {
+	inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+		controller.OnInvoke(status, func(call devcontroller.Call) (any, error) {
+			var report WorkloadDeploymentStatus
+			if err := call.Arg(0, &report); err != nil || report.WorkloadName == "1" {
+				controller.DropConnections()
+			}
+			return nil, nil
+		})
+		var last <-chan error
+		for i := 1; i < 5; i++ {
+			var report Report
+			report, last = statusReport(i, "!")
+			operator.Report(report)
+		}
+		wantNil(testContext(t), t, last)
+	})
+}
+
+func TestAnAnswerThatComesTooLateLeavesNothingBehind(t *testing.T) {
+	inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+		late := true
+		controller.OnInvoke(status, func(devcontroller.Call) (any, error) {
+			if late {
+				late = false
+				time.Sleep(invokeTimeout + time.Second)
+			}
+			return "taken", nil
+		})
+		report, end := statusReport(1, "!")
+		operator.Report(report)
+		wantNil(t.Context(), t, end)
+		wantUnbroken(t, controller)
+		// The bubble fails when goroutines are left.
+	})
 }

@@ -1,0 +1,273 @@
+package handlers_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"octo-operator/handlers"
+	"octo-operator/hub"
+)
+
+func TestAKilledOperatorsDeployIsResumed(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop", secret("secrets.apiKey", "planted-key")))
+	r.reach(h)
+	r.restart()
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	if all := r.cluster.revisions(namespace, releaseName("shop")); newest(all).Status != "deployed" {
+		t.Errorf("release of shop: revisions %q", r.cluster.releaseHistory(namespace, releaseName("shop")))
+	}
+	if got := r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets"); got["secrets.apiKey"] != "planted-key" {
+		t.Errorf("the release's Secret has %q", got)
+	}
+}
+
+func TestAKilledOperatorsUpgradeIsResumed(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	r.status("shop")
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop", override("image.tag", "2")))
+	r.reach(h)
+	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
+	r.restart()
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	if history := r.cluster.releaseHistory(namespace, releaseName("shop")); strings.Contains(history, "pending") || !strings.HasSuffix(history, " deployed") {
+		t.Errorf("revisions: %s", history)
+	}
+	if got := r.deployment("shop").image; got != "demo/app:2" {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+func TestAKilledOperatorsUndeployIsResumed(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	h := r.hold("uninstall", "shop")
+	r.accept(undeployEvent("shop"))
+	r.reach(h)
+	r.restart()
+	r.eventually("the release is gone", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "" })
+}
+
+func TestOfWhatAKilledOperatorHadQueuedTheNewestRuns(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop", override("image.tag", "1")))
+	r.reach(h)
+	r.accept(deployEvent("shop", override("image.tag", "2")))
+	r.restart()
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	if got := r.deployment("shop").image; got != "demo/app:2" {
+		t.Errorf("it runs %s", got)
+	}
+	r.eventually("both runs have a result", func() bool { return len(r.results()) == 2 })
+	if got := r.results(); got[0] != "superseded" || got[1] != "succeeded" {
+		t.Errorf("the runs have %q", got)
+	}
+}
+
+// results are the outcomes of the runs that have ended, oldest first.
+func (r *rig) results() (all []string) {
+	r.Helper()
+	for _, dir := range r.runDirs() {
+		text, err := os.ReadFile(filepath.Join(dir, "result.json"))
+		if os.IsNotExist(err) {
+			continue
+		}
+		r.must(err)
+		var result struct{ Outcome string }
+		r.must(json.Unmarshal(text, &result))
+		all = append(all, result.Outcome)
+	}
+	return all
+}
+
+func TestAReportWaitsForTheControllerOverLives(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		next func(*rig)
+	}{
+		{"on the same disk", (*rig).restart},
+		{"on a fresh disk", (*rig).freshDisk},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t)
+			r.controller.setAway(true)
+			r.deploy("shop")
+			kept := ""
+			r.eventually("the cluster has the report", func() bool { kept = r.reportsKept(); return kept != "" })
+			test.next(r)
+			r.eventually("the next life has it too", func() bool { return r.reportsKept() != kept })
+			r.controller.setAway(false)
+			if s := r.status("shop"); !s.Success {
+				t.Errorf("status: %+v", s)
+			}
+			r.eventually("the report is forgotten", func() bool { return r.reportsKept() == "" })
+			r.restart()
+			r.deploy("bank")
+			r.status("bank")
+			if got := len(r.controller.all(methodDeploymentStatus)); got != 2 {
+				t.Errorf("%d statuses were reported, want 2", got)
+			}
+		})
+	}
+}
+
+// reportsKept are the versions of the cluster's copies of what the controller has not been told yet.
+func (r *rig) reportsKept() (versions string) {
+	for _, path := range r.cluster.paths("/api/v1/namespaces/" + namespace + "/secrets/octo-journal") {
+		o := r.cluster.get(path)
+		for key := range section(o, "data") {
+			if strings.HasSuffix(key, ".report") {
+				versions += fmt.Sprint(section(o, "metadata")["resourceVersion"], " ")
+			}
+		}
+	}
+	return versions
+}
+
+func TestAReportThatTheControllerRefusesIsForgotten(t *testing.T) {
+	r := newRig(t)
+	r.controller.setRefuse(methodDeploymentStatus, hub.ErrUnsupported)
+	r.deploy("shop")
+	r.eventually("the report is forgotten", func() bool { return r.file("report.json") == "" && r.reportsKept() == "" })
+}
+
+func TestAnEventSurvivesItsDisk(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop", secret("secrets.apiKey", "planted-key")))
+	r.reach(h)
+	r.freshDisk()
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	if got := r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets"); got["secrets.apiKey"] != "planted-key" {
+		t.Errorf("the release's Secret has %q", got)
+	}
+}
+
+func TestTheClusterKeepsNothingOfWhatHasEnded(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	r.succeed(r.run(undeployEvent("shop")))
+	r.eventually("the copies are gone", func() bool { return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/")) == 0 })
+	r.shutdown(patience)
+	if got := r.cluster.paths("/"); len(got) != 0 {
+		t.Errorf("the operator has ended and left %q", got)
+	}
+}
+
+func TestWithoutTheClustersCopyTheDiskIsEnough(t *testing.T) {
+	r := newRig(t, with("CLUSTERJOURNAL", "false"))
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.restart()
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+}
+
+func TestAnEventThatCannotBeReadBackIsNamed(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	r.kill()
+	dir := r.runDirs()[0]
+	r.must(os.Remove(filepath.Join(dir, "result.json")))
+	r.must(os.WriteFile(filepath.Join(dir, "event.json"), []byte("{"), 0o600))
+	r.must(os.WriteFile(filepath.Join(dir, "report.json"), []byte("{"), 0o600))
+	r.start()
+	for _, message := range []string{"run not resumed", "status not reported"} {
+		if len(r.log.records(message, "run", filepath.Base(dir))) == 0 {
+			t.Errorf("the log lacks %q", message)
+		}
+	}
+	r.deploy("bank")
+}
+
+// pending puts a release into the cluster whose newest revision somebody has begun some time ago.
+func (r *rig) pending(workload, status string, age time.Duration) {
+	labels := map[string]string{group + "/tenant": tenant, group + "/workload-rt-id": rtID(workload)}
+	r.foreign(workload, labels, nil)
+	v := revision{Name: releaseName(workload), Namespace: namespace, Number: 2, Status: status, Labels: labels}
+	r.cluster.putRevision(v)
+	r.cluster.age(v.path(), age)
+}
+
+func TestAnotherHelmsWorkIsNotDisturbed(t *testing.T) {
+	r := newRig(t)
+	r.pending("shop", "pending-upgrade", time.Minute)
+	r.wantFailure(r.run(deployEvent("shop")), "shop", "pending-upgrade", "another helm works on it")
+	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
+}
+
+func TestWhatADeadHelmHasLeftIsRecovered(t *testing.T) {
+	for _, status := range []string{"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"} {
+		t.Run(status, func(t *testing.T) {
+			r := newRig(t)
+			r.pending("shop", status, time.Hour)
+			r.deploy("shop")
+			if history := r.cluster.releaseHistory(namespace, releaseName("shop")); strings.Contains(history, status) || !strings.HasSuffix(history, " deployed") {
+				t.Errorf("revisions: %s", history)
+			}
+		})
+	}
+}
+
+func TestWhatAHelmThatWasKilledHasLeftIsRecoveredAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	r.status("shop")
+	h := r.hold("upgrade", "shop")
+	a := r.accept(deployEvent("shop", override("image.tag", "2")))
+	r.reach(h)
+	h.die()
+	r.wantFailure(a.result(), "shop", "SIGKILL", "rolled back to revision 1")
+	r.wantHistory("shop", "1 superseded, 2 deployed")
+	r.deploy("shop", override("image.tag", "3"))
+	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
+	if got := r.deployment("shop").image; got != "demo/app:3" {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+func TestASecondOperatorOnTheSameDiskIsRefused(t *testing.T) {
+	r := newRig(t)
+	_, err := handlers.Open(r.config(), nil, r.life.session, slog.New(slog.DiscardHandler))
+	if err == nil {
+		t.Fatal("it was not")
+	}
+	wantText(t, err.Error(), r.disk)
+}
+
+func TestWhatAKillHasHalfMadeIsNoEventAndGoes(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop", secret("secrets.key", "planted-key"))
+	r.kill()
+	half := filepath.Join(r.disk, "runs", ".new-123")
+	r.must(os.Mkdir(half, 0o700))
+	r.must(os.WriteFile(filepath.Join(half, "event.json"), []byte("{}"), 0o600))
+	r.must(os.WriteFile(filepath.Join(r.runDirs()[0], "secret.yaml"), []byte("planted-key"), 0o600))
+	r.start()
+	if got := filesWith(t, r.disk, "planted-key"); len(got) > 0 {
+		t.Errorf("the secret lies in %q", got)
+	}
+	if _, err := os.Stat(half); !os.IsNotExist(err) {
+		t.Errorf("the half-made run is there: %v", err)
+	}
+}

@@ -1,0 +1,125 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/philippseith/signalr"
+)
+
+const invokeTimeout = 30 * time.Second
+
+// session is one connection that is up.
+type session struct {
+	client     signalr.Client
+	connection *connection
+	generation Generation
+	log        *slog.Logger
+	tooLarge   sync.Map // keys of the pools that were warned about: the deployed state has them without their workloads
+}
+
+// libraryError is what the library answers a call with when the connection ends. It says so before its state does, and in
+// text alone.
+var libraryError = regexp.MustCompile(`^(message loop ended$|hubConnection canceled|client canceled|cannot send: )`)
+
+var (
+	errLost    = errors.New("the connection is lost")
+	errTooLong = fmt.Errorf("the controller takes %d bytes at most", maxFrame)
+)
+
+// invoke calls the hub and waits for the completion. The error is a *RejectedError for a completion with an error, errLost,
+// errTooLong when nothing was sent, or ctx's.
+func (s *session) invoke(ctx context.Context, method string, arguments ...any) (any, error) {
+	if err := checkLength(method, arguments); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
+	defer cancel()
+	results := s.client.Invoke(method, arguments...)
+	var value any
+	for {
+		select {
+		case r, open := <-results:
+			switch {
+			case !open:
+				return value, ctx.Err()
+			case r.Error != nil && (libraryError.MatchString(r.Error.Error()) || s.client.State() != signalr.ClientConnected):
+				return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, r.Error)
+			case r.Error != nil:
+				return nil, &RejectedError{Method: method, Reason: r.Error.Error()}
+			case r.Value != nil:
+				value = r.Value
+			}
+		case <-ctx.Done():
+			go drain(results)
+			return nil, fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
+		}
+	}
+}
+
+// drain reads what nobody waits for any more: the library would keep a goroutine for ever otherwise.
+func drain(results <-chan signalr.InvokeResult) {
+	for range results {
+	}
+}
+
+// maxFrame bounds what we send in one message: ASP.NET Core closes the connection on one above 32 KiB, and does so again when
+// the same is sent over the next connection.
+const maxFrame = 30 << 10
+
+// envelope is more than what a message has besides the method and the arguments.
+const envelope = 100
+
+func checkLength(method string, arguments []any) error {
+	text, err := json.Marshal(arguments)
+	if err != nil {
+		return fmt.Errorf("cannot call %s: %w", method, err)
+	}
+	if length := len(text) + len(method) + envelope; length > maxFrame {
+		return fmt.Errorf("cannot call %s with %d bytes: %w", method, length, errTooLong)
+	}
+	return nil
+}
+
+// wait returns when the connection has ended, with the reason.
+func (s *session) wait(ctx context.Context) error {
+	var err error
+	select {
+	case err = <-s.client.WaitForState(ctx, signalr.ClientClosed):
+	case <-ctx.Done():
+	}
+	if err = errors.Join(s.client.Err(), err); err != nil {
+		return fmt.Errorf("the connection was lost: %s", withoutSource(err))
+	}
+	return errors.New("the controller closed the connection")
+}
+
+// withoutSource takes the frame that the library could not read out of its error: it may hold secrets.
+func withoutSource(err error) string {
+	text, _, _ := strings.Cut(err.Error(), " (source: ")
+	return text
+}
+
+func (s *session) close() { s.connection.close() }
+
+// RejectedError is a completion with an error: the controller answered, and it said no.
+type RejectedError struct{ Method, Reason string }
+
+func (e *RejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
+
+// Unsupported tells that the controller does not have the method at all.
+func (e *RejectedError) Unsupported() bool {
+	return strings.Contains(e.Reason, "Method does not exist")
+}
+
+func unsupported(err error) bool {
+	rejected := (*RejectedError)(nil)
+	return errors.As(err, &rejected) && rejected.Unsupported()
+}

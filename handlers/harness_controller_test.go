@@ -22,8 +22,8 @@ type controller struct {
 	pools    map[string]hub.Pool
 	deployed [][]hub.DeployedPool
 	tenants  []string
-	rejoin   func(tenant string) error // of ReregisterTenant
-	sessions map[*session]bool         // that live
+	rejoin   func(ctx context.Context, tenant string) error // of ReregisterTenant
+	sessions map[*session]bool                              // that live
 }
 
 // told is a report that has arrived.
@@ -81,6 +81,13 @@ func (c *controller) deployedState() []hub.DeployedPool {
 		return nil
 	}
 	return c.deployed[len(c.deployed)-1]
+}
+
+// timesDeployedState is how often the deployed state was told.
+func (c *controller) timesDeployedState() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.deployed)
 }
 
 // reregistered are the tenants whose pools were registered again.
@@ -150,7 +157,7 @@ func (s *session) UnregisterPool(p hub.Pool) {
 }
 
 // ReregisterTenant implements handlers.Controller.
-func (s *session) ReregisterTenant(_ context.Context, tenant string) error {
+func (s *session) ReregisterTenant(ctx context.Context, tenant string) error {
 	s.controller.mu.Lock()
 	s.tenants = append(s.tenants, tenant)
 	rejoin := s.rejoin
@@ -158,20 +165,43 @@ func (s *session) ReregisterTenant(_ context.Context, tenant string) error {
 	if rejoin == nil {
 		return nil
 	}
-	return rejoin(tenant)
+	return rejoin(ctx, tenant)
 }
 
 // ReportDeployedState implements handlers.Controller.
-func (s *session) ReportDeployedState(pools []hub.DeployedPool) {
-	if !s.alive() {
-		return
-	}
+func (s *session) ReportDeployedState(_ context.Context, pools []hub.DeployedPool) error {
 	s.controller.mu.Lock()
 	defer s.controller.mu.Unlock()
-	s.deployed = append(s.deployed, pools)
+	if err := s.refuse[methodDeployedState]; err != nil {
+		return err
+	}
+	if s.alive() {
+		s.deployed = append(s.deployed, pools)
+	}
+	return nil
 }
 
-var errReplaced = errors.New("a newer report took its place")
+// Withdraw implements handlers.Controller.
+func (s *session) Withdraw(method, key string) {
+	s.mu.Lock()
+	var withdrawn []hub.Report
+	s.waiting = slices.DeleteFunc(s.waiting, func(r hub.Report) bool {
+		if r.Method != method || r.Key != key {
+			return false
+		}
+		withdrawn = append(withdrawn, r)
+		return true
+	})
+	s.mu.Unlock()
+	for _, r := range withdrawn {
+		r.Delivered(errWithdrawn)
+	}
+}
+
+var (
+	errReplaced  = errors.New("a newer report took its place")
+	errWithdrawn = errors.New("it is not true any more")
+)
 
 // Report implements handlers.Controller.
 func (s *session) Report(r hub.Report) {
@@ -246,6 +276,7 @@ const (
 	methodDeploymentStatus = "ReportWorkloadDeploymentStatusAsync"
 	methodScaleStatus      = "ReportWorkloadScaleStatusAsync"
 	methodProgress         = "ReportWorkloadDeploymentProgressAsync"
+	methodDeployedState    = "ReportDeployedStateAsync"
 )
 
 // nextReport waits for the next report by a method on a workload.

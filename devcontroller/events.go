@@ -42,33 +42,50 @@ type Workload struct {
 
 // Deploy sends WorkloadDeployedAsync to the connection that registered the workload's pool.
 func (s *Server) Deploy(ctx context.Context, w Workload) error {
-	return s.sendWorkload(ctx, "WorkloadDeployedAsync", w, func(g Generation) map[string]any {
-		dto := w.identity(g)
-		dto["repositoryUrl"] = w.RepositoryURL
-		dto["repositoryUsername"] = orNull(w.RepositoryUsername)
-		dto["repositoryPassword"] = orNull(w.RepositoryPassword)
-		dto["chartName"] = w.ChartName
-		dto["chartVersion"] = w.ChartVersion
-		dto["isReconciliation"] = w.IsReconciliation
-		dto["hibernated"] = w.Hibernated
-		dto["valuesYaml"] = w.ValuesYaml
-		dto["values"] = append([]Override{}, w.Values...) // never null
-		dto["receivesClusterSecrets"] = w.ReceivesClusterSecrets
-		dto["ingressEnabled"] = w.IngressEnabled
-		dto["hostname"] = orNull(w.Hostname)
-		return dto
-	})
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	before := s.Pending()
+	s.setPending(append(without(before, w), w)) // first: the status may be faster than the next line
+	err := s.sendWorkload(ctx, "WorkloadDeployedAsync", w, w.deployed)
+	if err != nil {
+		s.setPending(before)
+	}
+	return err
+}
+
+// deployed is the DTO of a deploy.
+func (w Workload) deployed(g Generation) map[string]any {
+	dto := w.identity(g)
+	dto["repositoryUrl"] = w.RepositoryURL
+	dto["repositoryUsername"] = orNull(w.RepositoryUsername)
+	dto["repositoryPassword"] = orNull(w.RepositoryPassword)
+	dto["chartName"] = w.ChartName
+	dto["chartVersion"] = w.ChartVersion
+	dto["isReconciliation"] = w.IsReconciliation
+	dto["hibernated"] = w.Hibernated
+	dto["valuesYaml"] = w.ValuesYaml
+	dto["values"] = append([]Override{}, w.Values...) // never null
+	dto["receivesClusterSecrets"] = w.ReceivesClusterSecrets
+	dto["ingressEnabled"] = w.IngressEnabled
+	dto["hostname"] = orNull(w.Hostname)
+	return dto
 }
 
 // Undeploy sends WorkloadUndeployedAsync; in G1 without the rtId, as that generation does.
 func (s *Server) Undeploy(ctx context.Context, w Workload) error {
-	return s.sendWorkload(ctx, "WorkloadUndeployedAsync", w, func(g Generation) map[string]any {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	err := s.sendWorkload(ctx, "WorkloadUndeployedAsync", w, func(g Generation) map[string]any {
 		dto := w.identity(g)
 		if g == G1 {
 			dto["workloadRtId"] = ""
 		}
 		return dto
 	})
+	if err == nil {
+		s.setPending(without(s.Pending(), w))
+	}
+	return err
 }
 
 // Scale sends ScaleWorkloadAsync, which G1 does not have.

@@ -48,7 +48,7 @@ type method struct {
 func (g Generation) methods() []method {
 	mode := []parameter{optionalBool}
 	pool := []parameter{text, text}
-	status := method{"ReportWorkloadDeploymentStatusAsync", []parameter{statusReport(g)}, nil}
+	status := method{"ReportWorkloadDeploymentStatusAsync", []parameter{statusReport(g)}, reportStatus}
 	if g == G1 {
 		return []method{
 			{"RegisterOperatorAsync", nil, registerOperator},

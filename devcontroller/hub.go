@@ -47,12 +47,14 @@ func registerPool(c *connection, call Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.server.sending.Lock() // no event may come between the pool's new owner and what is sent again
+	defer c.server.sending.Unlock()
 	c.server.change(func() {
 		if c.state == StateConnected && !slices.Contains(c.registered, pool) {
 			c.registered = append(c.registered, pool)
 		}
 	})
-	return nil, nil
+	return nil, c.server.sendAgain(c, pool)
 }
 
 func unregisterPool(c *connection, call Call) (any, error) {

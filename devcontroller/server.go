@@ -87,6 +87,10 @@ type Server struct {
 	violations  []string
 	failures    map[string]*failure
 	handlers    map[string]Handler
+	pending     []Workload
+	redispatch  func(Workload) Workload // nil: pending workloads are not sent again
+
+	sending sync.Mutex // orders what is sent of workloads: a registration sends, too
 
 	open sync.WaitGroup // one per websocket; added to under mu, and only while not stopped
 

@@ -10,7 +10,14 @@ import (
 	"time"
 )
 
-// handScript is what a person would type for one deploy: $1 is the release, in whose directory the files lie.
+// sides says what is compared, for whoever reads the table alone.
+const sides = `operator: from the event to its report. scripts/workload-deploy asks the API server first (helm template and kubectl apply, both with
+  --dry-run=server), applies the secret and runs helm upgrade --install; the operator waits for the pods itself
+by hand: three commands in a shell script. kubectl apply of the secret; helm upgrade --dry-run=server; helm upgrade --rollback-on-failure,
+  which waits for the pods`
+
+// handScript is what a person would type for one deploy, and what the operator itself ran when helm still waited for the pods: $1 is
+// the release, in whose directory the files lie.
 const handScript = `#!/bin/sh
 set -eu
 cd "$HAND_DIR/$1"
@@ -30,6 +37,8 @@ type hand struct {
 	like     string // the operator's run directory that serves as the model
 	likeName string // its release
 	releases int
+	more     string        // YAML, added to the values
+	started  func(pid int) // told of each command that is run
 }
 
 func newHand(r *rig) *hand {
@@ -38,7 +47,7 @@ func newHand(r *rig) *hand {
 	if len(found) == 0 {
 		r.Fatalf("the operator left no run directory in %s", r.stateDir)
 	}
-	h := &hand{rig: r, dir: r.TempDir(), like: found[0], likeName: "acme-65d5c447b420da3fb1000001"}
+	h := &hand{rig: r, dir: r.TempDir(), like: found[0], likeName: "acme-65d5c447b420da3fb1000001", started: func(int) {}}
 	h.script = filepath.Join(h.dir, "deploy")
 	r.must(os.WriteFile(h.script, []byte(handScript), 0o700))
 	h.deploy(h.newRelease("red"))
@@ -62,7 +71,7 @@ func (h *hand) write(release, colour string) {
 	h.rig.must(err)
 	chart, err := os.ReadFile(filepath.Join(h.like, "chart.tgz"))
 	h.rig.must(err)
-	text := strings.NewReplacer(h.likeName, release, "COLOUR: red", "COLOUR: "+colour).Replace(string(values))
+	text := strings.NewReplacer(h.likeName, release, "COLOUR: red", "COLOUR: "+colour).Replace(string(values)) + h.more
 	h.rig.must(os.WriteFile(filepath.Join(dir, "chart.tgz"), chart, 0o600))
 	h.rig.must(os.WriteFile(filepath.Join(dir, "values.yaml"), []byte(text), 0o600))
 	h.rig.must(os.WriteFile(filepath.Join(dir, "secret.yaml"), []byte(fmt.Sprintf(`apiVersion: v1
@@ -101,7 +110,9 @@ func (h *hand) run(name string, args ...string) cost {
 		"HAND_LABELS=octo-mesh.meshmakers.io/managed-by=by-hand,octo-mesh.meshmakers.io/tenant=acme,octo-mesh.meshmakers.io/pool-rt-id=65d5c447b420da3fb12381bc,octo-mesh.meshmakers.io/workload-rt-id=65d5c447b420da3fb1ffffff",
 		"KUBECACHEDIR="+filepath.Join(h.dir, "kube"))
 	began := time.Now()
-	err = cmd.Run()
+	h.rig.must(cmd.Start())
+	h.started(cmd.Process.Pid)
+	err = cmd.Wait()
 	wall := time.Since(began)
 	if err != nil {
 		text, _ := os.ReadFile(log.Name())

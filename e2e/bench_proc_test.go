@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,34 +33,68 @@ func (d *daemon) memory(b *testing.B) memory {
 	pid := strconv.Itoa(d.cmd.Process.Pid)
 	m := d.ownMemory(b)
 	m.proportional = mebibytes(b, pid, "smaps_rollup", "Pss")
-	m.tree = m.proportional
-	for _, child := range descendants(pid) {
-		m.tree += mebibytes(b, child, "smaps_rollup", "Pss")
-	}
+	m.tree = treeMemory(pid)
 	return m
+}
+
+// treeMemory is the proportional memory of a process and of all that it has started, in MiB. What ends meanwhile does not count.
+func treeMemory(pid string) (sum float64) {
+	for _, pid := range append(descendants(pid), pid) {
+		m, _ := readMebibytes(pid, "smaps_rollup", "Pss")
+		sum += m
+	}
+	return sum
+}
+
+// watchMemory looks at a process's treeMemory again and again until stopped, and returns the most that it saw.
+func watchMemory(pid int) (stop func() float64) {
+	quit, result := make(chan struct{}), make(chan float64)
+	go func() {
+		highest := 0.0
+		for {
+			highest = max(highest, treeMemory(strconv.Itoa(pid)))
+			select {
+			case <-quit:
+				result <- highest
+				return
+			case <-time.After(250 * time.Millisecond):
+			}
+		}
+	}()
+	return func() float64 { close(quit); return <-result }
 }
 
 func mebibytes(b *testing.B, pid, file, name string) float64 {
 	b.Helper()
+	m, err := readMebibytes(pid, file, name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return m
+}
+
+func readMebibytes(pid, file, name string) (float64, error) {
 	text, err := os.ReadFile(filepath.Join("/proc", pid, file))
 	found := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+) kB`).FindSubmatch(text)
 	if err != nil || found == nil {
-		b.Fatalf("cannot read %s from %s of process %s: %v\n%s", name, file, pid, err, text)
+		return 0, fmt.Errorf("cannot read %s from %s of process %s: %v\n%s", name, file, pid, err, text)
 	}
-	kB, _ := strconv.ParseFloat(string(found[1]), 64)
-	return kB / 1024
+	kB, err := strconv.ParseFloat(string(found[1]), 64)
+	return kB / 1024, err
 }
 
 // descendants are the processes that a process has started, and those that they have.
 func descendants(pid string) (all []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	children := map[string][]string{}
 	for _, file := range files {
-		fields, err := statFields(file)
-		if err != nil || fields[1] != pid {
-			continue // it ended meanwhile, or is another's
+		if fields, err := statFields(file); err == nil { // otherwise it has ended meanwhile
+			children[fields[1]] = append(children[fields[1]], filepath.Base(filepath.Dir(file)))
 		}
-		child := filepath.Base(filepath.Dir(file))
-		all = append(append(all, child), descendants(child)...)
+	}
+	all = children[pid]
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
 	}
 	return all
 }

@@ -60,6 +60,7 @@ func span(format string, numbers []float64) string {
 type table struct {
 	rows  [][]string
 	notes []string
+	sides bool // it has rows that compare the operator with commands typed by hand
 }
 
 const noTarget = 0
@@ -67,6 +68,7 @@ const noTarget = 0
 // compare measures pairs and adds them: the time that passed, which has a target, and the CPU time, which tells on a busy
 // machine what the time that passed does not.
 func (t *table) compare(b *testing.B, what string, n int, operator, hand func(i int) cost) {
+	t.sides = true
 	wall, cpu := comparePairs(n, operator, hand)
 	ratio := median(wall.ratios)
 	t.comparison(what, wall, fmt.Sprintf("≤ %.2f", targetRatio), verdict(ratio, targetRatio))
@@ -121,6 +123,9 @@ func (t *table) print(to io.Writer) {
 	}
 	_ = w.Flush()
 	fmt.Fprintln(to, "medians; the ratio is the median of the pairwise ratios, min–max is theirs")
+	if t.sides {
+		fmt.Fprintln(to, sides)
+	}
 	for _, note := range t.notes {
 		fmt.Fprintln(to, note)
 	}

@@ -264,7 +264,7 @@ func (l *line) cut() {
 // The test needs a few seconds of it; make bench takes the 60 s that were asked for.
 var outage = flag.Duration("outage", 0, "how much longer the API server stays away than it takes to see that events are tried again")
 
-const triedAgain = "the API server could not be reached: the event is tried again"
+const triedAgain = "event tried again: the API server cannot be reached"
 
 func TestDeploysDuringWhichTheAPIServerIsAwayAreTriedAgain(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)

@@ -184,26 +184,6 @@ func TestAFailedUpgradeIsRolledBack(t *testing.T) {
 	}
 }
 
-func TestWhatKeepsPodsFromStartingIsToldMeanwhileAndInTheStatus(t *testing.T) {
-	r := newRig(t)
-	r.cluster.put(object{
-		"apiVersion": "v1", "kind": "Pod",
-		"metadata": object{"name": releaseName("shop") + "-x", "namespace": namespace, "labels": object{"app.kubernetes.io/instance": releaseName("shop")}},
-		"status": object{"containerStatuses": []any{object{
-			"name": "app", "state": object{"waiting": object{"reason": "ImagePullBackOff", "message": "Back-off pulling image \"demo/app:1.0\""}},
-		}}},
-	})
-	h := r.hold("upgrade", "shop")
-	a := r.accept(deployEvent("shop"))
-	r.reach(h)
-	progress := nextReport[hub.WorkloadDeploymentProgress](r, methodProgress, "shop")
-	if !strings.Contains(progress.Message, "ImagePullBackOff") || progress.WorkloadRtID != rtID("shop") {
-		t.Errorf("progress: %+v", progress)
-	}
-	h.fail("context deadline exceeded")
-	r.wantFailure(a.result(), "shop", "context deadline exceeded", "ImagePullBackOff")
-}
-
 func TestAFieldThatSomebodyElseOwnsIsExplainedAndTakenIfSoSet(t *testing.T) {
 	for _, force := range []string{"false", "true"} {
 		t.Run("force conflicts "+force, func(t *testing.T) {
@@ -220,7 +200,7 @@ func TestAFieldThatSomebodyElseOwnsIsExplainedAndTakenIfSoSet(t *testing.T) {
 				r.succeed(result)
 				return
 			}
-			r.wantFailure(result, "shop", `"kubectl-edit"`, ".spec.template.metadata.labels", "OPERATOR__HELM__FORCECONFLICTS=true")
+			r.wantFailure(result, "shop", `"kubectl-edit"`, ".spec.template.metadata.labels")
 		})
 	}
 }

@@ -51,7 +51,7 @@ func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context
 			waits.Reset()
 		default:
 			wait := waits.NextBackOff()
-			log.Warn("the controller is not told yet what is deployed", "reason", err, "retry_in", wait.Round(time.Millisecond).String())
+			log.Warn("deployed state not reported", "reason", err, "retry_in", wait.Round(time.Millisecond).String())
 			again = time.After(wait)
 		}
 	}

@@ -81,6 +81,9 @@ func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err
 	if d.replicas.value != "" {
 		t.log.Info("replicas set", "replicas", d.replicas.value, "reason", d.replicas.why)
 	}
+	if d.replicas.disagree != "" {
+		t.log.Warn("the release's Deployments do not run the same number of replicas: the largest counts", "deployments", d.replicas.disagree)
+	}
 	if d.secret, err = h.planSecret(ctx, t, d); err != nil {
 		return err
 	}
@@ -140,7 +143,7 @@ func (d *deployment) isThere() bool {
 			return false // it has moved to another pool
 		}
 	}
-	runs := slices.ContainsFunc(d.found.replicas, func(count int) bool { return count > 0 })
+	runs := slices.ContainsFunc(d.found.replicas, func(r kube.DeploymentReplicas) bool { return r.Replicas > 0 })
 	asleep := len(d.found.replicas) > 0 && !runs
 	return !d.secret.changes() && !(d.w.Hibernated && runs) && !(!d.w.Hibernated && asleep)
 }
@@ -159,7 +162,7 @@ func (h *Handlers) markReady(ctx context.Context, r release, run *runs.Run) erro
 		return err // a script of the environment's own may have made no revision, or one without our labels
 	}
 	ready := rolloutReady
-	return h.kubectl.PatchLabels(ctx, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{rolloutLabel: &ready})
+	return h.kubectl.PatchLabels(ctx, fieldManager, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{rolloutLabel: &ready})
 }
 
 // sortedKeys are a map's, in order.

@@ -257,10 +257,7 @@ func (k *cluster) patch(r *http.Request, at resource, body object, query url.Val
 		if wanted := section(body, "metadata")["resourceVersion"]; old != nil && wanted != nil && wanted != section(old, "metadata")["resourceVersion"] {
 			return 0, nil, &status{409, "Conflict", "the object has been modified"}
 		}
-		if dry(query) {
-			return 200, body, nil
-		}
-		o, failure := k.apply(path, body, manager(query, ""), query.Get("force") == "true")
+		o, failure := k.apply(path, body, manager(query, ""), query.Get("force") == "true", dry(query))
 		return 200, o, failure
 	}
 	o := clone(old)

@@ -170,38 +170,49 @@ func (s *session) ReregisterTenant(ctx context.Context, tenant string) error {
 
 // ReportDeployedState implements handlers.Controller.
 func (s *session) ReportDeployedState(_ context.Context, pools []hub.DeployedPool) error {
+	if !s.alive() {
+		return errCut
+	}
 	s.controller.mu.Lock()
 	defer s.controller.mu.Unlock()
+	if s.away {
+		return errCut
+	}
 	if err := s.refuse[methodDeployedState]; err != nil {
 		return err
 	}
-	if s.alive() {
-		s.deployed = append(s.deployed, pools)
-	}
+	s.deployed = append(s.deployed, pools)
 	return nil
 }
 
-// Withdraw implements handlers.Controller.
-func (s *session) Withdraw(method, key string) {
-	s.mu.Lock()
-	var withdrawn []hub.Report
-	s.waiting = slices.DeleteFunc(s.waiting, func(r hub.Report) bool {
-		if r.Method != method || r.Key != key {
-			return false
-		}
-		withdrawn = append(withdrawn, r)
-		return true
-	})
-	s.mu.Unlock()
-	for _, r := range withdrawn {
-		r.Delivered(errWithdrawn)
-	}
-}
-
 var (
+	errCut       = errors.New("not connected to the controller")
 	errReplaced  = errors.New("a newer report took its place")
 	errWithdrawn = errors.New("it is not true any more")
 )
+
+// Withdraw implements handlers.Controller.
+func (s *session) Withdraw(method, key string) {
+	s.takeOut(errWithdrawn, func(r hub.Report) bool { return r.Method == method && r.Key == key })
+}
+
+// takeOut ends what waits.
+func (s *session) takeOut(why error, matches func(hub.Report) bool) {
+	var out []hub.Report
+	s.mu.Lock()
+	s.waiting = slices.DeleteFunc(s.waiting, func(r hub.Report) bool {
+		if matches(r) {
+			out = append(out, r)
+		}
+		return matches(r)
+	})
+	s.mu.Unlock()
+	for _, r := range out {
+		if r.Delivered != nil {
+			r.Delivered(why)
+		}
+	}
+}
 
 // Report implements handlers.Controller.
 func (s *session) Report(r hub.Report) {
@@ -211,21 +222,10 @@ func (s *session) Report(r hub.Report) {
 	if away && r.Transient {
 		return
 	}
+	s.takeOut(errReplaced, func(other hub.Report) bool { return r.Key != "" && other.Key == r.Key && other.Method == r.Method })
 	s.mu.Lock()
-	same := func(other hub.Report) bool { return r.Key != "" && other.Key == r.Key && other.Method == r.Method }
-	var replaced []hub.Report
-	for _, other := range s.waiting {
-		if same(other) {
-			replaced = append(replaced, other)
-		}
-	}
-	s.waiting = append(slices.DeleteFunc(s.waiting, same), r)
+	s.waiting = append(s.waiting, r)
 	s.mu.Unlock()
-	for _, old := range replaced {
-		if old.Delivered != nil {
-			old.Delivered(errReplaced)
-		}
-	}
 	s.calls.Go(s.deliver)
 }
 

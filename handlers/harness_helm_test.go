@@ -245,10 +245,8 @@ func (r *rig) helmFinish(c *call, next revision, all []revision) int {
 	if failure == "" {
 		failure = r.waitReady(c)
 	}
-	select {
-	case <-c.gone: // killed: nobody is there to do anything
+	if failure == died {
 		return killed
-	default:
 	}
 	if failure == "" {
 		for _, v := range all {
@@ -283,9 +281,12 @@ func (r *rig) waitReady(c *call) (failure string) {
 	case <-c.term:
 		return "context canceled"
 	case <-c.gone:
-		return "killed"
+		return died
 	}
 }
+
+// died is what nobody says of a helm that was killed.
+const died = "killed"
 
 // rollBack brings back a revision; without a number the last one that was deployed, or nothing.
 func (r *rig) rollBack(failed revision, all []revision, number string) {
@@ -353,7 +354,7 @@ func (r *rig) helmUninstall(c *call) int {
 	last.Status = "uninstalling"
 	r.cluster.putRevision(last)
 	if failure := r.waitReady(c); failure != "" {
-		if failure == "killed" {
+		if failure == died {
 			return killed
 		}
 		return c.fail("%s", failure)

@@ -24,8 +24,9 @@ type cluster struct {
 	changed  chan struct{} // closed at the next change
 	away     bool
 	refuse   func(verb, path string) *status
-	unknown  map[string]bool // plurals of resources that it does not have
-	requests []string        // such as "GET /api/v1/namespaces/octo/secrets?labelSelector=…"
+	unknown  map[string]bool   // plurals of resources that it does not have
+	sick     map[string]object // by the path of a Deployment: the status in which its pods stay
+	requests []string          // such as "GET /api/v1/namespaces/octo/secrets?labelSelector=…"
 }
 
 // change is what a watch tells.
@@ -40,7 +41,7 @@ type change struct {
 type owners map[string]map[string]bool
 
 func newCluster() *cluster {
-	return &cluster{objects: map[string]object{}, owners: map[string]owners{}, changed: make(chan struct{}), unknown: map[string]bool{}}
+	return &cluster{objects: map[string]object{}, owners: map[string]owners{}, changed: make(chan struct{}), unknown: map[string]bool{}, sick: map[string]object{}}
 }
 
 // setAway lets the API server be away, or come back. Watches end.
@@ -150,11 +151,14 @@ func (k *cluster) set(path string, o object, manager string) object {
 	kind := "MODIFIED"
 	if old == nil {
 		kind = "ADDED"
-		meta["uid"] = fmt.Sprintf("uid-%d", k.version+1)
+		if meta["uid"] == nil {
+			meta["uid"] = fmt.Sprintf("uid-%d", k.version+1)
+		}
 		meta["creationTimestamp"] = now()
 	} else {
 		meta["uid"], meta["creationTimestamp"] = section(old, "metadata")["uid"], section(old, "metadata")["creationTimestamp"]
 	}
+	k.control(path, o, old)
 	k.version++
 	meta["resourceVersion"] = fmt.Sprint(k.version)
 	fields := slices.DeleteFunc(list(meta["managedFields"]), func(f any) bool { return f.(object)["manager"] == manager })
@@ -190,7 +194,7 @@ func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 // apply is a server-side apply: what the manager had set before and does not set any more goes; what another one has set to
 // something else is a conflict, unless it is forced. k.mu is held.
-func (k *cluster) apply(path string, wanted object, manager string, force bool) (object, *status) {
+func (k *cluster) apply(path string, wanted object, manager string, force, dry bool) (object, *status) {
 	merged := clone(k.objects[path])
 	if merged == nil {
 		merged = object{}
@@ -205,14 +209,21 @@ func (k *cluster) apply(path string, wanted object, manager string, force bool) 
 			differs := fmt.Sprint(at(merged, field)) != fmt.Sprint(fields[field])
 			if other != manager && all[other][field] && differs {
 				conflicts = append(conflicts, fmt.Sprintf(`conflict with %q: %s`, other, dotted(field)))
-				if force {
-					delete(all[other], field)
-				}
 			}
 		}
 	}
 	if len(conflicts) > 0 && !force {
 		return nil, &status{409, "Conflict", fmt.Sprintf("Apply failed with %d conflict(s): %s", len(conflicts), strings.Join(conflicts, "\n"))}
+	}
+	if dry {
+		return wanted, nil
+	}
+	for field, value := range fields { // whoever is of another mind loses it
+		for other := range all {
+			if fmt.Sprint(at(merged, field)) != fmt.Sprint(value) {
+				delete(all[other], field)
+			}
+		}
 	}
 	for field := range all[manager] {
 		if _, kept := fields[field]; !kept && !all.others(manager, field) {

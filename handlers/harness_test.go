@@ -7,6 +7,7 @@
 //	harness_kubectl_test.go     what that kubectl does
 //	harness_api_test.go         the API server behind kubectl proxy
 //	harness_objects_test.go     the objects in it
+//	harness_workloads_test.go   what becomes of Deployments and the like
 //	harness_controller_test.go  what the controller is told
 //	harness_charts_test.go      charts to pull
 package handlers_test
@@ -223,6 +224,7 @@ func (l *life) environ() []string {
 func (r *rig) start() {
 	r.Helper()
 	l := r.newLife()
+	waitForForks() // of the last life's lock
 	h, err := handlers.Open(r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	r.must(err)
 	waitForForks()
@@ -251,8 +253,8 @@ func (r *rig) ended() []string {
 	return slices.Clone(r.ends)
 }
 
-// waitForForks returns when no child of this process is between its fork and its exec: such a one holds every open file, and
-// a script that is open for writing cannot be run.
+// waitForForks returns when no child of this process is between its fork and its exec that has been there before: such a one
+// holds all the files that were open then. A script that is open for writing cannot be run, and a lock is not given up.
 func waitForForks() {
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()
@@ -449,6 +451,9 @@ func (h *hold) release() { h.once.Do(func() { close(h.released) }) }
 // fail lets helm give up.
 func (h *hold) fail(failure string) { h.failure = failure; h.release() }
 
+// die lets helm die of a SIGKILL, as for a lack of memory.
+func (h *hold) die() { h.fail(died) }
+
 // holder finds the hold for a call, which it is used up by.
 func (r *rig) holder(c *call) *hold {
 	r.mu.Lock()
@@ -514,6 +519,15 @@ func (r *rig) shell(program string, args ...string) error {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
+}
+
+// readFile is a file's text, or why there is none.
+func readFile(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 func wantText(t *testing.T, got string, want ...string) {
@@ -661,6 +675,9 @@ func (j *journal) records(message string, attrs ...string) (found []object) {
 	defer j.mu.Unlock()
 	for _, line := range j.lines {
 		var record object
+		if !strings.Contains(line, message) {
+			continue // most of them, and tests ask often
+		}
 		if json.Unmarshal([]byte(line), &record) != nil || record["msg"] != message {
 			continue
 		}

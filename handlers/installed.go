@@ -8,19 +8,20 @@ import (
 	"strings"
 
 	"octo-operator/hub"
+	"octo-operator/kube"
 )
 
 // installed is what the cluster has under a release's name.
 type installed struct {
 	labels   map[string]string // of the newest revision; nil: there is no such release
-	replicas []int             // of its Deployments
+	replicas []kube.DeploymentReplicas
 }
 
 // lookUp asks the cluster, in the background: it takes as long as getting the chart does.
 func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installed, error)) {
 	type answer struct {
 		labels   map[string]string
-		replicas []int
+		replicas []kube.DeploymentReplicas
 		err      error
 	}
 	labels, replicas := make(chan answer, 1), make(chan answer, 1)
@@ -81,18 +82,27 @@ func sameOwner(r release, what string, found, own map[string]string, keys ...str
 	return nil
 }
 
-// keptReplicas is the count that a deploy keeps: the one that runs, if it is above 0 and the same for every Deployment.
-// Whoever scaled owns the field; helm applies server-side and would fail on it with any other count.
+// keptReplicas is the count that a deploy keeps: the largest that a Deployment has, if it is above 0. Whoever scaled owns the
+// field; helm applies server-side and would fail on it with any other count.
 func (i installed) keptReplicas() (count int, keep bool) {
-	if len(i.replicas) == 0 || i.replicas[0] == 0 {
-		return 0, false
+	for _, d := range i.replicas {
+		count = max(count, d.Replicas)
 	}
-	for _, r := range i.replicas {
-		if r != i.replicas[0] {
-			return 0, false
-		}
+	return count, count > 0
+}
+
+// disagreement names the Deployments and their counts; empty if they are the same.
+func (i installed) disagreement() string {
+	differ := false
+	var counts []string
+	for _, d := range i.replicas {
+		differ = differ || d.Replicas != i.replicas[0].Replicas
+		counts = append(counts, fmt.Sprintf("%s has %d", d.Name, d.Replicas))
 	}
-	return i.replicas[0], true
+	if !differ {
+		return ""
+	}
+	return strings.Join(counts, ", ")
 }
 
 func joinLabels(labels map[string]string) string {

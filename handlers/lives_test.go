@@ -61,9 +61,8 @@ func (l life) RegisterPool(hub.Pool)                          {}
 func (l life) UnregisterPool(hub.Pool)                        {}
 func (l life) ReregisterTenant(context.Context, string) error { return nil }
 func (l life) Withdraw(string, string)                        {}
-func (l life) ReportDeployedState(context.Context, []hub.DeployedPool) error {
-	return nil
-}
+
+func (l life) ReportDeployedState(context.Context, []hub.DeployedPool) error { return nil }
 
 func (l life) Report(r hub.Report) {
 	var status hub.WorkloadDeploymentStatus

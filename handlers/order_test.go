@@ -170,9 +170,6 @@ func TestTheEndStopsLongWorkWhichTheNextLifeResumes(t *testing.T) {
 	if got := filesWith(t, r.disk, "planted-key"); len(got) != 1 || !strings.HasSuffix(got[0], "event.json") {
 		t.Errorf("the secret lies in %q, want the event alone", got)
 	}
-	if got := r.deployment("shop").image; got != "demo/app:1.0" {
-		t.Errorf("helm has not rolled back: it runs %s", got)
-	}
 	r.start()
 	if s := r.status("shop"); !s.Success {
 		t.Errorf("status: %+v", s)

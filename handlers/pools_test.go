@@ -23,7 +23,6 @@ const (
 )
 
 var (
-	pool = hub.Pool{TenantID: tenant, PoolRtID: poolID}
 	site = hub.Pool{TenantID: tenant, DeploymentSiteRtID: poolID}
 	// another one sorts behind it.
 	another         = hub.Pool{TenantID: tenant, PoolRtID: "f5d5c447b420da3fb12381bc"}
@@ -324,17 +323,7 @@ func TestWhatIsDeployedIsToldAfterALookUpThatHasFailed(t *testing.T) {
 	r.life.Connecting()
 	r.connect(pool)
 	r.wantTold(1, map[string][]string{poolID: {rtID("shop")}})
-	if n := len(r.log.records("the controller is not told yet what is deployed")); n != 2 {
+	if n := len(r.log.records("deployed state not reported")); n != 2 {
 		t.Errorf("got %d warnings, want 2", n)
 	}
-}
-
-func TestNothingIsToldOfWhatIsDeployedInEdgeMode(t *testing.T) {
-	r := newRig(t, with("AUTOMANAGEPOOLS", "false"))
-	r.life.Connecting()
-	r.life.Registered(t.Context(), []hub.Pool{pool}) // returns at once
-	if n := r.controller.timesDeployedState(); n != 0 {
-		t.Errorf("told %d times", n)
-	}
-	r.wantGone(resources + resourceName)
 }

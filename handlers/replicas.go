@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"octo-operator/hub"
+	"octo-operator/kube"
 	"octo-operator/merge"
 )
 
@@ -14,9 +15,10 @@ const replicaCount = "replicaCount"
 
 // replicas is how many a deploy asks for.
 type replicas struct {
-	value string // of replicaCount; empty: whatever the event and the chart say
-	why   string
-	live  []int
+	value    string // of replicaCount; empty: whatever the event and the chart say
+	why      string
+	disagree string // the Deployments and their counts, if the kept one is not that of all
+	live     []kube.DeploymentReplicas
 }
 
 // chooseReplicas: a hibernated workload has none, and one that runs keeps what it runs with.
@@ -27,7 +29,7 @@ func chooseReplicas(w hub.WorkloadDeployed, c chart, found installed) replicas {
 	case w.Hibernated:
 		r.value, r.why = "0", "hibernated"
 	case keep && knowsReplicas(w, c):
-		r.value, r.why = strconv.Itoa(count), "so many run"
+		r.value, r.why, r.disagree = strconv.Itoa(count), "so many run", found.disagreement()
 	}
 	return r
 }
@@ -48,7 +50,7 @@ func knowsReplicas(w hub.WorkloadDeployed, c chart) bool {
 func (r replicas) scaleTo(document merge.Result, c chart) string {
 	count, err := strconv.Atoi(wanted(document, c))
 	for _, live := range r.live {
-		if err == nil && count != live && (count == 0 || live == 0) {
+		if err == nil && count != live.Replicas && (count == 0 || live.Replicas == 0) {
 			return strconv.Itoa(count)
 		}
 	}

@@ -23,7 +23,9 @@ func TestAKilledOperatorsDeployIsResumed(t *testing.T) {
 	if s := r.status("shop"); !s.Success {
 		t.Errorf("status: %+v", s)
 	}
-	r.wantHistory("shop", "1 deployed")
+	if all := r.cluster.revisions(namespace, releaseName("shop")); newest(all).Status != "deployed" {
+		t.Errorf("release of shop: revisions %q", r.cluster.releaseHistory(namespace, releaseName("shop")))
+	}
 	if got := r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets"); got["secrets.apiKey"] != "planted-key" {
 		t.Errorf("the release's Secret has %q", got)
 	}
@@ -231,18 +233,17 @@ func TestWhatAHelmThatWasKilledHasLeftIsRecoveredAtOnce(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
 	r.status("shop")
-	r.when("helm upgrade", func(c *call, usual func() int) int {
-		if c.dry() {
-			return usual()
-		}
-		r.cluster.putRevision(revision{Name: releaseName("shop"), Namespace: namespace, Number: 2, Status: "pending-upgrade"})
-		return killed
-	})
-	r.wantFailure(r.run(deployEvent("shop")), "shop", "SIGKILL")
-	r.wantHistory("shop", "1 deployed")
-	r.usually()
-	r.deploy("shop")
+	h := r.hold("upgrade", "shop")
+	a := r.accept(deployEvent("shop", override("image.tag", "2")))
+	r.reach(h)
+	h.die()
+	r.wantFailure(a.result(), "shop", "SIGKILL", "rolled back to revision 1")
 	r.wantHistory("shop", "1 superseded, 2 deployed")
+	r.deploy("shop", override("image.tag", "3"))
+	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
+	if got := r.deployment("shop").image; got != "demo/app:3" {
+		t.Errorf("it runs %s", got)
+	}
 }
 
 func TestASecondOperatorOnTheSameDiskIsRefused(t *testing.T) {

@@ -79,21 +79,27 @@ func (r *retry) next(t trouble, now time.Time) (wait time.Duration, again bool) 
 	return wait, true
 }
 
-// try runs an event until it has ended for a reason of its own. Until the next try it keeps nobody from working, and makes way
-// for a newer event.
+// try runs an event until it has ended for a reason of its own, and takes back what is left of one that has failed.
 func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
+	err := h.insist(ctx, t, func() error { return c.run(h, ctx, t) })
+	if err != nil && ctx.Err() == nil && c.undo != nil {
+		return c.undo(h, ctx, t, err)
+	}
+	return err
+}
+
+// insist does something until it has worked or has failed for a reason of its own. Until the next try it keeps nobody from
+// working, and the event makes way for a newer one.
+func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error {
 	tries := newRetry(h.settings.Helm.Timeout)
 	for {
 		started := time.Now()
-		err := c.run(h, ctx, t)
+		err := work()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
 		why := h.troubleOf(ctx, err, started)
 		wait, again := tries.next(why, time.Now())
-		if !again && c.undo != nil {
-			return c.undo(h, ctx, t, err)
-		}
 		if !again {
 			return err
 		}

@@ -24,7 +24,8 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, reason error) error 
 	if err != nil {
 		return f.error()
 	}
-	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
+	var revisions []map[string]string
+	err = h.insist(ctx, t, func() (err error) { revisions, err = h.kubectl.Revisions(ctx, r.namespace, r.name); return err })
 	if err != nil {
 		if t.installs {
 			f.after = "whether something of it is left in the cluster is not known: " + err.Error()
@@ -48,7 +49,7 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, revisions [
 	if target == "" && revisions[0]["status"] == "pending-install" {
 		return "the release was uninstalled"
 	}
-	err := h.rollbackScript(ctx, t, r, target)
+	err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, target) })
 	switch {
 	case err != nil:
 		return "it could not be taken back: " + h.words(err)
@@ -86,8 +87,10 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 		return err
 	}
 	keep := ""
-	if count, ok := (installed{replicas: replicas}).keptReplicas(); ok {
-		keep = strconv.Itoa(count)
+	if live := (installed{replicas: replicas}); live.disagreement() == "" {
+		if count, runs := live.keptReplicas(); runs {
+			keep = strconv.Itoa(count)
+		}
 	}
 	exitCode := t.exitCode
 	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{

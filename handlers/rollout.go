@@ -13,7 +13,7 @@ const (
 	// The first looks come soon, since pods often are ready within a second; later ones cost the API server more than they tell.
 	firstLook = 50 * time.Millisecond
 	lastLook  = time.Second
-	// tellInterval is how often what keeps pods from being ready is told, if it has changed.
+	// tellInterval is how often what keeps pods from being ready is looked for, which takes many requests, and told if it has changed.
 	tellInterval = 3 * time.Second
 )
 
@@ -67,9 +67,9 @@ type rolloutWatch struct {
 	began    time.Time
 	deadline time.Time
 	looked   time.Time // when the last look began
-	told     time.Time // when the findings were last looked at
+	told     time.Time // when it was last looked at closely
 	found    string    // those that were last told
-	hopeless string    // what the last look has proved
+	hopeless string    // what the last close look has proved
 }
 
 func (w *rolloutWatch) until(ctx context.Context) error {
@@ -83,39 +83,41 @@ func (w *rolloutWatch) until(ctx context.Context) error {
 	}
 }
 
-// look is an error when waiting is over.
+// look is an error when waiting is over. Most looks are brief.
 func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
-	now, err := w.h.kubectl.Rollout(ctx, w.objects, w.task.began)
-	switch {
-	case ctx.Err() != nil:
+	ready, err = w.h.kubectl.RolledOut(ctx, w.objects)
+	if err == nil && !ready && (began.After(w.deadline) || began.Sub(w.told) >= tellInterval) {
+		w.told = began
+		err = w.lookClosely(ctx)
+	}
+	if ctx.Err() != nil {
 		return false, ctx.Err()
-	case errors.Is(err, kube.ErrUnreachable):
-		w.deadline = w.deadline.Add(time.Since(w.looked)) // nobody knows how the pods are: that time does not count
-	case err != nil || now.Ready:
-		return now.Ready, err
-	default:
-		err = w.notReady(now)
+	}
+	if errors.Is(err, kube.ErrUnreachable) { // nobody knows how the pods are: that time does not count
+		w.deadline, err = w.deadline.Add(began.Sub(w.looked)), nil
 	}
 	w.looked = began
-	return false, err
+	return ready, err
 }
 
-// notReady is an error when waiting is over.
-func (w *rolloutWatch) notReady(now kube.Rollout) error {
+// lookClosely finds out why the release is not ready. It is an error when waiting is over.
+func (w *rolloutWatch) lookClosely(ctx context.Context) error {
+	now, err := w.h.kubectl.Rollout(ctx, w.objects, w.task.began)
+	if err != nil || now.Ready {
+		return err
+	}
 	proved := now.Hopeless != "" && now.Hopeless == w.hopeless // a single look may meet what is being mended
 	w.hopeless = now.Hopeless
 	failed := &rolloutError{waiting: now.Waiting, seen: now.Findings, timeout: w.timeout}
 	switch {
-	case proved && w.h.settings.FailFast && time.Since(w.began) >= lastLook:
+	case proved && w.h.settings.FailFast:
 		failed.hopeless = now.Hopeless
 		return failed
 	case time.Now().After(w.deadline):
 		return failed
-	case time.Since(w.told) >= tellInterval:
-		w.told = time.Now()
-		w.tell(now)
 	}
+	w.tell(now)
 	return nil
 }
 

@@ -5,103 +5,108 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
-// maxFindings bounds what is told: ten replicas that miss the same image need not all be named.
-const maxFindings = 5
+const (
+	maxFindings = 5   // ten replicas that miss the same image need not all be named
+	longestLine = 500 // bytes
+)
 
-type pod struct {
-	Metadata struct{ Name string }
-	Status   struct {
-		Phase                                    string
-		Conditions                               []condition
-		InitContainerStatuses, ContainerStatuses []containerStatus
+// findings are lines in a stable order, each once, and no more than a person reads.
+func findings(found []string) []string {
+	var all []string
+	for _, text := range found {
+		all = append(all, line(text))
 	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if more := len(all) - maxFindings; more > 0 {
+		all = append(all[:maxFindings], fmt.Sprintf("and %d more", more))
+	}
+	return all
 }
 
-type condition struct{ Type, Status, Reason, Message string }
-
-type containerStatus struct {
-	Name         string
-	RestartCount int
-	State        struct {
-		Waiting, Terminated *struct{ Reason, Message string }
+// line makes one short line of a text from the cluster: anybody's charts, images and webhooks have written it.
+func line(text string) string {
+	text = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(text, " ")))
+	if len(text) <= longestLine {
+		return text
 	}
-	LastState struct {
-		Terminated *struct{ Reason, Message string }
+	end := longestLine - len("…")
+	for !utf8.RuneStart(text[end]) {
+		end--
 	}
+	return text[:end] + "…"
 }
 
-type event struct {
-	Reason, Message string
-	InvolvedObject  struct{ Kind, Name string }
+const instance = "app.kubernetes.io/instance="
+
+// Findings says what is wrong with the pods that have a release's label, one line each; only events since since count.
+func (k *Kubectl) Findings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
+	l := k.look(since)
+	sets, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "replicasets"), instance+release)})
+	if err = l.unlessForbidden(err, "ReplicaSets"); err != nil {
+		return nil, fmt.Errorf("cannot list the ReplicaSets of release %s: %w", release, err)
+	}
+	for _, set := range sets {
+		if set.replicas() > 0 {
+			l.replicaSet(Object{}, set)
+		}
+	}
+	return l.podsOfRelease(ctx, namespace, release, func(pod) bool { return true })
 }
 
-// Findings says what keeps a release's pods from becoming ready, one line each, in a stable order; nothing when nothing
-// is wrong, or not yet.
-func (k *Kubectl) Findings(ctx context.Context, namespace, release string) ([]string, error) {
-	pods, err := list[pod](ctx, k, request{path: labelled(collection(core, namespace, "pods"), "app.kubernetes.io/instance="+release)})
+// HookFindings says what is wrong with the hooks of a release that were started since since: with the pods of its Jobs, and hooks
+// that are pods. They are found by the label app.kubernetes.io/instance, at the pod or at its Job, if the role allows to see Jobs.
+func (k *Kubectl) HookFindings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
+	l := k.look(since)
+	jobs, err := list[live](ctx, k, request{path: labelled(collection("/apis/batch/v1", namespace, "jobs"), instance+release)})
+	if err = l.unlessForbidden(err, "Jobs"); err != nil {
+		return nil, fmt.Errorf("cannot list the Jobs of release %s: %w", release, err)
+	}
+	for _, job := range jobs {
+		if job.Metadata.CreationTimestamp.Before(l.since) {
+			continue
+		}
+		l.add("Job", job.Metadata, nil) // it may have no pods
+		pods, err := l.podsBy(ctx, job)
+		if err != nil {
+			return nil, fmt.Errorf("cannot list the pods of Job %s: %w", job.Metadata.Name, err)
+		}
+		for _, p := range pods[job.Metadata.UID] {
+			l.pod(p, "")
+		}
+	}
+	return l.podsOfRelease(ctx, namespace, release, func(p pod) bool {
+		return p.isHook() && !p.Metadata.CreationTimestamp.Before(l.since)
+	})
+}
+
+func (p pod) isHook() bool {
+	_, annotated := p.Metadata.Annotations["helm.sh/hook"]
+	return annotated || p.Metadata.controller().Kind == "Job"
+}
+
+func (l *look) podsOfRelease(ctx context.Context, namespace, release string, include func(pod) bool) ([]string, error) {
+	pods, err := list[pod](ctx, l.Kubectl, request{path: labelled(collection(core, namespace, "pods"), instance+release)})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the pods of release %s: %w", release, err)
 	}
-	events, err := list[event](ctx, k, request{path: collection(core, namespace, "events") + "?fieldSelector=type%3DWarning"})
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the events in namespace %s: %w", namespace, err)
-	}
-	return findings(release, pods, events), nil
-}
-
-// findings puts what pods say of themselves before the events about them: an event may be about what is over.
-func findings(release string, pods []pod, events []event) []string {
-	var found []string
-	told := map[string]bool{}
 	for _, p := range pods {
-		for _, problem := range p.problems() {
-			found = append(found, "pod "+p.Metadata.Name+": "+problem)
-			told[p.Metadata.Name] = true
+		if include(p) {
+			l.pod(p, "")
 		}
 	}
-	for _, e := range events {
-		// Pods and replica sets are named after what owns them, and that after the release.
-		if strings.HasPrefix(e.InvolvedObject.Name+"-", release+"-") && !told[e.InvolvedObject.Name] {
-			found = append(found, fmt.Sprintf("%s %s: %s", strings.ToLower(e.InvolvedObject.Kind), e.InvolvedObject.Name, reasonOf(e.Reason, e.Message)))
-		}
+	if err := l.events(ctx); err != nil {
+		return nil, err
 	}
-	slices.Sort(found)
-	found = slices.Compact(found)
-	if more := len(found) - maxFindings; more > 0 {
-		found = append(found[:maxFindings], fmt.Sprintf("and %d more", more))
-	}
-	return found
-}
-
-// starting are reasons of a container that is on its way.
-var starting = []string{"", "ContainerCreating", "PodInitializing", "Completed"}
-
-func (p pod) problems() []string {
-	var problems []string
-	for _, c := range p.Status.Conditions {
-		if c.Type == "PodScheduled" && c.Status == "False" {
-			problems = append(problems, reasonOf(c.Reason, c.Message))
-		}
-	}
-	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if w := c.State.Waiting; w != nil && !slices.Contains(starting, w.Reason) {
-			problem := reasonOf(w.Reason, w.Message)
-			if last := c.LastState.Terminated; last != nil {
-				problem += " (last: " + reasonOf(last.Reason, last.Message) + ")"
-			}
-			problems = append(problems, "container "+c.Name+": "+problem)
-		} else if t := c.State.Terminated; t != nil && !slices.Contains(starting, t.Reason) {
-			problems = append(problems, "container "+c.Name+": "+reasonOf(t.Reason, t.Message))
-		}
-	}
-	return problems
-}
-
-func reasonOf(reason, message string) string {
-	if message == "" {
-		return reason
-	}
-	return reason + ": " + strings.TrimSpace(message)
+	return findings(l.found), nil
 }

@@ -1,117 +1,159 @@
 package kube
 
 import (
-	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// items reads objects as kubectl prints them.
-func items[T any](t *testing.T, objects ...string) []T {
-	t.Helper()
-	var list []T
-	for _, object := range objects {
-		var item T
-		if err := json.Unmarshal([]byte(object), &item); err != nil {
-			t.Fatalf("%v in %s", err, object)
-		}
-		list = append(list, item)
-	}
-	return list
-}
-
-// podWith is a pod of the release whose status is given.
-func podWith(name, status string) string {
-	return fmt.Sprintf(`{"metadata":{"name":%q},"status":%s}`, name, status)
-}
-
-func containers(states string) string { return `{"containerStatuses":[` + states + `]}` }
-
-func eventOf(kind, name, reason, message string) string {
-	return fmt.Sprintf(`{"type":"Warning","reason":%q,"message":%q,"involvedObject":{"kind":%q,"name":%q}}`, reason, message, kind, name)
-}
-
-const (
-	starts     = `{"name":"app","state":{"waiting":{"reason":"ContainerCreating"}}}`
-	runs       = `{"name":"app","ready":true,"state":{"running":{"startedAt":"2026-11-23T12:00:00Z"}}}`
-	imageFails = `{"name":"app","state":{"waiting":{"reason":"ImagePullBackOff","message":"Back-off pulling image \"x:1\"\n"}}}`
-	crashes    = `{"name":"app","restartCount":4,"state":{"waiting":{"reason":"CrashLoopBackOff","message":"back-off 40s"}},
-		"lastState":{"terminated":{"reason":"OOMKilled","message":""}}}`
-	failed    = `{"name":"app","state":{"terminated":{"reason":"Error","message":"no database"}}}`
-	completed = `{"name":"app","state":{"terminated":{"reason":"Completed"}}}`
-	noNode    = `{"conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/3 nodes are available"}]}`
-)
-
-func TestFindings(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		pods   []string
-		events []string
-		want   []string
-	}{
-		{"nothing at all", nil, nil, nil},
-		{"a pod that runs", []string{podWith("demo-1", containers(runs))}, nil, nil},
-		{"a pod that starts", []string{podWith("demo-1", containers(starts))}, nil, nil},
-		{"a job that is done", []string{podWith("demo-1", containers(completed))}, nil, nil},
-		{"an image that cannot be pulled", []string{podWith("demo-1", containers(imageFails))}, nil,
-			[]string{`pod demo-1: container app: ImagePullBackOff: Back-off pulling image "x:1"`}},
-		{"a crash loop with its cause", []string{podWith("demo-1", containers(crashes))}, nil,
-			[]string{"pod demo-1: container app: CrashLoopBackOff: back-off 40s (last: OOMKilled)"}},
-		{"an init container that failed", []string{podWith("demo-1", `{"initContainerStatuses":[`+failed+`],"containerStatuses":[`+starts+`]}`)}, nil,
-			[]string{"pod demo-1: container app: Error: no database"}},
-		{"no node", []string{podWith("demo-1", noNode)}, nil,
-			[]string{"pod demo-1: Unschedulable: 0/3 nodes are available"}},
-		{"an event about what has no pod yet", nil,
-			[]string{eventOf("ReplicaSet", "demo-6d5f", "FailedCreate", "exceeded quota")},
-			[]string{"replicaset demo-6d5f: FailedCreate: exceeded quota"}},
-		{"a pod's own word before the events about it", []string{podWith("demo-1", containers(imageFails))},
-			[]string{eventOf("Pod", "demo-1", "Failed", "Error: ErrImagePull")},
-			[]string{`pod demo-1: container app: ImagePullBackOff: Back-off pulling image "x:1"`}},
-		{"an event about a pod that says nothing", []string{podWith("demo-1", containers(starts))},
-			[]string{eventOf("Pod", "demo-1", "FailedMount", "secret \"x\" not found")},
-			[]string{`pod demo-1: FailedMount: secret "x" not found`}},
-		{"another release's event", nil, []string{eventOf("Pod", "other-1", "BackOff", "x")}, nil},
-		{"the same twice", nil,
-			[]string{eventOf("Pod", "demo-1", "BackOff", "x"), eventOf("Pod", "demo-1", "BackOff", "x")},
-			[]string{"pod demo-1: BackOff: x"}},
-		{"a stable order",
-			[]string{podWith("demo-2", noNode), podWith("demo-1", containers(failed))},
-			[]string{eventOf("ReplicaSet", "demo-6d5f", "FailedCreate", "a"), eventOf("Deployment", "demo", "Failed", "")},
-			[]string{
-				"deployment demo: Failed", "pod demo-1: container app: Error: no database",
-				"pod demo-2: Unschedulable: 0/3 nodes are available", "replicaset demo-6d5f: FailedCreate: a",
-			}},
+func TestFindingsAreSortedAndBounded(t *testing.T) {
+	all := []string{"g", "f", "e", "d", "c", "b", "a", "a"}
+	for _, test := range []struct{ found, want []string }{
+		{nil, nil},
+		{[]string{"b", "a", "b"}, []string{"a", "b"}},
+		{all[2:], []string{"a", "b", "c", "d", "e"}},
+		{all[1:], []string{"a", "b", "c", "d", "e", "and 1 more"}},
+		{all, []string{"a", "b", "c", "d", "e", "and 2 more"}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			got := findings("demo", items[pod](t, test.pods...), items[event](t, test.events...))
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-func TestFindingsAreBounded(t *testing.T) {
-	var pods []string
-	for i := range 9 {
-		pods = append(pods, podWith(fmt.Sprintf("demo-%d", i), noNode))
-	}
-	for n, want := range map[int]int{maxFindings: maxFindings, maxFindings + 1: maxFindings + 1, 9: maxFindings + 1} {
-		got := findings("demo", items[pod](t, pods[:n]...), nil)
-		if len(got) != want {
-			t.Errorf("%d problems: got %d lines, want %d", n, len(got), want)
-		}
-		if more := fmt.Sprintf("and %d more", n-maxFindings); n > maxFindings && got[maxFindings] != more {
-			t.Errorf("got %q, want %q", got[maxFindings], more)
+		if diff := cmp.Diff(test.want, findings(test.found)); diff != "" {
+			t.Errorf("%q: %s", test.found, diff)
 		}
 	}
 }
 
-func TestFindingsLeaveOutAReleaseWhoseNameGoesOn(t *testing.T) {
-	got := findings("demo", nil, items[event](t, eventOf("Pod", "demonstration-7c-x", "BackOff", "x")))
-	if len(got) != 0 {
-		t.Errorf("got %q", got)
+func TestALineOfForeignTextIsOneShortLine(t *testing.T) {
+	for text, want := range map[string]string{
+		" plain — ünïcödé 日本 ":               "plain — ünïcödé 日本",
+		"a\nb\r\x1b[31mc\x00d\u2028e\u202ef": "a b  [31mc d e f",
+		"a\xffb":                             "a b",
+	} {
+		if got := line(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{strings.Repeat("x", 501), strings.Repeat("日", 200), strings.Repeat("x", 498) + "日本"} {
+		got := line(text)
+		if len(got) > longestLine || len(got) < longestLine-4 || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
+			t.Errorf("%d bytes become %d: %q", len(text), len(got), got)
+		}
+	}
+	if text := strings.Repeat("x", 500); line(text) != text {
+		t.Error("a line of 500 bytes is cut")
+	}
+}
+
+// eventOf is a warning about the object with the uid, so long after noon.
+func eventOf(uid string, after time.Duration, reason, message string) string {
+	return fmt.Sprintf(`{"type":"Warning","reason":%q,"message":%q,"involvedObject":{"uid":%q},"eventTime":null,"lastTimestamp":%q}`,
+		reason, message, uid, noon.Add(after).Format(time.RFC3339))
+}
+
+func TestTheNewestEventOfEachReasonSinceTheDeployCounts(t *testing.T) {
+	events := items[event](t,
+		eventOf("a", -time.Minute, "BackOff", "of an earlier deploy"),
+		eventOf("a", time.Second, "Failed", "older"), eventOf("a", time.Minute, "Failed", "newer"), eventOf("a", 2*time.Second, "Failed", "older, too"),
+		eventOf("a", time.Second, "FailedMount", "x"), eventOf("b", time.Second, "Failed", "b"), eventOf("", time.Second, "Failed", "nobody's"),
+		strings.Replace(eventOf("a", time.Second, "Unhealthy", "app"), `{"uid"`, `{"fieldPath":"spec.containers{app}","uid"`, 1),
+		strings.Replace(eventOf("a", time.Second, "Unhealthy", "web"), `{"uid"`, `{"fieldPath":"spec.containers{web}","uid"`, 1),
+	)
+	got := map[string][]string{}
+	for uid, about := range perSubject(events, noon) {
+		for _, e := range about {
+			got[uid] = append(got[uid], e.text())
+		}
+	}
+	want := map[string][]string{"a": {"Failed: newer", "FailedMount: x", "container app: app", "container web: web"}, "b": {"Failed: b"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnEventIsAsOldAsItsNewestTime(t *testing.T) {
+	for object, want := range map[string]time.Time{
+		`{"metadata":{"creationTimestamp":"2026-11-23T12:00:00Z"},"lastTimestamp":null,"eventTime":null}`:                   noon,
+		`{"metadata":{"creationTimestamp":"2026-11-23T11:00:00Z"},"lastTimestamp":"2026-11-23T12:00:00Z"}`:                  noon,
+		`{"eventTime":"2026-11-23T12:00:00.000000Z"}`:                                                                       noon,
+		`{"eventTime":"2026-11-23T11:00:00.000000Z","series":{"count":2,"lastObservedTime":"2026-11-23T12:00:00.000000Z"}}`: noon,
+	} {
+		if got := items[event](t, object)[0].last(); !got.Equal(want) {
+			t.Errorf("%s: %s", object, got)
+		}
+	}
+}
+
+// hooks is a cluster in which two releases, demo and demo-2, run hooks. The Job of demo has no label on its pods.
+func hooks() map[string]string {
+	created := func(after time.Duration) string { return noon.Add(after).Format(time.RFC3339) }
+	job := func(name string, after time.Duration) string {
+		return fmt.Sprintf(`{"metadata":{"name":%q,"namespace":"octo","uid":%q,"creationTimestamp":%q},"spec":{"selector":{"matchLabels":{"job":%q}}}}`, name, name, created(after), name)
+	}
+	pod := func(name, owner string, after time.Duration) string {
+		return fmt.Sprintf(`{"metadata":{"name":%q,"namespace":"octo","uid":%q,"creationTimestamp":%q,"ownerReferences":[{"kind":"Job","uid":%q,"controller":true}]},
+			"status":{"phase":"Failed","containerStatuses":[%s]}}`, name, name, created(after), owner, failed)
+	}
+	return map[string]string{
+		jobsOf("demo"): listOf(job("migrate", 10*time.Second), job("before", -time.Hour), job("refused", 10*time.Second)),
+		"/api/v1/namespaces/octo/pods?labelSelector=job%3Dmigrate": listOf(pod("migrate-1", "migrate", 12*time.Second), pod("stranger", "other", 12*time.Second)),
+		podsOf("demo"): listOf(pod("labelled-1", "labelled", 12*time.Second), pod("before-1", "before", -time.Hour),
+			`{"metadata":{"name":"test","annotations":{"helm.sh/hook":"pre-upgrade"},"creationTimestamp":"`+created(time.Second)+`"},"status":{`+noNode+`}}`,
+			`{"metadata":{"name":"web","creationTimestamp":"`+created(time.Second)+`"},"status":{`+noNode+`}}`),
+		podsOf("demo-2"): listOf(pod("demo-2-1", "x", time.Second)),
+		warningsPath: listOf(eventOf("refused", 20*time.Second, "FailedCreate", "exceeded quota"), eventOf("refused", -time.Hour, "Old", "x"),
+			eventOf("demo-2-job", 20*time.Second, "FailedCreate", "another release's")),
+	}
+}
+
+const warningsPath = "/api/v1/namespaces/octo/events?fieldSelector=type%3DWarning"
+
+func jobsOf(release string) string {
+	return "/apis/batch/v1/namespaces/octo/jobs?labelSelector=app.kubernetes.io%2Finstance%3D" + release
+}
+
+func podsOf(release string) string {
+	return "/api/v1/namespaces/octo/pods?labelSelector=app.kubernetes.io%2Finstance%3D" + release
+}
+
+func TestHookFindingsAreTheReleasesOwnOfThisDeploy(t *testing.T) {
+	const exit = ": container app: terminated: exit code 2, signal 6, Error: no database"
+	r := newRig(t, newCluster(hooks()).serve)
+	got, err := r.HookFindings(testContext(t), "octo", "demo", noon)
+	want := []string{"job refused: FailedCreate: exceeded quota", "pod labelled-1" + exit, "pod migrate-1" + exit, "pod test: Unschedulable: 0/3 nodes are available"}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	got, err = r.HookFindings(testContext(t), "octo", "demo-2", noon)
+	if diff := cmp.Diff([]string{"pod demo-2-1" + exit}, got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+func TestHookFindingsNeedNoPermissionOnJobs(t *testing.T) {
+	c := newCluster(hooks())
+	c.refused[jobsOf("demo")] = http.StatusForbidden
+	got, err := newRig(t, c.serve).HookFindings(testContext(t), "octo", "demo", noon)
+	if err != nil || len(got) != 2 || !strings.HasPrefix(got[0], "pod labelled-1: ") {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestFindingsOfAReleaseAreNotThoseOfOneWhoseNameGoesOn(t *testing.T) {
+	broken := fmt.Sprintf(`{"metadata":{"name":"demo-1","namespace":"octo","uid":"demo-1"},"status":{%s}}`, noNode)
+	c := newCluster(map[string]string{
+		podsOf("demo"):   listOf(broken, `{"metadata":{"name":"demo-3","namespace":"octo","uid":"demo-3"},"status":{`+containers(starts)+`}}`),
+		podsOf("demo-2"): listOf(strings.ReplaceAll(broken, "demo-1", "demo-2-1")),
+		"/apis/apps/v1/namespaces/octo/replicasets?labelSelector=app.kubernetes.io%2Finstance%3Ddemo": listOf(
+			`{"metadata":{"name":"demo-new","namespace":"octo","uid":"new"},"spec":{"replicas":1}}`, `{"metadata":{"name":"demo-old","namespace":"octo","uid":"old"},"spec":{"replicas":0}}`),
+		warningsPath: listOf(eventOf("demo-3", time.Second, "FailedMount", "x"), eventOf("demo-2-1", time.Second, "FailedMount", "x"),
+			eventOf("new", time.Second, "FailedCreate", "y"), eventOf("old", time.Second, "FailedCreate", "z")),
+	})
+	got, err := newRig(t, c.serve).Findings(testContext(t), "octo", "demo", noon)
+	want := []string{"pod demo-1: Unschedulable: 0/3 nodes are available", "pod demo-3: FailedMount: x", "replicaset demo-new: FailedCreate: y"}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Error(err, diff)
 	}
 }

@@ -25,6 +25,8 @@ type Kubectl struct {
 	proxy  *proxy
 	http   http.Client
 	outage atomic.Int64 // Unix nanoseconds; 0: never
+
+	discovered discovered
 }
 
 // NewKubectl prepares a kubectl proxy, which the first request starts. env is its environment, all of it; its socket lies in
@@ -46,8 +48,11 @@ func (k *Kubectl) Close() {
 	k.http.CloseIdleConnections()
 }
 
-// ApplyPatch is the type of a server-side apply.
-const ApplyPatch = "application/apply-patch+yaml"
+// Types of a Patch: a server-side apply, and a JSON document whose fields take the place of the object's (null removes one).
+const (
+	ApplyPatch = "application/apply-patch+yaml"
+	MergePatch = "application/merge-patch+json"
+)
 
 // Patch is the body of a PATCH, which has more than one type.
 type Patch struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -76,9 +77,8 @@ func TestLookUpsAskForWhatTheyNeed(t *testing.T) {
 		"/api/v1/namespaces/octo/secrets?labelSelector=ours%3Dyes":                 metadata(`{"name":"broker"}`),
 		"/api/v1/namespaces/octo/secrets/s": `{"metadata":{"creationTimestamp":"2026-11-23T12:00:00Z",
 			"managedFields":[{"time":"2026-11-23T12:05:00Z"},{"time":"2026-11-23T12:04:00Z"},{}]}}`,
-		"/apis/apps/v1/namespaces/octo/deployments?labelSelector=app.kubernetes.io%2Finstance%3Dshop": `{"items":[{"spec":{"replicas":2}},{"spec":{}}]}`,
-		"/api/v1/namespaces/octo/pods?labelSelector=app.kubernetes.io%2Finstance%3Dshop":              `{"items":[` + podWith("shop-1", noNode) + `]}`,
-		"/api/v1/namespaces/octo/events?fieldSelector=type%3DWarning":                                 `{"items":[` + eventOf("Pod", "shop-2", "BackOff", "x") + `]}`,
+		"/apis/apps/v1/namespaces/octo/deployments?labelSelector=app.kubernetes.io%2Finstance%3Dshop": `{"items":[{"metadata":{"name":"web"},"spec":{"replicas":2}},{"metadata":{"name":"app"},"spec":{"replicas":0}}]}`,
+		"/api/v1/namespaces/octo/secrets?labelSelector=owner%3Dhelm%2Cname%3Dlong":                    `{"items":[{"metadata":{"labels":{"version":"9"}}},{"metadata":{"labels":{"version":"11"}}},{"metadata":{"labels":{"version":"10"}}}]}`,
 	}
 	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
 		_, as, _ := strings.Cut(req.Header.Get("Accept"), ";as=")
@@ -99,9 +99,10 @@ func TestLookUpsAskForWhatTheyNeed(t *testing.T) {
 			map[string]bool{"broker": true}, []string{"PartialObjectMetadataList;g=meta.k8s.io;v=v1"}},
 		{"Changed", func() (any, error) { return r.Changed(testContext(t), "octo", "secrets", "s") },
 			time.Date(2026, 11, 23, 12, 5, 0, 0, time.UTC), []string{"PartialObjectMetadata;g=meta.k8s.io;v=v1"}},
-		{"Replicas", func() (any, error) { return r.Replicas(testContext(t), "octo", "shop") }, []int{2, 0}, []string{""}},
-		{"Findings", func() (any, error) { return r.Findings(testContext(t), "octo", "shop") },
-			[]string{"pod shop-1: Unschedulable: 0/3 nodes are available", "pod shop-2: BackOff: x"}, []string{"", ""}},
+		{"Revisions", func() (any, error) { return r.Revisions(testContext(t), "octo", "long") },
+			[]map[string]string{{"version": "11"}, {"version": "10"}, {"version": "9"}}, []string{"PartialObjectMetadataList;g=meta.k8s.io;v=v1"}},
+		{"Replicas", func() (any, error) { return r.Replicas(testContext(t), "octo", "shop") },
+			[]DeploymentReplicas{{"app", 0}, {"web", 2}}, []string{""}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			asked = nil
@@ -120,5 +121,32 @@ func TestAReleaseThatIsNotThereHasNoLabels(t *testing.T) {
 	r := newRig(t, answer(http.StatusOK, "application/json", `{"items":null}`))
 	if got, err := r.ReleaseLabels(testContext(t), "octo", "shop"); got != nil || err != nil {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestPatchLabelsChangesTheGivenOnesAlone(t *testing.T) {
+	var got map[string]string
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		answer := httptest.NewRecorder()
+		echo(answer, req)
+		_ = json.Unmarshal(answer.Body.Bytes(), &got)
+		if strings.HasSuffix(req.URL.Path, "/gone") {
+			http.NotFound(w, req)
+		}
+	})
+	yes := "yes"
+	if err := r.PatchLabels(testContext(t), "manager", "octo", "secrets", "s", map[string]*string{"a": &yes, "b": nil}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"asked": "PATCH /api/v1/namespaces/octo/secrets/s?fieldManager=manager", "host": "localhost", "type": "application/merge-patch+json",
+		"accept": onlyMetadata, "body": `{"metadata":{"labels":{"a":"yes","b":null}}}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	err := r.PatchLabels(testContext(t), "manager", "octo", "secrets", "gone", nil)
+	if !NotFound(err) || !strings.HasPrefix(err.Error(), "cannot label secrets gone in namespace octo: ") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -86,3 +86,16 @@ func (m Metadata) changed() time.Time {
 	}
 	return last
 }
+
+// PatchLabels changes labels of an object of the core API (resource is such as secrets) and leaves the others: nil removes one.
+func (k *Kubectl) PatchLabels(ctx context.Context, fieldManager, namespace, resource, name string, labels map[string]*string) error {
+	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + "?" + url.Values{"fieldManager": {fieldManager}}.Encode()
+	err := k.do(ctx, request{
+		method: http.MethodPatch, path: path, accept: onlyMetadata,
+		body: Patch{MergePatch, map[string]any{"metadata": map[string]any{"labels": labels}}},
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("cannot label %s %s in namespace %s: %w", resource, name, namespace, err)
+	}
+	return nil
+}

@@ -1,8 +1,10 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -48,17 +50,36 @@ func number(labels map[string]string) int {
 	return n
 }
 
-// Replicas returns the replica count of each Deployment of a release.
-func (k *Kubectl) Replicas(ctx context.Context, namespace, release string) ([]int, error) {
-	deployments, err := list[struct{ Spec struct{ Replicas int } }](ctx, k, request{
-		path: labelled(collection(apps, namespace, "deployments"), "app.kubernetes.io/instance="+release),
-	})
+// Revisions returns the labels of all revisions of a release, the newest first; nothing when there is no such release.
+func (k *Kubectl) Revisions(ctx context.Context, namespace, name string) ([]map[string]string, error) {
+	revisions, err := k.revisions(ctx, namespace, "name="+name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the revisions of release %s: %w", name, err)
+	}
+	var all []map[string]string
+	for _, revision := range revisions {
+		all = append(all, revision.Labels)
+	}
+	slices.SortStableFunc(all, func(a, b map[string]string) int { return cmp.Compare(number(b), number(a)) })
+	return all, nil
+}
+
+// DeploymentReplicas is how many replicas a Deployment shall have.
+type DeploymentReplicas struct {
+	Name     string
+	Replicas int
+}
+
+// Replicas returns the replica count of each Deployment of a release, in the order of their names.
+func (k *Kubectl) Replicas(ctx context.Context, namespace, release string) ([]DeploymentReplicas, error) {
+	deployments, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "deployments"), instance+release)})
 	if err != nil {
 		return nil, fmt.Errorf("cannot look up the Deployments of release %s: %w", release, err)
 	}
-	var counts []int
+	var counts []DeploymentReplicas
 	for _, deployment := range deployments {
-		counts = append(counts, deployment.Spec.Replicas)
+		counts = append(counts, DeploymentReplicas{deployment.Metadata.Name, deployment.replicas()})
 	}
+	slices.SortFunc(counts, func(a, b DeploymentReplicas) int { return cmp.Compare(a.Name, b.Name) })
 	return counts, nil
 }

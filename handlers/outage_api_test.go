@@ -1,0 +1,60 @@
+package handlers_test
+
+import (
+	"strings"
+	"testing"
+
+	"octo-operator/hub"
+)
+
+func TestAnEventWaitsForAnAPIServerThatIsAway(t *testing.T) {
+	r := newRig(t)
+	r.cluster.setAway(true)
+	deploy := r.accept(deployEvent("shop"))
+	r.eventually("the API server is asked", func() bool { return r.cluster.asked("") > 0 })
+	r.cluster.setAway(false)
+	r.succeed(deploy.result())
+	if s := r.status("shop"); !s.Success || len(r.controller.all(methodDeploymentStatus)) != 1 {
+		t.Errorf("status: %+v", s)
+	}
+}
+
+func TestAnEventThatAnOutageHasCutShortIsTriedAgain(t *testing.T) {
+	for _, test := range []struct{ name, during string }{
+		{"while the secret is applied", "kubectl apply"},
+		{"while helm works", "helm upgrade"},
+		{"while the release is looked up", "helm pull"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t)
+			first := true
+			r.when(test.during, func(c *call, usual func() int) int {
+				if first {
+					first = false
+					r.cluster.setAway(true)
+				}
+				return usual()
+			})
+			deploy := r.accept(deployEvent("shop", secret("secrets.key", "planted-key")))
+			r.eventually("it is to be tried again", func() bool { return strings.Contains(r.log.String(), "tried again") })
+			r.cluster.setAway(false)
+			r.succeed(deploy.result())
+			r.wantHistory("shop", "1 deployed")
+			if got := len(r.controller.all(methodDeploymentStatus)); got != 1 {
+				t.Errorf("%d statuses were reported, want 1", got)
+			}
+		})
+	}
+}
+
+func TestOtherEventsAreTriedAgainToo(t *testing.T) {
+	r := newRig(t, central)
+	r.deploy("shop")
+	r.cluster.setAway(true)
+	undeploy, scale, deployPool := r.accept(undeployEvent("shop")), r.accept(scaleEvent("bank", 0)), r.accept(event(hub.PoolDeployed, pool))
+	r.eventually("the API server is asked", func() bool { return r.cluster.asked("") > 0 })
+	r.cluster.setAway(false)
+	r.succeed(undeploy.result())
+	r.succeed(deployPool.result())
+	wantText(t, scale.result().Reason, "nothing to scale")
+}

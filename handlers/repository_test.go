@@ -1,0 +1,112 @@
+package handlers_test
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"octo-operator/hub"
+)
+
+// chartServer is a repository of charts with an index, as far as the operator itself asks for it: helm takes the charts from
+// the rig's shelf.
+type chartServer struct {
+	*httptest.Server
+	mu      sync.Mutex
+	version int // of the index; 0: it has none that could be compared
+	asked   []string
+}
+
+func newChartServer(t *testing.T) *chartServer {
+	s := &chartServer{version: 1}
+	s.Server = httptest.NewTLSServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// ServeHTTP answers for the index.
+func (s *chartServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	user, password, _ := r.BasicAuth()
+	s.asked = append(s.asked, fmt.Sprintf("%s %s:%s", r.URL.Path, user, password))
+	etag := fmt.Sprintf(`"%d"`, s.version)
+	switch {
+	case s.version == 0:
+	case r.Header.Get("If-None-Match") == etag:
+		w.WriteHeader(http.StatusNotModified)
+	default:
+		w.Header().Set("ETag", etag)
+	}
+}
+
+func (s *chartServer) setVersion(version int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version = version
+}
+
+// trusted is the setting that lets the operator trust the server.
+func (s *chartServer) trusted() option {
+	return with("ROOTCACERTIFICATE", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+}
+
+func (s *chartServer) from(w *hub.WorkloadDeployed) { w.RepositoryURL = s.URL }
+
+func TestAChartIsPulledAgainWhenTheRepositorysIndexHasChanged(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	pulls := func(want int, when string) {
+		t.Helper()
+		r.deploy("shop", s.from)
+		if got := len(r.called("helm pull")); got != want {
+			t.Errorf("%s: %d pulls, want %d", when, got, want)
+		}
+	}
+	pulls(1, "the first deploy")
+	pulls(1, "the same again")
+	r.deploy("bank", s.from)
+	pulls(1, "another workload of the same chart")
+	s.setVersion(2)
+	pulls(2, "the index has changed")
+	s.setVersion(0)
+	pulls(3, "the index does not say whether it has")
+	pulls(4, "nor does it the next time")
+	s.Close()
+	pulls(5, "the index cannot be asked for")
+}
+
+func TestWhoMayReadARepositoryReachesItsIndexAndNoCommandLine(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	var config string
+	r.when("helm pull", func(c *call, usual func() int) int {
+		config = readFile(c.path(c.flag("repository-config")))
+		return usual()
+	})
+	r.deploy("shop", s.from, func(w *hub.WorkloadDeployed) {
+		w.RepositoryUsername, w.RepositoryPassword = "reader", "planted-password"
+	})
+	wantText(t, config, "username: reader", "password: planted-password", s.URL)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.asked) == 0 || s.asked[0] != "/index.yaml reader:planted-password" {
+		t.Errorf("the index was asked for as %q", s.asked)
+	}
+}
+
+func TestWhoMayReadARegistryIsToldToHelmInAFile(t *testing.T) {
+	r := newRig(t)
+	var config string
+	r.when("helm pull", func(c *call, usual func() int) int {
+		config = readFile(c.path(c.flag("registry-config")))
+		return usual()
+	})
+	r.deploy("shop", func(w *hub.WorkloadDeployed) {
+		w.RepositoryUsername, w.RepositoryPassword = "reader", "planted-password"
+	})
+	wantText(t, config, "registry.test", "cmVhZGVyOnBsYW50ZWQtcGFzc3dvcmQ=")
+}

@@ -1,0 +1,214 @@
+package kube
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Object names an object of a release.
+type Object struct{ APIVersion, Kind, Namespace, Name string }
+
+// group is the API group; "" is the core's.
+func (o Object) group() string {
+	group, _, found := strings.Cut(o.APIVersion, "/")
+	if !found {
+		return ""
+	}
+	return group
+}
+
+// A chart may render anything. These bounds are far above what a cluster takes, and keep what reading costs below 200 MiB and at a
+// few seconds. The marks are what separates the parts of a document, each of which may be two YAML nodes of 160 bytes.
+const (
+	longestManifest  = 32 << 20 // bytes; Helm keeps a release in a Secret, which holds 1 MiB packed
+	maxObjects       = 10_000   // and documents
+	maxMarks         = 1 << 21
+	maxDocumentMarks = 1 << 18
+)
+
+// Objects reads the objects of a rendered manifest: a stream of YAML documents, some of which may be empty. Lists are taken
+// apart; hooks and objects without a name (the API server makes one up) are left out. An object without a namespace gets the
+// given one, even if its kind is none of a namespace: only the cluster knows that.
+func Objects(manifest []byte, namespace string) ([]Object, error) {
+	if len(manifest) > longestManifest {
+		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), longestManifest)
+	}
+	r := manifestReader{namespace: namespace}
+	number := 0
+	for document := range documents(manifest) {
+		number++
+		if number > maxObjects {
+			return nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", maxObjects)
+		}
+		if err := r.read(document); err != nil {
+			return nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
+		}
+	}
+	return r.objects, nil
+}
+
+// documents are those that say anything. A line that begins with --- ends a document wherever it is, in text of several lines too.
+func documents(manifest []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		begin, end, empty := 0, 0, true
+		for line := range bytes.Lines(manifest) {
+			if rest, marker := bytes.CutPrefix(line, []byte("---")); marker && (len(rest) == 0 || isSpace(rest[0])) {
+				if !empty && !yield(manifest[begin:end]) {
+					return
+				}
+				begin, empty = end+len("---"), true
+				line = rest
+				end += len("---")
+			}
+			end += len(line)
+			text := bytes.TrimSpace(line)
+			empty = empty && (len(text) == 0 || text[0] == '#')
+		}
+		if !empty {
+			yield(manifest[begin:end])
+		}
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+type manifestReader struct {
+	namespace string
+	objects   []Object
+	marks     int
+}
+
+// read reads a document. It is more than one in YAML if a line "..." ends the first.
+func (r *manifestReader) read(document []byte) error {
+	n := marks(document)
+	if r.marks += n; n > maxDocumentMarks || r.marks > maxMarks {
+		return fmt.Errorf("it has %d parts, the manifest so far %d, more than %d or %d", n, r.marks, maxDocumentMarks, maxMarks)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(document))
+	for {
+		var node yaml.Node
+		err := decoder.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = r.add(node.Content[0], false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// marks counts what may begin a YAML node, in any of YAML's line breaks: there are at most twice as many nodes.
+func marks(document []byte) int {
+	n := 0
+	for i, c := range document {
+		switch c {
+		case '\n', '\r', ',', '[', '{', ':':
+			n++
+		case '-', '?':
+			if i+1 == len(document) || !isWord(document[i+1]) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func isWord(c byte) bool {
+	return c == '-' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// add reads the nodes of an object by hand: decoding would expand aliases, and compare each key with each other.
+func (r *manifestReader) add(node *yaml.Node, listed bool) error {
+	if node.Tag == "!!null" {
+		return nil
+	}
+	o := Object{APIVersion: textOf(node, "apiVersion"), Kind: textOf(node, "kind"), Namespace: r.namespace, Name: textOf(node, "metadata", "name")}
+	if items := field(node, "items"); items != nil && !listed && strings.HasSuffix(o.Kind, "List") {
+		return r.addItems(items)
+	}
+	if field(node, "metadata", "annotations", "helm.sh/hook") != nil || o.Name == "" && o.Kind != "" {
+		return nil
+	}
+	if namespace := textOf(node, "metadata", "namespace"); namespace != "" {
+		o.Namespace = namespace
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	if len(r.objects) == maxObjects {
+		return fmt.Errorf("there are more than %d objects", maxObjects)
+	}
+	r.objects = append(r.objects, o)
+	return nil
+}
+
+func (r *manifestReader) addItems(list *yaml.Node) error {
+	for i, item := range list.Content {
+		if err := r.add(resolved(item), true); err != nil {
+			return fmt.Errorf("item %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// field is the node at a path of keys; nil if there is none.
+func field(node *yaml.Node, path ...string) *yaml.Node {
+	for _, key := range path {
+		if node = valueOf(node, key); node == nil {
+			return nil
+		}
+	}
+	return node
+}
+
+func valueOf(node *yaml.Node, key string) *yaml.Node {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return resolved(node.Content[i+1])
+		}
+	}
+	return nil
+}
+
+func textOf(node *yaml.Node, path ...string) string {
+	found := field(node, path...)
+	if found == nil || found.Kind != yaml.ScalarNode || found.Tag == "!!null" {
+		return ""
+	}
+	return found.Value
+}
+
+func resolved(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}
+
+// check refuses what is no part of a path, by the API server's own rule: nothing but the object itself may be asked for.
+func (o Object) check() error {
+	group, version, grouped := strings.Cut(o.APIVersion, "/")
+	if !grouped {
+		version = group
+	}
+	for _, part := range []struct{ what, text string }{
+		{"apiVersion", group}, {"apiVersion", version}, {"kind", o.Kind}, {"metadata.namespace", o.Namespace}, {"metadata.name", o.Name},
+	} {
+		if part.text == "" || part.text == "." || part.text == ".." || strings.ContainsAny(part.text, "/%") {
+			return fmt.Errorf("its %s cannot be %.80q", part.what, part.text)
+		}
+	}
+	return nil
+}

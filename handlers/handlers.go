@@ -174,6 +174,12 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 		h.log.Info("event ignored: pools are not managed in edge mode", "callback", event.Callback)
 		return nil
 	}
+	h.pools.deployed.note(event)
+	return h.accept(event, outcome)
+}
+
+// accept is Accept for what the operator itself wants done.
+func (h *Handlers) accept(event hub.Event, outcome func(runs.Result)) error {
 	c, ok := callbacks[event.Callback]
 	if !ok {
 		return &hub.UnknownCallbackError{Name: event.Callback}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 func (c *chaos) settle() {
 	c.Helper()
 	c.keepUp()
+	c.away.wait()
 	c.waitForAPI()
 	left := time.Until(c.began.Add(c.limit * 19 / 20))
 	c.Logf("%6.1fs everything is whole again", time.Since(c.began).Seconds())
@@ -30,8 +30,9 @@ func (c *chaos) settle() {
 	c.Logf("%6.1fs everything is done", time.Since(c.began).Seconds())
 }
 
-// longestQuiet is what a healthy operator may leave something lying without working on it.
-const longestQuiet = 30 * time.Second
+// longestQuiet is what a healthy operator may leave something lying without a script at work: a deploy waits for its pods for
+// helmTimeout, and a report that was rejected three times for 30 s.
+const longestQuiet = helmTimeout + 30*time.Second
 
 // undone counts what is still to be done.
 func (c *chaos) undone() (count int) {
@@ -41,7 +42,7 @@ func (c *chaos) undone() (count int) {
 			count++
 		}
 	}
-	if count > 0 {
+	if count += len(c.controller.Pending()); count > 0 {
 		return count
 	}
 	copies, err := c.copies()
@@ -58,12 +59,16 @@ func (c *chaos) working() bool {
 
 // accounts are what has become of everything.
 type accounts struct {
-	accepted, finished, superseded, reported int
-	own                                      int // of the pool: the operator's, at its start
-	dying, notCopied                         int
-	oldest                                   time.Duration // that was not copied
-	lost, stuck, disorder, wrong             []string
-	secrets, processes, copies, other        []string
+	accepted, finished, superseded, reported    int
+	own                                         int // of the pools: the operator's, at its start
+	dying, notCopied, madeGood                  int
+	again, repeated                             int           // what the controller has sent again
+	outdated                                    int           // statuses, by newer ones
+	givenUp                                     int           // after three kills
+	revisions, explained                        int           // more than one of an event, as a kill explains
+	oldest                                      time.Duration // that was not copied
+	lost, stuck, disorder, wrong, status, twice []string
+	secrets, processes, copies, other           []string
 }
 
 // settleAccounts comes after the end of the last operator. stuck are releases that were so before their last deploy.
@@ -71,19 +76,27 @@ func (c *chaos) settleAccounts(stuck []string) *accounts {
 	c.Helper()
 	a := &accounts{other: c.badEnds}
 	fates := c.fates()
-	a.countFates(fates, c.reports())
+	statuses, trace := c.statuses(), c.trace()
+	a.countFates(fates, byEvent(statuses), c.outdated())
 	a.countUnaccepted(c.sent, fates, c.endedConnections())
-	a.stuck, a.wrong = c.stuckReleases(fates)
-	a.stuck = append(stuck, slices.DeleteFunc(a.stuck, func(text string) bool { return hasPrefix(stuck, text[:len("shop-0:")]) })...)
+	a.countGivenUp(fates, killsInTrace(trace, c.lives))
+	a.countRevisions(trace, fates)
+	a.twice = append(a.twice, c.revisionsTwice(trace)...)
+	a.disorder = checkTrace(trace)
+	a.status = wrongStatuses(fates, statuses)
+	for _, w := range c.controller.Pending() {
+		a.status = append(a.status, "the controller still waits for the status of "+w.Name)
+	}
+	stuckNow, wrong := c.stuckReleases(fates)
+	a.wrong = append(a.wrong, wrong...)
+	a.stuck = append(stuckNow, slices.DeleteFunc(stuck, func(text string) bool { return hasPrefix(stuckNow, text[:len("shop-0:")]) })...)
 	for _, age := range c.notCopied {
 		a.oldest = max(a.oldest, age)
 	}
-	trace, err := os.ReadFile(filepath.Join(c.dir, "trace"))
-	c.must(err)
-	a.disorder = checkTrace(string(trace))
 	for _, p := range processesBelow(c.T, c.dir) {
 		a.processes = append(a.processes, p.String())
 	}
+	var err error
 	a.copies, err = c.copies()
 	c.must(err)
 	a.secrets = c.secretsLeft()
@@ -94,27 +107,9 @@ func (c *chaos) settleAccounts(stuck []string) *accounts {
 	return a
 }
 
-// reports are the success flags that the controller was told, by event.
-func (c *chaos) reports() map[int][]bool {
-	c.Helper()
-	reports := map[int][]bool{}
-	for _, call := range c.controller.Calls() {
-		if call.Error != "" || (call.Method != "ReportWorkloadDeploymentStatusAsync" && call.Method != "ReportWorkloadScaleStatusAsync") {
-			continue
-		}
-		var s status
-		c.must(json.Unmarshal(call.Args[0], &s))
-		number := 0
-		if found := numbered.FindStringSubmatch(s.WorkloadName); found != nil {
-			_, _ = fmt.Sscan(found[1], &number)
-		}
-		reports[number] = append(reports[number], s.Success)
-	}
-	return reports
-}
-
-// countFates finds events that were accepted and then lost: without an outcome, or without the report of it.
-func (a *accounts) countFates(fates []*fate, reports map[int][]bool) {
+// countFates finds events that were accepted and then lost: without an outcome, or without the report of it. reports are the
+// success flags that the controller was told, by event; outdated the runs whose report a newer one has replaced.
+func (a *accounts) countFates(fates []*fate, reports map[int][]bool, outdated map[string]bool) {
 	for _, f := range fates {
 		last := f.last()
 		if last.callback == "PoolDeployed" {
@@ -124,54 +119,96 @@ func (a *accounts) countFates(fates []*fate, reports map[int][]bool) {
 			}
 			continue
 		}
-		a.accepted++
-		if last.outcome != "" {
-			a.finished++
-		}
+		a.count(f)
 		if f.event != nil && len(reports[f.event.Number]) > 0 {
 			a.reported++
 		}
+		succeeded := last.outcome == "succeeded"
 		switch {
 		case f.died:
-			a.notCopied++
 		case last.outcome == "":
 			a.lost = append(a.lost, fmt.Sprintf("accepted and never finished: %v", f))
 		case last.outcome == "superseded":
-			a.superseded++
 			if !slices.ContainsFunc(fates, f.supersededBy) || strings.Contains(last.reason, "another operator has taken over") {
 				a.lost = append(a.lost, fmt.Sprintf("superseded by nothing: %v", f))
 			}
-		case f.event != nil && f.event.Kind != undeploy && !slices.Contains(reports[f.event.Number], last.outcome == "succeeded"),
-			f.event != nil && f.event.Kind == undeploy && last.outcome == "failed" && !slices.Contains(reports[f.event.Number], false):
+		case f.event == nil:
+			if !succeeded {
+				a.wrong = append(a.wrong, f.String())
+			}
+		case slices.Contains(reports[f.event.Number], succeeded), f.event.Kind == undeploy && succeeded:
+		case outdated[last.id] && slices.ContainsFunc(fates, f.outdatedBy):
+			a.outdated++
+		default:
 			a.lost = append(a.lost, fmt.Sprintf("not reported: %v", f))
-		case f.event == nil && last.outcome != "succeeded":
-			a.wrong = append(a.wrong, f.String())
 		}
 	}
 }
 
-// supersededBy tells whether a newer event made f pointless.
-func (f *fate) supersededBy(newer *fate) bool {
-	if f.event == nil || newer.event == nil || newer.event.Release != f.event.Release || newer.event.Number <= f.event.Number {
+// count counts an event by its outcome.
+func (a *accounts) count(f *fate) {
+	a.accepted++
+	if f.event != nil && f.event.Again {
+		a.again++
+	}
+	switch last := f.last(); {
+	case f.died:
+		a.notCopied++
+	case last.outcome != "":
+		a.finished++
+	}
+	if f.last().outcome == "superseded" {
+		a.superseded++
+		if f.repeats() {
+			a.repeated++
+		}
+	}
+}
+
+// repeats tells whether the operator has dropped what the controller sent again: what ran or was queued said the same.
+func (f *fate) repeats() bool {
+	return f.event != nil && f.event.Again && strings.Contains(f.last().reason, "says the same")
+}
+
+// supersededBy tells whether another event made f pointless: a newer one, but a user's event is never so by what the
+// controller sends again; and what it sends again is by what it repeats.
+func (f *fate) supersededBy(other *fate) bool {
+	if f.event == nil || other.event == nil || other == f || other.event.Release != f.event.Release {
+		return false
+	}
+	if same := other.event.Number == f.event.Number; same && f.event.Again {
+		return f.repeats() != (other.last().id > f.last().id)
+	}
+	if other.event.Number <= f.event.Number {
 		return false
 	}
 	switch f.event.Kind {
 	case scale:
-		return newer.event.Kind == scale || newer.event.Kind == undeploy
+		return other.event.Kind == scale || other.event.Kind == undeploy
 	case undeploy:
-		return newer.event.Kind == undeploy
+		return other.event.Kind == undeploy
 	}
-	return newer.event.Kind == deploy || newer.event.Kind == badDeploy || newer.event.Kind == undeploy
+	return other.event.Kind == undeploy || (other.event.Kind.deploys() && (!other.event.Again || f.event.Again))
+}
+
+// outdatedBy tells whether the controller needs no status of f because it has or will get that of a newer event.
+func (f *fate) outdatedBy(newer *fate) bool {
+	if newer.event == nil || newer.event.Release != f.event.Release || newer.last().id <= f.last().id || newer.last().outcome == "superseded" {
+		return false
+	}
+	return (f.event.Kind == scale) == (newer.event.Kind == scale) || newer.event.Kind == undeploy
 }
 
 // countUnaccepted: the hub acknowledges nothing, so what was on its way when the connection ended is nobody's loss. But what
 // came before an event that was accepted on the same connection has been there, and so has what came on one that lives.
 func (a *accounts) countUnaccepted(sent []sentEvent, fates []*fate, ended map[string]bool) {
-	accepted := map[int]bool{}
+	accepted, again := map[int]bool{}, map[int]bool{}
 	updates := 0
 	for _, f := range fates {
-		accepted[f.records[0].number] = true
-		if f.records[0].callback == "PreUpdateTenant" {
+		first := f.records[0]
+		accepted[first.number] = accepted[first.number] || !first.again
+		again[first.number] = again[first.number] || first.again
+		if first.callback == "PreUpdateTenant" {
 			updates++
 		}
 	}
@@ -192,6 +229,9 @@ func (a *accounts) countUnaccepted(sent []sentEvent, fates []*fate, ended map[st
 			a.lost = append(a.lost, fmt.Sprintf("sent on connection %s, which went on, and not accepted: %v", s.connection, s.event))
 		default:
 			a.dying++
+			if again[s.Number] {
+				a.madeGood++
+			}
 		}
 	}
 }
@@ -272,38 +312,74 @@ func TestTheAccountsShowWhatIsLost(t *testing.T) {
 		{"superseded by nothing", shop(9, deploy), "superseded", 1},
 	} {
 		a := &accounts{}
-		a.countFates([]*fate{{event: test.event, records: []record{{number: test.event.Number, outcome: test.outcome}}}}, reports)
+		a.countFates([]*fate{{event: test.event, records: []record{{number: test.event.Number, outcome: test.outcome}}}}, reports, nil)
 		if len(a.lost) != test.lost {
 			t.Errorf("%s: %q is lost, want %d", test.what, a.lost, test.lost)
 		}
 	}
-	a := &accounts{}
-	a.countFates([]*fate{
-		{event: shop(1, deploy), records: []record{{number: 1, outcome: "superseded"}}},
-		{event: shop(2, undeploy), records: []record{{number: 2, outcome: "succeeded"}}},
-	}, nil)
-	if len(a.lost) != 0 || a.superseded != 1 {
-		t.Errorf("superseded by an undeploy: %+v", a)
+}
+
+func TestWhatTakesThePlaceOfAnEventMustBeEntitledTo(t *testing.T) {
+	const repeats = "superseded: a deploy that says the same is queued or running already"
+	made := func(id string, number int, kind eventKind, again bool, outcome, reason string) *fate {
+		return &fate{event: &event{Number: number, Kind: kind, Again: again}, records: []record{{id: id, number: number, outcome: outcome, reason: reason}}}
+	}
+	reports := map[int][]bool{1: {true}, 2: {true}}
+	for _, test := range []struct {
+		what  string
+		fates []*fate
+		lost  int
+	}{
+		{"by an undeploy", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 2, undeploy, false, "succeeded", "")}, 0},
+		{"by a newer deploy", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 2, deploy, false, "succeeded", "")}, 0},
+		{"by a newer deploy that was sent again", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 2, deploy, true, "succeeded", "")}, 1},
+		{"by what was sent again of itself", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 1, deploy, true, "succeeded", "")}, 1},
+		{"dropped as it repeats a user's", []*fate{made("a", 1, deploy, false, "succeeded", ""), made("b", 1, deploy, true, "superseded", repeats)}, 0},
+		{"dropped as it repeats a newer one", []*fate{made("a", 1, deploy, true, "superseded", repeats), made("b", 1, deploy, true, "succeeded", "")}, 1},
+		{"by the same, sent again once more", []*fate{made("a", 1, deploy, true, "superseded", ""), made("b", 1, deploy, true, "succeeded", "")}, 0},
+		{"sent again, by a newer deploy", []*fate{made("a", 1, deploy, true, "superseded", ""), made("b", 2, deploy, false, "succeeded", "")}, 0},
+	} {
+		a := &accounts{}
+		a.countFates(test.fates, reports, nil)
+		if len(a.lost) != test.lost || a.superseded != 1 {
+			t.Errorf("%s: %d superseded, %q is lost, want %d", test.what, a.superseded, a.lost, test.lost)
+		}
+	}
+}
+
+func TestAStatusMayOnlyBeLeftOutForANewerOne(t *testing.T) {
+	older := &fate{event: &event{Number: 1, Kind: deploy}, records: []record{{id: "a", number: 1, outcome: "succeeded"}}}
+	for kind, lost := range map[eventKind]int{deploy: 0, undeploy: 0, scale: 1} {
+		newer := &fate{event: &event{Number: 2, Kind: kind}, records: []record{{id: "b", number: 2, outcome: "succeeded"}}}
+		for outdated, lost := range map[string]int{"a": lost, "b": 1} {
+			a := &accounts{}
+			a.countFates([]*fate{older, newer}, map[int][]bool{2: {true}}, map[string]bool{outdated: true})
+			if len(a.lost) != lost || a.outdated != 1-lost {
+				t.Errorf("a newer %s, the status of %s is outdated: %q is lost, %d are outdated", kind, outdated, a.lost, a.outdated)
+			}
+		}
 	}
 }
 
 func TestWhatNeverArrivedIsLostUnlessItsConnectionDied(t *testing.T) {
-	accepted := []*fate{{records: []record{{number: 1}}}, {records: []record{{number: 3}}}}
+	accepted := []*fate{{records: []record{{number: 1}}}, {records: []record{{number: 3}}}, {records: []record{{number: 5, again: true}}}}
 	for _, test := range []struct {
-		number      int
-		connection  string
-		lost, dying int
+		number                int
+		connection            string
+		lost, dying, madeGood int
 	}{
-		{2, "dead", 1, 0}, // #3 came on it later
-		{4, "dead", 0, 1},
-		{4, "alive", 1, 0},
-		{4, "", 0, 1},
+		{2, "dead", 1, 0, 0}, // #3 came on it later
+		{4, "dead", 0, 1, 0},
+		{4, "alive", 1, 0, 0},
+		{4, "", 0, 1, 0},
+		{5, "dead", 0, 1, 1},
+		{5, "alive", 1, 0, 0}, // although it was sent again
 	} {
 		sent := []sentEvent{{event{Number: 1}, "dead"}, {event{Number: 3}, "dead"}, {event{Number: test.number}, test.connection}}
 		a := &accounts{}
 		a.countUnaccepted(sent, accepted, map[string]bool{"dead": true})
-		if len(a.lost) != test.lost || a.dying != test.dying {
-			t.Errorf("#%d on connection %q: %d are lost and %d were sent into a dying connection", test.number, test.connection, len(a.lost), a.dying)
+		if len(a.lost) != test.lost || a.dying != test.dying || a.madeGood != test.madeGood {
+			t.Errorf("#%d on connection %q: %d are lost, %d were sent into a dying connection, %d of them again", test.number, test.connection, len(a.lost), a.dying, a.madeGood)
 		}
 	}
 }

@@ -48,9 +48,20 @@ func (c *chaos) inject(f fault) {
 	case dropped:
 		c.controller.DropConnections()
 	case restarted:
+		c.away.controller.Wait()
 		c.restartController(f.For)
+	case warmingUp:
+		c.reject(f.For)
+		c.restartController(0)
+		c.send(f.Events)
+	case rejecting:
+		c.reject(f.For)
+		c.send(f.Events)
+	case refusing, unavailable, slow:
+		c.repository.fail(&c.away.repository, f)
+		c.send(f.Events)
 	case apiKilled:
-		c.away.Wait()
+		c.away.api.Wait()
 		c.killComponent("apiserver", "kube-apiserver")
 	case etcdKilled:
 		c.killComponent("etcd", "etcd")
@@ -64,10 +75,10 @@ func (c *chaos) inject(f fault) {
 // roll replaces the operator as a Deployment does: the second is ready before the first is told to end.
 func (c *chaos) roll(f fault) {
 	c.waitForAPI()
-	first, before := c.current, c.owner()
+	first, before := c.current, c.owner(c.pool)
 	c.current = c.startLife(c.newState())
 	c.waitUntil("the second operator registers the pool", patience, func() bool {
-		owner := c.owner()
+		owner := c.owner(c.pool)
 		return owner != "" && owner != before
 	})
 	c.send(f.Events)
@@ -92,11 +103,29 @@ func (c *chaos) killHelm() {
 // runOfScript is the run directory for which a process works.
 var runOfScript = regexp.MustCompile(`\x00OCTO_RUN=([^\x00]+)`)
 
+// rejected is what a controller that warms up does not take.
+var rejected = []string{
+	"RegisterPoolAsync", "ReportDeployedStateAsync", "ReportWorkloadDeploymentStatusAsync", "ReportWorkloadScaleStatusAsync",
+	"ReportWorkloadDeploymentProgressAsync",
+}
+
+func (c *chaos) reject(length time.Duration) {
+	c.away.controller.Wait()
+	for _, method := range rejected {
+		c.controller.FailNext(method, -1, "The controller is still warming up.")
+	}
+	c.away.controller.Go(func() {
+		time.Sleep(length)
+		for _, method := range rejected {
+			c.controller.FailNext(method, 0, "")
+		}
+	})
+}
+
 func (c *chaos) restartController(after time.Duration) {
-	c.away.Wait()
 	address := c.controller.Addr()
 	c.must(c.controller.Close())
-	c.away.Go(func() {
+	c.away.controller.Go(func() {
 		time.Sleep(after)
 		for c.controller.Start(address) != nil { // a client of the API server may have got the port: it will not keep it
 			time.Sleep(50 * time.Millisecond)
@@ -105,11 +134,11 @@ func (c *chaos) restartController(after time.Duration) {
 }
 
 func (c *chaos) takeAPIAway(length time.Duration) {
-	c.away.Wait()
+	c.away.api.Wait()
 	hold := filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "apiserver.hold")
 	c.must(os.WriteFile(hold, nil, 0o600))
 	c.killComponent("apiserver", "kube-apiserver")
-	c.away.Go(func() {
+	c.away.api.Go(func() {
 		time.Sleep(length)
 		_ = os.Remove(hold)
 	})
@@ -162,7 +191,7 @@ func (c *chaos) noteWhatWasNotCopied(state string) {
 
 // waitForAPI returns when the API server answers.
 func (c *chaos) waitForAPI() (copies []string) {
-	c.away.Wait()
+	c.away.api.Wait()
 	c.waitUntil("the API server answers", patience, func() (ok bool) {
 		var err error
 		copies, err = c.copies()

@@ -14,11 +14,14 @@ import (
 
 // life is one process of the operator, and its log.
 type life struct {
-	number int
-	state  string // its state directory
-	log    string // a file
-	cmd    *osexec.Cmd
-	done   chan struct{}
+	number  int
+	state   string // its state directory
+	log     string // a file
+	cmd     *osexec.Cmd
+	pid     int
+	done    chan struct{}
+	started time.Time
+	killed  time.Time // by SIGKILL; zero: it was not
 }
 
 // newState is a new empty disk.
@@ -40,7 +43,9 @@ func (c *chaos) startLife(state string) *life {
 	c.stateDir = state // of environment
 	l.cmd = osexec.Command(operatorBinary)
 	l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = c.environment(), file, file
+	l.started = time.Now()
 	c.must(l.cmd.Start())
+	l.pid = l.cmd.Process.Pid
 	go func() { _ = l.cmd.Wait(); close(l.done) }()
 	c.lives = append(c.lives, l)
 	return l
@@ -82,13 +87,13 @@ func (c *chaos) endLife(l *life) {
 func (c *chaos) killLife(l *life) {
 	_ = l.cmd.Process.Kill()
 	<-l.done
-	c.kills++
+	c.kills, l.killed = c.kills+1, time.Now()
 }
 
 // killNode ends an operator and all its processes at once, as the end of its node does.
 func (c *chaos) killNode(l *life) {
 	_ = l.cmd.Process.Kill()
-	c.kills++
+	c.kills, l.killed = c.kills+1, time.Now()
 	killAllBelow(c.T, l.state)
 	<-l.done
 }

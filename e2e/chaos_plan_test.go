@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -28,25 +29,31 @@ type event struct {
 	Number   int
 	Kind     eventKind
 	Release  int
+	Version  string        // of the chart, for a deploy; empty: the newest
 	Replicas int           // of a scaling
 	Pause    time.Duration // before it is sent
+	Again    bool          // the controller itself has sent it again, as a reconciliation
 }
 
 type eventKind string
 
 const (
 	deploy    eventKind = "deploy"
-	badDeploy eventKind = "bad deploy" // helm or the API server refuses it in the dry run
+	badDeploy eventKind = "bad deploy"        // helm or the API server refuses it in the dry run
+	hang      eventKind = "deploy that hangs" // its pods are never ready
 	undeploy  eventKind = "undeploy"
 	scale     eventKind = "scale"
 	preUpdate eventKind = "update of the tenant"
 )
 
+// deploys tells whether the controller is told how it went, and sends it again until it is.
+func (k eventKind) deploys() bool { return k == deploy || k == badDeploy || k == hang }
+
 type fault struct {
 	Kind   faultKind
 	After  time.Duration // since the step's last event was sent
 	For    time.Duration // how long something stays away, or lives
-	Events []event       // sent to the new operator on an empty disk
+	Events []event       // sent meanwhile; to a new operator, on its empty disk
 }
 
 type faultKind string
@@ -61,13 +68,25 @@ const (
 	helmKilled  faultKind = "helm killed"
 	dropped     faultKind = "connections dropped"
 	restarted   faultKind = "controller restarted"
+	warmingUp   faultKind = "controller restarted, and rejects reports and registrations"
+	rejecting   faultKind = "controller rejects reports and registrations"
+	refusing    faultKind = "repository refuses connections"
+	unavailable faultKind = "repository answers 503"
+	slow        faultKind = "repository is slow"
 	apiKilled   faultKind = "API server killed"
 	apiAway     faultKind = "API server away"
 	etcdKilled  faultKind = "etcd killed"
 )
 
+// faultKinds are all of them, in the order in which they are told.
+var faultKinds = []faultKind{
+	killed, killedTwice, nodeDied, terminated, replaced, rolled, helmKilled, dropped, restarted, warmingUp, rejecting,
+	refusing, unavailable, slow, apiKilled, apiAway, etcdKilled,
+}
+
 const (
 	releases     = 6
+	hanging      = 4 // releases besides, of another tenant: as many as the operator has slots
 	maxReplicas  = 4
 	longestPause = 300 * time.Millisecond
 	longestAfter = 1500 * time.Millisecond
@@ -79,6 +98,11 @@ var lifetimes = map[faultKind][2]time.Duration{
 	nodeDied:    {16 * time.Second, 20 * time.Second}, // a dead operator counts as dead after 15 s: else its lanes wait for long
 	rolled:      {0, time.Second},
 	restarted:   {0, 1500 * time.Millisecond},
+	warmingUp:   {time.Second, 5 * time.Second},
+	rejecting:   {2 * time.Second, 8 * time.Second},
+	refusing:    {2 * time.Second, 6 * time.Second},
+	unavailable: {2 * time.Second, 6 * time.Second},
+	slow:        {2 * time.Second, 6 * time.Second},
 	apiAway:     {2 * time.Second, 5 * time.Second},
 }
 
@@ -96,8 +120,11 @@ func faultsFor(kills int, controlPlane bool) (deck []faultKind) {
 	for _, kind := range []faultKind{helmKilled, dropped} {
 		add(kills/14, kind)
 	}
-	for _, kind := range []faultKind{terminated, replaced, rolled, restarted} {
+	for _, kind := range []faultKind{terminated, replaced, rolled, restarted, warmingUp, rejecting} {
 		add(kills/20, kind)
+	}
+	for _, kind := range []faultKind{refusing, unavailable, slow} {
+		add(kills/25, kind)
 	}
 	if controlPlane {
 		add(kills/20, apiKilled)
@@ -112,14 +139,31 @@ func drawPlan(seed uint64, kills int, controlPlane bool) plan {
 	d := drawer{rand: rand.New(rand.NewPCG(seed, 0))}
 	deck := faultsFor(kills, controlPlane)
 	d.rand.Shuffle(len(deck), func(i, k int) { deck[i], deck[k] = deck[k], deck[i] })
+	hangs := d.hangs(len(deck), 1+kills/40)
 	p := plan{Seed: seed}
-	for _, kind := range deck {
-		p.Steps = append(p.Steps, d.step(kind))
+	for i, kind := range deck {
+		p.Steps = append(p.Steps, d.step(kind, hangs[i]))
 	}
-	for i := range releases {
-		p.Last = append(p.Last, event{Number: d.number + 1 + i, Kind: deploy, Release: i})
+	for i := range releases + hanging {
+		e := event{Number: d.number + 1 + i, Kind: undeploy, Release: i}
+		if i < releases {
+			e.Kind, e.Version = deploy, chartVersions[i%len(chartVersions)]
+		}
+		p.Last = append(p.Last, e)
 	}
 	return p
+}
+
+// hangs are the steps in which the other tenant's releases are deployed so that they hang, and those in which they are
+// undeployed: one after the other, so many times.
+func (d *drawer) hangs(steps, rounds int) map[int]eventKind {
+	kinds := map[int]eventKind{}
+	length := steps / rounds
+	for round := range rounds {
+		kinds[round*length+d.rand.IntN(length/4)] = hang
+		kinds[round*length+length/2+d.rand.IntN(length/2)] = undeploy
+	}
+	return kinds
 }
 
 type drawer struct {
@@ -127,15 +171,26 @@ type drawer struct {
 	number int
 }
 
-func (d *drawer) step(kind faultKind) step {
-	s := step{Events: d.events(1 + d.rand.IntN(4)), Fault: fault{Kind: kind, After: d.duration(0, longestAfter)}}
+// step is one with a fault. hangs is what becomes of the other tenant's releases in it; "": nothing.
+func (d *drawer) step(kind faultKind, hangs eventKind) step {
+	var s step
+	for i := range hanging {
+		if hangs != "" {
+			e := d.event(hangs)
+			e.Release = releases + i
+			s.Events = append(s.Events, e)
+		}
+	}
+	s.Events = append(s.Events, d.events(1+d.rand.IntN(4))...)
+	s.Fault = fault{Kind: kind, After: d.duration(0, longestAfter)}
 	if kind == helmKilled {
 		s.Events = append(s.Events, d.event(deploy)) // so that there is a helm
 	}
 	if bounds, ok := lifetimes[kind]; ok {
 		s.Fault.For = d.duration(bounds[0], bounds[1])
 	}
-	if kind == rolled || kind == nodeDied {
+	switch kind {
+	case rolled, nodeDied, warmingUp, rejecting, refusing, unavailable, slow:
 		s.Fault.Events = d.events(1 + d.rand.IntN(3))
 	}
 	return s
@@ -162,8 +217,13 @@ func (d *drawer) events(n int) (events []event) {
 func (d *drawer) event(kind eventKind) event {
 	d.number++
 	e := event{Number: d.number, Kind: kind, Release: d.rand.IntN(releases)}
-	if kind == scale {
+	switch kind {
+	case scale:
 		e.Replicas = d.rand.IntN(maxReplicas + 1)
+	case deploy, badDeploy, hang:
+		if i := d.rand.IntN(len(chartVersions) + 1); i < len(chartVersions) {
+			e.Version = chartVersions[i]
+		}
 	}
 	if d.rand.IntN(2) == 0 { // the others come in a burst
 		e.Pause = d.duration(0, longestPause)
@@ -176,13 +236,20 @@ func (d *drawer) duration(from, to time.Duration) time.Duration {
 }
 
 func (e event) String() string {
-	switch e.Kind {
-	case preUpdate:
-		return fmt.Sprintf("#%d %s", e.Number, e.Kind)
-	case scale:
-		return fmt.Sprintf("#%d scale shop-%d to %d", e.Number, e.Release, e.Replicas)
+	text := fmt.Sprintf("#%d %s", e.Number, e.Kind)
+	if e.Kind != preUpdate {
+		text += " " + workloadName(e.Release)
 	}
-	return fmt.Sprintf("#%d %s shop-%d", e.Number, e.Kind, e.Release)
+	switch {
+	case e.Kind == scale:
+		text += fmt.Sprintf(" to %d", e.Replicas)
+	case e.Kind.deploys():
+		text += " " + cmp.Or(e.Version, "the newest")
+	}
+	if e.Again {
+		text += ", sent again"
+	}
+	return text
 }
 
 func (s step) String() string {
@@ -218,13 +285,16 @@ func TestAChaosPlanIsRepeatableFromItsSeed(t *testing.T) {
 			if n := plannedKills(p); n != kills {
 				t.Errorf("%d kills are planned, want %d", n, kills)
 			}
-			for _, kind := range []faultKind{nodeDied, terminated, replaced, rolled, helmKilled, dropped, restarted} {
-				if !strings.Contains(text, string(kind)) {
-					t.Errorf("a plan of %d kills lacks %q", kills, kind)
+			for _, kind := range faultKinds {
+				want := controlPlane || (kind != apiKilled && kind != apiAway && kind != etcdKilled)
+				if strings.Contains(text, string(kind)) != want {
+					t.Errorf("a plan of %d kills has %q: %v, want %v", kills, kind, !want, want)
 				}
 			}
-			if strings.Contains(text, string(apiKilled)) != controlPlane {
-				t.Errorf("the API server is killed: %v, want %v", !controlPlane, controlPlane)
+			for _, kind := range []eventKind{hang, undeploy} {
+				if !strings.Contains(text, string(kind)+" "+workloadName(releases)) {
+					t.Errorf("in a plan of %d kills there is no %s of another tenant's release", kills, kind)
+				}
 			}
 		}
 	}

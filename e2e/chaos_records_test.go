@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +20,8 @@ type record struct {
 	id, dir, state  string
 	callback        string
 	number          int    // of the event; 0: it has none, as the pool's
+	again           bool   // the controller itself has sent it again
+	version         string // of the chart that it asks for
 	outcome, reason string // empty: not finished
 	begun           bool
 	reporting       bool // its report waits for the controller
@@ -47,12 +51,15 @@ func readRecord(dir string) (record, error) {
 	r := record{id: filepath.Base(dir), dir: dir}
 	var event struct {
 		Callback string
-		Argument struct{ WorkloadName string }
+		Argument struct {
+			WorkloadName, ChartVersion string
+			IsReconciliation           bool
+		}
 	}
 	if err := readJSON(filepath.Join(dir, "event.json"), &event); err != nil {
 		return r, err
 	}
-	r.callback = event.Callback
+	r.callback, r.again, r.version = event.Callback, event.Argument.IsReconciliation, event.Argument.ChartVersion
 	if found := numbered.FindStringSubmatch(event.Argument.WorkloadName); found != nil {
 		r.number, _ = strconv.Atoi(found[1])
 	}
@@ -88,7 +95,9 @@ type fate struct {
 	records []record
 	event   *event // nil: of a callback that is no workload's
 	died    bool   // with its node, before there was a copy
-	mayFail bool   // its helm was killed
+	worked  bool   // its script was started
+	mayFail bool   // its helm was killed, or the operator too often
+	givenUp bool   // because the operator ended too often
 }
 
 // last is what the newest disk says: who has taken an event over decides.
@@ -105,35 +114,47 @@ func (f *fate) String() string {
 	return text
 }
 
-// fates are all accepted events, in the order of their numbers. An event that a later operator has taken over is still one.
+// fates are all accepted events, in the order of their numbers, and what the controller has sent again after what it
+// repeats. An event that a later operator has taken over is still one.
 func (c *chaos) fates() (fates []*fate) {
 	c.Helper()
-	byKey := map[string]*fate{}
+	byID := map[string]*fate{}
 	for _, state := range c.states {
 		for _, r := range c.recordsIn(state) {
-			key := r.id
-			if r.number > 0 {
-				key = strconv.Itoa(r.number)
+			if byID[r.id] == nil {
+				byID[r.id] = &fate{}
+				fates = append(fates, byID[r.id])
 			}
-			if byKey[key] == nil {
-				byKey[key] = &fate{}
-				fates = append(fates, byKey[key])
-			}
-			byKey[key].records = append(byKey[key].records, r)
+			byID[r.id].records = append(byID[r.id].records, r)
 		}
+	}
+	worked := map[string]bool{}
+	for _, entry := range c.trace() {
+		worked[entry.run] = true
 	}
 	for _, f := range fates {
-		for _, r := range f.records {
-			_, notCopied := c.notCopied[r.id]
-			f.died = f.died || (notCopied && f.last().outcome == "")
-			f.mayFail = f.mayFail || c.helmVictims[r.id]
-		}
-		for _, s := range c.sent {
-			if s.Number == f.records[0].number {
-				f.event = &s.event
+		f.event, f.worked = c.eventOf(f.records[0]), worked[f.last().id]
+		f.givenUp = c.endedTooOften(f.last())
+		f.mayFail = f.givenUp || c.helmVictims[f.last().id]
+		_, notCopied := c.notCopied[f.last().id]
+		f.died = notCopied && f.last().outcome == ""
+	}
+	slices.SortStableFunc(fates, func(a, b *fate) int {
+		return cmp.Or(a.records[0].number-b.records[0].number, strings.Compare(a.last().id, b.last().id))
+	})
+	return fates
+}
+
+// eventOf is the event that a run is for.
+func (c *chaos) eventOf(r record) *event {
+	for _, s := range c.sent {
+		if s.Number == r.number {
+			e := s.event
+			if r.again {
+				e.Again, e.Version = true, r.version
 			}
+			return &e
 		}
 	}
-	slices.SortStableFunc(fates, func(a, b *fate) int { return a.records[0].number - b.records[0].number })
-	return fates
+	return nil
 }

@@ -1,10 +1,10 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -12,7 +12,8 @@ import (
 // releaseState is what the cluster should have, or has, of a release.
 type releaseState struct {
 	present  bool
-	number   int // of the event that deployed it
+	number   int    // of the event that deployed it
+	version  string // of the chart
 	replicas int
 }
 
@@ -20,7 +21,7 @@ func (s releaseState) String() string {
 	if !s.present {
 		return "absent"
 	}
-	return fmt.Sprintf("deployed by #%d with %d replicas", s.number, s.replicas)
+	return fmt.Sprintf("chart %s deployed by #%d with %d replicas", s.version, s.number, s.replicas)
 }
 
 // after is the state after an event that does what it should.
@@ -28,38 +29,41 @@ func (s releaseState) after(e event) releaseState {
 	switch e.Kind {
 	case undeploy:
 		return releaseState{}
-	case deploy:
+	case deploy, hang:
+		version := cmp.Or(e.Version, newestChart)
+		if e.Again && e.Version == "" && s.present {
+			version = s.version // nobody has asked for a newer one
+		}
 		// A deploy keeps the count that runs; the chart's own is 1.
-		return releaseState{present: true, number: e.Number, replicas: max(s.replicas, 1)}
+		return releaseState{present: true, number: e.Number, version: version, replicas: max(s.replicas, 1)}
 	case scale:
-		return releaseState{present: true, number: s.number, replicas: e.Replicas}
+		s.replicas = e.Replicas
 	}
 	return s
 }
 
 // expected goes through a release's events in the order of their numbers and finds what the cluster should have in the
-// end. There may be several possibilities: of an event that has failed nobody knows how far it came. Wrong are outcomes
-// that the event itself is no reason for.
+// end. There may be several possibilities: of an event that has failed, or had begun when a newer one took its place, nobody
+// knows how far it came. Wrong are outcomes that the event itself is no reason for.
 func expected(fates []*fate) (possible []releaseState, wrong []string) {
 	possible = []releaseState{{}}
 	for _, f := range fates {
 		e, outcome := *f.event, f.last().outcome
+		mustFail := e.Kind == badDeploy || e.Kind == hang
 		absent := slices.ContainsFunc(possible, func(s releaseState) bool { return !s.present })
 		switch {
-		case outcome == "superseded": // that there is a newer one is checked elsewhere
-		case outcome == "succeeded" && e.Kind == badDeploy:
+		case outcome == "superseded" && !f.worked: // that there is a newer one is checked elsewhere
+		case outcome == "succeeded" && mustFail:
 			wrong = append(wrong, fmt.Sprintf("a deploy that cannot work has succeeded: %v", f))
 		case outcome == "succeeded":
 			possible = each(possible, e)
-		case outcome == "failed" && e.Kind == badDeploy:
+		case outcome == "failed" && mustFail && !f.mayFail: // and was taken back
 		case outcome == "failed" && e.Kind == scale && absent: // there is nothing to scale
 			possible = slices.DeleteFunc(possible, func(s releaseState) bool { return s.present })
-		case outcome == "failed":
-			if !f.mayFail {
+		default:
+			if outcome == "failed" && !f.mayFail {
 				wrong = append(wrong, fmt.Sprintf("has failed, and should not: %v", f))
 			}
-			fallthrough
-		default:
 			for _, s := range each(possible, e) {
 				if !slices.Contains(possible, s) {
 					possible = append(possible, s)
@@ -84,21 +88,37 @@ func TestWhatAReleaseShouldBeFollowsFromItsEvents(t *testing.T) {
 		wrong  int
 	}{
 		{"", "[absent]", 0},
-		{"deploy:succeeded deploy:succeeded", "[deployed by #2 with 1 replicas]", 0},
-		{"deploy:succeeded scale:succeeded deploy:succeeded", "[deployed by #3 with 3 replicas]", 0},
-		{"deploy:superseded scale:failed deploy:succeeded", "[deployed by #3 with 1 replicas]", 0},
-		{"deploy:succeeded bad deploy:failed", "[deployed by #1 with 1 replicas]", 0},
+		{"deploy:succeeded deploy:succeeded", "[chart 1.2.0 deployed by #2 with 1 replicas]", 0},
+		{"deploy:succeeded scale:succeeded deploy:succeeded", "[chart 1.2.0 deployed by #3 with 3 replicas]", 0},
+		{"deploy:superseded scale:failed deploy:succeeded", "[chart 1.2.0 deployed by #3 with 1 replicas]", 0},
+		{"deploy:succeeded deploy:worked:superseded bad_deploy:failed", "[chart 1.2.0 deployed by #1 with 1 replicas chart 1.2.0 deployed by #2 with 1 replicas]", 0},
+		{"deploy:succeeded bad_deploy:failed", "[chart 1.2.0 deployed by #1 with 1 replicas]", 0},
 		{"deploy:succeeded undeploy:succeeded", "[absent]", 0},
-		{"deploy:succeeded undeploy:", "[deployed by #1 with 1 replicas absent]", 0},
-		{"deploy:failed", "[absent deployed by #1 with 1 replicas]", 1},
-		{"bad deploy:succeeded", "[absent]", 1},
-		{"deploy:succeeded scale:failed", "[deployed by #1 with 1 replicas deployed by #1 with 3 replicas]", 1},
+		{"deploy:succeeded undeploy:", "[chart 1.2.0 deployed by #1 with 1 replicas absent]", 0},
+		{"deploy:failed", "[absent chart 1.2.0 deployed by #1 with 1 replicas]", 1},
+		{"bad_deploy:succeeded", "[absent]", 1},
+		{"deploy:succeeded scale:failed", "[chart 1.2.0 deployed by #1 with 1 replicas chart 1.2.0 deployed by #1 with 3 replicas]", 1},
+		{"hang:failed", "[absent]", 0},
+		{"hang:succeeded", "[absent]", 1},
+		{"hang:worked:superseded", "[absent chart 1.2.0 deployed by #1 with 1 replicas]", 0},
+		{"newest:succeeded", "[chart 1.4.0 deployed by #1 with 1 replicas]", 0},
+		{"deploy:succeeded again:succeeded", "[chart 1.2.0 deployed by #2 with 1 replicas]", 0},
+		{"deploy:superseded again:succeeded", "[chart 1.4.0 deployed by #2 with 1 replicas]", 0},
 	} {
 		var fates []*fate
-		for i, text := range strings.FieldsFunc(strings.ReplaceAll(test.events, "bad deploy", "bad_deploy"), func(r rune) bool { return r == ' ' }) {
+		for i, text := range strings.Fields(test.events) {
 			kind, outcome, _ := strings.Cut(text, ":")
-			e := event{Number: i + 1, Kind: eventKind(strings.ReplaceAll(kind, "_", " ")), Replicas: 3}
-			fates = append(fates, &fate{event: &e, records: []record{{outcome: outcome}}})
+			e := event{Number: i + 1, Kind: eventKind(strings.ReplaceAll(kind, "_", " ")), Version: "1.2.0", Replicas: 3}
+			switch kind {
+			case "hang":
+				e.Kind = hang
+			case "newest":
+				e.Kind, e.Version = deploy, ""
+			case "again":
+				e.Kind, e.Version, e.Again = deploy, "", true
+			}
+			outcome, worked := strings.CutPrefix(outcome, "worked:")
+			fates = append(fates, &fate{event: &e, worked: worked, records: []record{{outcome: outcome}}})
 		}
 		if got, wrong := expected(fates); fmt.Sprint(got) != test.want || len(wrong) != test.wrong {
 			t.Errorf("%s: %v, %q, want %s and %d wrong", test.events, got, wrong, test.want, test.wrong)
@@ -110,11 +130,12 @@ func TestWhatAReleaseShouldBeFollowsFromItsEvents(t *testing.T) {
 type clusterRelease struct {
 	releaseState
 	helm   string // the status of its newest revision; empty: there is none
+	values int    // the number of the event that helm has the values of
 	secret string
 }
 
 func (r clusterRelease) String() string {
-	return fmt.Sprintf("%v, helm says %q, its secret is %q", r.releaseState, r.helm, r.secret)
+	return fmt.Sprintf("%v, helm calls it %q and has the values of #%d, its secret is %q", r.releaseState, r.helm, r.values, r.secret)
 }
 
 // inCluster reads all releases of the namespace.
@@ -131,7 +152,7 @@ func (c *chaos) inCluster() map[string]clusterRelease {
 			Spec struct{ Replicas int }
 		}
 	}
-	found, revisions := map[string]clusterRelease{}, map[string]int{}
+	found := map[string]clusterRelease{}
 	for _, kind := range []string{"deployments", "secrets"} {
 		c.must(json.Unmarshal([]byte(c.kubectl("get", kind, "--output", "json")), &list))
 		for _, item := range list.Items {
@@ -141,13 +162,6 @@ func (c *chaos) inCluster() map[string]clusterRelease {
 				r := found[name]
 				r.present, r.replicas = true, item.Spec.Replicas
 				found[name] = r
-			case item.Metadata.Labels["owner"] == "helm":
-				release = item.Metadata.Labels["name"]
-				if version, _ := strconv.Atoi(item.Metadata.Labels["version"]); version > revisions[release] {
-					r := found[release]
-					r.helm, revisions[release] = item.Metadata.Labels["status"], version
-					found[release] = r
-				}
 			case isOurs:
 				r := found[release]
 				r.secret = string(item.Data["secrets.apiKey"])
@@ -157,7 +171,22 @@ func (c *chaos) inCluster() map[string]clusterRelease {
 		list.Items = nil
 	}
 	c.readNumbers(found)
+	c.askHelm(found)
 	return found
+}
+
+// askHelm reads what helm knows of the releases.
+func (c *chaos) askHelm(found map[string]clusterRelease) {
+	c.Helper()
+	var list []struct{ Name, Status, Chart string }
+	c.must(json.Unmarshal([]byte(c.helm("list", "--output", "json")), &list))
+	for _, item := range list {
+		var values struct{ Settings struct{ Number int } }
+		c.must(json.Unmarshal([]byte(c.helm("get", "values", item.Name, "--output", "json")), &values))
+		r := found[item.Name]
+		r.helm, r.values, r.version = item.Status, values.Settings.Number, strings.TrimPrefix(item.Chart, "demo-app-")
+		found[item.Name] = r
+	}
 }
 
 // readNumbers reads which event each release was deployed by, from its config map.
@@ -174,25 +203,41 @@ func (c *chaos) readNumbers(found map[string]clusterRelease) {
 	}
 }
 
+// releasesOf sorts fates by the release that they are for.
+func releasesOf(fates []*fate) map[int][]*fate {
+	own := map[int][]*fate{}
+	for _, f := range fates {
+		if f.event != nil && f.event.Kind != preUpdate {
+			own[f.event.Release] = append(own[f.event.Release], f)
+		}
+	}
+	return own
+}
+
 // stuckReleases compares the cluster with what the events say, release by release.
 func (c *chaos) stuckReleases(fates []*fate) (stuck, wrong []string) {
 	c.Helper()
-	cluster := c.inCluster()
-	for i := range releases {
-		var own []*fate
-		for _, f := range fates {
-			if f.event != nil && f.event.Kind != preUpdate && f.event.Release == i {
-				own = append(own, f)
-			}
-		}
+	cluster, byRelease := c.inCluster(), releasesOf(fates)
+	for i := range releases + hanging {
+		own := byRelease[i]
 		possible, bad := expected(own)
 		wrong = append(wrong, bad...)
 		got := cluster[releaseName(i)]
 		if complaint := compare(got, possible, own); complaint != "" {
-			stuck = append(stuck, fmt.Sprintf("shop-%d: %s; it is %v; by its events it should be one of %v; its last events:%s", i, complaint, got, possible, lastOf(own)))
+			stuck = append(stuck, fmt.Sprintf("%s: %s; it is %v; by its events it should be one of %v; its last events:%s", workloadName(i), complaint, got, possible, lastOf(own)))
 		}
 	}
 	return stuck, wrong
+}
+
+// decisive is the last of a release's events that was carried out; nil: none was.
+func decisive(own []*fate) *fate {
+	for _, f := range slices.Backward(own) {
+		if outcome := f.last().outcome; outcome == "succeeded" || outcome == "failed" {
+			return f
+		}
+	}
+	return nil
 }
 
 func compare(got clusterRelease, possible []releaseState, own []*fate) string {
@@ -200,18 +245,27 @@ func compare(got clusterRelease, possible []releaseState, own []*fate) string {
 	if got.present {
 		status = "deployed"
 	}
-	own = slices.DeleteFunc(slices.Clone(own), func(f *fate) bool { return f.died })
-	victim := len(own) > 0 && own[len(own)-1].mayFail
+	last := cmp.Or(decisive(own), &fate{event: &event{}})
+	victim := last.mayFail // the next deploy shows whether it is stuck, and helm's newest revision may be one that was never deployed
+	if victim {
+		got.version = ""
+		possible = slices.Clone(possible)
+		for i := range possible {
+			possible[i].version = ""
+		}
+	}
 	switch {
 	case !slices.Contains(possible, got.releaseState):
 		return "it is not what it should be"
-	case got.helm != status && !victim: // of a victim, the next deploy shows whether it is stuck
+	case got.helm != status && !victim:
 		return "helm cannot go on with it"
-	case got.helm == "" && got.secret != "" && len(own) > 0 && own[len(own)-1].event.Kind == undeploy:
+	case got.values != got.number && !victim:
+		return "helm has other values than the cluster"
+	case got.helm == "" && got.secret != "" && last.event.Kind == undeploy:
 		return "its secret is left"
 	}
-	// A bad deploy may have replaced the secret, or may not.
-	if got.present && len(own) > 0 && own[len(own)-1].event.Kind == deploy && got.secret != plantedSecret(got.number) {
+	// A deploy that has failed may have replaced the secret, or may not.
+	if got.present && last.event.Kind == deploy && last.last().outcome == "succeeded" && got.secret != plantedSecret(got.number) {
 		return "its secret is another deploy's"
 	}
 	return ""

@@ -17,21 +17,31 @@ func (a *accounts) print(c *chaos) {
 	row("seed", c.plan.Seed)
 	row("duration", time.Since(c.began).Round(time.Second))
 	row("kills of the operator", c.kills)
-	for _, kind := range []faultKind{killed, killedTwice, nodeDied, terminated, replaced, rolled, helmKilled, dropped, restarted, apiKilled, apiAway, etcdKilled} {
+	for _, kind := range faultKinds {
 		row("  "+string(kind), c.faults[kind])
 	}
 	row("  no helm was there to kill", c.missed)
 	row("events sent", len(c.sent))
 	row("  into a dying connection", a.dying)
+	row("    sent again by the controller later", a.madeGood)
+	row("sent again by the controller", c.resent.Load())
 	row("events accepted", a.accepted)
+	row("  sent again", a.again)
+	row("    dropped: the same ran or was queued", a.repeated)
 	row("  not yet copied when the node died", a.notCopied)
 	row("    the oldest had come so long before", a.oldest.Round(time.Millisecond))
 	row("finished", a.finished)
 	row("  superseded", a.superseded)
+	row("  given up, as the operator was killed three times over them", a.givenUp)
+	row("revisions", a.revisions)
+	row("  of what was deployed, as a kill explains", a.explained)
 	row("reported", a.reported)
+	row("  not reported, for a newer status", a.outdated)
 	row("lost", len(a.lost))
 	row("stuck releases", len(a.stuck))
 	row("out of order", len(a.disorder))
+	row("wrong statuses", len(a.status))
+	row("second revisions", len(a.twice))
 	row("failed without a reason of its own", len(a.wrong))
 	row("secrets left", len(a.secrets))
 	row("processes left", len(a.processes))
@@ -55,6 +65,7 @@ func (a *accounts) judge(c *chaos, kills int) {
 		which []string
 	}{
 		{"lost", a.lost}, {"stuck", a.stuck}, {"out of order", a.disorder}, {"failed without a reason of its own", a.wrong},
+		{"wrong status", a.status}, {"second revision", a.twice},
 		{"secret left", a.secrets}, {"process left", a.processes}, {"copy left", a.copies}, {"wrong", a.other},
 	} {
 		for _, which := range found.which {

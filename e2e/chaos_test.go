@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,22 +25,27 @@ const (
 	shortSeed  = 389             // one with few pauses and every kind of event, whose node dies last, in the middle of deploys
 	shortLimit = 5 * time.Minute // it takes less than one; the machine may be busy
 	plantedKey = "planted-in-chaos"
+
+	helmTimeout = time.Minute // also how long a deploy waits for its pods, and for the repository
 )
 
-// chaos is a run of a plan: one tenant's releases, and everything that can break around them.
+// chaos is a run of a plan: one tenant's releases, another's that hang, and everything that can break around them.
 type chaos struct {
 	*world
-	plan    plan
-	began   time.Time
-	limit   time.Duration
-	dir     string   // of everything: disks, logs, the trace
-	states  []string // all disks so far, in order; the operator uses the last
-	lives   []*life
-	current *life          // nil while there is none
-	away    sync.WaitGroup // things that come back by themselves
+	slowPool   devcontroller.Pool // of the tenant whose deploys hang
+	repository *repository
+	plan       plan
+	began      time.Time
+	limit      time.Duration
+	dir        string   // of everything: disks, logs, the trace
+	states     []string // all disks so far, in order; the operator uses the last
+	lives      []*life
+	current    *life // nil while there is none
+	away       away
 
 	sent    []sentEvent
-	kills   int // SIGKILLs of the operator
+	resent  atomic.Int64 // by the controller itself
+	kills   int          // SIGKILLs of the operator
 	faults  map[faultKind]int
 	missed  int // no helm was found to kill
 	badEnds []string
@@ -75,27 +81,39 @@ func TestNothingIsLostStuckOrOutOfOrderWhateverIsKilled(t *testing.T) {
 	accounts.judge(c, kills)
 }
 
+// away are the things that are away now and come back by themselves.
+type away struct{ api, controller, repository sync.WaitGroup }
+
+func (a *away) wait() {
+	a.api.Wait()
+	a.controller.Wait()
+	a.repository.Wait()
+}
+
 func newChaos(t *testing.T, p plan, limit time.Duration) *chaos {
 	t.Helper()
 	c := &chaos{
 		world: newWorld(t, devcontroller.G3), plan: p, limit: limit, faults: map[faultKind]int{},
 		helmVictims: map[string]bool{}, notCopied: map[string]time.Duration{},
+		slowPool: devcontroller.Pool{TenantID: slowTenant, ID: "65d5c447b420da3fb12381bd"},
 	}
 	c.ctx = t.Context() // the other tests' bound is not this one's
+	c.repository = newRepository(c.world)
 	c.began = time.Now()
 	var err error
 	c.dir, err = os.MkdirTemp("", "octo-chaos-")
 	c.must(err)
 	t.Cleanup(func() {
-		c.away.Wait()
+		c.away.wait()
 		killAllBelow(t, c.dir)
 		if !t.Failed() {
 			_ = os.RemoveAll(c.dir)
 		}
 	})
-	c.env = []string{"OPERATOR__KEEPRUNS=1000000", "OPERATOR__KEEPFAILEDHOURS=1000", "OPERATOR__HELM__TIMEOUT=1m"}
+	c.env = []string{"OPERATOR__KEEPRUNS=1000000", "OPERATOR__KEEPFAILEDHOURS=1000", "OPERATOR__HELM__TIMEOUT=" + helmTimeout.String()}
 	c.swap(tracedScripts(c.dir))
-	c.controller.SetPools(c.pool)
+	c.controller.SetPools(c.pool, c.slowPool)
+	c.controller.Redispatch(c.sendAgain)
 	c.current = c.startLife(c.newState())
 	return c
 }
@@ -123,16 +141,25 @@ type sentEvent struct {
 	connection string // "" when that is not certain
 }
 
+// sendAgain is how the controller sends what has no status yet at each registration of its pool: every second time without a
+// version, which means the one that is installed.
+func (c *chaos) sendAgain(w devcontroller.Workload) devcontroller.Workload {
+	if c.resent.Add(1)%2 == 0 {
+		w.ChartVersion = ""
+	}
+	return w
+}
+
 // send sends events as soon as an operator has registered the pool: until then a real controller has nobody to send to.
 func (c *chaos) send(events []event) {
 	for _, e := range events {
 		time.Sleep(e.Pause)
 		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 			c.keepUp()
-			before := c.owner()
+			before := c.owner(c.poolOf(e.Release))
 			if before != "" && c.sendNow(before, e) == nil {
 				s := sentEvent{event: e}
-				if c.owner() == before {
+				if c.owner(c.poolOf(e.Release)) == before {
 					s.connection = before
 				}
 				c.sent = append(c.sent, s)
@@ -146,10 +173,10 @@ func (c *chaos) send(events []event) {
 }
 
 // owner is the connection to which the controller sends: the newest that has registered the pool.
-func (c *chaos) owner() (id string) {
+func (c *chaos) owner(of devcontroller.Pool) (id string) {
 	for _, connection := range c.controller.Connections() {
 		for _, pool := range connection.Registered {
-			if pool == c.pool && connection.State == devcontroller.StateConnected {
+			if pool == of && connection.State == devcontroller.StateConnected {
 				id = connection.ID
 			}
 		}
@@ -158,7 +185,8 @@ func (c *chaos) owner() (id string) {
 }
 
 func (c *chaos) sendNow(owner string, e event) error {
-	w := c.workload(fmt.Sprintf("shop-%d #%d", e.Release, e.Number), rtIDOf(e.Release))
+	w := c.workload(fmt.Sprintf("%s #%d", workloadName(e.Release), e.Number), rtIDOf(e.Release))
+	w.Pool, w.RepositoryURL, w.ChartVersion = c.poolOf(e.Release), c.repository.URL, e.Version
 	w.ValuesYaml = fmt.Sprintf("settings: {NUMBER: %d}", e.Number)
 	w.Values = []devcontroller.Override{{Path: "secrets.apiKey", Value: plantedSecret(e.Number), IsSecret: true}}
 	switch e.Kind {
@@ -171,6 +199,8 @@ func (c *chaos) sendNow(owner string, e event) error {
 		return c.controller.SendTo(c.ctx, owner, "PreUpdateTenantAsync", c.pool.TenantID)
 	case badDeploy:
 		w.ValuesYaml = badValues[e.Number%len(badValues)]
+	case hang:
+		w.ValuesYaml += "\npodAnnotations: {octo-dev/ready-after: 24h}"
 	}
 	return c.controller.Deploy(c.ctx, w)
 }
@@ -180,9 +210,31 @@ var badValues = []string{"port: 0", "settings: {'no key of a config map': a}"}
 
 func plantedSecret(number int) string { return fmt.Sprintf("%s-%d.", plantedKey, number) }
 
+const slowTenant = "globex"
+
+// poolOf is the pool of a release: those that hang have a tenant of their own.
+func (c *chaos) poolOf(release int) devcontroller.Pool {
+	if release < releases {
+		return c.pool
+	}
+	return c.slowPool
+}
+
+func workloadName(release int) string {
+	if release < releases {
+		return fmt.Sprintf("shop-%d", release)
+	}
+	return fmt.Sprintf("slow-%d", release)
+}
+
 func rtIDOf(release int) string { return fmt.Sprintf("65d5c447b420da3fb12390%02x", release) }
 
-func releaseName(release int) string { return "acme-" + rtIDOf(release) }
+func releaseName(release int) string {
+	if release < releases {
+		return "acme-" + rtIDOf(release)
+	}
+	return slowTenant + "-" + rtIDOf(release)
+}
 
 // waitUntil polls until something is true.
 func (c *chaos) waitUntil(what string, limit time.Duration, condition func() bool) bool {

@@ -17,62 +17,112 @@ import (
 const traced = `
 if [ -z "${CHAOS_HELD-}" ]; then
     exec 9>>"%[1]s/$OCTO_RELEASE.lock"
-    what=start
-    [ -n "${OCTO_WORKLOAD-}" ] || { what=recover OCTO_WORKLOAD=0; } # for no event
-    line="$OCTO_RELEASE ${OCTO_WORKLOAD##*#} pid $$"
-    echo "$what $line" >>%[1]s/trace
+    number=${OCTO_WORKLOAD-#0} # 0: for no event
+    line="$OCTO_RELEASE ${number##*#} ${0##*/} $OCTO_RUN life $PPID pid $$"
+    echo "start $line" >>%[1]s/trace
     flock --nonblock 9 || echo "overlap $line with$(find /proc/[0-9]*/fd -lname "*/$OCTO_RELEASE.lock" 2>/dev/null | cut -d/ -f3 |
         while read -r pid; do echo " [$pid $(tr '\0' ' ' </proc/$pid/cmdline)]"; done | tr '\n' ' ')" >>%[1]s/trace
     export CHAOS_HELD=1
 fi
 code=0
 "$(dirname "$OCTO_LIB")/${0##*/}" || code=$?
-echo "end ${line-} code $code" >>%[1]s/trace
+[ -z "${line-}" ] || echo "end $line code $code" >>%[1]s/trace
 exit $code
 `
 
 func tracedScripts(dir string) map[string]string {
 	text := fmt.Sprintf(traced, dir)
-	return map[string]string{"workload-deploy": text, "workload-undeploy": text, "workload-scale": text, "workload-recover": text}
+	scripts := map[string]string{}
+	for _, name := range []string{"workload-deploy", "workload-undeploy", "workload-scale", "workload-recover", "workload-rollback"} {
+		scripts[name] = text
+	}
+	return scripts
+}
+
+// traceEntry is a line of the trace.
+type traceEntry struct {
+	what    string // start, overlap, end
+	release string
+	number  int // of the event; 0: the script works for none
+	script  string
+	run     string // the name of its directory
+	life    int    // the process id of the operator
+	pid     int    // of the script
+	code    int    // with which it has ended
+	line    string
+}
+
+func parseTrace(text string) (entries []traceEntry) {
+	for line := range strings.Lines(text) {
+		e := traceEntry{line: strings.TrimSpace(line)}
+		n, _ := fmt.Sscanf(line, "%s %s %d %s %s life %d pid %d", &e.what, &e.release, &e.number, &e.script, &e.run, &e.life, &e.pid)
+		if n < 7 {
+			continue // cut short by a kill
+		}
+		if _, code, ended := strings.Cut(line, " code "); ended {
+			_, _ = fmt.Sscan(code, &e.code)
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// trace is what the scripts have written down so far, in order.
+func (c *chaos) trace() []traceEntry {
+	c.Helper()
+	text, err := os.ReadFile(filepath.Join(c.dir, "trace"))
+	if !os.IsNotExist(err) {
+		c.must(err)
+	}
+	return parseTrace(string(text))
 }
 
 // checkTrace finds where the order of a release's events was broken: an older event that begins after a newer one, or two
 // at once. The same one again is fine: an operator was killed.
-func checkTrace(trace string) (broken []string) {
+func checkTrace(trace []traceEntry) (broken []string) {
 	newest := map[string]int{}
-	for line := range strings.Lines(trace) {
-		var what, release string
-		number := 0
-		if n, _ := fmt.Sscan(line, &what, &release, &number); n < 3 {
-			continue
-		}
+	for _, e := range trace {
 		switch {
-		case what == "overlap":
-			broken = append(broken, fmt.Sprintf("two processes work on one release: %s", strings.TrimSpace(line)))
-		case what == "start" && number < newest[release]:
-			broken = append(broken, fmt.Sprintf("%s: #%d begins after #%d", release, number, newest[release]))
-		case what == "start":
-			newest[release] = number
+		case e.what == "overlap":
+			broken = append(broken, "two processes work on one release: "+e.line)
+		case e.what != "start" || e.number == 0:
+		case e.number < newest[e.release]:
+			broken = append(broken, fmt.Sprintf("%s: #%d begins after #%d", e.release, e.number, newest[e.release]))
+		default:
+			newest[e.release] = e.number
 		}
 	}
 	return broken
 }
 
+// traceOf makes a trace of lines without what all of them have.
+func traceOf(lines ...string) (entries []traceEntry) {
+	for _, line := range lines {
+		line, code, ended := strings.Cut(line, " code ")
+		line += " life 1 pid 2"
+		if ended {
+			line += " code " + code
+		}
+		entries = append(entries, parseTrace(line)...)
+	}
+	return entries
+}
+
 func TestTheTraceShowsWhatIsOutOfOrder(t *testing.T) {
-	for trace, want := range map[string]int{
-		"start a 1 pid 7\nend a 1 pid 7 code 0\nstart a 1 pid 8\nstart b 1 pid 9\nstart a 5 pid 9\n": 0,
-		"start a 1 pid 7\nrecover a 0 pid 8\nend a 0 pid 8 code 0\nstart a 2 pid 9\n":                0,
-		"start a 1 pid 7\nstart a 3 pid 7\nstart a 2 pid 8\nstart a 3 pid 8\n":                       1,
-		"start a 1 pid 7\nstart a 2 pid 8\noverlap a 2 pid 8 with [7 sh]\n":                          1,
+	start := func(release string, number int) string {
+		return fmt.Sprintf("start %s %d workload-deploy r%d", release, number, number)
+	}
+	for want, trace := range [][]string{
+		{start("a", 1), "end a 1 workload-deploy r1 code 0", start("a", 1), start("b", 1), "start a 0 workload-recover r1", start("a", 5)},
+		{start("a", 1), start("a", 3), start("a", 2), start("a", 3)},
+		{start("a", 2), start("a", 1), "overlap a 2 workload-deploy r2"},
 	} {
-		if got := checkTrace(trace); len(got) != want {
+		if got := checkTrace(traceOf(trace...)); len(got) != want {
 			t.Errorf("in %q %q is broken, want %d", trace, got, want)
 		}
 	}
 }
 
-// Two lives of an operator at work on one release, and the older one's script is gone but not what it started: the trace
-// must show it, else the chaos test proves nothing.
 func TestTheTraceShowsTwoProcessesAtWorkOnOneRelease(t *testing.T) {
 	dir := t.TempDir()
 	original := filepath.Join(dir, "original")
@@ -90,7 +140,7 @@ func TestTheTraceShowsTwoProcessesAtWorkOnOneRelease(t *testing.T) {
 	}
 	run := func(number int) {
 		cmd := osexec.Command(filepath.Join(scripts, "workload-deploy"))
-		cmd.Env = append(os.Environ(), "OCTO_LIB="+filepath.Join(original, "lib.sh"), "OCTO_RELEASE=acme-1", fmt.Sprintf("OCTO_WORKLOAD=shop #%d", number), "CHAOS_TEST="+dir)
+		cmd.Env = append(os.Environ(), "OCTO_RUN=run", "OCTO_LIB="+filepath.Join(original, "lib.sh"), "OCTO_RELEASE=acme-1", fmt.Sprintf("OCTO_WORKLOAD=shop #%d", number), "CHAOS_TEST="+dir)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
@@ -100,7 +150,7 @@ func TestTheTraceShowsTwoProcessesAtWorkOnOneRelease(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return checkTrace(string(text))
+		return checkTrace(parseTrace(string(text)))
 	}
 	run(1)
 	defer killAllBelow(t, dir)

@@ -71,6 +71,7 @@ func TestAFullDiskRefusesEventsWithAReasonAndWorkGoesOnWhenThereIsSpace(t *testi
 		t.Fatal(s.StatusMessage)
 	}
 	w.waitUntilReadiness(ready, "ready")
+	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"}) // its result is written, and makes no room any more
 	fill := w.inside(filepath.Join(w.stateDir, "fill"))
 	fillDisk(t, fill)
 	w.waitUntilReadiness(ready, "no space left on device: set OPERATOR__STATEDIR")

@@ -104,7 +104,7 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 		}
 		for _, labels := range releases {
 			rtID := labels[group+"/workload-rt-id"]
-			if labels["status"] != "deployed" || rtID == "" {
+			if labels["status"] != "deployed" || labels[rolloutLabel] == rolloutWaiting || rtID == "" {
 				continue
 			}
 			pool := firstSet(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])

@@ -40,8 +40,8 @@ func TestAnEventThatAnOutageHasCutShortIsTriedAgain(t *testing.T) {
 			r.cluster.setAway(false)
 			r.succeed(deploy.result())
 			r.wantHistory("shop", "1 deployed")
-			if got := len(r.controller.all(methodDeploymentStatus)); got != 1 {
-				t.Errorf("%d statuses were reported, want 1", got)
+			if s := r.status("shop"); !s.Success || len(r.controller.all(methodDeploymentStatus)) != 1 {
+				t.Errorf("reported were %q", r.controller.all(methodDeploymentStatus))
 			}
 		})
 	}

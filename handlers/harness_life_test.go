@@ -1,0 +1,227 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"octo-operator/config"
+	"octo-operator/handlers"
+	"octo-operator/hub"
+)
+
+// life is an operator from its start to its end.
+type life struct {
+	*handlers.Handlers
+	rig        *rig
+	kubeconfig string
+	session    *session
+	api        *tunnels
+	server     *http.Server
+	cut        atomic.Bool // nothing that it does reaches the cluster
+
+	stop, stopKeeping context.CancelFunc
+	background, last  sync.WaitGroup
+}
+
+// config are the rig's settings.
+func (r *rig) config() config.Config {
+	r.Helper()
+	environ := []string{"OPERATOR__STATEDIR=" + r.disk}
+	for name, value := range r.settings {
+		environ = append(environ, "OPERATOR__"+name+"="+value)
+	}
+	settings, err := config.Load(environ)
+	r.must(err)
+	return settings
+}
+
+// newLife makes the surroundings of an operator that has not started.
+func (r *rig) newLife() *life {
+	r.Helper()
+	r.lives++
+	dir := tempDir(r.T)
+	l := &life{rig: r, kubeconfig: filepath.Join(dir, "kubeconfig"), session: r.controller.connect(), api: newTunnels()}
+	r.must(os.WriteFile(l.kubeconfig, []byte("apiVersion: v1\nkind: Config\n"), 0o600))
+	l.session.status = func(p hub.Pool, status string) { l.PoolStatus(p, status) }
+	l.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if l.cut.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		r.cluster.ServeHTTP(w, req)
+	})}
+	go func() { _ = l.server.Serve(l.api) }()
+	tools.add(l)
+	return l
+}
+
+// environ is the operator's environment.
+func (l *life) environ() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(l.kubeconfig), "KUBECONFIG=" + l.kubeconfig}
+}
+
+// start starts an operator, as daemon.go does.
+func (r *rig) start() {
+	r.Helper()
+	l := r.newLife()
+	waitForForks() // of the last life's lock
+	h, err := handlers.Open(r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	r.must(err)
+	waitForForks()
+	h.Ended = r.countEnd
+	l.Handlers, r.life = h, l
+	ctx, stop := context.WithCancel(context.Background())
+	keeping, stopKeeping := context.WithCancel(context.Background())
+	l.stop, l.stopKeeping = stop, stopKeeping
+	l.last.Go(func() { h.Prune(keeping) })
+	r.must(h.Resume())
+	l.last.Go(func() { h.RunJournal(keeping) })
+	l.background.Go(func() { h.WatchPools(ctx) })
+	l.background.Go(func() { h.WatchCluster(ctx) })
+}
+
+func (r *rig) countEnd(callback, outcome string, _ float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ends = append(r.ends, callback+" "+outcome)
+}
+
+// ended are the events that have ended: callback and outcome.
+func (r *rig) ended() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ends)
+}
+
+// waitForForks returns when no child of this process is between its fork and its exec that has been there before: such a one
+// holds all the files that were open then. A script that is open for writing cannot be run, and a lock is not given up.
+func waitForForks() {
+	syscall.ForkLock.Lock()
+	defer syscall.ForkLock.Unlock()
+}
+
+// once is an operator for one event or command, without a daemon.
+func (r *rig) once() *life {
+	r.Helper()
+	l := r.newLife()
+	h, err := handlers.New(r.Context(), r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, nil)))
+	r.must(err)
+	waitForForks()
+	l.Handlers = h
+	r.Cleanup(func() {
+		h.Wait()
+		l.endSurroundings()
+	})
+	return l
+}
+
+// shutdown ends the operator as SIGTERM does, with that much time.
+func (r *rig) shutdown(grace time.Duration) {
+	r.Helper()
+	l := r.life
+	r.life = nil
+	r.must(l.shutdown(grace))
+}
+
+func (l *life) shutdown(grace time.Duration) error {
+	l.stop()
+	l.Shutdown(grace)
+	l.background.Wait()
+	l.stopKeeping()
+	l.last.Wait()
+	err := l.Close()
+	l.endSurroundings()
+	return err
+}
+
+func (l *life) endSurroundings() {
+	l.session.end()
+	l.session.calls.Wait()
+	_ = l.server.Close()
+}
+
+// kill ends the operator as SIGKILL does: its disk is as it was at that moment, and nothing reaches the cluster or the
+// controller any more. Its helm and kubectl die with it.
+func (r *rig) kill() {
+	r.Helper()
+	l := r.life
+	l.cut.Store(true)
+	l.session.end()
+	moment := r.disk + ".moment"
+	r.must(copyFiles(r.disk, moment))
+	r.quit()
+	r.must(os.RemoveAll(r.disk))
+	r.must(os.Rename(moment, r.disk))
+}
+
+// copyFiles copies a directory while somebody works in it: what goes meanwhile is left out, and so are sockets.
+func copyFiles(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		var content []byte
+		info := fs.FileInfo(nil)
+		if err == nil {
+			info, err = entry.Info()
+		}
+		switch {
+		case err != nil:
+		case entry.IsDir():
+			err = os.MkdirAll(to+path[len(from):], 0o700)
+		case entry.Type().IsRegular():
+			if content, err = os.ReadFile(path); err == nil {
+				err = os.WriteFile(to+path[len(from):], content, info.Mode())
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+}
+
+// end ends the operator, if there is one, with the test.
+func (r *rig) end() {
+	if r.life == nil {
+		return
+	}
+	r.mu.Lock()
+	for _, h := range r.holders {
+		h.release()
+	}
+	r.mu.Unlock()
+	r.quit()
+}
+
+// quit ends the operator at once.
+func (r *rig) quit() {
+	r.life.Abort()
+	r.life.stopKeeping()
+	r.life.last.Wait() // before the lanes: what the journal finds would begin one again
+	r.shutdown(time.Nanosecond)
+}
+
+// restart kills the operator and starts it again on the same disk.
+func (r *rig) restart() {
+	r.Helper()
+	r.kill()
+	r.start()
+}
+
+// freshDisk kills the operator and starts another one in its place, as when a pod is replaced. Its Lease has run out.
+func (r *rig) freshDisk() {
+	r.Helper()
+	r.kill()
+	for _, path := range r.cluster.paths("/apis/coordination.k8s.io/v1/") {
+		r.cluster.remove(path)
+	}
+	r.disk += "-2"
+	r.start()
+}

@@ -1,0 +1,164 @@
+package handlers
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// failure is what is known of a step that failed.
+type failure struct {
+	step  string // one of scripts.ChartPull and so on; "": the operator itself found the reason, and words are its error
+	words string // of helm and kubectl: the end of stderr
+
+	hopeless string   // what proves that waiting could not help; "": the wait was not cut short
+	waiting  []string // what was not ready when the wait ended, such as "Deployment web: 1 of 2 replicas are available"
+	seen     []string // what pods and events say, such as "pod web-1: container app: ImagePullBackOff: …"
+
+	release, namespace, chart, version, repository string
+
+	object  string        // the object that kubectl was about, such as "Deployment web": of a conflict it does not say so itself
+	timeout time.Duration // of the wait
+	after   string        // what was done then, such as "the release was rolled back to revision 3"; "": see helmsEnds
+}
+
+const (
+	maxReason  = 4 << 10 // bytes of a message: it is read by a person, in a table
+	maxCause   = 600     // bytes of its first line
+	maxSubject = 200     // bytes of what a tool says, within the first line
+)
+
+const (
+	headingSeen  = "seen in the cluster:"
+	headingWords = "the tool's own words:"
+)
+
+// message is the reason for a person: the cause in one plain line, what was done then, what was seen in the cluster, and the
+// tool's own words, in this order. It has at most maxReason bytes, no line twice and no control characters but newlines.
+func (f failure) message() string {
+	words := cleanWords(f.words)
+	m := newMessage()
+	m.add("", f.cause(words), cmp.Or(f.after, whatHelmDid(words)))
+	m.add(headingSeen, f.found()...)
+	m.add(headingWords, strings.Split(words, "\n")...)
+	return m.text.String()
+}
+
+// found is all that was seen. What is hopeless names an object before a line that is seen too.
+func (f failure) found() []string {
+	seen := slices.DeleteFunc(slices.Clone(f.seen), func(line string) bool { return strings.HasSuffix(f.hopeless, ": "+line) })
+	return slices.Concat([]string{f.hopeless}, f.waiting, seen)
+}
+
+// cause is the first line of the message.
+func (f failure) cause(words string) string {
+	line := f.explain(words)
+	if line == "" && words == "" {
+		line = f.notReady()
+	}
+	if line == "" {
+		line = firstLine(words)
+	}
+	return cmp.Or(plainLine(line, maxCause), cmp.Or(f.step, "the step")+" failed and said nothing: see the operator's log")
+}
+
+// helmsEnds are how helm begins its error when it was told to clean up after itself, and what it has done then.
+var helmsEnds = []struct {
+	words *regexp.Regexp
+	after string
+}{
+	{helmSays(`an error occurred while rolling back the release`), "the release was left half changed: helm could not roll it back"},
+	{helmSays(`unable to find a previously successful release`), "the release was left as it failed: there is no successful revision to roll back to"},
+	{helmSays(`an error occurred while uninstalling the release`), "the release was left half installed: helm could not uninstall it"},
+	{helmSays(`release \S+ failed, and has been rolled back due to`), "the release was rolled back"},
+	{helmSays(`release \S+ failed, and has been uninstalled due to`), "the release was uninstalled"},
+}
+
+func helmSays(text string) *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^Error: (?:UPGRADE FAILED: )?` + text)
+}
+
+func whatHelmDid(words string) string {
+	for _, end := range helmsEnds {
+		if end.words.MatchString(words) {
+			return end.after
+		}
+	}
+	return ""
+}
+
+// message collects lines up to maxReason bytes.
+type message struct {
+	text strings.Builder
+	told map[string]bool
+}
+
+func newMessage() *message { return &message{told: map[string]bool{}} }
+
+// leastPart is how much of a line must fit: of less nothing can be understood.
+const leastPart = 40
+
+// add takes the lines that are new, as far as there is room. The heading comes before the first of them.
+func (m *message) add(heading string, lines ...string) {
+	for _, line := range lines {
+		line = strings.TrimRight(printable(line), " ")
+		key := strings.TrimSpace(line)
+		if key == "" || m.told[key] || m.told[plainLine(line, maxCause)] {
+			continue
+		}
+		m.told[key] = true
+		if heading != "" {
+			line, heading = heading+"\n"+line, ""
+		}
+		if m.text.Len() > 0 {
+			line = "\n" + line
+		}
+		room := maxReason - m.text.Len()
+		if room < len(line) && room < len(line)-len(key)+leastPart {
+			return
+		}
+		m.text.WriteString(clip(line, room))
+	}
+}
+
+var escapeSequence = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?`)
+
+// printable takes out what would do something to a terminal or a page instead of being read.
+func printable(line string) string {
+	line = escapeSequence.ReplaceAllString(strings.ToValidUTF8(line, "\uFFFD"), "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, line)
+}
+
+// plainLine makes one line of a text that may have several, without what helm and kubectl begin their errors with.
+func plainLine(text string, limit int) string {
+	text = strings.Join(strings.Fields(printable(text)), " ")
+	for {
+		stripped := errorPrefix.ReplaceAllString(text, "")
+		if stripped == text {
+			return strings.TrimRight(clip(text, limit), ": ")
+		}
+		text = stripped
+	}
+}
+
+// clip cuts a text to a number of bytes, not within a character.
+func clip(text string, limit int) string {
+	const cut = " …"
+	if len(text) <= limit {
+		return text
+	}
+	end := max(0, limit-len(cut))
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return strings.TrimRight(text[:end], " ") + cut
+}

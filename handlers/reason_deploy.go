@@ -1,0 +1,91 @@
+package handlers
+
+import "regexp"
+
+// deployCauses are why helm and kubectl could not change the cluster. Those of the chart itself come first: a chart may say
+// whatever it likes.
+var deployCauses = []cause{
+	{words: regexp.MustCompile(`(?m)^Error: (?:UPGRADE FAILED: )?execution error at \((?P<place>[^)]*)\):\s*(?P<why>[^\n]+)`),
+		line: "chart {chart} refuses the values: {why} ({place})"},
+	{words: regexp.MustCompile(`(?m)^Error: (?:UPGRADE FAILED: )?parse error at \((?P<place>[^)]*)\): (?P<why>[^\n]+)`),
+		line: "a template of chart {chart} cannot be read: {why} ({place}): correct the chart"},
+	{words: executing, made: templateFails},
+	{words: regexp.MustCompile(`YAML parse error on (?P<place>[^\s:]+): (?:error converting YAML to JSON: )?(?:yaml: )?(?P<why>[^\n]+)`),
+		line: "template {place} makes no valid YAML of these values: {why}: correct the values or the chart"},
+	{words: regexp.MustCompile(`(?m)^(?P<why>[^\n]* is not valid against metaschema)`),
+		line: "the values.schema.json of chart {chart} is itself not valid: correct the chart"},
+	{words: regexp.MustCompile(`values don't meet the specifications of the schema`), made: schemaViolated},
+
+	{words: regexp.MustCompile(`chart requires kubeVersion: (?P<want>\S[^\n]*?) which is incompatible with Kubernetes (?P<have>\S+)`),
+		line: "{chartVersion} is for Kubernetes {want}, and the cluster has {have}: deploy another version of the chart"},
+	{words: regexp.MustCompile(`library charts are not installable`),
+		line: "{chartVersion} is a library for other charts and deploys nothing: check chartName"},
+	{words: regexp.MustCompile(`found in Chart\.yaml, but missing in charts/ directory: (?P<missing>[^\n]+)`),
+		line: "{chartVersion} was published without the charts that it depends on ({missing}): publish it again after helm dependency build"},
+	{words: regexp.MustCompile(`does not appear to be a gzipped archive|chart archive|Chart\.yaml file is missing`),
+		line: "what the repository has as {chartVersion} is not a Helm chart: publish it again"},
+	{words: regexp.MustCompile(`Secret "sh\.helm\.release\.[^"]+" is invalid: data: Too long`),
+		line: "{chartVersion} with its values is larger than the 1 MiB (packed) that helm can store of a release: make the chart or the values smaller"},
+
+	{words: regexp.MustCompile(`another operation \(install/upgrade/rollback\) is in progress`),
+		line: "release {release} is locked: another helm works on it, or was killed while it did: wait until it ends, or undeploy the workload and deploy it again"},
+	{words: regexp.MustCompile(`has no deployed releases|no revision for release "`),
+		line: "release {release} has no revision that was ever deployed: undeploy the workload and deploy it again"},
+	{words: regexp.MustCompile(`Error: release: not found|release has no (?P<revision>\d+) version`),
+		line: "release {release} cannot be rolled back: the revision is not there any more"},
+	{words: regexp.MustCompile(`(?P<kind>\w+) "(?P<name>[^"]+)" in namespace "[^"]*" exists and cannot be imported into the current release: (?P<why>[^\n]+)`), made: existsAlready},
+	{words: regexp.MustCompile(`no matches for kind "(?P<kind>[^"]+)" in version "(?P<version>[^"]+)"`),
+		line: "the cluster does not know the kind {kind} ({version}), which chart {chart} uses: install its CustomResourceDefinition, or turn this part of the chart off in the values"},
+	{words: regexp.MustCompile(`error validating data: (?P<what>kind|apiVersion) not set|Object '(?P<what>Kind|apiVersion)' is missing in `),
+		line: "chart {chart} makes an object without {what}: correct the chart"},
+	{words: regexp.MustCompile(`conflicts? with "`), made: conflictFound},
+
+	{words: regexp.MustCompile(`namespaces "(?P<missing>[^"]+)" not found`), made: noNamespace},
+	{words: regexp.MustCompile(`the namespace from the provided object "(?P<other>[^"]+)" does not match the namespace "`),
+		line: "chart {chart} puts an object into namespace {other}, and the workload belongs into {namespace}: correct the values or the chart"},
+	{words: regexp.MustCompile(`unable to create new content in namespace (?P<ending>\S+) because it is being terminated`),
+		line: "namespace {ending} is being deleted: wait until it is gone, create it again and deploy again"},
+
+	{words: regexp.MustCompile(`failed calling webhook "(?P<hook>[^"]+)": (?P<why>[^\n]+)`), made: webhookUnreachable},
+	{words: regexp.MustCompile(`admission webhook "(?P<hook>[^"]+)" denied the request(?:: (?P<why>[^\n]+))?`), made: webhookRefuses},
+	{words: regexp.MustCompile(`(?:(?P<kind>[\w.]+) "(?P<name>[^"]+)" is (?:forbidden|invalid): (?:: )?)?ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>[^\n]+)`),
+		line: "{object} is refused by the cluster's ValidatingAdmissionPolicy {policy}: {why}: change the values or the chart"},
+	{words: regexp.MustCompile(`User "[^"]*" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)" (?P<where>in the namespace "[^"]+"|at the cluster scope)`), made: roleLacks},
+	{words: regexp.MustCompile(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: user "[^"]*" [^\n]*is attempting to grant RBAC permissions not currently held`),
+		line: "{object} grants permissions that the operator does not have itself: add them to the operator's role, or turn this part of the chart off in the values"},
+	{words: regexp.MustCompile(`the server has asked for the client to provide credentials|\bUnauthorized\b`),
+		line: "the API server does not accept the operator's credentials: check its service account or its KUBECONFIG"},
+	{words: regexp.MustCompile(`cluster unreachable: (?P<why>[^\n]+)|(?P<why>The connection to the server \S+ was refused)|failed to download openapi: (?P<why>[^\n]+)`), made: apiServerAway},
+
+	{words: exceededQuota, line: quotaLine},
+	{words: regexp.MustCompile(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: \[?(?P<why>(?:maximum|minimum) \S+ usage per [^\n]+?)\]?(?:\n|$)`),
+		line: "{object} is outside of the limits (LimitRange) of namespace {namespace}: {why}: change resources in the values, or the limits"},
+	{words: violatesPodSecurity, made: podSecurityRefuses},
+	{words: regexp.MustCompile(`\([^/(]*/(?P<name>[^;\s]+); [^,]*, Kind=(?P<kind>\w+)\): (?:errors:\s+)?(?P<field>\.[^\n]*?): field not declared in schema`),
+		line: "{object} has a field that the cluster does not know: {field}: correct its name or its place in the chart or the values"},
+	{words: regexp.MustCompile(`(?P<kind>\w+) in version "[^"]*" cannot be handled as a \w+: strict decoding error: unknown field "(?P<field>[^"]+)"`),
+		line: "{kind} has a field that the cluster does not know: {field}: correct its name or its place in the chart or the values"},
+	{words: regexp.MustCompile(`\([^/(]*/(?P<name>[^;\s]+); [^,]*, Kind=(?P<kind>\w+)\)(?: to proper version)?: (?:errors:\s+)?(?:unable to convert [^\n]*?, Kind=\w+: )?(?P<why>[^\n]+)`), made: wrongType},
+	{words: regexp.MustCompile(`(?P<kind>\w+) in version "[^"]*" cannot be handled as a \w+: (?:json: )?(?P<why>[^\n]+)`), made: wrongType},
+	{words: regexp.MustCompile(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), made: invalidObject},
+	{words: regexp.MustCompile(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" (?P<why>already exists)`),
+		line: "{object} exists already: it is twice in the chart, or something else made it: delete it, or turn it off in the values"},
+	{words: regexp.MustCompile(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: (?P<why>[^\n]+)`),
+		line: "the cluster refuses {object}: {why}"},
+
+	{words: regexp.MustCompile(`(?P<why>(?:Get|Post|Put|Patch|Delete) "https://[^"]+": [^\n]+|etcdserver: [^\n]+|http2: client connection lost|the server is currently unable to handle the request)`), made: apiServerAway},
+
+	{words: regexp.MustCompile(`failed (?P<hook>(?:pre|post)-install): |(?P<hook>(?:pre|post)-upgrade) hooks failed: `), made: hookFails},
+	{words: regexp.MustCompile(`OPERATOR__SCRIPTDEADLINE`),
+		line: "{step} hangs and was stopped: look into its output.log, or allow it more time with OPERATOR__SCRIPTDEADLINE"},
+	{words: regexp.MustCompile(`killed by SIGKILL|signal: killed|^Killed$`),
+		line: "{step} was killed from outside, often for want of memory: raise the memory limit of the operator's pod"},
+	{words: regexp.MustCompile(`resource (?P<kind>\w+)/[^/\s]*/(?P<name>\S+) not ready\. status: (?P<status>\w+), message: *(?P<why>[^\n]*)`), made: waitEnds},
+	{words: regexp.MustCompile(`context deadline exceeded|timed out waiting for the condition`), made: waitEnds},
+}
+
+var (
+	exceededQuota       = regexp.MustCompile(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: exceeded quota: (?P<quota>[^,\s]+), requested: (?P<requested>[^\n]*?), used: (?P<used>[^\n]*?), limited: (?P<limited>[^\n]+)`)
+	quotaLine           = "{object} does not fit into the ResourceQuota {quota} of namespace {namespace} (requested {requested}, used {used}, limit {limited}): ask for less in the values, or raise the quota"
+	violatesPodSecurity = regexp.MustCompile(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: violates PodSecurity "(?P<level>[^":]+)[^"]*": (?P<why>[^\n]+)`)
+)

@@ -1,0 +1,145 @@
+package handlers
+
+import (
+	"regexp"
+	"strings"
+)
+
+// existsAlready explains an object that helm does not take over, because it is not the release's.
+func existsAlready(_ failure, m match) string {
+	if owner := ownerRelease.FindStringSubmatch(m.facts["why"]); owner != nil {
+		return m.with("owner", owner[1]).
+			fill("{object} in namespace {namespace} belongs to release {owner}, not to {release}: give it another name in the values, or undeploy {owner}")
+	}
+	return m.fill("{object} exists already in namespace {namespace} and belongs to no helm release: delete it, or give the chart's another name in the values")
+}
+
+var ownerRelease = regexp.MustCompile(`"meta\.helm\.sh/release-name" must equal "[^"]*": current value is "([^"]+)"`)
+
+func noNamespace(f failure, m match) string {
+	if missing := m.facts["missing"]; missing != f.namespace {
+		return m.fill("chart {chart} puts an object into namespace {missing}, which does not exist: correct the values, or create the namespace")
+	}
+	return m.fill("namespace {namespace} does not exist, and the operator does not create it: create it, or correct OPERATOR__POOLNAMESPACE or OPERATOR__PLATFORMNAMESPACE")
+}
+
+// webhookUnreachable explains a webhook of the cluster that does not answer the API server.
+func webhookUnreachable(_ failure, m match) string {
+	return m.with("why", strings.TrimPrefix(m.facts["why"], "failed to call webhook: ")).withoutURL().
+		fill("the cluster's admission webhook {hook} cannot be asked ({why}), and nothing can be changed without it: whoever runs the cluster must repair it or remove it")
+}
+
+// withoutURL is the match with a why that does not begin with the request that failed: the URL is nothing to act on.
+func (m match) withoutURL() match {
+	return m.with("why", requestBefore.ReplaceAllString(m.facts["why"], ""))
+}
+
+var requestBefore = regexp.MustCompile(`^(?:Get|Post|Put|Patch|Delete) "[^"]*": `)
+
+// apiServerAway explains an API server that could not be reached, or was lost on the way.
+func apiServerAway(_ failure, m match) string {
+	return m.withoutURL().fill("the API server of the cluster cannot be reached: {why}")
+}
+
+func webhookRefuses(_ failure, m match) string {
+	if m.facts["why"] == "" {
+		m = m.with("why", "it gives no reason")
+	}
+	return m.fill("{object} is refused by the cluster's admission webhook {hook}: {why}: change the values or the chart")
+}
+
+// podSecurityRefuses names what a pod lacks; the tool's own words say for each container how to mend it.
+func podSecurityRefuses(_ failure, m match) string {
+	return m.with("why", inBrackets.ReplaceAllString(m.facts["why"], "")).
+		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: set the securityContext in the values, or change the level")
+}
+
+var inBrackets = regexp.MustCompile(` \([^)]*\)?`)
+
+// roleLacks explains what the operator itself may not do.
+func roleLacks(_ failure, m match) string {
+	if group := m.facts["group"]; group != "" {
+		m = m.with("resource", m.facts["resource"]+"."+group)
+	}
+	if m.facts["where"] == "at the cluster scope" {
+		return m.fill("the operator may not {verb} {resource} in the whole cluster: allow it in a ClusterRole, or turn this part of the chart off in the values")
+	}
+	where := strings.ReplaceAll(strings.TrimPrefix(m.facts["where"], "in the "), `"`, "")
+	return m.with("where", where).
+		fill("the operator's role does not allow it to {verb} {resource} in {where}: add that to its Role, or turn this part of the chart off in the values")
+}
+
+// wrongType explains a value that does not fit its field.
+func wrongType(_ failure, m match) string {
+	why := m.facts["why"]
+	for _, plain := range plainTypes {
+		why = plain.words.ReplaceAllString(why, plain.text)
+	}
+	return m.with("why", why).fill("{object} is not valid: {why}: correct the values or the chart")
+}
+
+// plainTypes say what Go's and Kubernetes' libraries mean.
+var plainTypes = []struct {
+	words *regexp.Regexp
+	text  string
+}{
+	{regexp.MustCompile(`cannot unmarshal (\w+) into Go struct field (\S+) of type (\S+)`), "$2: expected $3, got a $1"},
+	{regexp.MustCompile(`&value\.valueUnstructured\{Value:(.*)\}`), "$1"},
+	{regexp.MustCompile(`, got &\{(.*)\}`), ", got $1"},
+	{regexp.MustCompile(`quantities must match the regular expression .*`), "a quantity must be a number such as 0.5, 100m or 1Gi"},
+	{regexp.MustCompile(`numeric \(int or float\)`), "a number"},
+}
+
+// invalidObject explains the first thing that the API server finds wrong with an object.
+func invalidObject(_ failure, m match) string {
+	problem, others := firstProblem(m.facts["problem"])
+	m = m.with("problem", problem+more(others))
+	switch {
+	case !immutable.MatchString(problem):
+		return m.fill("{object} is not valid: {problem}: correct the values or the chart")
+	case strings.HasPrefix(m.fact("object"), "PersistentVolumeClaim "):
+		return m.fill("{object} exists, and cannot be changed in this way: {problem}: keep the old value")
+	}
+	return m.fill("{object} exists, and cannot be changed in this way: {problem}: keep the old value, or delete the object and deploy again")
+}
+
+var immutable = regexp.MustCompile(`field is immutable|(?:cannot|may not|can not) be (?:changed|updated|modified)|may not change once set|updates to statefulset spec for fields other than`)
+
+// problemKinds are how Kubernetes' validation begins to tell of a problem, after the field.
+const problemKinds = `(?:Invalid value|Required value|Unsupported value|Duplicate value|Forbidden|Too long|Too many|Too few|Not found|Internal error)`
+
+var (
+	problemStart = regexp.MustCompile(`(?:^\[?|, |(?:^|\n)\* )([^\s,]*): ` + problemKinds + `\b`)
+	invalidValue = regexp.MustCompile(`^Invalid value: ("(?:[^"\\]|\\.)*"|\{.*?\}|\[.*?\]|[^:\s]+): (.*)$`)
+	exampleRegex = regexp.MustCompile(` \(e\.g\. .*`)
+)
+
+// firstProblem is the first of the problems that the API server has with an object, and how many more there are. They come
+// as "a: b", as "[a: b, c: d]" or, from kubectl, as lines "* a: b".
+func firstProblem(problems string) (problem string, others int) {
+	starts := problemStart.FindAllStringSubmatchIndex(problems, -1)
+	if len(starts) == 0 {
+		first, _, _ := strings.Cut(problems, "\n")
+		return first, 0
+	}
+	end := len(problems)
+	if len(starts) > 1 {
+		end = starts[1][0]
+	}
+	first, _, _ := strings.Cut(problems[starts[0][2]:end], "\n")
+	if strings.HasPrefix(problems, "[") {
+		first = strings.TrimSuffix(first, "]")
+	}
+	field, why, _ := strings.Cut(first, ": ")
+	if value := invalidValue.FindStringSubmatch(why); value != nil {
+		why = exampleRegex.ReplaceAllString(value[2], "")
+		if !strings.ContainsAny(value[1][:1], "{[") {
+			why += " (got " + value[1] + ")"
+		}
+	}
+	why = strings.TrimPrefix(why, "Forbidden: ")
+	if !strings.ContainsAny(field, "abcdefghijklmnopqrstuvwxyz") || field == "<nil>" { // it is about the object as a whole
+		return why, len(starts) - 1
+	}
+	return field + ": " + why, len(starts) - 1
+}

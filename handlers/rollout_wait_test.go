@@ -1,0 +1,73 @@
+package handlers_test
+
+import (
+	"testing"
+
+	"octo-operator/hub"
+)
+
+func TestADeployHasSucceededWhenItsPodsAreReady(t *testing.T) {
+	r := newRig(t)
+	r.sicken("shop", waitsFor("ContainerCreating", ""))
+	deploy := r.accept(deployEvent("shop"))
+	r.eventually("helm is done", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 deployed" })
+	select {
+	case result := <-deploy.done:
+		t.Errorf("before its pods are ready it has %s", result.Outcome)
+	default:
+	}
+	r.sicken("shop", nil)
+	r.succeed(deploy.result())
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+}
+
+func TestWhatKeepsPodsFromStartingIsToldMeanwhileAndInTheStatus(t *testing.T) {
+	r := newRig(t, with("HELM__TIMEOUT", "5s"))
+	r.deploy("shop")
+	r.status("shop")
+	r.sicken("shop", waitsFor("ImagePullBackOff", `Back-off pulling image "demo/app:2"`))
+	deploy := r.accept(deployEvent("shop", override("image.tag", "2")))
+	progress := nextReport[hub.WorkloadDeploymentProgress](r, methodProgress, "shop")
+	if progress.WorkloadRtID != rtID("shop") || progress.TenantID != tenant {
+		t.Errorf("progress: %+v", progress)
+	}
+	wantText(t, progress.Message, "ImagePullBackOff", `Back-off pulling image "demo/app:2"`)
+	r.wantFailure(deploy.result(), "shop", "the image demo/app:2 of container app cannot be pulled", "ImagePullBackOff", "rolled back to revision 1")
+	if got := r.deployment("shop").image; got != "demo/app:1.0" {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+func TestAFirstInstallThatNeverBecomesReadyIsTakenBack(t *testing.T) {
+	r := newRig(t, with("HELM__TIMEOUT", "1s"))
+	r.sicken("shop", waitsFor("CrashLoopBackOff", "back-off 40s"))
+	r.wantFailure(r.run(deployEvent("shop")), "shop", "container app starts and ends again and again", "CrashLoopBackOff", "uninstalled")
+	r.wantHistory("shop", "")
+}
+
+func TestAnUndeployEndsTheWaitForPods(t *testing.T) {
+	r := newRig(t)
+	r.sicken("shop", waitsFor("ImagePullBackOff", ""))
+	r.accept(deployEvent("shop"))
+	r.eventually("helm is done", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 deployed" })
+	r.succeed(r.run(undeployEvent("shop")))
+	r.wantHistory("shop", "")
+	if got := len(r.controller.all(methodDeploymentStatus)); got > 0 {
+		t.Errorf("the deploy was reported %d times", got)
+	}
+}
+
+func TestTheWaitForPodsGoesOnInTheNextLife(t *testing.T) {
+	r := newRig(t)
+	r.sicken("shop", waitsFor("ImagePullBackOff", ""))
+	r.accept(deployEvent("shop"))
+	r.eventually("helm is done", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 deployed" })
+	r.restart()
+	r.sicken("shop", nil)
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	r.wantHistory("shop", "1 deployed")
+}

@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,11 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,13 +23,6 @@ import (
 	"octo-operator/hub"
 	"octo-operator/scripts"
 )
-
-// chart is a pulled chart: chart.tgz in the run directory, and what the merge needs of it.
-type chart struct {
-	version string
-	values  []byte // values.yaml
-	schema  []byte // values.schema.json
-}
 
 // charts keeps the archives of pulled charts. helm downloads a repository's whole index for each pull; here the index is
 // asked for with its ETag, and while it has not changed, neither has any chart in it. An oci:// registry has no index:
@@ -202,65 +191,4 @@ func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed) error {
 		"name": "workload", "url": w.RepositoryURL, "username": w.RepositoryUsername, "password": w.RepositoryPassword,
 	}}})
 	return errors.Join(err, t.Write("repositories.yaml", text))
-}
-
-// maxChartFile bounds what is read of one file of a chart; Helm's own limit is the same.
-const maxChartFile = 5 << 20
-
-// readChart reads the version, the default values and the schema of a chart archive.
-func readChart(archive string) (chart, error) {
-	fail := func(err error) (chart, error) {
-		return chart{}, fmt.Errorf("cannot read the chart %s: %w", archive, err)
-	}
-	f, err := os.Open(archive)
-	if err != nil {
-		return fail(err)
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	if err != nil {
-		return fail(err)
-	}
-	var c chart
-	files := tar.NewReader(unzipped)
-	for {
-		header, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return c, nil
-		}
-		if err != nil {
-			return fail(err)
-		}
-		if err := c.take(header.Name, files); err != nil {
-			return fail(err)
-		}
-	}
-}
-
-// take reads the files at the chart's top level: NAME/values.yaml, not those of its subcharts.
-func (c *chart) take(name string, content io.Reader) error {
-	_, file, _ := strings.Cut(path.Clean(name), "/")
-	if file != "Chart.yaml" && file != "values.yaml" && file != "values.schema.json" {
-		return nil
-	}
-	text, err := io.ReadAll(io.LimitReader(content, maxChartFile+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxChartFile {
-		return fmt.Errorf("%s is larger than %d bytes", name, maxChartFile)
-	}
-	switch file {
-	case "values.yaml":
-		c.values = text
-	case "values.schema.json":
-		c.schema = text
-	default:
-		var meta struct{ Version string }
-		if err := yaml.Unmarshal(text, &meta); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		c.version = meta.Version
-	}
-	return nil
 }

@@ -37,6 +37,8 @@ type charts struct {
 const (
 	indexTimeout = 10 * time.Second
 	unusedChart  = 7 * 24 * time.Hour
+	// maxIndexState bounds what is kept and sent back of a repository's answer; an ETag has some ten characters.
+	maxIndexState = 1000
 )
 
 func openCharts(settings config.Config) (*charts, error) {
@@ -52,8 +54,16 @@ func openCharts(settings config.Config) (*charts, error) {
 	return &charts{dir: dir, http: client, plainHTTP: settings.Helm.PlainHTTP}, nil
 }
 
-// fetch puts the event's chart into the run directory.
+const chartFile = "chart.tgz"
+
+// fetch puts the event's chart into the run directory. For a task that has it already, because the event is tried again, it
+// is not pulled once more, whatever is the newest by then.
 func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w hub.WorkloadDeployed) (chart, error) {
+	if t.hasChart {
+		if found, err := readChart(t.Path(chartFile)); err == nil {
+			return found, nil
+		}
+	}
 	if w.IsReconciliation && w.ChartVersion == "" { // nobody asked for a newer one
 		version, err := h.installedVersion(ctx, r, w.ChartName)
 		if err != nil {
@@ -61,21 +71,35 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 		}
 		w.ChartVersion = version
 	}
-	if err := t.Remove("chart.tgz"); err != nil { // of an earlier life that was killed
-		return chart{}, err
-	}
 	cached := filepath.Join(c.dir, cacheKey(w))
 	state, unchanged := c.indexState(ctx, w, cached)
-	if !unchanged || !linkOrCopy(cached+".tgz", t.Path("chart.tgz")) {
-		if err := c.pull(ctx, h, t, w); err != nil {
-			return chart{}, err
+	if unchanged {
+		if found, err := c.takeCached(t, cached); err == nil {
+			t.hasChart = true
+			return found, nil
 		}
-		c.keep(t.Path("chart.tgz"), cached, state)
 	}
-	if err := os.Chmod(t.Path("chart.tgz"), 0o600); err != nil {
+	found, err := c.pull(ctx, h, t, w)
+	if err != nil {
 		return chart{}, err
 	}
-	return readChart(t.Path("chart.tgz"))
+	c.keep(t.Path(chartFile), cached, state)
+	t.hasChart = true
+	return found, nil
+}
+
+// takeCached puts the chart that was pulled for an earlier deploy into the run directory.
+func (c *charts) takeCached(t *task, cached string) (chart, error) {
+	if err := t.Remove(chartFile); err != nil { // of an earlier life that was killed
+		return chart{}, err
+	}
+	c.writing.Lock()
+	err := linkOrCopy(cached+".tgz", t.Path(chartFile))
+	c.writing.Unlock()
+	if err != nil {
+		return chart{}, err
+	}
+	return readChart(t.Path(chartFile))
 }
 
 func cacheKey(w hub.WorkloadDeployed) string {
@@ -112,7 +136,11 @@ func (c *charts) indexState(ctx context.Context, w hub.WorkloadDeployed, cached 
 	if response.StatusCode != http.StatusOK {
 		return "", false
 	}
-	return response.Header.Get("ETag") + "\n" + response.Header.Get("Last-Modified"), false
+	state = response.Header.Get("ETag") + "\n" + response.Header.Get("Last-Modified")
+	if len(state) > maxIndexState {
+		return "", false
+	}
+	return state, false
 }
 
 func setHeader(header http.Header, name, value string) {
@@ -121,7 +149,8 @@ func setHeader(header http.Header, name, value string) {
 	}
 }
 
-// keep remembers an archive and the state of the index it came from. A cache that cannot be written costs time only.
+// keep remembers an archive that could be read and the state of the index it came from. A cache that cannot be written costs
+// time only.
 func (c *charts) keep(archive, cached, state string) {
 	if strings.TrimSpace(state) == "" {
 		return
@@ -130,7 +159,7 @@ func (c *charts) keep(archive, cached, state string) {
 	defer c.writing.Unlock()
 	_ = os.Remove(cached + ".index")
 	_ = os.Remove(cached + ".tgz")
-	if linkOrCopy(archive, cached+".tgz") {
+	if linkOrCopy(archive, cached+".tgz") == nil {
 		_ = os.WriteFile(cached+".index", []byte(state), 0o600)
 	}
 }
@@ -148,18 +177,25 @@ func (c *charts) prune(age time.Duration) {
 }
 
 // linkOrCopy makes to the same file as from: a link costs no disk.
-func linkOrCopy(from, to string) bool {
+func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
-		return true
+		return nil
 	}
 	content, err := os.ReadFile(from)
-	return err == nil && os.WriteFile(to, content, 0o600) == nil
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o600)
 }
 
 // pull lets helm fetch the chart.
-func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) error {
-	if err := c.writeCredentials(t, w); err != nil {
-		return err
+func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
+	which := w.ChartName
+	if w.ChartVersion != "" {
+		which += " " + w.ChartVersion
+	}
+	if err := errors.Join(t.Remove(chartFile), c.writeCredentials(t, w)); err != nil {
+		return chart{}, err
 	}
 	err := h.script(ctx, t, scripts.ChartPull, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
@@ -168,9 +204,16 @@ func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadD
 		"PLAIN_HTTP":  strconv.FormatBool(c.plainHTTP),
 	})
 	if err != nil {
-		return fmt.Errorf("cannot get chart %s %s from %s: %w", w.ChartName, w.ChartVersion, w.RepositoryURL, err)
+		return chart{}, fmt.Errorf("cannot get chart %s from %s: %w", which, w.RepositoryURL, err)
 	}
-	return nil
+	found, err := readChart(t.Path(chartFile))
+	if err == nil {
+		err = os.Chmod(t.Path(chartFile), 0o600)
+	}
+	if err != nil {
+		return chart{}, fmt.Errorf("cannot read chart %s from %s: %w", which, w.RepositoryURL, err)
+	}
+	return found, nil
 }
 
 // writeCredentials puts the repository's credentials into the files that helm reads them from.

@@ -24,6 +24,7 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
+	hasChart bool // the run directory holds the event's chart, from this life and whole
 }
 
 // carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays

@@ -42,6 +42,7 @@ func run(*cobra.Command, []string) error {
 	d := &daemon{settings: settings, log: log}
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    d.receive,
+		Connecting: func() { d.handlers.Load().Connecting() },
 		Registered: func(ctx context.Context, pools []hub.Pool) { d.handlers.Load().Registered(ctx, pools) },
 		PoolStatus: func(pool hub.Pool, status string) { d.handlers.Load().PoolStatus(pool, status) },
 	}, log)

@@ -109,8 +109,8 @@ func TestABrokenWorkloadIsReportedWithHelmsReason(t *testing.T) {
 		change func(*devcontroller.Workload)
 		want   []string // parts of the message
 	}{
-		{"the chart's schema", func(b *devcontroller.Workload) { b.ValuesYaml = "replicaCount: many" }, []string{"workload-deploy", "replicaCount", "integer"}},
-		{"an image that cannot be pulled", func(b *devcontroller.Workload) { b.ValuesYaml = "image: {repository: registry.example/does-not-exist}" }, []string{"Deployment", "not ready", "pull"}},
+		{"the chart's schema", func(b *devcontroller.Workload) { b.ValuesYaml = "replicaCount: many" }, []string{"replicaCount", "integer", "schema"}},
+		{"an image that cannot be pulled", func(b *devcontroller.Workload) { b.ValuesYaml = "image: {repository: registry.example/does-not-exist}" }, []string{"cannot be pulled", "registry.example/does-not-exist", "uninstalled"}},
 		{"values that are not YAML", func(b *devcontroller.Workload) { b.ValuesYaml = "a: 1\n  b: 2" }, []string{"valuesYaml", "line 2"}},
 		{"values that are a list", func(b *devcontroller.Workload) { b.ValuesYaml = "- a" }, []string{"valuesYaml", "map"}},
 		{"a malformed path", func(b *devcontroller.Workload) { b.Values = []devcontroller.Override{{Path: "a[x]", Value: "1"}} }, []string{"a[x]", "index"}},

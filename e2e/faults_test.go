@@ -71,6 +71,7 @@ func TestAFullDiskRefusesEventsWithAReasonAndWorkGoesOnWhenThereIsSpace(t *testi
 		t.Fatal(s.StatusMessage)
 	}
 	w.waitUntilReadiness(ready, "ready")
+	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"}) // its result is written, and makes no room any more
 	fill := w.inside(filepath.Join(w.stateDir, "fill"))
 	fillDisk(t, fill)
 	w.waitUntilReadiness(ready, "no space left on device: set OPERATOR__STATEDIR")
@@ -112,7 +113,7 @@ func TestADiskFullOfOldRunsIsFreedForNewEvents(t *testing.T) {
 	app := w.workload("Shop", appRtID)
 	app.ValuesYaml = "large: " + strings.Repeat("x", 400_000)
 	for range 20 { // 800 KB each: twice the disk
-		if s := w.deploy(app); !strings.Contains(s.StatusMessage, "workload-deploy failed") {
+		if s := w.deploy(app); !strings.Contains(s.StatusMessage, "workload-deploy: exit code 1") {
 			t.Fatalf("reported %+v", s)
 		}
 	}

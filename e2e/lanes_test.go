@@ -271,8 +271,14 @@ func TestADeployThatARestartInterruptsIsFinishedWithItsSecrets(t *testing.T) {
 	}
 }
 
+// letHelmWait makes helm wait for pods, as it does for charts with hooks that come afterwards: so there is a helm to kill.
+func (w *world) letHelmWait() {
+	w.swap(map[string]string{"workload-deploy": "export OCTO_WAIT=true\nexec \"${OCTO_LIB%/*}/workload-deploy\"\n"})
+}
+
 func TestAReleaseThatAKilledHelmLeftPendingIsDeployedAgain(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
+	w.letHelmWait()
 	w.start()
 	w.deployPool()
 	app := w.workload("Shop", appRtID)
@@ -284,8 +290,8 @@ func TestAReleaseThatAKilledHelmLeftPendingIsDeployedAgain(t *testing.T) {
 	hanging.ValuesYaml = "image: {repository: x/does-not-exist}"
 	after := w.controller.LastSeq()
 	w.must(w.controller.Deploy(w.ctx, hanging))
-	w.waitForLog(1, "the release is not ready yet", nil)
-	if w.killProcesses("--rollback-on-failure", release, w.namespace) == 0 {
+	w.waitForLog(1, "helm is still at work", nil)
+	if w.killProcesses("--wait", release, w.namespace) == 0 {
 		t.Fatal("no helm to kill")
 	}
 	if s := w.waitForStatus(app, after); s.Success {
@@ -302,14 +308,15 @@ func TestAReleaseThatAKilledHelmLeftPendingIsDeployedAgain(t *testing.T) {
 
 func TestAnUndeployAfterAKilledFirstInstallLeavesNothing(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
+	w.letHelmWait()
 	w.start()
 	w.deployPool()
 	app := w.workload("Shop", appRtID)
 	app.ValuesYaml = "image: {repository: x/does-not-exist}"
 	after := w.controller.LastSeq()
 	w.must(w.controller.Deploy(w.ctx, app))
-	w.waitForLog(1, "the release is not ready yet", nil)
-	if w.killProcesses("--rollback-on-failure", "acme-"+appRtID, w.namespace) == 0 {
+	w.waitForLog(1, "helm is still at work", nil)
+	if w.killProcesses("--wait", "acme-"+appRtID, w.namespace) == 0 {
 		t.Fatal("no helm to kill")
 	}
 	if s := w.waitForStatus(app, after); s.Success {

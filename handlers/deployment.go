@@ -78,6 +78,9 @@ func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err
 		return err
 	}
 	t.log.Info("values merged", "chart", d.w.ChartName, "version", d.chart.version, "overrides", len(d.w.Values), "secrets", len(d.document.Secrets))
+	for _, out := range d.document.LeftOut {
+		t.log.Info("value of the operator's own left out", "path", out.Path, "layer", out.Layer, "reason", out.Reason)
+	}
 	if d.replicas.value != "" {
 		t.log.Info("replicas set", "replicas", d.replicas.value, "reason", d.replicas.why)
 	}

@@ -1,31 +1,87 @@
 package handlers
 
-import "errors"
+import (
+	"errors"
+	"os"
+	"strings"
 
-// failure is what is known of a deploy that has failed.
-type failure struct {
-	words string
-	seen  []string
-	after string
-}
+	"octo-operator/hub"
+	"octo-operator/kube"
+	"octo-operator/scripts"
+)
 
+// failureOf is what an event's error says of it, in the words that a person gets.
 func (h *Handlers) failureOf(t *task, reason error) *failure {
-	f := &failure{words: reason.Error()}
-	if rollout := (*rolloutError)(nil); errors.As(reason, &rollout) {
-		f.seen = rollout.seen
+	f := &failure{words: reason.Error(), timeout: h.settings.Helm.Timeout}
+	rollout, failed := (*rolloutError)(nil), (*scriptError)(nil)
+	switch {
+	case errors.As(reason, &rollout):
+		f.step, f.words = scripts.WorkloadDeploy, ""
+		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen
+	case errors.As(reason, &failed):
+		f.step, f.words = failed.script, failed.reason.Error()
+	}
+	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
+	if err != nil || t.Callback != hub.WorkloadDeploy {
+		return f
+	}
+	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, w.RepositoryURL
+	if r, err := releaseOf(h.settings, w.Workload); err == nil {
+		f.release, f.namespace = r.name, r.namespace
+		f.object = refusedObject(t, r.namespace)
 	}
 	return f
 }
 
+// lookedFile is what kubectl said of the objects that it has sent to the server before anything was touched.
+const lookedFile = "looked.txt"
+
+// refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
+// kubectl does not say which one it was. "": it cannot be told.
+func refusedObject(t *task, namespace string) string {
+	manifest, err := os.ReadFile(t.Path("manifest.yaml"))
+	if err != nil {
+		return ""
+	}
+	looked, err := os.ReadFile(t.Path(lookedFile))
+	if err != nil {
+		return ""
+	}
+	objects, err := kube.Objects(manifest, namespace)
+	if err != nil {
+		return ""
+	}
+	for _, o := range objects {
+		if !acceptedIn(string(looked), o) {
+			return o.String()
+		}
+	}
+	return ""
+}
+
+// acceptedIn looks for a line such as "deployment.apps/web serverside-applied (server dry run)".
+func acceptedIn(looked string, o kube.Object) bool {
+	for line := range strings.Lines(looked) {
+		name, _, _ := strings.Cut(line, " ")
+		kind, name, _ := strings.Cut(name, "/")
+		kind, _, _ = strings.Cut(kind, ".")
+		if name == o.Name && strings.EqualFold(kind, o.Kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// see adds what was found in the cluster.
 func (f *failure) see(found []string) { f.seen = append(f.seen, found...) }
 
-func (f *failure) error() error {
-	text := f.words
-	for _, s := range f.seen {
-		text += "\n" + s
-	}
-	if f.after != "" {
-		text += "\n" + f.after
-	}
-	return errors.New(text)
+// error is the failure as the event's own error, which still tells what it came from.
+func (f *failure) error(cause error) error { return &explainedError{f.message(), cause} }
+
+type explainedError struct {
+	text  string
+	cause error
 }
+
+func (e *explainedError) Error() string { return e.text }
+func (e *explainedError) Unwrap() error { return e.cause }

@@ -135,8 +135,9 @@ type callback struct {
 	alone bool
 	place func(config.Config, hub.Event) (place, error)
 	run   func(*Handlers, context.Context, *task) error
-	// undo takes back what is left of an event that has failed for good, and returns the reason for a person. nil: nothing is.
-	undo func(h *Handlers, ctx context.Context, t *task, reason error) error
+	// undo takes back what is left of an event that has failed for good, and adds to the failure what it has seen and done. nil:
+	// nothing is left.
+	undo func(h *Handlers, ctx context.Context, t *task, f *failure)
 	// status is what the controller is told of an event's end; nil: the contract has nothing.
 	status func(event hub.Event, success bool, message string) *report
 }
@@ -173,6 +174,12 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 		h.log.Info("event ignored: pools are not managed in edge mode", "callback", event.Callback)
 		return nil
 	}
+	h.pools.deployed.note(event)
+	return h.accept(event, outcome)
+}
+
+// accept is Accept for what the operator itself wants done.
+func (h *Handlers) accept(event hub.Event, outcome func(runs.Result)) error {
 	c, ok := callbacks[event.Callback]
 	if !ok {
 		return &hub.UnknownCallbackError{Name: event.Callback}

@@ -22,8 +22,8 @@ type controller struct {
 	pools    map[string]hub.Pool
 	deployed [][]hub.DeployedPool
 	tenants  []string
-	rejoin   func(tenant string) error // of ReregisterTenant
-	sessions map[*session]bool         // that live
+	rejoin   func(ctx context.Context, tenant string) error // of ReregisterTenant
+	sessions map[*session]bool                              // that live
 }
 
 // told is a report that has arrived.
@@ -81,6 +81,13 @@ func (c *controller) deployedState() []hub.DeployedPool {
 		return nil
 	}
 	return c.deployed[len(c.deployed)-1]
+}
+
+// timesDeployedState is how often the deployed state was told.
+func (c *controller) timesDeployedState() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.deployed)
 }
 
 // reregistered are the tenants whose pools were registered again.
@@ -150,7 +157,7 @@ func (s *session) UnregisterPool(p hub.Pool) {
 }
 
 // ReregisterTenant implements handlers.Controller.
-func (s *session) ReregisterTenant(_ context.Context, tenant string) error {
+func (s *session) ReregisterTenant(ctx context.Context, tenant string) error {
 	s.controller.mu.Lock()
 	s.tenants = append(s.tenants, tenant)
 	rejoin := s.rejoin
@@ -158,7 +165,7 @@ func (s *session) ReregisterTenant(_ context.Context, tenant string) error {
 	if rejoin == nil {
 		return nil
 	}
-	return rejoin(tenant)
+	return rejoin(ctx, tenant)
 }
 
 // ReportDeployedState implements handlers.Controller.

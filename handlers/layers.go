@@ -8,7 +8,8 @@ import (
 	"octo-operator/merge"
 )
 
-// layers is everything a workload's values document is made of. replicas, if not empty, has the last word on their count.
+// layers is everything a workload's values document is made of. replicas, if not empty, has the last word on their count, if the
+// chart takes it.
 func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart, replicas string) merge.Input {
 	in := merge.Input{
 		Context: contextValues(h.settings, w), Values: []byte(w.ValuesYaml), Injected: injected(h.settings, w),
@@ -18,7 +19,7 @@ func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart, replicas s
 		in.Overrides = append(in.Overrides, merge.Override{Path: v.Path, Value: v.Value, Secret: v.IsSecret})
 	}
 	if replicas != "" {
-		in.Overrides = append(in.Overrides, merge.Override{Path: replicaCount, Value: replicas})
+		in.Pinned = append(in.Pinned, merge.Override{Path: replicaCount, Value: replicas})
 	}
 	return in
 }

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func TestReleasesAreWorkedOnBesideEachOther(t *testing.T) {
 func TestATenantsUpdateWaitsForWhatRunsAndLetsNothingBegin(t *testing.T) {
 	r := newRig(t)
 	rejoined, rejoin := make(chan bool), make(chan bool)
-	r.controller.rejoin = func(string) error { close(rejoined); <-rejoin; return nil }
+	r.controller.rejoin = func(context.Context, string) error { close(rejoined); <-rejoin; return nil }
 	h := r.hold("upgrade", "shop")
 	running := r.accept(deployEvent("shop"))
 	r.reach(h)
@@ -119,7 +120,7 @@ func TestATenantsUpdateWaitsForWhatRunsAndLetsNothingBegin(t *testing.T) {
 
 func TestATenantsWorkGoesOnWhenItsPoolsCannotBeRegisteredAgain(t *testing.T) {
 	r := newRig(t)
-	r.controller.rejoin = func(string) error { return errors.New("it warms up") }
+	r.controller.rejoin = func(context.Context, string) error { return errors.New("it warms up") }
 	r.succeed(r.run(tenantEvent(tenant)))
 	if len(r.log.records("the tenant's work goes on before all its pools are registered", "reason", "it warms up")) != 1 {
 		t.Error("nobody is told")

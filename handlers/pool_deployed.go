@@ -72,10 +72,9 @@ func brokerSecret(pool string) string { return pool + "-octo-mesh-connection" }
 
 // poolResource is the pool's custom resource. Only in G1 it carries settings: later the operator's own do.
 func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
-	kind, spec := kube.CommunicationPool, map[string]any{"tenantId": pool.TenantID}
+	kind, spec := poolKind(pool), map[string]any{"tenantId": pool.TenantID}
 	switch {
 	case pool.DeploymentSiteRtID != "":
-		kind = kube.DeploymentSite
 		spec["deploymentSiteRtId"] = pool.DeploymentSiteRtID
 	case pool.PoolRtID != "":
 		spec["poolRtId"] = pool.PoolRtID
@@ -89,6 +88,14 @@ func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
 		setIf(spec, "instancePrefix", h.settings.InstancePrefix)
 	}
 	return manifest(kind.APIVersion, kind.Kind, name, h.settings.PoolNamespace, poolLabels(pool), nil, map[string]any{"spec": spec})
+}
+
+// poolKind is the kind of the resource that a controller's generation has for a pool.
+func poolKind(pool hub.Pool) kube.PoolKind {
+	if pool.DeploymentSiteRtID != "" {
+		return kube.DeploymentSite
+	}
+	return kube.CommunicationPool
 }
 
 // setIf sets what is set: a zero value is none.

@@ -3,24 +3,33 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
-	"octo-operator/kube"
 	"octo-operator/scripts"
 )
 
-// poolUndeployed removes the pool's custom resource and broker secret.
+// poolUndeployed removes the pool's custom resources and broker secret. An upgrade of the controller leaves a pool with a resource
+// of either kind, and any that stays would register the pool again.
 func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
 	pool, name, err := decodePool(t.event)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
 	h.controller.UnregisterPool(pool)
-	kind := kube.CommunicationPool
-	if pool.DeploymentSiteRtID != "" {
-		kind = kube.DeploymentSite
+	kinds, err := h.kubectl.PoolKinds(ctx, h.settings.PoolNamespace)
+	if err != nil {
+		return fmt.Errorf("cannot undeploy the pool: %w", err)
+	}
+	if own := poolKind(pool); !slices.Contains(kinds, own) {
+		t.log.Warn("the pool may still have a resource: the cluster does not know its kind, or the operator's role does not allow it", "resource", own.Resource)
+	}
+	var resources []string
+	for _, kind := range kinds {
+		resources = append(resources, kind.Resource)
 	}
 	return h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
-		"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": kind.Resource,
+		"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": strings.Join(resources, ","),
 		"NAMESPACE": h.settings.PoolNamespace, "SECRET": brokerSecret(name),
 	})
 }

@@ -164,15 +164,18 @@ func TestARegistrationMakesWhatIsMissingAndTellsWhatIsDeployed(t *testing.T) {
 	r.fails("helm upgrade", "Error: no")
 	r.run(deployEvent("broken"))
 	r.usually()
-	r.life.Registered(t.Context(), []hub.Pool{pool})
+	end := r.connect(pool)
 	r.wantRegistered("acme/" + poolID)
 	r.eventually("the pool's objects are made", func() bool { return slices.Contains(r.ended(), "PoolDeployed succeeded") })
 	want := []hub.DeployedPool{{Pool: pool, WorkloadRtIDs: []string{rtID("shop")}}}
 	r.eventually("the deployed state is told", func() bool { return cmp.Equal(want, r.controller.deployedState()) })
 
 	r.wantPoolStatus(poolPath, "Registered")
-	before := len(r.runDirs())
-	r.life.Registered(t.Context(), []hub.Pool{pool})
+	end()
+	before, told := len(r.runDirs()), r.controller.timesDeployedState()
+	r.connect(pool)
+	r.life.PoolStatus(pool, hub.StatusRegistered)
+	r.eventually("it is told again", func() bool { return r.controller.timesDeployedState() > told })
 	if after := len(r.runDirs()); after != before {
 		t.Errorf("what is there was made again: %d runs more", after-before)
 	}
@@ -181,7 +184,7 @@ func TestARegistrationMakesWhatIsMissingAndTellsWhatIsDeployed(t *testing.T) {
 func TestADeployedStateThatCannotBeToldIsAWarning(t *testing.T) {
 	r := newRig(t, central)
 	r.controller.setRefuse(methodDeployedState, errors.New("it warms up"))
-	r.life.Registered(t.Context(), []hub.Pool{pool})
+	r.connect(pool)
 	r.eventually("somebody is told", func() bool {
 		return len(r.log.records("deployed state not reported", "reason", "it warms up")) > 0
 	})

@@ -24,23 +24,23 @@ func checkTenant(t hub.Tenant) error {
 }
 
 // preUpdateTenant runs alone: when it starts, nothing of the tenant is in flight, and nothing new starts before it has
-// ended. The controller has dropped the tenant's pools by then, so they are registered again
-// before the tenant's work goes on.
+// ended. The controller has dropped the tenant's pools by then, so they are registered again before the tenant's work goes on,
+// whatever the script says: without them the tenant would get no more events.
 func (h *Handlers) preUpdateTenant(ctx context.Context, t *task) error {
 	tenant, err := hub.Decode[hub.Tenant](t.event.Argument)
 	if err = errors.Join(err, checkTenant(tenant)); err != nil {
 		return fmt.Errorf("cannot prepare the tenant's update: %w", err)
 	}
-	if err := h.script(ctx, t, scripts.TenantPreUpdate, map[string]string{"TENANT": tenant.TenantID}); err != nil {
-		return err
-	}
+	failure := h.script(ctx, t, scripts.TenantPreUpdate, map[string]string{"TENANT": tenant.TenantID})
 	ctx, cancel := context.WithTimeout(ctx, longestReregistration)
 	defer cancel()
 	if err := h.controller.ReregisterTenant(ctx, tenant.TenantID); err != nil {
 		t.log.Warn("the tenant's work goes on before all its pools are registered", "reason", err)
 	}
-	t.log.Info("tenant updated: its work goes on")
-	return nil
+	if failure == nil {
+		t.log.Info("tenant updated: its work goes on")
+	}
+	return failure
 }
 
 // longestReregistration bounds how long a tenant's work waits for a controller that does not take its pools back.

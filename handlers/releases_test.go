@@ -126,7 +126,7 @@ func TestAReconciliationKeepsTheInstalledVersion(t *testing.T) {
 
 func TestAChartThatIsNotThereIsNamed(t *testing.T) {
 	r := newRig(t)
-	r.wantFailure(r.run(deployEvent("shop", version("9.9.9"))), "shop", "cannot get chart demo 9.9.9 from "+repository, "not found")
+	r.wantFailure(r.run(deployEvent("shop", version("9.9.9"))), "shop", "the repository "+repository+" has no version 9.9.9 of chart demo")
 }
 
 func TestAnArchiveThatIsNoChartIsSaidToBe(t *testing.T) {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -103,8 +104,13 @@ func (t *task) message(err error) string {
 	return bounded(t.redact.String(err.Error()))
 }
 
+// workloadKey is the same for two workloads only if they are one: names may hold anything. The name counts in G1 alone; later it
+// may change, and the newest status is still the one that counts.
 func workloadKey(w hub.Workload) string {
-	return w.TenantID + "/" + w.WorkloadRtID + "/" + w.WorkloadName
+	if w.WorkloadRtID != "" {
+		return fmt.Sprintf("%q %q", w.TenantID, w.WorkloadRtID)
+	}
+	return fmt.Sprintf("%q name %q", w.TenantID, w.WorkloadName)
 }
 
 // maxMessage bounds a message to the controller in bytes: ASP.NET Core closes the connection on a frame above 32 KiB, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -82,10 +83,14 @@ func (r *retry) next(t trouble, now time.Time) (wait time.Duration, again bool) 
 // try runs an event until it has ended for a reason of its own, and takes back what is left of one that has failed.
 func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
 	err := h.insist(ctx, t, func() error { return c.run(h, ctx, t) })
-	if err != nil && ctx.Err() == nil && c.undo != nil {
-		return c.undo(h, ctx, t, err)
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
-	return err
+	f := h.failureOf(t, err)
+	if c.undo != nil {
+		c.undo(h, ctx, t, f)
+	}
+	return f.error(err)
 }
 
 // insist does something until it has worked or has failed for a reason of its own. Until the next try it keeps nobody from
@@ -103,7 +108,7 @@ func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error
 		if !again {
 			return err
 		}
-		reason := t.message(err)
+		reason, _, _ := strings.Cut(t.redact.String(h.failureOf(t, err).message()), "\n")
 		t.log.Warn("event tried again: "+troubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
 		h.progress(t, troubleNames[why]+": next try at "+time.Now().Add(wait).UTC().Format("15:04:05 UTC")+": "+reason)
 		if err := rest(ctx, t, func() error { return sleep(ctx, wait) }); err != nil {

@@ -12,17 +12,15 @@ import (
 	"octo-operator/scripts"
 )
 
-// undoDeploy takes back what a failed deploy has left in the cluster, and makes its reason readable: what was seen of its pods,
-// looked at before they are gone, and what was done about it.
-func (h *Handlers) undoDeploy(ctx context.Context, t *task, reason error) error {
-	f := h.failureOf(t, reason)
+// undoDeploy takes back what a failed deploy has left in the cluster. Its pods are looked at before they are gone.
+func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 	w, err := hub.Decode[hub.Workload](t.event.Argument)
 	if err != nil || w.Check() != nil {
-		return f.error()
+		return
 	}
 	r, err := releaseOf(h.settings, w)
 	if err != nil {
-		return f.error()
+		return
 	}
 	var revisions []map[string]string
 	err = h.insist(ctx, t, func() (err error) { revisions, err = h.kubectl.Revisions(ctx, r.namespace, r.name); return err })
@@ -30,14 +28,13 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, reason error) error 
 		if t.installs {
 			f.after = "whether something of it is left in the cluster is not known: " + err.Error()
 		}
-		return f.error()
+		return
 	}
 	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() {
-		return f.error() // it has not come so far as to change anything
+		return // it has not come so far as to change anything
 	}
 	f.see(h.lookOnceMore(ctx, t, r))
 	f.after = h.rollBack(ctx, t, r, revisions)
-	return f.error()
 }
 
 // rollBack brings the release back to what it was before the run, and says so.
@@ -52,7 +49,7 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, revisions [
 	err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, target) })
 	switch {
 	case err != nil:
-		return "it could not be taken back: " + h.words(err)
+		return "it could not be taken back: " + firstLine(h.words(err))
 	case target == "":
 		return "the release was uninstalled: there was none before"
 	}

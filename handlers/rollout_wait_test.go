@@ -41,7 +41,7 @@ func TestAnUpgradeThatNeverBecomesReadyIsTakenBackAndSaysWhy(t *testing.T) {
 	r.deploy("shop")
 	r.status("shop")
 	r.sicken("shop", waitsFor("ImagePullBackOff", `Back-off pulling image "demo/app:2"`))
-	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "not ready within 1s", "ImagePullBackOff", "rolled back to revision 1")
+	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "the image demo/app:2 of container app cannot be pulled", "ImagePullBackOff", "rolled back to revision 1")
 	if got := r.deployment("shop").image; got != "demo/app:1.0" {
 		t.Errorf("it runs %s", got)
 	}
@@ -50,7 +50,7 @@ func TestAnUpgradeThatNeverBecomesReadyIsTakenBackAndSaysWhy(t *testing.T) {
 func TestAFirstInstallThatNeverBecomesReadyIsTakenBack(t *testing.T) {
 	r := newRig(t, with("HELM__TIMEOUT", "1s"))
 	r.sicken("shop", waitsFor("CrashLoopBackOff", "back-off 40s"))
-	r.wantFailure(r.run(deployEvent("shop")), "shop", "not ready within 1s", "CrashLoopBackOff", "uninstalled")
+	r.wantFailure(r.run(deployEvent("shop")), "shop", "container app starts and ends again and again", "CrashLoopBackOff", "uninstalled")
 	r.wantHistory("shop", "")
 }
 

@@ -276,9 +276,11 @@ exec %s
 // tail keeps the end of what a script wrote to stderr: why it failed.
 type tail struct{ lines []string }
 
+// The first error counts most, and much may follow it: kubectl adds ten lines of advice to a conflict, and of an immutable Job it
+// shows all of its template.
 const (
-	tailLines = 20
-	tailBytes = 4 << 10 // a status message is read by a person, in a table
+	tailLines = 200
+	tailBytes = 64 << 10
 )
 
 func (r *tail) add(line exec.Line) {

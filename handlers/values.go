@@ -60,10 +60,16 @@ func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r release, 
 	return c, errors.Join(err, t.output.Close(), os.RemoveAll(dir))
 }
 
+// printOrigins prints the layer of each value, and then what the chart does not take.
 func printOrigins(to io.Writer, in merge.Input) error {
-	origins, err := merge.Explain(in)
+	origins, leftOut, err := merge.Explain(in)
 	for _, o := range origins {
 		if _, err := fmt.Fprintf(to, "%s\t%s\n", o.Path, o.Layer); err != nil {
+			return err
+		}
+	}
+	for _, l := range leftOut {
+		if _, err := fmt.Fprintf(to, "%s\t%s, left out: %s\n", l.Path, l.Layer, l.Reason); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,11 @@ func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	if err = errors.Join(err, w.Check()); err != nil {
 		return fmt.Errorf("cannot undeploy the workload: %w", err)
 	}
-	return h.undeploy(ctx, t, w.Workload)
+	if err := h.undeploy(ctx, t, w.Workload); err != nil {
+		return err
+	}
+	h.controller.Withdraw(methodDeploymentStatus, workloadKey(w.Workload)) // it would tell of a deploy that is gone
+	return nil
 }
 
 // undeploymentStatus is none for a success: the contract has no report of its own. A failure goes out as a deployment

@@ -22,6 +22,20 @@ var (
 	DeploymentSite    = PoolKind{"deploymentsites.octo-mesh.meshmakers.io", "DeploymentSite", "octo-mesh.meshmakers.io/v1"}
 )
 
+// PoolKinds are both kinds, except those that the cluster does not know or that the operator's role forbids.
+func (k *Kubectl) PoolKinds(ctx context.Context, namespace string) (kinds []PoolKind, err error) {
+	for _, kind := range []PoolKind{CommunicationPool, DeploymentSite} {
+		err := k.Do(ctx, http.MethodGet, kind.path(namespace)+"?limit=1", nil, nil)
+		switch {
+		case err == nil:
+			kinds = append(kinds, kind)
+		case !NotFound(err) && !forbidden(err):
+			return nil, fmt.Errorf("cannot find out whether the cluster has %s: %w", kind.Resource, err)
+		}
+	}
+	return kinds, nil
+}
+
 // path is that of the kind's resources in a namespace (empty: all).
 func (kind PoolKind) path(namespace string) string {
 	plural, _, _ := strings.Cut(kind.Resource, ".")

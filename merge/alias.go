@@ -7,8 +7,8 @@ import (
 	yamlnode "go.yaml.in/yaml/v3"
 )
 
-// checkAliases refuses a document that grows beyond MaxDocument when its aliases are written out. The YAML library has
-// a limit too, but counts values, not bytes: 400,000 aliases of one long text pass it and would then be copied out.
+// checkAliases refuses a document that grows beyond the limits when its aliases are written out. The YAML library has a
+// limit too, but counts values, not bytes: 400,000 aliases of one long text pass it and would then be copied out.
 func (p part) checkAliases() error {
 	if bytes.IndexByte(p.text, '&') < 0 || bytes.IndexByte(p.text, '*') < 0 {
 		return nil
@@ -17,34 +17,47 @@ func (p part) checkAliases() error {
 	if err := yamlnode.Unmarshal(p.text, &root); err != nil {
 		return p.explain(err)
 	}
-	if size := expandedSize(&root, map[*yamlnode.Node]int{}); size > MaxDocument {
+	switch written := expand(&root, map[*yamlnode.Node]expansion{}); {
+	case written.bytes > MaxDocument:
 		return fmt.Errorf("its aliases expand to more than %d bytes", MaxDocument)
+	case written.values > MaxValues:
+		return fmt.Errorf("its aliases expand to more than %d values", MaxValues)
 	}
 	return nil
 }
 
-// expandedSize estimates the bytes of a node with its aliases written out. It stops counting above MaxDocument. known
-// holds the sizes of anchored nodes, which keeps this linear in the text; a node that contains itself counts 0 there,
-// the decoder reports it.
-func expandedSize(n *yamlnode.Node, known map[*yamlnode.Node]int) int {
+// expansion is about how large a node is with its aliases written out.
+type expansion struct{ bytes, values int }
+
+func (e expansion) tooLarge() bool { return e.bytes > MaxDocument || e.values > MaxValues }
+
+// expand stops counting above the limits. known holds anchored nodes, which keeps this linear in the text; a node that
+// contains itself counts 0 there, the decoder reports it.
+func expand(n *yamlnode.Node, known map[*yamlnode.Node]expansion) expansion {
 	if n.Kind == yamlnode.AliasNode {
 		n = n.Alias
 	}
-	if size, ok := known[n]; ok {
-		return size
+	if e, ok := known[n]; ok {
+		return e
 	}
 	if n.Anchor != "" {
-		known[n] = 0
+		known[n] = expansion{}
 	}
-	size := len(n.Value) + 1
+	e := expansion{bytes: len(n.Value) + 1}
+	switch n.Kind { // as places counts
+	case yamlnode.MappingNode:
+		e.values = 1 + len(n.Content)/2
+	case yamlnode.SequenceNode:
+		e.values = 1 + len(n.Content)
+	}
 	for _, child := range n.Content {
-		if size += expandedSize(child, known); size > MaxDocument {
-			size = MaxDocument + 1
+		below := expand(child, known)
+		if e.bytes, e.values = e.bytes+below.bytes, e.values+below.values; e.tooLarge() {
 			break
 		}
 	}
 	if n.Anchor != "" {
-		known[n] = size
+		known[n] = e
 	}
-	return size
+	return e
 }

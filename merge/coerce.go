@@ -2,7 +2,6 @@ package merge
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -83,7 +82,7 @@ func coerce(value string, to kind) any {
 // parseAs reads text as YAML of one kind, within the limits of Parse.
 func parseAs(value string, want kind) (any, bool) {
 	p := part{text: []byte(value)}
-	if len(value) > MaxDocument || p.checkAliases() != nil {
+	if checkSize(p.text) != nil || p.checkAliases() != nil {
 		return nil, false
 	}
 	var v any
@@ -98,26 +97,8 @@ func parseAs(value string, want kind) (any, bool) {
 // be true in a template.
 type targetTypes struct {
 	values     map[string]any // the document, as far as it is merged
-	chart      map[string]any
-	schema     schema
+	chart      chart
 	secretName string
-}
-
-func newTargetTypes(values map[string]any, in Input) (*targetTypes, error) {
-	t := &targetTypes{values: values, secretName: in.SecretName}
-	if len(in.Injected)+len(in.Overrides) == 0 {
-		return t, nil
-	}
-	var err error
-	if t.chart, err = Parse("the chart's values.yaml", in.ChartValues); err != nil {
-		return nil, err
-	}
-	if len(in.ChartSchema) > 0 {
-		if t.schema.root, err = decode(in.ChartSchema); err != nil {
-			return nil, fmt.Errorf("cannot read the chart's values.schema.json: %w", err)
-		}
-	}
-	return t, nil
 }
 
 func (t *targetTypes) at(path Path) kind {
@@ -127,8 +108,8 @@ func (t *targetTypes) at(path Path) kind {
 			return kindOf(v)
 		}
 	}
-	if v, ok := get(t.chart, path); ok && kindOf(v) != kindUnknown {
+	if v, ok := get(t.chart.values, path); ok && kindOf(v) != kindUnknown {
 		return kindOf(v)
 	}
-	return t.schema.kindAt(path)
+	return t.chart.schema.kindAt(path)
 }

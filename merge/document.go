@@ -1,9 +1,13 @@
-// Package merge makes the one values document of a deploy out of four layers, lowest first:
+// Package merge makes the one values document of a deploy out of five layers, lowest first:
 //
 //	context     what the operator knows from its own settings
 //	valuesYaml  the document that came with the event
 //	injected    overrides the operator adds (broker password, root CA, cluster secrets)
 //	values      the event's own overrides, later entries over earlier ones
+//	pinned      overrides the operator sets above everything (the count of replicas)
+//
+// Of what the operator adds of its own accord (context, injected, pinned), a value is left out that the chart does not take:
+// its schema forbids it, or its default values or the event's have another kind of value on that path.
 //
 // Each layer is merged over the one before exactly as helm merges several -f files: maps merge, everything else is
 // replaced (lists too), null stays in the document so that helm removes the chart's key, and empty or zero values do
@@ -25,6 +29,7 @@ const (
 	LayerValuesYAML = "valuesYaml"
 	LayerInjected   = "injected"
 	LayerValues     = "values"
+	LayerPinned     = "pinned"
 )
 
 // Override sets one value. Path is as in helm --set, see ParsePath. Value is always text on the wire; a plain one takes
@@ -41,10 +46,11 @@ type Input struct {
 	Values    []byte         // layer "valuesYaml": YAML or JSON, may be empty
 	Injected  []Override     // layer "injected"
 	Overrides []Override     // layer "values"
+	Pinned    []Override     // layer "pinned"
 
 	SecretName string // the Secret that secret overrides refer to: {release}-octo-secrets
 
-	// The chart says only which type an override has; its values are not merged, helm does that.
+	// The chart says which type an override has, and what it takes; its values are not merged, helm does that.
 	ChartValues []byte // values.yaml, may be nil
 	ChartSchema []byte // values.schema.json, may be nil
 }
@@ -54,6 +60,7 @@ type Result struct {
 	Values  map[string]any    // the merged values; numbers are json.Number
 	YAML    []byte            // the same for helm -f: keys sorted, so equal input gives equal bytes
 	Secrets map[string]string // key in the Secret SecretName -> plain value; exactly the keys YAML refers to
+	LeftOut []LeftOut         // what the chart does not take, in the order of the layers; nil: nothing
 }
 
 // Document merges the layers. It fails when a document cannot be read, or when an override cannot be set:
@@ -61,15 +68,28 @@ type Result struct {
 //	cannot read valuesYaml: line 3: did not find expected key
 //	cannot set override "a[x]": index is not a number at position 2
 func Document(in Input) (Result, error) {
-	values, assignments, err := assemble(in)
+	defer takeTurn(in.size())()
+	merged, err := assemble(in)
 	if err != nil {
 		return Result{}, err
 	}
-	text, err := encode(values)
+	text, err := encode(merged.values)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Values: values, YAML: text, Secrets: survivingSecrets(values, in.SecretName, assignments)}, nil
+	secrets := survivingSecrets(merged.values, in.SecretName, merged.assignments)
+	return Result{Values: merged.values, YAML: text, Secrets: secrets, LeftOut: merged.leftOut}, nil
+}
+
+// assembly is the merged values, as far as they are merged, and how they came about.
+type assembly struct {
+	values      map[string]any
+	assignments []assignment // in order
+	leftOut     []LeftOut
+
+	chart chart
+	types targetTypes
+	edit  editor
 }
 
 // assignment is an override once its path is parsed and its value has its type.
@@ -81,47 +101,69 @@ type assignment struct {
 	plain string // a secret's plain value, which goes into the Secret only
 }
 
-// assemble returns the merged values, and what the overrides did to get there, in order.
-func assemble(in Input) (map[string]any, []assignment, error) {
-	values, upper, err := documents(in)
+func assemble(in Input) (*assembly, error) {
+	if err := checkOverrides(in.Injected, in.Overrides, in.Pinned); err != nil {
+		return nil, err
+	}
+	chart, err := readChart(in)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := overlay(values, upper); err != nil {
-		return nil, nil, err
+	values, upper, leftOut, err := documents(in, chart)
+	if err == nil {
+		err = overlay(values, upper)
 	}
-	types, err := newTargetTypes(values, in)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-
-	edit := &editor{values: values}
-	var assignments []assignment
-	for _, layer := range []struct {
-		name      string
-		overrides []Override
-	}{{LayerInjected, in.Injected}, {LayerValues, in.Overrides}} {
-		for _, override := range layer.overrides {
-			a, err := assign(edit, types, override)
-			if err != nil {
-				return nil, nil, fmt.Errorf("cannot set override %s: %w", quote(override.Path), err)
-			}
-			a.layer = layer.name
-			assignments = append(assignments, a)
-		}
+	a := &assembly{
+		values: values, leftOut: leftOut, chart: chart,
+		types: targetTypes{values: values, chart: chart, secretName: in.SecretName}, edit: editor{values: values},
 	}
-	return values, assignments, nil
+	err = a.set(LayerInjected, in.Injected)
+	if err == nil {
+		err = a.set(LayerValues, in.Overrides)
+	}
+	if err == nil {
+		err = a.set(LayerPinned, in.Pinned)
+	}
+	if err == nil {
+		err = chart.schema.err()
+	}
+	return a, err
 }
 
-// documents returns the two layers that are whole documents: context and valuesYaml.
-func documents(in Input) (context, values map[string]any, err error) {
+// set sets the overrides of a layer. Only the event's own are set whatever the chart says.
+func (a *assembly) set(layer string, overrides []Override) error {
+	for _, override := range overrides {
+		next, err := a.types.assign(layer, override)
+		if err == nil && layer != LayerValues {
+			if reason := a.chart.refuses(next.path, next.value, override.Secret, a.values); reason != "" {
+				a.leftOut = append(a.leftOut, LeftOut{next.path.String(), layer, reason})
+				continue
+			}
+		}
+		if err == nil {
+			err = a.edit.set(next.path, next.value)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot set override %s: %w", quote(override.Path), err)
+		}
+		a.assignments = append(a.assignments, next)
+	}
+	return nil
+}
+
+// documents returns the two layers that are whole documents: context, without what the chart does not take, and valuesYaml.
+func documents(in Input, chart chart) (context, values map[string]any, leftOut []LeftOut, err error) {
 	if context, err = normalize(in.Context); err != nil {
-		return nil, nil, fmt.Errorf("cannot encode the values from the operator's settings: %w", err)
+		return nil, nil, nil, fmt.Errorf("cannot encode the values from the operator's settings: %w", err)
 	}
-	if values, err = Parse("valuesYaml", in.Values); err != nil {
-		return nil, nil, err
+	if values, err = parse("valuesYaml", in.Values); err != nil {
+		return nil, nil, nil, err
 	}
-	return context, values, nil
+	leftOut = chart.prune(context, values, nil)
+	return context, values, leftOut, nil
 }
 
 // normalize copies a map into the types that Parse gives, so that everything after it knows only those.
@@ -133,21 +175,21 @@ func normalize(values map[string]any) (map[string]any, error) {
 	return decode(text)
 }
 
-// assign sets one override and says what it did.
-func assign(edit *editor, types *targetTypes, override Override) (assignment, error) {
+// assign gives an override its type.
+func (t *targetTypes) assign(layer string, override Override) (assignment, error) {
 	path, err := ParsePath(override.Path)
 	if err != nil {
 		return assignment{}, err
 	}
-	a := assignment{path: path}
+	a := assignment{layer: layer, path: path}
 	if override.Secret {
-		if types.secretName == "" {
+		if t.secretName == "" {
 			return assignment{}, errors.New("it is secret, and the release has no Secret")
 		}
 		a.key, a.plain = SecretKey(override.Path), override.Value
-		a.value = secretReference(types.secretName, a.key)
+		a.value = secretReference(t.secretName, a.key)
 	} else {
-		a.value = coerce(override.Value, types.at(path))
+		a.value = coerce(override.Value, t.at(path))
 	}
-	return a, edit.set(path, a.value)
+	return a, nil
 }

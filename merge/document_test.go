@@ -90,7 +90,7 @@ func TestDocumentMergesTheFourLayers(t *testing.T) {
 }
 
 func TestExplainNamesTheLayerOfEachLeaf(t *testing.T) {
-	origins, err := Explain(fullInput(t))
+	origins, _, err := Explain(fullInput(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,44 +4,69 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"unicode/utf8"
+	"strconv"
 
-	"sigs.k8s.io/yaml"
+	yamltext "go.yaml.in/yaml/v2"
 )
 
 // encode writes values as YAML with sorted keys. Text that would be read back as something else (1.10, yes, null,
-// 2001-01-01) comes out quoted.
+// 2001-01-01) comes out quoted. It is what sigs.k8s.io/yaml writes, by the library below it: on the way through JSON that
+// one needs ten times the memory, and writes to the end what is far too long.
 func encode(values map[string]any) ([]byte, error) {
-	text, err := json.Marshal(values)
-	if err != nil {
-		return nil, fmt.Errorf("cannot encode the merged values: %w", err)
+	var doc bounded
+	encoder := yamltext.NewEncoder(&doc)
+	err := encoder.Encode(forYAML(values))
+	if err == nil {
+		err = encoder.Close()
 	}
-	doc, err := yaml.JSONToYAML(escapeUnprintable(text))
+	if doc.full {
+		return nil, fmt.Errorf("the merged values have more than %d bytes as YAML, in which each level is indented", MaxDocument)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the merged values as YAML: %w", err)
 	}
-	return doc, nil
+	return doc.Bytes(), nil
 }
 
-// escapeUnprintable writes the characters that JSON allows and YAML forbids as \uXXXX. All of them are inside strings.
-// Without it JSONToYAML fails with "control characters are not allowed", although helm reads such a value ("\x7f").
-func escapeUnprintable(text []byte) []byte {
-	if bytes.IndexFunc(text, unprintable) < 0 {
-		return text
+// bounded is a buffer that takes no more than MaxDocument bytes.
+type bounded struct {
+	bytes.Buffer
+	full bool
+}
+
+func (b *bounded) Write(text []byte) (int, error) {
+	if b.Len()+len(text) > MaxDocument {
+		b.full = true
+		return 0, bytes.ErrTooLarge
 	}
-	out := make([]byte, 0, len(text)+64)
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		if unprintable(r) {
-			out = fmt.Appendf(out, `\u%04x`, r)
-		} else {
-			out = append(out, text[:size]...)
+	return b.Buffer.Write(text)
+}
+
+// forYAML copies v with what the YAML library would write as something else: a number beyond 63 bits as a float, text that
+// is no UTF-8 as !!binary.
+func forYAML(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, child := range v {
+			out[validText(key)] = forYAML(child)
 		}
-		text = text[size:]
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, child := range v {
+			out[i] = forYAML(child)
+		}
+		return out
+	case json.Number:
+		if n, err := strconv.ParseUint(v.String(), 10, 64); err == nil {
+			return n
+		}
+	case string:
+		return validText(v)
 	}
-	return out
+	return v
 }
 
-func unprintable(r rune) bool {
-	return r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff
-}
+// validText replaces bytes that are no UTF-8, as JSON does.
+func validText(s string) string { return string([]rune(s)) }

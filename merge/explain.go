@@ -8,36 +8,48 @@ import (
 // Origin says where a leaf of the document came from. A leaf is what is not a map or list with something in it.
 type Origin struct {
 	Path  string `json:"path"`  // as ParsePath reads it
-	Layer string `json:"layer"` // LayerContext, LayerValuesYAML, LayerInjected or LayerValues
+	Layer string `json:"layer"` // LayerContext, LayerValuesYAML, LayerInjected, LayerValues or LayerPinned
 	Value any    `json:"value"` // never a plain secret
 }
 
-// Explain returns the origin of each leaf of Document(in).Values, sorted by path, list elements in order.
+// Explain returns the origin of each leaf of Document(in).Values, sorted by path, list elements in order, and what was left
+// out of it.
 //
 // It does the merge a second time on copies in which each leaf is the name of its layer, so it cannot disagree with
 // Document about which layer won.
-func Explain(in Input) ([]Origin, error) {
-	values, assignments, err := assemble(in)
+func Explain(in Input) ([]Origin, []LeftOut, error) {
+	defer takeTurn(in.size())()
+	merged, err := assemble(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	labels, err := labelled(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	shadow := editor{values: labels}
+	for _, a := range merged.assignments {
+		shadow.filler = a.layer
+		if err := shadow.set(a.path, label(a.value, a.layer)); err != nil {
+			return nil, nil, err
+		}
+	}
+	return origins(nil, nil, merged.values, labels), merged.leftOut, nil
+}
+
+// labelled is the merge of the layers that are documents, with the name of its layer in place of each leaf.
+func labelled(in Input) (map[string]any, error) {
+	chart, err := readChart(in)
 	if err != nil {
 		return nil, err
 	}
-	lower, upper, err := documents(in)
+	lower, upper, _, err := documents(in, chart)
 	if err != nil {
 		return nil, err
 	}
 	labels, _ := label(lower, LayerContext).(map[string]any)
 	upperLabels, _ := label(upper, LayerValuesYAML).(map[string]any)
-	if err := overlay(labels, upperLabels); err != nil {
-		return nil, err
-	}
-	shadow := editor{values: labels}
-	for _, a := range assignments {
-		shadow.filler = a.layer
-		if err := shadow.set(a.path, label(a.value, a.layer)); err != nil {
-			return nil, err
-		}
-	}
-	return origins(nil, nil, values, labels), nil
+	return labels, overlay(labels, upperLabels)
 }
 
 // emptyMap is a key that nobody uses: it holds the layer of a map without any other key.

@@ -42,7 +42,7 @@ func TestOverrideErrorsNameThePathAndNoValue(t *testing.T) {
 		"index in map":  {"a: {b: 1}", "a[0]", `cannot set override "a[0]": "a" is a map, so no index can follow it`},
 		"name in list":  {"a: {b: [1]}", "a.b.c", `cannot set override "a.b.c": "a.b" is a list, so an index such as [0] must follow it`},
 		"name in list2": {"a: [[1]]", "a[0].c", `cannot set override "a[0].c": "a[0]" is a list, so an index such as [0] must follow it`},
-		"much filling":  {"", "a[65536][65536][65536][65536][65536]", `the overrides would fill lists with more than 262144 empty elements`},
+		"much filling":  {"", "a[65536][65536][65536][65536][65536]", `the overrides would add more than 131072 maps and list elements`},
 		"long path":     {"", strings.Repeat("x", 5000), `xxx"…: the path has 5000 bytes`},
 	}
 	for name, test := range tests {

@@ -8,26 +8,25 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// MaxDocument is the size limit of a values document in bytes, as text and with its aliases written out. An event may
-// be 4 MiB, a chart's values are far smaller.
-const MaxDocument = 16 << 20
-
-// MaxDepth limits how deep maps and lists are nested. In block style each level indents everything below it, so a deep
-// document of a few MiB would be written as gigabytes. Values that people write stay below 20.
-const MaxDepth = 100
-
-// Parse reads a values document, YAML or JSON; name is what errors call it. An empty document is an empty map.
+// Parse reads a document that holds a map, YAML or JSON, from anywhere; name is what errors call it. An empty document is an
+// empty map.
 //
 // It reads what helm reads from a -f file, with helm's meaning: YAML 1.1 (yes and on are true), the last of two equal
 // keys counts, several documents in one file are merged in order. Only that numbers are json.Number, not float64, so
 // that 30000000 is not written as 3e+07 later.
 //
-// Errors: not YAML, with the line; not a map, with line and column; more than MaxDocument or MaxDepth.
+// Errors: not YAML, with the line; not a map, with line and column; more than MaxDocument, MaxValues or MaxDepth.
 func Parse(name string, doc []byte) (map[string]any, error) {
-	if len(doc) > MaxDocument {
-		return nil, fmt.Errorf("cannot read %s: it has %d bytes, the limit is %d", name, len(doc), MaxDocument)
+	defer takeTurn(len(doc))()
+	return parse(name, doc)
+}
+
+func parse(name string, doc []byte) (map[string]any, error) {
+	err := checkSize(doc)
+	var parts []part
+	if err == nil {
+		parts, err = split(doc)
 	}
-	parts, err := split(doc)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
@@ -64,7 +63,9 @@ func split(stream []byte) ([]part, error) {
 				return nil, fmt.Errorf("line %d: only a comment may follow ---", number)
 			}
 			if len(current.text) > 0 {
-				parts = append(parts, current)
+				if parts = append(parts, current); len(parts) >= maxParts {
+					return nil, fmt.Errorf("line %d: it is a stream of more than %d documents", number, maxParts)
+				}
 				current = part{line: number}
 				continue
 			}

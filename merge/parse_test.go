@@ -50,9 +50,9 @@ func TestParseErrorsSayWhereAndQuoteNoValue(t *testing.T) {
 		"anchor in itself":    {"a: &x [*x]", "line 1: anchor 'x' value contains itself"},
 		"too deep":            {strings.Repeat("{a: ", 101) + strings.Repeat("}", 101), "it is nested deeper than 100 levels"},
 		"much too deep":       {strings.Repeat("[", 20_000), "exceeded max depth"},
-		"too long":            {strings.Repeat("#", MaxDocument+1), "it has 16777217 bytes, the limit is 16777216"},
-		"aliases":             {"a: &x " + strings.Repeat("y", 1<<20) + "\nb: [" + strings.Repeat("*x, ", 100) + "]", "its aliases expand to more than 16777216 bytes"},
-		"alias bomb":          {aliasBomb(), "its aliases expand to more than 16777216 bytes"},
+		"too long":            {strings.Repeat("#", MaxDocument+1), "it has 5242881 bytes, the limit is 5242880"},
+		"aliases":             {"a: &x " + strings.Repeat("y", 1<<20) + "\nb: [" + strings.Repeat("*x, ", 100) + "]", "its aliases expand to more than 5242880 bytes"},
+		"alias bomb":          {aliasBomb(), "its aliases expand to more than 100000 values"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -130,11 +130,12 @@ func asFloats(v any) any {
 	return v
 }
 
-// largeDocument has about size bytes of values as charts have them.
+// largeDocument has about size bytes of values as charts have them: what is that large holds files.
 func largeDocument(size int) []byte {
+	file := strings.Repeat("      <entry name=\"some.setting\" value=\"some text that goes on for a while\"/>\n", 50)
 	var b strings.Builder
 	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, "service%d:\n  enabled: true\n  image: {repository: registry.example.com/app-%d, tag: \"1.%d\"}\n  replicas: %d\n  env:\n  - name: LOG_LEVEL\n    value: some text with spaces that goes on for a while\n  resources:\n    limits: {cpu: 100m, memory: 128Mi}\n", i, i, i, i)
+		fmt.Fprintf(&b, "service%d:\n  enabled: true\n  image: {repository: registry.example.com/app-%d, tag: \"1.%d\"}\n  replicas: %d\n  env:\n  - name: LOG_LEVEL\n    value: some text with spaces that goes on for a while\n  resources:\n    limits: {cpu: 100m, memory: 128Mi}\n  files:\n    app.xml: |\n%s", i, i, i, i, file)
 	}
 	return []byte(b.String())
 }

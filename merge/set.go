@@ -2,15 +2,11 @@ package merge
 
 import "fmt"
 
-// maxFill limits how many elements all overrides of a document may add to lists to reach their indexes. Without it a
-// path such as a[65536][65536][65536] costs a MiB for each bracket.
-const maxFill = 4 * MaxIndex
-
 // editor sets values by path in a document.
 type editor struct {
 	values map[string]any
 	filler any // what a list is extended with up to an index; helm --set takes null
-	filled int
+	added  int // maps and list elements, of at most maxAdded
 }
 
 // set writes value at path. What is missing on the way is made: maps for names, lists for indexes, and a scalar or a
@@ -35,7 +31,9 @@ func (e *editor) put(old any, path Path, i int, value any) (any, error) {
 	if _, isList := old.([]any); isList {
 		return nil, fmt.Errorf("%s is a list, so an index such as [0] must follow it", quote(path[:i].String()))
 	} else if !ok {
-		m = map[string]any{}
+		if m, e.added = map[string]any{}, e.added+1; e.added > maxAdded {
+			return nil, errAddedTooMuch
+		}
 	}
 	child, err := e.put(m[path[i].Name], path, i+1, value)
 	m[path[i].Name] = child
@@ -48,8 +46,8 @@ func (e *editor) putInList(old any, path Path, i int, value any) (any, error) {
 		return nil, fmt.Errorf("%s is a map, so no index can follow it", quote(path[:i].String()))
 	}
 	index := path[i].Index
-	if e.filled += max(0, index-len(list)); e.filled > maxFill {
-		return nil, fmt.Errorf("the overrides would fill lists with more than %d empty elements", maxFill)
+	if e.added += max(0, index-len(list)); e.added > maxAdded {
+		return nil, errAddedTooMuch
 	}
 	for len(list) <= index {
 		list = append(list, e.filler)
@@ -58,6 +56,8 @@ func (e *editor) putInList(old any, path Path, i int, value any) (any, error) {
 	list[index] = child
 	return list, err
 }
+
+var errAddedTooMuch = fmt.Errorf("the overrides would add more than %d maps and list elements", maxAdded)
 
 // get returns what is at path below v.
 func get(v any, path Path) (any, bool) {

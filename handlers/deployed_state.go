@@ -1,0 +1,116 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"octo-operator/hub"
+)
+
+const (
+	// gatherRegistrations lets pools that are registered together make one report.
+	gatherRegistrations = 300 * time.Millisecond
+	firstTellWait       = time.Second
+	longestTellWait     = 5 * time.Minute
+)
+
+// keepTold calls tell after each registration of a pool, once for those that come close together, and again after an error.
+// It returns with ctx, the connection's, or when the controller cannot be told at all.
+func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context.Context) error, log *slog.Logger) {
+	waits := &backoff.ExponentialBackOff{
+		InitialInterval: firstTellWait, MaxInterval: longestTellWait * 2 / 3, // the jitter comes on top of it
+		Multiplier: 2, RandomizationFactor: backoff.DefaultRandomizationFactor,
+	}
+	var again <-chan time.Time // nil: the last time went well
+	for {
+		select {
+		case <-registered:
+			if sleep(ctx, gatherRegistrations) != nil {
+				return
+			}
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-registered: // it is told now
+		default:
+		}
+		again = nil
+		err := tell(ctx)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, hub.ErrUnsupported):
+			return
+		case err == nil:
+			waits.Reset()
+		default:
+			wait := waits.NextBackOff()
+			log.Warn("deployed state not reported", "reason", err, "retry_in", wait.Round(time.Millisecond).String())
+			again = time.After(wait)
+		}
+	}
+}
+
+// reportDeployedState tells the controller every pool of this operator with the workloads whose releases are healthy now.
+func (h *Handlers) reportDeployedState(ctx context.Context) error {
+	healthy, err := h.healthyWorkloads(ctx)
+	if err != nil {
+		return err
+	}
+	report := []hub.DeployedPool{}
+	for _, pool := range h.ownedPools() {
+		workloads := append([]string{}, healthy[poolLabel(pool)]...)
+		slices.Sort(workloads)
+		report = append(report, hub.DeployedPool{Pool: pool, WorkloadRtIDs: workloads})
+	}
+	return h.controller.ReportDeployedState(ctx, report)
+}
+
+// ownedPools are those that the controller has deployed and those that have a resource, in a certain order.
+func (h *Handlers) ownedPools() []hub.Pool {
+	owned := h.pools.deployed.all()
+	for _, r := range h.pools.all() {
+		same := func(p hub.Pool) bool { return identityOf(p) == identityOf(hubPool(r)) }
+		if !slices.ContainsFunc(owned, same) {
+			owned = append(owned, hubPool(r))
+		}
+	}
+	slices.SortFunc(owned, func(a, b hub.Pool) int {
+		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
+	})
+	return owned
+}
+
+// poolLabel is a pool as the labels of its releases say it: the same whatever the pool is called.
+func poolLabel(pool hub.Pool) string { return labelValue(pool.TenantID) + "/" + labelValue(pool.ID()) }
+
+// healthyWorkloads reads the releases' labels, with one request for each namespace.
+func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, error) {
+	namespaces := []string{h.settings.PoolNamespace}
+	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {
+		namespaces = append(namespaces, p)
+	}
+	healthy := map[string][]string{}
+	for _, namespace := range namespaces {
+		releases, err := h.kubectl.Releases(ctx, namespace, group+"/managed-by=communication-operator")
+		if err != nil {
+			return nil, err
+		}
+		for _, labels := range releases {
+			rtID := labels[group+"/workload-rt-id"]
+			if labels["status"] != "deployed" || labels[rolloutLabel] == rolloutWaiting || rtID == "" {
+				continue
+			}
+			pool := firstSet(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])
+			key := labels[group+"/tenant"] + "/" + pool
+			healthy[key] = append(healthy[key], rtID)
+		}
+	}
+	return healthy, nil
+}

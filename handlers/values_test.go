@@ -1,0 +1,28 @@
+package handlers
+
+import (
+	"strings"
+	"testing"
+
+	"octo-operator/hub"
+)
+
+func TestExplainSaysWhatTheChartDoesNotTakeAndWhy(t *testing.T) {
+	h := &Handlers{settings: settings(t, "OPERATOR__BROKERPASSWORD=planted")}
+	w := hub.WorkloadDeployed{Workload: hub.Workload{Pool: hub.Pool{TenantID: "acme"}}, ValuesYaml: "kept: true", Hibernated: true}
+	c := chart{
+		values: []byte("secrets: []\nreplicaCount: 1\nkept: false\n"),
+		schema: []byte(`{"properties":{"kept":{},"secrets":{},"replicaCount":{}},"additionalProperties":false}`),
+	}
+	var printed strings.Builder
+	if err := printOrigins(&printed, h.layers(w, release{name: "demo"}, c, chooseReplicas(w, c, installed{}).value)); err != nil {
+		t.Fatal(err)
+	}
+	want := "kept\tvaluesYaml\n" +
+		"replicaCount\tpinned\n" +
+		"tenantId\tcontext, left out: the chart's schema does not allow it\n" +
+		"secrets.rabbitmq\tinjected, left out: the chart's default values have a list at \"secrets\"\n"
+	if printed.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", printed.String(), want)
+	}
+}

@@ -1,0 +1,128 @@
+package merge
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// LeftOut is a value that the operator would have added of its own accord and that the chart does not take. What the event
+// asks for is never left out.
+type LeftOut struct {
+	Path   string `json:"path"` // as ParsePath reads it
+	Layer  string `json:"layer"`
+	Reason string `json:"reason"`
+}
+
+const refusedBySchema = "the chart's schema does not allow it"
+
+// chart is what the merge knows of the chart.
+type chart struct {
+	values map[string]any
+	schema *schema
+}
+
+func readChart(in Input) (chart, error) {
+	values, err := parse("the chart's values.yaml", in.ChartValues)
+	if err != nil {
+		return chart{}, err
+	}
+	schema, err := readSchema(in.ChartSchema)
+	return chart{values, schema}, err
+}
+
+// refuses says why value cannot be at path, "" when it can. lower is the document so far. A secret is a map that stands
+// for the text which charts have there by default: secrets.rabbitmq: "".
+func (c chart) refuses(path Path, value any, secret bool, lower map[string]any) (reason string) {
+	if c.schema.refuses(path, value) {
+		return refusedBySchema
+	}
+	there := lookUp(lower, c.values, path)
+	wants := shapeOf(value)
+	if there.at < len(path) {
+		wants = aMap
+		if path[there.at].InList {
+			wants = aList
+		}
+	} else if secret && there.shape == oneValue {
+		wants = oneValue
+	}
+	if there.shape == nothing || wants == nothing || there.shape == wants {
+		return ""
+	}
+	return fmt.Sprintf("%s %s at %s", there.in, there.shape, quote(path[:there.at].String()))
+}
+
+// shape is a kind of value that no other can stand for.
+type shape string
+
+const (
+	nothing  shape = ""
+	oneValue shape = "a single value"
+	aList    shape = "a list"
+	aMap     shape = "a map"
+)
+
+func shapeOf(v any) shape {
+	switch v.(type) {
+	case nil:
+		return nothing
+	case map[string]any:
+		return aMap
+	case []any:
+		return aList
+	}
+	return oneValue
+}
+
+// found is what stands in the way of a value, or in its place.
+type found struct {
+	shape shape
+	at    int    // how many steps of the path lead there
+	in    string // for people
+}
+
+// lookUp returns what helm would have at path when it merges document over the chart's values: the first thing on the way that
+// does not lead on, or else what is there.
+func lookUp(document, chartValues any, path Path) found {
+	for at := 0; ; at++ {
+		// Of two maps, both go on. Anything else in the document, also null, hides the chart's.
+		f := found{shapeOf(document), at, "the event's values have"}
+		if document == absent {
+			f = found{shapeOf(chartValues), at, "the chart's default values have"}
+		}
+		if at == len(path) || f.shape == nothing || f.shape != aMap && !path[at].InList || f.shape != aList && path[at].InList {
+			return f
+		}
+		next, inDocument := get(document, path[at:at+1])
+		below, inChart := get(chartValues, path[at:at+1])
+		if !inChart || document != absent && shapeOf(document) != aMap {
+			below = nil
+		}
+		if !inDocument {
+			next = absent
+		}
+		document, chartValues = next, below
+	}
+}
+
+// absent is no value that a document could have.
+var absent any = new(struct{ _ byte })
+
+// prune takes out of the context what the chart refuses, and every map that is empty then.
+func (c chart) prune(context, upper map[string]any, path Path) (leftOut []LeftOut) {
+	for _, key := range slices.Sorted(maps.Keys(context)) {
+		at := append(path[:len(path):len(path)], Step{Name: key})
+		value := context[key]
+		if below, ok := value.(map[string]any); ok && len(below) > 0 {
+			leftOut = append(leftOut, c.prune(below, upper, at)...)
+			if len(below) == 0 {
+				delete(context, key)
+			}
+		} else if reason := c.refuses(at, value, false, upper); reason != "" {
+			leftOut = append(leftOut, LeftOut{at.String(), LayerContext, reason})
+			delete(context, key)
+		}
+	}
+	return leftOut
+}

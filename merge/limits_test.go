@@ -1,0 +1,132 @@
+package merge
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// allocated is how many MiB f allocates, all garbage counted: a bound for what it needs at any time, that does not depend on
+// how fast the machine is or when garbage is collected.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int((after.TotalAlloc - before.TotalAlloc) >> 20)
+}
+
+func repeat(s string, count int) string { return strings.Repeat(s, count) }
+
+// nested is a map in a map in a map, with inner in the innermost.
+func nested(levels int, inner string) string {
+	return repeat("{a: ", levels) + inner + repeat("}", levels)
+}
+
+func bomb(anchored, alias string, aliases int) string {
+	return "version: 1.0.0\na: &x " + anchored + "\nb: [" + repeat(alias+",", aliases) + "]\n"
+}
+
+func schemaOf(keyword string, properties int, pattern string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"%s":{`, keyword)
+	for i := range properties {
+		fmt.Fprintf(&b, `"%s%d":{},`, pattern, i)
+	}
+	return strings.TrimSuffix(b.String(), ",") + "}}"
+}
+
+func manyOverrides(count int, path func(i int) string, value string, secret bool) []Override {
+	var overrides []Override
+	for i := range count {
+		overrides = append(overrides, Override{Path: path(i), Value: value, Secret: secret})
+	}
+	return overrides
+}
+
+func numbered(i int) string { return "x" + strconv.Itoa(i) }
+
+func TestWhatWouldExhaustTheMemoryIsRefusedInAFewMiB(t *testing.T) {
+	values := func(doc string) Input { return Input{Values: []byte(doc)} }
+	overrides := func(o []Override) Input { return Input{Overrides: o, SecretName: "s"} }
+	schema := func(text string) Input {
+		return Input{ChartSchema: []byte(text), Overrides: manyOverrides(300, numbered, "1", false)}
+	}
+	for _, test := range []struct {
+		name string
+		in   Input
+		want string // in the error
+		mib  int
+	}{
+		{"a list of 4 MiB", values("a: [" + repeat("1,", 2<<20) + "]"), "places at which a value may begin", 1},
+		{"a list of empty maps", values("a: [" + repeat("{},", 1<<20) + "]"), "places at which a value may begin", 1},
+		{"a list of dashes", values(repeat("-\n", 2<<20)), "places at which a value may begin", 1},
+		{"a list of 4 MiB, 95 deep", values(nested(95, "["+repeat("1,", 2<<20)+"]")), "places at which a value may begin", 1},
+		{"what is small, but not when each line is indented", values(nested(95, "["+repeat("1,", 90_000)+"]")), "the merged values have more than", 120},
+		{"lines of text that are indented", values(nested(95, `"`+repeat(`x\n`, 50_000)+`"`)), "the merged values have more than", 60},
+		{"words that are folded behind a deep indent", values(nested(95, `"`+repeat(`x `, 50_000)+`"`)), "the merged values have more than", 60},
+		{"thousands of documents", values(repeat("a:\n---\n", 40_000)), "more than 1000 documents", 5},
+		{"thousands of empty documents", values(repeat("---\n", 90_000)), "more than 1000 documents", 10},
+		{"aliases of a long text", values(bomb(repeat("y", 200_000), "*x", 90_000)), "aliases expand to more than", 60},
+		{"aliases of a long list", values(bomb("["+repeat("1,", 1000)+"]", "*x", 5000)), "aliases expand to more than", 10},
+		{"aliases of aliases", values(aliasBomb()), "aliases expand to more than", 5},
+		{"a text of 6 MiB", values(repeat("#", 6<<20)), "6291456 bytes", 1},
+		{"the chart's values", Input{Context: map[string]any{"a": 1}, ChartValues: []byte(bomb(repeat("y", 200_000), "*x", 90_000))}, "the chart's values.yaml: its aliases expand to more than", 60},
+		{"a schema of 120,000 patterns", schema(schemaOf("patternProperties", 120_000, "^p")), "values.schema.json: it has", 10},
+		{"a schema of 30,000 patterns, within the limit", schema(schemaOf("patternProperties", 30_000, "^p")), "values.schema.json: it takes too long", 200},
+		{"patterns that are large programs", schema(schemaOf("patternProperties", 300, `^([a-z]{500}|[0-9]{500}){2}`)), "values.schema.json: it takes too long", 120},
+		{"overrides without end", overrides(manyOverrides(100_000, numbered, "", true)), "cannot set 100000 overrides", 1},
+		{"overrides of lists", Input{ChartSchema: []byte(`{"additionalProperties":{"type":"array"}}`), Overrides: manyOverrides(1000, numbered, "["+repeat("1,", 1000)+"]", false)}, "cannot set overrides of", 3},
+		{"overrides of deep paths", overrides(manyOverrides(10_000, func(i int) string { return numbered(i) + repeat(".a", 90) }, "", false)), "would add more than", 150},
+		{"overrides far out in lists", overrides(manyOverrides(10, func(i int) string { return numbered(i) + "[65000]" }, "", false)), "would add more than", 20},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var err error
+			mib := allocated(func() { _, err = Document(test.in) })
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+			if mib > test.mib {
+				t.Errorf("it took %d MiB to find out, want at most %d", mib, test.mib)
+			}
+			if err != nil && len(err.Error()) > 1000 {
+				t.Errorf("the error has %d bytes", len(err.Error()))
+			}
+		})
+	}
+}
+
+// The worst that is not refused, as a multiple of what the operator's pod may have.
+func TestTheLargestDocumentsNeedNoMoreThanSomeHundredMiB(t *testing.T) {
+	for name, doc := range map[string]string{
+		"small maps":             "a: [" + repeat("{a},", 49_000) + "]",
+		"numbers":                "a: [" + repeat("1,", 99_000) + "]",
+		"keys":                   "a: {" + strings.Join(keysOf(33_000), ",") + "}",
+		"text":                   "a: '" + repeat("x", 5<<20-10) + "'",
+		"text that JSON escapes": "a: '" + repeat("<", 5<<20-10) + "'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var err error
+			if mib := allocated(func() { _, err = Document(Input{Values: []byte(doc)}) }); err != nil || mib > 600 {
+				t.Errorf("%d MiB, %v", mib, err)
+			}
+		})
+	}
+}
+
+func keysOf(count int) (keys []string) {
+	for i := range count {
+		keys = append(keys, fmt.Sprintf("x%d: 1", i))
+	}
+	return keys
+}
+
+func TestValuesMayHoldConfigurationFilesAndDashboards(t *testing.T) {
+	doc := largeDocument(4 << 20)
+	got, err := Document(Input{Values: doc})
+	if err != nil || len(got.YAML) < 4<<20 {
+		t.Errorf("%d bytes, %v", len(got.YAML), err)
+	}
+}

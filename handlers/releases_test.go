@@ -132,7 +132,7 @@ func TestAChartThatIsNotThereIsNamed(t *testing.T) {
 func TestAnArchiveThatIsNoChartIsSaidToBe(t *testing.T) {
 	r := newRig(t)
 	r.charts.addArchive("demo", "6.6.6", []byte("<html>"))
-	r.wantFailure(r.run(deployEvent("shop", version("6.6.6"))), "shop", "cannot read the chart")
+	r.wantFailure(r.run(deployEvent("shop", version("6.6.6"))), "shop", "cannot read chart demo 6.6.6")
 }
 
 func TestScaling(t *testing.T) {

@@ -24,6 +24,7 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
+	hasChart bool // the run directory holds the event's chart, from this life and whole
 
 	began    time.Time // the first try
 	said     []string  // what a person should know of a success

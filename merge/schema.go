@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -232,7 +233,7 @@ func typeOf(v any) string {
 	case bool:
 		return "boolean"
 	case json.Number:
-		if integerText.MatchString(v.String()) {
+		if f, err := v.Float64(); err == nil && f == math.Trunc(f) { // 1.0 too
 			return "integer"
 		}
 		return "number"

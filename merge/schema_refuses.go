@@ -80,8 +80,7 @@ func (q *question) typeAmong(names []string, depth int) bool {
 			is = "array"
 		}
 	}
-	// What is spelled 1.0 is an integer to a schema too.
-	return slices.Contains(names, is) || (is == "integer" || is == "number") && (slices.Contains(names, "number") || slices.Contains(names, "integer"))
+	return slices.Contains(names, is) || is == "integer" && slices.Contains(names, "number")
 }
 
 // stepRefused tells whether node refuses what is at path[:depth+1].

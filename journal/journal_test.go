@@ -346,3 +346,24 @@ func TestTheEndCopiesWhatIsUnfinishedAndGivesUpTheLease(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEndCopiesWhatHasComeIntoALaneThatIsNotTakenYet(t *testing.T) {
+	for what, last := range map[string]string{
+		"left by an earlier life":       "111111111111",
+		"left by an operator that died": "222222222222",
+	} {
+		api := newAPI()
+		before := newPod(t, api, last)
+		older := before.accept(laneA, 1)
+		before.hold(laneA)
+		before.giveUp(t.Context())
+		p := newPod(t, api, "111111111111")
+		newer := p.accept(laneA, 2)
+		ctx, end := context.WithCancel(t.Context())
+		end() // before the lane could be held
+		p.Run(ctx)
+
+		next := newPod(t, api, "333333333333")
+		want(t, what, next.hold(laneA), older.ID, newer.ID)
+	}
+}

@@ -89,6 +89,8 @@ func (j *Journal) write(ctx context.Context, l *lane, take bool) (left []*runs.R
 			}
 			j.settle(l, change)
 			return left, nil
+		case errors.Is(err, errTaken) && !take && j.ending():
+			return nil, j.setAside(ctx, l, entries, change) // nobody will hold the lane any more
 		case errors.Is(err, errTaken) && !take:
 			j.o.Found(l.Name)
 			return nil, errTaken

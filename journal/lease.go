@@ -65,7 +65,6 @@ func (j *Journal) Run(ctx context.Context) {
 		}
 	}
 	time.AfterFunc(lastCopies, cancel)
-	j.again()
 	j.close()
 	writing.Wait()
 	j.giveUp(last)
@@ -75,11 +74,18 @@ func (j *Journal) Run(ctx context.Context) {
 // lastCopies bounds how long the end of the operator waits for the cluster to know what is unfinished.
 const lastCopies = time.Second
 
+// close ends writeChanges when everything is written.
 func (j *Journal) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
-	j.wake.Broadcast()
+	j.dirtyAgain()
+}
+
+func (j *Journal) ending() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.closed
 }
 
 func (j *Journal) giveUp(ctx context.Context) {
@@ -129,6 +135,11 @@ func (j *Journal) turn(off bool) (news bool) {
 func (j *Journal) again() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.dirtyAgain()
+}
+
+// dirtyAgain is again with j.mu held.
+func (j *Journal) dirtyAgain() {
 	for _, l := range j.lanes {
 		if l.written != l.changes {
 			j.dirty[l] = true

@@ -65,7 +65,7 @@ type accounts struct {
 	again, repeated                             int           // what the controller has sent again
 	outdated                                    int           // statuses, by newer ones
 	givenUp                                     int           // after three kills
-	revisions, explained                        int           // more than one of an event, as a kill explains
+	revisions, explained                        int           // explained: more than one of an event
 	oldest                                      time.Duration // that was not copied
 	lost, stuck, disorder, wrong, status, twice []string
 	secrets, processes, copies, other           []string
@@ -149,7 +149,7 @@ func (a *accounts) countFates(fates []*fate, reports map[int][]bool, outdated ma
 // count counts an event by its outcome.
 func (a *accounts) count(f *fate) {
 	a.accepted++
-	if f.event != nil && f.event.Again {
+	if f.again() {
 		a.again++
 	}
 	switch last := f.last(); {
@@ -168,7 +168,7 @@ func (a *accounts) count(f *fate) {
 
 // repeats tells whether the operator has dropped what the controller sent again: what ran or was queued said the same.
 func (f *fate) repeats() bool {
-	return f.event != nil && f.event.Again && strings.Contains(f.last().reason, "says the same")
+	return f.again() && strings.Contains(f.last().reason, "says the same")
 }
 
 // supersededBy tells whether another event made f pointless: a newer one, but a user's event is never so by what the

@@ -34,7 +34,7 @@ func (a *accounts) print(c *chaos) {
 	row("  superseded", a.superseded)
 	row("  given up, as the operator was killed three times over them", a.givenUp)
 	row("revisions", a.revisions)
-	row("  of what was deployed, as a kill explains", a.explained)
+	row("  of what was deployed, as kills or two operators explain", a.explained)
 	row("reported", a.reported)
 	row("  not reported, for a newer status", a.outdated)
 	row("lost", len(a.lost))

@@ -8,8 +8,9 @@ import (
 )
 
 // countRevisions finds events that were deployed once more although the release was what they ask for: when they were
-// resumed after a kill, or sent again by the controller. Each start of the script makes a revision. What a kill explains is
-// counted apart: an event that it kept from noting that its pods were ready has to be deployed again.
+// resumed after a kill, or sent again by the controller. Each start of the script makes a revision. Counted apart is what is
+// explained: by kills, for which the operator could not note that the pods were ready; and by a second operator, to which the
+// controller sent the event again before the first had come to it.
 func (a *accounts) countRevisions(trace []traceEntry, fates []*fate) {
 	byRun := map[string]*fate{}
 	for _, f := range fates {
@@ -28,7 +29,8 @@ func (a *accounts) countRevisions(trace []traceEntry, fates []*fate) {
 			releases[e.release] = deployed{e.number, e.run}
 		case e.what != "start":
 		case e.script == "workload-deploy" && e.number == before.number:
-			if first := byRun[before.run]; e.run != before.run && first != nil && first.last().outcome != "succeeded" {
+			first, second := byRun[before.run], byRun[e.run]
+			if e.run != before.run && first != nil && (first.last().outcome != "succeeded" || !second.again()) {
 				a.explained++
 				continue
 			}
@@ -40,14 +42,17 @@ func (a *accounts) countRevisions(trace []traceEntry, fates []*fate) {
 	}
 }
 
+// again tells whether the controller itself has sent the event again.
+func (f *fate) again() bool { return f != nil && f.event != nil && f.event.Again }
+
 // toZero tells of a scaling to nothing: a deploy wakes the release up. Of an unknown event nothing is known.
 func (f *fate) toZero() bool { return f == nil || f.event == nil || f.event.Replicas == 0 }
 
-// revisionsTwice finds runs that have two of the revisions that helm still knows. A rollback makes one with the labels of an
-// older one; such releases are left out.
+// revisionsTwice finds runs that have two of the good revisions that helm still knows. A rollback makes one with the labels of
+// an older one; such releases are left out.
 func (c *chaos) revisionsTwice(trace []traceEntry) (twice []string) {
 	c.Helper()
-	lines := c.kubectl("get", "secrets", "--selector", "owner=helm", "--output",
+	lines := c.kubectl("get", "secrets", "--selector", "owner=helm,status in (deployed,superseded)", "--output",
 		`jsonpath={range .items[*]}{.metadata.labels.name} {.metadata.labels.octo-mesh\.meshmakers\.io/run}{"\n"}{end}`)
 	seen := map[string]bool{}
 	for line := range strings.Lines(lines) {
@@ -66,6 +71,7 @@ func TestASecondRevisionOfTheSameIsFound(t *testing.T) {
 		start = "start r 1 workload-deploy a"
 		end   = "end r 1 workload-deploy a code 0"
 		again = "start r 1 workload-deploy b" // of what was sent again
+		own   = "start r 1 workload-deploy c"
 	)
 	for _, test := range []struct {
 		what             string
@@ -76,6 +82,7 @@ func TestASecondRevisionOfTheSameIsFound(t *testing.T) {
 		{"resumed after a kill in the middle", []string{start, start, end}, "succeeded", 0, 0},
 		{"resumed after its end", []string{start, end, start}, "succeeded", 1, 0},
 		{"sent again", []string{start, end, again}, "succeeded", 1, 0},
+		{"sent again to another operator, which was faster", []string{again, "end r 1 workload-deploy b code 0", own}, "succeeded", 0, 1},
 		{"sent again after kills", []string{start, end, again}, "failed", 0, 1},
 		{"sent again after a failure", []string{start, "end r 1 workload-deploy a code 1", again}, "failed", 0, 0},
 		{"recovered since", []string{start, end, "start r 0 workload-recover a", again}, "succeeded", 0, 0},
@@ -87,6 +94,8 @@ func TestASecondRevisionOfTheSameIsFound(t *testing.T) {
 		a := &accounts{}
 		a.countRevisions(traceOf(test.trace...), []*fate{
 			{event: &event{Number: 1}, records: []record{{id: "a", outcome: test.outcome}}},
+			{event: &event{Number: 1, Again: true}, records: []record{{id: "b", outcome: "succeeded"}}},
+			{event: &event{Number: 1}, records: []record{{id: "c", outcome: "succeeded"}}},
 			{event: &event{Number: 2, Kind: scale, Replicas: 2}, records: []record{{id: "up"}}},
 			{event: &event{Number: 2, Kind: scale}, records: []record{{id: "down"}}},
 		})

@@ -3,6 +3,8 @@ package handlers_test
 import (
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -448,6 +450,33 @@ func TestAFirstInstallThatFailsLeavesNoSecret(t *testing.T) {
 			r.wantHistory("shop", "")
 		})
 	}
+}
+
+func TestASecretThatNoChangeHasKeptIsNeverPutBack(t *testing.T) {
+	r := newRig(t, users)
+	r.deploy("shop", keys("key-1", "password-1"))
+	r.status("shop")
+	r.cluster.put(object{
+		"apiVersion": "v1", "kind": "Secret", "metadata": object{"name": secretName("shop") + "-before", "namespace": namespace},
+		"data": object{"secrets.apiKey": "Zm9yZ2Vk"},
+	})
+	r.hold("upgrade", "shop").fail("no")
+	r.wantFailure(r.run(deployEvent("shop", keys("key-1", "password-1"), colour("blue"))), "shop", "rolled back")
+	r.wantSecret("shop", map[string]string{"secrets.apiKey": "key-1", "secrets.dbPassword": "password-1"})
+	r.wantRestarts()
+}
+
+func TestASecretStaysWhereAnotherToolThanHelmDeploys(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\nset -e\n[ ! -f secret.yaml ] || kubectl apply --server-side -f secret.yaml\n! grep -q fail values.yaml\n"
+	if err := os.WriteFile(filepath.Join(dir, "workload-deploy"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, with("SCRIPTSDIR", dir))
+	r.deploy("shop", keys("key-1", "password-1"))
+	r.status("shop")
+	r.wantFailure(r.run(deployEvent("shop", keys("key-1", "password-1"), colour("fail"))), "shop")
+	r.wantSecret("shop", map[string]string{"secrets.apiKey": "key-1", "secrets.dbPassword": "password-1"})
 }
 
 func TestAnUndeployLeavesNothingOfAChangeOfTheSecret(t *testing.T) {

@@ -29,6 +29,8 @@ type task struct {
 	began    time.Time // the first try
 	said     []string  // what a person should know of a success
 	installs bool      // something may be in the cluster
+	// makesSecret: before, there was neither the release nor its Secret.
+	makesSecret bool
 }
 
 // say adds to what a person is told of a success, once.

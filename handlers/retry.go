@@ -150,6 +150,8 @@ func told(err error) (t trouble, ofCluster bool) {
 		return outage, false
 	case errors.Is(err, errHangs):
 		return none, false // it has been given all the time there is
+	case errors.Is(err, errNoAnswer):
+		return repository, false
 	case errors.As(err, &failed) && failed.script == scripts.ChartPull:
 		return repositoryTrouble(failed.reason.Error()), false
 	case failed != nil:

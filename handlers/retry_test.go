@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/kube"
 	"octo-operator/scripts"
@@ -104,6 +105,8 @@ func TestOnlyTheToolsOwnWordsTellOfTrouble(t *testing.T) {
 		"a role that is being upgraded":         {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 403}), doubtful},
 		"an event that is wrong":                {errors.New("chartName is empty"), none},
 		"a repository":                          {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("connection refused")}), repository},
+		"a repository that never answers":       {&scriptError{scripts.ChartPull, fmt.Errorf("timed out after 2m0s: %w", errNoAnswer)}, repository},
+		"a pull that outlasts every script":     {&scriptError{scripts.ChartPull, fmt.Errorf("timed out after 30s: %w", errHangs)}, none},
 		"a repository that says no":             {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("401 Unauthorized")}), none},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,5 +114,25 @@ func TestOnlyTheToolsOwnWordsTellOfTrouble(t *testing.T) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestAPullTakesAtMostTwoMinutesAndNeverLongerThanHelmOrAnyScript(t *testing.T) {
+	for _, test := range []struct {
+		script         string
+		helm, deadline time.Duration // the settings
+		want           time.Duration
+		cause          error
+	}{
+		{scripts.ChartPull, 5 * time.Minute, 0, 2 * time.Minute, errNoAnswer},
+		{scripts.ChartPull, 30 * time.Second, 0, 30 * time.Second, errNoAnswer},
+		{scripts.ChartPull, 5 * time.Minute, time.Minute, time.Minute, errHangs},
+		{scripts.WorkloadDeploy, 5 * time.Minute, 0, 12 * time.Minute, errHangs},
+		{scripts.WorkloadDeploy, 5 * time.Minute, time.Minute, time.Minute, errHangs},
+	} {
+		settings := config.Config{ScriptDeadline: test.deadline, Helm: config.Helm{Timeout: test.helm}}
+		if got, cause := deadlineOf(test.script, settings); got != test.want || cause != test.cause {
+			t.Errorf("%s with %s and %s: %s, %v", test.script, test.helm, test.deadline, got, cause)
+		}
 	}
 }

@@ -54,19 +54,19 @@ func TestARepositorysHiccupIsToldFromItsLastWord(t *testing.T) {
 func TestTriesThatAnOutageEndedDoNotCount(t *testing.T) {
 	r, now := newRetry(time.Minute), time.Now()
 	for range 1000 {
-		if wait, again := r.next(outage, now); !again || wait > lastRetry {
+		if wait, again := r.next(outage, now, now); !again || wait > lastRetry {
 			t.Fatalf("given up, or a wait of %s", wait)
 		}
 	}
 	for i := 1; i < maxTries; i++ {
-		if _, again := r.next(doubtful, now); !again {
+		if _, again := r.next(doubtful, now, now); !again {
 			t.Fatalf("the hiccup after the outage is final at try %d", i)
 		}
 	}
-	if _, again := r.next(doubtful, now); again {
+	if _, again := r.next(doubtful, now, now); again {
 		t.Error("tried for ever while the API server answers")
 	}
-	if _, again := r.next(none, now); again {
+	if _, again := r.next(none, now, now); again {
 		t.Error("a failure of its own is tried again")
 	}
 }
@@ -75,7 +75,7 @@ func TestARepositoryIsTriedAsLongAsHelmsTimeoutWithGrowingWaits(t *testing.T) {
 	r, start := newRetry(5*time.Minute), time.Now()
 	now := start
 	for tries := 0; ; tries++ {
-		wait, again := r.next(repository, now)
+		wait, again := r.next(repository, now, now)
 		if !again {
 			if tries < 8 || now.Sub(start) < 3*time.Minute {
 				t.Errorf("given up after %d tries in %s", tries, now.Sub(start))
@@ -84,6 +84,20 @@ func TestARepositoryIsTriedAsLongAsHelmsTimeoutWithGrowingWaits(t *testing.T) {
 		}
 		if now = now.Add(wait); now.Sub(start) > 5*time.Minute {
 			t.Fatalf("still tried after %s", now.Sub(start))
+		}
+	}
+}
+
+func TestTheTryThatARepositoryKeepsHangingCountsAsTimeThatItWasTried(t *testing.T) {
+	r, start := newRetry(5*time.Minute), time.Now()
+	for began := start; ; {
+		failed := began.Add(longestPull)
+		wait, again := r.next(repository, began, failed)
+		if !again {
+			return
+		}
+		if began = failed.Add(wait); began.Sub(start) > 5*time.Minute {
+			t.Fatalf("tried again after %s", began.Sub(start))
 		}
 	}
 }

@@ -74,9 +74,10 @@ func TestNothingIsLostStuckOrOutOfOrderWhateverIsKilled(t *testing.T) {
 	stuck, _ := c.stuckReleases(c.fates())
 	c.send(c.plan.Last)
 	c.settle()
+	wrongState := c.checkDeployedState()
 	c.endLife(c.current)
 	c.current = nil
-	accounts := c.settleAccounts(stuck)
+	accounts := c.settleAccounts(stuck, wrongState)
 	accounts.print(c)
 	accounts.judge(c, kills)
 }

@@ -113,7 +113,7 @@ func TestADiskFullOfOldRunsIsFreedForNewEvents(t *testing.T) {
 	app := w.workload("Shop", appRtID)
 	app.ValuesYaml = "large: " + strings.Repeat("x", 400_000)
 	for range 20 { // 800 KB each: twice the disk
-		if s := w.deploy(app); !strings.Contains(s.StatusMessage, "workload-deploy failed") {
+		if s := w.deploy(app); !strings.Contains(s.StatusMessage, "workload-deploy: exit code 1") {
 			t.Fatalf("reported %+v", s)
 		}
 	}

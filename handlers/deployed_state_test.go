@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,27 +49,33 @@ func (k *telling) register() {
 	}
 }
 
+// pass lets time go by, and what is to be done in it be done.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func taken() error { return nil }
 
 func TestRegistrationsThatComeCloseTogetherAreToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := startTelling(t, taken)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if len(k.times) > 0 {
 			t.Error("told before any registration")
 		}
 		for range 500 {
 			k.register()
-			time.Sleep(100 * time.Microsecond)
+			pass(100 * time.Microsecond)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if len(k.times) != 1 {
 			t.Errorf("told %d times, want once", len(k.times))
 		}
 		k.register()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		k.register()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if len(k.times) != 3 {
 			t.Errorf("told %d times in all, want 3", len(k.times))
 		}
@@ -79,9 +86,9 @@ func TestARegistrationThatComesWhileItIsToldIsToldToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := startTelling(t, func() error { time.Sleep(10 * time.Second); return nil })
 		k.register()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		k.register()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if len(k.times) != 2 {
 			t.Errorf("told %d times, want twice", len(k.times))
 		}
@@ -90,19 +97,19 @@ func TestARegistrationThatComesWhileItIsToldIsToldToo(t *testing.T) {
 
 func TestADeployedStateThatIsRejectedForTenMinutesIsTakenInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rejected := true
+		var accepts atomic.Bool
 		took := 0
 		k := startTelling(t, func() error {
-			if rejected {
+			if !accepts.Load() {
 				return errors.New("warming up")
 			}
 			took++
 			return nil
 		})
 		k.register()
-		time.Sleep(10 * time.Minute)
-		rejected = false
-		time.Sleep(longestTellWait + time.Second)
+		pass(10 * time.Minute)
+		accepts.Store(true)
+		pass(longestTellWait + time.Second)
 		if took != 1 {
 			t.Errorf("taken %d times, want once", took)
 		}
@@ -116,7 +123,7 @@ func TestADeployedStateThatIsRejectedForTenMinutesIsTakenInTheEnd(t *testing.T) 
 		if first := waits[0]; first < firstTellWait/2 || first > firstTellWait*3/2 || slices.Max(waits) > longestTellWait {
 			t.Errorf("it waited %s", waits)
 		}
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		if took != 1 {
 			t.Error("told again although nothing was registered")
 		}
@@ -127,11 +134,11 @@ func TestANewRegistrationDoesNotWaitForTheNextTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := startTelling(t, func() error { return errors.New("warming up") })
 		k.register()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		before := len(k.times)
 		k.answer = taken
 		k.register()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if len(k.times) != before+1 {
 			t.Errorf("told %d times, want once", len(k.times)-before)
 		}

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -268,23 +269,18 @@ func TestAStatusThatStillWaitsIsDroppedByASuccessfulUndeploy(t *testing.T) {
 	}
 }
 
-// told waits until the controller was told the deployed state so often, in all, and returns the workloads that it was told last, by
-// pool.
-func (r *rig) told(times int) map[string][]string {
-	r.Helper()
-	r.eventually("the deployed state is told", func() bool { return r.controller.timesDeployedState() >= times })
-	workloads := map[string][]string{}
+// isTold tells whether the controller was told last that these workloads, by pool, are deployed, and nothing else.
+func (r *rig) isTold(want map[string][]string) bool {
+	told := map[string][]string{}
 	for _, p := range r.controller.deployedState() {
-		workloads[p.ID()] = p.WorkloadRtIDs
+		told[p.ID()] = p.WorkloadRtIDs
 	}
-	return workloads
+	return cmp.Equal(want, told)
 }
 
-func (r *rig) wantTold(times int, want map[string][]string) {
+func (r *rig) wantTold(want map[string][]string) {
 	r.Helper()
-	if diff := cmp.Diff(want, r.told(times)); diff != "" {
-		r.Errorf("told (+), want (-):\n%s", diff)
-	}
+	r.eventually(fmt.Sprintf("the controller is told that %v are deployed", want), func() bool { return r.isTold(want) })
 }
 
 func TestTheControllerIsToldWhatIsDeployedAfterEachRegistration(t *testing.T) {
@@ -292,21 +288,22 @@ func TestTheControllerIsToldWhatIsDeployedAfterEachRegistration(t *testing.T) {
 	r.deploy("shop")
 	r.life.Connecting()
 	r.connect(pool)
-	r.wantTold(1, map[string][]string{poolID: {rtID("shop")}})
+	r.wantTold(map[string][]string{poolID: {rtID("shop")}})
 
 	r.deploy("bank")
 	r.life.PoolStatus(pool, hub.StatusRegistered) // again, after the tenant's update
 	both := []string{rtID("bank"), rtID("shop")}
 	slices.Sort(both)
-	r.wantTold(2, map[string][]string{poolID: both})
+	r.wantTold(map[string][]string{poolID: both})
 
 	r.succeed(r.run(event(hub.PoolDeployed, another)))
-	r.wantTold(3, map[string][]string{poolID: both, another.PoolRtID: {}})
+	r.wantTold(map[string][]string{poolID: both, another.PoolRtID: {}})
 
 	r.succeed(r.run(event(hub.PoolUndeployed, pool)))
-	r.eventually("the pool is gone", func() bool { return !slices.Contains(r.controller.registered(), tenant+"/"+poolID) })
-	r.life.PoolStatus(another, hub.StatusRegistered)
-	r.wantTold(4, map[string][]string{another.PoolRtID: {}})
+	r.eventually("the undeployed pool is told no more", func() bool {
+		r.life.PoolStatus(another, hub.StatusRegistered)
+		return r.isTold(map[string][]string{another.PoolRtID: {}})
+	})
 }
 
 func TestWhatIsDeployedIsToldAfterALookUpThatHasFailed(t *testing.T) {
@@ -322,7 +319,7 @@ func TestWhatIsDeployedIsToldAfterALookUpThatHasFailed(t *testing.T) {
 	})
 	r.life.Connecting()
 	r.connect(pool)
-	r.wantTold(1, map[string][]string{poolID: {rtID("shop")}})
+	r.wantTold(map[string][]string{poolID: {rtID("shop")}})
 	if n := len(r.log.records("deployed state not reported")); n != 2 {
 		t.Errorf("got %d warnings, want 2", n)
 	}

@@ -30,23 +30,33 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 		}
 		return
 	}
-	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() {
-		return // it has not come so far as to change anything
+	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() { // helm has not come so far as to change anything
+		if err := h.undoSecret(ctx, t, r, w, len(revisions) > 0); err != nil {
+			f.after = "its secret could not be taken back: " + firstLine(h.words(err))
+		}
+		return
 	}
 	f.see(h.lookOnceMore(ctx, t, r))
-	f.after = h.rollBack(ctx, t, r, revisions)
+	f.after = h.rollBack(ctx, t, r, w, revisions)
 }
 
 // rollBack brings the release back to what it was before the run, and says so.
-func (h *Handlers) rollBack(ctx context.Context, t *task, r release, revisions []map[string]string) string {
+func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workload, revisions []map[string]string) string {
 	if strings.HasPrefix(revisions[0]["status"], "pending-") { // helm was killed: by a lack of memory, say
 		h.recoverAfterwards(ctx, t, r)
 	}
 	target := rollbackTarget(revisions, t.ShortID())
-	if target == "" && revisions[0]["status"] == "pending-install" {
-		return "the release was uninstalled"
+	run := func() error { return h.rollbackScript(ctx, t, r, target) }
+	var err error
+	switch {
+	case target != "":
+		err = h.takeBack(ctx, t, r, "", run)
+	case revisions[0]["status"] == "pending-install": // and recovered
+		err = h.dropSecret(ctx, t, r, w)
+	default:
+		err = h.insist(ctx, t, run)
+		err = errors.Join(err, h.dropSecret(ctx, t, r, w))
 	}
-	err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, target) })
 	switch {
 	case err != nil:
 		return "it could not be taken back: " + firstLine(h.words(err))
@@ -93,7 +103,6 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{
 		"HELM": major, "RELEASE": r.name, "NAMESPACE": r.namespace, "REVISION": revision, "TIMEOUT": h.settings.Helm.Timeout.String(),
 		"REPLICAS": keep, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
-		"RESTART": strings.Join(t.restarted, " "),
 	})
 	t.exitCode = exitCode
 	return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/runs"
@@ -24,15 +25,19 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
+	hasChart bool // the run directory holds the event's chart, from this life and whole
 
-	began     time.Time // the first try
-	said      []string  // what a person should know of a success
-	installs  bool      // something may be in the cluster
-	restarted []string  // workloads, because a secret of theirs has changed
+	began    time.Time // the first try
+	said     []string  // what a person should know of a success
+	installs bool      // something may be in the cluster
 }
 
-// say adds to what a person is told of a success.
-func (t *task) say(text string) { t.said = append(t.said, text) }
+// say adds to what a person is told of a success, once.
+func (t *task) say(text string) {
+	if !slices.Contains(t.said, text) {
+		t.said = append(t.said, text)
+	}
+}
 
 // carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
 // unfinished on disk, with the secrets it needs.
@@ -160,6 +165,9 @@ func (h *Handlers) work(ctx context.Context, t *task) error {
 	return h.withSpace(t.Begin)
 }
 
+// besides are the steps that nobody wants to run again: they belong to another one.
+var besides = []string{scripts.WorkloadRecover, scripts.WorkloadRestart, scripts.WorkloadRollback}
+
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
 // script gets.
 func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
@@ -168,12 +176,13 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	}
 	path := h.scripts.Path(name)
 	inputs := t.inputs(h, variables)
-	if name != scripts.WorkloadRecover { // nobody wants to run that again
+	if !slices.Contains(besides, name) {
 		if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Deadline(), errHangs)
+	deadline, cause := deadlineOf(name, h.settings)
+	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
 	defer cancel()
 
 	reason := &tail{}
@@ -196,7 +205,23 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	return nil
 }
 
-var errHangs = errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE")
+var (
+	errHangs    = errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE")
+	errNoAnswer = errors.New("the repository has not sent the chart by then")
+)
+
+// longestPull is what a repository may take. Who deploys waits for its answer, and helm waits for ever where one sends a byte
+// now and then.
+const longestPull = 2 * time.Minute
+
+// deadlineOf is how long a script may run, and why it is stopped then.
+func deadlineOf(script string, settings config.Config) (time.Duration, error) {
+	limit, pull := settings.Deadline(), min(longestPull, settings.Helm.Timeout)
+	if script == scripts.ChartPull && pull < limit {
+		return pull, errNoAnswer
+	}
+	return limit, errHangs
+}
 
 // scriptError is a script that failed, with the end of what it wrote to stderr as the reason.
 type scriptError struct {

@@ -29,7 +29,7 @@ var pullCauses = []cause{
 		line: "the certificate of repository {repository} cannot be verified ({why}): correct it, or name its authority in OPERATOR__ROOTCACERTIFICATE"},
 	{words: regexp.MustCompile(`(?P<why>connection refused|connection reset by peer|no route to host|network is unreachable|broken pipe|EOF)\b`),
 		line: "the repository {repository} cannot be reached ({why}): check repositoryUrl, and whether the repository runs"},
-	{words: regexp.MustCompile(`Client\.Timeout|context deadline exceeded|i/o timeout|TLS handshake timeout|timeout awaiting|OPERATOR__SCRIPTDEADLINE`),
+	{words: regexp.MustCompile(`Client\.Timeout|context deadline exceeded|i/o timeout|TLS handshake timeout|timeout awaiting|has not sent the chart|OPERATOR__SCRIPTDEADLINE`),
 		line: "the repository {repository} does not answer in time: check repositoryUrl, and whether the repository is overloaded"},
 	{words: regexp.MustCompile(`cannot unmarshal|error converting YAML|failed to decode response|invalid character '<'`),
 		line: "what {repository} answers is not the index of a chart repository: check repositoryUrl"},

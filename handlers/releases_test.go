@@ -193,3 +193,17 @@ func TestAWorkloadCanBeDeployedAsleep(t *testing.T) {
 		t.Errorf("it has %d replicas", got)
 	}
 }
+
+func TestAnUndeployWhoseHelmWasKilledIsFinishedAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	h := r.hold("uninstall", "shop")
+	undeployed := r.accept(undeployEvent("shop"))
+	r.reach(h)
+	h.die()
+	r.succeed(undeployed.result())
+	r.wantHistory("shop", "")
+	r.restart() // the next life knows nothing of the helm that was killed
+	r.deploy("shop")
+	r.wantHistory("shop", "1 deployed")
+}

@@ -136,6 +136,8 @@ func TestEventsOfWhatAPodIsPastAreOver(t *testing.T) {
 		{"Unhealthy", "spec.containers{app}", containers(notReady), false},
 		{"Unhealthy", "spec.containers{app}", containers(runs), true},
 		{"Unhealthy", "spec.containers{other}", containers(notReady), true},
+		{"Unhealthy", "", containers(notReady), false},
+		{"Unhealthy", "", containers(runs), true},
 		{"FailedPostStartHook", "spec.containers{app}", `"phase":"Running"`, false},
 	} {
 		p := items[pod](t, `{"status":{`+test.status+`}}`)[0]

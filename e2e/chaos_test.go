@@ -17,6 +17,7 @@ import (
 var (
 	chaosKills = flag.Int("chaos.kills", 0, "kills of the operator in the long version, which has the control plane for itself; 0: the short version")
 	chaosSeed  = flag.Uint64("chaos.seed", 0, "repeats the run with this seed; 0: the long version takes a new one, the short version always the same")
+	chaosKeep  = flag.Bool("chaos.keep", false, "keeps the disks and logs of a run in which nothing was wrong, too")
 	chaosLimit = flag.Duration("chaos.limit", 10*time.Minute, "the long version ends by itself within this time")
 )
 
@@ -107,7 +108,7 @@ func newChaos(t *testing.T, p plan, limit time.Duration) *chaos {
 	t.Cleanup(func() {
 		c.away.wait()
 		killAllBelow(t, c.dir)
-		if !t.Failed() {
+		if !t.Failed() && !*chaosKeep {
 			_ = os.RemoveAll(c.dir)
 		}
 	})

@@ -42,7 +42,7 @@ func (c *chaos) undone() (count int) {
 			count++
 		}
 	}
-	if count += len(c.controller.Pending()); count > 0 {
+	if count += len(c.controller.Pending()) + c.untold(); count > 0 {
 		return count
 	}
 	copies, err := c.copies()
@@ -71,8 +71,9 @@ type accounts struct {
 	secrets, processes, copies, other           []string
 }
 
-// settleAccounts comes after the end of the last operator. stuck are releases that were so before their last deploy.
-func (c *chaos) settleAccounts(stuck []string) *accounts {
+// settleAccounts comes after the end of the last operator. stuck are releases that were so before their last deploy, wrongState
+// what it told wrongly of the deployed state.
+func (c *chaos) settleAccounts(stuck, wrongState []string) *accounts {
 	c.Helper()
 	a := &accounts{other: c.badEnds}
 	fates := c.fates()
@@ -83,7 +84,7 @@ func (c *chaos) settleAccounts(stuck []string) *accounts {
 	a.countRevisions(trace, fates)
 	a.twice = append(a.twice, c.revisionsTwice(trace)...)
 	a.disorder = checkTrace(trace)
-	a.status = wrongStatuses(fates, statuses)
+	a.status = append(wrongStatuses(fates, statuses), wrongState...)
 	for _, w := range c.controller.Pending() {
 		a.status = append(a.status, "the controller still waits for the status of "+w.Name)
 	}

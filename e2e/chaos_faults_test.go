@@ -62,9 +62,10 @@ func (c *chaos) inject(f fault) {
 		c.send(f.Events)
 	case apiKilled:
 		c.away.api.Wait()
-		c.killComponent("apiserver", "kube-apiserver")
+		c.must(killComponent("apiserver"))
+		c.away.api.Go(c.wakeClients)
 	case etcdKilled:
-		c.killComponent("etcd", "etcd")
+		c.must(killComponent("etcd"))
 	case apiAway:
 		c.takeAPIAway(f.For)
 	default:
@@ -137,23 +138,44 @@ func (c *chaos) takeAPIAway(length time.Duration) {
 	c.away.api.Wait()
 	hold := filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "apiserver.hold")
 	c.must(os.WriteFile(hold, nil, 0o600))
-	c.killComponent("apiserver", "kube-apiserver")
+	c.must(killComponent("apiserver"))
 	c.away.api.Go(func() {
 		time.Sleep(length)
 		_ = os.Remove(hold)
+		c.wakeClients()
 	})
 }
 
+// wakeClients starts again what works on the API server, as soon as that answers. Otherwise no pod would become ready for up to
+// a minute: after some outages they ask it again so seldom.
+func (c *chaos) wakeClients() {
+	for ; c.ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+		if _, err := c.copies(); err == nil {
+			break
+		}
+	}
+	for _, name := range []string{"kwok", "controller-manager", "scheduler"} {
+		if err := killComponent(name); err != nil {
+			c.Error(err)
+		}
+	}
+}
+
 // killComponent kills a part of the control plane, which devcluster starts again after a second.
-func (c *chaos) killComponent(name, program string) {
+func killComponent(name string) error {
 	text, err := os.ReadFile(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), name+".pid"))
-	c.must(err)
+	if err != nil {
+		return err
+	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	c.must(err)
+	if err != nil {
+		return err
+	}
 	// It may be down already, and its number somebody else's.
-	if cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline")); err == nil && bytes.Contains(cmdline, []byte(program)) {
+	if cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline")); err == nil && bytes.Contains(cmdline, []byte(name)) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+	return nil
 }
 
 // journalLabel is on the Secrets that hold copies of what is still to be done: for an operator without this one's disk.

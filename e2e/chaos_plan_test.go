@@ -154,14 +154,18 @@ func drawPlan(seed uint64, kills int, controlPlane bool) plan {
 	return p
 }
 
-// hangs are the steps in which the other tenant's releases are deployed so that they hang, and those in which they are
-// undeployed: one after the other, so many times.
+// hangs says in which steps the other tenant's releases are deployed, deployed so that they hang, and undeployed: one after
+// the other, so many times. Of several times, the last has no undeploy: in the end helm's timeout is over and the deploys fail.
 func (d *drawer) hangs(steps, rounds int) map[int]eventKind {
 	kinds := map[int]eventKind{}
 	length := steps / rounds
 	for round := range rounds {
-		kinds[round*length+d.rand.IntN(length/4)] = hang
-		kinds[round*length+length/2+d.rand.IntN(length/2)] = undeploy
+		first := round*length + d.rand.IntN(length/4)
+		kinds[first] = deploy
+		kinds[first+2] = hang
+		if gone := round*length + length/2 + d.rand.IntN(length/2); rounds == 1 || round+1 < rounds {
+			kinds[gone] = undeploy
+		}
 	}
 	return kinds
 }
@@ -175,7 +179,7 @@ type drawer struct {
 func (d *drawer) step(kind faultKind, hangs eventKind) step {
 	var s step
 	for i := range hanging {
-		if hangs != "" {
+		if hangs != "" && (hangs != deploy || i%2 == 0) { // so that there is something to go back to, and nothing
 			e := d.event(hangs)
 			e.Release = releases + i
 			s.Events = append(s.Events, e)
@@ -291,7 +295,7 @@ func TestAChaosPlanIsRepeatableFromItsSeed(t *testing.T) {
 					t.Errorf("a plan of %d kills has %q: %v, want %v", kills, kind, !want, want)
 				}
 			}
-			for _, kind := range []eventKind{hang, undeploy} {
+			for _, kind := range []eventKind{deploy, hang, undeploy} {
 				if !strings.Contains(text, string(kind)+" "+workloadName(releases)) {
 					t.Errorf("in a plan of %d kills there is no %s of another tenant's release", kills, kind)
 				}

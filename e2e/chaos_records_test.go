@@ -23,6 +23,7 @@ type record struct {
 	again           bool   // the controller itself has sent it again
 	version         string // of the chart that it asks for
 	outcome, reason string // empty: not finished
+	ended           time.Time
 	begun           bool
 	reporting       bool // its report waits for the controller
 }
@@ -63,11 +64,14 @@ func readRecord(dir string) (record, error) {
 	if found := numbered.FindStringSubmatch(event.Argument.WorkloadName); found != nil {
 		r.number, _ = strconv.Atoi(found[1])
 	}
-	var result struct{ Outcome, Reason string }
+	var result struct {
+		Outcome, Reason string
+		Ended           time.Time
+	}
 	if err := readJSON(filepath.Join(dir, "result.json"), &result); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return r, err
 	}
-	r.outcome, r.reason = result.Outcome, result.Reason
+	r.outcome, r.reason, r.ended = result.Outcome, result.Reason, result.Ended
 	exists := func(name string) bool { _, err := os.Stat(filepath.Join(dir, name)); return err == nil }
 	r.begun, r.reporting = exists("output.log"), exists("report.json")
 	return r, nil

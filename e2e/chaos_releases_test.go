@@ -74,9 +74,12 @@ func expected(fates []*fate) (possible []releaseState, wrong []string) {
 	return possible, wrong
 }
 
+// each is what an event makes of states, each once.
 func each(states []releaseState, e event) (after []releaseState) {
 	for _, s := range states {
-		after = append(after, s.after(e))
+		if next := s.after(e); !slices.Contains(after, next) {
+			after = append(after, next)
+		}
 	}
 	return after
 }

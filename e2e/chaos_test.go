@@ -17,6 +17,7 @@ import (
 var (
 	chaosKills = flag.Int("chaos.kills", 0, "kills of the operator in the long version, which has the control plane for itself; 0: the short version")
 	chaosSeed  = flag.Uint64("chaos.seed", 0, "repeats the run with this seed; 0: the long version takes a new one, the short version always the same")
+	chaosKeep  = flag.Bool("chaos.keep", false, "keeps the disks and logs of a run in which nothing was wrong, too")
 	chaosLimit = flag.Duration("chaos.limit", 10*time.Minute, "the long version ends by itself within this time")
 )
 
@@ -74,9 +75,10 @@ func TestNothingIsLostStuckOrOutOfOrderWhateverIsKilled(t *testing.T) {
 	stuck, _ := c.stuckReleases(c.fates())
 	c.send(c.plan.Last)
 	c.settle()
+	wrongState := c.checkDeployedState()
 	c.endLife(c.current)
 	c.current = nil
-	accounts := c.settleAccounts(stuck)
+	accounts := c.settleAccounts(stuck, wrongState)
 	accounts.print(c)
 	accounts.judge(c, kills)
 }
@@ -106,7 +108,7 @@ func newChaos(t *testing.T, p plan, limit time.Duration) *chaos {
 	t.Cleanup(func() {
 		c.away.wait()
 		killAllBelow(t, c.dir)
-		if !t.Failed() {
+		if !t.Failed() && !*chaosKeep {
 			_ = os.RemoveAll(c.dir)
 		}
 	})

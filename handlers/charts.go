@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,11 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,15 +23,6 @@ import (
 	"octo-operator/hub"
 	"octo-operator/scripts"
 )
-
-// chart is a pulled chart: chart.tgz in the run directory, and what the merge needs of it.
-type chart struct {
-	version string
-	values  []byte // values.yaml
-	schema  []byte // values.schema.json
-	// hooksAfter: hooks are to run after the pods are ready, for which helm itself must wait.
-	hooksAfter bool
-}
 
 // charts keeps the archives of pulled charts. helm downloads a repository's whole index for each pull; here the index is
 // asked for with its ETag, and while it has not changed, neither has any chart in it. An oci:// registry has no index:
@@ -50,6 +37,8 @@ type charts struct {
 const (
 	indexTimeout = 10 * time.Second
 	unusedChart  = 7 * 24 * time.Hour
+	// maxIndexState bounds what is kept and sent back of a repository's answer; an ETag has some ten characters.
+	maxIndexState = 1000
 )
 
 func openCharts(settings config.Config) (*charts, error) {
@@ -65,8 +54,16 @@ func openCharts(settings config.Config) (*charts, error) {
 	return &charts{dir: dir, http: client, plainHTTP: settings.Helm.PlainHTTP}, nil
 }
 
-// fetch puts the event's chart into the run directory.
+const chartFile = "chart.tgz"
+
+// fetch puts the event's chart into the run directory. For a task that has it already, because the event is tried again, it
+// is not pulled once more, whatever is the newest by then.
 func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w hub.WorkloadDeployed) (chart, error) {
+	if t.hasChart {
+		if found, err := readChart(t.Path(chartFile)); err == nil {
+			return found, nil
+		}
+	}
 	if w.IsReconciliation && w.ChartVersion == "" { // nobody asked for a newer one
 		version, err := h.installedVersion(ctx, r, w.ChartName)
 		if err != nil {
@@ -74,21 +71,35 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 		}
 		w.ChartVersion = version
 	}
-	if err := t.Remove("chart.tgz"); err != nil { // of an earlier life that was killed
-		return chart{}, err
-	}
 	cached := filepath.Join(c.dir, cacheKey(w))
 	state, unchanged := c.indexState(ctx, w, cached)
-	if !unchanged || !linkOrCopy(cached+".tgz", t.Path("chart.tgz")) {
-		if err := c.pull(ctx, h, t, w); err != nil {
-			return chart{}, err
+	if unchanged {
+		if found, err := c.takeCached(t, cached); err == nil {
+			t.hasChart = true
+			return found, nil
 		}
-		c.keep(t.Path("chart.tgz"), cached, state)
 	}
-	if err := os.Chmod(t.Path("chart.tgz"), 0o600); err != nil {
+	found, err := c.pull(ctx, h, t, w)
+	if err != nil {
 		return chart{}, err
 	}
-	return readChart(t.Path("chart.tgz"))
+	c.keep(t.Path(chartFile), cached, state)
+	t.hasChart = true
+	return found, nil
+}
+
+// takeCached puts the chart that was pulled for an earlier deploy into the run directory.
+func (c *charts) takeCached(t *task, cached string) (chart, error) {
+	if err := t.Remove(chartFile); err != nil { // of an earlier life that was killed
+		return chart{}, err
+	}
+	c.writing.Lock()
+	err := linkOrCopy(cached+".tgz", t.Path(chartFile))
+	c.writing.Unlock()
+	if err != nil {
+		return chart{}, err
+	}
+	return readChart(t.Path(chartFile))
 }
 
 func cacheKey(w hub.WorkloadDeployed) string {
@@ -125,7 +136,11 @@ func (c *charts) indexState(ctx context.Context, w hub.WorkloadDeployed, cached 
 	if response.StatusCode != http.StatusOK {
 		return "", false
 	}
-	return response.Header.Get("ETag") + "\n" + response.Header.Get("Last-Modified"), false
+	state = response.Header.Get("ETag") + "\n" + response.Header.Get("Last-Modified")
+	if len(state) > maxIndexState {
+		return "", false
+	}
+	return state, false
 }
 
 func setHeader(header http.Header, name, value string) {
@@ -134,7 +149,8 @@ func setHeader(header http.Header, name, value string) {
 	}
 }
 
-// keep remembers an archive and the state of the index it came from. A cache that cannot be written costs time only.
+// keep remembers an archive that could be read and the state of the index it came from. A cache that cannot be written costs
+// time only.
 func (c *charts) keep(archive, cached, state string) {
 	if strings.TrimSpace(state) == "" {
 		return
@@ -143,7 +159,7 @@ func (c *charts) keep(archive, cached, state string) {
 	defer c.writing.Unlock()
 	_ = os.Remove(cached + ".index")
 	_ = os.Remove(cached + ".tgz")
-	if linkOrCopy(archive, cached+".tgz") {
+	if linkOrCopy(archive, cached+".tgz") == nil {
 		_ = os.WriteFile(cached+".index", []byte(state), 0o600)
 	}
 }
@@ -161,18 +177,25 @@ func (c *charts) prune(age time.Duration) {
 }
 
 // linkOrCopy makes to the same file as from: a link costs no disk.
-func linkOrCopy(from, to string) bool {
+func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
-		return true
+		return nil
 	}
 	content, err := os.ReadFile(from)
-	return err == nil && os.WriteFile(to, content, 0o600) == nil
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o600)
 }
 
 // pull lets helm fetch the chart.
-func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) error {
-	if err := c.writeCredentials(t, w); err != nil {
-		return err
+func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
+	which := w.ChartName
+	if w.ChartVersion != "" {
+		which += " " + w.ChartVersion
+	}
+	if err := errors.Join(t.Remove(chartFile), c.writeCredentials(t, w)); err != nil {
+		return chart{}, err
 	}
 	err := h.script(ctx, t, scripts.ChartPull, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
@@ -181,9 +204,16 @@ func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadD
 		"PLAIN_HTTP":  strconv.FormatBool(c.plainHTTP),
 	})
 	if err != nil {
-		return fmt.Errorf("cannot get chart %s %s from %s: %w", w.ChartName, w.ChartVersion, w.RepositoryURL, err)
+		return chart{}, fmt.Errorf("cannot get chart %s from %s: %w", which, w.RepositoryURL, err)
 	}
-	return nil
+	found, err := readChart(t.Path(chartFile))
+	if err == nil {
+		err = os.Chmod(t.Path(chartFile), 0o600)
+	}
+	if err != nil {
+		return chart{}, fmt.Errorf("cannot read chart %s from %s: %w", which, w.RepositoryURL, err)
+	}
+	return found, nil
 }
 
 // writeCredentials puts the repository's credentials into the files that helm reads them from.
@@ -204,65 +234,4 @@ func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed) error {
 		"name": "workload", "url": w.RepositoryURL, "username": w.RepositoryUsername, "password": w.RepositoryPassword,
 	}}})
 	return errors.Join(err, t.Write("repositories.yaml", text))
-}
-
-// maxChartFile bounds what is read of one file of a chart; Helm's own limit is the same.
-const maxChartFile = 5 << 20
-
-// readChart reads the version, the default values and the schema of a chart archive.
-func readChart(archive string) (chart, error) {
-	fail := func(err error) (chart, error) {
-		return chart{}, fmt.Errorf("cannot read the chart %s: %w", archive, err)
-	}
-	f, err := os.Open(archive)
-	if err != nil {
-		return fail(err)
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	if err != nil {
-		return fail(err)
-	}
-	var c chart
-	files := tar.NewReader(unzipped)
-	for {
-		header, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return c, nil
-		}
-		if err != nil {
-			return fail(err)
-		}
-		if err := c.take(header.Name, files); err != nil {
-			return fail(err)
-		}
-	}
-}
-
-// take reads the files at the chart's top level: NAME/values.yaml, not those of its subcharts.
-func (c *chart) take(name string, content io.Reader) error {
-	_, file, _ := strings.Cut(path.Clean(name), "/")
-	if file != "Chart.yaml" && file != "values.yaml" && file != "values.schema.json" {
-		return nil
-	}
-	text, err := io.ReadAll(io.LimitReader(content, maxChartFile+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxChartFile {
-		return fmt.Errorf("%s is larger than %d bytes", name, maxChartFile)
-	}
-	switch file {
-	case "values.yaml":
-		c.values = text
-	case "values.schema.json":
-		c.schema = text
-	default:
-		var meta struct{ Version string }
-		if err := yaml.Unmarshal(text, &meta); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		c.version = meta.Version
-	}
-	return nil
 }

@@ -74,14 +74,14 @@ func (h *Handlers) ensurePool(pool hub.Pool, secrets map[string]bool) error {
 // overtake each other, or a pool that was undeployed meanwhile would come back.
 type deployedPools struct {
 	mu         sync.Mutex
-	pools      map[identity]hub.Pool
-	undeployed map[identity]bool // by events before the answer, which may be older; nil: the answer has come
+	pools      map[poolIdentity]hub.Pool
+	undeployed map[poolIdentity]bool // by events before the answer, which may be older; nil: the answer has come
 }
 
-// identity of a pool is the same whatever a generation calls it.
-type identity struct{ tenant, id string }
+// poolIdentity is the same whatever a generation calls a pool.
+type poolIdentity struct{ tenant, id string }
 
-func identityOf(p hub.Pool) identity { return identity{p.TenantID, p.ID()} }
+func poolIdentityOf(p hub.Pool) poolIdentity { return poolIdentity{p.TenantID, p.ID()} }
 
 func newDeployedPools() *deployedPools {
 	d := &deployedPools{}
@@ -92,7 +92,7 @@ func newDeployedPools() *deployedPools {
 func (d *deployedPools) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pools, d.undeployed = map[identity]hub.Pool{}, map[identity]bool{}
+	d.pools, d.undeployed = map[poolIdentity]hub.Pool{}, map[poolIdentity]bool{}
 }
 
 // note learns from an event before it is accepted.
@@ -107,13 +107,13 @@ func (d *deployedPools) note(event hub.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if event.Callback == hub.PoolDeployed {
-		delete(d.undeployed, identityOf(pool))
-		d.pools[identityOf(pool)] = pool
+		delete(d.undeployed, poolIdentityOf(pool))
+		d.pools[poolIdentityOf(pool)] = pool
 		return
 	}
-	delete(d.pools, identityOf(pool))
+	delete(d.pools, poolIdentityOf(pool))
 	if d.undeployed != nil {
-		d.undeployed[identityOf(pool)] = true
+		d.undeployed[poolIdentityOf(pool)] = true
 	}
 }
 
@@ -122,8 +122,8 @@ func (d *deployedPools) answered(deployed []hub.Pool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, pool := range deployed {
-		if !d.undeployed[identityOf(pool)] {
-			d.pools[identityOf(pool)] = pool
+		if !d.undeployed[poolIdentityOf(pool)] {
+			d.pools[poolIdentityOf(pool)] = pool
 		}
 	}
 	d.undeployed = nil
@@ -133,7 +133,7 @@ func (d *deployedPools) answered(deployed []hub.Pool) {
 func (d *deployedPools) ifStill(pool hub.Pool, f func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, still := d.pools[identityOf(pool)]; !still {
+	if _, still := d.pools[poolIdentityOf(pool)]; !still {
 		return nil
 	}
 	return f()

@@ -15,6 +15,7 @@ import (
 type installed struct {
 	labels   map[string]string // of the newest revision; nil: there is no such release
 	replicas []kube.DeploymentReplicas
+	secret   *kube.Secret // with its secret values; nil: there is none
 }
 
 // lookUp asks the cluster, in the background: it takes as long as getting the chart does.
@@ -22,9 +23,10 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 	type answer struct {
 		labels   map[string]string
 		replicas []kube.DeploymentReplicas
+		secret   *kube.Secret
 		err      error
 	}
-	labels, replicas := make(chan answer, 1), make(chan answer, 1)
+	labels, replicas, secret := make(chan answer, 1), make(chan answer, 1), make(chan answer, 1)
 	go func() {
 		found, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 		labels <- answer{labels: found, err: err}
@@ -33,9 +35,13 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 		found, err := h.kubectl.Replicas(ctx, r.namespace, r.name)
 		replicas <- answer{replicas: found, err: err}
 	}()
+	go func() {
+		found, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+		secret <- answer{secret: found, err: err}
+	}()
 	return func() (installed, error) {
-		l, r := <-labels, <-replicas
-		return installed{l.labels, r.replicas}, errors.Join(l.err, r.err)
+		l, r, s := <-labels, <-replicas, <-secret
+		return installed{l.labels, r.replicas, s.secret}, errors.Join(l.err, r.err, s.err)
 	}
 }
 

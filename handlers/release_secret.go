@@ -2,41 +2,229 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"octo-operator/hub"
+	"octo-operator/kube"
 )
+
+// A deploy changes the release's Secret before helm runs, and its pods may never become ready. Until they are, the change is open:
+// the Secret has an annotation that says who is to be restarted, and what it held before lies in a second Secret. Whatever happens
+// to the operator, the next one can restart the users, or put the old values back.
+
+// changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
+const changeAnnotation = group + "/secret-change"
+
+// secretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
+func (r release) secretBefore() string { return r.secretName() + "-before" }
 
 // secretChange is what a deploy does to the release's Secret.
 type secretChange struct {
 	name   string
+	live   *kube.Secret      // nil: there is none
 	wanted map[string]string // empty: there is to be none
-	// foreign: the one in the cluster has keys that applying would leave there.
+	writes bool              // the one in the cluster is not what is wanted
+	// foreign: it has keys that applying might leave there.
 	foreign bool
+	// keeps: what it holds is to be kept. Not where an earlier change is open: then what it holds has never worked.
+	keeps    bool
+	open     bool // the change is, or an earlier one
+	restarts restarts
 }
 
-// changes tells whether the cluster has another Secret than the deploy wants.
-func (c secretChange) changes() bool { return len(c.wanted) > 0 }
+// changes tells whether the deploy must do something for the Secret or for those who use it.
+func (c secretChange) changes() bool { return c.writes || len(c.restarts.Workloads) > 0 }
 
 // apply is the name of the Secret if it is to be written.
 func (c secretChange) apply() string {
-	if len(c.wanted) == 0 {
+	if !c.writes {
 		return ""
 	}
 	return c.name
 }
 
-// planSecret writes secret.yaml.
-func (h *Handlers) planSecret(_ context.Context, t *task, d *deployment) (secretChange, error) {
-	c := secretChange{name: d.release.secretName(), wanted: d.document.Secrets}
+// planSecret compares the release's Secret with what the deploy wants, and writes secret.yaml if that is something else.
+func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secretChange, error) {
+	c := secretChange{name: d.release.secretName(), live: d.found.secret, wanted: d.document.Secrets}
 	if len(c.wanted) == 0 {
 		return c, nil
 	}
-	secret, err := secretManifest(c.name, d.release.namespace, workloadLabels(d.w.Workload),
-		map[string]string{group + "/workload-name": d.w.WorkloadName}, c.wanted)
+	labels, annotations := workloadLabels(d.w.Workload), map[string]string{group + "/workload-name": d.w.WorkloadName}
+	if err := c.checkOwner(d.release, labels); err != nil {
+		return c, err
+	}
+	changed := changedKeys(dataOf(c.live), asData(c.wanted))
+	c.writes = c.live == nil || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	if err := h.planRestarts(ctx, d, &c, changed); err != nil || !c.writes {
+		return c, err
+	}
+	if c.open {
+		text, err := json.Marshal(c.restarts)
+		if err != nil {
+			return c, err
+		}
+		annotations[changeAnnotation] = string(text)
+	}
+	secret, err := secretManifest(c.name, d.release.namespace, labels, annotations, c.wanted)
 	if err != nil {
 		return c, err
 	}
 	return c, t.Write("secret.yaml", secret)
 }
 
-func (h *Handlers) restartUsers(context.Context, *task, *deployment) error { return nil }
+// planRestarts finds out who must be restarted after the deploy, and what must be kept until it has worked.
+func (h *Handlers) planRestarts(ctx context.Context, d *deployment, c *secretChange, changed []string) error {
+	c.foreign = slices.ContainsFunc(changed, func(key string) bool { _, wanted := c.wanted[key]; return !wanted })
+	before, open, err := openChange(c.live)
+	if err != nil {
+		return err
+	}
+	if d.found.labels == nil { // nobody uses it yet
+		c.open = open
+		return nil
+	}
+	c.keeps = c.live != nil && len(changed) > 0 && !open
+	if c.restarts, err = h.usersOf(ctx, d.release, changed); err != nil {
+		return err
+	}
+	auto, manual, err := h.stillNeeded(ctx, d.release, before)
+	c.restarts.addAll(auto)
+	c.restarts.addAll(manual)
+	c.open = open || c.keeps || len(c.restarts.Workloads) > 0
+	return err
+}
 
-func (h *Handlers) removeStaleSecret(context.Context, *task, *deployment) error { return nil }
+// openChange reads the restarts of a change that is open.
+func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
+	if live == nil {
+		return needed, false, nil
+	}
+	text, open := live.Annotations[changeAnnotation]
+	if !open {
+		return needed, false, nil
+	}
+	if err := json.Unmarshal([]byte(text), &needed); err != nil {
+		return needed, true, fmt.Errorf("cannot read the annotation %s of secret %s in namespace %s: remove it, and restart the pods that use the secret: %w",
+			changeAnnotation, live.Name, live.Namespace, err)
+	}
+	return needed, true, nil
+}
+
+// keepSecret keeps what the Secret holds, before the deploy changes it.
+func (h *Handlers) keepSecret(ctx context.Context, t *task, d *deployment) error {
+	if !d.secret.keeps {
+		return nil
+	}
+	before := *d.secret.live
+	before.Name, before.Labels = d.release.secretBefore(), maps.Clone(before.Labels)
+	if before.Labels == nil {
+		before.Labels = map[string]string{}
+	}
+	before.Labels[runLabel] = t.ShortID()
+	return h.kubectl.PutSecret(ctx, fieldManager, before)
+}
+
+// restartUsers restarts who still runs with the Secret's old values: a running pod does not see the new ones.
+func (h *Handlers) restartUsers(ctx context.Context, t *task, d *deployment) error {
+	done, err := h.restart(ctx, t, d.release, d.secret.restarts)
+	if err == nil && len(done.Workloads) > 0 {
+		t.say("restarted because of changed secrets (" + done.keys() + "): " + done.names(", "))
+	}
+	return err
+}
+
+// settleSecret is the end of a change: the pods are ready. What is left then does no harm, so that it is no failure of the deploy.
+func (h *Handlers) settleSecret(ctx context.Context, t *task, d *deployment) (err error) {
+	c := d.secret
+	switch {
+	case c.open:
+		err = h.closeChange(ctx, d.release)
+	case len(c.wanted) == 0 && ours(c.live, d.w.Workload):
+		if err = h.deleteSecret(ctx, d.release); err == nil {
+			t.log.Info("secret deleted: the deploy has no secret override", "secret", c.name)
+		}
+	}
+	if err == nil || errors.Is(err, kube.ErrUnreachable) || ctx.Err() != nil {
+		return err
+	}
+	t.log.Warn("secrets are left that nobody needs any more", "reason", err)
+	t.say("the release is ready, but secrets are left that nobody needs any more: " + err.Error())
+	return nil
+}
+
+// closeChange forgets what the Secret held before. The annotation goes first: with it, the next change would keep nothing.
+func (h *Handlers) closeChange(ctx context.Context, r release) error {
+	if err := h.kubectl.RemoveAnnotation(ctx, fieldManager, r.namespace, r.secretName(), changeAnnotation); err != nil {
+		return err
+	}
+	return h.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore())
+}
+
+func (h *Handlers) deleteSecret(ctx context.Context, r release) error {
+	return errors.Join(h.kubectl.DeleteSecret(ctx, r.namespace, r.secretName()), h.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore()))
+}
+
+// checkOwner is an error if the Secret's labels say that it is another workload's.
+func (c secretChange) checkOwner(r release, own map[string]string) error {
+	if c.live == nil {
+		return nil
+	}
+	for _, key := range []string{group + "/tenant", group + "/workload-rt-id"} {
+		if found := c.live.Labels[key]; found != "" && own[key] != "" && found != own[key] {
+			return fmt.Errorf("secret %s in namespace %s belongs to another workload: its label %s is %q, this workload's is %q: undeploy the other one, or rename one of them",
+				c.name, r.namespace, key, found, own[key])
+		}
+	}
+	return nil
+}
+
+// ours tells whether this operator has made the Secret for the workload.
+func ours(s *kube.Secret, w hub.Workload) bool {
+	return s != nil && s.Labels[group+"/managed-by"] == "communication-operator" && s.Labels[group+"/tenant"] == labelValue(w.TenantID) &&
+		s.Labels[group+"/workload-rt-id"] == w.WorkloadRtID
+}
+
+// dataOf is what a Secret holds; nothing if there is none.
+func dataOf(s *kube.Secret) map[string][]byte {
+	if s == nil || s.Data == nil {
+		return map[string][]byte{}
+	}
+	return s.Data
+}
+
+func asData(values map[string]string) map[string][]byte {
+	data := map[string][]byte{}
+	for key, value := range values {
+		data[key] = []byte(value)
+	}
+	return data
+}
+
+// holds tells whether a map has all entries of another one.
+func holds(has, wants map[string]string) bool {
+	for key, value := range wants {
+		if found, there := has[key]; !there || found != value {
+			return false
+		}
+	}
+	return true
+}
+
+// changedKeys are those that only one of two has, or that have two values, in order.
+func changedKeys(from, to map[string][]byte) []string {
+	all := maps.Clone(to)
+	maps.Copy(all, from)
+	var changed []string
+	for _, key := range sortedKeys(all) {
+		a, inA := from[key]
+		b, inB := to[key]
+		if inA != inB || string(a) != string(b) {
+			changed = append(changed, key)
+		}
+	}
+	return changed
+}

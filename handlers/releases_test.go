@@ -132,7 +132,7 @@ func TestAChartThatIsNotThereIsNamed(t *testing.T) {
 func TestAnArchiveThatIsNoChartIsSaidToBe(t *testing.T) {
 	r := newRig(t)
 	r.charts.addArchive("demo", "6.6.6", []byte("<html>"))
-	r.wantFailure(r.run(deployEvent("shop", version("6.6.6"))), "shop", "cannot read the chart")
+	r.wantFailure(r.run(deployEvent("shop", version("6.6.6"))), "shop", "cannot read chart demo 6.6.6")
 }
 
 func TestScaling(t *testing.T) {
@@ -192,4 +192,18 @@ func TestAWorkloadCanBeDeployedAsleep(t *testing.T) {
 	if got := r.deployment("shop").replicas; got != 0 {
 		t.Errorf("it has %d replicas", got)
 	}
+}
+
+func TestAnUndeployWhoseHelmWasKilledIsFinishedAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	h := r.hold("uninstall", "shop")
+	undeployed := r.accept(undeployEvent("shop"))
+	r.reach(h)
+	h.die()
+	r.succeed(undeployed.result())
+	r.wantHistory("shop", "")
+	r.restart() // the next life knows nothing of the helm that was killed
+	r.deploy("shop")
+	r.wantHistory("shop", "1 deployed")
 }

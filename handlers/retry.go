@@ -28,16 +28,16 @@ const (
 type trouble int
 
 const (
-	none       trouble = iota
-	outage             // the API server is away: the event is tried for as long as that takes
-	doubtful           // it may have been: maxTries
-	repository         // the chart's repository does not answer: as long as helm's own timeout
+	none           trouble = iota
+	outage                 // the API server is away: the event is tried for as long as that takes
+	doubtful               // it may have been: maxTries
+	repositoryAway         // the chart's repository does not answer: as long as helm's own timeout
 )
 
 var troubleNames = map[trouble]string{
-	outage:     "the API server cannot be reached",
-	doubtful:   "the API server seems not to have answered",
-	repository: "the chart's repository does not answer",
+	outage:         "the API server cannot be reached",
+	doubtful:       "the API server seems not to have answered",
+	repositoryAway: "the chart's repository does not answer",
 }
 
 // retry is what has been tried for one event.
@@ -69,12 +69,12 @@ func (r *retry) next(t trouble, began, now time.Time) (wait time.Duration, again
 		if r.tries++; r.tries >= maxTries {
 			return 0, false
 		}
-	case repository:
+	case repositoryAway:
 		longest = lastRepositoryRetry
 	}
 	r.waits.MaxInterval = longest
 	wait = min(r.waits.NextBackOff(), longest)
-	if t == repository && now.Add(wait).Sub(r.since) > r.patience {
+	if t == repositoryAway && now.Add(wait).Sub(r.since) > r.patience {
 		return 0, false
 	}
 	return wait, true
@@ -151,7 +151,7 @@ func told(err error) (t trouble, ofCluster bool) {
 	case errors.Is(err, errHangs):
 		return none, false // it has been given all the time there is
 	case errors.Is(err, errNoAnswer):
-		return repository, false
+		return repositoryAway, false
 	case errors.As(err, &failed) && failed.script == scripts.ChartPull:
 		return repositoryTrouble(failed.reason.Error()), false
 	case failed != nil:
@@ -176,13 +176,13 @@ var connectionTrouble = regexp.MustCompile(`connection refused|connection reset|
 	`TLS handshake timeout|unexpected EOF|: EOF|cluster unreachable|etcdserver: |currently unable to handle the request|` +
 	`unable to return a response in the time allotted|Too Many Requests|ServiceUnavailable`)
 
-// repositoryAway is what else helm says when a chart's repository cannot answer now. An answer like 404 is its last word.
-var repositoryAway = regexp.MustCompile(`no such host|server misbehaving|network is unreachable|Client\.Timeout|context deadline exceeded|` +
+// noRepository is what else helm says when a chart's repository cannot answer now. An answer like 404 is its last word.
+var noRepository = regexp.MustCompile(`no such host|server misbehaving|network is unreachable|Client\.Timeout|context deadline exceeded|` +
 	`stream error|\b(429|500|502|503|504) [A-Z][a-z]+|response status code (429|5\d\d)|status code:? (429|5\d\d)`)
 
 func repositoryTrouble(words string) trouble {
-	if connectionTrouble.MatchString(words) || repositoryAway.MatchString(words) {
-		return repository
+	if connectionTrouble.MatchString(words) || noRepository.MatchString(words) {
+		return repositoryAway
 	}
 	return none
 }

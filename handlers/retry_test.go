@@ -35,11 +35,11 @@ func TestConnectionTroubleIsToldFromAChartsOwn(t *testing.T) {
 func TestARepositorysHiccupIsToldFromItsLastWord(t *testing.T) {
 	for words, want := range map[string]trouble{
 		// helm 4.3.1 and 3.22.0
-		`Error: looks like "http://127.0.0.1:1" is not a valid chart repository or cannot be reached: Get "http://127.0.0.1:1/index.yaml": dial tcp 127.0.0.1:1: connect: connection refused`: repository,
-		`Error: looks like "http://x" is not a valid chart repository or cannot be reached: failed to fetch http://x/index.yaml : 503 Service Unavailable`:                                    repository,
-		`Error: failed to fetch http://x/demo-1.0.0.tgz : 429 Too Many Requests`:                                                                                                              repository,
-		`Error: Get "https://charts.example.com/index.yaml": dial tcp: lookup charts.example.com: no such host`:                                                                               repository,
-		`Error: failed to perform "FetchReference" on source: GET "http://x/v2/demo/manifests/1": response status code 502: Bad Gateway`:                                                      repository,
+		`Error: looks like "http://127.0.0.1:1" is not a valid chart repository or cannot be reached: Get "http://127.0.0.1:1/index.yaml": dial tcp 127.0.0.1:1: connect: connection refused`: repositoryAway,
+		`Error: looks like "http://x" is not a valid chart repository or cannot be reached: failed to fetch http://x/index.yaml : 503 Service Unavailable`:                                    repositoryAway,
+		`Error: failed to fetch http://x/demo-1.0.0.tgz : 429 Too Many Requests`:                                                                                                              repositoryAway,
+		`Error: Get "https://charts.example.com/index.yaml": dial tcp: lookup charts.example.com: no such host`:                                                                               repositoryAway,
+		`Error: failed to perform "FetchReference" on source: GET "http://x/v2/demo/manifests/1": response status code 502: Bad Gateway`:                                                      repositoryAway,
 		`Error: looks like "http://x" is not a valid chart repository or cannot be reached: failed to fetch http://x/index.yaml : 401 Unauthorized`:                                           none,
 		`Error: looks like "http://x" is not a valid chart repository or cannot be reached: failed to fetch http://x/index.yaml : 404 Not Found`:                                              none,
 		`Error: chart "demo" version "500.0.0" not found in http://x repository`:                                                                                                              none,
@@ -75,7 +75,7 @@ func TestARepositoryIsTriedAsLongAsHelmsTimeoutWithGrowingWaits(t *testing.T) {
 	r, start := newRetry(5*time.Minute), time.Now()
 	now := start
 	for tries := 0; ; tries++ {
-		wait, again := r.next(repository, now, now)
+		wait, again := r.next(repositoryAway, now, now)
 		if !again {
 			if tries < 8 || now.Sub(start) < 3*time.Minute {
 				t.Errorf("given up after %d tries in %s", tries, now.Sub(start))
@@ -92,7 +92,7 @@ func TestTheTryThatARepositoryKeepsHangingCountsAsTimeThatItWasTried(t *testing.
 	r, start := newRetry(5*time.Minute), time.Now()
 	for began := start; ; {
 		failed := began.Add(longestPull)
-		wait, again := r.next(repository, began, failed)
+		wait, again := r.next(repositoryAway, began, failed)
 		if !again {
 			return
 		}
@@ -118,8 +118,8 @@ func TestOnlyTheToolsOwnWordsTellOfTrouble(t *testing.T) {
 		"a token that has just been renewed":    {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 401}), doubtful},
 		"a role that is being upgraded":         {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 403}), doubtful},
 		"an event that is wrong":                {errors.New("chartName is empty"), none},
-		"a repository":                          {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("connection refused")}), repository},
-		"a repository that never answers":       {&scriptError{scripts.ChartPull, fmt.Errorf("timed out after 2m0s: %w", errNoAnswer)}, repository},
+		"a repository":                          {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("connection refused")}), repositoryAway},
+		"a repository that never answers":       {&scriptError{scripts.ChartPull, fmt.Errorf("timed out after 2m0s: %w", errNoAnswer)}, repositoryAway},
 		"a pull that outlasts every script":     {&scriptError{scripts.ChartPull, fmt.Errorf("timed out after 30s: %w", errHangs)}, none},
 		"a repository that says no":             {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("401 Unauthorized")}), none},
 	} {

@@ -30,30 +30,52 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 		}
 		return
 	}
-	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() {
-		return // it has not come so far as to change anything
+	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() { // helm has not come so far as to change anything
+		if err := h.undoSecret(ctx, t, r, w); err != nil {
+			f.after = "its secret could not be taken back: " + firstLine(h.words(err))
+		}
+		return
 	}
 	f.see(h.lookOnceMore(ctx, t, r))
-	f.after = h.rollBack(ctx, t, r, revisions)
+	f.after = h.rollBack(ctx, t, r, w, revisions)
 }
 
 // rollBack brings the release back to what it was before the run, and says so.
-func (h *Handlers) rollBack(ctx context.Context, t *task, r release, revisions []map[string]string) string {
+func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workload, revisions []map[string]string) string {
 	if strings.HasPrefix(revisions[0]["status"], "pending-") { // helm was killed: by a lack of memory, say
 		h.recoverAfterwards(ctx, t, r)
 	}
 	target := rollbackTarget(revisions, t.ShortID())
-	if target == "" && revisions[0]["status"] == "pending-install" {
-		return "the release was uninstalled"
+	if target != "" {
+		return h.rollBackTo(ctx, t, r, target)
 	}
-	err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, target) })
-	switch {
-	case err != nil:
+	var err error
+	if revisions[0]["status"] != "pending-install" { // which recovering has uninstalled
+		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "") })
+	}
+	if err == nil {
+		err = h.dropSecret(ctx, t, r, w)
+	}
+	if err != nil {
 		return "it could not be taken back: " + firstLine(h.words(err))
-	case target == "":
-		return "the release was uninstalled: there was none before"
 	}
-	return "the release was rolled back to revision " + target
+	return "the release was uninstalled: there was none before"
+}
+
+// rollBackTo brings back a revision, and what the release's Secret held then.
+func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision string) string {
+	users, open := restarts{}, false
+	secret := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, false); return err })
+	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision) }); err != nil {
+		return "it could not be taken back: " + firstLine(h.words(err))
+	}
+	if secret == nil && open {
+		secret = h.endRestore(ctx, t, r, users)
+	}
+	if secret != nil {
+		return "the release was rolled back to revision " + revision + ", but its secret, or who uses it, has still other values: " + firstLine(h.words(secret))
+	}
+	return "the release was rolled back to revision " + revision
 }
 
 // rollbackTarget is the revision to go back to: the newest one of another event whose pods have been ready, or where there is none,
@@ -93,7 +115,6 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{
 		"HELM": major, "RELEASE": r.name, "NAMESPACE": r.namespace, "REVISION": revision, "TIMEOUT": h.settings.Helm.Timeout.String(),
 		"REPLICAS": keep, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
-		"RESTART": strings.Join(t.restarted, " "),
 	})
 	t.exitCode = exitCode
 	return err

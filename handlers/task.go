@@ -25,15 +25,21 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
+	hasChart bool // the run directory holds the event's chart, from this life and whole
 
-	began     time.Time // the first try
-	said      []string  // what a person should know of a success
-	installs  bool      // something may be in the cluster
-	restarted []string  // workloads, because a secret of theirs has changed
+	began    time.Time // the first try
+	said     []string  // what a person should know of a success
+	installs bool      // something may be in the cluster
+	// makesSecret: before, there was neither the release nor its Secret.
+	makesSecret bool
 }
 
-// say adds to what a person is told of a success.
-func (t *task) say(text string) { t.said = append(t.said, text) }
+// say adds to what a person is told of a success, once.
+func (t *task) say(text string) {
+	if !slices.Contains(t.said, text) {
+		t.said = append(t.said, text)
+	}
+}
 
 // carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
 // unfinished on disk, with the secrets it needs.
@@ -161,6 +167,9 @@ func (h *Handlers) work(ctx context.Context, t *task) error {
 	return h.withSpace(t.Begin)
 }
 
+// besides are the steps that nobody wants to run again: they belong to another one.
+var besides = []string{scripts.WorkloadRecover, scripts.WorkloadRestart, scripts.WorkloadRollback}
+
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
 // script gets.
 func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
@@ -169,7 +178,7 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	}
 	path := h.scripts.Path(name)
 	inputs := t.inputs(h, variables)
-	if name != scripts.WorkloadRecover { // nobody wants to run that again
+	if !slices.Contains(besides, name) {
 		if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
 			return err
 		}

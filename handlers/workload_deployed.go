@@ -77,8 +77,8 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	case d.isThere():
 		t.log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.found.labels["version"])
 		t.say("nothing to do: revision " + d.found.labels["version"] + " of the release is what was asked for")
-		return nil
-	case d.installedBy(t.Run):
+		return h.settleSecret(ctx, t, d)
+	case d.installedBy(t.Run) && !d.secret.writes:
 		t.log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.found.labels["version"])
 	default:
 		if err := h.install(ctx, t, d); err != nil {
@@ -97,6 +97,10 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 // install lets the script do its work.
 func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 	t.installs = true
+	t.makesSecret = t.makesSecret || d.found.labels == nil && d.secret.live == nil && d.secret.writes
+	if err := h.keepSecret(ctx, t, d); err != nil {
+		return err
+	}
 	stop := h.watchProgress(ctx, t, d.release)
 	defer stop()
 	scaleTo := d.replicas.scaleTo(d.document, d.chart)
@@ -119,7 +123,7 @@ func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
 	if err := h.markReady(ctx, d.release, t.Run); err != nil {
 		return err
 	}
-	return h.removeStaleSecret(ctx, t, d)
+	return h.settleSecret(ctx, t, d)
 }
 
 // secretsOf is everything that must not be seen in the output of a deploy.

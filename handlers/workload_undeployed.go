@@ -40,9 +40,24 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w, labels)); err != nil {
 		return err
 	}
-	return h.releaseScript(ctx, t, release, scripts.WorkloadUndeploy, map[string]string{
+	err = h.uninstall(ctx, t, release, w)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	// If its helm was killed, the release is left uninstalling, and every deploy would be refused. Now it is known whose helm that
+	// was; in the operator's next life nobody would know. What was begun is finished, so it need not be recovered.
+	if labels, lookErr := h.kubectl.ReleaseLabels(ctx, release.namespace, release.name); lookErr != nil || labels["status"] != "uninstalling" {
+		return err
+	}
+	t.log.Warn("the undeploy was ended in the middle: once more", "reason", t.message(err))
+	return h.uninstall(ctx, t, release, w)
+}
+
+// uninstall lets the script do its work.
+func (h *Handlers) uninstall(ctx context.Context, t *task, r release, w hub.Workload) error {
+	return h.releaseScript(ctx, t, r, scripts.WorkloadUndeploy, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
-		"RELEASE": release.name, "NAMESPACE": release.namespace, "SECRET": release.secretName(),
+		"RELEASE": r.name, "NAMESPACE": r.namespace, "SECRET": r.secretName(),
 		"TIMEOUT": h.settings.Helm.Timeout.String(),
 	})
 }

@@ -81,8 +81,9 @@ type operator struct {
 }
 
 type setup struct {
-	settings config.Config
-	receive  func(Event) // called before the event goes to operator.events
+	settings   config.Config
+	connecting func()
+	receive    func(Event) // called before the event goes to operator.events
 }
 
 func edge(*setup) {}
@@ -105,6 +106,7 @@ func newOperator(t *testing.T, url string, changes ...func(*setup)) *operator {
 	}
 	o := &operator{events: make(chan Event, 2000), registered: make(chan []Pool, 100), log: newLogBook(t)}
 	client, err := New(s.settings, Options{
+		Connecting: s.connecting,
 		Receive: func(e Event) {
 			s.receive(e)
 			o.events <- e

@@ -2,7 +2,9 @@ package hub
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"octo-operator/devcontroller"
@@ -132,4 +134,35 @@ func TestAConnectionThatWasSteadyIsMadeAgainAtOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What an event has told counts for its connection alone, one that was never registered too.
+func TestEachConnectionIsAnnouncedBetweenTheCallbacksOfTheOneBeforeAndItsOwn(t *testing.T) {
+	var order []string
+	listens := func(s *setup) {
+		s.connecting = func() { order = append(order, "connecting") }
+		s.receive = func(e Event) {
+			time.Sleep(time.Minute) // it is still at work when the connection is lost
+			order = append(order, string(e.Argument))
+		}
+	}
+	inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+		ctx := t.Context()
+		operator.untilRegistered(ctx, t)
+		controller.FailNext(registerOperator, 1, "warming up")
+		controller.DropConnections()
+		for _, tenant := range []string{"first", "second"} {
+			operator.untilRegistered(ctx, t)
+			must(t, controller.PreUpdateTenant(ctx, tenant))
+			time.Sleep(time.Second)
+			controller.DropConnections()
+			operator.next(ctx, t)
+		}
+		operator.untilRegistered(ctx, t)
+		synctest.Wait()
+		want := []string{"connecting", "connecting", "connecting", `{"tenantId":"first"}`, "connecting", `{"tenantId":"second"}`, "connecting"}
+		if !slices.Equal(order, want) {
+			t.Errorf("got %q, want %q", order, want)
+		}
+	}, listens)
 }

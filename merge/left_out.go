@@ -40,10 +40,7 @@ func (c chart) refuses(path Path, value any, secret bool, lower map[string]any) 
 	there := lookUp(lower, c.values, path)
 	wants := shapeOf(value)
 	if there.at < len(path) {
-		wants = aMap
-		if path[there.at].InList {
-			wants = aList
-		}
+		wants = shapeBefore(path[there.at])
 	} else if secret && there.shape == oneValue {
 		wants = oneValue
 	}
@@ -85,29 +82,31 @@ type found struct {
 // lookUp returns what helm would have at path when it merges document over the chart's values: the first thing on the way that
 // does not lead on, or else what is there.
 func lookUp(document, chartValues any, path Path) found {
+	inDocument := true
 	for at := 0; ; at++ {
-		// Of two maps, both go on. Anything else in the document, also null, hides the chart's.
 		f := found{shapeOf(document), at, "the event's values have"}
-		if document == absent {
+		if !inDocument {
 			f = found{shapeOf(chartValues), at, "the chart's default values have"}
 		}
-		if at == len(path) || f.shape == nothing || f.shape != aMap && !path[at].InList || f.shape != aList && path[at].InList {
+		if at == len(path) || f.shape != shapeBefore(path[at]) {
 			return f
 		}
-		next, inDocument := get(document, path[at:at+1])
-		below, inChart := get(chartValues, path[at:at+1])
-		if !inChart || document != absent && shapeOf(document) != aMap {
-			below = nil
+		// Of two maps both go on. Anything else in the document, also null, hides what the chart has.
+		hidden := inDocument && f.shape != aMap
+		document, inDocument = get(document, path[at:at+1])
+		if chartValues, _ = get(chartValues, path[at:at+1]); hidden {
+			chartValues = nil
 		}
-		if !inDocument {
-			next = absent
-		}
-		document, chartValues = next, below
 	}
 }
 
-// absent is no value that a document could have.
-var absent any = new(struct{ _ byte })
+// shapeBefore is what a step leads into.
+func shapeBefore(step Step) shape {
+	if step.InList {
+		return aList
+	}
+	return aMap
+}
 
 // prune takes out of the context what the chart refuses, and every map that is empty then.
 func (c chart) prune(context, upper map[string]any, path Path) (leftOut []LeftOut) {

@@ -41,8 +41,8 @@ func checkSize(text []byte) error {
 	return nil
 }
 
-// places counts the characters before which or after which a value may stand in YAML or JSON. Those in texts and comments
-// count too: only a whole parser could tell them apart.
+// places counts the characters before which or after which a value may stand in YAML or JSON: no text holds more than three
+// times as many values. Those in texts and comments count too, only a whole parser could tell them apart.
 func places(text []byte) (count int) {
 	for i, c := range text {
 		switch c {
@@ -70,7 +70,9 @@ func checkOverrides(layers ...[]Override) error {
 		}
 		for _, o := range overrides {
 			size += len(o.Path) + len(o.Value)
-			values += places([]byte(o.Value))
+			if !o.Secret {
+				values += places([]byte(o.Value))
+			}
 		}
 	}
 	if size > MaxDocument || values > MaxValues {

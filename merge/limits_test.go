@@ -98,13 +98,10 @@ func TestWhatWouldExhaustTheMemoryIsRefusedInAFewMiB(t *testing.T) {
 	}
 }
 
-// The worst that is not refused, as a multiple of what the operator's pod may have.
+// The worst that is not refused. At any one time less than half of it is in use.
 func TestTheLargestDocumentsNeedNoMoreThanSomeHundredMiB(t *testing.T) {
 	for name, doc := range map[string]string{
 		"small maps":             "a: [" + repeat("{a},", 49_000) + "]",
-		"numbers":                "a: [" + repeat("1,", 99_000) + "]",
-		"keys":                   "a: {" + strings.Join(keysOf(33_000), ",") + "}",
-		"text":                   "a: '" + repeat("x", 5<<20-10) + "'",
 		"text that JSON escapes": "a: '" + repeat("<", 5<<20-10) + "'",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,20 +110,5 @@ func TestTheLargestDocumentsNeedNoMoreThanSomeHundredMiB(t *testing.T) {
 				t.Errorf("%d MiB, %v", mib, err)
 			}
 		})
-	}
-}
-
-func keysOf(count int) (keys []string) {
-	for i := range count {
-		keys = append(keys, fmt.Sprintf("x%d: 1", i))
-	}
-	return keys
-}
-
-func TestValuesMayHoldConfigurationFilesAndDashboards(t *testing.T) {
-	doc := largeDocument(4 << 20)
-	got, err := Document(Input{Values: doc})
-	if err != nil || len(got.YAML) < 4<<20 {
-		t.Errorf("%d bytes, %v", len(got.YAML), err)
 	}
 }

@@ -19,15 +19,9 @@ const maxSchemaSteps = 2_000_000
 // there at all (schema_refuses.go). What is not understood tells nothing; this is no validation, helm does that.
 type schema struct {
 	root  map[string]any // nil: there is none
-	draft draft
+	old   bool           // from before 2019-09: nothing counts beside a $ref, and unevaluatedProperties means nothing
 	steps int
 	known map[patternOfName]match
-}
-
-// draft is what matters of a schema's version.
-type draft struct {
-	refAlone    bool // nothing counts beside a $ref: before 2019-09
-	unevaluated bool // unevaluatedProperties means something: since then
 }
 
 func readSchema(text []byte) (*schema, error) {
@@ -43,8 +37,7 @@ func readSchema(text []byte) (*schema, error) {
 		return nil, fmt.Errorf("cannot read the chart's values.schema.json: %w", err)
 	}
 	version, _ := s.root["$schema"].(string)
-	old := strings.Contains(version, "draft-0")
-	s.draft = draft{refAlone: old, unevaluated: !old}
+	s.old = strings.Contains(version, "draft-0")
 	return s, nil
 }
 

@@ -50,7 +50,7 @@ func (q *question) refusedBy(sub any, depth int) bool {
 
 func (q *question) refusedByNode(node map[string]any, depth int) bool {
 	if ref, ok := node["$ref"].(string); ok {
-		if refused := q.refusedBy(q.resolve(ref), depth); refused || q.draft.refAlone {
+		if refused := q.refusedBy(q.resolve(ref), depth); refused || q.old {
 			return refused
 		}
 	}
@@ -99,7 +99,7 @@ func (q *question) stepRefused(node map[string]any, depth int) bool {
 	if additional, ok := node["additionalProperties"]; ok {
 		return q.refusedBy(additional, depth+1)
 	}
-	if q.draft.unevaluated && !q.evaluated(node, step.Name, map[uintptr]bool{}) {
+	if !q.old && !q.evaluated(node, step.Name, map[uintptr]bool{}) {
 		return q.refusedBy(node["unevaluatedProperties"], depth+1)
 	}
 	return false

@@ -54,6 +54,8 @@ var commands = []struct {
 	{"rollback-helm3", WorkloadRollback, with(deploy, "OCTO_REVISION=3", "OCTO_HELM=3"), nil},
 	{"rollback-scaled", WorkloadRollback, with(deploy, "OCTO_REVISION=3", "OCTO_REPLICAS=2", two), nil},
 	{"rollback-first-install", WorkloadRollback, with(deploy, "OCTO_REVISION="), nil},
+	{"restart", WorkloadRestart, with(deploy, "OCTO_RESTART=deployment/web statefulset/db"), nil},
+	{"restart-refused", WorkloadRestart, with(deploy, "OCTO_RESTART=deployment/web", "FAKE_FAILS=restart"), nil},
 	{"deploy-wakes-up", WorkloadDeploy, with(deploy, "OCTO_REPLICAS=1", two), nil},
 	{"recover-pending", WorkloadRecover, with(deploy, "OCTO_STALE_REVISION=sh.helm.release.v1.acme-demo.v2"), nil},
 	{"recover-uninstalling", WorkloadRecover, with(deploy, "OCTO_STALE_REVISION="), nil},

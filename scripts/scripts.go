@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-//go:embed lib.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-rollback workload-scale workload-undeploy
+//go:embed lib.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
 var embedded embed.FS
 
 // The steps.
@@ -25,12 +25,13 @@ const (
 	TenantPreUpdate  = "tenant-pre-update"
 	WorkloadDeploy   = "workload-deploy"
 	WorkloadRecover  = "workload-recover"
+	WorkloadRestart  = "workload-restart"
 	WorkloadRollback = "workload-rollback"
 	WorkloadScale    = "workload-scale"
 	WorkloadUndeploy = "workload-undeploy"
 )
 
-var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
+var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadRestart, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
 
 // Set is where each script lies on disk.
 type Set struct {

@@ -1,0 +1,172 @@
+package handlers
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// file is one of an archive. zeros of them follow the text.
+type file struct {
+	name, text string
+	zeros      int64
+}
+
+// archive writes a chart's archive and returns where.
+func archive(t *testing.T, files ...file) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "chart.tgz")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zip, _ := gzip.NewWriterLevel(f, gzip.BestSpeed)
+	tarred := tar.NewWriter(zip)
+	for _, file := range files {
+		header := &tar.Header{Name: file.name, Size: int64(len(file.text)) + file.zeros, Mode: 0o644}
+		if err := tarred.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(tarred, io.MultiReader(strings.NewReader(file.text), io.LimitReader(zeros{}, file.zeros))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, err := range []error{tarred.Close(), zip.Close(), f.Close()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestOfAnArchiveTheChartsOwnFilesCount(t *testing.T) {
+	c, err := readChart(archive(t,
+		file{name: "app/charts/db/Chart.yaml", text: "version: 9.9.9"}, file{name: "app/charts/db/values.yaml", text: "no: 1"},
+		file{name: "app/values.yaml", text: "first: 1"},
+		file{name: "app/Chart.yaml", text: "name: app\nversion: 1.2.3-rc.1+build.7\n"},
+		file{name: "./app/values.yaml", text: "last: 1"}, // helm takes the last one too
+		file{name: "app/values.schema.json", text: `{"type":"object"}`},
+		file{name: "app/templates/values.yaml", text: "no: 2"},
+	))
+	if err != nil || c.version != "1.2.3-rc.1+build.7" || string(c.schema) != `{"type":"object"}` {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if string(c.values) != "last: 1" {
+		t.Errorf("values.yaml is %q", c.values)
+	}
+}
+
+func TestAVersionThatIsNoneIsNotKnown(t *testing.T) {
+	for text, want := range map[string]string{
+		"version: 1.10": "1.1", "version: '1.10'": "1.10", "version: [1]": "", "version: \"1\\n+ helm uninstall\"": "",
+		"version: " + strings.Repeat("1", 5000): "", "name: x": "",
+	} {
+		c, err := readChart(archive(t, file{name: "app/Chart.yaml", text: text}))
+		if err != nil || c.version != want {
+			t.Errorf("%.40s: %q, %v", text, c.version, err)
+		}
+	}
+}
+
+// The archives are small; what they stand for is not.
+func TestAnArchiveThatWouldFillMemoryOrTimeIsRefused(t *testing.T) {
+	bomb := func(aliases int) string {
+		return "version: 1.0.0\na: &x " + strings.Repeat("y", 200_000) + "\nb: [" + strings.Repeat("*x,", aliases) + "]\n"
+	}
+	var many []file
+	for i := range 10_001 {
+		many = append(many, file{name: fmt.Sprintf("app/templates/%d", i)})
+	}
+	for _, test := range []struct {
+		name  string
+		files []file
+		want  string
+		mib   uint64
+	}{
+		{"Chart.yaml with 100,000 aliases of 200 KB", []file{{name: "app/Chart.yaml", text: bomb(100_000)}}, "cannot read Chart.yaml: it has 1000", 5},
+		{"Chart.yaml with fewer aliases", []file{{name: "app/Chart.yaml", text: bomb(90_000)}}, "cannot read Chart.yaml: its aliases expand to more than", 60},
+		{"Chart.yaml of 1,000,000 values", []file{{name: "app/Chart.yaml", text: "a: [" + strings.Repeat("1,", 1_000_000) + "]"}}, "cannot read Chart.yaml: it has 1000", 40},
+		{"Chart.yaml of 6 MiB", []file{{name: "app/Chart.yaml", zeros: 6 << 20}}, "app/Chart.yaml is larger than 5 MiB", 40},
+		{"values.yaml of 20 MiB", []file{{name: "app/values.yaml", zeros: 20 << 20}}, "app/values.yaml is larger than 5 MiB", 40},
+		{"a file of 110 MiB", []file{{name: "app/x", zeros: 110 << 20}, {name: "app/Chart.yaml", text: "version: 1.0.0"}}, "it unpacks to more than 100 MiB", 40},
+		{"files of 120 MiB together", []file{{name: "app/x", zeros: 60 << 20}, {name: "app/y", zeros: 60 << 20}, {name: "app/Chart.yaml"}}, "it unpacks to more than 100 MiB", 40},
+		{"more files than a chart has", many, "it holds more than 10000 files", 40},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := archive(t, test.files...)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := readChart(path)
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+			if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > test.mib {
+				t.Errorf("it took %d MiB to find out", mib)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoArchiveIsCalledSo(t *testing.T) {
+	whole, err := os.ReadFile(archive(t, file{name: "app/Chart.yaml", text: "version: 1.0.0"}, file{name: "app/x", zeros: 1 << 20}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string][]byte{
+		"a page": []byte("<html>"), "nothing": nil, "cut off": whole[:len(whole)/2], "no tar": gzipped(t, []byte(strings.Repeat("no tar", 1000))),
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readChart(path); err == nil || !strings.Contains(err.Error(), "it is no archive of a chart: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	large := filepath.Join(dir, "large")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, 101<<20); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		dir: "it is no file", filepath.Join(dir, "gone"): "no such file", large: "it has 105906176 bytes",
+	} {
+		if _, err := readChart(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", path, err, want)
+		}
+	}
+	if err := os.Symlink(large, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readChart(filepath.Join(dir, "link")); err == nil || !strings.Contains(err.Error(), "it is no file") {
+		t.Errorf("a link: %v", err)
+	}
+}
+
+func gzipped(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	zip := gzip.NewWriter(&b)
+	if _, err := zip.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,99 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"strings"
+
+	"octo-operator/hub"
+	"octo-operator/kube"
+)
+
+// restoreSecret gives the release's Secret what it held when the pods were last ready, before helm brings the pods back that read
+// it. users have what it held until now: of them, those that get no new pods by that are to be restarted afterwards, by
+// endRestore. open: there was something to restore. own: only what this run itself has changed.
+func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, own bool) (users restarts, open bool, err error) {
+	live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+	if err != nil {
+		return users, false, err
+	}
+	needed, open, err := openChange(live)
+	if err != nil {
+		return users, false, err
+	}
+	before, err := h.kubectl.Secret(ctx, r.namespace, r.secretBefore())
+	if err != nil || before == nil || before.Labels[runLabel] != t.ShortID() && (own || !open) {
+		return users, false, err
+	}
+	changed := changedKeys(dataOf(live), before.Data)
+	if len(changed) == 0 { // it was not written; or it is restored, by a try that did not come any further
+		return needed, true, nil
+	}
+	if users, err = h.usersOf(ctx, r, changed); err != nil {
+		return users, false, err
+	}
+	auto, manual, err := h.stillNeeded(ctx, r, needed) // they still run with what comes back
+	if err != nil {
+		return users, false, err
+	}
+	maps.DeleteFunc(users.Workloads, func(name, _ string) bool { return auto.has(name) || manual.has(name) })
+	if err := h.putBack(ctx, r, before, users); err != nil {
+		return users, false, err
+	}
+	t.log.Info("secret restored to what it held when the release was last ready", "secret", r.secretName(), "keys", strings.Join(changed, ", "))
+	return users, true, nil
+}
+
+func (h *Handlers) putBack(ctx context.Context, r release, before *kube.Secret, users restarts) error {
+	text, err := json.Marshal(users)
+	if err != nil {
+		return err
+	}
+	s := *before
+	s.Name, s.Labels, s.Annotations = r.secretName(), maps.Clone(s.Labels), maps.Clone(s.Annotations)
+	delete(s.Labels, runLabel)
+	if s.Annotations == nil {
+		s.Annotations = map[string]string{}
+	}
+	s.Annotations[changeAnnotation] = string(text)
+	return h.kubectl.PutSecret(ctx, fieldManager, s)
+}
+
+// endRestore restarts who has got the values of the failed deploy and kept its pods.
+func (h *Handlers) endRestore(ctx context.Context, t *task, r release, users restarts) error {
+	return h.insist(ctx, t, func() error {
+		if _, err := h.restart(ctx, t, r, users); err != nil {
+			return err
+		}
+		return h.closeChange(ctx, r)
+	})
+}
+
+// undoSecret is for a deploy of which helm has made no revision: the Secret is written before.
+func (h *Handlers) undoSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
+	if t.makesSecret {
+		return h.dropSecret(ctx, t, r, w)
+	}
+	users, open := restarts{}, false
+	err := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, true); return err })
+	if err != nil || !open {
+		return err
+	}
+	return h.endRestore(ctx, t, r, users)
+}
+
+// dropSecret deletes the Secret that was made for a release that is not there.
+func (h *Handlers) dropSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
+	return h.insist(ctx, t, func() error {
+		live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+		if err != nil || !ours(live, w) {
+			return err
+		}
+		if err := h.deleteSecret(ctx, r); err != nil {
+			return err
+		}
+		t.log.Info("secret deleted: the release it was for is not there", "secret", r.secretName())
+		return nil
+	})
+}

@@ -1,0 +1,120 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Secret is a Secret with what is in it.
+type Secret struct {
+	Namespace, Name     string
+	Labels, Annotations map[string]string
+	Type                string
+	Data                map[string][]byte
+}
+
+// Secret returns a Secret; nil: there is none.
+func (k *Kubectl) Secret(ctx context.Context, namespace, name string) (*Secret, error) {
+	var found struct {
+		Metadata Metadata
+		Type     string
+		Data     map[string][]byte
+	}
+	err := k.Do(ctx, http.MethodGet, secretPath(namespace, name), nil, &found)
+	if NotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read secret %s in namespace %s: %w", name, namespace, err)
+	}
+	return &Secret{namespace, name, found.Metadata.Labels, found.Metadata.Annotations, found.Type, found.Data}, nil
+}
+
+// PutSecret makes the Secret, or replaces the one that is there, whoever has made it.
+func (k *Kubectl) PutSecret(ctx context.Context, fieldManager string, s Secret) error {
+	object := map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "type": s.Type, "data": s.Data,
+		"metadata": map[string]any{"name": s.Name, "namespace": s.Namespace, "labels": s.Labels, "annotations": s.Annotations},
+	}
+	err := k.Do(ctx, http.MethodPost, collection(core, s.Namespace, "secrets")+managedBy(fieldManager), object, nil)
+	if Conflict(err) {
+		err = k.Do(ctx, http.MethodPut, secretPath(s.Namespace, s.Name)+managedBy(fieldManager), object, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write secret %s in namespace %s: %w", s.Name, s.Namespace, err)
+	}
+	return nil
+}
+
+// RemoveAnnotation removes an annotation of a Secret. A Secret that is not there has none.
+func (k *Kubectl) RemoveAnnotation(ctx context.Context, fieldManager, namespace, secret, annotation string) error {
+	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]any{annotation: nil}}}
+	err := k.Do(ctx, http.MethodPatch, secretPath(namespace, secret)+managedBy(fieldManager), Patch{MergePatch, patch}, nil)
+	if err != nil && !NotFound(err) {
+		return fmt.Errorf("cannot remove the annotation %s of secret %s in namespace %s: %w", annotation, secret, namespace, err)
+	}
+	return nil
+}
+
+// DeleteSecret deletes a Secret. None there is fine.
+func (k *Kubectl) DeleteSecret(ctx context.Context, namespace, name string) error {
+	if err := k.Do(ctx, http.MethodDelete, secretPath(namespace, name), nil, nil); err != nil && !NotFound(err) {
+		return fmt.Errorf("cannot delete secret %s in namespace %s: %w", name, namespace, err)
+	}
+	return nil
+}
+
+func secretPath(namespace, name string) string {
+	return collection(core, namespace, "secrets") + "/" + url.PathEscape(name)
+}
+
+func managedBy(fieldManager string) string {
+	return "?" + url.Values{"fieldManager": {fieldManager}}.Encode()
+}
+
+// Workload is a Deployment, StatefulSet or DaemonSet, as far as it concerns which pods it makes, and when.
+type Workload struct {
+	// Template is that of its pods, as the API server has it.
+	Template json.RawMessage
+	// Asleep: it is to have no pods.
+	Asleep bool
+	// Manual: a changed template alone replaces no pod. A Deployment is paused, any other has the update strategy OnDelete.
+	Manual bool
+}
+
+// Workload returns the object if it is a Deployment, StatefulSet or DaemonSet; nil: it is another kind, there is none, or the
+// operator's role does not allow to look, in which case helm cannot have made it with that role either.
+func (k *Kubectl) Workload(ctx context.Context, o Object) (*Workload, error) {
+	switch groupKind(o) {
+	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":
+	default:
+		return nil, nil
+	}
+	var found struct {
+		Spec struct {
+			Replicas       *int
+			Paused         bool
+			UpdateStrategy struct{ Type string }
+			Template       json.RawMessage
+		}
+	}
+	err := k.Do(ctx, http.MethodGet, o.path(builtIn[groupKind(o)]), nil, &found)
+	switch {
+	case NotFound(err):
+		return nil, nil
+	case forbidden(err):
+		k.log.Debug("not looked at: the operator's role does not allow it", "what", o.String(), "reason", err)
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read %s in namespace %s: %w", o, o.Namespace, err)
+	}
+	spec := found.Spec
+	return &Workload{
+		Template: spec.Template,
+		Asleep:   spec.Replicas != nil && *spec.Replicas == 0,
+		Manual:   spec.Paused || spec.UpdateStrategy.Type == "OnDelete",
+	}, nil
+}

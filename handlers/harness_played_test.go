@@ -116,7 +116,7 @@ func (r *rig) reach(h *hold) {
 }
 
 // looks are commands that change nothing, or that are not the event's own.
-var looks = []string{"kubectl proxy", "kubectl get", "kubectl version", "helm version", "helm get", "helm history", "helm status", "helm list"}
+var looks = []string{"kubectl proxy", "kubectl get", "kubectl version", "helm version", "helm get"}
 
 // commands are what helm and kubectl were told to do so far, oldest first, without those that only look.
 func (r *rig) commands() []string {

@@ -172,6 +172,46 @@ func TestTheClusterKeepsNothingOfWhatHasEnded(t *testing.T) {
 	}
 }
 
+func TestWhatAnotherOperatorWorksOnIsWaitedFor(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	first := r.accept(deployEvent("shop", override("image.tag", "1")))
+	r.reach(h)
+	other := newWorld(t, in(r))
+	other.start()
+	second := other.accept(deployEvent("shop", override("image.tag", "2")))
+	other.deploy("bank") // goes on
+	r.wantHistory("shop", "1 pending-install")
+	h.release()
+	r.succeed(first.result())
+	other.succeed(second.result())
+	r.wantHistory("shop", "1 superseded, 2 deployed")
+	if got := r.deployment("shop").image; got != "demo/app:2" {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+func TestAnOperatorThatMayKeepNothingInTheClusterWorksFromItsDisk(t *testing.T) {
+	r := newRig(t, prepared(func(r *rig) {
+		r.cluster.setRefuse(func(_, path string) *status {
+			if strings.Contains(path, "/leases") || strings.Contains(path, "octo-journal") {
+				return &status{403, "Forbidden", "leases is forbidden"}
+			}
+			return nil
+		})
+	}))
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.restart()
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	if !strings.Contains(r.log.String(), "leases is forbidden") {
+		t.Error("nobody is told")
+	}
+}
+
 func TestWithoutTheClustersCopyTheDiskIsEnough(t *testing.T) {
 	r := newRig(t, with("CLUSTERJOURNAL", "false"))
 	h := r.hold("upgrade", "shop")

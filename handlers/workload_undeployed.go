@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"octo-operator/hub"
 	"octo-operator/scripts"
@@ -40,8 +41,9 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w, labels)); err != nil {
 		return err
 	}
+	started := time.Now()
 	err = h.uninstall(ctx, t, release, w)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || time.Since(started) >= h.settings.Helm.Timeout { // it has had its time
 		return err
 	}
 	// If its helm was killed, the release is left uninstalling, and every deploy would be refused. Now it is known whose helm that

@@ -5,7 +5,7 @@ import "regexp"
 // pullCauses are why a chart cannot be had: from a chart repository (http) or a registry (oci). helm 3.22 and 4.3 say the same.
 var pullCauses = []cause{
 	{words: regexp.MustCompile(`no chart version found for |chart "[^"]*" version "[^"]*" not found in |[Cc]ould not locate a version matching provided version string`),
-		line: "the repository {repository} has no version {version} of chart {chart}: check chartVersion, or publish that version"},
+		line: "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"},
 	{words: regexp.MustCompile(`no chart name found|chart "[^"]*" not found in \S+ repository|/tags/list": response status code 404`), made: noChart},
 	{words: regexp.MustCompile(`"FetchReference" on source: [^\s"]+: not found`),
 		line: "the registry {repository} has no {chartVersion}: check chartName and chartVersion, or publish it"},

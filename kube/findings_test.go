@@ -119,7 +119,7 @@ func podsOf(release string) string {
 }
 
 func TestHookFindingsAreTheReleasesOwnOfThisDeploy(t *testing.T) {
-	const exit = ": container app: terminated: exit code 2, signal 6, Error: no database"
+	const exit = ": container app: terminated: exit code 2, signal 6: no database"
 	r := newRig(t, newCluster(hooks()).serve)
 	got, err := r.HookFindings(testContext(t), "octo", "demo", noon)
 	want := []string{"job refused: FailedCreate: exceeded quota", "pod labelled-1" + exit, "pod migrate-1" + exit, "pod test: Unschedulable: 0/3 nodes are available"}

@@ -121,7 +121,7 @@ func (t termination) String() string {
 	if t.Signal != 0 {
 		text += fmt.Sprintf(", signal %d", t.Signal)
 	}
-	if t.Reason != "" {
+	if t.Reason != "" && t.Reason != "Error" { // so says every exit code but 0
 		text += ", " + t.Reason
 	}
 	if t.Message != "" {

@@ -67,7 +67,8 @@ func (r *rig) usually() {
 
 // hold lets a helm hang while it waits for a release to become ready, or to be gone.
 type hold struct {
-	verb, of string // the release
+	verb     string
+	of       string // the release
 	reached  chan struct{}
 	released chan struct{}
 	failure  string

@@ -72,7 +72,6 @@ type rig struct {
 	settings    map[string]string                                       // by name without OPERATOR__
 	disk        string                                                  // the operator's state directory
 	life        *life                                                   // that lives; nil: none
-	lives       int
 
 	*played
 }

@@ -132,6 +132,22 @@ func TestHookFindingsAreTheReleasesOwnOfThisDeploy(t *testing.T) {
 	}
 }
 
+func TestAHookThatHasFailedIsToldBeforeItsEventIsThere(t *testing.T) {
+	failed := `{"metadata":{"name":"migrate","namespace":"octo","uid":"migrate","creationTimestamp":"2026-11-23T12:00:00Z"},"spec":{"selector":{"matchLabels":{"job":"a"}}},
+		"status":{` + conditions(cond("Failed", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")) + `}}`
+	want := []string{"job migrate: BackoffLimitExceeded: Job has reached the specified backoff limit"}
+	for name, events := range map[string]string{
+		"no event":           listOf(),
+		"and with its event": listOf(eventOf("migrate", time.Second, "BackoffLimitExceeded", "Job has reached the specified backoff limit")),
+	} {
+		c := newCluster(map[string]string{jobsOf("demo"): listOf(failed), warningsPath: events})
+		got, err := newRig(t, c.serve).HookFindings(testContext(t), "octo", "demo", noon)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Error(name, err, diff)
+		}
+	}
+}
+
 func TestHookFindingsNeedNoPermissionOnJobs(t *testing.T) {
 	c := newCluster(hooks())
 	c.refused[jobsOf("demo")] = http.StatusForbidden

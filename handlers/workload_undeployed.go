@@ -19,7 +19,7 @@ func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	if err := h.undeploy(ctx, t, w.Workload); err != nil {
 		return err
 	}
-	h.controller.Withdraw(methodDeploymentStatus, workloadKey(w.Workload)) // it would tell of a deploy that is gone
+	h.withdraw(t.Run, w.Workload)
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (f failure) notReady() string {
 		return m.with("why", f.seen[0]).fill("not everything is ready: {why}")
 	case len(f.waiting) > 0:
 		return m.with("what", f.waiting[0]+more(len(f.waiting)-1)).
-			fill("not ready within {timeout}: {what}: look at its pods, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+			fill("not ready within {timeout}: {what}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 	}
 	return ""
 }
@@ -82,9 +82,9 @@ func waitEnds(f failure, m match) string {
 		return line
 	}
 	if m.facts["why"] == "" {
-		return m.fill("release {release} was not ready within {timeout}: look at its pods, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+		return m.fill("release {release} was not ready within {timeout}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 	}
-	return m.fill("{kind} {name} was not ready within {timeout} ({why}): look at its pods, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+	return m.fill("{kind} {name} was not ready within {timeout} ({why}): look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 }
 
 // hookFails explains a hook of the chart that failed or did not end: which Job, and what its pods say.

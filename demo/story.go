@@ -182,7 +182,7 @@ func (d *demo) rerunShop() error {
 }
 
 func (d *demo) explainBroken() error {
-	note("Its image does not exist, so helm waits for its pod in vain: for " + helmTimeout + ", as set for this demo.")
+	note("Its image does not exist, so its pod is waited for in vain: for " + helmTimeout + ", as set for this demo.")
 	run, err := d.operator.waitRun(d.ctx, "WorkloadDeployed", "workload", "Broken", "failed")
 	if err != nil {
 		return err
@@ -190,11 +190,11 @@ func (d *demo) explainBroken() error {
 	run.printEvent()
 	run.printLog()
 	if err := d.showReports("Broken", func(s status) bool {
-		return !s.Success && strings.Contains(s.StatusMessage, "deadline exceeded")
+		return !s.Success && strings.Contains(s.StatusMessage, "cannot be pulled")
 	}); err != nil {
 		return err
 	}
-	label("in the cluster", "helm has rolled Broken back, Shop is as it was")
+	label("in the cluster", "Broken was taken back, Shop is as it was")
 	if err := d.show("helm", "list", "--short"); err != nil {
 		return err
 	}

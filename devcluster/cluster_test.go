@@ -41,6 +41,22 @@ spec: {selector: {matchLabels: {app: crash}}, template: {metadata: {labels: {app
 ---
 apiVersion: apps/v1
 kind: Deployment
+metadata: {name: name}
+spec: {selector: {matchLabels: {app: name}}, template: {metadata: {labels: {app: name}}, spec: {containers: [{name: a, image: "localhost:5000/Any:1"}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: key}
+spec: {selector: {matchLabels: {app: key}}, template: {metadata: {labels: {app: key}}, spec: {containers: [{name: b, image: x}, {name: a, image: x, env: [
+  {name: A, value: x}, {name: B, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: C, valueFrom: {secretKeyRef: {name: s, key: does-not-exist}}}]}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: probe}
+spec: {selector: {matchLabels: {app: probe}}, template: {metadata: {labels: {app: probe}}, spec: {containers: [{name: a, image: x, readinessProbe: {httpGet: {path: /does-not-exist, port: 80}}}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
 metadata: {name: late}
 spec: {selector: {matchLabels: {app: late}}, template: {metadata: {labels: {app: late}, annotations: {octo-dev/ready-after: 2s}}, spec: {containers: [{name: a, image: x}]}}}
 `
@@ -77,6 +93,10 @@ func TestClusterPlaysPodsSurvivesAKilledAPIServerAndLeavesNothing(t *testing.T) 
 	becomes("failed", "status.phase", "Failed")
 	becomes("pull", "status.containerStatuses[0].state.waiting.reason", "ImagePullBackOff")
 	becomes("crash", "status.containerStatuses[0].state.waiting.reason", "CrashLoopBackOff")
+	becomes("name", "status.containerStatuses[0].state.waiting.reason", "InvalidImageName")
+	becomes("key", "status.containerStatuses[0].state.waiting.message", "couldn't find key does-not-exist in Secret default/s")
+	becomes("probe", "status.phase", "Running")
+	becomes("probe", "status.containerStatuses[0].ready", "false")
 	becomes("late", "status.containerStatuses[0].ready", "true")
 	if took := time.Since(started); took < 2*time.Second {
 		t.Errorf("late was ready after %s, not after 2 s", took)

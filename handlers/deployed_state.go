@@ -102,9 +102,9 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 		if err != nil {
 			return nil, err
 		}
-		for _, labels := range releases {
+		for name, labels := range releases {
 			rtID := labels[group+"/workload-rt-id"]
-			if labels["status"] != "deployed" || labels[rolloutLabel] == rolloutWaiting || rtID == "" {
+			if rtID == "" || !h.healthy(release{name, namespace}, labels) {
 				continue
 			}
 			pool := firstSet(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])
@@ -113,4 +113,10 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 		}
 	}
 	return healthy, nil
+}
+
+// healthy tells whether a release is deployed, and nobody still waits for its pods. What was run again by hand is waited for by
+// nobody, and has the label all the same.
+func (h *Handlers) healthy(r release, labels map[string]string) bool {
+	return labels["status"] == "deployed" && !(labels[rolloutLabel] == rolloutWaiting && h.lanes.busy(r.lane()))
 }

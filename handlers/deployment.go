@@ -79,6 +79,9 @@ func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err
 	}
 	t.log.Info("values merged", "chart", d.w.ChartName, "version", d.chart.version, "overrides", len(d.w.Values), "secrets", len(d.document.Secrets))
 	for _, out := range d.document.LeftOut {
+		if d.w.Hibernated && out.Path == replicaCount {
+			return fmt.Errorf("cannot put the workload to sleep: its chart does not take the value %s: %s", replicaCount, out.Reason)
+		}
 		t.log.Info("value of the operator's own left out", "path", out.Path, "layer", out.Layer, "reason", out.Reason)
 	}
 	if d.replicas.value != "" {

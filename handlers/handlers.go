@@ -50,6 +50,7 @@ type Handlers struct {
 	pools      *pools
 	deaths     deaths
 	resumed    resumed
+	reported   reported
 	recovering chan struct{}         // slots for looking after releases in which something was left
 	cluster    atomic.Pointer[error] // why it cannot be reached; nil: it can
 	pruner     pruner

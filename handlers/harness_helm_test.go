@@ -38,8 +38,6 @@ func (r *rig) helm(c *call) int {
 		return r.helmGet(c)
 	case "rollback":
 		return r.helmRollback(c)
-	case "history", "status":
-		return r.helmHistory(c)
 	}
 	return c.fail("the fake helm cannot %s", strings.Join(c.args, " "))
 }
@@ -267,28 +265,6 @@ func (r *rig) helmGet(c *call) int {
 	default:
 		return c.fail("the fake helm cannot get %s", c.word(1))
 	}
-	return 0
-}
-
-func (r *rig) helmHistory(c *call) int {
-	all := r.cluster.revisions(c.namespace(), c.word(1))
-	if len(all) == 0 {
-		return c.fail("release: not found")
-	}
-	var told []object
-	for _, v := range all {
-		told = append(told, object{
-			"revision": v.Number, "status": v.Status, "chart": v.Content.Chart + "-" + v.Content.Version, "description": v.Content.Description,
-		})
-	}
-	if c.word(0) == "status" {
-		last := newest(all)
-		c.print("%s\n", asJSON(object{"name": last.Name, "namespace": last.Namespace, "version": last.Number, "info": object{
-			"status": last.Status, "description": last.Content.Description,
-		}}))
-		return 0
-	}
-	c.print("%s\n", asJSON(told))
 	return 0
 }
 

@@ -26,7 +26,7 @@ func (r *rig) kubectl(c *call) int {
 		return r.kubectlDelete(c)
 	case "get":
 		return r.kubectlGet(c)
-	case "patch", "scale", "rollout":
+	case "patch", "rollout":
 		return r.kubectlPatch(c)
 	}
 	return c.fail("the fake kubectl cannot %s", strings.Join(c.args, " "))
@@ -216,13 +216,10 @@ func (c *call) show(found []any) {
 	}
 }
 
-// kubectlPatch is patch, scale and rollout restart.
+// kubectlPatch is patch and rollout restart.
 func (r *rig) kubectlPatch(c *call) int {
 	words, patch := c.words[1:], c.flag("patch")
-	switch c.word(0) {
-	case "scale":
-		patch = fmt.Sprintf(`{"spec":{"replicas":%s}}`, c.flag("replicas"))
-	case "rollout":
+	if c.word(0) == "rollout" {
 		if c.word(1) != "restart" {
 			return 0 // status: everything is rolled out
 		}

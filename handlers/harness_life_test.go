@@ -48,7 +48,6 @@ func (r *rig) config() config.Config {
 // newLife makes the surroundings of an operator that has not started.
 func (r *rig) newLife() *life {
 	r.Helper()
-	r.lives++
 	dir := tempDir(r.T)
 	l := &life{rig: r, kubeconfig: filepath.Join(dir, "kubeconfig"), session: r.controller.connect(), api: newTunnels()}
 	r.must(os.WriteFile(l.kubeconfig, []byte("apiVersion: v1\nkind: Config\n"), 0o600))

@@ -67,7 +67,8 @@ func (r *rig) usually() {
 
 // hold lets a helm hang while it waits for a release to become ready, or to be gone.
 type hold struct {
-	verb, of string // the release
+	verb     string
+	of       string // the release
 	reached  chan struct{}
 	released chan struct{}
 	failure  string
@@ -116,7 +117,7 @@ func (r *rig) reach(h *hold) {
 }
 
 // looks are commands that change nothing, or that are not the event's own.
-var looks = []string{"kubectl proxy", "kubectl get", "kubectl version", "helm version", "helm get", "helm history", "helm status", "helm list"}
+var looks = []string{"kubectl proxy", "kubectl get", "kubectl version", "helm version", "helm get"}
 
 // commands are what helm and kubectl were told to do so far, oldest first, without those that only look.
 func (r *rig) commands() []string {

@@ -72,7 +72,6 @@ type rig struct {
 	settings    map[string]string                                       // by name without OPERATOR__
 	disk        string                                                  // the operator's state directory
 	life        *life                                                   // that lives; nil: none
-	lives       int
 
 	*played
 }
@@ -152,10 +151,12 @@ func (r *rig) of(t *testing.T) *rig {
 // eventually waits for a condition.
 func (r *rig) eventually(what string, condition func() bool) {
 	r.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(3 * time.Millisecond) {
+	deadline := time.Now().Add(patience)
+	for pause := time.Millisecond; !condition(); pause = min(2*pause, 20*time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.Fatalf("it did not come: %s", what)
 		}
+		time.Sleep(pause)
 	}
 }
 

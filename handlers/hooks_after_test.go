@@ -27,3 +27,10 @@ func TestHelmItselfWaitsOnlyWhereHooksComeAfterThePods(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkloadThatCannotBePutToSleepIsSaidToBeAwake(t *testing.T) {
+	r := newRig(t)
+	r.charts.add("closed", "1.0.0", map[string]string{"values.schema.json": `{"additionalProperties": false, "properties": {"colour": {}}}`})
+	r.wantFailure(r.run(deployEvent("shop", version("1.0.0"), func(w *hub.WorkloadDeployed) { w.ChartName, w.Hibernated = "closed", true })),
+		"shop", "cannot put the workload to sleep", "replicaCount")
+}

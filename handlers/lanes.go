@@ -78,6 +78,13 @@ func (l *lanes) at(name string) *lane {
 	return target
 }
 
+// busy tells whether something is queued or running in a lane.
+func (l *lanes) busy(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lanes[name] != nil
+}
+
 // touch lets a lane take what hold finds for it.
 func (l *lanes) touch(name string) {
 	l.mu.Lock()

@@ -25,19 +25,19 @@ var findingCauses = []cause{
 	{words: regexp.MustCompile(container + `.*\b(?:OOMKilled)\b`),
 		line: "pod {pod}: container {container} was killed because it uses more memory than its limit: raise resources.limits.memory in the values"},
 	{words: regexp.MustCompile(container + `(?P<state>CrashLoopBackOff|was restarted)\b.*\(last: (?P<last>.+?)\)?$`),
-		line: "pod {pod}: container {container} starts and ends again and again, last with {last}: look into its log (kubectl logs {pod} -c {container} --previous -n {namespace})"},
+		line: "pod {pod}: container {container} starts and ends again and again, last with {last}: look into its log (kubectl logs {pod} -c {container} --previous -n {namespace}, while the pod is there)"},
 	{words: regexp.MustCompile(container + `CrashLoopBackOff\b`),
-		line: "pod {pod}: container {container} starts and ends again and again: look into its log (kubectl logs {pod} -c {container} --previous -n {namespace})"},
+		line: "pod {pod}: container {container} starts and ends again and again: look into its log (kubectl logs {pod} -c {container} --previous -n {namespace}, while the pod is there)"},
 	{words: regexp.MustCompile(container + `(?:terminated: |Error\b)(?P<last>.*)`),
-		line: "pod {pod}: container {container} has ended with {last}: look into its log (kubectl logs {pod} -c {container} -n {namespace})"},
+		line: "pod {pod}: container {container} has ended with {last}: look into its log (kubectl logs {pod} -c {container} -n {namespace}, while the pod is there)"},
 	{words: regexp.MustCompile(`persistentvolumeclaim (?P<claim>\S+): ProvisioningFailed: (?P<why>.+)`),
-		line: "PersistentVolumeClaim {claim} gets no volume: {why}"},
-	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:Unschedulable|FailedScheduling|SchedulerError): (?P<why>.+)`),
-		line: "no node of the cluster takes pod {pod}: {why}"},
+		line: "PersistentVolumeClaim {claim} gets no volume: {why}: correct its storage class or size in the values, or the cluster's storage"},
+	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:Unschedulable|FailedScheduling|SchedulerError): (?P<why>.+?)(?:\.? preemption: .*)?$`),
+		line: "no node of the cluster takes pod {pod} ({why}): correct nodeSelector, tolerations or resources in the values, or add a node"},
 	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:FailedMount|FailedAttachVolume): (?P<why>.+)`),
-		line: "pod {pod}: a volume cannot be mounted: {why}"},
-	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:Evicted|Preempting|OutOf\w+): (?P<why>.+)`),
-		line: "pod {pod} was removed from its node: {why}"},
+		line: "pod {pod}: a volume cannot be mounted: {why}: correct the volumes in the values, or make what they need"},
+	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:Evicted|Preempting|OutOf\w+): (?P<why>.+?)\.?$`),
+		line: "pod {pod} was removed from its node: {why}: set resources in the values to what it needs, or add a node"},
 	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:container (?P<container>\S+): )?(?:Unhealthy: )?(?P<probe>Readiness|Startup|Liveness) probe (?:failed|errored)[^:]*: (?P<why>.+)`), made: probeFails},
 	{words: exceededQuota, line: quotaLine},
 	{words: regexp.MustCompile(`pods "[^"]*" is forbidden: failed quota: (?P<quota>\S+): (?P<why>.+)`),
@@ -71,7 +71,7 @@ func (f failure) notReady() string {
 		return m.with("why", f.seen[0]).fill("not everything is ready: {why}")
 	case len(f.waiting) > 0:
 		return m.with("what", f.waiting[0]+more(len(f.waiting)-1)).
-			fill("not ready within {timeout}: {what}: look at its pods, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+			fill("not ready within {timeout}: {what}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 	}
 	return ""
 }
@@ -82,9 +82,9 @@ func waitEnds(f failure, m match) string {
 		return line
 	}
 	if m.facts["why"] == "" {
-		return m.fill("release {release} was not ready within {timeout}: look at its pods, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+		return m.fill("release {release} was not ready within {timeout}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 	}
-	return m.fill("{kind} {name} was not ready within {timeout} ({why}): look at its pods, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+	return m.fill("{kind} {name} was not ready within {timeout} ({why}): look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 }
 
 // hookFails explains a hook of the chart that failed or did not end: which Job, and what its pods say.
@@ -98,7 +98,7 @@ func hookFails(f failure, m match) string {
 		end = "did not end within {timeout}"
 	}
 	why := cmp.Or(f.notReady(), "look into the logs of its pods")
-	return m.with("why", why).fill("the {hook} hook of chart {chart}{job} " + end + ": {why}")
+	return m.fill("the {hook} hook of chart {chart}{job} "+end) + ": " + why
 }
 
 var (

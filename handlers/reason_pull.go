@@ -5,7 +5,7 @@ import "regexp"
 // pullCauses are why a chart cannot be had: from a chart repository (http) or a registry (oci). helm 3.22 and 4.3 say the same.
 var pullCauses = []cause{
 	{words: regexp.MustCompile(`no chart version found for |chart "[^"]*" version "[^"]*" not found in |[Cc]ould not locate a version matching provided version string`),
-		line: "the repository {repository} has no version {version} of chart {chart}: check chartVersion, or publish that version"},
+		line: "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"},
 	{words: regexp.MustCompile(`no chart name found|chart "[^"]*" not found in \S+ repository|/tags/list": response status code 404`), made: noChart},
 	{words: regexp.MustCompile(`"FetchReference" on source: [^\s"]+: not found`),
 		line: "the registry {repository} has no {chartVersion}: check chartName and chartVersion, or publish it"},
@@ -29,7 +29,7 @@ var pullCauses = []cause{
 		line: "the certificate of repository {repository} cannot be verified ({why}): correct it, or name its authority in OPERATOR__ROOTCACERTIFICATE"},
 	{words: regexp.MustCompile(`(?P<why>connection refused|connection reset by peer|no route to host|network is unreachable|broken pipe|EOF)\b`),
 		line: "the repository {repository} cannot be reached ({why}): check repositoryUrl, and whether the repository runs"},
-	{words: regexp.MustCompile(`Client\.Timeout|context deadline exceeded|i/o timeout|TLS handshake timeout|timeout awaiting|OPERATOR__SCRIPTDEADLINE`),
+	{words: regexp.MustCompile(`Client\.Timeout|context deadline exceeded|i/o timeout|TLS handshake timeout|timeout awaiting|has not sent the chart|OPERATOR__SCRIPTDEADLINE`),
 		line: "the repository {repository} does not answer in time: check repositoryUrl, and whether the repository is overloaded"},
 	{words: regexp.MustCompile(`cannot unmarshal|error converting YAML|failed to decode response|invalid character '<'`),
 		line: "what {repository} answers is not the index of a chart repository: check repositoryUrl"},

@@ -12,11 +12,11 @@ import (
 	"octo-operator/kube"
 )
 
-// A deploy changes the release's Secret before helm runs, and its pods may never become ready. Until they are, the Secret has an
-// annotation that says what is owed because of the change, and what it held before lies in a second Secret: whatever happens to
-// the operator, the next one can restart the users or put the old values back.
+// A deploy changes the release's Secret before helm runs, and its pods may never become ready. Until they are, the change is open:
+// the Secret has an annotation that says who is to be restarted, and what it held before lies in a second Secret. Whatever happens
+// to the operator, the next one can restart the users, or put the old values back.
 
-// changeAnnotation is on a release's Secret while a change of it is open: owed, as JSON.
+// changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
 const changeAnnotation = group + "/secret-change"
 
 // secretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
@@ -31,13 +31,13 @@ type secretChange struct {
 	// foreign: it has keys that applying might leave there.
 	foreign bool
 	// keeps: what it holds is to be kept. Not where an earlier change is open: then what it holds has never worked.
-	keeps bool
-	open  bool // the change is, or an earlier one
-	owed  owed
+	keeps    bool
+	open     bool // the change is, or an earlier one
+	restarts restarts
 }
 
 // changes tells whether the deploy must do something for the Secret or for those who use it.
-func (c secretChange) changes() bool { return c.writes || len(c.owed.Workloads) > 0 }
+func (c secretChange) changes() bool { return c.writes || len(c.restarts.Workloads) > 0 }
 
 // apply is the name of the Secret if it is to be written.
 func (c secretChange) apply() string {
@@ -63,7 +63,7 @@ func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secr
 		return c, err
 	}
 	if c.open {
-		text, err := json.Marshal(c.owed)
+		text, err := json.Marshal(c.restarts)
 		if err != nil {
 			return c, err
 		}
@@ -88,30 +88,30 @@ func (h *Handlers) planRestarts(ctx context.Context, d *deployment, c *secretCha
 		return nil
 	}
 	c.keeps = c.live != nil && len(changed) > 0 && !open
-	if c.owed, err = h.usersOf(ctx, d.release, changed); err != nil {
+	if c.restarts, err = h.usersOf(ctx, d.release, changed); err != nil {
 		return err
 	}
-	auto, manual, err := h.stillOwed(ctx, d.release, before)
-	c.owed.addAll(auto)
-	c.owed.addAll(manual)
-	c.open = open || c.keeps || len(c.owed.Workloads) > 0
+	auto, manual, err := h.stillNeeded(ctx, d.release, before)
+	c.restarts.addAll(auto)
+	c.restarts.addAll(manual)
+	c.open = open || c.keeps || len(c.restarts.Workloads) > 0
 	return err
 }
 
-// openChange reads what is owed because of a change whose end has not come; open: there is one.
-func openChange(live *kube.Secret) (o owed, open bool, err error) {
+// openChange reads the restarts of a change that is open.
+func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
 	if live == nil {
-		return o, false, nil
+		return needed, false, nil
 	}
 	text, open := live.Annotations[changeAnnotation]
 	if !open {
-		return o, false, nil
+		return needed, false, nil
 	}
-	if err := json.Unmarshal([]byte(text), &o); err != nil {
-		return o, true, fmt.Errorf("cannot read the annotation %s of secret %s in namespace %s: remove it, and restart the pods that use the secret: %w",
+	if err := json.Unmarshal([]byte(text), &needed); err != nil {
+		return needed, true, fmt.Errorf("cannot read the annotation %s of secret %s in namespace %s: remove it, and restart the pods that use the secret: %w",
 			changeAnnotation, live.Name, live.Namespace, err)
 	}
-	return o, true, nil
+	return needed, true, nil
 }
 
 // keepSecret keeps what the Secret holds, before the deploy changes it.
@@ -130,7 +130,7 @@ func (h *Handlers) keepSecret(ctx context.Context, t *task, d *deployment) error
 
 // restartUsers restarts who still runs with the Secret's old values: a running pod does not see the new ones.
 func (h *Handlers) restartUsers(ctx context.Context, t *task, d *deployment) error {
-	done, err := h.restart(ctx, t, d.release, d.secret.owed)
+	done, err := h.restart(ctx, t, d.release, d.secret.restarts)
 	if err == nil && len(done.Workloads) > 0 {
 		t.say("restarted because of changed secrets (" + done.keys() + "): " + done.names(", "))
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
 	"octo-operator/hub"
 	"octo-operator/runs"
@@ -51,21 +52,72 @@ func (h *Handlers) report(t *task, r *report) {
 	h.send(t.Run, t.log, *r, func() error { return t.Remove(reportFile) })
 }
 
+// reported is the newest status of each workload that this life has sent. What an earlier life has left, on disk or in the cluster,
+// may turn up after it: older than what the controller has, or the same again.
+type reported struct {
+	mu     sync.Mutex
+	newest map[string]sent // by method and workload
+}
+
+type sent struct {
+	run       string // its id; ids sort in the order of the events
+	delivered bool
+}
+
+// begins tells whether the report of a run is still to be sent.
+func (r *reported) begins(key, run string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.newest == nil {
+		r.newest = map[string]sent{}
+	}
+	if last := r.newest[key]; run < last.run || run == last.run && last.delivered {
+		return false
+	}
+	r.newest[key] = sent{run: run}
+	return true
+}
+
+// ends notes that nothing older than the run, and not its own report, is to be sent any more.
+func (r *reported) ends(key, run string) {
+	if r.begins(key, run) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.newest[key] = sent{run, true}
+	}
+}
+
+// withdraw drops the deployment status of a workload that still waits: it would tell of a deploy that the run has undone.
+func (h *Handlers) withdraw(run *runs.Run, w hub.Workload) {
+	h.reported.ends(methodDeploymentStatus+" "+workloadKey(w), run.ID)
+	h.controller.Withdraw(methodDeploymentStatus, workloadKey(w))
+}
+
 // send calls forget when the controller has the report, or will never take it.
 func (h *Handlers) send(run *runs.Run, log *slog.Logger, r report, forget func() error) {
+	key := r.Method + " " + r.Key
+	done := func() {
+		if err := forget(); err != nil {
+			log.Warn("status may be reported again after a restart", "reason", err)
+		}
+		h.journal.Reported(h.journalLane(run.Lane), run.ID)
+	}
+	if !h.reported.begins(key, run.ID) {
+		log.Debug("status not reported again: the controller has it, or a newer one")
+		done()
+		return
+	}
 	h.controller.Report(hub.Report{
 		Method: r.Method, Arguments: []any{r.Argument}, Key: r.Key,
 		Delivered: func(err error) {
 			switch {
 			case err == nil:
+				h.reported.ends(key, run.ID)
 				log.Info("status reported")
 			case !errors.Is(err, hub.ErrUnsupported):
 				log.Warn("status not reported", "reason", err)
 			}
-			if err := forget(); err != nil {
-				log.Warn("status may be reported again after a restart", "reason", err)
-			}
-			h.journal.Reported(h.journalLane(run.Lane), run.ID)
+			done()
 		},
 	})
 }

@@ -110,3 +110,12 @@ func TestWhoMayReadARegistryIsToldToHelmInAFile(t *testing.T) {
 	})
 	wantText(t, config, "registry.test", "cmVhZGVyOnBsYW50ZWQtcGFzc3dvcmQ=")
 }
+
+func TestARepositoryThatTakesTheRequestAndNeverAnswersIsGivenUpWhenHelmsTimeoutIsOver(t *testing.T) {
+	r := newRig(t, with("HELM__TIMEOUT", "1s"))
+	r.when("helm pull", func(c *call, _ func() int) int {
+		<-c.term
+		return 1
+	})
+	r.wantFailure(r.run(deployEvent("shop")), "shop", "the repository "+repository+" does not answer in time: ")
+}

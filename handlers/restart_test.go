@@ -108,10 +108,8 @@ func TestAReportWaitsForTheControllerOverLives(t *testing.T) {
 			r := newRig(t)
 			r.controller.setAway(true)
 			r.deploy("shop")
-			kept := ""
-			r.eventually("the cluster has the report", func() bool { kept = r.reportsKept(); return kept != "" })
+			r.eventually("the cluster has the report", func() bool { return r.reportsKept() != "" })
 			test.next(r)
-			r.eventually("the next life has it too", func() bool { return r.reportsKept() != kept })
 			r.controller.setAway(false)
 			if s := r.status("shop"); !s.Success {
 				t.Errorf("status: %+v", s)
@@ -169,6 +167,46 @@ func TestTheClusterKeepsNothingOfWhatHasEnded(t *testing.T) {
 	r.shutdown(patience)
 	if got := r.cluster.paths("/"); len(got) != 0 {
 		t.Errorf("the operator has ended and left %q", got)
+	}
+}
+
+func TestWhatAnotherOperatorWorksOnIsWaitedFor(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	first := r.accept(deployEvent("shop", override("image.tag", "1")))
+	r.reach(h)
+	other := newWorld(t, in(r))
+	other.start()
+	second := other.accept(deployEvent("shop", override("image.tag", "2")))
+	other.deploy("bank") // goes on
+	r.wantHistory("shop", "1 pending-install")
+	h.release()
+	r.succeed(first.result())
+	other.succeed(second.result())
+	r.wantHistory("shop", "1 superseded, 2 deployed")
+	if got := r.deployment("shop").image; got != "demo/app:2" {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+func TestAnOperatorThatMayKeepNothingInTheClusterWorksFromItsDisk(t *testing.T) {
+	r := newRig(t, prepared(func(r *rig) {
+		r.cluster.setRefuse(func(_, path string) *status {
+			if strings.Contains(path, "/leases") || strings.Contains(path, "octo-journal") {
+				return &status{403, "Forbidden", "leases is forbidden"}
+			}
+			return nil
+		})
+	}))
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.restart()
+	if s := r.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	if !strings.Contains(r.log.String(), "leases is forbidden") {
+		t.Error("nobody is told")
 	}
 }
 

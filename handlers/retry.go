@@ -55,10 +55,10 @@ func newRetry(patience time.Duration) *retry {
 	return r
 }
 
-// next is how long to wait before the event is tried again; false: never.
-func (r *retry) next(t trouble, now time.Time) (wait time.Duration, again bool) {
+// next is how long to wait before an event is tried again of which a try that began at began has failed; false: never.
+func (r *retry) next(t trouble, began, now time.Time) (wait time.Duration, again bool) {
 	if t != r.last {
-		r.last, r.since = t, now
+		r.last, r.since = t, began
 		r.waits.Reset()
 	}
 	longest := lastRetry
@@ -104,7 +104,7 @@ func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error
 			return err
 		}
 		why := h.troubleOf(ctx, err, started)
-		wait, again := tries.next(why, time.Now())
+		wait, again := tries.next(why, started, time.Now())
 		if !again {
 			return err
 		}
@@ -150,6 +150,8 @@ func told(err error) (t trouble, ofCluster bool) {
 		return outage, false
 	case errors.Is(err, errHangs):
 		return none, false // it has been given all the time there is
+	case errors.Is(err, errNoAnswer):
+		return repositoryAway, false
 	case errors.As(err, &failed) && failed.script == scripts.ChartPull:
 		return repositoryTrouble(failed.reason.Error()), false
 	case failed != nil:

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/kube"
 	"octo-operator/scripts"
@@ -53,19 +54,19 @@ func TestARepositorysHiccupIsToldFromItsLastWord(t *testing.T) {
 func TestTriesThatAnOutageEndedDoNotCount(t *testing.T) {
 	r, now := newRetry(time.Minute), time.Now()
 	for range 1000 {
-		if wait, again := r.next(outage, now); !again || wait > lastRetry {
+		if wait, again := r.next(outage, now, now); !again || wait > lastRetry {
 			t.Fatalf("given up, or a wait of %s", wait)
 		}
 	}
 	for i := 1; i < maxTries; i++ {
-		if _, again := r.next(doubtful, now); !again {
+		if _, again := r.next(doubtful, now, now); !again {
 			t.Fatalf("the hiccup after the outage is final at try %d", i)
 		}
 	}
-	if _, again := r.next(doubtful, now); again {
+	if _, again := r.next(doubtful, now, now); again {
 		t.Error("tried for ever while the API server answers")
 	}
-	if _, again := r.next(none, now); again {
+	if _, again := r.next(none, now, now); again {
 		t.Error("a failure of its own is tried again")
 	}
 }
@@ -74,7 +75,7 @@ func TestARepositoryIsTriedAsLongAsHelmsTimeoutWithGrowingWaits(t *testing.T) {
 	r, start := newRetry(5*time.Minute), time.Now()
 	now := start
 	for tries := 0; ; tries++ {
-		wait, again := r.next(repositoryAway, now)
+		wait, again := r.next(repositoryAway, now, now)
 		if !again {
 			if tries < 8 || now.Sub(start) < 3*time.Minute {
 				t.Errorf("given up after %d tries in %s", tries, now.Sub(start))
@@ -83,6 +84,20 @@ func TestARepositoryIsTriedAsLongAsHelmsTimeoutWithGrowingWaits(t *testing.T) {
 		}
 		if now = now.Add(wait); now.Sub(start) > 5*time.Minute {
 			t.Fatalf("still tried after %s", now.Sub(start))
+		}
+	}
+}
+
+func TestTheTryThatARepositoryKeepsHangingCountsAsTimeThatItWasTried(t *testing.T) {
+	r, start := newRetry(5*time.Minute), time.Now()
+	for began := start; ; {
+		failed := began.Add(longestPull)
+		wait, again := r.next(repositoryAway, began, failed)
+		if !again {
+			return
+		}
+		if began = failed.Add(wait); began.Sub(start) > 5*time.Minute {
+			t.Fatalf("tried again after %s", began.Sub(start))
 		}
 	}
 }
@@ -104,6 +119,8 @@ func TestOnlyTheToolsOwnWordsTellOfTrouble(t *testing.T) {
 		"a role that is being upgraded":         {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 403}), doubtful},
 		"an event that is wrong":                {errors.New("chartName is empty"), none},
 		"a repository":                          {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("connection refused")}), repositoryAway},
+		"a repository that never answers":       {&scriptError{scripts.ChartPull, fmt.Errorf("timed out after 2m0s: %w", errNoAnswer)}, repositoryAway},
+		"a pull that outlasts every script":     {&scriptError{scripts.ChartPull, fmt.Errorf("timed out after 30s: %w", errHangs)}, none},
 		"a repository that says no":             {fmt.Errorf("cannot get chart: %w", &scriptError{scripts.ChartPull, errors.New("401 Unauthorized")}), none},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,5 +128,25 @@ func TestOnlyTheToolsOwnWordsTellOfTrouble(t *testing.T) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestAPullTakesAtMostTwoMinutesAndNeverLongerThanHelmOrAnyScript(t *testing.T) {
+	for _, test := range []struct {
+		script         string
+		helm, deadline time.Duration // the settings
+		want           time.Duration
+		cause          error
+	}{
+		{scripts.ChartPull, 5 * time.Minute, 0, 2 * time.Minute, errNoAnswer},
+		{scripts.ChartPull, 30 * time.Second, 0, 30 * time.Second, errNoAnswer},
+		{scripts.ChartPull, 5 * time.Minute, time.Minute, time.Minute, errHangs},
+		{scripts.WorkloadDeploy, 5 * time.Minute, 0, 12 * time.Minute, errHangs},
+		{scripts.WorkloadDeploy, 5 * time.Minute, time.Minute, time.Minute, errHangs},
+	} {
+		settings := config.Config{ScriptDeadline: test.deadline, Helm: config.Helm{Timeout: test.helm}}
+		if got, cause := deadlineOf(test.script, settings); got != test.want || cause != test.cause {
+			t.Errorf("%s with %s and %s: %s, %v", test.script, test.helm, test.deadline, got, cause)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 		return
 	}
 	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() { // helm has not come so far as to change anything
-		if err := h.undoSecret(ctx, t, r, w, len(revisions) > 0); err != nil {
+		if err := h.undoSecret(ctx, t, r, w); err != nil {
 			f.after = "its secret could not be taken back: " + firstLine(h.words(err))
 		}
 		return
@@ -46,24 +46,36 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workl
 		h.recoverAfterwards(ctx, t, r)
 	}
 	target := rollbackTarget(revisions, t.ShortID())
-	run := func() error { return h.rollbackScript(ctx, t, r, target) }
+	if target != "" {
+		return h.rollBackTo(ctx, t, r, target)
+	}
 	var err error
-	switch {
-	case target != "":
-		err = h.takeBack(ctx, t, r, "", run)
-	case revisions[0]["status"] == "pending-install": // and recovered
+	if revisions[0]["status"] != "pending-install" { // which recovering has uninstalled
+		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "") })
+	}
+	if err == nil {
 		err = h.dropSecret(ctx, t, r, w)
-	default:
-		err = h.insist(ctx, t, run)
-		err = errors.Join(err, h.dropSecret(ctx, t, r, w))
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return "it could not be taken back: " + firstLine(h.words(err))
-	case target == "":
-		return "the release was uninstalled: there was none before"
 	}
-	return "the release was rolled back to revision " + target
+	return "the release was uninstalled: there was none before"
+}
+
+// rollBackTo brings back a revision, and what the release's Secret held then.
+func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision string) string {
+	users, open := restarts{}, false
+	secret := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, false); return err })
+	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision) }); err != nil {
+		return "it could not be taken back: " + firstLine(h.words(err))
+	}
+	if secret == nil && open {
+		secret = h.endRestore(ctx, t, r, users)
+	}
+	if secret != nil {
+		return "the release was rolled back to revision " + revision + ", but its secret, or who uses it, has still other values: " + firstLine(h.words(secret))
+	}
+	return "the release was rolled back to revision " + revision
 }
 
 // rollbackTarget is the revision to go back to: the newest one of another event whose pods have been ready, or where there is none,

@@ -151,3 +151,13 @@ func TestWhatAFailedDeployHasLeftIsTakenBackWhenTheAPIServerIsThereAgain(t *test
 		t.Errorf("it runs %s", got)
 	}
 }
+
+func TestAReleaseWhosePodsAreWaitedForIsNotReportedAsDeployed(t *testing.T) {
+	r := newRig(t, central)
+	r.deploy("ready")
+	r.sicken("waits", pulling)
+	r.accept(deployEvent("waits"))
+	r.waits("waits")
+	r.connect(pool)
+	r.wantTold(map[string][]string{poolID: {rtID("ready")}})
+}

@@ -3,8 +3,6 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"strings"
 
@@ -12,47 +10,30 @@ import (
 	"octo-operator/kube"
 )
 
-// takeBack lets a release go back to what it was, by rollBack, and its Secret with it. The Secret goes first: the pods that come
-// back read it. Those that have got the values of the failed deploy otherwise, by a restart, are restarted. made, if not empty,
-// is the run whose own change of the Secret alone is taken back.
-func (h *Handlers) takeBack(ctx context.Context, t *task, r release, made string, rollBack func() error) error {
-	var users owed
-	open := false
-	err := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, made); return err })
-	if err != nil {
-		err = fmt.Errorf("its secret could not be restored: %w", err)
-	}
-	if err = errors.Join(h.insist(ctx, t, rollBack), err); err != nil || !open {
-		return err
-	}
-	return h.insist(ctx, t, func() error {
-		if _, err := h.restart(ctx, t, r, users); err != nil {
-			return err
-		}
-		return h.closeChange(ctx, r)
-	})
-}
-
-// restoreSecret gives the release's Secret what it held when the pods were last ready. users have what it held until now. open:
-// there was something to go back to.
-func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, made string) (users owed, open bool, err error) {
-	before, err := h.kubectl.Secret(ctx, r.namespace, r.secretBefore())
-	if err != nil || before == nil || made != "" && before.Labels[runLabel] != made {
-		return users, false, err
-	}
+// restoreSecret gives the release's Secret what it held when the pods were last ready, before helm brings the pods back that read
+// it. users have what it held until now: of them, those that get no new pods by that are to be restarted afterwards, by
+// endRestore. open: there was something to restore. own: only what this run itself has changed.
+func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, own bool) (users restarts, open bool, err error) {
 	live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
 	if err != nil {
 		return users, false, err
 	}
-	owes, _, err := openChange(live)
+	needed, open, err := openChange(live)
+	if err != nil {
+		return users, false, err
+	}
+	before, err := h.kubectl.Secret(ctx, r.namespace, r.secretBefore())
+	if err != nil || before == nil || before.Labels[runLabel] != t.ShortID() && (own || !open) {
+		return users, false, err
+	}
 	changed := changedKeys(dataOf(live), before.Data)
-	if len(changed) == 0 || err != nil { // it was not written; or it is restored, by a try that did not come any further
-		return owes, true, err
+	if len(changed) == 0 { // it was not written; or it is restored, by a try that did not come any further
+		return needed, true, nil
 	}
 	if users, err = h.usersOf(ctx, r, changed); err != nil {
 		return users, false, err
 	}
-	auto, manual, err := h.stillOwed(ctx, r, owes) // they still run with what comes back
+	auto, manual, err := h.stillNeeded(ctx, r, needed) // they still run with what comes back
 	if err != nil {
 		return users, false, err
 	}
@@ -64,7 +45,7 @@ func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, made s
 	return users, true, nil
 }
 
-func (h *Handlers) putBack(ctx context.Context, r release, before *kube.Secret, users owed) error {
+func (h *Handlers) putBack(ctx context.Context, r release, before *kube.Secret, users restarts) error {
 	text, err := json.Marshal(users)
 	if err != nil {
 		return err
@@ -79,18 +60,30 @@ func (h *Handlers) putBack(ctx context.Context, r release, before *kube.Secret, 
 	return h.kubectl.PutSecret(ctx, fieldManager, s)
 }
 
-// undoSecret is for a deploy of which helm has made no revision: the Secret is written before.
-func (h *Handlers) undoSecret(ctx context.Context, t *task, r release, w hub.Workload, installed bool) error {
-	if installed {
-		return h.takeBack(ctx, t, r, t.ShortID(), func() error { return nil })
-	}
-	if !t.installs {
-		return nil
-	}
-	return h.dropSecret(ctx, t, r, w)
+// endRestore restarts who has got the values of the failed deploy and kept its pods.
+func (h *Handlers) endRestore(ctx context.Context, t *task, r release, users restarts) error {
+	return h.insist(ctx, t, func() error {
+		if _, err := h.restart(ctx, t, r, users); err != nil {
+			return err
+		}
+		return h.closeChange(ctx, r)
+	})
 }
 
-// dropSecret deletes the Secret of a release that is not there.
+// undoSecret is for a deploy of which helm has made no revision: the Secret is written before.
+func (h *Handlers) undoSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
+	if t.makesSecret {
+		return h.dropSecret(ctx, t, r, w)
+	}
+	users, open := restarts{}, false
+	err := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, true); return err })
+	if err != nil || !open {
+		return err
+	}
+	return h.endRestore(ctx, t, r, users)
+}
+
+// dropSecret deletes the Secret that was made for a release that is not there.
 func (h *Handlers) dropSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
 	return h.insist(ctx, t, func() error {
 		live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())

@@ -9,45 +9,48 @@ import (
 	"slices"
 	"strings"
 
+	"octo-operator/hub"
 	"octo-operator/kube"
 	"octo-operator/scripts"
 )
 
-// owed are the restarts that a change of the release's Secret makes necessary.
-type owed struct {
+// restarts are what a change of the release's Secret makes necessary.
+type restarts struct {
 	// Keys are the changed ones that the workloads use.
 	Keys []string `json:"keys,omitempty"`
-	// Workloads, such as deployment/web, use a changed key. Each has a hash of its pod template from before the Secret was
-	// written: one whose template has changed since has got new pods, from helm or by a restart, and is owed nothing any more.
+	// Workloads, such as deployment/web, each with a hash of its pod template from before the Secret was written: one whose template
+	// has changed since has got new pods, from helm or by a restart, and needs no other.
 	Workloads map[string]string `json:"workloads,omitempty"`
 }
 
-func (o *owed) add(workload, template string, keys []string) {
-	if o.Workloads == nil {
-		o.Workloads = map[string]string{}
+func (r *restarts) add(workload, template string, keys []string) {
+	if r.Workloads == nil {
+		r.Workloads = map[string]string{}
 	}
-	o.Workloads[workload] = template
-	o.Keys = append(o.Keys, keys...)
-	slices.Sort(o.Keys)
-	o.Keys = slices.Compact(o.Keys)
+	r.Workloads[workload] = template
+	r.Keys = append(r.Keys, keys...)
+	slices.Sort(r.Keys)
+	r.Keys = slices.Compact(r.Keys)
 }
 
-func (o *owed) addAll(other owed) {
-	for name, template := range other.Workloads {
-		o.add(name, template, other.Keys)
+func (r *restarts) addAll(others restarts) {
+	for workload, template := range others.Workloads {
+		r.add(workload, template, others.Keys)
 	}
 }
 
-func (o owed) has(workload string) bool { _, has := o.Workloads[workload]; return has }
+func (r restarts) has(workload string) bool { _, has := r.Workloads[workload]; return has }
 
-func (o owed) names(separator string) string { return strings.Join(sortedKeys(o.Workloads), separator) }
+func (r restarts) names(separator string) string {
+	return strings.Join(sortedKeys(r.Workloads), separator)
+}
 
-func (o owed) keys() string { return strings.Join(o.Keys, ", ") }
+func (r restarts) keys() string { return strings.Join(r.Keys, ", ") }
 
 // usersOf finds the workloads of a release that use a changed key of its Secret. They are those of its newest revision: of helm's
 // own record, since a chart need not label what it makes.
-func (h *Handlers) usersOf(ctx context.Context, r release, changed []string) (owed, error) {
-	var users owed
+func (h *Handlers) usersOf(ctx context.Context, r release, changed []string) (restarts, error) {
+	var users restarts
 	if len(changed) == 0 {
 		return users, nil
 	}
@@ -96,18 +99,18 @@ func (h *Handlers) newestObjects(ctx context.Context, r release) ([]kube.Object,
 	return kube.Objects(manifest, r.namespace)
 }
 
-// stillOwed leaves out what has new pods, none, or is gone. manual is what only a person can restart.
-func (h *Handlers) stillOwed(ctx context.Context, r release, o owed) (auto, manual owed, err error) {
-	for _, name := range sortedKeys(o.Workloads) {
-		w, keys, err := h.usedBy(ctx, r, workloadObject(r, name), o.Keys)
+// stillNeeded leaves out what has new pods, none, or is gone. manual is what only a person can restart.
+func (h *Handlers) stillNeeded(ctx context.Context, r release, all restarts) (auto, manual restarts, err error) {
+	for _, name := range sortedKeys(all.Workloads) {
+		w, keys, err := h.usedBy(ctx, r, workloadObject(r, name), all.Keys)
 		switch {
 		case err != nil:
 			return auto, manual, err
-		case w == nil || w.Asleep || templateHash(w.Template) != o.Workloads[name]:
+		case w == nil || w.Asleep || templateHash(w.Template) != all.Workloads[name]:
 		case w.Manual:
-			manual.add(name, o.Workloads[name], keys)
+			manual.add(name, all.Workloads[name], keys)
 		default:
-			auto.add(name, o.Workloads[name], keys)
+			auto.add(name, all.Workloads[name], keys)
 		}
 	}
 	return auto, manual, nil
@@ -133,23 +136,30 @@ func templateHash(template json.RawMessage) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// restart restarts the workloads that are still owed it, and returns which.
-func (h *Handlers) restart(ctx context.Context, t *task, r release, o owed) (restarted owed, err error) {
-	auto, manual, err := h.stillOwed(ctx, r, o)
+// restart restarts the workloads that still need it, and returns which.
+func (h *Handlers) restart(ctx context.Context, t *task, r release, all restarts) (done restarts, err error) {
+	auto, manual, err := h.stillNeeded(ctx, r, all)
 	if err != nil {
-		return restarted, err
+		return done, err
 	}
 	if len(manual.Workloads) > 0 {
 		t.log.Warn("workloads keep old secrets: they are paused, or have the update strategy OnDelete", "workloads", manual.names(", "), "keys", manual.keys())
-		t.say("not restarted, so that they keep old secrets (" + manual.keys() + "): " + manual.names(", ") + ": paused, or with the update strategy OnDelete")
+		t.say("not restarted, and with old secrets (" + manual.keys() + ") until somebody replaces their pods: " + manual.names(", ") +
+			": paused, or with the update strategy OnDelete")
 	}
 	if len(auto.Workloads) == 0 {
-		return restarted, nil
+		return done, nil
+	}
+	w, err := hub.Decode[hub.Workload](t.event.Argument)
+	if err != nil {
+		return done, err
 	}
 	exitCode := t.exitCode
-	err = h.script(ctx, t, scripts.WorkloadRestart, map[string]string{"RELEASE": r.name, "NAMESPACE": r.namespace, "RESTART": auto.names(" ")})
+	err = h.script(ctx, t, scripts.WorkloadRestart, map[string]string{
+		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName, "RELEASE": r.name, "NAMESPACE": r.namespace, "RESTART": auto.names(" "),
+	})
 	if err != nil {
-		return restarted, err
+		return done, err
 	}
 	t.exitCode = exitCode
 	t.log.Info("workloads restarted: secrets that they use have changed", "workloads", auto.names(", "), "keys", auto.keys())

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/runs"
@@ -29,6 +30,8 @@ type task struct {
 	began    time.Time // the first try
 	said     []string  // what a person should know of a success
 	installs bool      // something may be in the cluster
+	// makesSecret: before, there was neither the release nor its Secret.
+	makesSecret bool
 }
 
 // say adds to what a person is told of a success, once.
@@ -180,7 +183,8 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Deadline(), errHangs)
+	deadline, cause := deadlineOf(name, h.settings)
+	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
 	defer cancel()
 
 	reason := &tail{}
@@ -203,7 +207,23 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	return nil
 }
 
-var errHangs = errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE")
+var (
+	errHangs    = errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE")
+	errNoAnswer = errors.New("the repository has not sent the chart by then")
+)
+
+// longestPull is what a repository may take. Who deploys waits for its answer, and helm waits for ever where one sends a byte
+// now and then.
+const longestPull = 2 * time.Minute
+
+// deadlineOf is how long a script may run, and why it is stopped then.
+func deadlineOf(script string, settings config.Config) (time.Duration, error) {
+	limit, pull := settings.Deadline(), min(longestPull, settings.Helm.Timeout)
+	if script == scripts.ChartPull && pull < limit {
+		return pull, errNoAnswer
+	}
+	return limit, errHangs
+}
 
 // scriptError is a script that failed, with the end of what it wrote to stderr as the reason.
 type scriptError struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"octo-operator/hub"
 	"octo-operator/scripts"
@@ -18,7 +19,7 @@ func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	if err := h.undeploy(ctx, t, w.Workload); err != nil {
 		return err
 	}
-	h.controller.Withdraw(methodDeploymentStatus, workloadKey(w.Workload)) // it would tell of a deploy that is gone
+	h.withdraw(t.Run, w.Workload)
 	return nil
 }
 
@@ -40,8 +41,9 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 	if err = errors.Join(err, h.checkOwner(ctx, release, w, labels)); err != nil {
 		return err
 	}
+	started := time.Now()
 	err = h.uninstall(ctx, t, release, w)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || time.Since(started) >= h.settings.Helm.Timeout { // it has had its time
 		return err
 	}
 	// If its helm was killed, the release is left uninstalling, and every deploy would be refused. Now it is known whose helm that

@@ -198,8 +198,8 @@ func (j *Journal) lookAt(l Lane, holder string, waits bool) {
 	j.mu.Lock()
 	own, left := j.lanes[l.Name], false
 	switch {
-	case holder == j.o.Identity:
-		left = own == nil // by an earlier life
+	case holder == j.o.Identity: // by an earlier life, unless it was written in this one
+		left = own == nil || !own.held && !own.found
 	case own != nil && own.held && !waits: // lost: writing will show it
 		own.changes++
 		j.dirty[own] = true

@@ -76,6 +76,9 @@ func (k *Kubectl) HookFindings(ctx context.Context, namespace, release string, s
 		if job.Metadata.CreationTimestamp.Before(l.since) {
 			continue
 		}
+		if p := jobProgress(job, l.since); p.final {
+			l.found = append(l.found, "job "+job.Metadata.Name+": "+p.waiting)
+		}
 		l.add("Job", job.Metadata, nil) // it may have no pods
 		pods, err := l.podsBy(ctx, job)
 		if err != nil {

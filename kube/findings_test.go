@@ -119,7 +119,7 @@ func podsOf(release string) string {
 }
 
 func TestHookFindingsAreTheReleasesOwnOfThisDeploy(t *testing.T) {
-	const exit = ": container app: terminated: exit code 2, signal 6, Error: no database"
+	const exit = ": container app: terminated: exit code 2, signal 6: no database"
 	r := newRig(t, newCluster(hooks()).serve)
 	got, err := r.HookFindings(testContext(t), "octo", "demo", noon)
 	want := []string{"job refused: FailedCreate: exceeded quota", "pod labelled-1" + exit, "pod migrate-1" + exit, "pod test: Unschedulable: 0/3 nodes are available"}
@@ -129,6 +129,22 @@ func TestHookFindingsAreTheReleasesOwnOfThisDeploy(t *testing.T) {
 	got, err = r.HookFindings(testContext(t), "octo", "demo-2", noon)
 	if diff := cmp.Diff([]string{"pod demo-2-1" + exit}, got); err != nil || diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+func TestAHookThatHasFailedIsToldBeforeItsEventIsThere(t *testing.T) {
+	failed := `{"metadata":{"name":"migrate","namespace":"octo","uid":"migrate","creationTimestamp":"2026-11-23T12:00:00Z"},"spec":{"selector":{"matchLabels":{"job":"a"}}},
+		"status":{` + conditions(cond("Failed", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")) + `}}`
+	want := []string{"job migrate: BackoffLimitExceeded: Job has reached the specified backoff limit"}
+	for name, events := range map[string]string{
+		"no event":           listOf(),
+		"and with its event": listOf(eventOf("migrate", time.Second, "BackoffLimitExceeded", "Job has reached the specified backoff limit")),
+	} {
+		c := newCluster(map[string]string{jobsOf("demo"): listOf(failed), warningsPath: events})
+		got, err := newRig(t, c.serve).HookFindings(testContext(t), "octo", "demo", noon)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Error(name, err, diff)
+		}
 	}
 }
 

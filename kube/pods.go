@@ -121,7 +121,7 @@ func (t termination) String() string {
 	if t.Signal != 0 {
 		text += fmt.Sprintf(", signal %d", t.Signal)
 	}
-	if t.Reason != "" {
+	if t.Reason != "" && t.Reason != "Error" { // so says every exit code but 0
 		text += ", " + t.Reason
 	}
 	if t.Message != "" {
@@ -159,9 +159,10 @@ func (p pod) isOver(e event) bool {
 		return p.condition("PodScheduled", "True")
 	case "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox":
 		return p.Status.Phase == "Running"
-	case "Unhealthy":
+	case "Unhealthy": // the kubelet says which container; nodes that are none of its need not
+		about := e.InvolvedObject.FieldPath
 		return !slices.ContainsFunc(p.containers(), func(c containerStatus) bool {
-			return c.State.Running != nil && !c.Ready && strings.HasSuffix(e.InvolvedObject.FieldPath, "{"+c.Name+"}")
+			return c.State.Running != nil && !c.Ready && (about == "" || strings.HasSuffix(about, "{"+c.Name+"}"))
 		})
 	}
 	return false

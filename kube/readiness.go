@@ -193,7 +193,7 @@ func deploymentProgress(o live, since time.Time) progress {
 	case s.UpdatedReplicas < want:
 		return waiting("%d of %d replicas are updated", s.UpdatedReplicas, want)
 	case s.Replicas > want:
-		return waiting("%d replicas have not ended yet", s.Replicas-want)
+		return waiting("the new replicas are not available, old ones that still run: %d", s.Replicas-want)
 	case s.AvailableReplicas < s.UpdatedReplicas:
 		return waiting("%d of %d replicas are available", s.AvailableReplicas, s.UpdatedReplicas)
 	case s.ReadyReplicas < want:

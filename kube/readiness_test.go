@@ -45,7 +45,7 @@ func TestReadiness(t *testing.T) {
 		{"paused", "apps/Deployment", object(`"paused":true,`+twoWanted, ""), "", false},
 		{"deleted", "apps/Deployment", `{"metadata":{"deletionTimestamp":"2026-11-23T12:00:00Z"}}`, "being deleted", false},
 		{"not updated", "apps/Deployment", object(twoWanted, `"replicas":2,"updatedReplicas":1`), "1 of 2 replicas are updated", false},
-		{"old pods", "apps/Deployment", object(twoWanted, `"replicas":3,"updatedReplicas":2`), "1 replicas have not ended yet", false},
+		{"old pods", "apps/Deployment", object(twoWanted, `"replicas":3,"updatedReplicas":2`), "the new replicas are not available, old ones that still run: 1", false},
 		{"not available", "apps/Deployment", object(twoWanted, `"replicas":2,"updatedReplicas":2,"availableReplicas":1`), "1 of 2 replicas are available", false},
 		{"not ready", "apps/Deployment", object(twoWanted, `"replicas":2,"updatedReplicas":2,"availableReplicas":2,"readyReplicas":1`), "1 of 2 replicas are ready", false},
 		{"no condition Progressing", "apps/Deployment", object(twoWanted, twoOfTwo+conditions(cond("Available", "True", "", ""))), "the new ReplicaSet is not available", false},

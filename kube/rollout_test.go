@@ -256,8 +256,8 @@ func TestWhatFailedForGoodIsHopeless(t *testing.T) {
 	want := Rollout{
 		Waiting: []string{"Job a: BackoffLimitExceeded: x", "Pod b: failed"},
 		Findings: []string{
-			"pod a-1: container app: terminated: exit code 2, signal 6, Error: no database",
-			"pod b: container app: terminated: exit code 2, signal 6, Error: no database",
+			"pod a-1: container app: terminated: exit code 2, signal 6: no database",
+			"pod b: container app: terminated: exit code 2, signal 6: no database",
 		},
 		Hopeless: "Job a: BackoffLimitExceeded: x",
 	}

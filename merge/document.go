@@ -65,7 +65,7 @@ type Result struct {
 
 // Document merges the layers. It fails when a document cannot be read, or when an override cannot be set:
 //
-//	cannot read valuesYaml: line 3: did not find expected key
+//	cannot read valuesYaml: line 3: did not find expected key: correct the workload's values
 //	cannot set override "a[x]": index is not a number at position 2
 func Document(in Input) (Result, error) {
 	defer takeTurn(in.size())()
@@ -160,7 +160,7 @@ func documents(in Input, chart chart) (context, values map[string]any, leftOut [
 		return nil, nil, nil, fmt.Errorf("cannot encode the values from the operator's settings: %w", err)
 	}
 	if values, err = parse("valuesYaml", in.Values); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, fmt.Errorf("%w: correct the workload's values", err)
 	}
 	leftOut = chart.prune(context, values, nil)
 	return context, values, leftOut, nil

@@ -161,10 +161,11 @@ func (d *deployment) installedBy(run *runs.Run) bool {
 	return labels["status"] == "deployed" && labels[runLabel] == run.ShortID()
 }
 
-// markReady notes on the run's revision that its pods are ready: what a later deploy rolls back to must have worked once.
-func (h *Handlers) markReady(ctx context.Context, r release, run *runs.Run) error {
+// markReady notes on the revision of a run, given by its short id, that its pods are ready: what a later deploy rolls back to must
+// have worked once.
+func (h *Handlers) markReady(ctx context.Context, r release, run string) error {
 	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
-	if err != nil || labels[runLabel] != run.ShortID() || labels[rolloutLabel] != rolloutWaiting {
+	if err != nil || labels[runLabel] != run || labels[rolloutLabel] != rolloutWaiting {
 		return err // a script of the environment's own may have made no revision, or one without our labels
 	}
 	ready := rolloutReady

@@ -48,6 +48,8 @@ var commands = []struct {
 	{"deploy-secret-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=--force-conflicts"), []string{"secret.yaml"}},
 	{"deploy-dry-run-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=--dry-run=server"), nil},
 	{"deploy-cannot-look", WorkloadDeploy, with(deploy, "FAKE_FAILS=apply", "FAKE_WORDS=no matches for kind \"Demo\""), nil},
+	{"deploy-twice-named", WorkloadDeploy, with(deploy, "OCTO_DRY_RUN_FORCES=true", "FAKE_FAILS=apply", `FAKE_WORDS=failed to create typed patch object: .env: duplicate entries for key [name="A"]`), nil},
+	{"deploy-twice-named-refused", WorkloadDeploy, with(deploy, "FAKE_FAILS=apply", `FAKE_WORDS=failed to create typed patch object: .env: duplicate entries for key [name="A"]`), nil},
 	{"deploy-upgrade", WorkloadDeploy, with(deploy, "OCTO_UPGRADE=true", "OCTO_DRY_RUN_FORCES=true"), nil},
 	{"deploy-hooks-after", WorkloadDeploy, with(deploy, "OCTO_WAIT=true"), nil},
 	{"rollback", WorkloadRollback, with(deploy, "OCTO_REVISION=3"), nil},

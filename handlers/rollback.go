@@ -87,14 +87,14 @@ func (h *Handlers) finishEarlier(ctx context.Context, t *task, r release, run st
 
 // rollBack brings the release back to what it was before the run, and says so.
 func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workload, revisions []map[string]string) string {
+	var err error
 	if strings.HasPrefix(revisions[0]["status"], "pending-") { // helm was killed: by a lack of memory, say
-		h.recoverAfterwards(ctx, t, r)
+		err = h.insist(ctx, t, func() error { return h.recoverAfterwards(ctx, t, r) })
 	}
 	target := rollbackTarget(revisions, t.ShortID())
 	if target != "" {
 		return h.rollBackTo(ctx, t, r, target)
 	}
-	var err error
 	if revisions[0]["status"] != "pending-install" { // which recovering has uninstalled
 		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "") })
 	}

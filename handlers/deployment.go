@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -42,6 +43,8 @@ const (
 	rolloutReady   = "ready"
 	// serverSideLabel is on releases that helm has applied on the server's side from the first revision on.
 	serverSideLabel = group + "/server-side"
+	// wakesLabel is true if the workload had no replicas before, and the revision gave it some.
+	wakesLabel = group + "/wakes"
 )
 
 // plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
@@ -126,6 +129,7 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels[runLabel] = run.ShortID()
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting
+	labels[wakesLabel] = strconv.FormatBool(d.replicas.wakes(d.document, d.chart))
 	if d.serverSide() {
 		labels[serverSideLabel] = "true"
 	}

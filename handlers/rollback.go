@@ -60,7 +60,7 @@ func (h *Handlers) endEarlier(ctx context.Context, t *task, r release, revisions
 	if rollout := (*rolloutError)(nil); !errors.As(err, &rollout) || !hasBeenReady(revisions, target) {
 		return after
 	}
-	return after + "; " + h.rollBackTo(ctx, t, r, target)
+	return after + "; " + h.rollBackTo(ctx, t, r, target, wokenBy(revisions, run))
 }
 
 // finishEarlier is what the run that has made the newest revision would have done, had it not been ended.
@@ -93,10 +93,10 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workl
 	}
 	target := rollbackTarget(revisions, t.ShortID())
 	if target != "" {
-		return h.rollBackTo(ctx, t, r, target)
+		return h.rollBackTo(ctx, t, r, target, wokenBy(revisions, t.ShortID()))
 	}
 	if revisions[0]["status"] != "pending-install" { // which recovering has uninstalled
-		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "") })
+		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "", false) })
 	}
 	if err == nil {
 		err = h.dropSecret(ctx, t, r, w)
@@ -107,11 +107,11 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workl
 	return "the release was uninstalled: there was none before"
 }
 
-// rollBackTo brings back a revision, and what the release's Secret held then.
-func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision string) string {
+// rollBackTo brings back a revision, and what the release's Secret held then. asleep: the workload had no replicas then.
+func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision string, asleep bool) string {
 	users, open := restarts{}, false
 	secret := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, false); return err })
-	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision) }); err != nil {
+	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision, asleep) }); err != nil {
 		return "it could not be taken back: " + firstLine(h.words(err))
 	}
 	if secret == nil && open {
@@ -148,7 +148,12 @@ func hasBeenReady(revisions []map[string]string, version string) bool {
 	})
 }
 
-func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revision string) error {
+// wokenBy tells whether a run has woken the workload up.
+func wokenBy(revisions []map[string]string, run string) bool {
+	return slices.ContainsFunc(revisions, func(labels map[string]string) bool { return labels[runLabel] == run && labels[wakesLabel] == "true" })
+}
+
+func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revision string, asleep bool) error {
 	major, err := h.helm.major(ctx)
 	if err != nil {
 		return err
@@ -157,11 +162,13 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 	if err != nil {
 		return err
 	}
-	keep := ""
-	if live := (installed{replicas: replicas}); live.disagreement() == "" {
-		if count, runs := live.keptReplicas(); runs {
-			keep = strconv.Itoa(count)
-		}
+	keep, live := "", installed{replicas: replicas}
+	count, runs := live.keptReplicas()
+	switch {
+	case asleep && runs:
+		keep = "0"
+	case runs && live.disagreement() == "":
+		keep = strconv.Itoa(count)
 	}
 	exitCode := t.exitCode
 	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{

@@ -101,7 +101,7 @@ func (h *Handlers) recoverLane(ctx context.Context, lane string, oldest *runs.Ru
 	defer t.output.Close()
 	h.recovering <- struct{}{} // a backlog of thousands of lanes must not ask the API server all at once
 	defer func() { <-h.recovering }()
-	h.recoverAfterwards(ctx, t, release{name, namespace})
+	_ = h.recoverAfterwards(ctx, t, release{name, namespace}) // whoever works on it next tries again, and says so
 	t.Pause()
 }
 

@@ -94,8 +94,9 @@ func (t *task) open() (err error) {
 	return err
 }
 
-// secretFiles are written by handlers for the time of the run alone.
-var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
+// secretFiles are in the run directory for the time of the run alone. The manifest may hold Secrets that the chart makes, or that
+// its templates have read in the cluster.
+var secretFiles = []string{"secret.yaml", manifestFile, "registry.json", "repositories.yaml", "repository-cache"}
 
 // supersede ends a run that was never started.
 func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
@@ -191,9 +192,10 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	result, err := exec.Run(ctx, exec.Command{
 		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact, Hurry: h.hurry,
 		OnLine: func(line exec.Line) {
+			reason.add(line)
+			line.Text = printable(line.Text) // a chart or a repository may have written it, for whoever reads it in a terminal
 			t.output.Line(line.Time, line.Stream, line.Text)
 			t.logLine(line)
-			reason.add(line)
 		},
 	})
 	t.exitCode = result.ExitCode

@@ -192,10 +192,10 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	result, err := exec.Run(ctx, exec.Command{
 		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact, Hurry: h.hurry,
 		OnLine: func(line exec.Line) {
-			reason.add(line)
-			line.Text = printable(line.Text) // a chart or a repository may have written it, for whoever reads it in a terminal
+			line.Text = printable(line.Text) // it may be a chart's or a repository's, and is read in terminals
 			t.output.Line(line.Time, line.Stream, line.Text)
 			t.logLine(line)
+			reason.add(line)
 		},
 	})
 	t.exitCode = result.ExitCode

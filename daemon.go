@@ -28,6 +28,7 @@ type daemon struct {
 	handlers atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
 	why      atomic.Pointer[error]             // it cannot
 	ending   atomic.Bool
+	signals  chan os.Signal
 }
 
 func run(*cobra.Command, []string) error {
@@ -38,8 +39,9 @@ func run(*cobra.Command, []string) error {
 	if settings.ControllerURI == "" {
 		return errors.New("cannot connect: OPERATOR__COMMUNICATIONCONTROLLERURI is not set")
 	}
+	d := &daemon{settings: settings, log: log, signals: make(chan os.Signal, 2)}
+	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
-	d := &daemon{settings: settings, log: log}
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    d.receive,
 		Connecting: func() { d.handlers.Load().Connecting() },
@@ -152,12 +154,10 @@ const abortTime = 300 * time.Millisecond
 
 // obeySignals begins the end with the first signal. Who sends a second one wants it at once.
 func (d *daemon) obeySignals(stop context.CancelFunc) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	<-signals
+	<-d.signals
 	d.ending.Store(true)
 	stop()
-	<-signals
+	<-d.signals
 	d.log.Warn("octo-operator ends at once: what runs is killed, and resumed by its next life")
 	if h := d.handlers.Load(); h != nil {
 		h.Abort()

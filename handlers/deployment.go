@@ -155,7 +155,11 @@ func (d *deployment) isThere() bool {
 	}
 	runs := slices.ContainsFunc(d.found.replicas, func(r kube.DeploymentReplicas) bool { return r.Replicas > 0 })
 	asleep := len(d.found.replicas) > 0 && !runs
-	return !d.secret.changes() && !(d.w.Hibernated && runs) && !(!d.w.Hibernated && asleep)
+	right := !asleep
+	if d.w.Hibernated {
+		right = !runs
+	}
+	return right && !d.secret.changes()
 }
 
 // installedBy tells whether the release's newest revision is this event's: an earlier try of it was ended while its pods were

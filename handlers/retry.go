@@ -24,7 +24,7 @@ const (
 	maxTries = 5
 )
 
-// trouble is why an event failed that is not the event's fault.
+// trouble is a cause of a failure that lies outside the event, so that trying again may help.
 type trouble int
 
 const (

@@ -39,11 +39,7 @@ func (h *Handlers) awaitPods(ctx context.Context, t *task, r release) error {
 	if err != nil || labels["status"] != "deployed" { // a script of the environment's own may have installed nothing
 		return err
 	}
-	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, labels["version"])
-	if err != nil {
-		return err
-	}
-	objects, err := kube.Objects(manifest, r.namespace)
+	objects, err := h.objectsIn(ctx, r, labels["version"])
 	if err != nil {
 		return err
 	}

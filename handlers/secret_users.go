@@ -92,7 +92,12 @@ func (h *Handlers) newestObjects(ctx context.Context, r release) ([]kube.Object,
 	if err != nil || labels == nil {
 		return nil, err
 	}
-	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, labels["version"])
+	return h.objectsIn(ctx, r, labels["version"])
+}
+
+// objectsIn are what one revision of a release consists of.
+func (h *Handlers) objectsIn(ctx context.Context, r release, revision string) ([]kube.Object, error) {
+	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, revision)
 	if err != nil {
 		return nil, err
 	}

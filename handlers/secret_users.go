@@ -129,7 +129,7 @@ func workloadObject(r release, name string) kube.Object {
 	return kube.Object{APIVersion: "apps/v1", Kind: workloadKinds[kind], Namespace: r.namespace, Name: name}
 }
 
-// templateHash tells apart pod templates of which one gets new pods when the other takes its place.
+// templateHash is the same for two pod templates if the change from one to the other replaces no pod.
 func templateHash(template json.RawMessage) string {
 	var t struct {
 		Metadata struct{ Labels, Annotations map[string]string }

@@ -145,7 +145,7 @@ func (d *deployment) serverSide() bool {
 // restart pods and push the last good one out of Helm's history.
 func (d *deployment) isThere() bool {
 	labels := d.found.labels
-	if !d.w.IsReconciliation || labels["status"] != "deployed" || labels[rolloutLabel] != rolloutReady || labels[contentLabel] != d.content {
+	if !d.w.IsReconciliation || d.found.byHand || labels["status"] != "deployed" || labels[rolloutLabel] != rolloutReady || labels[contentLabel] != d.content {
 		return false
 	}
 	for key, value := range workloadLabels(d.w.Workload) {

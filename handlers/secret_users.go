@@ -66,7 +66,7 @@ func (h *Handlers) usersOf(ctx context.Context, r release, changed []string) (re
 		if err != nil {
 			return users, err
 		}
-		if len(keys) > 0 {
+		if len(keys) > 0 && !w.Asleep { // the pods it gets when it wakes up will see the new values
 			users.add(strings.ToLower(o.Kind)+"/"+o.Name, templateHash(w.Template), keys)
 		}
 	}

@@ -77,7 +77,7 @@ func readMebibytes(pid, file, name string) (float64, error) {
 	text, err := os.ReadFile(filepath.Join("/proc", pid, file))
 	found := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+) kB`).FindSubmatch(text)
 	if err != nil || found == nil {
-		return 0, fmt.Errorf("cannot read %s from %s of process %s: %v\n%s", name, file, pid, err, text)
+		return 0, fmt.Errorf("cannot read %s from %s of process %s: %w\n%s", name, file, pid, err, text)
 	}
 	kB, err := strconv.ParseFloat(string(found[1]), 64)
 	return kB / 1024, err

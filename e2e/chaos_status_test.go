@@ -86,13 +86,13 @@ func wrongStatuses(fates []*fate, all []told) (wrong []string) {
 			continue
 		}
 		success := f.last().outcome == "succeeded"
-		got, any := last[rtIDOf(release)]
+		got, told := last[rtIDOf(release)]
 		switch {
 		case f.event.Kind == undeploy && success: // the contract has no status for it
-			if any && got.at.After(f.last().ended) {
+			if told && got.at.After(f.last().ended) {
 				wrong = append(wrong, fmt.Sprintf("the controller was told of #%d, success %v, after this had ended: %v", got.number, got.success, f))
 			}
-		case !any:
+		case !told:
 			wrong = append(wrong, fmt.Sprintf("the controller was told nothing, not how this ended: %v", f))
 		case got.number != f.event.Number || got.success != success:
 			wrong = append(wrong, fmt.Sprintf("the controller was told last: #%d, success %v, and not how this ended: %v", got.number, got.success, f))

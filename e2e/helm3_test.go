@@ -51,3 +51,33 @@ func TestHelm3DoesTheMainJobToo(t *testing.T) {
 		t.Errorf("after the undeploy there is still: %s", left)
 	}
 }
+
+func TestHelm4GoesOnWithWhatHelm3HasMade(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	dir := t.TempDir()
+	w.must(os.Symlink(os.Getenv("OCTO_HELM3"), filepath.Join(dir, "helm")))
+	settings := []string{"OPERATOR__HELM__TIMEOUT=8s", "OPERATOR__HELM__FORCECONFLICTS=true"}
+	w.env = append(settings, "PATH="+dir+":"+os.Getenv("PATH"))
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	if s := w.deploy(app); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	w.kill()
+	w.env = settings
+	after := w.controller.LastSeq()
+	w.start()
+	w.waitFor("RegisterPoolAsync", func(c devcontroller.Call) bool { return c.Seq > after && c.Error == "" })
+	app.ValuesYaml = "replicaCount: 2"
+	if s := w.deploy(app); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	app.ValuesYaml = "image: {repository: x/does-not-exist}"
+	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "rolled back to revision 2") {
+		t.Errorf("reported %+v", s)
+	}
+	if got := w.kubectl("get", "deployments", "--output", "jsonpath={..image}"); strings.Contains(got, "does-not-exist") {
+		t.Errorf("it runs %s", got)
+	}
+}

@@ -65,6 +65,7 @@ func notAnArchive(err error) error { return fmt.Errorf("it is no archive of a ch
 func readFiles(files *tar.Reader) (chart, error) {
 	var c chart
 	var meta []byte
+	unpacked := int64(0) // as the archive tells it: of a file that is a hole, only the size is there
 	for count := 0; ; count++ {
 		header, err := files.Next()
 		if errors.Is(err, io.EOF) {
@@ -75,6 +76,9 @@ func readFiles(files *tar.Reader) (chart, error) {
 		}
 		if count == maxChartFiles {
 			return c, fmt.Errorf("it holds more than %d files", maxChartFiles)
+		}
+		if unpacked += header.Size; header.Size > maxUnpacked || unpacked > maxUnpacked {
+			return c, errUnpacksTooLarge
 		}
 		// Those at the chart's top level, NAME/values.yaml, not those of its subcharts. Of two the last one counts, as in helm.
 		switch _, name, _ := strings.Cut(path.Clean(header.Name), "/"); {

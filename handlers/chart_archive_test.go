@@ -119,6 +119,41 @@ func TestAnArchiveThatWouldFillMemoryOrTimeIsRefused(t *testing.T) {
 	}
 }
 
+// hole is a file of an archive in the old format of GNU tar: its size is told, and none of its content is there.
+func hole(t *testing.T, name string, size int64) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Format: tar.FormatGNU}); err != nil {
+		t.Fatal(err)
+	}
+	block := b.Bytes()[:512]
+	block[156] = tar.TypeGNUSparse
+	copy(block[386:], fmt.Sprintf("%011o\x00%011o\x00", size, 0)) // its only part: no bytes, at the end
+	copy(block[483:], fmt.Sprintf("%011o\x00", size))
+	copy(block[148:], "        ")
+	sum := 0
+	for _, c := range block {
+		sum += int(c)
+	}
+	copy(block[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return block
+}
+
+func TestAnArchiveWhoseFilesAreHolesIsAsLargeAsTheyAre(t *testing.T) {
+	var content []byte
+	for i := range 30 {
+		content = append(content, hole(t, fmt.Sprintf("app/templates/%d", i), 4<<20)...)
+	}
+	path := filepath.Join(t.TempDir(), "chart.tgz")
+	if err := os.WriteFile(path, gzipped(t, append(content, make([]byte, 1024)...)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readChart(path); err == nil || !strings.Contains(err.Error(), "it unpacks to more than 100 MiB") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhatIsNoArchiveIsCalledSo(t *testing.T) {
 	whole, err := os.ReadFile(archive(t, file{name: "app/Chart.yaml", text: "version: 1.0.0"}, file{name: "app/x", zeros: 1 << 20}))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -42,6 +43,8 @@ const (
 	rolloutReady   = "ready"
 	// serverSideLabel is on releases that helm has applied on the server's side from the first revision on.
 	serverSideLabel = group + "/server-side"
+	// wakesLabel is true if the workload had no replicas before, and the revision gave it some.
+	wakesLabel = group + "/wakes"
 )
 
 // plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
@@ -126,6 +129,7 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels[runLabel] = run.ShortID()
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting
+	labels[wakesLabel] = strconv.FormatBool(d.replicas.wakes(d.document, d.chart))
 	if d.serverSide() {
 		labels[serverSideLabel] = "true"
 	}
@@ -151,7 +155,11 @@ func (d *deployment) isThere() bool {
 	}
 	runs := slices.ContainsFunc(d.found.replicas, func(r kube.DeploymentReplicas) bool { return r.Replicas > 0 })
 	asleep := len(d.found.replicas) > 0 && !runs
-	return !d.secret.changes() && !(d.w.Hibernated && runs) && !(!d.w.Hibernated && asleep)
+	right := !asleep
+	if d.w.Hibernated {
+		right = !runs
+	}
+	return right && !d.secret.changes()
 }
 
 // installedBy tells whether the release's newest revision is this event's: an earlier try of it was ended while its pods were
@@ -161,10 +169,11 @@ func (d *deployment) installedBy(run *runs.Run) bool {
 	return labels["status"] == "deployed" && labels[runLabel] == run.ShortID()
 }
 
-// markReady notes on the run's revision that its pods are ready: what a later deploy rolls back to must have worked once.
-func (h *Handlers) markReady(ctx context.Context, r release, run *runs.Run) error {
+// markReady notes on the revision of a run, given by its short id, that its pods are ready: what a later deploy rolls back to must
+// have worked once.
+func (h *Handlers) markReady(ctx context.Context, r release, run string) error {
 	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
-	if err != nil || labels[runLabel] != run.ShortID() || labels[rolloutLabel] != rolloutWaiting {
+	if err != nil || labels[runLabel] != run || labels[rolloutLabel] != rolloutWaiting {
 		return err // a script of the environment's own may have made no revision, or one without our labels
 	}
 	ready := rolloutReady

@@ -33,13 +33,17 @@ func (h *Handlers) failureOf(t *task, reason error) *failure {
 	return f
 }
 
-// lookedFile is what kubectl said of the objects that it has sent to the server before anything was touched.
-const lookedFile = "looked.txt"
+// The files of workload-deploy's look at what the server would say, before anything is touched: what helm makes of the chart, and
+// what kubectl said of the objects in it.
+const (
+	manifestFile = "manifest.yaml"
+	lookedFile   = "looked.txt"
+)
 
 // refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
 // kubectl does not say which one it was. "": it cannot be told.
 func refusedObject(t *task, namespace string) string {
-	manifest, err := os.ReadFile(t.Path("manifest.yaml"))
+	manifest, err := os.ReadFile(t.Path(manifestFile))
 	if err != nil {
 		return ""
 	}

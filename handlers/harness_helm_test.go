@@ -93,9 +93,26 @@ func (r *rig) helmUpgrade(c *call) int {
 	case len(all) > 0:
 		next.Status = "pending-upgrade"
 	}
+	next.Content.ApplyMethod = r.applyMethod(last)
+	if next.Content.ApplyMethod == "csa" && c.has("force-conflicts") {
+		return c.fail("UPGRADE FAILED: %s", noForce)
+	}
 	r.cluster.putRevision(next)
 	return r.helmFinish(c, next, all)
 }
+
+// applyMethod is how helm applies a release whose newest revision is last: helm 4 goes on as helm 3 has begun.
+func (r *rig) applyMethod(last revision) string {
+	switch {
+	case strings.HasPrefix(r.helmVersion, "v3"):
+		return ""
+	case last.Number > 0 && last.Content.ApplyMethod != "ssa":
+		return "csa"
+	}
+	return "ssa"
+}
+
+const noForce = "invalid client update option(s): forceConflicts enabled when serverSideApply disabled"
 
 func userValues(c *call) (object, error) {
 	values := object{}
@@ -204,6 +221,9 @@ func (r *rig) helmRollback(c *call) int {
 	if c.word(2) != "" && !slices.ContainsFunc(all, func(v revision) bool { return strconv.Itoa(v.Number) == c.word(2) }) {
 		return c.fail("release has no %s version", c.word(2))
 	}
+	if r.applyMethod(last) == "csa" && c.has("force-conflicts") {
+		return c.fail("%s", noForce)
+	}
 	r.rollBack(last, all, c.word(2))
 	return 0
 }
@@ -258,7 +278,7 @@ func (r *rig) helmGet(c *call) int {
 	case "metadata":
 		c.print("%s\n", asJSON(object{
 			"name": last.Name, "namespace": last.Namespace, "chart": last.Content.Chart, "version": last.Content.Version,
-			"status": last.Status, "revision": last.Number, "labels": last.Labels,
+			"status": last.Status, "revision": last.Number, "labels": last.Labels, "applyMethod": last.Content.ApplyMethod,
 		}))
 	case "manifest":
 		c.print("%s", manifests(last.Content.Objects))

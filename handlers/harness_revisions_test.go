@@ -31,6 +31,7 @@ type content struct {
 	Chart, Version, Description string
 	Values                      object // the user's
 	Objects                     []object
+	ApplyMethod                 string // of helm 4: ssa, on the server's side, or csa
 }
 
 func (v revision) path() string {

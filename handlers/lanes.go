@@ -111,7 +111,8 @@ func (l *lanes) lose(name string) {
 
 // work runs a lane's jobs until none is left. What may not start any more stays on disk.
 func (l *lanes) work(name string, own *lane) {
-	for l.holds(name, own) && l.runNext(name, own) {
+	for more := true; more; {
+		more = l.holds(name, own) && l.runNext(name, own)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

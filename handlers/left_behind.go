@@ -101,8 +101,8 @@ func (h *Handlers) recoverLane(ctx context.Context, lane string, oldest *runs.Ru
 	defer t.output.Close()
 	h.recovering <- struct{}{} // a backlog of thousands of lanes must not ask the API server all at once
 	defer func() { <-h.recovering }()
-	h.recoverAfterwards(ctx, t, release{name, namespace})
-	t.Pause()
+	_ = h.recoverAfterwards(ctx, t, release{name, namespace}) // whoever works on it next tries again, and says so
+	h.pause(t)
 }
 
 func (h *Handlers) hasReleases(namespace string) bool {
@@ -139,7 +139,7 @@ func (r *resumed) take(lane string) []*runs.Run {
 }
 
 // restore puts an event from the cluster on disk. One that is here, with its result, had ended before the cluster knew.
-func (h *Handlers) restore(l journal.Lane, id string, event hub.Event) (*runs.Run, error) {
+func (h *Handlers) restore(l journal.Lane, id string, event hub.Event, notes []byte) (*runs.Run, error) {
 	var run *runs.Run
 	err := h.withSpace(func() (err error) { run, err = h.runs.Restore(id, event, l.Name); return err })
 	if err != nil {
@@ -148,7 +148,7 @@ func (h *Handlers) restore(l journal.Lane, id string, event hub.Event) (*runs.Ru
 	if _, err := run.Result(); !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return run, nil
+	return run, h.withSpace(func() error { return run.Inherit(notes) })
 }
 
 // reportLeft tells the controller how an event ended that another operator has carried out.

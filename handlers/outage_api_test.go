@@ -28,7 +28,7 @@ func TestAnEventThatAnOutageHasCutShortIsTriedAgain(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
 			first := true
-			r.when(test.during, func(c *call, usual func() int) int {
+			r.when(test.during, func(_ *call, usual func() int) int {
 				if first {
 					first = false
 					r.cluster.setAway(true)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -95,7 +96,7 @@ func TestWhatRunsMakesWayOnlyForAUser(t *testing.T) {
 		{"s1", "d1", true, nil},
 	} {
 		t.Run(fmt.Sprint(test), func(t *testing.T) {
-			if got := stops(asked(test.newer), asked(test.running), test.resting); got != test.want {
+			if got := stops(asked(test.newer), asked(test.running), test.resting); !errors.Is(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})

@@ -57,6 +57,13 @@ func (r replicas) scaleTo(document merge.Result, c chart) string {
 	return ""
 }
 
+// wakes tells whether a workload that has no replicas gets some.
+func (r replicas) wakes(document merge.Result, c chart) bool {
+	_, runs := installed{replicas: r.live}.keptReplicas()
+	count := r.scaleTo(document, c)
+	return !runs && count != "" && count != "0"
+}
+
 // wanted is the count in the values document or else in the chart's own values.
 func wanted(document merge.Result, c chart) string {
 	if count, ok := document.Values[replicaCount]; ok {

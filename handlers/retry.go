@@ -111,7 +111,7 @@ func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error
 		reason, _, _ := strings.Cut(t.redact.String(h.failureOf(t, err).message()), "\n")
 		t.log.Warn("event tried again: "+troubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
 		h.progress(t, troubleNames[why]+": next try at "+time.Now().Add(wait).UTC().Format("15:04:05 UTC")+": "+reason)
-		if err := rest(ctx, t, func() error { return sleep(ctx, wait) }); err != nil {
+		if err := h.rest(ctx, t, func() error { return sleep(ctx, wait) }); err != nil {
 			return err
 		}
 	}

@@ -145,7 +145,7 @@ func TestAPullTakesAtMostTwoMinutesAndNeverLongerThanHelmOrAnyScript(t *testing.
 		{scripts.WorkloadDeploy, 5 * time.Minute, time.Minute, time.Minute, errHangs},
 	} {
 		settings := config.Config{ScriptDeadline: test.deadline, Helm: config.Helm{Timeout: test.helm}}
-		if got, cause := deadlineOf(test.script, settings); got != test.want || cause != test.cause {
+		if got, cause := deadlineOf(test.script, settings); got != test.want || !errors.Is(cause, test.cause) {
 			t.Errorf("%s with %s and %s: %s, %v", test.script, test.helm, test.deadline, got, cause)
 		}
 	}

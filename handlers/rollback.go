@@ -33,25 +33,70 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() { // helm has not come so far as to change anything
 		if err := h.undoSecret(ctx, t, r, w); err != nil {
 			f.after = "its secret could not be taken back: " + firstLine(h.words(err))
+			return
 		}
+		f.after = h.endEarlier(ctx, t, r, revisions)
 		return
 	}
 	f.see(h.lookOnceMore(ctx, t, r))
 	f.after = h.rollBack(ctx, t, r, w, revisions)
 }
 
+// endEarlier is for a deploy that has changed nothing after it has taken the place of one that waited for its pods. Nobody else
+// would find out whether those become ready, so that is done here, and what does not is taken back to what has worked.
+func (h *Handlers) endEarlier(ctx context.Context, t *task, r release, revisions []map[string]string) string {
+	if len(revisions) == 0 || revisions[0]["status"] != "deployed" || revisions[0][rolloutLabel] != rolloutWaiting {
+		return ""
+	}
+	version, run := revisions[0]["version"], revisions[0][runLabel]
+	t.log.Warn("the deploy has failed before it changed anything: the pods of the one before it are waited for", "revision", version)
+	h.progress(t, "the deploy has failed before it changed anything. It had taken the place of one whose pods were not ready yet: they are waited for")
+	err := h.insist(ctx, t, func() error { return h.finishEarlier(ctx, t, r, run) })
+	if err == nil || ctx.Err() != nil {
+		return ""
+	}
+	after := "the deploy before it, whose place it had taken, is not ready: " + firstLine(h.words(err))
+	target := rollbackTarget(revisions, run)
+	if rollout := (*rolloutError)(nil); !errors.As(err, &rollout) || !hasBeenReady(revisions, target) {
+		return after
+	}
+	return after + "; " + h.rollBackTo(ctx, t, r, target, wokenBy(revisions, run))
+}
+
+// finishEarlier is what the run that has made the newest revision would have done, had it not been ended.
+func (h *Handlers) finishEarlier(ctx context.Context, t *task, r release, run string) error {
+	live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+	if err != nil {
+		return err
+	}
+	owed, open, err := openChange(live)
+	if err == nil {
+		_, err = h.restart(ctx, t, r, owed)
+	}
+	if err == nil {
+		err = h.awaitPods(ctx, t, r)
+	}
+	if err == nil {
+		err = h.markReady(ctx, r, run)
+	}
+	if err != nil || !open {
+		return err
+	}
+	return h.closeChange(ctx, r)
+}
+
 // rollBack brings the release back to what it was before the run, and says so.
 func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workload, revisions []map[string]string) string {
+	var err error
 	if strings.HasPrefix(revisions[0]["status"], "pending-") { // helm was killed: by a lack of memory, say
-		h.recoverAfterwards(ctx, t, r)
+		err = h.insist(ctx, t, func() error { return h.recoverAfterwards(ctx, t, r) })
 	}
 	target := rollbackTarget(revisions, t.ShortID())
 	if target != "" {
-		return h.rollBackTo(ctx, t, r, target)
+		return h.rollBackTo(ctx, t, r, target, wokenBy(revisions, t.ShortID()))
 	}
-	var err error
 	if revisions[0]["status"] != "pending-install" { // which recovering has uninstalled
-		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "") })
+		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "", false) })
 	}
 	if err == nil {
 		err = h.dropSecret(ctx, t, r, w)
@@ -62,11 +107,11 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workl
 	return "the release was uninstalled: there was none before"
 }
 
-// rollBackTo brings back a revision, and what the release's Secret held then.
-func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision string) string {
+// rollBackTo brings back a revision, and what the release's Secret held then. asleep: the workload had no replicas then.
+func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision string, asleep bool) string {
 	users, open := restarts{}, false
 	secret := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, false); return err })
-	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision) }); err != nil {
+	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision, asleep) }); err != nil {
 		return "it could not be taken back: " + firstLine(h.words(err))
 	}
 	if secret == nil && open {
@@ -96,7 +141,19 @@ func rollbackTarget(revisions []map[string]string, run string) string {
 	return ""
 }
 
-func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revision string) error {
+// hasBeenReady tells whether the pods of a revision have been.
+func hasBeenReady(revisions []map[string]string, version string) bool {
+	return slices.ContainsFunc(revisions, func(labels map[string]string) bool {
+		return labels["version"] == version && labels[rolloutLabel] != rolloutWaiting
+	})
+}
+
+// wokenBy tells whether a run has woken the workload up.
+func wokenBy(revisions []map[string]string, run string) bool {
+	return slices.ContainsFunc(revisions, func(labels map[string]string) bool { return labels[runLabel] == run && labels[wakesLabel] == "true" })
+}
+
+func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revision string, asleep bool) error {
 	major, err := h.helm.major(ctx)
 	if err != nil {
 		return err
@@ -105,11 +162,13 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 	if err != nil {
 		return err
 	}
-	keep := ""
-	if live := (installed{replicas: replicas}); live.disagreement() == "" {
-		if count, runs := live.keptReplicas(); runs {
-			keep = strconv.Itoa(count)
-		}
+	keep, live := "", installed{replicas: replicas}
+	count, runs := live.keptReplicas()
+	switch {
+	case asleep && runs:
+		keep = "0"
+	case runs && live.disagreement() == "":
+		keep = strconv.Itoa(count)
 	}
 	exitCode := t.exitCode
 	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{

@@ -142,7 +142,7 @@ func TestWhatAFailedDeployHasLeftIsTakenBackWhenTheAPIServerIsThereAgain(t *test
 	r.status("shop")
 	h := r.hold("upgrade", "shop")
 	h.fail("a hook failed")
-	r.when("helm rollback", func(c *call, usual func() int) int {
+	r.when("helm rollback", func(c *call, _ func() int) int {
 		r.usually()
 		return c.fail("Kubernetes cluster unreachable: connection refused")
 	})

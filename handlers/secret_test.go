@@ -145,7 +145,7 @@ func TestARotatedKeyRestartsExactlyItsUsersAndTheStatusSaysSo(t *testing.T) {
 
 func TestEachKindOfWorkloadIsRestartedForEachKindOfUse(t *testing.T) {
 	r := newRig(t, func(r *rig) {
-		r.render = func(release, ns string, values object) []object {
+		r.render = func(release, ns string, _ object) []object {
 			var all []object
 			for kind, use := range map[string]object{
 				"StatefulSet": {"volumes": []any{object{"name": "all", "secret": object{"secretName": release + "-octo-secrets"}}}},
@@ -236,7 +236,7 @@ func TestTheSecretHoldsExactlyWhatTheDeploySays(t *testing.T) {
 func TestASecretThatNobodyNeedsAnyMoreGoesOnceThePodsAreReady(t *testing.T) {
 	r := newRig(t, users)
 	r.deploy("shop", keys("key-1", "password-1"))
-	r.when("helm upgrade", func(c *call, usual func() int) int {
+	r.when("helm upgrade", func(_ *call, usual func() int) int {
 		code := usual()
 		r.wantSecret("shop", map[string]string{"secrets.apiKey": "key-1", "secrets.dbPassword": "password-1"})
 		return code

@@ -97,7 +97,7 @@ func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[s
 
 // recoverAfterwards is recover for a helm of ours that has just failed. It might have been killed, and by the next deploy
 // nobody may know any more that it was ours.
-func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) {
+func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) error {
 	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err == nil {
 		err = h.recover(ctx, t, r, labels)
@@ -105,6 +105,7 @@ func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) {
 	if err != nil {
 		t.log.Warn("release not looked after: the next deploy recovers it", "reason", err)
 	}
+	return err
 }
 
 // orphaned is an error unless the revision that was last changed then is provably nobody's.

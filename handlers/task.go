@@ -48,7 +48,7 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	t := &task{Run: run, log: log, exitCode: -1, began: started}
 	err := t.open()
 	if err == nil {
-		if err = h.withSpace(t.Begin); err == nil { // so that an event that ends the operator is not tried for ever
+		if err = h.begin(ctx, t); err == nil {
 			err = h.withSpace(func() error { return h.try(ctx, c, t) })
 		}
 		if closeErr := t.output.Close(); closeErr != nil { // what was done is done
@@ -78,7 +78,7 @@ func pointless(err error) bool {
 
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
 func (h *Handlers) interrupt(t *task) runs.Result {
-	t.Pause()
+	h.pause(t)
 	if err := t.Remove(secretFiles...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
@@ -94,8 +94,9 @@ func (t *task) open() (err error) {
 	return err
 }
 
-// secretFiles are written by handlers for the time of the run alone.
-var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
+// secretFiles are in the run directory for the time of the run alone. The manifest may hold Secrets that the chart makes, or that
+// its templates have read in the cluster.
+var secretFiles = []string{"secret.yaml", manifestFile, "registry.json", "repositories.yaml", "repository-cache"}
 
 // supersede ends a run that was never started.
 func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
@@ -154,8 +155,8 @@ func (h *Handlers) writeResult(t *task, result runs.Result) error {
 }
 
 // rest lets f wait for something: that takes no slot, and an operator that ends meanwhile does not end because of this event.
-func rest(ctx context.Context, t *task, f func() error) error {
-	t.Pause()
+func (h *Handlers) rest(ctx context.Context, t *task, f func() error) error {
+	h.pause(t)
 	return turnOf(ctx).rest(f)
 }
 
@@ -164,7 +165,31 @@ func (h *Handlers) work(ctx context.Context, t *task) error {
 	if err := turnOf(ctx).work(ctx); err != nil {
 		return err
 	}
-	return h.withSpace(t.Begin)
+	return h.begin(ctx, t)
+}
+
+// begin notes that the operator works on the event, so that one that ends it is not tried for ever. Of an event that comes from
+// another disk the cluster has the note before anything is done: this disk may be lost as well.
+func (h *Handlers) begin(ctx context.Context, t *task) error {
+	if t.Begun() {
+		return nil
+	}
+	if err := h.withSpace(t.Begin); err != nil || !t.Inherited() {
+		return err
+	}
+	if err := h.journal.Note(ctx, h.journalLane(t.Lane)); err != nil {
+		t.log.Warn("if the operator ends now and loses its disk, nobody will know that it worked on this event", "reason", err)
+	}
+	return nil
+}
+
+// pause takes back what begin has noted: the event waits, or has ended.
+func (h *Handlers) pause(t *task) {
+	begun := t.Begun()
+	t.Pause()
+	if begun && t.Inherited() {
+		h.journal.Noted(h.journalLane(t.Lane))
+	}
 }
 
 // besides are the steps that nobody wants to run again: they belong to another one.
@@ -191,6 +216,7 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	result, err := exec.Run(ctx, exec.Command{
 		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact, Hurry: h.hurry,
 		OnLine: func(line exec.Line) {
+			line.Text = printable(line.Text) // it may be a chart's or a repository's, and is read in terminals
 			t.output.Line(line.Time, line.Stream, line.Text)
 			t.logLine(line)
 			reason.add(line)

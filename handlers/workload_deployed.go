@@ -120,7 +120,7 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 
 // settle is the end of a deploy whose pods are ready.
 func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
-	if err := h.markReady(ctx, d.release, t.Run); err != nil {
+	if err := h.markReady(ctx, d.release, t.ShortID()); err != nil {
 		return err
 	}
 	return h.settleSecret(ctx, t, d)

@@ -272,7 +272,7 @@ func TestAReportThatIsWithdrawnOrReplacedWhileItIsSentDoesNotComeBack(t *testing
 			inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
 				ctx := testContext(t)
 				called, release := make(chan struct{}, 10), make(chan struct{})
-				controller.OnInvoke(status, func(call devcontroller.Call) (any, error) {
+				controller.OnInvoke(status, func(devcontroller.Call) (any, error) {
 					called <- struct{}{}
 					<-release
 					return nil, errors.New("warming up")

@@ -37,8 +37,9 @@ type Options struct {
 	Namespaces []string // in which there may be lanes
 	LeaseIn    string   // the namespace of the operator's Lease
 
-	// Restore puts an event that was left on this operator's disk; nil, nil: it was there, and has ended.
-	Restore func(l Lane, id string, event hub.Event) (*runs.Run, error)
+	// Restore puts an event that was left on this operator's disk, with its notes (see runs.Run.Inherit); nil, nil: it was there, and
+	// has ended.
+	Restore func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error)
 	// Report sends a report that was left.
 	Report func(run *runs.Run, report []byte)
 	// Found tells of a lane in which something was left: Hold it.
@@ -112,6 +113,25 @@ func (j *Journal) Reported(l Lane, id string) {
 			e.reported, e.report = true, nil
 		}
 	})
+}
+
+// Noted is called when the notes of an inherited run have changed.
+func (j *Journal) Noted(l Lane) { j.change(l, func(*lane) {}) }
+
+// Note is Noted, and returns when the cluster has the notes. The error is why it does not have them.
+func (j *Journal) Note(ctx context.Context, l Lane) error {
+	if j == nil {
+		return nil
+	}
+	j.Noted(l)
+	j.mu.Lock()
+	own, off := j.lanes[l.Name], j.off
+	j.mu.Unlock()
+	if own == nil || off {
+		return nil
+	}
+	_, err := j.write(ctx, own, false)
+	return err
 }
 
 // Finished is called when a run has its result.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -41,10 +42,13 @@ func podOf(t *testing.T, api *fakeAPI, identity, controller string) *pod {
 	add := func(to *[]string, what string) { p.mu.Lock(); defer p.mu.Unlock(); *to = append(*to, what) }
 	p.Journal = New(api, Options{
 		Identity: identity, Controller: controller, Namespaces: []string{"octo"}, LeaseIn: "octo", Key: "key",
-		Restore: func(l Lane, id string, event hub.Event) (*runs.Run, error) { return p.store.Restore(id, event, l.Name) },
-		Report:  func(_ *runs.Run, report []byte) { add(&p.reports, string(report)) },
-		Found:   func(lane string) { add(&p.found, lane) },
-		Lost:    func(lane string) { add(&p.lost, lane) },
+		Restore: func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error) {
+			run, err := p.store.Restore(id, event, l.Name)
+			return run, errors.Join(err, run.Inherit(notes))
+		},
+		Report: func(_ *runs.Run, report []byte) { add(&p.reports, string(report)) },
+		Found:  func(lane string) { add(&p.found, lane) },
+		Lost:   func(lane string) { add(&p.lost, lane) },
 	}, slog.New(slog.DiscardHandler))
 	p.beat(t.Context())
 	return p
@@ -257,7 +261,7 @@ func TestAnEarlierLifeOnTheSameDiskIsNotWaitedFor(t *testing.T) {
 	}
 	next := newPod(t, api, "111111111111")
 	next.store = old.store
-	next.o.Restore = func(l Lane, id string, event hub.Event) (*runs.Run, error) {
+	next.o.Restore = func(l Lane, id string, event hub.Event, _ []byte) (*runs.Run, error) {
 		if id == ended.ID {
 			return nil, nil // as handlers do
 		}

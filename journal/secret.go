@@ -22,13 +22,15 @@ const (
 	waitingLabel = group + "/waiting"
 
 	reportSuffix = ".report"
+	notesSuffix  = ".begun"
 	// maxSecret is what Kubernetes takes as a Secret, less some for what it does not count.
 	maxSecret = 1<<20 - 16<<10
 	// maxEvent bounds what an event may grow to when it is unpacked: the hub's own limit.
 	maxEvent = 64 << 20
 )
 
-// secret is a Kubernetes Secret with a lane's unfinished events: run id → event (gzip), run id.report → report.
+// secret is a Kubernetes Secret with a lane's unfinished events: run id → event (gzip), run id.report → report, and, of a run
+// that was restored, run id.begun → its notes.
 type secret struct {
 	APIVersion string            `json:"apiVersion"`
 	Kind       string            `json:"kind"`
@@ -72,6 +74,9 @@ func (j *Journal) secretOf(l *lane, entries []entry) secret {
 		}
 		size += len(content)
 		s.Data[key] = content
+		if notes := e.run.Notes(); e.run.Inherited() && !e.finished && len(notes) > 0 {
+			s.Data[key+notesSuffix] = notes
+		}
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"octo-operator/kube"
 	"octo-operator/runs"
@@ -129,6 +130,9 @@ func (j *Journal) removeSides(ctx context.Context, l *lane) error {
 // restoreAll restores what one Secret holds.
 func (j *Journal) restoreAll(l *lane, s secret) (left []*runs.Run, err error) {
 	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
+		if strings.HasSuffix(key, notesSuffix) {
+			continue // they come with their event
+		}
 		run, err := j.restore(l, s, key)
 		if err != nil {
 			return left, err
@@ -156,7 +160,7 @@ func (j *Journal) restore(l *lane, found secret, key string) (*runs.Run, error) 
 		j.o.Report(run, left.report)
 		return nil, nil
 	}
-	run, err := j.o.Restore(l.Lane, left.id, *left.event)
+	run, err := j.o.Restore(l.Lane, left.id, *left.event, found.Data[left.id+notesSuffix])
 	if err == nil && run != nil {
 		j.insert(l, &entry{run: run, reported: true})
 	}

@@ -48,6 +48,8 @@ func manyOverrides(count int, path func(i int) string, value string, secret bool
 
 func numbered(i int) string { return "x" + strconv.Itoa(i) }
 
+func inList(i int) string { return "x[" + strconv.Itoa(i) + "]" }
+
 func TestWhatWouldExhaustTheMemoryIsRefusedInAFewMiB(t *testing.T) {
 	values := func(doc string) Input { return Input{Values: []byte(doc)} }
 	overrides := func(o []Override) Input { return Input{Overrides: o, SecretName: "s"} }
@@ -77,6 +79,7 @@ func TestWhatWouldExhaustTheMemoryIsRefusedInAFewMiB(t *testing.T) {
 		{"a schema of 120,000 patterns", schema(schemaOf("patternProperties", 120_000, "^p")), "values.schema.json: it has", 10},
 		{"a schema of 30,000 patterns, within the limit", schema(schemaOf("patternProperties", 30_000, "^p")), "values.schema.json: it takes too long", 200},
 		{"patterns that are large programs", schema(schemaOf("patternProperties", 300, `^([a-z]{500}|[0-9]{500}){2}`)), "values.schema.json: it takes too long", 120},
+		{"a schema of 25,000 patterns, each tried on one name a hundred times", Input{ChartSchema: []byte(schemaOf("patternProperties", 25_000, "^p")), Overrides: manyOverrides(100, inList, "1", false)}, "values.schema.json: it takes too long", 200},
 		{"overrides without end", overrides(manyOverrides(100_000, numbered, "", true)), "cannot set 100000 overrides", 1},
 		{"overrides of lists", Input{ChartSchema: []byte(`{"additionalProperties":{"type":"array"}}`), Overrides: manyOverrides(1000, numbered, "["+repeat("1,", 1000)+"]", false)}, "cannot set overrides of", 3},
 		{"overrides of deep paths", overrides(manyOverrides(10_000, func(i int) string { return numbered(i) + repeat(".a", 90) }, "", false)), "would add more than", 150},

@@ -20,7 +20,9 @@ type patternOfName struct{ pattern, name string }
 func (s *schema) matches(pattern, name string) match {
 	key := patternOfName{pattern, name}
 	m, ok := s.known[key]
-	if !ok && s.step(50+len(pattern)) {
+	if ok {
+		s.step(1)
+	} else if s.step(50 + len(pattern)) {
 		m = s.try(pattern, name)
 		s.known[key] = m
 	}

@@ -17,7 +17,7 @@ const (
 
 // Begin notes that the operator works on the run from now on, until Pause: if it ends meanwhile, however it ends, the note
 // stays. Begin fails if three earlier lives have left theirs: the event might be what ends the operator. It may be called
-// again before Pause. The note survives the process, not the machine.
+// again before Pause. The note survives the process, not the disk: see Inherit.
 //
 // Begin and Pause of a run are not for several goroutines at a time.
 func (r *Run) Begin() error {
@@ -57,3 +57,28 @@ func (r *Run) Pause() {
 	}
 	_ = os.Truncate(r.Path(begunFile), r.earlier)
 }
+
+// Begun tells whether the run is between Begin and Pause.
+func (r *Run) Begun() bool { return r.begun }
+
+// Notes are those that lives of the operator have left which ended while they worked on the run, and this one's between Begin and
+// Pause; nil: there are none.
+func (r *Run) Notes() []byte {
+	notes, err := os.ReadFile(r.Path(begunFile))
+	if err != nil {
+		return nil
+	}
+	return notes
+}
+
+// Inherit gives a run that comes from another disk the notes that it had there, unless it has some here.
+func (r *Run) Inherit(notes []byte) error {
+	r.inherited = true
+	if len(notes) == 0 || r.Notes() != nil {
+		return nil
+	}
+	return r.Write(begunFile, notes)
+}
+
+// Inherited tells whether the run comes from another disk. This one may be lost as well, so its notes must be kept elsewhere too.
+func (r *Run) Inherited() bool { return r.inherited }

@@ -21,8 +21,9 @@ type Run struct {
 	Lane     string
 	Callback string
 
-	begun   bool  // this life has its note in begunFile
-	earlier int64 // bytes of that file that are of earlier lives
+	begun     bool  // this life has its note in begunFile
+	earlier   int64 // bytes of that file that are of earlier lives
+	inherited bool  // from another disk
 }
 
 // Outcome of a run.

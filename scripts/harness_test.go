@@ -15,12 +15,13 @@ import (
 var update = flag.Bool("update", false, "write testdata/*.golden anew")
 
 // fakeTool stands in for helm and kubectl: what is tested is the command line that they get. It writes its name and
-// arguments to $FAKE_ARGV, prints $FAKE_DEPLOYMENTS for a list of Deployments, leaves a chart where helm pull would, and
+// arguments to $FAKE_ARGV, prints $FAKE_DEPLOYMENTS for a list of Deployments and $FAKE_METHOD as how a release is applied, leaves a chart where helm pull would, and
 // fails when $FAKE_FAILS is among its arguments.
 const fakeTool = `#!/bin/sh
 { printf '%s' "${0##*/}"; for a do printf '\037%s' "$a"; done; printf '\036'; } >>"$FAKE_ARGV"
 case " $* " in
     *" ${FAKE_FAILS:-nothing does} "*) echo "Error: ${FAKE_WORDS:-the fake fails}" >&2; exit 1 ;;
+    *" get metadata "*) printf '{"applyMethod":"%s"}' "${FAKE_METHOD-ssa}" ;;
     *" get deployments "*) printf '%s' "${FAKE_DEPLOYMENTS-}" ;;
 esac
 while [ $# -gt 1 ]; do
@@ -105,7 +106,7 @@ func announced(stderr string) (lines []string) {
 // withoutLookups leaves out what only looks: a script need not announce it.
 func withoutLookups(commands [][]string) (changes [][]string) {
 	for _, command := range commands {
-		if command[0] != "kubectl" || command[1] != "get" {
+		if command[1] != "get" {
 			changes = append(changes, command)
 		}
 	}

@@ -38,3 +38,12 @@ die() {
     printf 'Error: %s\n' "$*" >&2
     exit 1
 }
+
+# on_server tells whether helm applies a release on the API server's side: helm 4 does, but goes on as it was with what helm 3 has
+# made. Only there are conflicts, and only there may helm be told to force them.
+on_server() {
+    [ "$OCTO_HELM" != 3 ] || return 1
+    [ "${OCTO_UPGRADE:-true}" = true ] || return 0 # there is no such release yet
+    method=$(helm get metadata "$@" --output json) || exit 1
+    case $method in *'"applyMethod":"ssa"'*) return 0 ;; *) return 1 ;; esac
+}

@@ -83,7 +83,7 @@ func (c *chaos) settleAccounts(stuck, wrongState []string) *accounts {
 	a.countGivenUp(fates, killsInTrace(trace, c.lives))
 	a.countRevisions(trace, fates)
 	a.twice = append(a.twice, c.revisionsTwice(trace)...)
-	a.disorder = checkTrace(trace)
+	a.disorder = checkTrace(trace, againRuns(fates))
 	a.status = append(wrongStatuses(fates, statuses), wrongState...)
 	for _, w := range c.controller.Pending() {
 		a.status = append(a.status, "the controller still waits for the status of "+w.Name)
@@ -166,6 +166,15 @@ func (a *accounts) count(f *fate) {
 	}
 }
 
+// againRuns are the runs of what the controller has sent again.
+func againRuns(fates []*fate) map[string]bool {
+	runs := map[string]bool{}
+	for _, f := range fates {
+		runs[f.last().id] = f.again()
+	}
+	return runs
+}
+
 // repeats tells whether the operator has dropped what the controller sent again: what ran or was queued said the same.
 func (f *fate) repeats() bool {
 	return f.again() && strings.Contains(f.last().reason, "says the same")
@@ -174,7 +183,7 @@ func (f *fate) repeats() bool {
 // supersededBy tells whether another event made f pointless: a newer one, but a user's event is never so by what the
 // controller sends again; and what it sends again is by what it repeats.
 func (f *fate) supersededBy(other *fate) bool {
-	if f.event == nil || other.event == nil || other == f || other.event.Release != f.event.Release {
+	if f.event == nil || other.event == nil || other == f || other.event.Release != f.event.Release || other.last().came().After(f.last().ended) {
 		return false
 	}
 	if same := other.event.Number == f.event.Number; same && f.event.Again {
@@ -321,9 +330,14 @@ func TestTheAccountsShowWhatIsLost(t *testing.T) {
 }
 
 func TestWhatTakesThePlaceOfAnEventMustBeEntitledTo(t *testing.T) {
-	const repeats = "superseded: a deploy that says the same is queued or running already"
+	const (
+		repeats = "superseded: a deploy that says the same is queued or running already"
+		late    = "20260101T000100.000000Z-b"
+	)
 	made := func(id string, number int, kind eventKind, again bool, outcome, reason string) *fate {
-		return &fate{event: &event{Number: number, Kind: kind, Again: again}, records: []record{{id: id, number: number, outcome: outcome, reason: reason}}}
+		return &fate{event: &event{Number: number, Kind: kind, Again: again}, records: []record{
+			{id: id, number: number, outcome: outcome, reason: reason, ended: time.Date(2026, 1, 1, 0, 0, 30, 0, time.UTC)},
+		}}
 	}
 	reports := map[int][]bool{1: {true}, 2: {true}}
 	for _, test := range []struct {
@@ -333,6 +347,7 @@ func TestWhatTakesThePlaceOfAnEventMustBeEntitledTo(t *testing.T) {
 	}{
 		{"by an undeploy", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 2, undeploy, false, "succeeded", "")}, 0},
 		{"by a newer deploy", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 2, deploy, false, "succeeded", "")}, 0},
+		{"by a newer deploy that came after its end", []*fate{made("a", 1, deploy, false, "superseded", ""), made(late, 2, deploy, false, "succeeded", "")}, 1},
 		{"by a newer deploy that was sent again", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 2, deploy, true, "succeeded", "")}, 1},
 		{"by what was sent again of itself", []*fate{made("a", 1, deploy, false, "superseded", ""), made("b", 1, deploy, true, "succeeded", "")}, 1},
 		{"dropped as it repeats a user's", []*fate{made("a", 1, deploy, false, "succeeded", ""), made("b", 1, deploy, true, "superseded", repeats)}, 0},

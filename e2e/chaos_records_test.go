@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,8 +117,8 @@ func (f *fate) String() string {
 	return text
 }
 
-// fates are all accepted events, in the order of their numbers, and what the controller has sent again after what it
-// repeats. An event that a later operator has taken over is still one.
+// fates are all accepted events, in the order in which they came, with which the names of runs begin. An event that a later
+// operator has taken over is still one.
 func (c *chaos) fates() (fates []*fate) {
 	c.Helper()
 	byID := map[string]*fate{}
@@ -143,9 +142,7 @@ func (c *chaos) fates() (fates []*fate) {
 		_, notCopied := c.notCopied[f.last().id]
 		f.died = notCopied && f.last().outcome == ""
 	}
-	slices.SortStableFunc(fates, func(a, b *fate) int {
-		return cmp.Or(a.records[0].number-b.records[0].number, strings.Compare(a.last().id, b.last().id))
-	})
+	slices.SortFunc(fates, func(a, b *fate) int { return strings.Compare(a.last().id, b.last().id) })
 	return fates
 }
 

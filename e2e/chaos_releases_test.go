@@ -42,7 +42,7 @@ func (s releaseState) after(e event) releaseState {
 	return s
 }
 
-// expected goes through a release's events in the order of their numbers and finds what the cluster should have in the
+// expected goes through a release's events in the order in which they came and finds what the cluster should have in the
 // end. There may be several possibilities: of an event that has failed, or had begun when a newer one took its place, nobody
 // knows how far it came. Wrong are outcomes that the event itself is no reason for.
 func expected(fates []*fate) (possible []releaseState, wrong []string) {

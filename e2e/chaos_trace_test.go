@@ -78,18 +78,20 @@ func (c *chaos) trace() []traceEntry {
 }
 
 // checkTrace finds where the order of a release's events was broken: an older event that begins after a newer one, or two
-// at once. The same one again is fine: an operator was killed.
-func checkTrace(trace []traceEntry) (broken []string) {
-	newest := map[string]int{}
+// at once. The same one again is fine: an operator was killed. again are the runs of what the controller has sent again: that
+// has an older event's number, and is newer all the same than what came before it.
+func checkTrace(trace []traceEntry, again map[string]bool) (broken []string) {
+	newest := map[string]traceEntry{}
 	for _, e := range trace {
+		last := newest[e.release]
 		switch {
 		case e.what == "overlap":
 			broken = append(broken, "two processes work on one release: "+e.line)
 		case e.what != "start" || e.number == 0:
-		case e.number < newest[e.release]:
-			broken = append(broken, fmt.Sprintf("%s: #%d begins after #%d", e.release, e.number, newest[e.release]))
-		default:
-			newest[e.release] = e.number
+		case e.number >= last.number:
+			newest[e.release] = e
+		case !again[e.run] || e.run < last.run: // the names of runs begin with the time at which they came
+			broken = append(broken, fmt.Sprintf("%s: #%d begins after #%d", e.release, e.number, last.number))
 		}
 	}
 	return broken
@@ -112,12 +114,13 @@ func TestTheTraceShowsWhatIsOutOfOrder(t *testing.T) {
 	start := func(release string, number int) string {
 		return fmt.Sprintf("start %s %d workload-deploy r%d", release, number, number)
 	}
+	const againLater, againEarlier = "start a 1 workload-deploy r8", "start a 1 workload-deploy r0"
 	for want, trace := range [][]string{
-		{start("a", 1), "end a 1 workload-deploy r1 code 0", start("a", 1), start("b", 1), "start a 0 workload-recover r1", start("a", 5)},
+		{start("a", 1), "end a 1 workload-deploy r1 code 0", start("a", 1), start("b", 1), "start a 0 workload-recover r1", start("a", 5), againLater},
 		{start("a", 1), start("a", 3), start("a", 2), start("a", 3)},
-		{start("a", 2), start("a", 1), "overlap a 2 workload-deploy r2"},
+		{start("a", 2), againEarlier, "overlap a 2 workload-deploy r2"},
 	} {
-		if got := checkTrace(traceOf(trace...)); len(got) != want {
+		if got := checkTrace(traceOf(trace...), map[string]bool{"r8": true, "r0": true}); len(got) != want {
 			t.Errorf("in %q %q is broken, want %d", trace, got, want)
 		}
 	}
@@ -150,7 +153,7 @@ func TestTheTraceShowsTwoProcessesAtWorkOnOneRelease(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return checkTrace(parseTrace(string(text)))
+		return checkTrace(parseTrace(string(text)), nil)
 	}
 	run(1)
 	defer killAllBelow(t, dir)

@@ -149,15 +149,20 @@ func (c *chaos) takeAPIAway(length time.Duration) {
 // wakeClients starts again what works on the API server, as soon as that answers. Otherwise no pod would become ready for up to
 // a minute: after some outages they ask it again so seldom.
 func (c *chaos) wakeClients() {
-	for ; c.ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
-		if _, err := c.copies(); err == nil {
-			break
+	for _, err := c.copies(); err != nil; _, err = c.copies() {
+		if c.ctx.Err() != nil {
+			return
 		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	for _, name := range []string{"kwok", "controller-manager", "scheduler"} {
 		if err := killComponent(name); err != nil {
 			c.Error(err)
 		}
+	}
+	// A new kwok waits until the node's Lease, which is the old one's, has run out: 40 s.
+	if out, err := osexec.Command("kubectl", "delete", "leases", "--all", "--namespace", "kube-node-lease").CombinedOutput(); err != nil {
+		c.Errorf("cannot delete the Lease of the node: %v\n%s", err, out)
 	}
 }
 

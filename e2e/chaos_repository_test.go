@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -31,13 +33,15 @@ type repository struct {
 
 func newRepository(w *world) *repository {
 	w.Helper()
-	var charts chartServer
-	stop, err := serveCharts(&charts, "--charts", chartsOfAllVersions(w))
+	var server chartServer
+	stop, err := serveCharts(&server, "--charts", chartsOfAllVersions(w))
 	w.must(err)
 	w.Cleanup(stop)
-	behind, err := url.Parse(charts.URL)
+	behind, err := url.Parse(server.URL)
 	w.must(err)
-	r := &repository{address: "127.0.0.1:0", charts: httputil.NewSingleHostReverseProxy(behind)}
+	charts := httputil.NewSingleHostReverseProxy(behind)
+	charts.ErrorLog = log.New(io.Discard, "", 0) // a helm that was killed reads no answer
+	r := &repository{address: "127.0.0.1:0", charts: charts}
 	w.must(r.serve())
 	w.Cleanup(func() { _ = r.server.Close() })
 	r.URL = "http://" + r.address

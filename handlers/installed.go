@@ -47,8 +47,9 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 		if len(v.revisions) > 0 {
 			found.labels = v.revisions[0]
 		}
-		if len(v.revisions) > 1 { // a run that was tried twice looks the same, and does no harm
-			found.byHand = found.labels[runLabel] == v.revisions[1][runLabel]
+		if len(v.revisions) > 1 { // a run whose revision has been ready once makes no other
+			older := v.revisions[1]
+			found.byHand = found.labels[runLabel] == older[runLabel] && older[rolloutLabel] == rolloutReady
 		}
 		return found, errors.Join(v.err, r.err, s.err)
 	}

@@ -175,3 +175,17 @@ func TestAReconciliationReplacesWhatWasUpgradedByHand(t *testing.T) {
 	r.succeed(r.run(deployEvent("shop", resent)))
 	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
 }
+
+func TestAnEventThatInstalledTwiceLeavesNothingToReconcile(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.restart() // its helm ends with a failed revision, and the event installs once more
+	if s := r.status("shop"); !s.Success {
+		t.Fatalf("status: %+v", s)
+	}
+	before := r.cluster.releaseHistory(namespace, releaseName("shop"))
+	r.succeed(r.run(deployEvent("shop", resent)))
+	r.wantHistory("shop", before)
+}

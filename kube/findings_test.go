@@ -156,20 +156,3 @@ func TestHookFindingsNeedNoPermissionOnJobs(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
-
-func TestFindingsOfAReleaseAreNotThoseOfOneWhoseNameGoesOn(t *testing.T) {
-	broken := fmt.Sprintf(`{"metadata":{"name":"demo-1","namespace":"octo","uid":"demo-1"},"status":{%s}}`, noNode)
-	c := newCluster(map[string]string{
-		podsOf("demo"):   listOf(broken, `{"metadata":{"name":"demo-3","namespace":"octo","uid":"demo-3"},"status":{`+containers(starts)+`}}`),
-		podsOf("demo-2"): listOf(strings.ReplaceAll(broken, "demo-1", "demo-2-1")),
-		"/apis/apps/v1/namespaces/octo/replicasets?labelSelector=app.kubernetes.io%2Finstance%3Ddemo": listOf(
-			`{"metadata":{"name":"demo-new","namespace":"octo","uid":"new"},"spec":{"replicas":1}}`, `{"metadata":{"name":"demo-old","namespace":"octo","uid":"old"},"spec":{"replicas":0}}`),
-		warningsPath: listOf(eventOf("demo-3", time.Second, "FailedMount", "x"), eventOf("demo-2-1", time.Second, "FailedMount", "x"),
-			eventOf("new", time.Second, "FailedCreate", "y"), eventOf("old", time.Second, "FailedCreate", "z")),
-	})
-	got, err := newRig(t, c.serve).Findings(testContext(t), "octo", "demo", noon)
-	want := []string{"pod demo-1: Unschedulable: 0/3 nodes are available", "pod demo-3: FailedMount: x", "replicaset demo-new: FailedCreate: y"}
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Error(err, diff)
-	}
-}

@@ -44,7 +44,7 @@ func (h *Handlers) ensurePools(ctx context.Context, deployed []hub.Pool) {
 	for _, pool := range deployed {
 		err := h.pools.deployed.ifStill(pool, func() error { return h.ensurePool(pool, secrets) })
 		if err != nil {
-			h.log.Error("pool not made sure of", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
+			h.log.Error("pool may lack its resource or its broker secret", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
 		}
 	}
 }

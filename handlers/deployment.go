@@ -74,7 +74,7 @@ func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*
 
 func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err error) {
 	d.replicas = chooseReplicas(d.w, d.chart, d.found)
-	if d.content, err = contentOf(t.Path("chart.tgz"), h.layers(d.w, d.release, d.chart, ""), d.w.Hibernated); err != nil {
+	if d.content, err = contentOf(t.Path(chartFile), h.layers(d.w, d.release, d.chart, ""), d.w.Hibernated); err != nil {
 		return err
 	}
 	if d.document, err = merge.Document(h.layers(d.w, d.release, d.chart, d.replicas.value)); err != nil {
@@ -99,8 +99,8 @@ func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err
 	return t.Write("values.yaml", d.document.YAML)
 }
 
-// contentOf is a hash of what a deploy would install. Secret values are not in it: it becomes a label, and the Secret is compared
-// by itself. Nor is the count of replicas that run.
+// contentOf is a hash of what a deploy would install. It becomes a label, so secret values are left out; the Secret is compared with
+// the cluster's instead. The count of replicas that run is left out too: it may change without a deploy.
 func contentOf(archive string, in merge.Input, hibernated bool) (string, error) {
 	for _, overrides := range []*[]merge.Override{&in.Injected, &in.Overrides} {
 		*overrides = slices.Clone(*overrides)
@@ -145,7 +145,7 @@ func (d *deployment) serverSide() bool {
 // restart pods and push the last good one out of Helm's history.
 func (d *deployment) isThere() bool {
 	labels := d.found.labels
-	if !d.w.IsReconciliation || labels["status"] != "deployed" || labels[rolloutLabel] != rolloutReady || labels[contentLabel] != d.content {
+	if !d.w.IsReconciliation || d.found.byHand || labels["status"] != "deployed" || labels[rolloutLabel] != rolloutReady || labels[contentLabel] != d.content {
 		return false
 	}
 	for key, value := range workloadLabels(d.w.Workload) {

@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -43,11 +45,11 @@ const (
 // refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
 // kubectl does not say which one it was. "": it cannot be told.
 func refusedObject(t *task, namespace string) string {
-	manifest, err := os.ReadFile(t.Path(manifestFile))
+	manifest, err := readAtMost(t.Path(manifestFile), kube.LongestManifest)
 	if err != nil {
 		return ""
 	}
-	looked, err := os.ReadFile(t.Path(lookedFile))
+	looked, err := readAtMost(t.Path(lookedFile), kube.LongestManifest)
 	if err != nil {
 		return ""
 	}
@@ -61,6 +63,20 @@ func refusedObject(t *task, namespace string) string {
 		}
 	}
 	return ""
+}
+
+// readAtMost reads a file that a chart may have made as large as it likes. One of more than limit bytes is an error.
+func readAtMost(path string, limit int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(text) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", path, limit)
+	}
+	return text, err
 }
 
 // acceptedIn looks for a line such as "deployment.apps/web serverside-applied (server dry run)".

@@ -16,20 +16,22 @@ type installed struct {
 	labels   map[string]string // of the newest revision; nil: there is no such release
 	replicas []kube.DeploymentReplicas
 	secret   *kube.Secret // with its secret values; nil: there is none
+	// byHand: somebody else has made the newest revision, with the labels that helm hands down from the one before.
+	byHand bool
 }
 
 // lookUp asks the cluster, in the background: it takes as long as getting the chart does.
 func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installed, error)) {
 	type answer struct {
-		labels   map[string]string
-		replicas []kube.DeploymentReplicas
-		secret   *kube.Secret
-		err      error
+		revisions []map[string]string
+		replicas  []kube.DeploymentReplicas
+		secret    *kube.Secret
+		err       error
 	}
-	labels, replicas, secret := make(chan answer, 1), make(chan answer, 1), make(chan answer, 1)
+	revisions, replicas, secret := make(chan answer, 1), make(chan answer, 1), make(chan answer, 1)
 	go func() {
-		found, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
-		labels <- answer{labels: found, err: err}
+		found, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
+		revisions <- answer{revisions: found, err: err}
 	}()
 	go func() {
 		found, err := h.kubectl.Replicas(ctx, r.namespace, r.name)
@@ -40,8 +42,16 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 		secret <- answer{secret: found, err: err}
 	}()
 	return func() (installed, error) {
-		l, r, s := <-labels, <-replicas, <-secret
-		return installed{l.labels, r.replicas, s.secret}, errors.Join(l.err, r.err, s.err)
+		v, r, s := <-revisions, <-replicas, <-secret
+		found := installed{replicas: r.replicas, secret: s.secret}
+		if len(v.revisions) > 0 {
+			found.labels = v.revisions[0]
+		}
+		if len(v.revisions) > 1 { // a run whose revision has been ready once makes no other
+			older := v.revisions[1]
+			found.byHand = found.labels[runLabel] == older[runLabel] && older[rolloutLabel] == rolloutReady
+		}
+		return found, errors.Join(v.err, r.err, s.err)
 	}
 }
 

@@ -61,10 +61,21 @@ func (l *lanes) enqueue(j *job) (gone []dropped) {
 	defer l.mu.Unlock()
 	target := l.at(j.lane)
 	target.queue, gone = arrange(target.running, target.queue, j)
-	if reason := stops(j, target.running, target.resting); reason != nil {
-		target.stop(reason)
-	}
+	target.makeWay()
 	return gone
+}
+
+// makeWay stops what runs if something that is queued ends it. The lanes' mu is held.
+func (l *lane) makeWay() {
+	for _, queued := range l.queue {
+		if reason := stops(queued, l.running, l.resting); reason != nil {
+			l.stop(reason)
+			return
+		}
+		if queued.kind == scale {
+			return // it is to find what runs deployed: on a fresh release there would be nothing to scale
+		}
+	}
 }
 
 // at is a lane with a worker. l.mu is held.
@@ -193,11 +204,7 @@ func (l *lanes) begin(own *lane, turn *turn, stop context.CancelCauseFunc) *job 
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		own.resting = resting
-		for _, queued := range own.queue { // it came before the rest
-			if reason := stops(queued, j, resting); reason != nil {
-				stop(reason)
-			}
-		}
+		own.makeWay()
 	}
 	return j
 }

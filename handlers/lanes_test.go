@@ -219,3 +219,34 @@ func TestAfterClosingWhatRunsGoesOnAndNothingStarts(t *testing.T) {
 	release()
 	d.expect(t)
 }
+
+func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
+	for _, first := range []string{"rests already", "rests later"} {
+		t.Run(first, func(t *testing.T) {
+			d := &diary{}
+			l := newLanes(t.Context(), 1)
+			queued, rested := make(chan struct{}), make(chan struct{})
+			l.add(&job{lane: "a", tenant: "t", kind: deploy, run: func(ctx context.Context) {
+				if first == "rests later" {
+					<-queued
+				}
+				_ = turnOf(ctx).rest(func() error {
+					close(rested)
+					<-queued
+					if ctx.Err() == nil {
+						d.write("first")
+					}
+					return nil
+				})
+			}})
+			if first == "rests already" {
+				<-rested
+			}
+			l.add(d.job("scaling", scale, nil))
+			l.add(d.job("second", deploy, nil))
+			close(queued)
+			l.wait()
+			d.expect(t, "first", "scaling", "second")
+		})
+	}
+}

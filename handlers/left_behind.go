@@ -47,8 +47,8 @@ func (h *Handlers) journalLane(lane string) journal.Lane {
 }
 
 // hold makes a lane ours, and returns what was left behind in it: by an earlier life on this disk, or by another operator.
-// Before anything of it is given up for something newer, the release is recovered: a helm may have died with any of it. An
-// undeploy needs no recovery, and does better without: helm uninstalls a pending revision as well, with all that is in it.
+// The release is recovered before an event that was left makes way for a newer one: its helm may have been killed in the middle. Where
+// an undeploy was left that is not needed, and would do harm: helm uninstalls a pending revision too, with all that is in it.
 func (h *Handlers) hold(ctx context.Context, lane string) (older []*job, err error) {
 	left, err := h.journal.Hold(ctx, lane)
 	if err != nil {
@@ -95,7 +95,7 @@ func (h *Handlers) recoverLane(ctx context.Context, lane string, oldest *runs.Ru
 	}
 	t := &task{Run: oldest, log: h.log.With("run", oldest.ID, "release", name)}
 	if err := t.open(); err != nil {
-		t.log.Warn("release not looked after", "reason", err)
+		t.log.Warn("release may be left unusable: the next deploy tries to recover it", "reason", err)
 		return
 	}
 	defer t.output.Close()

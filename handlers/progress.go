@@ -50,11 +50,7 @@ func (h *Handlers) objectsOf(ctx context.Context, t *task, r release) ([]kube.Ob
 	if err != nil || labels[runLabel] != t.ShortID() {
 		return nil, err
 	}
-	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, labels["version"])
-	if err != nil {
-		return nil, err
-	}
-	return kube.Objects(manifest, r.namespace)
+	return h.objectsIn(ctx, r, labels["version"])
 }
 
 // lastLookTimeout bounds the look after a failure: somebody waits for the reason.

@@ -158,3 +158,34 @@ func TestAReconciliationDeploysWhatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+func TestAReconciliationReplacesWhatWasUpgradedByHand(t *testing.T) {
+	r := newRig(t)
+	r.charts.add("demo", "1.3.0", nil)
+	r.deploy("shop")
+	byHand := newest(r.cluster.revisions(namespace, releaseName("shop"))) // helm hands its labels down
+	byHand.Status = "superseded"
+	r.cluster.putRevision(byHand)
+	byHand.Number, byHand.Status, byHand.Content.Version = 2, "deployed", "1.3.0"
+	r.cluster.putRevision(byHand)
+	r.succeed(r.run(deployEvent("shop", resent)))
+	if got, want := r.deployed("shop"), "1.2.3 <nil>, 3 revisions"; got != want {
+		t.Errorf("the release has %q, want %q", got, want)
+	}
+	r.succeed(r.run(deployEvent("shop", resent)))
+	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
+}
+
+func TestAnEventThatInstalledTwiceLeavesNothingToReconcile(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.restart() // its helm ends with a failed revision, and the event installs once more
+	if s := r.status("shop"); !s.Success {
+		t.Fatalf("status: %+v", s)
+	}
+	before := r.cluster.releaseHistory(namespace, releaseName("shop"))
+	r.succeed(r.run(deployEvent("shop", resent)))
+	r.wantHistory("shop", before)
+}

@@ -137,7 +137,8 @@ func (h *Handlers) restartUsers(ctx context.Context, t *task, d *deployment) err
 	return err
 }
 
-// settleSecret is the end of a change: the pods are ready. What is left then does no harm, so that it is no failure of the deploy.
+// settleSecret ends a change of the Secret, now that the pods are ready. If something cannot be cleaned up, that is told, but the deploy
+// has succeeded all the same: what is left does no harm.
 func (h *Handlers) settleSecret(ctx context.Context, t *task, d *deployment) (err error) {
 	c := d.secret
 	switch {

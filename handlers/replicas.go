@@ -29,7 +29,7 @@ func chooseReplicas(w hub.WorkloadDeployed, c chart, found installed) replicas {
 	case w.Hibernated:
 		r.value, r.why = "0", "hibernated"
 	case keep && knowsReplicas(w, c):
-		r.value, r.why, r.disagree = strconv.Itoa(count), "so many run", found.disagreement()
+		r.value, r.why, r.disagree = strconv.Itoa(count), "that many run now", found.disagreement()
 	}
 	return r
 }

@@ -19,12 +19,12 @@ const (
 	lastRetry  = 15 * time.Second
 	// A chart's repository is somebody else's server: it is asked less often.
 	lastRepositoryRetry = time.Minute
-	// maxTries bounds how often an event is tried that looks like a victim of the connection while the API server answers: it
-	// may be a chart whose own words sound like that. Tries that the API server's absence ended do not count.
+	// maxTries bounds the tries of an event that fails as if a connection was lost although the API server answers: those words
+	// may be the chart's own. Tries that failed because the API server was away do not count.
 	maxTries = 5
 )
 
-// trouble is why an event failed that is not the event's fault.
+// trouble is a cause of a failure that lies outside the event, so that trying again may help.
 type trouble int
 
 const (
@@ -55,7 +55,8 @@ func newRetry(patience time.Duration) *retry {
 	return r
 }
 
-// next is how long to wait before an event is tried again of which a try that began at began has failed; false: never.
+// next is how long to wait before an event is tried again, after a try that began at began has failed because of t; false: it is not
+// tried again.
 func (r *retry) next(t trouble, began, now time.Time) (wait time.Duration, again bool) {
 	if t != r.last {
 		r.last, r.since = t, began

@@ -39,18 +39,14 @@ func (h *Handlers) awaitPods(ctx context.Context, t *task, r release) error {
 	if err != nil || labels["status"] != "deployed" { // a script of the environment's own may have installed nothing
 		return err
 	}
-	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, labels["version"])
-	if err != nil {
-		return err
-	}
-	objects, err := kube.Objects(manifest, r.namespace)
+	objects, err := h.objectsIn(ctx, r, labels["version"])
 	if err != nil {
 		return err
 	}
 	t.log.Info("waiting until the release is ready", "revision", labels["version"], "objects", len(objects), "timeout", h.settings.Helm.Timeout.String())
 	w := &rolloutWatch{h: h, task: t, objects: objects, began: time.Now(), timeout: h.settings.Helm.Timeout}
 	w.deadline, w.told, w.looked = w.began.Add(w.timeout), w.began, w.began
-	// Nothing may be left to wait for: a newer event that is queued has then come too late to end this one.
+	// The first look comes before the wait: if everything is ready already, a newer event in the queue must not end this one.
 	if ready, err := w.look(ctx); ready || err != nil {
 		return err
 	}

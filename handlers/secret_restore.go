@@ -10,9 +10,9 @@ import (
 	"octo-operator/kube"
 )
 
-// restoreSecret gives the release's Secret what it held when the pods were last ready, before helm brings the pods back that read
-// it. users have what it held until now: of them, those that get no new pods by that are to be restarted afterwards, by
-// endRestore. open: there was something to restore. own: only what this run itself has changed.
+// restoreSecret gives the release's Secret back what it held when the pods were last ready. It comes before the rollback, whose pods
+// read it. users are the workloads whose pods may have the values of the failed deploy: endRestore restarts those of them that the
+// rollback gives no new pods. open: there was something to restore. own: only what this run itself has changed is restored.
 func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, own bool) (users restarts, open bool, err error) {
 	live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
 	if err != nil {
@@ -60,7 +60,7 @@ func (h *Handlers) putBack(ctx context.Context, r release, before *kube.Secret, 
 	return h.kubectl.PutSecret(ctx, fieldManager, s)
 }
 
-// endRestore restarts who has got the values of the failed deploy and kept its pods.
+// endRestore restarts the users of the failed deploy's values that have no new pods since, and ends the change of the Secret.
 func (h *Handlers) endRestore(ctx context.Context, t *task, r release, users restarts) error {
 	return h.insist(ctx, t, func() error {
 		if _, err := h.restart(ctx, t, r, users); err != nil {
@@ -70,7 +70,7 @@ func (h *Handlers) endRestore(ctx context.Context, t *task, r release, users res
 	})
 }
 
-// undoSecret is for a deploy of which helm has made no revision: the Secret is written before.
+// undoSecret takes back what a deploy has done to the Secret whose helm has made no revision: the Secret is written before helm runs.
 func (h *Handlers) undoSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
 	if t.makesSecret {
 		return h.dropSecret(ctx, t, r, w)

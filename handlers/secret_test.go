@@ -204,6 +204,19 @@ func TestWhatHasNoPodsIsNotRestarted(t *testing.T) {
 	r.wantSettled("shop")
 }
 
+func TestWhatWakesUpWithAChangedSecretIsNotRestartedBesides(t *testing.T) {
+	r := newRig(t)
+	r.render = func(release, ns string, values object) []object {
+		o := renderDemo(release, ns, values)
+		useSecret(o[0], "API_KEY", section(values, "secrets")["apiKey"])
+		return o
+	}
+	r.deploy("shop", secret("secrets.apiKey", "1"), hibernated)
+	r.deploy("shop", secret("secrets.apiKey", "2"), override("replicaCount", "2"))
+	r.wantRestarts()
+	r.wantSettled("shop")
+}
+
 func TestWhatOnlyAPersonMayRestartIsNamed(t *testing.T) {
 	r := newRig(t, func(r *rig) {
 		r.render = func(release, ns string, values object) []object {

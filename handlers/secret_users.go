@@ -66,7 +66,7 @@ func (h *Handlers) usersOf(ctx context.Context, r release, changed []string) (re
 		if err != nil {
 			return users, err
 		}
-		if len(keys) > 0 {
+		if len(keys) > 0 && !w.Asleep { // the pods it gets when it wakes up will see the new values
 			users.add(strings.ToLower(o.Kind)+"/"+o.Name, templateHash(w.Template), keys)
 		}
 	}
@@ -92,7 +92,12 @@ func (h *Handlers) newestObjects(ctx context.Context, r release) ([]kube.Object,
 	if err != nil || labels == nil {
 		return nil, err
 	}
-	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, labels["version"])
+	return h.objectsIn(ctx, r, labels["version"])
+}
+
+// objectsIn are what one revision of a release consists of.
+func (h *Handlers) objectsIn(ctx context.Context, r release, revision string) ([]kube.Object, error) {
+	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +129,7 @@ func workloadObject(r release, name string) kube.Object {
 	return kube.Object{APIVersion: "apps/v1", Kind: workloadKinds[kind], Namespace: r.namespace, Name: name}
 }
 
-// templateHash tells apart pod templates of which one gets new pods when the other takes its place.
+// templateHash is the same for two pod templates if the change from one to the other replaces no pod.
 func templateHash(template json.RawMessage) string {
 	var t struct {
 		Metadata struct{ Labels, Annotations map[string]string }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"octo-operator/kube"
 	"octo-operator/scripts"
 )
 
@@ -72,7 +73,7 @@ func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[s
 	if !blocked(status) {
 		return nil
 	}
-	secret := "sh.helm.release.v1." + r.name + ".v" + labels["version"]
+	secret := kube.RevisionSecret(r.name, labels["version"])
 	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
 	changed, err := h.kubectl.Changed(ctx, r.namespace, "secrets", secret)
 	if err != nil {
@@ -103,7 +104,7 @@ func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) er
 		err = h.recover(ctx, t, r, labels)
 	}
 	if err != nil {
-		t.log.Warn("release not looked after: the next deploy recovers it", "reason", err)
+		t.log.Warn("release may be left unusable: the next deploy tries to recover it", "reason", err)
 	}
 	return err
 }

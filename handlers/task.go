@@ -25,12 +25,12 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
-	hasChart bool // the run directory holds the event's chart, from this life and whole
+	hasChart bool // the run directory holds the event's chart, complete and pulled in this life
 
 	began    time.Time // the first try
 	said     []string  // what a person should know of a success
 	installs bool      // something may be in the cluster
-	// makesSecret: before, there was neither the release nor its Secret.
+	// makesSecret: the deploy makes the Secret, of a release that was not there either.
 	makesSecret bool
 }
 
@@ -154,7 +154,7 @@ func (h *Handlers) writeResult(t *task, result runs.Result) error {
 	return err
 }
 
-// rest lets f wait for something: that takes no slot, and an operator that ends meanwhile does not end because of this event.
+// rest runs f, which waits for something. Meanwhile the event has no slot, and if the operator ends, it was not because of this event.
 func (h *Handlers) rest(ctx context.Context, t *task, f func() error) error {
 	h.pause(t)
 	return turnOf(ctx).rest(f)
@@ -192,7 +192,7 @@ func (h *Handlers) pause(t *task) {
 	}
 }
 
-// besides are the steps that nobody wants to run again: they belong to another one.
+// besides are steps that belong to another one: rerun runs that one again.
 var besides = []string{scripts.WorkloadRecover, scripts.WorkloadRestart, scripts.WorkloadRollback}
 
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every

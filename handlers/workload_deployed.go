@@ -111,8 +111,8 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 		"UPGRADE": strconv.FormatBool(d.found.labels != nil), "WAIT": strconv.FormatBool(d.chart.hooksAfter),
 		"SECRET": d.secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.secret.foreign),
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		// Of objects that helm has applied on the client's side, helm itself is another manager to the server. And a count that is
-		// scaled to before helm runs is still another one while the server is asked.
+		// What helm has applied on the client's side, the server takes for another manager's. And the Deployments are scaled after
+		// the dry run, which finds the old count there.
 		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide() || h.settings.Helm.ForceConflicts || scaleTo != ""),
 		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})

@@ -51,7 +51,7 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 	if labels, lookErr := h.kubectl.ReleaseLabels(ctx, release.namespace, release.name); lookErr != nil || labels["status"] != "uninstalling" {
 		return err
 	}
-	t.log.Warn("the undeploy was ended in the middle: once more", "reason", t.message(err))
+	t.log.Warn("helm was ended in the middle of the undeploy: it is run again", "reason", t.message(err))
 	return h.uninstall(ctx, t, release, w)
 }
 

@@ -49,7 +49,7 @@ func line(text string) string {
 
 const instance = "app.kubernetes.io/instance="
 
-// Findings says what is wrong with the pods that have a release's label, one line each; only events since since count.
+// Findings says what is wrong with the pods that have a release's label, one line each; only events after since count.
 func (k *Kubectl) Findings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
 	l := k.look(since)
 	sets, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "replicasets"), instance+release)})
@@ -64,7 +64,7 @@ func (k *Kubectl) Findings(ctx context.Context, namespace, release string, since
 	return l.podsOfRelease(ctx, namespace, release, func(pod) bool { return true })
 }
 
-// HookFindings says what is wrong with the hooks of a release that were started since since: with the pods of its Jobs, and hooks
+// HookFindings says what is wrong with the hooks of a release that were started after since: with the pods of its Jobs, and hooks
 // that are pods. They are found by the label app.kubernetes.io/instance, at the pod or at its Job, if the role allows to see Jobs.
 func (k *Kubectl) HookFindings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
 	l := k.look(since)

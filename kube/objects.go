@@ -26,7 +26,7 @@ func (o Object) group() string {
 // A chart may render anything. These bounds are far above what a cluster takes, and keep what reading costs below 200 MiB and at a
 // few seconds. The marks are what separates the parts of a document, each of which may be two YAML nodes of 160 bytes.
 const (
-	longestManifest  = 32 << 20 // bytes; Helm keeps a release in a Secret, which holds 1 MiB packed
+	LongestManifest  = 32 << 20 // bytes that Objects reads; Helm keeps a release in a Secret, which holds 1 MiB packed
 	maxObjects       = 10_000   // and documents
 	maxMarks         = 1 << 21
 	maxDocumentMarks = 1 << 18
@@ -36,8 +36,8 @@ const (
 // apart; hooks and objects without a name (the API server makes one up) are left out. An object without a namespace gets the
 // given one, even if its kind is none of a namespace: only the cluster knows that.
 func Objects(manifest []byte, namespace string) ([]Object, error) {
-	if len(manifest) > longestManifest {
-		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), longestManifest)
+	if len(manifest) > LongestManifest {
+		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), LongestManifest)
 	}
 	r := manifestReader{namespace: namespace}
 	number := 0

@@ -72,7 +72,7 @@ func TestAManifestThatCannotBeReadSaysWhere(t *testing.T) {
 		{"a name that leaves the path", "apiVersion: v1\nkind: Pod\nmetadata: {name: ../secrets}", `its metadata.name cannot be "../secrets"`},
 		{"a namespace that leaves the path", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ..}", `its metadata.namespace cannot be ".."`},
 		{"a version that leaves the path", "apiVersion: a/b/c\nkind: Pod\nmetadata: {name: a}", `its apiVersion cannot be "b/c"`},
-		{"too long", strings.Repeat(" ", longestManifest+1), "it has 33554433 bytes, more than 33554432"},
+		{"too long", strings.Repeat(" ", LongestManifest+1), "it has 33554433 bytes, more than 33554432"},
 		{"too many nodes", head + "[" + strings.Repeat("1,", maxDocumentMarks) + "]", "it has 262154 parts"},
 		{"too many nodes, without a space", head + "\n" + strings.Repeat("-\r", maxDocumentMarks), "parts, the manifest so far"},
 		{"too many nodes in all", strings.Repeat("null"+strings.Repeat("\n", maxDocumentMarks-20)+"---\n", 9), "document 9: it has 262125 parts, the manifest so far"},

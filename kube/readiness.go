@@ -286,10 +286,13 @@ func podProgress(o live, _ time.Time) progress {
 }
 
 // jobProgress: like helm without --wait-for-jobs, one that has begun is ready, unless it has failed.
-func jobProgress(o live, _ time.Time) progress {
+// jobProgress: a Job that failed before this deploy, and that this deploy does not run again, says nothing of it.
+func jobProgress(o live, since time.Time) progress {
 	for _, c := range o.Status.Conditions {
 		switch {
 		case c.Type == "Complete" && c.Status == "True":
+			return ready
+		case c.Type == "Failed" && c.Status == "True" && c.changed().Before(since):
 			return ready
 		case c.Type == "Failed" && c.Status == "True":
 			return progress{c.String(), true}

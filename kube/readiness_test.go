@@ -100,7 +100,8 @@ func TestReadiness(t *testing.T) {
 		{"runs", "batch/Job", object("", `"startTime":"2026-11-23T12:00:00Z","active":1`), "", false},
 		{"complete", "batch/Job", object("", conditions(cond("Complete", "True", "", ""))), "", false},
 		{"failed", "batch/Job", object("", `"startTime":"2026-11-23T12:00:00Z",`+conditions(cond("Failed", "True", "BackoffLimitExceeded", "x"))), "BackoffLimitExceeded: x", true},
-		{"failed before", "batch/Job", object("", conditions(strings.Replace(cond("Failed", "True", "", ""), "2026", "2025", 1))), "Failed", true},
+		// helm 4 fails for ever on such a Job, helm 3 does not: nothing of this deploy has failed.
+		{"failed before", "batch/Job", object("", conditions(strings.Replace(cond("Failed", "True", "", ""), "2026", "2025", 1))), "", false},
 
 		{"established", "apiextensions.k8s.io/CustomResourceDefinition", object("", conditions(cond("NamesAccepted", "True", "", ""), cond("Established", "True", "", ""))), "", false},
 		{"no status", "apiextensions.k8s.io/CustomResourceDefinition", `{}`, "not established", false},

@@ -86,7 +86,7 @@ func (f *fate) supersededBy(other *fate) bool {
 	if f.event == nil || other.event == nil || other == f || other.event.Release != f.event.Release || other.last().came().After(f.last().ended) {
 		return false
 	}
-	if same := other.event.Number == f.event.Number; same && f.event.Again {
+	if f.again() && other.event.Number == f.event.Number {
 		return f.repeats() != (other.last().id > f.last().id)
 	}
 	if other.event.Number <= f.event.Number {
@@ -98,7 +98,7 @@ func (f *fate) supersededBy(other *fate) bool {
 	case undeploy:
 		return other.event.Kind == undeploy
 	}
-	return other.event.Kind == undeploy || (other.event.Kind.deploys() && (!other.event.Again || f.event.Again))
+	return other.event.Kind == undeploy || (other.event.Kind.deploys() && (!other.again() || f.again()))
 }
 
 // outdatedBy tells whether the controller needs no status of f because it has or will get that of a newer event.

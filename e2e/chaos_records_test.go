@@ -106,6 +106,9 @@ type fate struct {
 // last is what the newest disk says: who has taken an event over decides.
 func (f *fate) last() record { return f.records[len(f.records)-1] }
 
+// again tells whether the controller itself has sent the event again.
+func (f *fate) again() bool { return f != nil && f.event != nil && f.event.Again }
+
 func (f *fate) String() string {
 	text := f.last().id
 	if f.event != nil {

@@ -42,9 +42,6 @@ func (a *accounts) countRevisions(trace []traceEntry, fates []*fate) {
 	}
 }
 
-// again tells whether the controller itself has sent the event again.
-func (f *fate) again() bool { return f != nil && f.event != nil && f.event.Again }
-
 // toZero tells of a scaling to nothing: a deploy wakes the release up. Of an unknown event nothing is known.
 func (f *fate) toZero() bool { return f == nil || f.event == nil || f.event.Replicas == 0 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
@@ -224,7 +225,7 @@ func (r *rig) kubectlPatch(c *call) int {
 			return 0 // status: everything is rolled out
 		}
 		words = c.words[2:]
-		patch = fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, now())
+		patch = fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().UTC().Format(time.RFC3339Nano))
 	}
 	var body object
 	if err := json.Unmarshal([]byte(patch), &body); err != nil {

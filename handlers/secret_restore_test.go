@@ -31,7 +31,7 @@ func TestAFailedDeploysSecretIsPutBackAndThoseWhoHadItAreRestarted(t *testing.T)
 		{"helm fails", func(r *rig) { r.hold("upgrade", "shop").fail("no") }, "1 superseded, 2 failed, 3 deployed", nil},
 		{"helm fails before it has begun", func(r *rig) { r.fails("helm upgrade", "no") }, "1 deployed", nil},
 		{"the dry run is refused", func(r *rig) { r.fails("helm template", "no") }, "1 deployed", nil},
-		{"the restart fails", func(r *rig) { r.fails("kubectl rollout restart", "no") }, "1 superseded, 2 superseded, 3 deployed", []string{web}},
+		{"the restart fails", func(r *rig) { r.fails("kubectl rollout restart", "no") }, "1 superseded, 2 superseded, 3 deployed", []string{web, web}}, // tried twice
 		{"the pods are broken", func(r *rig) { r.sicken("shop", broken) }, "1 superseded, 2 superseded, 3 deployed",
 			[]string{web, web}},
 	} {

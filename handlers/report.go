@@ -49,6 +49,7 @@ func (h *Handlers) report(t *task, r *report) {
 		t.log.Warn("status would not survive a restart", "reason", err)
 	}
 	h.journal.Reporting(h.journalLane(t.Lane), t.Run, text)
+	h.reported.begin(r.Method+" "+r.Key, t.ID)
 	h.send(t.Run, t.log, *r, func() error { return t.Remove(reportFile) })
 }
 
@@ -76,6 +77,16 @@ func (r *reported) begins(key, run string) bool {
 	}
 	r.newest[key] = sent{run: run}
 	return true
+}
+
+// begin notes that the report of a run that has just ended is sent: it is the newest, whatever came before.
+func (r *reported) begin(key, run string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.newest == nil {
+		r.newest = map[string]sent{}
+	}
+	r.newest[key] = sent{run: run}
 }
 
 // ends notes that nothing older than the run, and not its own report, is to be sent any more.

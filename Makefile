@@ -53,7 +53,7 @@ e2e: cc tools ## the real binary on a real control plane
 
 SEED ?= 0
 KILLS ?= 100
-LIMIT ?= 10m
+LIMIT ?= 15m
 .PHONY: chaos
 chaos: cc tools ## kill everything at random for some minutes: nothing lost, nothing stuck (SEED=42 repeats a run)
 	$(DEVCLUSTER) run -- go test -race -count=1 -v -timeout 20m -run '^TestNothingIsLost' ./e2e \

@@ -18,13 +18,13 @@ var (
 	chaosKills = flag.Int("chaos.kills", 0, "kills of the operator in the long version, which has the control plane for itself; 0: the short version")
 	chaosSeed  = flag.Uint64("chaos.seed", 0, "repeats the run with this seed; 0: the long version takes a new one, the short version always the same")
 	chaosKeep  = flag.Bool("chaos.keep", false, "keeps the disks and logs of a run in which nothing was wrong, too")
-	chaosLimit = flag.Duration("chaos.limit", 10*time.Minute, "the long version ends by itself within this time")
+	chaosLimit = flag.Duration("chaos.limit", 15*time.Minute, "the long version ends by itself within this time")
 )
 
 const (
 	shortKills = 8
 	shortSeed  = 9685            // one with few pauses and every kind of event, whose node dies last, in the middle of deploys
-	shortLimit = 5 * time.Minute // it takes less than one; the machine may be busy
+	shortLimit = 5 * time.Minute // it takes about one; the machine may be busy
 	plantedKey = "planted-in-chaos"
 
 	helmTimeout = time.Minute // also how long a deploy waits for its pods, and for the repository

@@ -96,6 +96,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 		lanes:      newLanes(ctx, settings.Concurrency),
 		recovering: make(chan struct{}, settings.Concurrency),
 		pools:      newPools(),
+		reported:   reported{newest: map[string]sent{}},
 		pruner:     pruner{due: make(chan struct{}, 1)},
 		stopWork:   stopWork, hurry: make(chan struct{}),
 	}

@@ -159,5 +159,5 @@ func (h *Handlers) reportLeft(run *runs.Run, text []byte) {
 		h.journal.Reported(h.journalLane(run.Lane), run.ID)
 		return
 	}
-	h.send(run, h.log.With("run", run.ID), r, func() error { return nil })
+	h.sendLeft(run, h.log.With("run", run.ID), r, func() error { return nil })
 }

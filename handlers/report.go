@@ -30,6 +30,9 @@ type report struct {
 	Key      string          `json:"key"`
 }
 
+// about is the same for two reports of which the controller needs only the newer one.
+func (r report) about() string { return r.Method + " " + r.Key }
+
 func newReport(method string, w hub.Workload, status any) *report {
 	argument, err := json.Marshal(status)
 	if err != nil {
@@ -49,7 +52,7 @@ func (h *Handlers) report(t *task, r *report) {
 		t.log.Warn("status would not survive a restart", "reason", err)
 	}
 	h.journal.Reporting(h.journalLane(t.Lane), t.Run, text)
-	h.reported.begin(r.Method+" "+r.Key, t.ID)
+	h.reported.set(r.about(), sent{run: t.ID})
 	h.send(t.Run, t.log, *r, func() error { return t.Remove(reportFile) })
 }
 
@@ -65,72 +68,63 @@ type sent struct {
 	delivered bool
 }
 
-// begins tells whether the report of a run is still to be sent.
-func (r *reported) begins(key, run string) bool {
+// set notes what is sent for a run that has just ended: it is the newest, whatever came before.
+func (r *reported) set(key string, s sent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.newest == nil {
-		r.newest = map[string]sent{}
-	}
-	if last := r.newest[key]; run < last.run || run == last.run && last.delivered {
+	r.newest[key] = s
+}
+
+// advance is set for what may be older. False, and nothing is noted: the controller has a newer status, or this one.
+func (r *reported) advance(key string, s sent) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last := r.newest[key]; s.run < last.run || s.run == last.run && last.delivered {
 		return false
 	}
-	r.newest[key] = sent{run: run}
+	r.newest[key] = s
 	return true
-}
-
-// begin notes that the report of a run that has just ended is sent: it is the newest, whatever came before.
-func (r *reported) begin(key, run string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.newest == nil {
-		r.newest = map[string]sent{}
-	}
-	r.newest[key] = sent{run: run}
-}
-
-// ends notes that nothing older than the run, and not its own report, is to be sent any more.
-func (r *reported) ends(key, run string) {
-	if r.begins(key, run) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.newest[key] = sent{run, true}
-	}
 }
 
 // withdraw drops the deployment status of a workload that still waits: it would tell of a deploy that the run has undone.
 func (h *Handlers) withdraw(run *runs.Run, w hub.Workload) {
-	h.reported.ends(methodDeploymentStatus+" "+workloadKey(w), run.ID)
-	h.controller.Withdraw(methodDeploymentStatus, workloadKey(w))
+	status := report{Method: methodDeploymentStatus, Key: workloadKey(w)}
+	h.reported.advance(status.about(), sent{run.ID, true})
+	h.controller.Withdraw(status.Method, status.Key)
+}
+
+// sendLeft is send for what an earlier life has left: nothing that is older than what the controller has.
+func (h *Handlers) sendLeft(run *runs.Run, log *slog.Logger, r report, forget func() error) {
+	if !h.reported.advance(r.about(), sent{run: run.ID}) {
+		log.Debug("status not reported again: the controller has it, or a newer one")
+		h.forget(run, log, forget)
+		return
+	}
+	h.send(run, log, r, forget)
 }
 
 // send calls forget when the controller has the report, or will never take it.
 func (h *Handlers) send(run *runs.Run, log *slog.Logger, r report, forget func() error) {
-	key := r.Method + " " + r.Key
-	done := func() {
-		if err := forget(); err != nil {
-			log.Warn("status may be reported again after a restart", "reason", err)
-		}
-		h.journal.Reported(h.journalLane(run.Lane), run.ID)
-	}
-	if !h.reported.begins(key, run.ID) {
-		log.Debug("status not reported again: the controller has it, or a newer one")
-		done()
-		return
-	}
 	h.controller.Report(hub.Report{
 		Method: r.Method, Arguments: []any{r.Argument}, Key: r.Key,
 		Delivered: func(err error) {
 			switch {
 			case err == nil:
-				h.reported.ends(key, run.ID)
+				h.reported.advance(r.about(), sent{run.ID, true})
 				log.Info("status reported")
 			case !errors.Is(err, hub.ErrUnsupported):
 				log.Warn("status not reported", "reason", err)
 			}
-			done()
+			h.forget(run, log, forget)
 		},
 	})
+}
+
+func (h *Handlers) forget(run *runs.Run, log *slog.Logger, forget func() error) {
+	if err := forget(); err != nil {
+		log.Warn("status may be reported again after a restart", "reason", err)
+	}
+	h.journal.Reported(h.journalLane(run.Lane), run.ID)
 }
 
 // resumeReports sends what an earlier life of the operator could not deliver, oldest first.
@@ -149,7 +143,7 @@ func (h *Handlers) resumeReports() error {
 		if _, _, known := h.known(run); known {
 			h.journal.Reporting(h.journalLane(run.Lane), run, text)
 		}
-		h.send(run, h.log.With("run", run.ID), r, func() error { return run.Remove(reportFile) })
+		h.sendLeft(run, h.log.With("run", run.ID), r, func() error { return run.Remove(reportFile) })
 	}
 	return err
 }

@@ -74,10 +74,11 @@ func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*
 
 func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err error) {
 	d.replicas = chooseReplicas(d.w, d.chart, d.found)
-	if d.content, err = contentOf(t.Path(chartFile), h.layers(d.w, d.release, d.chart, ""), d.w.Hibernated); err != nil {
+	layers := h.layers(d.w, d.release, d.chart, d.replicas.value)
+	if d.content, err = contentOf(t.Path(chartFile), layers, d.w.Hibernated); err != nil {
 		return err
 	}
-	if d.document, err = merge.Document(h.layers(d.w, d.release, d.chart, d.replicas.value)); err != nil {
+	if d.document, err = merge.Document(layers); err != nil {
 		return err
 	}
 	t.log.Info("values merged", "chart", d.w.ChartName, "version", d.chart.version, "overrides", len(d.w.Values), "secrets", len(d.document.Secrets))
@@ -100,7 +101,7 @@ func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err
 }
 
 // contentOf is a hash of what a deploy would install. It becomes a label, so secret values are left out; the Secret is compared with
-// the cluster's instead. The count of replicas that run is left out too: it may change without a deploy.
+// the cluster's instead. What is pinned, the count of replicas that run, is left out too: it may change without a deploy.
 func contentOf(archive string, in merge.Input, hibernated bool) (string, error) {
 	for _, overrides := range []*[]merge.Override{&in.Injected, &in.Overrides} {
 		*overrides = slices.Clone(*overrides)

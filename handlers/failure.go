@@ -14,14 +14,14 @@ import (
 
 // failureOf is what an event's error says of it, in the words that a person gets.
 func (h *Handlers) failureOf(t *task, reason error) *failure {
-	f := &failure{words: reason.Error(), timeout: h.settings.Helm.Timeout}
+	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
 	rollout, failed := (*rolloutError)(nil), (*scriptError)(nil)
 	switch {
 	case errors.As(reason, &rollout):
 		f.step, f.words = scripts.WorkloadDeploy, ""
 		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen
 	case errors.As(reason, &failed):
-		f.step, f.words = failed.script, failed.reason.Error()
+		f.step = failed.script
 	}
 	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
 	if err != nil || t.Callback != hub.WorkloadDeploy {
@@ -33,6 +33,14 @@ func (h *Handlers) failureOf(t *task, reason error) *failure {
 		f.object = refusedObject(t, r.namespace)
 	}
 	return f
+}
+
+// wordsOf are what a script itself said of its failure, or what the operator says.
+func wordsOf(err error) string {
+	if failed := (*scriptError)(nil); errors.As(err, &failed) {
+		return failed.reason.Error()
+	}
+	return err.Error()
 }
 
 // The files of workload-deploy's look at what the server would say, before anything is touched: what helm makes of the chart, and

@@ -40,9 +40,6 @@ func (h *Handlers) WatchCluster(ctx context.Context) {
 		} else {
 			h.cluster.Store(nil)
 		}
-		select {
-		case <-time.After(clusterInterval):
-		case <-ctx.Done():
-		}
+		_ = sleep(ctx, clusterInterval)
 	}
 }

@@ -64,44 +64,36 @@ func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
 			r.succeed(first.result())
 			end(t, r)
 		})
-		t.Run(again.name+" while the user's is queued", func(t *testing.T) {
-			r := begin(t)
-			h := r.hold("upgrade", "shop")
-			before := r.accept(deployEvent("shop", version("1.2.3"), colour("green")))
-			r.reach(h)
-			first, second := r.accept(user), r.accept(again.event)
-			h.release()
-			r.succeed(before.result())
-			if result := second.result(); result.Outcome != runs.Superseded {
-				t.Errorf("the one sent again has %+v", result)
-			}
-			r.succeed(first.result())
-			if got, want := r.deployed("shop"), "1.3.0 blue, 3 revisions"; got != want {
-				t.Errorf("the release has %q, want %q", got, want)
-			}
-		})
+		for _, order := range []struct {
+			when   string
+			accept func(r *rig) (users, resent accepted)
+		}{
+			{"while the user's is queued", func(r *rig) (users, resent accepted) { users = r.accept(user); return users, r.accept(again.event) }},
+			{"before the user's", func(r *rig) (users, resent accepted) { resent = r.accept(again.event); return r.accept(user), resent }},
+		} {
+			t.Run(again.name+" "+order.when, func(t *testing.T) {
+				r := begin(t)
+				h := r.hold("upgrade", "shop")
+				before := r.accept(deployEvent("shop", version("1.2.3"), colour("green")))
+				r.reach(h)
+				first, second := order.accept(r)
+				h.release()
+				r.succeed(before.result())
+				if result := second.result(); result.Outcome != runs.Superseded {
+					t.Errorf("the one sent again has %+v", result)
+				}
+				r.succeed(first.result())
+				if got, want := r.deployed("shop"), "1.3.0 blue, 3 revisions"; got != want {
+					t.Errorf("the release has %q, want %q", got, want)
+				}
+			})
+		}
 		t.Run(again.name+" when the user's is done", func(t *testing.T) {
 			r := begin(t)
 			r.succeed(r.run(user))
 			end(t, r)
 			r.succeed(r.run(again.event))
 			end(t, r)
-		})
-		t.Run(again.name+" before the user's", func(t *testing.T) {
-			r := begin(t)
-			h := r.hold("upgrade", "shop")
-			before := r.accept(deployEvent("shop", version("1.2.3"), colour("green")))
-			r.reach(h)
-			second, first := r.accept(again.event), r.accept(user)
-			h.release()
-			r.succeed(before.result())
-			if result := second.result(); result.Outcome != runs.Superseded {
-				t.Errorf("the one sent again has %+v", result)
-			}
-			r.succeed(first.result())
-			if got, want := r.deployed("shop"), "1.3.0 blue, 3 revisions"; got != want {
-				t.Errorf("the release has %q, want %q", got, want)
-			}
 		})
 		t.Run(again.name+" when the user's is resumed after a kill", func(t *testing.T) {
 			r := begin(t)

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,7 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 	}
 	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() { // helm has not come so far as to change anything
 		if err := h.undoSecret(ctx, t, r, w); err != nil {
-			f.after = "its secret could not be taken back: " + firstLine(h.words(err))
+			f.after = "its secret could not be taken back: " + firstLine(wordsOf(err))
 			return
 		}
 		f.after = h.endEarlier(ctx, t, r, revisions)
@@ -55,7 +54,7 @@ func (h *Handlers) endEarlier(ctx context.Context, t *task, r release, revisions
 	if err == nil || ctx.Err() != nil {
 		return ""
 	}
-	after := "the deploy before it, whose place it had taken, is not ready: " + firstLine(h.words(err))
+	after := "the deploy before it, whose place it had taken, is not ready: " + firstLine(wordsOf(err))
 	target := rollbackTarget(revisions, run)
 	if rollout := (*rolloutError)(nil); !errors.As(err, &rollout) || !hasBeenReady(revisions, target) {
 		return after
@@ -102,7 +101,7 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workl
 		err = h.dropSecret(ctx, t, r, w)
 	}
 	if err != nil {
-		return "it could not be taken back: " + firstLine(h.words(err))
+		return "it could not be taken back: " + firstLine(wordsOf(err))
 	}
 	return "the release was uninstalled: there was none before"
 }
@@ -112,13 +111,13 @@ func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision 
 	users, open := restarts{}, false
 	secret := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, false); return err })
 	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision, asleep) }); err != nil {
-		return "it could not be taken back: " + firstLine(h.words(err))
+		return "it could not be taken back: " + firstLine(wordsOf(err))
 	}
 	if secret == nil && open {
 		secret = h.endRestore(ctx, t, r, users)
 	}
 	if secret != nil {
-		return "the release was rolled back to revision " + revision + ", but its secret, or who uses it, has still other values: " + firstLine(h.words(secret))
+		return "the release was rolled back to revision " + revision + ", but its secret, or who uses it, has still other values: " + firstLine(wordsOf(secret))
 	}
 	return "the release was rolled back to revision " + revision
 }
@@ -177,12 +176,4 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 	})
 	t.exitCode = exitCode
 	return err
-}
-
-// words are what a script itself said of its failure.
-func (h *Handlers) words(err error) string {
-	if failed := (*scriptError)(nil); errors.As(err, &failed) {
-		return failed.reason.Error()
-	}
-	return fmt.Sprint(err)
 }

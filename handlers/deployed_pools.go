@@ -74,14 +74,9 @@ func (h *Handlers) ensurePool(pool hub.Pool, secrets map[string]bool) error {
 // overtake each other, or a pool that was undeployed meanwhile would come back.
 type deployedPools struct {
 	mu         sync.Mutex
-	pools      map[poolIdentity]hub.Pool
-	undeployed map[poolIdentity]bool // by events before the answer, which may be older; nil: the answer has come
+	pools      map[hub.PoolKey]hub.Pool
+	undeployed map[hub.PoolKey]bool // by events before the answer, which may be older; nil: the answer has come
 }
-
-// poolIdentity is the same whatever a generation calls a pool.
-type poolIdentity struct{ tenant, id string }
-
-func poolIdentityOf(p hub.Pool) poolIdentity { return poolIdentity{p.TenantID, p.ID()} }
 
 func newDeployedPools() *deployedPools {
 	d := &deployedPools{}
@@ -92,7 +87,7 @@ func newDeployedPools() *deployedPools {
 func (d *deployedPools) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pools, d.undeployed = map[poolIdentity]hub.Pool{}, map[poolIdentity]bool{}
+	d.pools, d.undeployed = map[hub.PoolKey]hub.Pool{}, map[hub.PoolKey]bool{}
 }
 
 // note learns from an event before it is accepted.
@@ -107,13 +102,13 @@ func (d *deployedPools) note(event hub.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if event.Callback == hub.PoolDeployed {
-		delete(d.undeployed, poolIdentityOf(pool))
-		d.pools[poolIdentityOf(pool)] = pool
+		delete(d.undeployed, pool.Key())
+		d.pools[pool.Key()] = pool
 		return
 	}
-	delete(d.pools, poolIdentityOf(pool))
+	delete(d.pools, pool.Key())
 	if d.undeployed != nil {
-		d.undeployed[poolIdentityOf(pool)] = true
+		d.undeployed[pool.Key()] = true
 	}
 }
 
@@ -122,8 +117,8 @@ func (d *deployedPools) answered(deployed []hub.Pool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, pool := range deployed {
-		if !d.undeployed[poolIdentityOf(pool)] {
-			d.pools[poolIdentityOf(pool)] = pool
+		if !d.undeployed[pool.Key()] {
+			d.pools[pool.Key()] = pool
 		}
 	}
 	d.undeployed = nil
@@ -133,7 +128,7 @@ func (d *deployedPools) answered(deployed []hub.Pool) {
 func (d *deployedPools) ifStill(pool hub.Pool, f func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, still := d.pools[poolIdentityOf(pool)]; !still {
+	if _, still := d.pools[pool.Key()]; !still {
 		return nil
 	}
 	return f()

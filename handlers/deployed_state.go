@@ -76,7 +76,7 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 func (h *Handlers) ownedPools() []hub.Pool {
 	owned := h.pools.deployed.all()
 	for _, r := range h.pools.all() {
-		same := func(p hub.Pool) bool { return poolIdentityOf(p) == poolIdentityOf(hubPool(r)) }
+		same := func(p hub.Pool) bool { return p.Key() == hubPool(r).Key() }
 		if !slices.ContainsFunc(owned, same) {
 			owned = append(owned, hubPool(r))
 		}

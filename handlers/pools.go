@@ -112,7 +112,7 @@ func (p *pools) all() []kube.Pool {
 // of returns the resources of a pool, whatever it is called.
 func (p *pools) of(pool hub.Pool) []kube.Pool {
 	return slices.DeleteFunc(p.all(), func(r kube.Pool) bool {
-		return r.TenantID != pool.TenantID || hubPool(r).ID() != pool.ID()
+		return hubPool(r).Key() != pool.Key()
 	})
 }
 

@@ -67,7 +67,7 @@ func jsonLength(pool DeployedPool) int {
 // warnTooLarge says once on a connection that a pool is reported without its workloads, as the reference operator reports every
 // pool.
 func (s *session) warnTooLarge(pool DeployedPool) {
-	if _, before := s.tooLarge.LoadOrStore(pool.key(), true); before {
+	if _, before := s.tooLarge.LoadOrStore(pool.Key(), true); before {
 		return
 	}
 	s.log.Warn("the pool is reported as deployed without its workloads: they do not fit into one message",

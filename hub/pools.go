@@ -16,15 +16,16 @@ import (
 // controller that is warming up rejects for minutes.
 type poolSet struct {
 	mu     sync.Mutex
-	wanted map[poolKey]Pool
-	active map[poolKey]*registration                          // the newest of each pool on the connection that is up; nil: none is
+	wanted map[PoolKey]Pool
+	active map[PoolKey]*registration                          // the newest of each pool on the connection that is up; nil: none is
 	start  func(pool Pool, leaving bool, after *registration) // begins one on that connection
 }
 
-// poolKey is the same for a pool whatever it is called: what G3 knows as a pool is a deployment site to G4.
-type poolKey struct{ tenant, id string }
+// PoolKey is the same for a pool whatever it is called: what G3 knows as a pool is a deployment site to G4.
+type PoolKey struct{ Tenant, ID string }
 
-func (p Pool) key() poolKey { return poolKey{p.TenantID, p.ID()} }
+// Key of a pool: see PoolKey.
+func (p Pool) Key() PoolKey { return PoolKey{p.TenantID, p.ID()} }
 
 // registration is a pool's way to be registered on one connection, or to be unregistered. Those of one pool follow each
 // other: an unregistration must not overtake the registration after it.
@@ -41,10 +42,10 @@ func (c *Client) RegisterPool(pool Pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.wanted == nil {
-		p.wanted = map[poolKey]Pool{}
+		p.wanted = map[PoolKey]Pool{}
 	}
-	p.wanted[pool.key()] = pool
-	if current := p.active[pool.key()]; p.active != nil && (current == nil || current.leaving) {
+	p.wanted[pool.Key()] = pool
+	if current := p.active[pool.Key()]; p.active != nil && (current == nil || current.leaving) {
 		p.start(pool, false, current)
 	}
 }
@@ -54,8 +55,8 @@ func (c *Client) UnregisterPool(pool Pool) {
 	p := &c.pools
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.wanted, pool.key())
-	if current := p.active[pool.key()]; current != nil && !current.leaving {
+	delete(p.wanted, pool.Key())
+	if current := p.active[pool.Key()]; current != nil && !current.leaving {
 		current.stop()
 		p.start(pool, true, current)
 	}
@@ -71,7 +72,7 @@ func (c *Client) ReregisterTenant(ctx context.Context, tenantID string) error {
 	}
 	for _, pool := range pools {
 		c.pools.mu.Lock()
-		r := c.pools.active[pool.key()]
+		r := c.pools.active[pool.Key()]
 		c.pools.mu.Unlock()
 		if r == nil {
 			continue // no connection: the next one registers it
@@ -116,11 +117,11 @@ func (c *Client) keepPoolsRegistered(ctx context.Context, s *session) {
 	var registrations sync.WaitGroup
 	p := &c.pools
 	p.mu.Lock()
-	p.active = map[poolKey]*registration{}
+	p.active = map[PoolKey]*registration{}
 	p.start = func(pool Pool, leaving bool, after *registration) {
 		poolContext, stop := context.WithCancel(ctx)
 		r := &registration{leaving: leaving, stop: stop, ended: make(chan struct{})}
-		p.active[pool.key()] = r
+		p.active[pool.Key()] = r
 		registrations.Go(func() {
 			defer close(r.ended)
 			if after != nil {

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -326,6 +327,39 @@ func TestAnEnvironmentsOwnScriptTakesTheStepsPlace(t *testing.T) {
 	r.wantFailure(result, "shop", "acme/shop goes to "+releaseName("shop")+" in octo")
 	if result.ExitCode != 3 {
 		t.Errorf("the exit code is %d", result.ExitCode)
+	}
+}
+
+func TestWhatAChartMakesHelmPrintIsNeverTakenForACommand(t *testing.T) {
+	own := t.TempDir()
+	text := `#!/bin/sh
+. "$OCTO_LIB"
+run true "an argument
++ helm uninstall second-line"
+printf '+ helm uninstall forged\n+x helm uninstall forged\rplain\n' >&2
+`
+	if err := os.WriteFile(filepath.Join(own, "workload-deploy"), []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, with("SCRIPTSDIR", own))
+	r.run(deployEvent("shop"))
+	var commands []string
+	for _, record := range r.log.records("command") {
+		commands = append(commands, fmt.Sprint(record["cmd"]))
+	}
+	all := strings.Join(commands, "\n")
+	wantText(t, all, "true 'an argument")
+	if strings.Contains(all, "uninstall") {
+		t.Errorf("the log has commands that never ran:\n%s", all)
+	}
+	dir := r.runDirs()[0]
+	output, err := os.ReadFile(filepath.Join(dir, "output.log"))
+	r.must(err)
+	wantText(t, string(output), " true 'an argument", "stderr + helm uninstall forged")
+	env, err := os.ReadFile(filepath.Join(dir, "env"))
+	r.must(err)
+	if strings.Contains(string(env), "OCTO_ANNOUNCE") {
+		t.Errorf("rerun would not begin commands with a plain plus:\n%s", env)
 	}
 }
 

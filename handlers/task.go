@@ -212,11 +212,16 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
 	defer cancel()
 
-	reason := &tail{}
+	reason, announced := &tail{}, newAnnouncements()
 	result, err := exec.Run(ctx, exec.Command{
-		Path: path, Dir: t.Dir, Env: append(inputs, h.env...), Redact: t.redact, Hurry: h.hurry,
+		Path: path, Dir: t.Dir, Env: append(append(inputs, announced.variable()), h.env...), Redact: t.redact, Hurry: h.hurry,
 		OnLine: func(line exec.Line) {
 			line.Text = printable(line.Text) // it may be a chart's or a repository's, and is read in terminals
+			if cmd, ok := announced.command(line); ok {
+				t.output.Line(line.Time, line.Stream, "+ "+cmd)
+				t.log.Info("command", "cmd", cmd)
+				return
+			}
 			t.output.Line(line.Time, line.Stream, line.Text)
 			t.logLine(line)
 			reason.add(line)
@@ -271,14 +276,8 @@ func (h *Handlers) releaseScript(ctx context.Context, t *task, r release, name s
 	return err
 }
 
-const announcement = "+ "
-
-// logLine makes a record of each line as it comes; a command that a script announces becomes one that can be pasted.
+// logLine makes a record of each line as it comes.
 func (t *task) logLine(line exec.Line) {
-	if cmd, ok := strings.CutPrefix(line.Text, announcement); ok && line.Stream == "stderr" {
-		t.log.Info("command", "cmd", cmd)
-		return
-	}
 	// What went well is told by the records around it: at info a deploy reads like a story.
 	level := slog.LevelDebug
 	if line.Stream == "stderr" {
@@ -339,7 +338,7 @@ const (
 func (r *tail) add(line exec.Line) {
 	// Helm 4 logs what its Error then says again, and both tools log what goes on inside them.
 	helmLog := strings.HasPrefix(line.Text, "level=") || klogLine.MatchString(line.Text)
-	if line.Stream != "stderr" || helmLog || strings.HasPrefix(line.Text, announcement) || strings.TrimSpace(line.Text) == "" {
+	if line.Stream != "stderr" || helmLog || strings.TrimSpace(line.Text) == "" {
 		return
 	}
 	if r.lines = append(r.lines, line.Text); len(r.lines) > tailLines {

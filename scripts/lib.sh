@@ -14,11 +14,12 @@ quote() {
     done
 }
 
-# announce tells the operator's log which command runs next. The log's cmd attribute is what follows the plus.
+# announce tells the operator's log which command runs next. OCTO_ANNOUNCE is what the operator knows announcements by: another
+# text in each run, so that nothing that a chart makes helm print passes for one. In a terminal it is a plus.
 announce() {
     line=$(quote "$@")
     [ -z "${KUBECONFIG-}" ] || line="KUBECONFIG=$(quote "$KUBECONFIG")$line"
-    printf '+ %s\n' "${line% }" >&2
+    printf '%s %s\n' "${OCTO_ANNOUNCE:-+}" "${line% }" >&2
 }
 
 # run announces a command and runs it.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -63,13 +64,26 @@ func (t tool) ensure(ctx context.Context, cache string) error {
 	return nil
 }
 
-// build compiles the tool in a throw-away module made of its pinned files and
-// renames the binary into place, so that a path that exists is a whole binary.
+// build compiles the tool and renames the binary into place, so that a path that exists is a whole binary.
 func (t tool) build(ctx context.Context, path string) error {
 	version, err := t.version()
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	partial := path + ".partial" // in the cache: a rename does not cross file systems
+	defer os.Remove(partial)
+	err = t.inModule(func(dir string) error { return goBuild(ctx, dir, partial, t.goarch(), t.ldflags(version), t.pkg) })
+	if err != nil {
+		return err
+	}
+	return os.Rename(partial, path)
+}
+
+// inModule does something in a throw-away module made of the tool's pinned files.
+func (t tool) inModule(do func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "devcluster-build-")
 	if err != nil {
 		return err
@@ -84,33 +98,30 @@ func (t tool) build(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	partial := path + ".partial" // in the cache: a rename does not cross file systems
-	defer os.Remove(partial)
-	if err := goBuild(ctx, dir, partial, t.goarch(), t.ldflags(version), t.pkg); err != nil {
-		return err
-	}
-	return os.Rename(partial, path)
+	return do(dir)
 }
 
-// goBuild leaves nothing to the settings of the user's Go: a GOFLAGS=-mod=mod
-// would resolve other versions, a go.work above the temp folder other modules.
 func goBuild(ctx context.Context, dir, out, arch, ldflags, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", ldflags, "-o", out, pkg)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTOOLCHAIN=local", "GO111MODULE=on",
-		"GOOS=", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	// SIGTERM lets go remove its own temp folder of several 100 MB.
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
+	cmd := goCommand(ctx, dir, arch, "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", out, pkg)
+	cmd.Stdout = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go build %s: %w", pkg, err)
 	}
 	return nil
+}
+
+// goCommand leaves nothing to the settings of the user's Go: a GOFLAGS=-mod=mod
+// would resolve other versions, a go.work above the temp folder other modules.
+func goCommand(ctx context.Context, dir, arch string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTOOLCHAIN=local", "GO111MODULE=on",
+		"GOOS="+runtime.GOOS, "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
+	cmd.Stderr = os.Stderr
+	// SIGTERM lets go remove its own temp folder of several 100 MB.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
 }
 
 // lockWait is the longest wait for another devcluster that builds: a whole cold

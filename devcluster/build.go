@@ -31,7 +31,7 @@ func buildMissing(ctx context.Context, cache string, missing []tool) error {
 			return err
 		}
 		if minutes -= t.minutes; i < len(missing)-1 {
-			progress("%d of %d are built, about %d min to go", i+1, len(missing), minutes)
+			progress("%d of %d built, about %d min to go", i+1, len(missing), minutes)
 		}
 	}
 	return nil

@@ -58,16 +58,23 @@ func locate(ctx context.Context, cache string, wanted []tool) (found map[string]
 		if !contains(wanted, t.name) {
 			continue
 		}
-		for _, why := range refused {
-			progress("not used for %s: %s", t.name, why)
-		}
-		if path != "" {
-			progress("using %s %s: %s", t.name, version, path)
-		} else {
+		if path == "" {
 			missing = append(missing, t)
+		}
+		if os.Getenv("OCTO_TOOLS") == "" { // else the devcluster around this one has said it
+			t.sayFound(version, path, refused)
 		}
 	}
 	return found, missing, nil
+}
+
+func (t tool) sayFound(version, path string, refused []string) {
+	for _, why := range refused {
+		progress("not used for %s: %s", t.name, why)
+	}
+	if path != "" {
+		progress("using %s %s: %s", t.name, version, path)
+	}
 }
 
 // find looks for a binary of exactly this version. refused says of each that is none why.

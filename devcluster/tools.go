@@ -53,14 +53,14 @@ var (
 
 // In the order of building: first what people wait for.
 var allTools = []tool{
-	{name: "helm4", mod: "helm4", module: "helm.sh/helm/v4", pkg: "helm.sh/helm/v4/cmd/helm", ask: askHelm, minutes: 4,
+	{name: "helm4", mod: "helm4", module: "helm.sh/helm/v4", pkg: "helm.sh/helm/v4/cmd/helm", ask: askHelm, minutes: 3,
 		stamp: []string{"helm.sh/helm/v4/internal/version.version"}},
 	kubeTool("kubectl", 2, "version", "--client"),
 	{name: "etcd", mod: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3", ask: askFlag, minutes: 1},
-	kubeTool("kube-apiserver", 5, askFlag...),
+	kubeTool("kube-apiserver", 4, askFlag...),
 	kubeTool("kube-controller-manager", 2, askFlag...),
 	kubeTool("kube-scheduler", 1, askFlag...),
-	{name: "kwok", mod: "kwok", module: "sigs.k8s.io/kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok", ask: askFlag, minutes: 2},
+	{name: "kwok", mod: "kwok", module: "sigs.k8s.io/kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok", ask: askFlag, minutes: 1},
 	{name: "helm3", mod: "helm3", module: "helm.sh/helm/v3", pkg: "helm.sh/helm/v3/cmd/helm", ask: askHelm, minutes: 2,
 		stamp:  []string{"helm.sh/helm/v3/internal/version.version"},
 		stamps: []string{"helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37", "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37"}},

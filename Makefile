@@ -34,7 +34,7 @@ vet:
 	go vet ./...
 
 .PHONY: unit
-unit: cc shellcheck
+unit: cc shellcheck busybox
 	go test -race $(UNIT)
 
 .PHONY: oracle
@@ -43,7 +43,7 @@ oracle: tools ## compare merge/ with Helm's own code
 	cd devcluster && go test ./...
 
 .PHONY: tools
-tools: devcluster ## build helm, kubectl and the control plane (20 min the first time)
+tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUILD_TOOLS=1 builds all)
 	@$(DEVCLUSTER) tools >/dev/null
 	@$(DEVCLUSTER) tools helm3 >/dev/null
 
@@ -65,14 +65,18 @@ bench: cc devcluster ## what the operator costs beside the same commands typed b
 	$(DEVCLUSTER) run -- go test -v -count=1 -run '^TestDeploysDuringWhichTheAPIServerIsAway' ./e2e -outage 60s
 
 GOLANGCI := $(CACHE)/golangci-lint-v2.15.0
+ACTIONLINT := $(CACHE)/actionlint-v1.7.12
 .PHONY: lint
-lint: ## golangci-lint, with the rules that keep the rooms apart (some minutes the first time)
+lint: shellcheck ## golangci-lint, with the rules that keep the rooms apart, shellcheck and actionlint (some minutes the first time)
 	@test -x $(GOLANGCI) || { GOBIN=$(CACHE) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 && mv $(CACHE)/golangci-lint $(GOLANGCI); }
 	$(GOLANGCI) run ./...
+	@test -x $(ACTIONLINT) || { GOBIN=$(CACHE) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 && mv $(CACHE)/actionlint $(ACTIONLINT); }
+	$(ACTIONLINT)
+	shellcheck .ci/install deploy/image deploy/image-check deploy/rootfs
 
 .PHONY: image
-image: ## build the container image without a daemon and run it
-	OCTO_CACHE=$(CACHE) deploy/image $(VERSION)
+image: ## build the container image for amd64 and arm64 without a daemon, and look at it (ARCH=amd64: that one alone)
+	OCTO_CACHE=$(CACHE) deploy/image $(VERSION) $(ARCH)
 
 .PHONY: devcluster
 devcluster:
@@ -80,8 +84,10 @@ devcluster:
 	cd devcluster && CGO_ENABLED=0 go build -o $(DEVCLUSTER) .
 
 # What Debian has and a fresh machine may lack. The race detector needs a C compiler.
-.PHONY: cc shellcheck
+.PHONY: cc shellcheck busybox
 cc:
 	@command -v gcc >/dev/null || .ci/install gcc libc6-dev
 shellcheck:
 	@command -v shellcheck >/dev/null || .ci/install shellcheck
+busybox:
+	@command -v busybox >/dev/null || .ci/install busybox-static

@@ -26,6 +26,8 @@ import (
 var version = "dev"
 
 func main() {
+	// A core dump would hold secrets, of helm and kubectl too, which inherit the limit. To lower one is never refused.
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	if err := command().ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "octo-operator:", err)
 		os.Exit(1)

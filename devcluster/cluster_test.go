@@ -170,7 +170,7 @@ func TestChartsCanBeReadFromBothRepositories(t *testing.T) {
 	}
 }
 
-// builtTools fails at once when the binaries are missing: building them takes
+// builtTools fails at once when binaries are missing: building them takes
 // longer than go test waits.
 func builtTools(t *testing.T) string {
 	t.Helper()
@@ -182,12 +182,11 @@ func builtTools(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tool := range tools {
-		if path, err := tool.path(cache); err != nil || !isFile(path) {
-			t.Fatalf("%s is not built (%v), run first: go run . tools", tool.name, err)
-		}
+	found, missing, err := locate(t.Context(), cache, tools)
+	if err != nil || len(missing) > 0 {
+		t.Fatalf("not all tools are there (%v), run first: go run . tools", err)
 	}
-	bin, err := linkTools(cache, 4)
+	bin, err := linkTools(cache, 4, found)
 	if err != nil {
 		t.Fatal(err)
 	}

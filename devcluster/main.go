@@ -17,6 +17,9 @@ const usage = `devcluster: pinned Kubernetes tools and a real control plane on l
       Build what is missing (first time: about 15 min on 2 cores) and print the
       folder of the binaries. Without names: helm, kubectl and the cluster.
       Names: %s
+      What is not built yet is looked for in KUBEBUILDER_ASSETS, PATH and
+      /usr/local/kubebuilder/bin, and used if it is exactly the pinned version.
+      With OCTO_BUILD_TOOLS=1 everything is built.
 
   devcluster run [--helm 3|4] [--kubeconfig FILE] -- CMD ARGS...
       Start a cluster, run CMD with KUBECONFIG and PATH set, stop the cluster,
@@ -30,6 +33,11 @@ const usage = `devcluster: pinned Kubernetes tools and a real control plane on l
   devcluster charts --listen 127.0.0.1:0 --charts DIR [--username U --password P] [--ready-file F]
       Serve every chart below DIR as a chart repository and as an OCI registry.
       Prints {"url": ..., "oci": ...} when ready; GET /requests counts per path.
+
+  devcluster image --arch ARCH --out DIR [--operator DIR --version V] [TOOL...]
+      Build what the container image has, from source and for any architecture,
+      into DIR/usr/local/bin, with the licenses of all its modules in
+      DIR/usr/share/licenses.
 
   devcluster oidc --port N --users FILE
       Serve an OpenID Connect issuer on loopback, for tests of access tokens.
@@ -71,6 +79,8 @@ func run(ctx context.Context, stop func(), args []string) error {
 		return runCommand(ctx, stop, rest)
 	case "charts":
 		return chartsCommand(ctx, rest)
+	case "image":
+		return imageCommand(ctx, rest)
 	case "oidc":
 		return oidcCommand(ctx, rest)
 	case "help", "-h", "--help":

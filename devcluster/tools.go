@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -11,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/modfile"
 )
@@ -36,7 +36,9 @@ type tool struct {
 	pkg     string   // main package
 	stamp   []string // variables that get the version
 	stamps  []string // further variables, NAME=VALUE
+	ask     []string // arguments with which the binary prints its version
 	minutes int      // build time with a cold cache on 2 cores, rounded up
+	arch    string   // GOARCH that it is built for; "": this machine's
 }
 
 // Without the stamp kubectl and the API server say v0.0.0-master, and helm
@@ -44,26 +46,29 @@ type tool struct {
 var (
 	kubeVersion = []string{"k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion"}
 	kubeMinor   = []string{"k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=37"}
+
+	askFlag = []string{"--version"}
+	askHelm = []string{"version", "--template", "{{.Version}}"}
 )
 
 // In the order of building: first what people wait for.
 var allTools = []tool{
-	{name: "helm4", mod: "helm4", module: "helm.sh/helm/v4", pkg: "helm.sh/helm/v4/cmd/helm", minutes: 4,
+	{name: "helm4", mod: "helm4", module: "helm.sh/helm/v4", pkg: "helm.sh/helm/v4/cmd/helm", ask: askHelm, minutes: 3,
 		stamp: []string{"helm.sh/helm/v4/internal/version.version"}},
-	kubeTool("kubectl", 2),
-	{name: "etcd", mod: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3", minutes: 1},
-	kubeTool("kube-apiserver", 5),
-	kubeTool("kube-controller-manager", 2),
-	kubeTool("kube-scheduler", 1),
-	{name: "kwok", mod: "kwok", module: "sigs.k8s.io/kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok", minutes: 2},
-	{name: "helm3", mod: "helm3", module: "helm.sh/helm/v3", pkg: "helm.sh/helm/v3/cmd/helm", minutes: 2,
+	kubeTool("kubectl", 2, "version", "--client"),
+	{name: "etcd", mod: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3", ask: askFlag, minutes: 1},
+	kubeTool("kube-apiserver", 4, askFlag...),
+	kubeTool("kube-controller-manager", 2, askFlag...),
+	kubeTool("kube-scheduler", 1, askFlag...),
+	{name: "kwok", mod: "kwok", module: "sigs.k8s.io/kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok", ask: askFlag, minutes: 1},
+	{name: "helm3", mod: "helm3", module: "helm.sh/helm/v3", pkg: "helm.sh/helm/v3/cmd/helm", ask: askHelm, minutes: 2,
 		stamp:  []string{"helm.sh/helm/v3/internal/version.version"},
 		stamps: []string{"helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37", "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37"}},
 }
 
-func kubeTool(name string, minutes int) tool {
+func kubeTool(name string, minutes int, ask ...string) tool {
 	return tool{name: name, mod: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/" + name,
-		stamp: kubeVersion, stamps: kubeMinor, minutes: minutes}
+		stamp: kubeVersion, stamps: kubeMinor, ask: ask, minutes: minutes}
 }
 
 var clusterTools = []string{"helm4", "kubectl", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
@@ -88,8 +93,8 @@ func toolsCommand(ctx context.Context, names []string) error {
 	return nil
 }
 
-// ensureTools builds the named tools where they are missing and returns a
-// folder that holds them, and every other tool built so far, under their plain
+// ensureTools builds the named tools where this machine lacks them and returns a
+// folder that holds them, and every other tool built or found, under their plain
 // names; helm there is Helm 3 or 4 as asked.
 func ensureTools(ctx context.Context, helm int, names ...string) (string, error) {
 	cache, err := cacheDir()
@@ -100,12 +105,14 @@ func ensureTools(ctx context.Context, helm int, names ...string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	for _, t := range wanted {
-		if err := t.ensure(ctx, cache); err != nil {
-			return "", err
-		}
+	found, missing, err := locate(ctx, cache, wanted)
+	if err != nil {
+		return "", err
 	}
-	return linkTools(cache, helm)
+	if err := buildMissing(ctx, cache, missing); err != nil {
+		return "", err
+	}
+	return linkTools(cache, helm, found)
 }
 
 // selectTools returns the named tools in the order of building.
@@ -115,12 +122,16 @@ func selectTools(names []string) ([]tool, error) {
 		if name == "helm" {
 			name = "helm4"
 		}
-		if !slices.ContainsFunc(allTools, func(t tool) bool { return t.name == name }) {
+		if !contains(allTools, name) {
 			return nil, fmt.Errorf("unknown tool %q, there are: %s", name, toolNames())
 		}
 		wanted[name] = true
 	}
 	return slices.DeleteFunc(slices.Clone(allTools), func(t tool) bool { return !wanted[t.name] }), nil
+}
+
+func contains(tools []tool, name string) bool {
+	return slices.ContainsFunc(tools, func(t tool) bool { return t.name == name })
 }
 
 // cacheDir is where the binaries are kept: outside the work tree, because a
@@ -197,9 +208,11 @@ func (t tool) keyOf(version string, mod, sum []byte) string {
 	hash := sha256.New()
 	hash.Write(mod)
 	hash.Write(sum)
-	fmt.Fprintln(hash, t.pkg, t.ldflags(version), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintln(hash, t.pkg, t.ldflags(version), runtime.GOOS, t.goarch())
 	return fmt.Sprintf("%s-%s-%s", t.name, version, hex.EncodeToString(hash.Sum(nil))[:10])
 }
+
+func (t tool) goarch() string { return cmp.Or(t.arch, runtime.GOARCH) }
 
 func (t tool) path(cache string) (string, error) {
 	key, err := t.key()
@@ -207,33 +220,6 @@ func (t tool) path(cache string) (string, error) {
 		return "", err
 	}
 	return filepath.Join(cache, key, t.name), nil
-}
-
-// ensure builds the tool unless the cache has it.
-func (t tool) ensure(ctx context.Context, cache string) error {
-	path, err := t.path(cache)
-	if err != nil {
-		return err
-	}
-	if isFile(path) {
-		return nil
-	}
-	unlock, err := waitLock(ctx, filepath.Join(cache, ".lock"))
-	if err != nil {
-		return fmt.Errorf("cannot build %s: %w", t.name, err)
-	}
-	defer unlock()
-	if isFile(path) { // another devcluster built it while we waited
-		return nil
-	}
-	version, _ := t.version()
-	started := time.Now()
-	progress("building %s %s (first time only, about %d min) ...", t.name, version, t.minutes)
-	if err := t.build(ctx, path); err != nil {
-		return fmt.Errorf("cannot build %s %s: %w", t.name, version, err)
-	}
-	progress("built %s %s in %s", t.name, version, time.Since(started).Round(time.Second))
-	return nil
 }
 
 func isFile(path string) bool {

@@ -83,7 +83,7 @@ func TestBinDirHoldsBuiltToolsOnlyAndHelmAsAsked(t *testing.T) {
 	}
 	for helm, want := range map[int]string{3: "helm3", 4: "helm4"} {
 		for range 2 { // the second time the links are there already
-			bin, err := linkTools(cache, helm)
+			bin, err := linkTools(cache, helm, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -93,7 +93,7 @@ func TestEachScriptRunsTheRightCommands(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPlace(t)
 			p.files(test.files...)
-			stdout, stderr, exitCode := p.dash(test.variables, p.scripts.Path(test.script))
+			stdout, stderr, exitCode := p.shell(test.variables, p.scripts.Path(test.script))
 			golden(t, test.name, p.report(stdout, stderr, exitCode, p.argv()))
 		})
 	}
@@ -104,14 +104,14 @@ func TestAnAnnouncedCommandCanBePasted(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPlace(t)
 			p.files(test.files...)
-			_, stderr, _ := p.dash(test.variables, p.scripts.Path(test.script))
+			_, stderr, _ := p.shell(test.variables, p.scripts.Path(test.script))
 			ran := withoutLookups(p.argv())
 			lines := announced(stderr)
 			if len(lines) != len(ran) {
 				t.Errorf("%d commands were announced, %d ran:\n%s\n%q", len(lines), len(ran), stderr, ran)
 			}
 			for _, line := range lines {
-				p.dash(nil, "-c", "cd /; "+line)
+				p.shell(nil, "-c", "cd /; "+line)
 			}
 			if diff := cmp.Diff(ran, p.argv()); diff != "" {
 				t.Errorf("what ran (-) and what was announced (+):\n%s", diff)
@@ -124,7 +124,7 @@ func TestNoScriptPutsASecretOnACommandLine(t *testing.T) {
 	for _, test := range commands {
 		p := newPlace(t)
 		p.files(test.files...)
-		p.dash(test.variables, p.scripts.Path(test.script))
+		p.shell(test.variables, p.scripts.Path(test.script))
 		for _, command := range p.argv() {
 			for _, word := range command {
 				if strings.HasPrefix(word, "--username") || strings.HasPrefix(word, "--password") || strings.HasPrefix(word, "--debug") ||
@@ -139,10 +139,10 @@ func TestNoScriptPutsASecretOnACommandLine(t *testing.T) {
 // A person runs a step again in its run directory, after a failure too.
 func TestAFailedPullCanBeRunAgain(t *testing.T) {
 	p := newPlace(t)
-	if _, _, exitCode := p.dash(with(pull, "FAKE_FAILS=pull"), p.scripts.Path(ChartPull)); exitCode != 1 {
+	if _, _, exitCode := p.shell(with(pull, "FAKE_FAILS=pull"), p.scripts.Path(ChartPull)); exitCode != 1 {
 		t.Errorf("exit code %d, want 1", exitCode)
 	}
-	if _, stderr, exitCode := p.dash(pull, p.scripts.Path(ChartPull)); exitCode != 0 {
+	if _, stderr, exitCode := p.shell(pull, p.scripts.Path(ChartPull)); exitCode != 0 {
 		t.Errorf("exit code %d: %s", exitCode, stderr)
 	}
 }
@@ -159,12 +159,12 @@ func TestQuoteMakesWordsThatAShellReadsBack(t *testing.T) {
 	}
 	p := newPlace(t)
 	script := `. "$OCTO_LIB"; announce helm "$@"`
-	_, stderr, exitCode := p.dash(nil, append([]string{"-c", script, "sh"}, words...)...)
+	_, stderr, exitCode := p.shell(nil, append([]string{"-c", script, "sh"}, words...)...)
 	line, ok := strings.CutPrefix(stderr, "+ ")
 	if !ok || exitCode != 0 {
 		t.Fatalf("got exit code %d and %q", exitCode, stderr)
 	}
-	p.dash(nil, "-c", line)
+	p.shell(nil, "-c", line)
 	if diff := cmp.Diff([][]string{append([]string{"helm"}, words...)}, p.argv()); diff != "" {
 		t.Error(diff)
 	}
@@ -183,7 +183,7 @@ func TestTheHelpersOfTheLibrary(t *testing.T) {
 		{"an unquoted word stays so", `announce helm -n octo a=b`, "", "+ helm -n octo a=b\n", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			stdout, stderr, exitCode := p.dash(nil, "-c", `. "$OCTO_LIB"; `+test.script)
+			stdout, stderr, exitCode := p.shell(nil, "-c", `. "$OCTO_LIB"; `+test.script)
 			if stdout != test.stdout || stderr != test.stderr || exitCode != test.exitCode {
 				t.Errorf("got %q, %q, %d", stdout, stderr, exitCode)
 			}

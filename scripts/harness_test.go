@@ -60,20 +60,24 @@ func (p *place) files(names ...string) {
 	}
 }
 
-// dash runs dash as the operator runs a script: in the run directory, with nothing but these variables.
-func (p *place) dash(variables []string, args ...string) (stdout, stderr string, exitCode int) {
+// shell runs a shell as the operator runs a script: in the run directory, with nothing but these variables. It is dash, or
+// the image's shell where the tests run once more for that one.
+func (p *place) shell(variables []string, args ...string) (stdout, stderr string, exitCode int) {
 	p.t.Helper()
-	cmd := exec.Command("dash", args...)
+	cmd, path := exec.Command("dash", args...), "/usr/bin:/bin"
+	if tools := os.Getenv(imageTools); tools != "" {
+		cmd, path = exec.Command(filepath.Join(tools, "sh"), args...), tools
+	}
 	cmd.Dir = p.run
 	cmd.Env = append([]string{
-		"PATH=" + filepath.Join(p.root, "bin") + ":/usr/bin:/bin", "FAKE_ARGV=" + p.at, "OCTO_LIB=" + p.scripts.Library(),
+		"PATH=" + filepath.Join(p.root, "bin") + ":" + path, "FAKE_ARGV=" + p.at, "OCTO_LIB=" + p.scripts.Library(),
 		"OCTO_SCALE_SCRIPT=" + p.scripts.Path(WorkloadScale),
 	}, variables...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		p.t.Fatalf("cannot run dash: %v: apt-get install -y dash", err)
+		p.t.Fatalf("cannot run %s: %v: apt-get install -y dash", cmd.Path, err)
 	}
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }

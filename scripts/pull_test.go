@@ -47,7 +47,7 @@ func TestWhateverARepositoryCallsItsChartNothingElseInTheRunDirectoryChanges(t *
 			must(t, os.MkdirAll(filepath.Join(p.run, "pull", "chart", "file"), 0o700))
 			p.files("pull/chart/file/old.tgz", "pull/old.tgz")
 
-			_, stderr, exitCode := p.dash(pull, p.scripts.Path(ChartPull))
+			_, stderr, exitCode := p.shell(pull, p.scripts.Path(ChartPull))
 
 			want := map[string]string{"env": "", "rerun": "", "event.json": "", "values.yaml": "", "x": ""}
 			if test.refused == "" {
@@ -67,7 +67,7 @@ func TestWhateverARepositoryCallsItsChartNothingElseInTheRunDirectoryChanges(t *
 func TestAPullReplacesTheChartOfAnEarlierOne(t *testing.T) {
 	p := newPlace(t)
 	must(t, os.WriteFile(filepath.Join(p.run, "chart.tgz"), []byte("old"), 0o600))
-	if _, stderr, exitCode := p.dash(pull, p.scripts.Path(ChartPull)); exitCode != 0 {
+	if _, stderr, exitCode := p.shell(pull, p.scripts.Path(ChartPull)); exitCode != 0 {
 		t.Fatalf("exit code %d: %s", exitCode, stderr)
 	}
 	if diff := cmp.Diff(map[string]string{"chart.tgz": ""}, p.contents()); diff != "" {

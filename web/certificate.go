@@ -30,6 +30,7 @@ func newCertificate(file, keyFile string, log *slog.Logger) *certificate {
 	return c
 }
 
+// watch looks at the files now and then, until ctx ends.
 func (c *certificate) watch(ctx context.Context, every time.Duration) {
 	for ctx.Err() == nil {
 		select {

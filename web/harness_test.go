@@ -81,7 +81,9 @@ func serve(t *testing.T, o Options) (*Server, Options) {
 	o.retry = 20 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	return Serve(ctx, o), o
+	server := New(o)
+	server.Listen(ctx)
+	return server, o
 }
 
 func get(t *testing.T, method, url string) (status int, body string) {

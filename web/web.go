@@ -37,27 +37,33 @@ type Readiness struct {
 	Trouble error // told either way; nil: all is well
 }
 
-// Server answers until the context of Serve ends.
+// Server answers on both addresses, the same on both, as Kestrel does.
 type Server struct {
 	http, https *listener    // https: nil without HTTPS
 	certificate *certificate // nil without HTTPS
+	retry       time.Duration
 }
 
-// Serve listens on both addresses and answers the same on both, as Kestrel does. It returns when it has tried to listen:
-// an address that cannot be used now is told by Unable, and tried again.
-func Serve(ctx context.Context, o Options) *Server {
+// New prepares a server that does not listen yet.
+func New(o Options) *Server {
 	handler, retry := routes(o), cmp.Or(o.retry, retryInterval)
-	s := &Server{http: newListener("KESTREL__ENDPOINTS__HTTP__URL", o.HTTP, handler, retry, o.Log)}
-	s.http.open(ctx)
-	if o.HTTPS == "" {
-		return s
+	s := &Server{http: newListener("KESTREL__ENDPOINTS__HTTP__URL", o.HTTP, handler, retry, o.Log), retry: retry}
+	if o.HTTPS != "" {
+		s.certificate = newCertificate(o.CertificateFile, o.KeyFile, o.Log)
+		s.https = newListener("KESTREL__ENDPOINTS__HTTPS__URL", o.HTTPS, handler, retry, o.Log)
+		s.https.tls = s.certificate.config()
 	}
-	s.certificate = newCertificate(o.CertificateFile, o.KeyFile, o.Log)
-	go s.certificate.watch(ctx, retry)
-	s.https = newListener("KESTREL__ENDPOINTS__HTTPS__URL", o.HTTPS, handler, retry, o.Log)
-	s.https.tls = s.certificate.config()
-	s.https.open(ctx)
 	return s
+}
+
+// Listen returns when it has tried to listen, and answers until ctx ends. An address that cannot be used now is told by
+// Unable, and tried again.
+func (s *Server) Listen(ctx context.Context) {
+	s.http.open(ctx)
+	if s.https != nil {
+		go s.certificate.watch(ctx, s.retry)
+		s.https.open(ctx)
+	}
 }
 
 // Unable says what keeps the server from answering; nil: nothing does. Without a certificate the API server's calls fail.

@@ -23,6 +23,7 @@ import (
 // daemon wires the rooms: hub → runs → handlers → hub.
 type daemon struct {
 	settings config.Config
+	wrong    error // why nothing may be connected with these settings; nil: all is well
 	log      *slog.Logger
 	client   *hub.Client
 	handlers atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
@@ -32,16 +33,11 @@ type daemon struct {
 }
 
 func run(*cobra.Command, []string) error {
-	settings, log, err := load(os.Stderr)
-	if err != nil {
-		return err
-	}
-	if settings.ControllerURI == "" {
-		return errors.New("cannot connect: OPERATOR__COMMUNICATIONCONTROLLERURI is not set")
-	}
-	d := &daemon{settings: settings, log: log, signals: make(chan os.Signal, 2)}
+	settings, log, wrong := load(os.Stderr)
+	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2)}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
-	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
+	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
+	var err error
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    d.receive,
 		Connecting: func() { d.handlers.Load().Connecting() },
@@ -95,7 +91,7 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	background.Go(func() { h.WatchPools(ctx) })
 	background.Go(func() { h.WatchCluster(ctx) })
 	disconnected := make(chan struct{})
-	go func() { d.client.Run(ctx); close(disconnected) }()
+	go func() { d.connect(ctx); close(disconnected) }()
 
 	<-ctx.Done()
 	d.log.Info("octo-operator ends: no more events are taken", "grace", d.settings.ShutdownGrace.String())
@@ -108,13 +104,28 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	return nil
 }
 
+// connect serves the controller, if there is one, until ctx ends.
+func (d *daemon) connect(ctx context.Context) {
+	if d.settings.ControllerURI != "" {
+		d.client.Run(ctx)
+		return
+	}
+	d.log.Warn("the operator connects to no controller: OPERATOR__COMMUNICATIONCONTROLLERURI is not set")
+	<-ctx.Done()
+}
+
 const disconnectTime = 500 * time.Millisecond
 
 const openInterval = 5 * time.Second
 
 // open waits until the state directory can be used. Ending instead would be a crash loop, in which nobody finds out why:
-// like this, readiness says it. nil: ctx has ended.
+// like this, readiness says it. With wrong settings it waits for the end: they do not change in a process' life. nil: ctx has ended.
 func (d *daemon) open(ctx context.Context) *handlers.Handlers {
+	if d.wrong != nil {
+		d.why.Store(&d.wrong)
+		d.log.Error("the operator connects to nothing", "reason", d.wrong)
+		<-ctx.Done()
+	}
 	for ctx.Err() == nil {
 		h, err := handlers.Open(d.settings, os.Environ(), d.client, d.log)
 		if err == nil {
@@ -143,7 +154,7 @@ func (d *daemon) ready() error {
 		return errors.New("the operator is starting")
 	}
 	err := h.Ready()
-	if !d.client.Connected() {
+	if d.settings.ControllerURI != "" && !d.client.Connected() {
 		err = errors.Join(err, fmt.Errorf("not registered at the controller %s", d.settings.ControllerURI))
 	}
 	return err

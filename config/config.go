@@ -181,9 +181,6 @@ func (c *Config) warn(format string, args ...any) {
 
 // finish looks at settings that belong together. None of this is an error: the reference operator bears it all.
 func (c *Config) finish() {
-	if c.ControllerURI == "" {
-		c.warn("OPERATOR__COMMUNICATIONCONTROLLERURI is not set: the operator connects to no controller")
-	}
 	if c.PoolRetrySeconds == 0 {
 		c.warn("OPERATOR__POOLREGISTRATIONRETRYSECONDS is 0 or less: a rejected pool is registered again on the next connection only")
 	}

@@ -44,8 +44,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		PoolNamespace: "octo", PoolRetrySeconds: 30, Concurrency: 4, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
 		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
-		Helm:     Helm{Timeout: 5 * time.Minute},
-		Warnings: []string{"OPERATOR__COMMUNICATIONCONTROLLERURI is not set: the operator connects to no controller"},
+		Helm: Helm{Timeout: 5 * time.Minute},
 	}
 	if diff := cmp.Diff(want, load(t)); diff != "" {
 		t.Error(diff)

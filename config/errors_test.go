@@ -167,7 +167,7 @@ func TestAuthenticationInPartIsBorne(t *testing.T) {
 			t.Errorf("the secret is in %q", c.Warnings)
 		}
 	}
-	c := load(t, issuer, id, secret, tenant, "OPERATOR__COMMUNICATIONCONTROLLERURI=http://x")
+	c := load(t, issuer, id, secret, tenant)
 	if !c.Authentication.Enabled() || len(c.Warnings) > 0 {
 		t.Errorf("all is set: %q", c.Warnings)
 	}

@@ -73,7 +73,7 @@ func TestTheKeyRing(t *testing.T) {
 		"an id in two cases is one setting": {[]string{keys + "K1=one", keys + "k1=two"}, []EncryptionKey{{"k1", "two"}}, "k1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := load(t, append(test.environ, "OPERATOR__COMMUNICATIONCONTROLLERURI=http://x")...)
+			c := load(t, test.environ...)
 			if diff := cmp.Diff(test.keys, c.ClusterSecrets.EncryptionKeys); diff != "" {
 				t.Error(diff)
 			}

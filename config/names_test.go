@@ -49,13 +49,13 @@ func TestAnUnknownNameIsToldWithTheNearestKnownOne(t *testing.T) {
 	if c := load(t, "OPERATOR__SOMETHING=x"); strings.Contains(strings.Join(c.Warnings, " "), "do you mean") {
 		t.Errorf("what resembles nothing is compared: %q", c.Warnings)
 	}
-	if c := load(t, "PATH=/bin", "OPERATOR=x", "KUBERNETES_SERVICE_HOST=x"); len(c.Warnings) != 1 {
+	if c := load(t, "PATH=/bin", "OPERATOR=x", "KUBERNETES_SERVICE_HOST=x"); len(c.Warnings) > 0 {
 		t.Errorf("names of others are told: %q", c.Warnings)
 	}
 }
 
 func TestWhatIsIgnoredIsNamedAndNotWarnedAbout(t *testing.T) {
-	c := load(t, "OPERATOR__COMMUNICATIONCONTROLLERURI=http://x", "Operator__DefaultPoolName=default", "OPERATOR__IMAGEPULLSECRETNAME=x", "POD_NAMESPACE=octo")
+	c := load(t, "Operator__DefaultPoolName=default", "OPERATOR__IMAGEPULLSECRETNAME=x", "POD_NAMESPACE=octo")
 	if len(c.Warnings) > 0 {
 		t.Errorf("warnings: %q", c.Warnings)
 	}

@@ -15,7 +15,7 @@ func table(c *Config) []Setting {
 func connection(c *Config) []Setting {
 	return []Setting{
 		{Name: "OPERATOR__COMMUNICATIONCONTROLLERURI", Decides: true, parse: webURL(&c.ControllerURI),
-			Meaning: "the controller, `http(s)://…`; not set: the operator connects to none, and serves probes and webhooks"},
+			Meaning: "the controller, `http(s)://…`; without it no events are taken, and probes and webhooks are answered"},
 		{Name: "OPERATOR__AUTOMANAGEPOOLS", Aliases: []string{"OPERATOR__AUTOMANAGEDEPLOYMENTSITES"}, Default: "false", Decides: true,
 			parse:   boolean(&c.AutoManagePools),
 			Meaning: "`true`: central mode, pools are made and removed as the controller says; `false`: edge mode, pools are made by hand"},
@@ -102,12 +102,12 @@ func workloads(c *Config) []Setting {
 func listening(c *Config) []Setting {
 	return []Setting{
 		{Name: "KESTREL__ENDPOINTS__HTTP__URL", Default: "http://+:5000", parse: listenURL(&c.HTTPAddress, "http"),
-			Meaning: "where `/health/live`, `/health/ready` and `/metrics` are served; a URL without a port means 80"},
+			Meaning: "where `/health/live`, `/health/ready` and `/metrics` are served; without a port: 80"},
 		{Name: "KESTREL__ENDPOINTS__HTTPS__URL", parse: listenURL(&c.HTTPS.Address, "https"),
-			Meaning: "where the API server reaches the admission webhooks; not set: no HTTPS"},
-		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", parse: text(&c.HTTPS.CertificateFile), Meaning: "its certificate, PEM, the chain too"},
+			Meaning: "where the admission webhooks are served, `https://+:5001`; without a port: 443; not set: no HTTPS"},
+		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", parse: text(&c.HTTPS.CertificateFile), Meaning: "PEM file of their certificate, the chain too; read again when it changes"},
 		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__KEYPATH", parse: text(&c.HTTPS.KeyFile),
-			Meaning: "the certificate's key, PEM, not encrypted; not set: it is in the certificate's file"},
+			Meaning: "PEM file of its key, not encrypted; not set: the key is in the certificate's file"},
 	}
 }
 

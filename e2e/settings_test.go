@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,33 +9,14 @@ import (
 	"octo-operator/devcontroller"
 )
 
-// get asks until there is an answer.
-func (w *world) get(url string) (code int, text string) {
-	w.Helper()
-	answered := func() bool {
-		response, err := http.Get(url)
-		if err != nil {
-			return false
-		}
-		defer response.Body.Close()
-		body, _ := io.ReadAll(response.Body)
-		code, text = response.StatusCode, string(body)
-		return true
-	}
-	if !w.eventually(answered) {
-		w.Fatalf("%s does not answer; the operator's log:\n%s", url, w.operator.text())
-	}
-	return code, text
-}
-
 // The official chart's default values have no controller.
 func TestWithoutAControllerItServesAndConnectsToNothing(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	ready := w.probe()
 	w.env = append(w.env, "OPERATOR__COMMUNICATIONCONTROLLERURI=", "OPERATOR__POOLNAMSPACE=planted-value")
 	w.launch()
-	w.waitUntilReadiness(ready, "ready")
-	w.waitForLog(1, "the operator connects to no controller: OPERATOR__COMMUNICATIONCONTROLLERURI is not set", map[string]string{"level": "WARN"})
+	w.waitUntilReadiness(ready, http.StatusOK, "set OPERATOR__COMMUNICATIONCONTROLLERURI")
+	w.waitForLog(1, "no events are taken", map[string]string{"level": "WARN"})
 	w.waitForLog(1, "check the settings", map[string]string{"reason": "OPERATOR__POOLNAMSPACE is not a setting: do you mean OPERATOR__POOLNAMESPACE?"})
 	w.stop(w.operator)
 	if code := w.operator.cmd.ProcessState.ExitCode(); code != 0 {
@@ -56,13 +36,8 @@ func TestAWrongSettingThatDecidesKeepsItFromConnectingNotFromServing(t *testing.
 			w.env = append(w.env, setting)
 			w.launch()
 			name, _, _ := strings.Cut(setting, "=")
-			said := func() bool { _, text := w.get(ready); return strings.Contains(text, name+": ") }
-			if !w.eventually(said) {
-				t.Errorf("readiness does not name %s", name)
-			}
-			if code, _ := w.get(strings.Replace(ready, "ready", "live", 1)); code != http.StatusOK {
-				t.Errorf("/health/live says %d", code)
-			}
+			w.waitUntilReadiness(ready, http.StatusServiceUnavailable, name+": ")
+			w.waitUntilReadiness(strings.Replace(ready, "ready", "live", 1), http.StatusOK, "alive")
 			records := w.waitForLog(1, "the operator connects to nothing", map[string]string{"level": "ERROR"})
 			if reason := fmt.Sprint(records[0]["reason"]); !strings.Contains(reason, name+": ") {
 				t.Errorf("the log says %s", reason)

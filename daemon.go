@@ -42,6 +42,7 @@ func run(*cobra.Command, []string) error {
 	d := &daemon{settings: settings, log: log, signals: make(chan os.Signal, 2)}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
+	d.tellCapacity(config.ThisMachine())
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    d.receive,
 		Connecting: func() { d.handlers.Load().Connecting() },
@@ -52,6 +53,15 @@ func run(*cobra.Command, []string) error {
 		return err
 	}
 	return d.run()
+}
+
+// tellCapacity logs how much is done at a time, and why.
+func (d *daemon) tellCapacity(machine config.Machine) {
+	capacity := d.settings.Capacity(machine)
+	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
+	if capacity.Warning != "" {
+		d.log.Warn("more helms at a time than the memory bears", "reason", capacity.Warning)
+	}
 }
 
 func (d *daemon) receive(event hub.Event) {

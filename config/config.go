@@ -47,7 +47,8 @@ type Config struct {
 
 	StateDir       string        `env:"STATEDIR" envDefault:"/var/lib/octo-operator"`
 	ScriptsDir     string        `env:"SCRIPTSDIR"`
-	Concurrency    int           `env:"CONCURRENCY" envDefault:"4"`
+	Concurrency    int           `env:"CONCURRENCY"`                      // 0: as the machine bears, see Capacity
+	MemoryLimit    Bytes         `env:"MEMORYLIMIT"`                      // of everything that runs; 0: the container's own
 	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"`                   // 0: see Deadline
 	FailFast       bool          `env:"FAILFAST" envDefault:"true"`       // a deploy's wait ends when it can never succeed
 	ShutdownGrace  time.Duration `env:"SHUTDOWNGRACE" envDefault:"10s"`   // the pod's terminationGracePeriodSeconds
@@ -249,8 +250,8 @@ func (c *Config) check(p *problems) {
 	if set := a.IssuerURI + a.ClientID + a.ClientSecret; set != "" && (a.IssuerURI == "" || a.ClientID == "" || a.ClientSecret == "") {
 		wrong("AUTHENTICATION__ISSUERURI", "ISSUERURI, CLIENTID and CLIENTSECRET go together: one of them is not set")
 	}
-	if c.Concurrency < 1 {
-		wrong("CONCURRENCY", "%d is less than 1", c.Concurrency)
+	if c.Concurrency < 0 {
+		wrong("CONCURRENCY", "%d is less than 0", c.Concurrency)
 	}
 	if c.KeepRuns < 0 {
 		wrong("KEEPRUNS", "%d is less than 0", c.KeepRuns)

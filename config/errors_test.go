@@ -29,8 +29,11 @@ var wrongSettings = []struct{ setting, want string }{
 	{"OPERATOR__STATEDIR=/a,b", "without a comma"},
 	{"OPERATOR__SCRIPTSDIR=scripts", "is not an absolute path"},
 	{"OPERATOR__FAILFAST=sometimes", "invalid syntax"},
-	{"OPERATOR__CONCURRENCY=0", "0 is less than 1"},
+	{"OPERATOR__CONCURRENCY=-1", "-1 is less than 0"},
 	{"OPERATOR__CONCURRENCY=many", "invalid syntax"},
+	{"OPERATOR__MEMORYLIMIT=512MB", `"512MB" is no amount of memory, such as 512Mi`},
+	{"OPERATOR__MEMORYLIMIT=-1", "is no amount of memory"},
+	{"OPERATOR__MEMORYLIMIT=9999999999Gi", "is no amount of memory"},
 	{"OPERATOR__KEEPRUNS=-1", "-1 is less than 0"},
 	{"OPERATOR__KEEPFAILEDHOURS=1.5", "is not a whole number of hours"},
 	{"OPERATOR__KEEPFAILEDHOURS=-1", "is not a whole number of hours"},
@@ -98,7 +101,7 @@ func TestErrorsHoldNoSecretValues(t *testing.T) {
 		"OPERATOR__CLUSTERSECRETS__MONGODBADMINPASSWORD=" + secret, "OPERATOR__CLUSTERSECRETS__STREAMDATAPASSWORD=" + secret,
 		"OPERATOR__ROOTCACERTIFICATE=" + secret, // a private key pasted by mistake, say
 		"OPERATOR__COMMUNICATIONCONTROLLERURI=ftp://operator:" + secret + "@controller",
-		"OPERATOR__CONCURRENCY=0",
+		"OPERATOR__CONCURRENCY=-1",
 	})
 	if err == nil || strings.Contains(err.Error(), secret) {
 		t.Errorf("got %v", err)

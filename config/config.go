@@ -49,6 +49,7 @@ type Config struct {
 	ScriptsDir     string        `env:"SCRIPTSDIR"`
 	Concurrency    int           `env:"CONCURRENCY"`                      // 0: as the machine bears, see Capacity
 	MemoryLimit    Bytes         `env:"MEMORYLIMIT"`                      // of everything that runs; 0: the container's own
+	IndexMaxAge    time.Duration `env:"INDEXMAXAGE" envDefault:"10m"`     // see docs/architecture.md, charts
 	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"`                   // 0: see Deadline
 	FailFast       bool          `env:"FAILFAST" envDefault:"true"`       // a deploy's wait ends when it can never succeed
 	ShutdownGrace  time.Duration `env:"SHUTDOWNGRACE" envDefault:"10s"`   // the pod's terminationGracePeriodSeconds
@@ -252,6 +253,9 @@ func (c *Config) check(p *problems) {
 	}
 	if c.Concurrency < 0 {
 		wrong("CONCURRENCY", "%d is less than 0", c.Concurrency)
+	}
+	if c.IndexMaxAge < 0 {
+		wrong("INDEXMAXAGE", "%s is less than 0", c.IndexMaxAge)
 	}
 	if c.KeepRuns < 0 {
 		wrong("KEEPRUNS", "%d is less than 0", c.KeepRuns)

@@ -30,6 +30,7 @@ func load(t *testing.T, environ ...string) Config {
 func TestDefaults(t *testing.T) {
 	want := Config{
 		PoolNamespace: "octo", PoolRetrySeconds: 30, StateDir: "/var/lib/octo-operator", KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
+		IndexMaxAge:    10 * time.Minute,
 		KeepFailedRuns: Hours(24 * time.Hour), LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
 		Helm: Helm{Timeout: 5 * time.Minute},
 	}
@@ -94,6 +95,7 @@ var settings = []struct {
 	{"OPERATOR__SCRIPTDEADLINE", "90s", func(c Config) any { return c.ScriptDeadline }, 90 * time.Second},
 	{"OPERATOR__CONCURRENCY", "9", func(c Config) any { return c.Concurrency }, 9},
 	{"OPERATOR__MEMORYLIMIT", "512Mi", func(c Config) any { return c.MemoryLimit }, Bytes(512 << 20)},
+	{"OPERATOR__INDEXMAXAGE", "1m", func(c Config) any { return c.IndexMaxAge }, time.Minute},
 	{"OPERATOR__KEEPRUNS", "0", func(c Config) any { return c.KeepRuns }, 0},
 	{"OPERATOR__KEEPFAILEDHOURS", "2", func(c Config) any { return time.Duration(c.KeepFailedRuns) }, 2 * time.Hour},
 	{"OPERATOR__LOGFORMAT", "json", func(c Config) any { return c.LogFormat }, "json"},

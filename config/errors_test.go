@@ -34,6 +34,7 @@ var wrongSettings = []struct{ setting, want string }{
 	{"OPERATOR__MEMORYLIMIT=512MB", `"512MB" is no amount of memory, such as 512Mi`},
 	{"OPERATOR__MEMORYLIMIT=-1", "is no amount of memory"},
 	{"OPERATOR__MEMORYLIMIT=9999999999Gi", "is no amount of memory"},
+	{"OPERATOR__INDEXMAXAGE=-1s", "-1s is less than 0"},
 	{"OPERATOR__KEEPRUNS=-1", "-1 is less than 0"},
 	{"OPERATOR__KEEPFAILEDHOURS=1.5", "is not a whole number of hours"},
 	{"OPERATOR__KEEPFAILEDHOURS=-1", "is not a whole number of hours"},

@@ -113,6 +113,9 @@ func (s Set) Path(name string) string {
 	return filepath.Join(s.defaults, name)
 }
 
+// Replaced tells whether a script is the environment's own.
+func (s Set) Replaced(name string) bool { return s.Path(name) != filepath.Join(s.defaults, name) }
+
 // Check tells which scripts could not be run.
 func (s Set) Check() error {
 	var errs []error

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 
 	"octo-operator/merge"
 )
@@ -82,8 +83,14 @@ func (r *yamlReader) next() (line, error) {
 	if l.word = l.word[l.column:]; len(l.word) > 0 && l.word[0] == '#' {
 		l.word = nil
 	}
+	if otherBreak.Match(bytes.TrimSuffix(l.text, []byte("\r\n"))) {
+		return l, unusual("it has line breaks of other kinds")
+	}
 	return r.unmarked(l)
 }
+
+// otherBreak are what YAML 1.1 takes for the end of a line besides the usual two.
+var otherBreak = regexp.MustCompile("\r|\u0085|\u2028|\u2029")
 
 // unmarked refuses what only matters in a stream of several documents; a first --- is blank.
 func (r *yamlReader) unmarked(l line) (line, error) {

@@ -37,6 +37,7 @@ func run(*cobra.Command, []string) error {
 	d.readiness = &readiness{away: d.away, log: log}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
+	d.tellCapacity(config.ThisMachine())
 	var err error
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    d.receive,
@@ -48,6 +49,15 @@ func run(*cobra.Command, []string) error {
 		return err
 	}
 	return d.run()
+}
+
+// tellCapacity logs how much is done at a time, and why.
+func (d *daemon) tellCapacity(machine config.Machine) {
+	capacity := d.settings.Capacity(machine)
+	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
+	if capacity.Warning != "" {
+		d.log.Warn("more helms at a time than the memory bears", "reason", capacity.Warning)
+	}
 }
 
 func (d *daemon) receive(event hub.Event) {

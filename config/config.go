@@ -41,7 +41,9 @@ type Config struct {
 
 	StateDir       string // empty: not set; runs.Dir finds one
 	ScriptsDir     string
-	Concurrency    int
+	Concurrency    int           // 0: as the machine bears, see Capacity
+	MemoryLimit    Bytes         // of everything that runs; 0: the container's own
+	IndexMaxAge    time.Duration // see docs/architecture.md, charts
 	ScriptDeadline time.Duration // 0: see Deadline
 	FailFast       bool          // a deploy's wait ends when it can never succeed
 	ShutdownGrace  time.Duration // the pod's terminationGracePeriodSeconds

@@ -42,7 +42,7 @@ func wantWarning(t *testing.T, c Config, parts ...string) {
 
 func TestDefaults(t *testing.T) {
 	want := Config{
-		PoolNamespace: "octo", PoolRetrySeconds: 30, Concurrency: 4, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
+		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
 		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
 		Helm: Helm{Timeout: 5 * time.Minute},
 	}
@@ -117,6 +117,8 @@ var settings = []struct {
 	{"OPERATOR__FAILFAST", "false", func(c Config) any { return c.FailFast }, false},
 	{"OPERATOR__SCRIPTDEADLINE", "90s", func(c Config) any { return c.ScriptDeadline }, 90 * time.Second},
 	{"OPERATOR__CONCURRENCY", "9", func(c Config) any { return c.Concurrency }, 9},
+	{"OPERATOR__MEMORYLIMIT", " 512Mi ", func(c Config) any { return c.MemoryLimit }, Bytes(512 << 20)},
+	{"OPERATOR__INDEXMAXAGE", "1m", func(c Config) any { return c.IndexMaxAge }, time.Minute},
 	{"OPERATOR__KEEPRUNS", "0", func(c Config) any { return c.KeepRuns }, 0},
 	{"OPERATOR__KEEPFAILEDHOURS", "2", func(c Config) any { return c.KeepFailedRuns }, 2 * time.Hour},
 	{"OPERATOR__LOGFORMAT", "json", func(c Config) any { return c.LogFormat }, "json"},

@@ -46,8 +46,12 @@ var wrongHabits = []struct{ setting, want string }{
 	{"OPERATOR__SHUTDOWNGRACE=soon", "is not a duration"},
 	{"OPERATOR__FAILFAST=sometimes", "is neither true nor false: the default true is used"},
 	{"OPERATOR__CLUSTERJOURNAL=x", "is neither true nor false"},
-	{"OPERATOR__CONCURRENCY=0", "0 is less than 1: the default 4 is used"},
-	{"OPERATOR__CONCURRENCY=banana", `"banana" is not a whole number: the default 4 is used`},
+	{"OPERATOR__CONCURRENCY=-1", "-1 is less than 0: it is taken as not set"},
+	{"OPERATOR__CONCURRENCY=banana", `"banana" is not a whole number: it is taken as not set`},
+	{"OPERATOR__MEMORYLIMIT=512MB", `"512MB" is no amount of memory, such as 512Mi`},
+	{"OPERATOR__MEMORYLIMIT=-1", "is no amount of memory"},
+	{"OPERATOR__MEMORYLIMIT=9999999999Gi", "is no amount of memory"},
+	{"OPERATOR__INDEXMAXAGE=-1s", "-1s is less than 0s: the default 10m is used"},
 	{"OPERATOR__KEEPRUNS=-1", "-1 is less than 0"},
 	{"OPERATOR__KEEPFAILEDHOURS=1.5", "is not a whole number of hours"},
 	{"OPERATOR__KEEPFAILEDHOURS=-1", "is not a whole number of hours"},
@@ -178,7 +182,7 @@ func TestNoSecretIsTold(t *testing.T) {
 	environ := []string{
 		"OPERATOR__ROOTCACERTIFICATE=" + secret, // a private key pasted by mistake, say
 		"OPERATOR__COMMUNICATIONCONTROLLERURI=ftp://operator:" + secret + "@controller",
-		"OPERATOR__CONCURRENCY=0", "OPERATOR__BROKERPASSWROD=" + secret,
+		"OPERATOR__CONCURRENCY=-1", "OPERATOR__BROKERPASSWROD=" + secret,
 	}
 	for _, s := range Settings() {
 		if s.Secret {

@@ -95,6 +95,10 @@ func duration(into *time.Duration, least time.Duration) func(string) error {
 	}
 }
 
+func memory(into *Bytes) func(string) error {
+	return func(text string) error { return into.UnmarshalText([]byte(strings.TrimSpace(text))) }
+}
+
 func hours(into *time.Duration) func(string) error {
 	return func(text string) error {
 		value, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)

@@ -117,8 +117,14 @@ func own(c *Config) []Setting {
 			Meaning: "run directories, charts, caches; absolute, no comma; not set: `/var/lib/octo-operator`, or where that cannot be written " +
 				"`/tmp/octo-operator` or `/dev/shm/octo-operator`"},
 		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "your own scripts"},
-		{Name: "OPERATOR__CONCURRENCY", Default: "4", parse: whole(&c.Concurrency, 1),
-			Meaning: "events that work at the same time; any number may wait for pods, or for their next try"},
+		{Name: "OPERATOR__CONCURRENCY", parse: whole(&c.Concurrency, 0),
+			Meaning: "events that work at the same time; any number may wait for pods, or for their next try. Not set, or 0: two for a core, at least two, " +
+				"at most eight, and not more than the container's memory bears; the log's record `helm at a time` says how many"},
+		{Name: "OPERATOR__MEMORYLIMIT", parse: memory(&c.MemoryLimit),
+			Meaning: "what the operator and its commands may use, such as `512Mi`, where the limit cannot be read from the control group"},
+		{Name: "OPERATOR__INDEXMAXAGE", Default: "10m", parse: duration(&c.IndexMaxAge, 0),
+			Meaning: "how old a repository's index may be for a chart that is at hand under exactly the version that is asked for; `0s`: the repository " +
+				"is asked for each deploy"},
 		{Name: "OPERATOR__HELM__TIMEOUT", Default: "5m", parse: duration(&c.Helm.Timeout, time.Second),
 			Meaning: "how long a release may take to become ready, and how long a chart repository that is away is tried again"},
 		{Name: "OPERATOR__FAILFAST", Default: "true", parse: boolean(&c.FailFast),

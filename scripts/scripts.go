@@ -123,6 +123,9 @@ func (s Set) Command(name string) []string {
 	return []string{path}
 }
 
+// Replaced tells whether a script is the environment's own.
+func (s Set) Replaced(name string) bool { return s.Path(name) != filepath.Join(s.defaults, name) }
+
 // Check tells which scripts could not be run.
 func (s Set) Check() error {
 	var errs []error

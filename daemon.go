@@ -23,6 +23,7 @@ import (
 // daemon wires the rooms: hub → runs → handlers → hub.
 type daemon struct {
 	settings  config.Config
+	wrong     error // why nothing may be connected with these settings; nil: all is well
 	log       *slog.Logger
 	client    *hub.Client
 	handlers  atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
@@ -31,14 +32,13 @@ type daemon struct {
 }
 
 func run(*cobra.Command, []string) error {
-	settings, log, err := load(os.Stderr)
-	if err != nil {
-		return err
-	}
-	d := &daemon{settings: settings, log: log, signals: make(chan os.Signal, 2)}
+	settings, log, wrong := load(os.Stderr)
+	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2)}
 	d.readiness = &readiness{away: d.away, log: log}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
-	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
+	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
+	d.tellCapacity(config.ThisMachine())
+	var err error
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    d.receive,
 		Connecting: func() { d.handlers.Load().Connecting() },
@@ -49,6 +49,15 @@ func run(*cobra.Command, []string) error {
 		return err
 	}
 	return d.run()
+}
+
+// tellCapacity logs how much is done at a time, and why.
+func (d *daemon) tellCapacity(machine config.Machine) {
+	capacity := d.settings.Capacity(machine)
+	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
+	if capacity.Warning != "" {
+		d.log.Warn("more helms at a time than the memory bears", "reason", capacity.Warning)
+	}
 }
 
 func (d *daemon) receive(event hub.Event) {
@@ -141,8 +150,13 @@ const disconnectTime = 500 * time.Millisecond
 const openInterval = 5 * time.Second
 
 // open waits until the state directory can be used. Ending instead would be a crash loop, in which nobody finds out why:
-// like this, readiness says it. nil: ctx has ended.
+// like this, readiness says it. With wrong settings it waits for the end: they do not change in a process' life. nil: ctx has ended.
 func (d *daemon) open(ctx context.Context) *handlers.Handlers {
+	if d.wrong != nil {
+		d.readiness.newest.Store(&d.wrong)
+		d.log.Error("the operator connects to nothing", "reason", d.wrong)
+		<-ctx.Done()
+	}
 	for ctx.Err() == nil {
 		h, err := handlers.Open(d.settings, os.Environ(), d.client, d.log)
 		if err == nil {

@@ -109,31 +109,38 @@ Exits 1 when one of them cannot be run.`,
 	}
 }
 
-// load reads the settings and prepares the log.
+// load reads the settings, prepares the log and tells there what a person should know of them. What it returns can be used with an
+// error too: it says why nothing may be deployed with these settings.
 func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	settings, err := config.Load(os.Environ())
-	if err != nil {
-		return settings, nil, err
+	log := newLogger(settings, logTo)
+	for _, warning := range settings.Warnings {
+		log.Warn("check the settings", "reason", warning)
 	}
-	log, err := newLogger(settings, logTo)
+	if len(settings.Ignored) > 0 {
+		log.Info("settings without effect here: README.md says why", "names", strings.Join(settings.Ignored, " "))
+	}
 	return settings, log, err
 }
+
+// logTime is for a log that somebody collects; who looks at a terminal knows the day.
+const logTime = "2006-01-02T15:04:05.000Z07:00"
 
 // logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
 var logLevel slog.LevelVar
 
-func newLogger(settings config.Config, to *os.File) (*slog.Logger, error) {
+func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(settings.LogLevel)); err != nil {
-		return nil, fmt.Errorf("cannot use the settings: OPERATOR__LOGLEVEL: %q is none of debug, info, warn, error", settings.LogLevel)
-	}
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has seen to it
 	logLevel.Set(level)
 	if settings.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel})), nil
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel}))
 	}
-	return slog.New(tint.NewTextHandler(to, &tint.Options{
-		Level: &logLevel, TimeFormat: "15:04:05.000", NoColor: !term.IsTerminal(int(to.Fd())),
-	})), nil
+	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true}
+	if term.IsTerminal(int(to.Fd())) {
+		options.TimeFormat, options.NoColor = "15:04:05.000", false
+	}
+	return slog.New(tint.NewTextHandler(to, options))
 }
 
 // handleOnce runs the event through the same lanes and handlers as the daemon.

@@ -1,4 +1,4 @@
-// Package config reads every setting of the operator from the environment. It is the only place that does.
+// Package config reads every setting of the operator from the environment. It is the only place that does. table.go has them all.
 package config
 
 import (
@@ -7,272 +7,226 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"path/filepath"
-	"reflect"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/caarlos0/env/v11"
 )
 
-// Config is every setting. Names are the reference operator's, so that its chart's pod spec works unchanged; the table
-// in README.md says what each does. A field without an env tag is derived.
+// Config is every setting; table.go says how each is called, what it does and what it is when it is not set.
 type Config struct {
-	AutoManagePools bool `env:"AUTOMANAGEPOOLS"` // true: central mode, false: edge mode
+	AutoManagePools bool // true: central mode, false: edge mode
 
-	ControllerURI         string `env:"COMMUNICATIONCONTROLLERURI"`
-	WorkloadControllerURI string `env:"WORKLOADCOMMUNICATIONCONTROLLERURI"`
-	PoolNamespace         string `env:"POOLNAMESPACE" envDefault:"octo"`
-	PlatformNamespace     string `env:"PLATFORMNAMESPACE"`
-	WatchNamespace        string `env:"WATCHNAMESPACE"` // empty: all namespaces
-	PoolRetrySeconds      int    `env:"POOLREGISTRATIONRETRYSECONDS" envDefault:"30"`
+	ControllerURI         string // empty: there is no controller to connect to
+	WorkloadControllerURI string
+	PoolNamespace         string
+	PlatformNamespace     string  // empty: PoolNamespace
+	WatchNamespace        string  // empty: all namespaces
+	PoolRetrySeconds      float64 // 0: a rejected registration is tried again on the next connection only
 
-	InstancePrefix         string   `env:"INSTANCEPREFIX"`
-	IgnoreCertificates     bool     `env:"ADAPTERIGNORECERTIFICATEVALIDATION"` // of pools in G1
-	ImagePullSecretName    string   `env:"IMAGEPULLSECRETNAME"`
-	ImageRegistry          string   `env:"IMAGEREGISTRY"`
-	ReportingServiceURI    string   `env:"REPORTINGSERVICEURI"`
-	AuthURI                string   `env:"AUTHURI"`
-	AdditionalValidIssuers []string // OPERATOR__ADDITIONALVALIDISSUERS__0, __1, …
+	InstancePrefix         string
+	IgnoreCertificates     bool // of pools in G1
+	ImageRegistry          string
+	ReportingServiceURI    string
+	AuthURI                string
+	AdditionalValidIssuers []string
 
 	Broker              Broker
-	RootCACertificate   string `env:"ROOTCACERTIFICATE"` // PEM
+	RootCACertificate   string // as it was set; ExtraRoots is what is trusted of it
 	ClusterDependencies ClusterDependencies
 	ClusterSecrets      ClusterSecrets
+	IronOCRLicenseKey   string
+	Dash0               Dash0
 	Ingress             Ingress
 	Helm                Helm
 	Authentication      Authentication
 
-	StateDir       string        `env:"STATEDIR" envDefault:"/var/lib/octo-operator"`
-	ScriptsDir     string        `env:"SCRIPTSDIR"`
-	Concurrency    int           `env:"CONCURRENCY" envDefault:"4"`
-	ScriptDeadline time.Duration `env:"SCRIPTDEADLINE"`                   // 0: see Deadline
-	FailFast       bool          `env:"FAILFAST" envDefault:"true"`       // a deploy's wait ends when it can never succeed
-	ShutdownGrace  time.Duration `env:"SHUTDOWNGRACE" envDefault:"10s"`   // the pod's terminationGracePeriodSeconds
-	ClusterJournal bool          `env:"CLUSTERJOURNAL" envDefault:"true"` // unfinished events are kept in the cluster too
-	KeepRuns       int           `env:"KEEPRUNS" envDefault:"100"`
-	KeepFailedRuns Hours         `env:"KEEPFAILEDHOURS" envDefault:"24"`
-	LogFormat      string        `env:"LOGFORMAT" envDefault:"text"`
-	LogLevel       string        `env:"LOGLEVEL" envDefault:"info"`
-	InsecureTLS    bool          `env:"INSECURESKIPVERIFY"` // the controller's certificate is not verified
-	HTTPAddress    string        // KESTREL__ENDPOINTS__HTTP__URL as host:port
-	HTTPS          HTTPS
-}
+	StateDir       string // empty: not set; runs.Dir finds one
+	ScriptsDir     string
+	Concurrency    int           // 0: as the machine bears, see Capacity
+	MemoryLimit    Bytes         // of everything that runs; 0: the container's own
+	IndexMaxAge    time.Duration // see docs/architecture.md, charts
+	ScriptDeadline time.Duration // 0: see Deadline
+	FailFast       bool          // a deploy's wait ends when it can never succeed
+	ShutdownGrace  time.Duration // the pod's terminationGracePeriodSeconds
+	ClusterJournal bool          // unfinished events are kept in the cluster too
+	KeepRuns       int
+	KeepFailedRuns time.Duration
+	LogFormat      string
+	LogLevel       string
+	InsecureTLS    bool // the controller's certificate is not verified
 
-// Hours is a whole number of hours in the environment.
-type Hours time.Duration
+	HTTPAddress string // host:port
+	HTTPS       HTTPS
 
-// UnmarshalText reads a whole number of hours.
-func (h *Hours) UnmarshalText(text []byte) error {
-	n, err := strconv.ParseUint(string(text), 10, 16)
-	if err != nil {
-		return fmt.Errorf("%q is not a whole number of hours", text)
-	}
-	*h = Hours(time.Duration(n) * time.Hour)
-	return nil
+	Warnings []string // what a person should know of the settings; no secret is in them
+	Ignored  []string // names that are set and have no effect here
 }
 
 // Broker is how pools reach RabbitMQ.
 type Broker struct {
-	Host        string `env:"BROKERHOST"`
-	VirtualHost string `env:"BROKERVIRTUALHOST"`
-	Port        int    `env:"BROKERPORT"`
-	User        string `env:"BROKERUSER"`
-	Password    string `env:"BROKERPASSWORD"`
+	Host        string
+	VirtualHost string
+	Port        int
+	User        string
+	Password    string
 }
 
 // ClusterDependencies are the cluster's own services, passed on to every workload's values.
 type ClusterDependencies struct {
-	MongoDBHost                    string `env:"MONGODBHOST"`
-	MongoDBReplicaSet              string `env:"MONGODBREPLICASET"`
-	RabbitMQHost                   string `env:"RABBITMQHOST"`
-	RabbitMQUser                   string `env:"RABBITMQUSER"`
-	StreamDataHost                 string `env:"STREAMDATAHOST"`
-	StreamDataUser                 string `env:"STREAMDATAUSER"`
-	SystemDatabaseName             string `env:"SYSTEMDATABASENAME"`
-	StreamDataSchemaInstancePrefix string `env:"STREAMDATASCHEMAINSTANCEPREFIX"`
+	MongoDBHost                    string
+	MongoDBReplicaSet              string
+	RabbitMQHost                   string
+	RabbitMQUser                   string
+	StreamDataHost                 string
+	StreamDataUser                 string
+	SystemDatabaseName             string
+	StreamDataSchemaInstancePrefix string
 }
 
 // ClusterSecrets go only to workloads that ask for them (receivesClusterSecrets).
 type ClusterSecrets struct {
-	MongoDBUserPassword  string `env:"MONGODBUSERPASSWORD"`
-	MongoDBAdminPassword string `env:"MONGODBADMINPASSWORD"`
-	StreamDataPassword   string `env:"STREAMDATAPASSWORD"`
+	MongoDBUserPassword  string
+	MongoDBAdminPassword string
+	StreamDataPassword   string
+	EncryptionKeys       []EncryptionKey // ordered by id
+	ActiveKeyID          string          // empty: several keys, and none is named
+	LegacyV1Key          string
 }
+
+// EncryptionKey is one key of the ring with which workloads encrypt secret attributes.
+type EncryptionKey struct{ ID, Key string }
+
+// Dash0 is where browsers send their telemetry.
+type Dash0 struct{ Endpoint, Dataset, Environment, WebAuthToken string }
 
 // Ingress is what every workload with an ingress gets.
 type Ingress struct {
-	ClassName     string       `env:"CLASSNAME"`
-	ClusterIssuer string       `env:"CLUSTERISSUER"`
-	TLS           *bool        `env:"TLS"`
-	Annotations   []Annotation `envPrefix:"ANNOTATIONS__"`
+	ClassName     string
+	ClusterIssuer string
+	TLS           *bool // nil: the chart's default
+	Annotations   []Annotation
 }
 
-// Annotation is OPERATOR__INGRESS__ANNOTATIONS__n__NAME and __VALUE. The library joins the index with one underscore,
-// .NET with two: hence the leading one.
-type Annotation struct {
-	Name  string `env:"_NAME"`
-	Value string `env:"_VALUE"`
-}
+// Annotation is OPERATOR__INGRESS__ANNOTATIONS__n__NAME and __VALUE. Neither is blank.
+type Annotation struct{ Name, Value string }
 
-// Authentication is how the operator proves to the controller who it is; empty: it does not.
-type Authentication struct {
-	IssuerURI    string `env:"ISSUERURI"`
-	ClientID     string `env:"CLIENTID"`
-	ClientSecret string `env:"CLIENTSECRET"`
-	TenantID     string `env:"TENANTID"`
-}
+// Authentication is how the operator proves to the controller who it is.
+type Authentication struct{ IssuerURI, ClientID, ClientSecret, TenantID string }
+
+// Enabled tells whether an access token can be asked for. ClientSecret may be missing: the issuer then says what it thinks of that.
+func (a Authentication) Enabled() bool { return a.IssuerURI != "" && a.ClientID != "" }
 
 // Helm is how helm is called.
 type Helm struct {
-	ForceConflicts bool          `env:"FORCECONFLICTS"`
-	Timeout        time.Duration `env:"TIMEOUT" envDefault:"5m"`
-	PlainHTTP      bool          `env:"PLAINHTTP"` // oci:// registries without TLS
+	ForceConflicts bool
+	Timeout        time.Duration
+	PlainHTTP      bool // oci:// registries without TLS
 }
 
-// Load reads the settings from environ ("NAME=value" each). Names are case-insensitive, as in .NET. The error names
-// every setting that is wrong, not only the first.
+// Load reads the settings from environ ("NAME=value" each). Names are case-insensitive, and a blank value is none.
+//
+// A value that cannot be read never changes silently what is deployed, where, or whom the operator trusts: such ones are the error,
+// each named in it, and the operator must connect to nothing. Of any other the default is used, and Warnings says so. The Config can
+// be used in both cases, for the log and the probes.
 func Load(environ []string) (Config, error) {
-	vars := upperCaseNames(environ)
-	for alias, name := range map[string]string{
-		"OPERATOR__AUTOMANAGEDEPLOYMENTSITES": "OPERATOR__AUTOMANAGEPOOLS",
-		"OPERATOR__DEPLOYMENTSITENAMESPACE":   "OPERATOR__POOLNAMESPACE",
-	} {
-		if value := vars[alias]; value != "" && vars[name] == "" {
-			vars[name] = value
+	c, e := Config{}, newEnvironment(environ)
+	var wrong []error
+	for _, s := range table(&c) {
+		if s.ignored() {
+			c.Ignored = append(c.Ignored, e.matching(s)...)
+			continue
+		}
+		if s.each != nil {
+			s.each(e)
+			continue
+		}
+		name, value := c.choose(e, s)
+		if value == "" {
+			continue
+		}
+		if err := s.parse(value); err != nil && s.Decides {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+		} else if err != nil {
+			c.warn("%s: %w: %s", name, err, s.useDefault())
 		}
 	}
-	wrong := &problems{}
-	c := parse(vars, wrong)
-	c.readListeners(vars, wrong)
-	c.check(wrong)
-	if len(wrong.errs) > 0 {
-		return Config{}, fmt.Errorf("cannot use the settings: %w", errors.Join(wrong.errs...))
+	c.finish()
+	for _, unknown := range e.unknown() {
+		c.warn("%s", unknown)
+	}
+	if len(wrong) > 0 {
+		return c, fmt.Errorf("cannot use the settings: %w", errors.Join(wrong...))
 	}
 	return c, nil
 }
 
-// problems are the settings that are wrong, each named once.
-type problems struct {
-	errs  []error
-	named map[string]bool
-}
-
-func (p *problems) add(name, format string, args ...any) {
-	if p.named[name] {
-		return
-	}
-	if p.named == nil {
-		p.named = map[string]bool{}
-	}
-	p.named[name] = true
-	p.errs = append(p.errs, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
-}
-
-// addParsed names the settings behind the library's errors, which name the fields of section.
-func (p *problems) addParsed(section any, prefix string, err error) {
-	var all env.AggregateError
-	if !errors.As(err, &all) {
-		return
-	}
-	for _, err := range all.Errors {
-		wrong := env.ParseError{}
-		if !errors.As(err, &wrong) {
-			p.errs = append(p.errs, err)
-			continue
-		}
-		// A field that is not there belongs to a section within, which names it itself.
-		if field, ok := reflect.TypeOf(section).Elem().FieldByName(wrong.Name); ok {
-			p.add(prefix+field.Tag.Get("env"), "%w", wrong.Err)
+// choose returns the value of a setting as it was set, or its default, and the name that it was set by.
+func (c *Config) choose(e environment, s Setting) (name, value string) {
+	for _, n := range append([]string{s.Name}, s.Aliases...) {
+		v := e.value(n)
+		switch {
+		case v == "" || v == value:
+		case value == "":
+			name, value = n, v
+		default:
+			c.warn("%s and %s are both set, and differ: %s counts", name, n, name)
 		}
 	}
+	if value == "" {
+		return s.Name, s.Default
+	}
+	return name, value
 }
 
-func parse(vars map[string]string, wrong *problems) Config {
-	var c Config
-	sections := []struct {
-		into   any
-		prefix string
-	}{
-		{&c, "OPERATOR__"},
-		{&c.Broker, "OPERATOR__"},
-		{&c.ClusterDependencies, "OPERATOR__CLUSTERDEPENDENCIES__"},
-		{&c.ClusterSecrets, "OPERATOR__CLUSTERSECRETS__"},
-		{&c.Ingress, "OPERATOR__INGRESS__"},
-		{&c.Helm, "OPERATOR__HELM__"},
-		{&c.Authentication, "OPERATOR__AUTHENTICATION__"},
-	}
-	for _, s := range sections {
-		err := env.ParseWithOptions(s.into, env.Options{Environment: vars, Prefix: s.prefix})
-		wrong.addParsed(s.into, s.prefix, err)
-	}
-	for i := 0; ; i++ {
-		issuer, ok := vars["OPERATOR__ADDITIONALVALIDISSUERS__"+strconv.Itoa(i)]
-		if !ok {
-			break
-		}
-		c.AdditionalValidIssuers = append(c.AdditionalValidIssuers, issuer)
-	}
-	return c
+func (c *Config) warn(format string, args ...any) {
+	c.Warnings = append(c.Warnings, fmt.Errorf(format, args...).Error())
 }
 
-func upperCaseNames(environ []string) map[string]string {
-	vars := make(map[string]string, len(environ))
-	for _, e := range environ {
-		name, value, _ := strings.Cut(e, "=")
-		vars[strings.ToUpper(name)] = value
+// finish looks at settings that belong together. None of this is an error: the reference operator bears it all.
+func (c *Config) finish() {
+	if c.PoolRetrySeconds == 0 {
+		c.warn("OPERATOR__POOLREGISTRATIONRETRYSECONDS is 0 or less: a rejected pool is registered again on the next connection only")
 	}
-	return vars
-}
-
-func (c *Config) check(p *problems) {
-	wrong := func(name, format string, args ...any) { p.add("OPERATOR__"+name, format, args...) }
-	wantWebURL := func(name, uri string) {
-		if u, err := url.Parse(uri); uri != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
-			withoutPassword := uri[strings.LastIndex(uri, "@")+1:]
-			wrong(name, "%q is not an http or https URL", withoutPassword)
-		} else if err == nil && u.User != nil {
-			wrong(name, "holds credentials: they belong in OPERATOR__AUTHENTICATION__CLIENTID and __CLIENTSECRET")
-		}
-	}
-	wantWebURL("COMMUNICATIONCONTROLLERURI", c.ControllerURI)
-	wantWebURL("AUTHENTICATION__ISSUERURI", c.Authentication.IssuerURI)
+	c.finishAuthentication()
 	if c.RootCACertificate != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
-		wrong("ROOTCACERTIFICATE", "holds no PEM certificate")
+		c.warn("OPERATOR__ROOTCACERTIFICATE holds no PEM certificate: the operator trusts the system's roots alone; workloads get the text as it is, in secrets.rootCa")
 	}
+	c.ClusterSecrets.finish(c.warn)
+}
+
+func (c *Config) finishAuthentication() {
 	a := c.Authentication
-	if set := a.IssuerURI + a.ClientID + a.ClientSecret; set != "" && (a.IssuerURI == "" || a.ClientID == "" || a.ClientSecret == "") {
-		wrong("AUTHENTICATION__ISSUERURI", "ISSUERURI, CLIENTID and CLIENTSECRET go together: one of them is not set")
+	const without = "the operator connects to the controller without an access token"
+	switch {
+	case a == Authentication{}:
+	case a.IssuerURI == "":
+		c.warn("OPERATOR__AUTHENTICATION__ISSUERURI is not set, other settings of authentication are: %s", without)
+	case a.ClientID == "":
+		c.warn("OPERATOR__AUTHENTICATION__CLIENTID is not set, other settings of authentication are: %s", without)
+	case a.ClientSecret == "":
+		c.warn("OPERATOR__AUTHENTICATION__CLIENTSECRET is not set: where the issuer gives no token without one, %s", without)
 	}
-	if c.Concurrency < 1 {
-		wrong("CONCURRENCY", "%d is less than 1", c.Concurrency)
+	if a.ClientID != "" && a.TenantID == "" {
+		c.warn("OPERATOR__AUTHENTICATION__TENANTID is not set: the issuer refuses a client id that several tenants have; set it to the tenant in which the client is registered, normally the system tenant")
 	}
-	if c.KeepRuns < 0 {
-		wrong("KEEPRUNS", "%d is less than 0", c.KeepRuns)
+}
+
+// finish finds the active key of the ring.
+func (s *ClusterSecrets) finish(warn func(string, ...any)) {
+	const active = "OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONACTIVEKEYID"
+	if s.ActiveKeyID == "" && len(s.EncryptionKeys) == 1 {
+		s.ActiveKeyID = s.EncryptionKeys[0].ID
 	}
-	if c.PoolRetrySeconds < 1 {
-		wrong("POOLREGISTRATIONRETRYSECONDS", "%d is less than 1", c.PoolRetrySeconds)
+	var ids []string
+	for _, k := range s.EncryptionKeys {
+		if ids = append(ids, k.ID); k.ID == s.ActiveKeyID {
+			return
+		}
 	}
-	if c.Helm.Timeout < time.Second {
-		wrong("HELM__TIMEOUT", "%s is less than 1s", c.Helm.Timeout)
-	}
-	if c.ScriptDeadline != 0 && c.ScriptDeadline < time.Second {
-		wrong("SCRIPTDEADLINE", "%s is less than 1s", c.ScriptDeadline)
-	}
-	if c.ShutdownGrace < time.Second {
-		wrong("SHUTDOWNGRACE", "%s is less than 1s", c.ShutdownGrace)
-	}
-	if c.LogFormat != "text" && c.LogFormat != "json" {
-		wrong("LOGFORMAT", "%q is neither text nor json", c.LogFormat)
-	}
-	// helm splits the argument of -f at commas, and every values file lies below the state directory.
-	if strings.ContainsAny(c.StateDir, ",\n") || !filepath.IsAbs(c.StateDir) {
-		wrong("STATEDIR", "%q is not an absolute path without a comma", c.StateDir)
-	}
-	if c.ScriptsDir != "" && !filepath.IsAbs(c.ScriptsDir) {
-		wrong("SCRIPTSDIR", "%q is not an absolute path", c.ScriptsDir)
+	switch {
+	case s.ActiveKeyID != "":
+		warn("%s: %q is none of the key ids (%s): workloads cannot encrypt", active, s.ActiveKeyID, strings.Join(ids, ", "))
+	case len(ids) > 0:
+		warn("%s is not set, and there are several keys (%s): workloads cannot encrypt", active, strings.Join(ids, ", "))
 	}
 }
 
@@ -286,8 +240,20 @@ func (c *Config) Deadline() time.Duration {
 
 // Secrets are the settings that must never be printed.
 func (c *Config) Secrets() []string {
-	return []string{c.Broker.Password, c.ClusterSecrets.MongoDBUserPassword, c.ClusterSecrets.MongoDBAdminPassword,
-		c.ClusterSecrets.StreamDataPassword, c.Authentication.ClientSecret}
+	secrets := []string{c.Broker.Password, c.ClusterSecrets.MongoDBUserPassword, c.ClusterSecrets.MongoDBAdminPassword,
+		c.ClusterSecrets.StreamDataPassword, c.ClusterSecrets.LegacyV1Key, c.IronOCRLicenseKey, c.Dash0.WebAuthToken, c.Authentication.ClientSecret}
+	for _, k := range c.ClusterSecrets.EncryptionKeys {
+		secrets = append(secrets, k.Key)
+	}
+	return secrets
+}
+
+// ExtraRoots is OPERATOR__ROOTCACERTIFICATE where it holds a certificate; empty: only the system's roots are trusted.
+func (c *Config) ExtraRoots() string {
+	if x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
+		return c.RootCACertificate
+	}
+	return ""
 }
 
 // HTTPClient verifies servers by the system's root certificates and OPERATOR__ROOTCACERTIFICATE.

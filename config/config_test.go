@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,10 +26,24 @@ func load(t *testing.T, environ ...string) Config {
 	return c
 }
 
+func wantWarning(t *testing.T, c Config, parts ...string) {
+	t.Helper()
+	for _, warning := range c.Warnings {
+		found := true
+		for _, part := range parts {
+			found = found && strings.Contains(warning, part)
+		}
+		if found {
+			return
+		}
+	}
+	t.Errorf("none of the warnings %q says %q", c.Warnings, parts)
+}
+
 func TestDefaults(t *testing.T) {
 	want := Config{
-		PoolNamespace: "octo", PoolRetrySeconds: 30, StateDir: "/var/lib/octo-operator", Concurrency: 4, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
-		KeepFailedRuns: Hours(24 * time.Hour), LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
+		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
+		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
 		Helm: Helm{Timeout: 5 * time.Minute},
 	}
 	if diff := cmp.Diff(want, load(t)); diff != "" {
@@ -40,7 +53,7 @@ func TestDefaults(t *testing.T) {
 
 var yes = true
 
-// settings are all that there are: one value each, and where it must end up.
+// settings are all that have an effect: one value each, and where it must end up.
 var settings = []struct {
 	name, value string
 	got         func(Config) any
@@ -54,10 +67,15 @@ var settings = []struct {
 	{"OPERATOR__DEPLOYMENTSITENAMESPACE", "x", func(c Config) any { return c.PoolNamespace }, "x"},
 	{"OPERATOR__PLATFORMNAMESPACE", "x", func(c Config) any { return c.PlatformNamespace }, "x"},
 	{"OPERATOR__WATCHNAMESPACE", "x", func(c Config) any { return c.WatchNamespace }, "x"},
-	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS", "7", func(c Config) any { return c.PoolRetrySeconds }, 7},
+	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS", "2.5", func(c Config) any { return c.PoolRetrySeconds }, 2.5},
+	{"OPERATOR__DEPLOYMENTSITEREGISTRATIONRETRYSECONDS", "7", func(c Config) any { return c.PoolRetrySeconds }, 7.0},
+	{"OPERATOR__AUTHENTICATION__ISSUERURI", "https://x", func(c Config) any { return c.Authentication.IssuerURI }, "https://x"},
+	{"OPERATOR__AUTHENTICATION__CLIENTID", "x", func(c Config) any { return c.Authentication.ClientID }, "x"},
+	{"OPERATOR__AUTHENTICATION__CLIENTSECRET", "x", func(c Config) any { return c.Authentication.ClientSecret }, "x"},
+	{"OPERATOR__AUTHENTICATION__TENANTID", "x", func(c Config) any { return c.Authentication.TenantID }, "x"},
+	{"OPERATOR__ROOTCACERTIFICATE", "x", func(c Config) any { return c.RootCACertificate }, "x"},
 	{"OPERATOR__INSTANCEPREFIX", "x", func(c Config) any { return c.InstancePrefix }, "x"},
 	{"OPERATOR__ADAPTERIGNORECERTIFICATEVALIDATION", "true", func(c Config) any { return c.IgnoreCertificates }, true},
-	{"OPERATOR__IMAGEPULLSECRETNAME", "x", func(c Config) any { return c.ImagePullSecretName }, "x"},
 	{"OPERATOR__IMAGEREGISTRY", "x", func(c Config) any { return c.ImageRegistry }, "x"},
 	{"OPERATOR__REPORTINGSERVICEURI", "x", func(c Config) any { return c.ReportingServiceURI }, "x"},
 	{"OPERATOR__AUTHURI", "x", func(c Config) any { return c.AuthURI }, "x"},
@@ -79,10 +97,16 @@ var settings = []struct {
 	{"OPERATOR__CLUSTERSECRETS__MONGODBUSERPASSWORD", "x", func(c Config) any { return c.ClusterSecrets.MongoDBUserPassword }, "x"},
 	{"OPERATOR__CLUSTERSECRETS__MONGODBADMINPASSWORD", "x", func(c Config) any { return c.ClusterSecrets.MongoDBAdminPassword }, "x"},
 	{"OPERATOR__CLUSTERSECRETS__STREAMDATAPASSWORD", "x", func(c Config) any { return c.ClusterSecrets.StreamDataPassword }, "x"},
+	{"OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONACTIVEKEYID", "x", func(c Config) any { return c.ClusterSecrets.ActiveKeyID }, "x"},
+	{"OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONLEGACYV1KEY", "x", func(c Config) any { return c.ClusterSecrets.LegacyV1Key }, "x"},
+	{"OPERATOR__IRONOCRLICENSEKEY", "x", func(c Config) any { return c.IronOCRLicenseKey }, "x"},
+	{"OPERATOR__DASH0__ENDPOINT", "x", func(c Config) any { return c.Dash0.Endpoint }, "x"},
+	{"OPERATOR__DASH0__DATASET", "x", func(c Config) any { return c.Dash0.Dataset }, "x"},
+	{"OPERATOR__DASH0__ENVIRONMENT", "x", func(c Config) any { return c.Dash0.Environment }, "x"},
+	{"OPERATOR__DASH0WEBAUTHTOKEN", "x", func(c Config) any { return c.Dash0.WebAuthToken }, "x"},
 	{"OPERATOR__INGRESS__CLASSNAME", "x", func(c Config) any { return c.Ingress.ClassName }, "x"},
 	{"OPERATOR__INGRESS__CLUSTERISSUER", "x", func(c Config) any { return c.Ingress.ClusterIssuer }, "x"},
 	{"OPERATOR__INGRESS__TLS", "true", func(c Config) any { return c.Ingress.TLS }, &yes},
-	{"OPERATOR__INGRESS__ANNOTATIONS__0__NAME", "X/y", func(c Config) any { return c.Ingress.Annotations }, []Annotation{{Name: "X/y"}}},
 	{"OPERATOR__HELM__FORCECONFLICTS", "true", func(c Config) any { return c.Helm.ForceConflicts }, true},
 	{"OPERATOR__HELM__TIMEOUT", "90s", func(c Config) any { return c.Helm.Timeout }, 90 * time.Second},
 	{"OPERATOR__HELM__PLAINHTTP", "1", func(c Config) any { return c.Helm.PlainHTTP }, true},
@@ -93,8 +117,10 @@ var settings = []struct {
 	{"OPERATOR__FAILFAST", "false", func(c Config) any { return c.FailFast }, false},
 	{"OPERATOR__SCRIPTDEADLINE", "90s", func(c Config) any { return c.ScriptDeadline }, 90 * time.Second},
 	{"OPERATOR__CONCURRENCY", "9", func(c Config) any { return c.Concurrency }, 9},
+	{"OPERATOR__MEMORYLIMIT", " 512Mi ", func(c Config) any { return c.MemoryLimit }, Bytes(512 << 20)},
+	{"OPERATOR__INDEXMAXAGE", "1m", func(c Config) any { return c.IndexMaxAge }, time.Minute},
 	{"OPERATOR__KEEPRUNS", "0", func(c Config) any { return c.KeepRuns }, 0},
-	{"OPERATOR__KEEPFAILEDHOURS", "2", func(c Config) any { return time.Duration(c.KeepFailedRuns) }, 2 * time.Hour},
+	{"OPERATOR__KEEPFAILEDHOURS", "2", func(c Config) any { return c.KeepFailedRuns }, 2 * time.Hour},
 	{"OPERATOR__LOGFORMAT", "json", func(c Config) any { return c.LogFormat }, "json"},
 	{"OPERATOR__LOGLEVEL", "debug", func(c Config) any { return c.LogLevel }, "debug"},
 	{"OPERATOR__INSECURESKIPVERIFY", "true", func(c Config) any { return c.InsecureTLS }, true},
@@ -114,6 +140,31 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 }
 
+func TestEveryRowOfTheTableIsReadOrIgnored(t *testing.T) {
+	tested := map[string]bool{}
+	for _, s := range settings {
+		tested[s.name] = true
+	}
+	for _, s := range Settings() {
+		if s.ignored() != (s.Whose == Ignored) {
+			t.Errorf("%s: it is called ignored (%v), and is (%v)", s.Name, s.Whose == Ignored, s.ignored())
+		}
+		if strings.Contains(s.Name, "__n__") || strings.HasSuffix(s.Name, "__KEYID") || s.Name == "OPERATOR__ADDITIONALVALIDISSUERS__n" || s.ignored() {
+			continue // lists have tests of their own
+		}
+		for _, name := range append([]string{s.Name}, s.Aliases...) {
+			if !tested[name] {
+				t.Errorf("%s has no line in settings", name)
+			}
+		}
+		if s.Default != "" {
+			if err := s.parse(s.Default); err != nil {
+				t.Errorf("%s: its default: %v", s.Name, err)
+			}
+		}
+	}
+}
+
 func TestASettingChangesNoOther(t *testing.T) {
 	for _, s := range settings {
 		for _, other := range settings {
@@ -124,23 +175,15 @@ func TestASettingChangesNoOther(t *testing.T) {
 	}
 }
 
-func TestTheRootCertificateIsRead(t *testing.T) {
-	root := certificate(t)
-	c := load(t, "OPERATOR__ROOTCACERTIFICATE="+root)
-	if c.RootCACertificate != root {
-		t.Errorf("got %q", c.RootCACertificate)
-	}
-}
-
-func TestAnEmptyVariableIsNone(t *testing.T) {
-	var environ []string
-	for _, s := range settings {
-		if !strings.Contains(s.name, "__0") {
-			environ = append(environ, s.name+"=")
+func TestABlankVariableIsNone(t *testing.T) {
+	for _, blank := range []string{"", " ", "\t\n"} {
+		var environ []string
+		for _, s := range settings {
+			environ = append(environ, s.name+"="+blank)
 		}
-	}
-	if diff := cmp.Diff(load(t), load(t, environ...)); diff != "" {
-		t.Error(diff)
+		if diff := cmp.Diff(load(t), load(t, environ...)); diff != "" {
+			t.Errorf("%q: %s", blank, diff)
+		}
 	}
 }
 
@@ -150,34 +193,19 @@ func TestTheOwnNameWinsOverItsAlias(t *testing.T) {
 	if c.PoolNamespace != "own" || c.AutoManagePools {
 		t.Errorf("got %q, %v", c.PoolNamespace, c.AutoManagePools)
 	}
+	wantWarning(t, c, "OPERATOR__POOLNAMESPACE and OPERATOR__DEPLOYMENTSITENAMESPACE are both set, and differ: OPERATOR__POOLNAMESPACE counts")
 }
 
-func TestListsAreReadInTheOrderOfTheirNumbers(t *testing.T) {
-	var environ, issuers []string
-	var annotations []Annotation
-	for _, i := range []string{"10", "2", "0", "11", "1", "9", "3", "4", "8", "5", "7", "6"} {
-		environ = append(environ, "OPERATOR__ADDITIONALVALIDISSUERS__"+i+"=https://issuer/"+i,
-			"OPERATOR__INGRESS__ANNOTATIONS__"+i+"__NAME=example.com/"+i, "operator__ingress__annotations__"+i+"__value=v"+i)
+// mixedCase writes a name as the documentation of .NET would: Operator__PoolNamespace, say.
+func mixedCase(name string) string {
+	parts := strings.Split(name, "__")
+	for i, part := range parts {
+		parts[i] = part[:1] + strings.ToLower(part[1:])
 	}
-	for _, i := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"} {
-		issuers = append(issuers, "https://issuer/"+i)
-		annotations = append(annotations, Annotation{"example.com/" + i, "v" + i})
-	}
-	c := load(t, environ...)
-	if diff := cmp.Diff(issuers, c.AdditionalValidIssuers); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff(annotations, c.Ingress.Annotations); diff != "" {
-		t.Error(diff)
-	}
+	return strings.Join(parts, "__")
 }
 
-func TestSecretsAreAllThatIsSecret(t *testing.T) {
-	c := load(t, "OPERATOR__BROKERPASSWORD=1", "OPERATOR__CLUSTERSECRETS__MONGODBUSERPASSWORD=2",
-		"OPERATOR__CLUSTERSECRETS__MONGODBADMINPASSWORD=3", "OPERATOR__CLUSTERSECRETS__STREAMDATAPASSWORD=4")
-	for _, secret := range []string{"1", "2", "3", "4"} {
-		if !slices.Contains(c.Secrets(), secret) {
-			t.Errorf("%q lacks %s", c.Secrets(), secret)
-		}
-	}
+func aliasOf(name string) string {
+	return strings.NewReplacer("AUTOMANAGEDEPLOYMENTSITES", "AUTOMANAGEPOOLS", "DEPLOYMENTSITENAMESPACE", "POOLNAMESPACE",
+		"DEPLOYMENTSITEREGISTRATION", "POOLREGISTRATION").Replace(name)
 }

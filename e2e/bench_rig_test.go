@@ -7,6 +7,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,6 +26,7 @@ type rig struct {
 	namespace  string
 	stateDir   string
 	env        []string // more settings
+	wrap       []string // what the operator is started with, if not directly
 	operator   *daemon
 	workloads  int
 }
@@ -40,9 +42,15 @@ func newRig(b *testing.B) *rig {
 // newRigWith starts an operator with scripts and settings of its own.
 func newRigWith(b *testing.B, scripts map[string]string, env ...string) *rig {
 	b.Helper()
+	return newRigIn(b, nil, scripts, env...)
+}
+
+// newRigIn starts the operator with other words before its own.
+func newRigIn(b *testing.B, wrap []string, scripts map[string]string, env ...string) *rig {
+	b.Helper()
 	r := &rig{
-		env: env,
-		B:   b, ctx: b.Context(), namespace: "octo-bench-" + uniqueName(), stateDir: b.TempDir(),
+		env: env, wrap: wrap,
+		B: b, ctx: b.Context(), namespace: "octo-bench-" + uniqueName(), stateDir: b.TempDir(),
 		controller: devcontroller.New(devcontroller.Options{Generation: devcontroller.G3}),
 		pool:       devcontroller.Pool{TenantID: "acme", ID: "65d5c447b420da3fb12381bc"},
 	}
@@ -89,7 +97,8 @@ func (r *rig) start() (toOperator, toPool time.Duration) {
 	log, err := os.CreateTemp(r.TempDir(), "operator-*.log")
 	r.must(err)
 	defer log.Close()
-	cmd := osexec.Command(binary)
+	line := append(slices.Clone(r.wrap), binary)
+	cmd := osexec.Command(line[0], line[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.environment(), log, log
 	r.operator = &daemon{cmd: cmd, log: log.Name()}
 

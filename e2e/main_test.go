@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -111,6 +112,7 @@ type world struct {
 	pool       devcontroller.Pool
 	env        []string // more settings
 	wrap       []string // what the operator is started with, if not directly
+	binary     string   // the operator's, if not the one with the race detector
 	operator   *operator
 }
 
@@ -210,7 +212,7 @@ func (w *world) start() {
 // launch starts the operator, which ends with the test.
 func (w *world) launch() {
 	w.Helper()
-	line := append(slices.Clone(w.wrap), operatorBinary)
+	line := append(slices.Clone(w.wrap), cmp.Or(w.binary, operatorBinary))
 	o := &operator{cmd: osexec.Command(line[0], line[1:]...), done: make(chan struct{})}
 	o.cmd.Env = w.environment()
 	o.cmd.Stdout, o.cmd.Stderr = o, o

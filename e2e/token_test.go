@@ -85,7 +85,7 @@ func TestTokenWithAWrongClientSecretIsOneClearLinePerAttempt(t *testing.T) {
 	w := newWorld(t, devcontroller.G4)
 	issuer := startIssuer(w)
 	w.controller.SetAuthorize(issuer.vouchesFor)
-	w.env = authentication(issuer.url, wrongSecret)
+	w.env = append(authentication(issuer.url, wrongSecret), "OPERATOR__AUTHENTICATION__TENANTID=acme")
 	w.launch()
 	for _, record := range w.waitForLog(3, notConnected, nil) {
 		w.wantReason(record, issuer.url, "invalid_client", "OPERATOR__AUTHENTICATION__ISSUERURI", "CLIENTID", "CLIENTSECRET")

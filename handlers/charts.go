@@ -3,11 +3,11 @@ package handlers
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,28 +17,30 @@ import (
 	"sync"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"octo-operator/config"
 	"octo-operator/hub"
+	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 
-// charts keeps the archives of pulled charts. helm downloads a repository's whole index for each pull; here the index is
-// asked for with its ETag, and while it has not changed, neither has any chart in it. An oci:// registry has no index:
-// there helm pulls each time.
+// charts keeps the archives of pulled charts. Which one an event asks for is looked up in the repository's index; an archive with
+// the digest that stands there need not be pulled again. Where the index has no digest, an archive counts for as long as the index
+// is the same. An oci:// registry has no index: there helm pulls each time.
 type charts struct {
 	dir       string
-	http      *http.Client
+	indexes   *repository.Indexes
+	young     time.Duration // see OPERATOR__INDEXMAXAGE
 	plainHTTP bool
 	writing   sync.Mutex
+	// whole is held while helm reads a whole index, for which it needs much memory: one of an unusual form.
+	whole chan struct{}
 }
 
 const (
-	indexTimeout = 10 * time.Second
-	unusedChart  = 7 * 24 * time.Hour
-	// maxIndexState bounds what is kept and sent back of a repository's answer; an ETag has some ten characters.
-	maxIndexState = 1000
+	// indexTimeout bounds the download of an index, and headersTimeout the wait for its first byte. What is slower is left to helm.
+	indexTimeout   = 30 * time.Second
+	headersTimeout = 10 * time.Second
+	unusedChart    = 7 * 24 * time.Hour
 )
 
 func openCharts(settings config.Config) (*charts, error) {
@@ -51,7 +53,11 @@ func openCharts(settings config.Config) (*charts, error) {
 		return nil, err
 	}
 	client.Timeout = indexTimeout
-	return &charts{dir: dir, http: client, plainHTTP: settings.Helm.PlainHTTP}, nil
+	client.Transport.(*http.Transport).ResponseHeaderTimeout = headersTimeout
+	return &charts{
+		dir: dir, indexes: repository.NewIndexes(dir, client), young: settings.IndexMaxAge,
+		plainHTTP: settings.Helm.PlainHTTP, whole: make(chan struct{}, 1),
+	}, nil
 }
 
 const chartFile = "chart.tgz"
@@ -71,103 +77,182 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 		}
 		w.ChartVersion = version
 	}
-	cached := filepath.Join(c.dir, cacheKey(w))
-	state, unchanged := c.indexState(ctx, w, cached)
-	if unchanged {
-		if found, err := c.takeCached(t, cached); err == nil {
-			t.hasChart = true
-			return found, nil
+	found, err := c.get(ctx, h, t, w)
+	t.hasChart = err == nil
+	return found, err
+}
+
+// get takes the chart from the cache, or else from the repository. The index must be one that the repository has confirmed since the
+// event came: somebody may have published a version and deployed it at once. Only a chart that is at hand under exactly the version
+// that is asked for is taken by an older index, of which the settings say how old it may be.
+func (c *charts) get(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
+	now := time.Now()
+	if w.ChartVersion != "" {
+		if at, err := c.find(ctx, w, now.Add(-c.young)); err == nil && at.exact {
+			if found, err := c.takeCached(t, at); err == nil {
+				return found, nil
+			}
 		}
 	}
-	found, err := c.pull(ctx, h, t, w)
+	at, err := c.find(ctx, w, now)
 	if err != nil {
 		return chart{}, err
 	}
-	c.keep(t.Path(chartFile), cached, state)
-	t.hasChart = true
-	return found, nil
+	if found, err := c.takeCached(t, at); err == nil {
+		return found, nil
+	}
+	found, err := c.pull(ctx, h, t, w, at)
+	if err == nil {
+		c.keep(t.Path(chartFile), at)
+	}
+	return found, err
+}
+
+// location is where a chart is to be had.
+type location struct {
+	key     string // of its archive in the cache; "": it cannot be kept
+	digest  string // of its archive; "": not known
+	url     string // of its archive; "": helm has to look it up
+	version string
+	exact   bool // that version is the one that is asked for
+}
+
+// find looks the event's chart up in the repository's index. What only helm can tell is no error: helm then pulls by name, and says
+// what is wrong.
+func (c *charts) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time.Time) (location, error) {
+	if isRegistry(w.RepositoryURL) {
+		return location{}, nil
+	}
+	from := sourceOf(w)
+	found, err := c.indexes.Find(ctx, from, w.ChartName, w.ChartVersion, confirmed)
+	missing := (*repository.NotFoundError)(nil)
+	switch {
+	case errors.As(err, &missing):
+		return location{}, notInIndex(w, missing)
+	case errors.Is(err, repository.ErrTooLarge), ctx.Err() != nil:
+		return location{}, fmt.Errorf("cannot get chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
+	}
+	at := location{version: found.Version, exact: found.Exact}
+	if err == nil {
+		at.url = archiveURL(w.RepositoryURL, found.URL)
+	}
+	switch {
+	case at.url != "" && found.Digest != "":
+		at.digest = found.Digest
+		at.key = from.Key(found.Digest)
+	case found.State != "":
+		at.key = from.Key(w.ChartName, w.ChartVersion, found.URL, found.State)
+	}
+	return at, nil
+}
+
+func isRegistry(repositoryURL string) bool { return strings.HasPrefix(repositoryURL, "oci:") }
+
+func sourceOf(w hub.WorkloadDeployed) repository.Source {
+	return repository.Source{URL: w.RepositoryURL, Username: w.RepositoryUsername, Password: w.RepositoryPassword}
+}
+
+func chartOf(w hub.WorkloadDeployed) string {
+	return strings.TrimSpace(w.ChartName + " " + w.ChartVersion)
+}
+
+// notInIndex says what the table of causes says of helm's words.
+func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error {
+	f := failure{repository: w.RepositoryURL, chart: w.ChartName, version: w.ChartVersion}
+	if missing.HasChart && w.ChartVersion != "" {
+		return errors.New(match{facts: f.facts()}.fill(noVersion))
+	}
+	return errors.New(noChart(f, match{facts: f.facts()}))
+}
+
+// archiveURL is the address of an archive, which in an index may be relative to the repository; "": it is none that helm could be
+// given as it is.
+func archiveURL(repositoryURL, inIndex string) string {
+	base, err := url.Parse(repositoryURL)
+	if err != nil || inIndex == "" {
+		return ""
+	}
+	address, err := url.Parse(inIndex)
+	if err != nil {
+		return ""
+	}
+	if !address.IsAbs() { // as helm does it
+		base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/")+"/", strings.TrimSuffix(base.RawPath, "/")+"/"
+		query := base.RawQuery
+		address = base.ResolveReference(address)
+		address.RawQuery = query
+	}
+	if address.Scheme != "http" && address.Scheme != "https" || address.Host == "" || address.Path == "" {
+		return ""
+	}
+	return address.String()
 }
 
 // takeCached puts the chart that was pulled for an earlier deploy into the run directory.
-func (c *charts) takeCached(t *task, cached string) (chart, error) {
+func (c *charts) takeCached(t *task, at location) (chart, error) {
+	if at.key == "" {
+		return chart{}, fs.ErrNotExist
+	}
 	if err := t.Remove(chartFile); err != nil { // of an earlier life that was killed
 		return chart{}, err
 	}
 	c.writing.Lock()
-	err := linkOrCopy(cached+".tgz", t.Path(chartFile))
+	err := linkOrCopy(c.archive(at), t.Path(chartFile))
 	c.writing.Unlock()
+	if err == nil {
+		err = checkDigest(t.Path(chartFile), at.digest)
+	}
 	if err != nil {
 		return chart{}, err
 	}
 	return readChart(t.Path(chartFile))
 }
 
-func cacheKey(w hub.WorkloadDeployed) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{w.RepositoryURL, w.RepositoryUsername, w.RepositoryPassword, w.ChartName, w.ChartVersion}, "\x00")))
-	return hex.EncodeToString(sum[:])
-}
+func (c *charts) archive(at location) string { return filepath.Join(c.dir, at.key+".tgz") }
 
-// indexState asks the repository whether its index is still the one that the cached chart was pulled with. Whatever goes
-// wrong means "no": helm then says what is wrong.
-func (c *charts) indexState(ctx context.Context, w hub.WorkloadDeployed, cached string) (state string, unchanged bool) {
-	if strings.HasPrefix(w.RepositoryURL, "oci:") {
-		return "", false
+// checkDigest is an error unless a file has the digest, if one is known.
+func checkDigest(file, digest string) error {
+	if digest == "" {
+		return nil
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(w.RepositoryURL, "/")+"/index.yaml", nil)
+	f, err := os.Open(file)
 	if err != nil {
-		return "", false
+		return err
 	}
-	if w.RepositoryUsername != "" {
-		request.SetBasicAuth(w.RepositoryUsername, w.RepositoryPassword)
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return err
 	}
-	if old, err := os.ReadFile(cached + ".index"); err == nil {
-		etag, modified, _ := strings.Cut(string(old), "\n")
-		setHeader(request.Header, "If-None-Match", etag)
-		setHeader(request.Header, "If-Modified-Since", modified)
+	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {
+		return &digestError{got, digest}
 	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return "", false
-	}
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusNotModified {
-		return "", true
-	}
-	if response.StatusCode != http.StatusOK {
-		return "", false
-	}
-	state = response.Header.Get("ETag") + "\n" + response.Header.Get("Last-Modified")
-	if len(state) > maxIndexState {
-		return "", false
-	}
-	return state, false
+	return nil
 }
 
-func setHeader(header http.Header, name, value string) {
-	if value != "" {
-		header.Set(name, value)
-	}
+// digestError is an archive that is not the one in the index.
+type digestError struct{ got, want string }
+
+func (e *digestError) Error() string {
+	return fmt.Sprintf("the archive that it sends has the SHA-256 digest %s, and its index says %s: publish the chart again, with a new index", e.got, e.want)
 }
 
-// keep remembers an archive that could be read and the state of the index it came from. A cache that cannot be written costs
-// time only.
-func (c *charts) keep(archive, cached, state string) {
-	if strings.TrimSpace(state) == "" {
+// keep puts an archive that could be read into the cache. A cache that cannot be written costs time only.
+func (c *charts) keep(archive string, at location) {
+	if at.key == "" || checkDigest(archive, at.digest) != nil { // a script of the environment's own has got it from elsewhere
 		return
 	}
-	c.writing.Lock() // an archive must not meet another's index
+	c.writing.Lock()
 	defer c.writing.Unlock()
-	_ = os.Remove(cached + ".index")
-	_ = os.Remove(cached + ".tgz")
-	if linkOrCopy(archive, cached+".tgz") == nil {
-		_ = os.WriteFile(cached+".index", []byte(state), 0o600)
-	}
+	_ = os.Remove(c.archive(at))
+	_ = linkOrCopy(archive, c.archive(at))
 }
 
 // prune forgets charts that were pulled longer ago than age.
 func (c *charts) prune(age time.Duration) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	c.indexes.Forget(age)
 	files, _ := filepath.Glob(filepath.Join(c.dir, "*"))
 	for _, file := range files {
 		if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) > age {
@@ -189,49 +274,36 @@ func linkOrCopy(from, to string) error {
 }
 
 // pull lets helm fetch the chart.
-func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
-	which := w.ChartName
-	if w.ChartVersion != "" {
-		which += " " + w.ChartVersion
+func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed, at location) (chart, error) {
+	if at.url == "" && !isRegistry(w.RepositoryURL) {
+		select {
+		case c.whole <- struct{}{}:
+			defer func() { <-c.whole }()
+		case <-ctx.Done():
+			return chart{}, ctx.Err()
+		}
 	}
-	if err := errors.Join(t.Remove(chartFile), c.writeCredentials(t, w)); err != nil {
+	if err := errors.Join(t.Remove(chartFile, "repositories.yaml", repositoryCache), c.writeCredentials(t, w, at)); err != nil {
 		return chart{}, err
 	}
 	err := h.script(ctx, t, scripts.ChartPull, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
-		"REPOSITORY": w.RepositoryURL, "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion,
-		"CREDENTIALS": strconv.FormatBool(w.RepositoryUsername != "" || w.RepositoryPassword != ""),
+		"REPOSITORY": w.RepositoryURL, "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion, "CHART_URL": at.openURL(),
+		"CREDENTIALS": strconv.FormatBool(hasCredentials(w)),
 		"PLAIN_HTTP":  strconv.FormatBool(c.plainHTTP),
 	})
 	if err != nil {
-		return chart{}, fmt.Errorf("cannot get chart %s from %s: %w", which, w.RepositoryURL, err)
+		return chart{}, fmt.Errorf("cannot get chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
 	}
 	found, err := readChart(t.Path(chartFile))
 	if err == nil {
 		err = os.Chmod(t.Path(chartFile), 0o600)
 	}
 	if err != nil {
-		return chart{}, fmt.Errorf("cannot read chart %s from %s: %w", which, w.RepositoryURL, err)
+		return chart{}, fmt.Errorf("cannot read chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
+	}
+	if err := checkDigest(t.Path(chartFile), at.digest); err != nil && !h.scripts.Replaced(scripts.ChartPull) {
+		return chart{}, fmt.Errorf("cannot use chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
 	}
 	return found, nil
-}
-
-// writeCredentials puts the repository's credentials into the files that helm reads them from.
-func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed) error {
-	if w.RepositoryUsername == "" && w.RepositoryPassword == "" {
-		return nil
-	}
-	repository, err := url.Parse(w.RepositoryURL)
-	if err != nil {
-		return err
-	}
-	if repository.Scheme == "oci" {
-		auth := base64.StdEncoding.EncodeToString([]byte(w.RepositoryUsername + ":" + w.RepositoryPassword))
-		text, err := json.Marshal(map[string]any{"auths": map[string]any{repository.Host: map[string]any{"auth": auth}}})
-		return errors.Join(err, t.Write("registry.json", text))
-	}
-	text, err := yaml.Marshal(map[string]any{"apiVersion": "v1", "repositories": []any{map[string]any{
-		"name": "workload", "url": w.RepositoryURL, "username": w.RepositoryUsername, "password": w.RepositoryPassword,
-	}}})
-	return errors.Join(err, t.Write("repositories.yaml", text))
 }

@@ -18,17 +18,17 @@ import (
 	"octo-operator/runs"
 )
 
-// repository is a chart repository and the script that pulls from it. Its index has the ETag of the version that it offers.
-type repository struct {
+// testRepository is a chart repository and the script that pulls from it. Its index has the ETag of the version that it offers.
+type testRepository struct {
 	*httptest.Server
 	t       *testing.T
 	dir     string
 	version atomic.Int64
 }
 
-func newRepository(t *testing.T) (*repository, *Handlers) {
+func newRepository(t *testing.T) (*testRepository, *Handlers) {
 	t.Helper()
-	r := &repository{t: t, dir: t.TempDir()}
+	r := &testRepository{t: t, dir: t.TempDir()}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		etag := fmt.Sprintf(`"%d"`, r.version.Load())
 		w.Header().Set("ETag", etag)
@@ -52,7 +52,7 @@ func newRepository(t *testing.T) (*repository, *Handlers) {
 }
 
 // pulls makes script the one that pulls; it is counted.
-func (r *repository) pulls(script string) {
+func (r *testRepository) pulls(script string) {
 	r.t.Helper()
 	text := "#!/bin/sh\nset -e\necho pulled >>" + r.dir + "/pulled\n" + script + "\n"
 	if err := os.WriteFile(filepath.Join(r.dir, "scripts", "chart-pull"), []byte(text), 0o700); err != nil {
@@ -61,7 +61,7 @@ func (r *repository) pulls(script string) {
 }
 
 // offer makes a version the newest; readers of the old archive are not disturbed.
-func (r *repository) offer(version int64) {
+func (r *testRepository) offer(version int64) {
 	r.t.Helper()
 	path := archive(r.t, file{name: "app/Chart.yaml", text: fmt.Sprintf("version: %d.0.0", version)})
 	if err := os.Rename(path, filepath.Join(r.dir, "offered.tgz")); err != nil {
@@ -71,7 +71,7 @@ func (r *repository) offer(version int64) {
 }
 
 // pulled is how often since the last call.
-func (r *repository) pulled() int {
+func (r *testRepository) pulled() int {
 	r.t.Helper()
 	text, _ := os.ReadFile(filepath.Join(r.dir, "pulled"))
 	_ = os.Remove(filepath.Join(r.dir, "pulled"))
@@ -79,7 +79,7 @@ func (r *repository) pulled() int {
 }
 
 // task is a deploy in a run directory, maybe one of an earlier life.
-func (r *repository) task(dir string) *task {
+func (r *testRepository) task(dir string) *task {
 	r.t.Helper()
 	t := &task{Run: &runs.Run{ID: "run", Dir: dir}, log: slog.New(slog.DiscardHandler), redact: exec.NewRedactor()}
 	var err error
@@ -90,12 +90,12 @@ func (r *repository) task(dir string) *task {
 	return t
 }
 
-func (r *repository) event() hub.WorkloadDeployed {
+func (r *testRepository) event() hub.WorkloadDeployed {
 	return hub.WorkloadDeployed{RepositoryURL: r.URL, ChartName: "app"}
 }
 
 // fetches expects a version from a number of pulls.
-func (r *repository) fetches(h *Handlers, t *task, want string, pulls int) {
+func (r *testRepository) fetches(h *Handlers, t *task, want string, pulls int) {
 	r.t.Helper()
 	c, err := h.charts.fetch(context.Background(), h, t, release{}, r.event())
 	if err != nil || c.version != want {

@@ -43,7 +43,11 @@ func (r *rig) helm(c *call) int {
 }
 
 func (r *rig) helmPull(c *call) int {
-	content, version := r.charts.get(c.word(1), c.flag("version"))
+	name, version := c.word(1), c.flag("version")
+	if archive, ok := strings.CutSuffix(path.Base(name), ".tgz"); ok { // an address
+		name, version, _ = strings.Cut(archive, "-")
+	}
+	content, version := r.charts.get(name, version)
 	if content == nil {
 		return c.fail("chart %q version %q not found in %s repository", path.Base(c.word(1)), c.flag("version"), c.flag("repo"))
 	}

@@ -36,7 +36,7 @@ type life struct {
 // config are the rig's settings.
 func (r *rig) config() config.Config {
 	r.Helper()
-	environ := []string{"OPERATOR__STATEDIR=" + r.disk}
+	environ := []string{"OPERATOR__STATEDIR=" + r.disk, "OPERATOR__CONCURRENCY=4"} // not what this machine bears
 	for name, value := range r.settings {
 		environ = append(environ, "OPERATOR__"+name+"="+value)
 	}

@@ -38,8 +38,8 @@ type lane struct {
 	stop    context.CancelCauseFunc // of what is running
 }
 
-func newLanes(ctx context.Context, concurrency int) *lanes {
-	l := &lanes{ctx: ctx, turns: newTurns(concurrency), lanes: map[string]*lane{}}
+func newLanes(ctx context.Context, slots, most int) *lanes {
+	l := &lanes{ctx: ctx, turns: newTurns(slots, most), lanes: map[string]*lane{}}
 	l.starting, l.close = context.WithCancel(ctx)
 	l.idle = sync.NewCond(&l.mu)
 	return l

@@ -64,7 +64,7 @@ func (d *diary) expect(t *testing.T, want ...string) {
 
 // busy returns lanes whose lane a is held by a running job until release is called.
 func busy(t *testing.T) (l *lanes, release func()) {
-	l = newLanes(t.Context(), 2)
+	l = newLanes(t.Context(), 2, 0)
 	hold, started := make(chan struct{}), make(chan struct{})
 	l.add(&job{lane: "a", tenant: "t", run: func(context.Context) { close(started); <-hold }})
 	<-started
@@ -98,7 +98,7 @@ func TestWhatANewerEventMakesPointlessIsSuperseded(t *testing.T) {
 
 func TestAnUndeployStopsARunningDeployAndADeployDoesNot(t *testing.T) {
 	d, queued := &diary{}, &diary{} // what is superseded ends beside what runs
-	l := newLanes(t.Context(), 1)
+	l := newLanes(t.Context(), 1, 0)
 	started := make(chan struct{})
 	running := d.job("running", deploy, make(chan struct{}))
 	run := running.run
@@ -114,7 +114,7 @@ func TestAnUndeployStopsARunningDeployAndADeployDoesNot(t *testing.T) {
 }
 
 func TestLanesRunBesideEachOtherUpToTheLimit(t *testing.T) {
-	l := newLanes(t.Context(), 3)
+	l := newLanes(t.Context(), 3, 0)
 	var mu sync.Mutex
 	running, most := 0, 0
 	full := make(chan struct{})
@@ -141,7 +141,7 @@ func TestLanesRunBesideEachOtherUpToTheLimit(t *testing.T) {
 
 func TestATenantsLoneJobRunsWithNothingElseOfTheTenant(t *testing.T) {
 	d := &diary{}
-	l := newLanes(t.Context(), 4)
+	l := newLanes(t.Context(), 4, 0)
 	started, hold := make(chan struct{}), make(chan struct{})
 	l.add(&job{lane: "a", tenant: "t", run: func(context.Context) { close(started); <-hold; d.write("in flight") }})
 	<-started
@@ -156,7 +156,7 @@ func TestATenantsLoneJobRunsWithNothingElseOfTheTenant(t *testing.T) {
 
 func TestNothingStartsAfterTheEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	l := newLanes(ctx, 1)
+	l := newLanes(ctx, 1, 0)
 	cancel()
 	l.add(&job{lane: "a", run: func(context.Context) { t.Error("it ran") }})
 	l.wait()
@@ -164,7 +164,7 @@ func TestNothingStartsAfterTheEnd(t *testing.T) {
 
 func TestWhatWasLeftInALaneComesBeforeWhatWasAdded(t *testing.T) {
 	d := &diary{}
-	l := newLanes(t.Context(), 1)
+	l := newLanes(t.Context(), 1, 0)
 	asked, proceed := make(chan struct{}), make(chan struct{})
 	left := []*job{d.job("left undeploy", undeploy, nil), d.job("left deploy", deploy, nil)}
 	var once sync.Once
@@ -182,7 +182,7 @@ func TestWhatWasLeftInALaneComesBeforeWhatWasAdded(t *testing.T) {
 
 func TestATouchedLaneRunsWhatWasLeftInIt(t *testing.T) {
 	d := &diary{}
-	l := newLanes(t.Context(), 1)
+	l := newLanes(t.Context(), 1, 0)
 	var once sync.Once
 	l.hold = func(context.Context, string) (older []*job, err error) {
 		once.Do(func() { older = []*job{d.job("left", deploy, nil)} })
@@ -195,7 +195,7 @@ func TestATouchedLaneRunsWhatWasLeftInIt(t *testing.T) {
 
 func TestALostLanesWorkIsDropped(t *testing.T) {
 	d := &diary{}
-	l := newLanes(t.Context(), 1)
+	l := newLanes(t.Context(), 1, 0)
 	started := make(chan struct{})
 	running := d.job("running", scale, make(chan struct{}))
 	run := running.run
@@ -224,7 +224,7 @@ func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
 	for _, first := range []string{"rests already", "rests later"} {
 		t.Run(first, func(t *testing.T) {
 			d := &diary{}
-			l := newLanes(t.Context(), 1)
+			l := newLanes(t.Context(), 1, 0)
 			queued, rested := make(chan struct{}), make(chan struct{})
 			l.add(&job{lane: "a", tenant: "t", kind: deploy, run: func(ctx context.Context) {
 				if first == "rests later" {

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"slices"
 	"strings"
 
 	"octo-operator/config"
@@ -39,6 +40,11 @@ func contextValues(s config.Config, w hub.WorkloadDeployed) map[string]any {
 	setIf(image, "privateRegistry", s.ImageRegistry)
 	setSection(values, "image", image)
 	setSection(values, "clusterDependencies", clusterDependencies(s.ClusterDependencies))
+	dash0 := map[string]any{} // for every chart: one that does not know it does not read it
+	setIf(dash0, "endpoint", s.Dash0.Endpoint)
+	setIf(dash0, "dataset", s.Dash0.Dataset)
+	setIf(dash0, "environment", s.Dash0.Environment)
+	setSection(values, "dash0", dash0)
 	setSection(values, "ingress", ingress(s.Ingress, w))
 	if w.IngressEnabled && w.Hostname != "" {
 		values["publicUri"] = "https://" + w.Hostname
@@ -92,21 +98,40 @@ func firstSet(values ...string) string {
 	return ""
 }
 
+// The reference operator has lists of the charts that get these. It sends the browsers' token to four more, whose names are not public:
+// they are known by their default values.
+var (
+	chartsWithOCR   = []string{"octo-mesh-adapter"}
+	chartsWithDash0 = []string{"meshmakers-app", "energy-community-app"}
+)
+
 // injected are overrides that the operator adds above the event's document: credentials of the cluster, for those that
 // may have them.
 func injected(s config.Config, w hub.WorkloadDeployed) []merge.Override {
 	var overrides []merge.Override
-	add := func(path, value string, secret bool) {
-		if value != "" {
-			overrides = append(overrides, merge.Override{Path: path, Value: value, Secret: secret})
+	add := func(o merge.Override) {
+		if o.Value != "" {
+			overrides = append(overrides, o)
 		}
 	}
-	add("secrets.rabbitmq", s.Broker.Password, true)
-	add("secrets.rootCa", strings.TrimSpace(s.RootCACertificate), false) // a certificate is public
+	secret := func(path, value string) { add(merge.Override{Path: path, Value: value, Secret: true}) }
+	secret("secrets.rabbitmq", s.Broker.Password)
+	add(merge.Override{Path: "secrets.rootCa", Value: strings.TrimSpace(s.RootCACertificate)}) // a certificate is public
+	if slices.Contains(chartsWithOCR, w.ChartName) {
+		secret("secrets.ironOcrLicenseKey", s.IronOCRLicenseKey)
+	}
+	add(merge.Override{
+		Path: "secrets.dash0WebAuthToken", Value: s.Dash0.WebAuthToken, Secret: true, Declared: !slices.Contains(chartsWithDash0, w.ChartName),
+	})
 	if w.ReceivesClusterSecrets && w.WorkloadType != hub.AdapterPool {
-		add("secrets.databaseUser", s.ClusterSecrets.MongoDBUserPassword, true)
-		add("secrets.databaseAdmin", s.ClusterSecrets.MongoDBAdminPassword, true)
-		add("secrets.streamDataPassword", s.ClusterSecrets.StreamDataPassword, true)
+		secret("secrets.databaseUser", s.ClusterSecrets.MongoDBUserPassword)
+		secret("secrets.databaseAdmin", s.ClusterSecrets.MongoDBAdminPassword)
+		secret("secrets.streamDataPassword", s.ClusterSecrets.StreamDataPassword)
+		for _, k := range s.ClusterSecrets.EncryptionKeys {
+			secret(merge.Path{{Name: "secrets"}, {Name: "secretEncryption"}, {Name: "keys"}, {Name: k.ID}}.String(), k.Key)
+		}
+		add(merge.Override{Path: "secrets.secretEncryption.activeKeyId", Value: s.ClusterSecrets.ActiveKeyID})
+		secret("secrets.secretEncryption.legacyV1Key", s.ClusterSecrets.LegacyV1Key)
 	}
 	return overrides
 }

@@ -3,8 +3,10 @@ package handlers
 import (
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +61,15 @@ OPERATOR__CLUSTERDEPENDENCIES__STREAMDATASCHEMAINSTANCEPREFIX=octo_
 OPERATOR__CLUSTERSECRETS__MONGODBUSERPASSWORD=mongo-user-secret
 OPERATOR__CLUSTERSECRETS__MONGODBADMINPASSWORD=mongo-admin-secret
 OPERATOR__CLUSTERSECRETS__STREAMDATAPASSWORD=stream-secret
+OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__k2=ring-key-two
+OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__K1=ring-key-one
+OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONACTIVEKEYID=k2
+OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONLEGACYV1KEY=ring-key-legacy
+OPERATOR__IRONOCRLICENSEKEY=ocr-license-key
+OPERATOR__DASH0__ENDPOINT=https://ingress.dash0.example
+OPERATOR__DASH0__DATASET=prod-1
+OPERATOR__DASH0__ENVIRONMENT=prod
+OPERATOR__DASH0WEBAUTHTOKEN=web-auth-token
 OPERATOR__INGRESS__CLASSNAME=nginx
 OPERATOR__INGRESS__CLUSTERISSUER=letsencrypt
 OPERATOR__INGRESS__TLS=true
@@ -105,6 +116,34 @@ func TestTheValuesDocumentHasEveryLayer(t *testing.T) {
 			}
 			golden(t, test.name+".yaml", document.YAML)
 		})
+	}
+}
+
+func TestSomeSecretsAreForTheChartsThatReadThem(t *testing.T) {
+	const ocr, token, rabbit = "secrets.ironOcrLicenseKey", "secrets.dash0WebAuthToken", "secrets.rabbitmq"
+	h := &Handlers{settings: settings(t, everySetting)}
+	for _, test := range []struct {
+		chart, values string
+		want          []string
+	}{
+		{"octo-mesh-adapter", "", []string{ocr, rabbit}},
+		{"octo-loxone-adapter", "secrets: {rabbitmq: ''}", []string{rabbit}},
+		{"octo-mesh-adapter-2", "", []string{rabbit}},
+		{"meshmakers-app", "", []string{token, rabbit}},
+		{"energy-community-app", "", []string{token, rabbit}},
+		{"a-landing-page", "secrets: {dash0WebAuthToken: ''}", []string{token, rabbit}},
+	} {
+		w := hub.WorkloadDeployed{ChartName: test.chart, Workload: hub.Workload{
+			Pool: hub.Pool{TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"}, WorkloadRtID: "65d5c447b420da3fb12381bd",
+		}}
+		document, err := merge.Document(h.layers(w, release{name: "acme-x"}, chart{values: []byte(test.values)}, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(test.want)
+		if got := slices.Sorted(maps.Keys(document.Secrets)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", test.chart, got, test.want)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Open prepares the state directory for a daemon, whose own it becomes, and stops what an earlier life has left running.
 func Open(settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
-	store, err := runs.Open(settings.StateDir)
+	store, err := openStore(&settings, log)
 	if err != nil {
 		return nil, err
 	}
@@ -27,6 +27,7 @@ func Open(settings config.Config, environ []string, controller Controller, log *
 		return nil, errors.Join(err, unlock())
 	}
 	h.unlock = unlock
+	log.Info("state directory opened", "dir", h.settings.StateDir)
 	return h, nil
 }
 

@@ -34,7 +34,7 @@ func (p *pruner) ended() {
 func (h *Handlers) Prune(ctx context.Context) {
 	for {
 		h.unkept.retry()
-		if err := h.runs.Prune(h.settings.KeepRuns, time.Duration(h.settings.KeepFailedRuns), reportPending); err != nil {
+		if err := h.runs.Prune(h.settings.KeepRuns, h.settings.KeepFailedRuns, reportPending); err != nil {
 			h.log.Warn("old runs not removed", "reason", err)
 		}
 		h.charts.prune(unusedChart)

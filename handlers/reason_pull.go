@@ -5,7 +5,7 @@ import "regexp"
 // pullCauses are why a chart cannot be had: from a chart repository (http) or a registry (oci). helm 3.22 and 4.3 say the same.
 var pullCauses = []cause{
 	{words: regexp.MustCompile(`no chart version found for |chart "[^"]*" version "[^"]*" not found in |[Cc]ould not locate a version matching provided version string`),
-		line: "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"},
+		line: noVersion},
 	{words: regexp.MustCompile(`no chart name found|chart "[^"]*" not found in \S+ repository|/tags/list": response status code 404`), made: noChart},
 	{words: regexp.MustCompile(`"FetchReference" on source: [^\s"]+: not found`),
 		line: "the registry {repository} has no {chartVersion}: check chartName and chartVersion, or publish it"},
@@ -38,6 +38,8 @@ var pullCauses = []cause{
 	{words: regexp.MustCompile(`no space left on device`),
 		line: "the disk of the operator is full: {chartVersion} cannot be stored"},
 }
+
+const noVersion = "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"
 
 // noChart explains an index without a chart. Without a version helm also says that of a chart with pre-releases alone.
 func noChart(f failure, m match) string {

@@ -17,7 +17,9 @@ type chartServer struct {
 	*httptest.Server
 	mu      sync.Mutex
 	version int // of the index; 0: it has none that could be compared
+	index   string
 	asked   []string
+	sent    int // whole indexes
 }
 
 func newChartServer(t *testing.T) *chartServer {
@@ -38,9 +40,12 @@ func (s *chartServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.version == 0:
 	case r.Header.Get("If-None-Match") == etag:
 		w.WriteHeader(http.StatusNotModified)
+		return
 	default:
 		w.Header().Set("ETag", etag)
 	}
+	s.sent++
+	_, _ = w.Write([]byte(s.index))
 }
 
 func (s *chartServer) setVersion(version int) {

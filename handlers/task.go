@@ -201,10 +201,10 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	if err := h.work(ctx, t); err != nil {
 		return err
 	}
-	path := h.scripts.Path(name)
+	command := h.scripts.Command(name)
 	inputs := t.inputs(h, variables)
 	if !slices.Contains(besides, name) {
-		if err := t.writeRerun(path, append(inputs, homes(h.env)...)); err != nil {
+		if err := t.writeRerun(command, append(inputs, homes(h.env)...)); err != nil {
 			return err
 		}
 	}
@@ -214,7 +214,8 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 
 	reason, announced := &tail{}, newAnnouncements()
 	result, err := exec.Run(ctx, exec.Command{
-		Path: path, Dir: t.Dir, Env: append(append(inputs, announced.variable()), h.env...), Redact: t.redact, Hurry: h.hurry,
+		Path: command[0], Args: command[1:], Dir: t.Dir, Env: append(append(inputs, announced.variable()), h.env...),
+		Redact: t.redact, Hurry: h.hurry,
 		OnLine: func(line exec.Line) {
 			line.Text = printable(line.Text) // it may be a chart's or a repository's, and is read in terminals
 			if cmd, ok := announced.command(line); ok {
@@ -309,7 +310,7 @@ func homes(env []string) []string {
 }
 
 // writeRerun leaves behind what a person needs to run the same step again.
-func (t *task) writeRerun(script string, inputs []string) error {
+func (t *task) writeRerun(command, inputs []string) error {
 	var env strings.Builder
 	for _, input := range inputs {
 		name, value, _ := strings.Cut(input, "=")
@@ -321,7 +322,7 @@ set -eu
 cd %s
 . ./env
 exec %s
-`, exec.Quote([]string{t.Dir}), exec.Quote([]string{script}))
+`, exec.Quote([]string{t.Dir}), exec.Quote(command))
 	return errors.Join(t.Write("env", []byte(env.String())), t.WriteProgram("rerun", []byte(rerun)))
 }
 

@@ -12,10 +12,12 @@ import (
 // waits for what the tenant has in flight, and nothing new of the tenant starts meanwhile.
 type turns struct {
 	limit   int           // of slots
+	most    int           // work at a time, with a slot or overdue: more of it the memory does not bear; 0: any number
 	overdue time.Duration // see overdueAfter
 
 	mu      sync.Mutex
 	working int // slots that are taken
+	late    int // overdue, of all tenants
 	lonely  int // of those that wait, how many must be alone
 	tenants map[string]*tenantTurns
 	waiting []*turn // in the order they came
@@ -34,8 +36,8 @@ type tenantTurns struct {
 // own as there are slots are overdue.
 const overdueAfter = 10 * time.Second
 
-func newTurns(limit int) *turns {
-	return &turns{limit: limit, overdue: overdueAfter, tenants: map[string]*tenantTurns{}}
+func newTurns(limit, most int) *turns {
+	return &turns{limit: limit, most: most, overdue: overdueAfter, tenants: map[string]*tenantTurns{}}
 }
 
 // turn is one job's, from its begin to its end.
@@ -147,6 +149,7 @@ func (t *turn) giveBack() {
 	}
 	if t.late {
 		t.late = false
+		t.all.late--
 		tenant.overdue--
 	}
 }
@@ -190,9 +193,14 @@ func lonely(t *turn) int {
 	return 0
 }
 
+// full: there is no slot. ts.mu is held.
+func (ts *turns) full() bool {
+	return ts.working >= ts.limit || ts.most > 0 && ts.working+ts.late >= ts.most
+}
+
 // next is the index of the turn that is to go on; -1: nobody can.
 func (ts *turns) next() int {
-	if ts.working >= ts.limit && ts.lonely == 0 {
+	if ts.full() && ts.lonely == 0 {
 		return -1 // of thousands that wait, none needs to be looked at
 	}
 	best := -1
@@ -205,7 +213,7 @@ func (ts *turns) next() int {
 		switch {
 		case t.alone && tenant.flying == 0:
 			return i // it needs no slot: its script is the environment's own, and others wait for it
-		case t.alone || ts.working >= ts.limit:
+		case t.alone || ts.full():
 			continue
 		case t.begun: // what comes back from a rest is nearly done
 			return i
@@ -246,6 +254,7 @@ func (t *turn) lendSlot() {
 	}
 	t.giveBack()
 	t.late = true
+	t.all.late++
 	t.all.of(t.tenant).overdue++
 	t.all.dispatch()
 }

@@ -28,7 +28,7 @@ func (d *desk) begin(name, tenant string, alone bool) *turn {
 }
 
 func atDesk(t *testing.T, limit int, test func(*testing.T, *desk)) {
-	synctest.Test(t, func(t *testing.T) { test(t, &desk{turns: newTurns(limit), ctx: t.Context()}) })
+	synctest.Test(t, func(t *testing.T) { test(t, &desk{turns: newTurns(limit, 0), ctx: t.Context()}) })
 }
 
 func TestOneTenantsBacklogDoesNotKeepAnotherWaiting(t *testing.T) {
@@ -86,6 +86,28 @@ func TestWorkThatHangsLosesItsSlot(t *testing.T) {
 	})
 }
 
+func TestWhatIsOverdueStillCountsAgainstWhatTheMemoryBears(t *testing.T) {
+	atDesk(t, 2, func(t *testing.T, d *desk) {
+		d.most = 3
+		var hanging []*turn
+		for i := range 6 {
+			hanging = append(hanging, d.begin(fmt.Sprint("hangs ", i), fmt.Sprint("tenant ", i), false))
+		}
+		time.Sleep(3 * overdueAfter)
+		synctest.Wait()
+		d.expect(t, "hangs 0", "hangs 1", "hangs 2") // the third in the place of an overdue one; a fourth would be too many
+		hanging[0].end()
+		synctest.Wait()
+		d.expect(t, "hangs 0", "hangs 1", "hangs 2", "hangs 3")
+		for _, t := range hanging {
+			t.end()
+		}
+		if d.working != 0 || d.late != 0 {
+			t.Errorf("%d slots are taken and %d are overdue when nothing runs", d.working, d.late)
+		}
+	})
+}
+
 func TestATenantsUpdateWaitsForWhatRunsAlone(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
 		running := d.begin("running", "a", false)
@@ -123,7 +145,7 @@ func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
 
 func TestATurnThatIsGivenUpHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts := newTurns(1)
+		ts := newTurns(1, 0)
 		first, err := ts.take(t.Context(), "a", false)
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +168,7 @@ func TestATurnThatIsGivenUpHoldsNothing(t *testing.T) {
 
 func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts := newTurns(3)
+		ts := newTurns(3, 0)
 		ended := make(chan bool)
 		const all = 200
 		for i := range all {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/philippseith/signalr"
-	"golang.org/x/oauth2"
 
 	"octo-operator/config"
 )
@@ -70,9 +69,9 @@ func New(settings config.Config, options Options, log *slog.Logger) (*Client, er
 		log.Warn("the controller's certificate is NOT verified", "setting", "OPERATOR__INSECURESKIPVERIFY")
 	}
 	c := &Client{settings: settings, options: options, http: client, log: log}
-	if settings.Authentication.IssuerURI != "" {
+	if settings.Authentication.Enabled() {
 		c.tokens = &tokens{settings: settings.Authentication, http: &http.Client{Transport: client.Transport}, log: log}
-		client.Transport = &oauth2.Transport{Source: c.tokens, Base: client.Transport}
+		client.Transport = c.tokens.sentBy(client.Transport)
 		client.CheckRedirect = sameHost // the transport would show the token to whoever is redirected to
 	}
 	c.reports.wake = make(chan struct{}, 1)
@@ -214,10 +213,12 @@ func (c *Client) explainRefusal(err error) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
-	if c.tokens == nil {
+	if c.tokens != nil {
+		c.tokens.forget()
+	}
+	if c.settings.Authentication.ClientSecret == "" || c.tokens == nil {
 		return fmt.Errorf("%w: the controller wants an access token: set OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET", err)
 	}
-	c.tokens.forget()
 	return fmt.Errorf("%w: it does not accept the access token: check that OPERATOR__AUTHENTICATION__CLIENTID may use the scope octo_api, "+
 		"that OPERATOR__AUTHENTICATION__TENANTID is right, and that the controller trusts the issuer %s", err, c.settings.Authentication.IssuerURI)
 }

@@ -113,7 +113,7 @@ func (c *Client) RegisteredPools() int {
 
 // keepPoolsRegistered registers every pool on this connection, those added later too, until ctx ends.
 func (c *Client) keepPoolsRegistered(ctx context.Context, s *session) {
-	longest := time.Duration(c.settings.PoolRetrySeconds) * time.Second
+	longest := time.Duration(c.settings.PoolRetrySeconds * float64(time.Second))
 	var registrations sync.WaitGroup
 	p := &c.pools
 	p.mu.Lock()
@@ -147,7 +147,8 @@ func (c *Client) keepPoolsRegistered(ctx context.Context, s *session) {
 	registrations.Wait()
 }
 
-// register tries until the controller accepts the pool: first after 1 s, then slower up to the set interval.
+// register tries until the controller accepts the pool: first after 1 s, then slower up to the set interval. Without an interval it
+// tries once.
 func (c *Client) register(ctx context.Context, s *session, pool Pool, longest time.Duration, r *registration) {
 	log := c.log.With("tenant", pool.TenantID, "pool", pool.ID())
 	if s.generation == G1 != pool.Named() {
@@ -168,6 +169,11 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 			r.accepted.Store(true)
 			log.Info("pool registered")
 			c.poolStatus(pool, StatusRegistered)
+			return
+		}
+		if longest == 0 {
+			log.Warn("pool not registered: the next connection tries again", "reason", err, "setting", "OPERATOR__POOLREGISTRATIONRETRYSECONDS")
+			c.poolStatus(pool, "Failed: "+strings.TrimSpace(err.Error()))
 			return
 		}
 		wait := min(waits.NextBackOff(), longest) // the jitter comes on top of the library's own maximum

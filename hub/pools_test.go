@@ -41,6 +41,23 @@ func TestARejectedPoolIsTriedAgainUntilItIsAccepted(t *testing.T) {
 	}
 }
 
+func TestWithoutARetryOnlyTheNextConnectionRegistersARejectedPool(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	operator := startOperator(t, controller.URL(), func(s *setup) { s.settings.PoolRetrySeconds = 0 })
+	operator.untilRegistered(ctx, t)
+	controller.FailNext(registerPool, 1, "warming up")
+	operator.RegisterPool(pool)
+	operator.log.wait(ctx, t, "pool not registered: the next connection tries again", "warming up", "OPERATOR__POOLREGISTRATIONRETRYSECONDS")
+	controller.DropConnections()
+	_, err := controller.WaitRegistered(ctx, poolThat)
+	must(t, err)
+	if n := operator.log.count("pool not registered"); n != 1 {
+		t.Errorf("rejected %d times, want once", n)
+	}
+}
+
 func TestARejectedPoolDoesNotHoldUpAnother(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)

@@ -72,6 +72,26 @@ func inOneLine(err error) string {
 	return text
 }
 
+// sentBy returns a transport that sends the token with each request. Without one no request is sent, unless the client's secret is not
+// set: then the issuer has refused what could not succeed, and the controller may take an operator that does not say who it is.
+func (t *tokens) sentBy(base http.RoundTripper) http.RoundTripper {
+	withToken := &oauth2.Transport{Source: t, Base: base}
+	if t.settings.ClientSecret != "" {
+		return withToken
+	}
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if _, err := t.Token(); err != nil {
+			t.log.Warn("connecting without an access token: OPERATOR__AUTHENTICATION__CLIENTSECRET is not set", "reason", err)
+			return base.RoundTrip(r)
+		}
+		return withToken.RoundTrip(r)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func (t *tokens) validFor(d time.Duration) bool {
 	return t.current != nil && (t.current.Expiry.IsZero() || time.Until(t.current.Expiry) > d)
 }

@@ -93,6 +93,39 @@ func TestNoTokenIsSentWithoutAuthentication(t *testing.T) {
 	wantAuthorizations(t, controller, "")
 }
 
+func TestAuthenticationSetInPartConnectsWithoutAToken(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	issuer := startIssuer(t)
+	issuer.set(3600, true) // asked without a secret, it refuses
+	for name, part := range map[string]config.Authentication{
+		"no client id": {IssuerURI: issuer.url, ClientSecret: clientSecret, TenantID: "acme"},
+		"no issuer":    {ClientID: "operator", ClientSecret: clientSecret, TenantID: "acme"},
+		"no secret":    {IssuerURI: issuer.url, ClientID: "operator", TenantID: "acme"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			controller := startController(t, devcontroller.Options{})
+			operator := startOperator(t, controller.URL(), func(s *setup) { s.settings.Authentication = part })
+			operator.untilRegistered(ctx, t)
+			wantAuthorizations(t, controller, "")
+			if name == "no secret" {
+				operator.log.wait(ctx, t, "connecting without an access token: OPERATOR__AUTHENTICATION__CLIENTSECRET is not set", "invalid_client")
+			}
+		})
+	}
+}
+
+func TestATokenThatIsGivenWithoutASecretIsSent(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	issuer := startIssuer(t)
+	controller := startController(t, devcontroller.Options{Token: "token-1"})
+	startOperator(t, controller.URL(), func(s *setup) {
+		s.settings.Authentication = config.Authentication{IssuerURI: issuer.url, ClientID: "operator"}
+	}).untilRegistered(ctx, t)
+	wantAuthorizations(t, controller, "Bearer token-1")
+}
+
 func TestATokenIsGotByClientCredentialsAndKept(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)

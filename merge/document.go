@@ -38,6 +38,8 @@ type Override struct {
 	Path   string `json:"path"`
 	Value  string `json:"value"`
 	Secret bool   `json:"isSecret"`
+	// Declared: the value is for charts that know it alone. It is set only where the chart's default values have the path.
+	Declared bool `json:"-"`
 }
 
 // Input is everything one values document depends on. Nothing in it is changed, and no result shares memory with it.
@@ -137,6 +139,9 @@ func assemble(in Input) (*assembly, error) {
 func (a *assembly) set(layer string, overrides []Override) error {
 	for _, override := range overrides {
 		next, err := a.types.assign(layer, override)
+		if err == nil && override.Declared && !a.chart.declares(next.path) {
+			continue // most charts know nothing of it: that is no news
+		}
 		if err == nil && layer != LayerValues {
 			if reason := a.chart.refuses(next.path, next.value, override.Secret, a.values); reason != "" {
 				a.leftOut = append(a.leftOut, LeftOut{next.path.String(), layer, reason})

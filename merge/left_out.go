@@ -50,6 +50,12 @@ func (c chart) refuses(path Path, value any, secret bool, lower map[string]any) 
 	return fmt.Sprintf("%s %s at %s", there.in, there.shape, quote(path[:there.at].String()))
 }
 
+// declares tells whether the chart's default values have the path, with any value.
+func (c chart) declares(path Path) bool {
+	_, found := get(c.values, path)
+	return found
+}
+
 // shape is a kind of value that no other can stand for.
 type shape string
 

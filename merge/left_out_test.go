@@ -206,3 +206,32 @@ func TestThePinnedLayerIsAboveTheEvents(t *testing.T) {
 		t.Errorf("%v, %v", origins, err)
 	}
 }
+
+func TestAValueForChartsThatKnowItAloneIsSetInNoOther(t *testing.T) {
+	for name, test := range map[string]struct {
+		values string
+		set    bool
+	}{
+		"the chart knows it":           {"secrets: {token: ''}", true},
+		"the chart knows it, as null":  {"secrets: {token: }", true},
+		"the chart knows its parent":   {"secrets: {other: ''}", false},
+		"the chart knows nothing":      {"", false},
+		"the chart has a list instead": {"secrets: [token]", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Document(Input{
+				Injected:    []Override{{Path: "secrets.token", Value: "planted", Secret: true, Declared: true}},
+				ChartValues: []byte(test.values), SecretName: "rel-octo-secrets",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if set := len(got.Secrets) == 1; set != test.set || set != (len(got.Values) == 1) {
+				t.Errorf("set: %v, in the document: %s", set, got.YAML)
+			}
+			if len(got.LeftOut) > 0 {
+				t.Errorf("told as left out: %v", got.LeftOut)
+			}
+		})
+	}
+}

@@ -15,7 +15,7 @@ var (
 		"OCTO_UPGRADE=false", "OCTO_DRY_RUN_FORCES=false", "OCTO_WAIT=false", "OCTO_SECRET_REPLACES=false",
 	}
 	pull = []string{
-		"OCTO_REPOSITORY=https://charts.example/stable", "OCTO_CHART=demo", "OCTO_CHART_VERSION=1.2.3", "OCTO_PLAIN_HTTP=false", "OCTO_CREDENTIALS=false",
+		"OCTO_REPOSITORY=https://charts.example/stable", "OCTO_CHART=demo", "OCTO_CHART_VERSION=1.2.3", "OCTO_PLAIN_HTTP=false", "OCTO_CREDENTIALS=false", "OCTO_CHART_URL=",
 	}
 	oci  = with(pull, "OCTO_REPOSITORY=oci://registry.example:5000/charts/")
 	pool = []string{
@@ -74,6 +74,8 @@ var commands = []struct {
 	{"pull-http", ChartPull, pull, nil},
 	{"pull-http-newest", ChartPull, with(pull, "OCTO_CHART_VERSION="), nil},
 	{"pull-http-credentials", ChartPull, pull, []string{"repositories.yaml"}},
+	{"pull-http-address", ChartPull, with(pull, "OCTO_CHART_URL=https://charts.example/stable/demo-1.2.3.tgz"), nil},
+	{"pull-http-address-credentials", ChartPull, pull, []string{"repositories.yaml", "repository-cache/workload-index.yaml"}},
 	{"pull-again-credentials-gone", ChartPull, with(pull, "OCTO_CREDENTIALS=true"), nil},
 	{"pull-http-refused", ChartPull, with(pull, "FAKE_FAILS=pull"), nil},
 	{"pull-oci", ChartPull, oci, nil},

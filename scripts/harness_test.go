@@ -56,6 +56,7 @@ func newPlace(t *testing.T) *place {
 func (p *place) files(names ...string) {
 	p.t.Helper()
 	for _, name := range names {
+		must(p.t, os.MkdirAll(filepath.Dir(filepath.Join(p.run, name)), 0o700))
 		must(p.t, os.WriteFile(filepath.Join(p.run, name), nil, 0o600))
 	}
 }

@@ -34,6 +34,11 @@ finish() {
     exec "$@"
 }
 
+# script runs another script, through the shell where nothing may be executed.
+script() {
+    if [ -x "$1" ]; then "$1"; else sh "$1"; fi
+}
+
 # die ends the script with a reason.
 die() {
     printf 'Error: %s\n' "$*" >&2

@@ -113,6 +113,19 @@ func (s Set) Path(name string) string {
 	return filepath.Join(s.defaults, name)
 }
 
+// Command is what runs a step. The shell reads the operator's own scripts: they may lie where nothing may be executed, as below a pod's
+// /dev/shm.
+func (s Set) Command(name string) []string {
+	path := s.Path(name)
+	if filepath.Dir(path) == s.defaults {
+		return []string{"/bin/sh", path}
+	}
+	return []string{path}
+}
+
+// Replaced tells whether a script is the environment's own.
+func (s Set) Replaced(name string) bool { return s.Path(name) != filepath.Join(s.defaults, name) }
+
 // Check tells which scripts could not be run.
 func (s Set) Check() error {
 	var errs []error

@@ -1,0 +1,120 @@
+package config
+
+import (
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// Machine is what the operator and the commands that it runs may use, all together.
+type Machine struct {
+	Memory int64   // bytes; 0: no limit
+	Cores  float64 // 0.5 is half of one
+}
+
+// ThisMachine is what the container leaves the operator, or the machine where there is none.
+func ThisMachine() Machine { return readMachine(os.DirFS("/"), runtime.NumCPU()) }
+
+// hierarchy is where a limit stands: cgroup v2 has one tree for everything, v1 one for each controller.
+type hierarchy struct {
+	controller string // "": v2
+	mounts     []string
+	read       func(file func(name string) string) float64 // of one group; 0: no limit
+}
+
+var (
+	memoryLimits = []hierarchy{
+		{"", []string{"sys/fs/cgroup", "sys/fs/cgroup/unified"}, func(file func(string) string) float64 { return bytesOf(file("memory.max")) }},
+		{"memory", []string{"sys/fs/cgroup/memory"}, func(file func(string) string) float64 { return bytesOf(file("memory.limit_in_bytes")) }},
+	}
+	coreLimits = []hierarchy{
+		{"", []string{"sys/fs/cgroup", "sys/fs/cgroup/unified"}, func(file func(string) string) float64 {
+			quota, period, _ := strings.Cut(file("cpu.max"), " ")
+			return coresOf(quota, period)
+		}},
+		{"cpu", []string{"sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"}, func(file func(string) string) float64 {
+			return coresOf(file("cpu.cfs_quota_us"), file("cpu.cfs_period_us"))
+		}},
+	}
+)
+
+// readMachine reads the limits below root. What cannot be read is no limit.
+func readMachine(root fs.FS, processors int) Machine {
+	groups := ownGroups(root)
+	m := Machine{Memory: int64(smallest(root, groups, memoryLimits)), Cores: float64(processors)}
+	if cores := smallest(root, groups, coreLimits); cores > 0 {
+		m.Cores = min(m.Cores, cores)
+	}
+	return m
+}
+
+// ownGroups are this process' groups by controller, from lines like 4:memory:/kubepods/pod1 and, in v2, 0::/kubepods/pod1.
+func ownGroups(root fs.FS) map[string]string {
+	groups := map[string]string{}
+	text, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		for controller := range strings.SplitSeq(fields[1], ",") {
+			groups[controller] = fields[2]
+		}
+	}
+	return groups
+}
+
+// smallest is the smallest limit of the own group and of those above it, which bind it too. In a container the path may be the
+// host's, and what is mounted is the own group alone: then only the last look, at the mount itself, finds something.
+func smallest(root fs.FS, groups map[string]string, limits []hierarchy) float64 {
+	least := math.Inf(1)
+	for _, h := range limits {
+		group, ok := groups[h.controller]
+		if !ok {
+			continue
+		}
+		for _, mount := range h.mounts {
+			for at := path.Clean("/" + group); ; at = path.Dir(at) {
+				limit := h.read(func(name string) string {
+					text, _ := fs.ReadFile(root, path.Join(mount, at, name))
+					return strings.TrimSpace(string(text))
+				})
+				if limit > 0 {
+					least = min(least, limit)
+				}
+				if at == "/" {
+					break
+				}
+			}
+		}
+	}
+	if math.IsInf(least, 1) {
+		return 0
+	}
+	return least
+}
+
+// noLimit is more than any machine has: v1 writes the largest multiple of a page for none, v2 the word max.
+const noLimit = 1 << 60
+
+func bytesOf(text string) float64 {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n >= noLimit {
+		return 0
+	}
+	return float64(n)
+}
+
+// coresOf are a quota of microseconds in each period; a quota of -1 or max is none.
+func coresOf(quota, period string) float64 {
+	q, errQ := strconv.ParseFloat(quota, 64)
+	p, errP := strconv.ParseFloat(period, 64)
+	if errQ != nil || errP != nil || q <= 0 || p <= 0 {
+		return 0
+	}
+	return q / p
+}

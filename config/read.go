@@ -1,0 +1,219 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What reads a value returns a function that parses text into a field, and leaves the field as it is when it cannot.
+
+func text(into *string) func(string) error {
+	return func(text string) error { *into = text; return nil }
+}
+
+// boolean reads as .NET does, in any case and with space around, and 1 and 0 besides.
+func boolean(into *bool) func(string) error {
+	return func(text string) error {
+		value, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(text)))
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*into = value
+		return nil
+	}
+}
+
+func optionalBoolean(into **bool) func(string) error {
+	return func(text string) error {
+		value := false
+		err := boolean(&value)(text)
+		if err == nil {
+			*into = &value
+		}
+		return err
+	}
+}
+
+// whole reads a whole number as .NET does: space around, a sign and hexadecimal digits after 0x, # or &h are allowed.
+func whole(into *int, least int) func(string) error {
+	return func(text string) error {
+		digits, base := strings.ToLower(strings.TrimSpace(text)), 10
+		for _, prefix := range []string{"0x", "#", "&h"} {
+			if rest, ok := strings.CutPrefix(digits, prefix); ok {
+				digits, base = rest, 16
+			}
+		}
+		value, err := strconv.ParseInt(digits, base, 32)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		if value < int64(least) {
+			return fmt.Errorf("%d is less than %d", value, least)
+		}
+		*into = int(value)
+		return nil
+	}
+}
+
+// leastRetry keeps a tiny number from becoming a storm.
+const leastRetry = 0.1
+
+// retrySeconds reads a number of seconds, with or without a fraction. 0 and less mean never.
+func retrySeconds(into *float64) func(string) error {
+	return func(text string) error {
+		value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+		if err != nil || math.IsNaN(value) || math.Abs(value) > math.MaxInt32 {
+			return fmt.Errorf("%q is not a number of seconds", text)
+		}
+		if *into = 0; value > 0 {
+			*into = max(value, leastRetry)
+		}
+		return nil
+	}
+}
+
+func duration(into *time.Duration, least time.Duration) func(string) error {
+	return func(text string) error {
+		value, err := time.ParseDuration(strings.TrimSpace(text))
+		if err != nil {
+			return fmt.Errorf("%q is not a duration such as 90s or 5m", text)
+		}
+		if value < least {
+			return fmt.Errorf("%s is less than %s", value, least)
+		}
+		*into = value
+		return nil
+	}
+}
+
+func memory(into *Bytes) func(string) error {
+	return func(text string) error { return into.UnmarshalText([]byte(strings.TrimSpace(text))) }
+}
+
+func hours(into *time.Duration) func(string) error {
+	return func(text string) error {
+		value, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number of hours", text)
+		}
+		*into = time.Duration(value) * time.Hour
+		return nil
+	}
+}
+
+func oneOf(into *string, allowed ...string) func(string) error {
+	return func(text string) error {
+		value := strings.ToLower(strings.TrimSpace(text))
+		if !slices.Contains(allowed, value) {
+			return fmt.Errorf("%q is none of %s", text, strings.Join(allowed, ", "))
+		}
+		*into = value
+		return nil
+	}
+}
+
+func logLevel(into *string) func(string) error {
+	return func(text string) error {
+		value := strings.TrimSpace(text)
+		if new(slog.Level).UnmarshalText([]byte(value)) != nil {
+			return fmt.Errorf("%q is none of debug, info, warn, error", text)
+		}
+		*into = value
+		return nil
+	}
+}
+
+// webURL reads an address, without the space around it that .NET takes off too.
+func webURL(into *string) func(string) error {
+	return func(text string) error {
+		text = strings.TrimSpace(text)
+		u, err := url.Parse(text)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return fmt.Errorf("%q is not an http or https URL", text[strings.LastIndex(text, "@")+1:]) // without a password
+		}
+		if u.User != nil {
+			return errors.New("holds credentials: they belong in OPERATOR__AUTHENTICATION__CLIENTID and __CLIENTSECRET")
+		}
+		*into = text
+		return nil
+	}
+}
+
+var namespaceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+func namespace(into *string) func(string) error {
+	return func(text string) error {
+		if !namespaceName.MatchString(text) {
+			return fmt.Errorf("%q cannot be the name of a namespace: lower-case letters, digits and - in between, at most 63", text)
+		}
+		*into = text
+		return nil
+	}
+}
+
+func directory(into *string) func(string) error {
+	return func(text string) error {
+		if !filepath.IsAbs(text) {
+			return fmt.Errorf("%q is not an absolute path", text)
+		}
+		*into = text
+		return nil
+	}
+}
+
+// stateDirectory takes no comma: helm splits the argument of -f at commas, and every values file lies below it.
+func stateDirectory(into *string) func(string) error {
+	return func(text string) error {
+		if strings.ContainsAny(text, ",\n") {
+			return fmt.Errorf("%q holds a comma or a line break, which helm cannot take", text)
+		}
+		return directory(into)(text)
+	}
+}
+
+// issuers drops blank entries: workloads compare with each entry and a slash at its end, so a blank one would let any issuer of "/" in.
+func issuers(into *[]string) func(environment) {
+	return func(e environment) {
+		for _, c := range e.children("OPERATOR__ADDITIONALVALIDISSUERS__n") {
+			if strings.TrimSpace(c.value) != "" {
+				*into = append(*into, c.value)
+			}
+		}
+	}
+}
+
+// annotations drops those with a blank name or value.
+func annotations(into *[]Annotation) func(environment) {
+	return func(e environment) {
+		for _, c := range e.children("OPERATOR__INGRESS__ANNOTATIONS__n__NAME") {
+			a := Annotation{Name: c.value, Value: e.value("OPERATOR__INGRESS__ANNOTATIONS__" + strings.ToUpper(c.key) + "__VALUE")}
+			if strings.TrimSpace(a.Name) != "" && a.Value != "" {
+				*into = append(*into, a)
+			}
+		}
+	}
+}
+
+// encryptionKeys keeps the case of the ids, which stand in what workloads have encrypted, and drops empty keys.
+func encryptionKeys(into *[]EncryptionKey) func(environment) {
+	return func(e environment) {
+		for _, c := range e.children("OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__KEYID") {
+			if strings.TrimSpace(c.value) != "" {
+				*into = append(*into, EncryptionKey{ID: c.key, Key: c.value})
+			}
+		}
+		slices.SortFunc(*into, func(a, b EncryptionKey) int { return strings.Compare(a.ID, b.ID) })
+	}
+}
+
+// readWith is for the second variable of a pair: the first one's reader reads both.
+func readWith(environment) {}

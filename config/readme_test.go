@@ -1,0 +1,75 @@
+package config
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the list of settings into README.md")
+
+const (
+	readme = "../README.md"
+	begin  = "<!-- This list is made from config/table.go by go test ./config -update -->\n"
+	end    = "<!-- end of the list -->\n"
+)
+
+func TestTheREADMEListsEverySetting(t *testing.T) {
+	file, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(file), begin)
+	list, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the list: %s…%s", readme, begin, end)
+	}
+	want := markdown()
+	if *update {
+		if err := os.WriteFile(readme, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if list != want {
+		t.Errorf("%s differs from the table: run go test ./config -update", readme)
+	}
+}
+
+func markdown() string {
+	var b strings.Builder
+	for _, group := range []struct {
+		whose        Whose
+		title, first string
+	}{
+		{Reference, "The reference operator's", "| setting | default | meaning |\n|---|---|---|\n"},
+		{Own, "This operator's own", "| setting | default | meaning |\n|---|---|---|\n"},
+		{Ignored, "Known, and without effect here", "| setting | why |\n|---|---|\n"},
+	} {
+		fmt.Fprintf(&b, "\n### %s\n\n%s", group.title, group.first)
+		for _, s := range Settings() {
+			if s.Whose == group.whose {
+				b.WriteString(row(s))
+			}
+		}
+	}
+	return b.String() + "\n"
+}
+
+func row(s Setting) string {
+	name := "`" + s.Name + "`"
+	if s.Decides {
+		name = "**" + name + "**"
+	}
+	for _, alias := range s.Aliases {
+		name += " (`" + strings.Replace(alias, "OPERATOR__", "…", 1) + "`)"
+	}
+	if s.Whose == Ignored {
+		return fmt.Sprintf("| %s | %s |\n", name, s.Meaning)
+	}
+	value := "–"
+	if s.Default != "" {
+		value = "`" + s.Default + "`"
+	}
+	return fmt.Sprintf("| %s | %s | %s |\n", name, value, s.Meaning)
+}

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Setting is one environment variable.
+type Setting struct {
+	// Name, in upper case. In the name of a list n stands for the entry's number, KEYID for a key's id.
+	Name    string
+	Aliases []string // names that count where Name is not set
+	Default string   // as it could be set; empty: none
+	Meaning string   // a line of Markdown; where nothing reads the setting, why
+	Whose   Whose
+	Secret  bool // the value is never printed
+	// Decides: it says what is deployed, where, or whom the operator trusts. A value that cannot be read keeps the operator from
+	// connecting; of any other setting the default is used then.
+	Decides bool
+
+	parse func(text string) error // of a single value; changes nothing when it fails
+	each  func(environment)       // of a list; parse and each nil: the setting is ignored
+}
+
+// Whose says where a setting comes from.
+type Whose int
+
+// Of the reference operator, with or without an effect here, or this operator's own.
+const (
+	Reference Whose = iota
+	Own
+	Ignored
+)
+
+func (s Setting) ignored() bool { return s.parse == nil && s.each == nil }
+
+// is tells whether a variable, in upper case, sets this one.
+func (s Setting) is(name string) bool {
+	for _, known := range append([]string{s.Name}, s.Aliases...) {
+		if matches(known, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// useDefault is what to tell of a value that cannot be read, once the default is in its place.
+func (s Setting) useDefault() string {
+	if s.Default == "" {
+		return "it is taken as not set"
+	}
+	_ = s.parse(s.Default) // a test keeps all of them readable
+	return fmt.Sprintf("the default %s is used", s.Default)
+}
+
+// Settings are all that there are.
+func Settings() []Setting { return table(&Config{}) }
+
+// Find returns the setting that a variable sets, read or ignored. Upper and lower case are the same.
+func Find(name string) (Setting, bool) {
+	name = strings.ToUpper(name)
+	for _, s := range Settings() {
+		if s.is(name) {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}
+
+// placeholders are the parts of a list's name that stand for something else.
+var placeholders = []string{"__n", "__KEYID"}
+
+// splitPattern returns what is before and after a pattern's placeholder; a name without one is all before it.
+func splitPattern(pattern string) (before, after string) {
+	for _, p := range placeholders {
+		if b, a, found := strings.Cut(pattern, p); found {
+			return b + "__", a
+		}
+	}
+	return pattern, ""
+}
+
+func matches(pattern, name string) bool {
+	before, after := splitPattern(pattern)
+	if before == pattern {
+		return name == pattern
+	}
+	if len(name) <= len(before)+len(after) || !strings.HasPrefix(name, before) || !strings.HasSuffix(name, after) {
+		return false
+	}
+	return !strings.Contains(name[len(before):len(name)-len(after)], "__")
+}

@@ -1,0 +1,166 @@
+package config
+
+import "time"
+
+// table is every setting, in the order in which README.md lists them (go test ./config -update writes the list there), and where in
+// c its value goes. To add one: a field in Config, a row here, a line in config_test.go.
+func table(c *Config) []Setting {
+	var all []Setting
+	for _, group := range [][]Setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+func connection(c *Config) []Setting {
+	return []Setting{
+		{Name: "OPERATOR__COMMUNICATIONCONTROLLERURI", Decides: true, parse: webURL(&c.ControllerURI),
+			Meaning: "the controller, `http(s)://…`; without it no events are taken, and probes and webhooks are answered"},
+		{Name: "OPERATOR__AUTOMANAGEPOOLS", Aliases: []string{"OPERATOR__AUTOMANAGEDEPLOYMENTSITES"}, Default: "false", Decides: true,
+			parse:   boolean(&c.AutoManagePools),
+			Meaning: "`true`: central mode, pools are made and removed as the controller says; `false`: edge mode, pools are made by hand"},
+		{Name: "OPERATOR__POOLNAMESPACE", Aliases: []string{"OPERATOR__DEPLOYMENTSITENAMESPACE"}, Default: "octo", Decides: true,
+			parse: namespace(&c.PoolNamespace), Meaning: "namespace of pools and releases"},
+		{Name: "OPERATOR__PLATFORMNAMESPACE", Decides: true, parse: namespace(&c.PlatformNamespace),
+			Meaning: "namespace of AdapterPool releases; not set: that of pools"},
+		{Name: "OPERATOR__WATCHNAMESPACE", Decides: true, parse: namespace(&c.WatchNamespace),
+			Meaning: "namespace in which pool resources are watched; not set: all"},
+		{Name: "OPERATOR__POOLREGISTRATIONRETRYSECONDS", Aliases: []string{"OPERATOR__DEPLOYMENTSITEREGISTRATIONRETRYSECONDS"}, Default: "30",
+			parse:   retrySeconds(&c.PoolRetrySeconds),
+			Meaning: "longest wait between tries to register a pool; fractions are allowed; 0 or less: only the next connection tries again"},
+		{Name: "OPERATOR__AUTHENTICATION__ISSUERURI", Decides: true, parse: webURL(&c.Authentication.IssuerURI),
+			Meaning: "issuer of the operator's access token (OIDC client credentials); without it or the client id, no token is sent"},
+		{Name: "OPERATOR__AUTHENTICATION__CLIENTID", parse: text(&c.Authentication.ClientID), Meaning: "the operator's client id"},
+		{Name: "OPERATOR__AUTHENTICATION__CLIENTSECRET", Secret: true, parse: text(&c.Authentication.ClientSecret),
+			Meaning: "the client's secret; without it a token is asked for all the same, and the operator connects without one if it gets none"},
+		{Name: "OPERATOR__AUTHENTICATION__TENANTID", parse: text(&c.Authentication.TenantID),
+			Meaning: "tenant in which the client is registered, normally the system tenant"},
+		{Name: "OPERATOR__ROOTCACERTIFICATE", parse: text(&c.RootCACertificate),
+			Meaning: "PEM, trusted besides the system's roots, by helm too; into every release's values, `secrets.rootCa`"},
+	}
+}
+
+func workloads(c *Config) []Setting {
+	d, s, i := &c.ClusterDependencies, &c.ClusterSecrets, &c.Ingress
+	return []Setting{
+		{Name: "OPERATOR__BROKERUSER", parse: text(&c.Broker.User), Meaning: "into the pools' broker secret, which central mode makes"},
+		{Name: "OPERATOR__BROKERPASSWORD", Secret: true, parse: text(&c.Broker.Password),
+			Meaning: "into the pools' broker secret, and to `secrets.rabbitmq` of every release"},
+		{Name: "OPERATOR__BROKERHOST", parse: text(&c.Broker.Host), Meaning: "into the pool resources of G1"},
+		{Name: "OPERATOR__BROKERVIRTUALHOST", parse: text(&c.Broker.VirtualHost), Meaning: "into the pool resources of G1"},
+		{Name: "OPERATOR__BROKERPORT", Decides: true, parse: whole(&c.Broker.Port, 0), Meaning: "into the pool resources of G1"},
+		{Name: "OPERATOR__ADAPTERIGNORECERTIFICATEVALIDATION", Default: "false", Decides: true, parse: boolean(&c.IgnoreCertificates),
+			Meaning: "into the pool resources of G1"},
+		{Name: "OPERATOR__INSTANCEPREFIX", parse: text(&c.InstancePrefix),
+			Meaning: "into every release's values, `instancePrefix`, and the pool resources of G1"},
+		{Name: "OPERATOR__WORKLOADCOMMUNICATIONCONTROLLERURI", parse: text(&c.WorkloadControllerURI),
+			Meaning: "into every release's values, `communicationControllerServiceUri`; not set: the operator's own"},
+		{Name: "OPERATOR__REPORTINGSERVICEURI", parse: text(&c.ReportingServiceURI), Meaning: "into every release's values, `reportingServiceUri`"},
+		{Name: "OPERATOR__AUTHURI", parse: text(&c.AuthURI), Meaning: "into every release's values, `authUri`"},
+		{Name: "OPERATOR__ADDITIONALVALIDISSUERS__n", each: issuers(&c.AdditionalValidIssuers),
+			Meaning: "into every release's values, `additionalValidIssuers`; blank ones are dropped"},
+		{Name: "OPERATOR__IMAGEREGISTRY", parse: text(&c.ImageRegistry), Meaning: "into every release's values, `image.privateRegistry`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__MONGODBHOST", parse: text(&d.MongoDBHost), Meaning: "into every release's values, `clusterDependencies.mongodbHost`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__MONGODBREPLICASET", parse: text(&d.MongoDBReplicaSet), Meaning: "`clusterDependencies.mongodbReplicaSet`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__RABBITMQHOST", parse: text(&d.RabbitMQHost), Meaning: "`clusterDependencies.rabbitMqHost`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__RABBITMQUSER", parse: text(&d.RabbitMQUser), Meaning: "`clusterDependencies.rabbitMqUser`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__STREAMDATAHOST", parse: text(&d.StreamDataHost), Meaning: "`clusterDependencies.streamDataHost`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__STREAMDATAUSER", parse: text(&d.StreamDataUser), Meaning: "`clusterDependencies.streamDataUser`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__SYSTEMDATABASENAME", parse: text(&d.SystemDatabaseName), Meaning: "`clusterDependencies.systemDatabaseName`"},
+		{Name: "OPERATOR__CLUSTERDEPENDENCIES__STREAMDATASCHEMAINSTANCEPREFIX", parse: text(&d.StreamDataSchemaInstancePrefix),
+			Meaning: "`clusterDependencies.streamDataSchemaInstancePrefix`"},
+		{Name: "OPERATOR__CLUSTERSECRETS__MONGODBUSERPASSWORD", Secret: true, parse: text(&s.MongoDBUserPassword),
+			Meaning: "into the Secrets of releases that may have them, `secrets.databaseUser`"},
+		{Name: "OPERATOR__CLUSTERSECRETS__MONGODBADMINPASSWORD", Secret: true, parse: text(&s.MongoDBAdminPassword), Meaning: "the same, `secrets.databaseAdmin`"},
+		{Name: "OPERATOR__CLUSTERSECRETS__STREAMDATAPASSWORD", Secret: true, parse: text(&s.StreamDataPassword), Meaning: "the same, `secrets.streamDataPassword`"},
+		{Name: "OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__KEYID", Secret: true, each: encryptionKeys(&s.EncryptionKeys),
+			Meaning: "the same, `secrets.secretEncryption.keys.{KEYID}`; the id keeps its case"},
+		{Name: "OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONACTIVEKEYID", parse: text(&s.ActiveKeyID),
+			Meaning: "`secrets.secretEncryption.activeKeyId` of those releases; not set: the only key's id"},
+		{Name: "OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONLEGACYV1KEY", Secret: true, parse: text(&s.LegacyV1Key),
+			Meaning: "into the Secrets of releases that may have them, `secrets.secretEncryption.legacyV1Key`"},
+		{Name: "OPERATOR__IRONOCRLICENSEKEY", Secret: true, parse: text(&c.IronOCRLicenseKey),
+			Meaning: "into the Secrets of releases of the chart `octo-mesh-adapter`, `secrets.ironOcrLicenseKey`"},
+		{Name: "OPERATOR__DASH0__ENDPOINT", parse: text(&c.Dash0.Endpoint), Meaning: "into every release's values, `dash0.endpoint`"},
+		{Name: "OPERATOR__DASH0__DATASET", parse: text(&c.Dash0.Dataset), Meaning: "into every release's values, `dash0.dataset`"},
+		{Name: "OPERATOR__DASH0__ENVIRONMENT", parse: text(&c.Dash0.Environment), Meaning: "into every release's values, `dash0.environment`"},
+		{Name: "OPERATOR__DASH0WEBAUTHTOKEN", Secret: true, parse: text(&c.Dash0.WebAuthToken),
+			Meaning: "into the Secrets of releases of the charts `meshmakers-app` and `energy-community-app`, and of any that has the value among its defaults, " +
+				"`secrets.dash0WebAuthToken`"},
+		{Name: "OPERATOR__INGRESS__CLASSNAME", parse: text(&i.ClassName), Meaning: "into every release's values, `ingress.className`"},
+		{Name: "OPERATOR__INGRESS__CLUSTERISSUER", parse: text(&i.ClusterIssuer),
+			Meaning: "into every release's values, `ingress.annotations`, as `cert-manager.io/cluster-issuer`"},
+		{Name: "OPERATOR__INGRESS__TLS", Decides: true, parse: optionalBoolean(&i.TLS), Meaning: "into every release's values, `ingress.tls`"},
+		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__NAME", each: annotations(&i.Annotations),
+			Meaning: "into every release's values, `ingress.annotations`; over the cluster issuer's; those with a blank name or value are dropped"},
+		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__VALUE", each: readWith, Meaning: "the annotation's value"},
+		{Name: "OPERATOR__HELM__FORCECONFLICTS", Default: "false", Decides: true, parse: boolean(&c.Helm.ForceConflicts),
+			Meaning: "helm takes fields that somebody else changed"},
+	}
+}
+
+func listening(c *Config) []Setting {
+	return []Setting{
+		{Name: "KESTREL__ENDPOINTS__HTTP__URL", Default: "http://+:5000", parse: listenURL(&c.HTTPAddress, "http"),
+			Meaning: "where `/health/live`, `/health/ready` and `/metrics` are served; without a port: 80"},
+		{Name: "KESTREL__ENDPOINTS__HTTPS__URL", parse: listenURL(&c.HTTPS.Address, "https"),
+			Meaning: "where the admission webhooks are served, `https://+:5001`; without a port: 443; not set: no HTTPS"},
+		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", parse: text(&c.HTTPS.CertificateFile), Meaning: "PEM file of their certificate, the chain too; read again when it changes"},
+		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__KEYPATH", parse: text(&c.HTTPS.KeyFile),
+			Meaning: "PEM file of its key, not encrypted; not set: the key is in the certificate's file"},
+	}
+}
+
+func own(c *Config) []Setting {
+	settings := []Setting{
+		{Name: "OPERATOR__STATEDIR", Decides: true, parse: stateDirectory(&c.StateDir),
+			Meaning: "run directories, charts, caches; absolute, no comma; not set: `/var/lib/octo-operator`, or where that cannot be written " +
+				"`/tmp/octo-operator` or `/dev/shm/octo-operator`"},
+		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "your own scripts"},
+		{Name: "OPERATOR__CONCURRENCY", parse: whole(&c.Concurrency, 0),
+			Meaning: "events that work at the same time; any number may wait for pods, or for their next try. Not set, or 0: two for a core, at least two, " +
+				"at most eight, and not more than the container's memory bears; the log's record `helm at a time` says how many"},
+		{Name: "OPERATOR__MEMORYLIMIT", parse: memory(&c.MemoryLimit),
+			Meaning: "what the operator and its commands may use, such as `512Mi`, where the limit cannot be read from the control group"},
+		{Name: "OPERATOR__INDEXMAXAGE", Default: "10m", parse: duration(&c.IndexMaxAge, 0),
+			Meaning: "how old a repository's index may be for a chart that is at hand under exactly the version that is asked for; `0s`: the repository " +
+				"is asked for each deploy"},
+		{Name: "OPERATOR__HELM__TIMEOUT", Default: "5m", parse: duration(&c.Helm.Timeout, time.Second),
+			Meaning: "how long a release may take to become ready, and how long a chart repository that is away is tried again"},
+		{Name: "OPERATOR__FAILFAST", Default: "true", parse: boolean(&c.FailFast),
+			Meaning: "a deploy's wait ends within seconds when it can never succeed (an invalid image name, a Secret key that does not exist); `false`: it waits on"},
+		{Name: "OPERATOR__SCRIPTDEADLINE", parse: duration(&c.ScriptDeadline, time.Second),
+			Meaning: "when a script that hangs is stopped; its event has failed then; not set: twice helm's timeout and 2 m"},
+		{Name: "OPERATOR__SHUTDOWNGRACE", Default: "10s", parse: duration(&c.ShutdownGrace, time.Second),
+			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
+		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),
+			Meaning: "unfinished events are copied to the cluster; `false` where the state directory is a volume that stays"},
+		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS"},
+		{Name: "OPERATOR__KEEPRUNS", Default: "100", parse: whole(&c.KeepRuns, 0), Meaning: "run directories that are kept: the newest"},
+		{Name: "OPERATOR__KEEPFAILEDHOURS", Default: "24", parse: hours(&c.KeepFailedRuns), Meaning: "and failures of the last hours"},
+		{Name: "OPERATOR__LOGFORMAT", Default: "text", parse: oneOf(&c.LogFormat, "text", "json"), Meaning: "`json` for machines"},
+		{Name: "OPERATOR__LOGLEVEL", Default: "info", parse: logLevel(&c.LogLevel), Meaning: "`debug`, `info`, `warn`, `error`"},
+		{Name: "OPERATOR__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.InsecureTLS),
+			Meaning: "the controller's TLS certificate is not verified; warned about at every start"},
+	}
+	for n := range settings {
+		settings[n].Whose = Own
+	}
+	return settings
+}
+
+// ignored are names of the reference operator or of its chart that may be set and change nothing here, each with the reason.
+func ignored() []Setting {
+	settings := []Setting{
+		{Name: "OPERATOR__DEFAULTPOOLNAME", Meaning: "the chart sets it; it named the pools that early versions made of their own accord, today the controller names them"},
+		{Name: "OPERATOR__IMAGEPULLSECRETNAME", Meaning: "the reference operator has not used it since workloads are Helm charts: set the pull secret in the workload's values"},
+		{Name: "OPERATOR__OPERATORNAMESPACE", Meaning: "an early name; `OPERATOR__POOLNAMESPACE` took its place"},
+		{Name: "OPERATOR__DEVWEBHOOKHOST", Meaning: "debug builds of the reference operator alone read it"},
+		{Name: "OPERATOR__DEVWEBHOOKPORT", Meaning: "debug builds of the reference operator alone read it"},
+		{Name: "POD_NAMESPACE", Meaning: "the chart sets it; the namespaces are `OPERATOR__POOLNAMESPACE` and `OPERATOR__WATCHNAMESPACE`"},
+	}
+	for n := range settings {
+		settings[n].Whose = Ignored
+	}
+	return settings
+}

@@ -1,0 +1,65 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/yaml"
+
+	"octo-operator/hub"
+)
+
+// repositoryCache is where helm looks for the index of the repository in repositories.yaml.
+const repositoryCache = "repository-cache"
+
+func hasCredentials(w hub.WorkloadDeployed) bool {
+	return w.RepositoryUsername != "" || w.RepositoryPassword != ""
+}
+
+// openURL is the archive's address if it may be seen on a command line; "" if it is not known, or may hold a secret.
+func (at location) openURL() string {
+	if address, err := url.Parse(at.url); err != nil || address.User != nil || address.RawQuery != "" {
+		return ""
+	}
+	return at.url
+}
+
+// writeCredentials puts what must be on no command line into the files that helm reads it from: the repository's credentials, and
+// an archive's address that may be secret itself. helm sends the credentials to the repository's own host alone.
+func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed, at location) error {
+	repository, err := url.Parse(w.RepositoryURL)
+	if err != nil {
+		return err
+	}
+	if repository.Scheme == "oci" {
+		if !hasCredentials(w) {
+			return nil
+		}
+		auth := base64.StdEncoding.EncodeToString([]byte(w.RepositoryUsername + ":" + w.RepositoryPassword))
+		text, err := json.Marshal(map[string]any{"auths": map[string]any{repository.Host: map[string]any{"auth": auth}}})
+		return errors.Join(err, t.Write("registry.json", text))
+	}
+	if !hasCredentials(w) && at.url == at.openURL() {
+		return nil
+	}
+	text, err := yaml.Marshal(map[string]any{"apiVersion": "v1", "repositories": []any{map[string]any{
+		"name": "workload", "url": w.RepositoryURL, "username": w.RepositoryUsername, "password": w.RepositoryPassword,
+	}}})
+	return errors.Join(err, t.Write("repositories.yaml", text), c.writeIndex(t, w, at))
+}
+
+// writeIndex makes an index with nothing but the chart that is wanted. helm, given credentials, looks a chart up by its name; the
+// repository's own index would take it much memory.
+func (c *charts) writeIndex(t *task, w hub.WorkloadDeployed, at location) error {
+	if at.url == "" {
+		return nil
+	}
+	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "entries": map[string]any{w.ChartName: []any{map[string]any{
+		"apiVersion": "v2", "name": w.ChartName, "version": at.version, "urls": []string{at.url},
+	}}}})
+	return errors.Join(err, os.MkdirAll(t.Path(repositoryCache), 0o700), t.Write(filepath.Join(repositoryCache, "workload-index.yaml"), text))
+}

@@ -1,0 +1,69 @@
+package helmoracle
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	repo "helm.sh/helm/v4/pkg/repo/v1"
+
+	"octo-operator/repository"
+)
+
+// TestChartsAreChosenAsHelmChoosesThem compares which version of a chart an index is found to have with Helm's own choice.
+func TestChartsAreChosenAsHelmChoosesThem(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	asked := []string{
+		"", "1.x", "^1", "^1.2", "~1.2", "1.2", "1", ">=1.1.0", "<2", ">1.0.0-0", "1.2.0", "v1.2.0", "1.2.0-rc.1", "1.0.0 - 1.9.0", "^2 || ^0.1", "*", "newest", "1.2.0+b1",
+	}
+	for range 150 {
+		index := randomIndex(random)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, index) }))
+		indexes := repository.NewIndexes(t.TempDir(), server.Client())
+		file := filepath.Join(t.TempDir(), "index.yaml")
+		if err := os.WriteFile(file, []byte(index), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		helms, err := repo.LoadIndexFile(file)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, index)
+		}
+		began := time.Now()
+		for _, version := range asked {
+			got, err := indexes.Find(t.Context(), repository.Source{URL: server.URL}, "app", version, began)
+			if missing := (*repository.NotFoundError)(nil); err != nil && !errors.As(err, &missing) {
+				t.Fatal(err)
+			}
+			want := ""
+			if v, err := helms.Get("app", version); err == nil {
+				want = v.Version + " " + v.URLs[0]
+			}
+			if text := got.Version + " " + got.URL; want != "" && text != want || want == "" && err == nil {
+				t.Errorf("version %q: got %q, helm takes %q of\n%s", version, text, want, index)
+			}
+		}
+		server.Close()
+	}
+}
+
+// randomIndex has no two versions that are equal: which of them Helm takes is chance.
+func randomIndex(random *rand.Rand) string {
+	text := "apiVersion: v1\nentries:\n  app:\n"
+	known := map[string]bool{}
+	for range 1 + random.IntN(12) {
+		core := fmt.Sprintf("%d.%d.%d", random.IntN(3), random.IntN(3), random.IntN(2))
+		if known[core] {
+			continue
+		}
+		known[core] = true
+		version := []string{"", "", "", "v"}[random.IntN(4)] + core + []string{"", "", "", "-rc.1", "-alpha", "+b1"}[random.IntN(6)]
+		text += fmt.Sprintf("  - apiVersion: v2\n    name: app\n    version: %s\n    urls: [%q]\n", version, "app-"+version+".tgz")
+	}
+	return text + "generated: \"2026-01-01T00:00:00Z\"\n"
+}

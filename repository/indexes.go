@@ -1,0 +1,223 @@
+package repository
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Source is a chart repository, as somebody may read it.
+type Source struct{ URL, Username, Password string }
+
+// Key is a name for what came from the source, given more that tells it apart. It tells nothing of its parts.
+func (s Source) Key(more ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{s.URL, s.Username, s.Password}, more...), "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// Indexes keeps what repositories offer in a directory. It is safe for use by several goroutines.
+type Indexes struct {
+	dir  string
+	http *http.Client
+
+	mu    sync.Mutex
+	known map[string]*known // by the source's key
+}
+
+// known is a repository. It is asked by one at a time; who comes meanwhile shares the answer.
+type known struct {
+	turn    chan struct{}
+	checked time.Time // when the repository was last asked and has answered
+	failed  error     // what came of asking instead, at:
+	at      time.Time
+}
+
+// NewIndexes keeps its files in dir, which exists.
+func NewIndexes(dir string, client *http.Client) *Indexes {
+	return &Indexes{dir: dir, http: client, known: map[string]*known{}}
+}
+
+// NotFoundError is a chart or a version of one that the repository does not have.
+type NotFoundError struct {
+	HasChart bool // but no such version
+}
+
+func (e *NotFoundError) Error() string {
+	if e.HasChart {
+		return "there is no such version of the chart"
+	}
+	return "there is no such chart"
+}
+
+// ErrUnknown says that only helm can tell what the repository has, or why it cannot be read.
+var ErrUnknown = errors.New("the index cannot be read")
+
+// Found is a version of a chart in an index.
+type Found struct {
+	Entry
+	// State tells the index from every other of the repository; "": nothing does.
+	State string
+	// Exact: the version is the one that was asked for, and not merely the newest that suits.
+	Exact bool
+}
+
+// Find looks for a chart's version (see choice) in an index that the repository has confirmed after a moment: a younger one is
+// not asked for. Those who ask for the same repository at the same time wait for one answer.
+//
+// The error is ErrTooLarge, a *NotFoundError, ctx's, or ErrUnknown; then Found.State may be known, of an index that helm can read.
+func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, confirmed time.Time) (Found, error) {
+	s, err := x.confirm(ctx, from, confirmed)
+	if err != nil {
+		return Found{}, err
+	}
+	found := Found{State: s.ETag + s.Modified}
+	if s.Unusual != "" {
+		return found, fmt.Errorf("%w: %s", ErrUnknown, s.Unusual)
+	}
+	c, hasChart, err := choose(x.file(from), chart, version)
+	switch {
+	case err != nil:
+		return Found{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	case !c.ok():
+		return found, &NotFoundError{HasChart: hasChart}
+	}
+	found.Entry, found.Exact = c.found, c.exact
+	return found, nil
+}
+
+func (x *Indexes) file(from Source) string { return filepath.Join(x.dir, from.Key()+".index") }
+
+// confirm makes sure that the file is of an index that the repository has confirmed after a moment.
+func (x *Indexes) confirm(ctx context.Context, from Source, after time.Time) (state, error) {
+	k := x.of(from)
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-ctx.Done():
+		return state{}, ctx.Err()
+	}
+	if !k.checked.Before(after) {
+		if s, err := readState(x.file(from)); err == nil {
+			return s, nil
+		}
+	}
+	if k.failed != nil && !k.at.Before(after) {
+		return state{}, k.failed
+	}
+	began := time.Now()
+	s, err := x.ask(ctx, from)
+	if ctx.Err() != nil {
+		return state{}, ctx.Err() // the next one asks for itself
+	}
+	if k.at, k.failed = began, err; err == nil {
+		k.checked = began
+	}
+	return s, err
+}
+
+func (x *Indexes) of(from Source) *known {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	key := from.Key()
+	if x.known[key] == nil {
+		x.known[key] = &known{turn: make(chan struct{}, 1)}
+	}
+	return x.known[key]
+}
+
+// Forget drops what is known of repositories that nobody has asked for that long. Files are the directory's owner's.
+func (x *Indexes) Forget(age time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for key, k := range x.known {
+		select {
+		case k.turn <- struct{}{}:
+			if time.Since(k.checked) > age && time.Since(k.at) > age {
+				delete(x.known, key)
+			}
+			<-k.turn
+		default: // it is being asked for
+		}
+	}
+}
+
+// ask asks the repository for its index, unless it is the one that is known.
+func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
+	file := x.file(from)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(from.URL, "/")+"/index.yaml", nil)
+	if err != nil {
+		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	if from.Username != "" {
+		request.SetBasicAuth(from.Username, from.Password)
+	}
+	old, err := readState(file)
+	if err == nil {
+		setHeader(request.Header, "If-None-Match", old.ETag)
+		setHeader(request.Header, "If-Modified-Since", old.Modified)
+	}
+	response, err := x.http.Do(request)
+	if err != nil {
+		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	defer response.Body.Close()
+	switch {
+	case response.StatusCode == http.StatusNotModified && old.known():
+		touch(file)
+		return old, nil
+	case response.StatusCode != http.StatusOK:
+		return state{}, fmt.Errorf("%w: %s", ErrUnknown, response.Status)
+	case response.ContentLength > maxIndex:
+		return state{}, ErrTooLarge
+	}
+	s := state{ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified")}
+	if len(s.ETag)+len(s.Modified) > maxState {
+		s = state{}
+	}
+	return x.take(response.Body, s, file)
+}
+
+// take reads an index: first it is downloaded, because a repository does not wait for a slow reader.
+func (x *Indexes) take(body io.Reader, s state, file string) (state, error) {
+	download, err := os.CreateTemp(x.dir, "half-*")
+	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	defer os.Remove(download.Name())
+	defer download.Close()
+	n, err := io.Copy(download, io.LimitReader(body, maxIndex+1))
+	if err == nil && n > maxIndex {
+		return s, ErrTooLarge
+	}
+	if err == nil {
+		_, err = download.Seek(0, io.SeekStart)
+	}
+	if err == nil {
+		s, err = keep(download, s, file)
+	}
+	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return s, nil
+}
+
+func setHeader(header http.Header, name, value string) {
+	if value != "" {
+		header.Set(name, value)
+	}
+}
+
+// touch makes a file look new to who removes what nobody uses.
+func touch(file string) {
+	now := time.Now()
+	_ = os.Chtimes(file, now, now) // then it is fetched again
+}

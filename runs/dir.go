@@ -1,0 +1,87 @@
+package runs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// UsualDir is where the state is kept when OPERATOR__STATEDIR is not set. Of a pod with another user than the image's, or with a
+// read-only root file system, it cannot be written; then it is one of otherDirs. A chart that can mount no volume leaves no other
+// place than these.
+const UsualDir = "/var/lib/octo-operator"
+
+var otherDirs = []string{"/tmp/octo-operator", "/dev/shm/octo-operator"}
+
+// Dir is where the state is kept: set, if that is not empty, whether it can be used or not. instead says why it is not UsualDir; nil: it
+// is, or it was set.
+func Dir(set string) (dir string, instead, err error) {
+	if set != "" {
+		return set, nil, nil
+	}
+	return firstUsable(UsualDir, otherDirs)
+}
+
+func firstUsable(usual string, others []string) (dir string, instead, err error) {
+	// A disk that is full or broken has perhaps events on it: only where nothing could ever be written it may be another one.
+	if instead = writable(usual); !errors.Is(instead, fs.ErrPermission) && !errors.Is(instead, syscall.EROFS) {
+		return usual, nil, nil
+	}
+	reasons := []error{fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", instead)}
+	for _, other := range others {
+		err := private(other)
+		if err == nil {
+			err = writable(other)
+		}
+		if err == nil {
+			return other, instead, nil
+		}
+		reasons = append(reasons, err)
+	}
+	return "", nil, errors.Join(reasons...)
+}
+
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(dir, ".probe-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// private makes a directory where everybody may make some. One that is there already may have been prepared by somebody who wants to
+// read secrets, or to have files of ours written elsewhere.
+func private(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("%s is no directory", dir)
+	case int(owner) != os.Geteuid():
+		return fmt.Errorf("%s belongs to user %d, not to this one, %d", dir, owner, os.Geteuid())
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("%s lets others in: its mode is %o, not 700", dir, info.Mode().Perm())
+	}
+	return nil
+}
+
+// Home returns a home directory that helm and kubectl can look into, in env's HOME or below stateDir. They end with an error when they
+// may not enter it, as in a pod whose user is not the image's; one that is not there is no trouble.
+func Home(home, stateDir string) string {
+	if _, err := os.Stat(filepath.Join(home, ".kube")); errors.Is(err, fs.ErrPermission) {
+		return stateDir
+	}
+	return home
+}

@@ -109,6 +109,15 @@ func TestATokenThatIsGoneIsSaid(t *testing.T) {
 	}
 }
 
+func TestInAPodAnAPIServerThatIsAwayCanBeAskedAgain(t *testing.T) {
+	p := newPodPlace(t)
+	k := p.kubectl(t)
+	p.server.Close()
+	if err := k.Ready(testContext(t)); !errors.Is(err, ErrUnreachable) || k.LastOutage().IsZero() {
+		t.Errorf("got %v, outage at %v", err, k.LastOutage())
+	}
+}
+
 func TestInAPodNothingIsAskedAfterTheEnd(t *testing.T) {
 	p := newPodPlace(t)
 	k := p.kubectl(t)

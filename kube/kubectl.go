@@ -22,24 +22,31 @@ const longestRequest = 30 * time.Second
 // Kubectl asks the API server with kubectl's credentials. It is safe for use by several goroutines.
 type Kubectl struct {
 	log    *slog.Logger
-	proxy  *proxy
+	proxy  *proxy // not started in a pod
+	server string // where requests go
 	http   http.Client
 	outage atomic.Int64 // Unix nanoseconds; 0: never
 
 	discovered discovered
 }
 
-// NewKubectl prepares a kubectl proxy, which the first request starts. env is its environment, all of it; its socket lies in
-// dir, which exists and which nobody else may enter: who can connect has all that the operator may do.
+// NewKubectl prepares a kubectl proxy, which the first request starts; in a pod, requests go to the API server directly. env is
+// kubectl's environment, all of it; the proxy's socket lies in dir, which exists and which nobody else may enter: who can connect has all
+// that the operator may do.
 func NewKubectl(env []string, dir string, log *slog.Logger) *Kubectl {
-	p := newProxy(env, dir, log)
-	return &Kubectl{
-		log: log, proxy: p,
-		http: http.Client{
-			Transport:     &http.Transport{DialContext: p.dial, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: longestRequest},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+	return newKubectl(env, dir, serviceAccount, log)
+}
+
+func newKubectl(env []string, dir, account string, log *slog.Logger) *Kubectl {
+	// kubectl proxy answers to this host alone: a page in a browser cannot pretend to be it.
+	k := &Kubectl{log: log, proxy: newProxy(env, dir, log), server: "http://localhost"}
+	transport := &http.Transport{DialContext: k.proxy.dial}
+	k.http = http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if p, address := inPod(env, account); p != nil {
+		k.server, k.http.Transport, transport = address, p, &p.Transport
 	}
+	transport.MaxIdleConnsPerHost, transport.IdleConnTimeout, transport.ResponseHeaderTimeout = 4, time.Minute, longestRequest
+	return k
 }
 
 // Close stops the proxy and returns when it is gone. Requests fail from then on.
@@ -108,8 +115,10 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot send %s %s: %w", r.method, r.path, err)
 	}
-	// The proxy answers to this host alone: a page in a browser cannot pretend to be it.
-	req, err := http.NewRequestWithContext(ctx, r.method, "http://localhost"+r.path, bytes.NewReader(body))
+	if k.proxy.ctx.Err() != nil {
+		return nil, errClosed
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, k.server+r.path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("cannot send %s %s: %w", r.method, r.path, err)
 	}

@@ -34,7 +34,7 @@ type yamlReader struct {
 	open  bool            // piece is a version of the chart
 
 	started    bool // a word has been read
-	entriesAt  bool // entries have been read
+	hasEntries bool // entries have been read
 	apiVersion bool // the index has one: helm takes no other
 }
 
@@ -124,9 +124,9 @@ func (r *yamlReader) top() (entries bool, err error) {
 			return false, r.beside()
 		case err != nil:
 			return false, err
-		case l.column == 0 && isKey(l.word, "entries") && !r.entriesAt:
+		case l.column == 0 && isKey(l.word, "entries") && !r.hasEntries:
 			err := r.beside()
-			r.entriesAt = true
+			r.hasEntries = true
 			return true, err
 		}
 		if err := r.add(l); err != nil {
@@ -149,7 +149,7 @@ func (r *yamlReader) beside() error {
 	if err != nil {
 		return unusual("%v", err)
 	}
-	if within, ok := fields["entries"]; ok && (r.entriesAt || !isEmpty(within)) {
+	if within, ok := fields["entries"]; ok && (r.hasEntries || !isEmpty(within)) {
 		return unusual("its entries are there twice, or not in block style")
 	}
 	if version, ok := fields["apiVersion"].(string); ok && version != "" {

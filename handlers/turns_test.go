@@ -124,14 +124,14 @@ func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
 func TestATurnThatIsGivenUpHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts := newTurns(1)
-		first, err := ts.take(t.Context(), "a", false)
+		first, err := ts.take(t.Context(), &turn{tenant: "a"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, alone := range []bool{false, true} {
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { synctest.Wait(); cancel() }()
-			second, err := ts.take(ctx, "a", alone)
+			second, err := ts.take(ctx, &turn{tenant: "a", alone: alone})
 			if err == nil {
 				t.Fatal("it was let in beside the first")
 			}
@@ -153,7 +153,7 @@ func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 			go func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(50+i*7%900)*time.Millisecond)
 				defer cancel()
-				turn, err := ts.take(ctx, fmt.Sprint(i%5), i%23 == 0)
+				turn, err := ts.take(ctx, &turn{tenant: fmt.Sprint(i % 5), alone: i%23 == 0})
 				defer func() { turn.end(); ended <- true }()
 				if err != nil {
 					return

@@ -25,12 +25,12 @@ func noNamespace(f failure, m match) string {
 
 // webhookUnreachable explains a webhook of the cluster that does not answer the API server.
 func webhookUnreachable(f failure, m match) string {
-	of := ""
+	hook := m.facts["hook"]
 	if f.webhook != "" {
-		of = " (of " + f.webhook + ")"
+		hook += " (of " + f.webhook + ")"
 	}
-	return m.with("of", of, "why", strings.TrimPrefix(m.facts["why"], "failed to call webhook: ")).withoutURL().
-		fill("the webhook {hook}{of} that the API server asks cannot be reached: {why}: whoever runs the cluster must repair it or remove it")
+	return m.with("hook", hook, "why", strings.TrimPrefix(m.facts["why"], "failed to call webhook: ")).withoutURL().
+		fill("the webhook {hook} that the API server asks cannot be reached: {why}: whoever runs the cluster must repair it or remove it")
 }
 
 // withoutURL is the match with a why that does not begin with the request that failed: the URL is nothing to act on.

@@ -121,6 +121,34 @@ func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
 	})
 }
 
+// A pool's event may wait for days until somebody mends the cluster.
+func TestATenantsUpdateDoesNotWaitForWhatLeavesWhileItRests(t *testing.T) {
+	atDesk(t, 1, func(t *testing.T, d *desk) {
+		leaving := d.begin("leaving", "a", false)
+		leaving.leaves = true
+		back := make(chan struct{})
+		go func() {
+			_ = leaving.rest(func() error { <-back; return nil })
+			if leaving.work(d.ctx) == nil {
+				d.write("back")
+			}
+		}()
+		synctest.Wait()
+		update := d.begin("update", "a", true)
+		d.expect(t, "leaving", "update")
+		close(back)
+		synctest.Wait()
+		d.expect(t, "leaving", "update") // nothing of the tenant starts during its update
+		update.end()
+		synctest.Wait()
+		d.expect(t, "leaving", "update", "back")
+		leaving.end()
+		if len(d.tenants)+d.working != 0 {
+			t.Errorf("something is left: %+v", d.turns)
+		}
+	})
+}
+
 func TestATurnThatIsGivenUpHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts := newTurns(1)

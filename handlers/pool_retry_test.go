@@ -57,6 +57,15 @@ func TestAPoolIsTriedUntilItHasWorkedOrIsWrongItself(t *testing.T) {
 			}
 		}
 	}
+	for _, why := range []trouble{webhookAway, notTaken, beingDeleted, doubtful} { // of a single event that somebody runs by hand
+		r, now, tries := newRetry(time.Minute), time.Now(), 1
+		for again := true; again; tries++ {
+			_, again = r.next(why, now, now)
+		}
+		if tries != maxTries+1 {
+			t.Errorf("%q: %d tries", troubleNames[why], tries-1)
+		}
+	}
 }
 
 func TestHundredsOfPoolsThatWaitAskNoMoreThanTwiceASecondAndTheFirstThatWorksWakesAll(t *testing.T) {

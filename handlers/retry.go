@@ -34,8 +34,8 @@ const (
 	doubtful               // it may have been: maxTries
 	webhookAway            // the API server cannot ask a webhook: maxTries
 	repositoryAway         // the chart's repository does not answer: as long as helm's own timeout
-	beingDeleted           // the pool's old resource is: as long as that takes
-	notTaken               // the cluster does not take the pool as things are: until somebody changes them
+	beingDeleted           // the pool's old resource is: as long as that takes, in a daemon
+	notTaken               // the cluster does not take the pool as things are: until somebody changes them, in a daemon
 )
 
 var troubleNames = map[trouble]string{
@@ -50,7 +50,7 @@ var troubleNames = map[trouble]string{
 // retry is what has been tried for one event.
 type retry struct {
 	patience time.Duration // with a repository
-	endless  bool          // nothing but a cause of the event's own ends it
+	endless  bool          // maxTries does not count
 	waits    *backoff.ExponentialBackOff
 	last     trouble
 	tries    int       // that were doubtful
@@ -74,13 +74,14 @@ func (r *retry) next(t trouble, began, now time.Time) (wait time.Duration, again
 	switch t {
 	case none:
 		return 0, false
-	case doubtful, webhookAway:
+	case doubtful, webhookAway, beingDeleted, notTaken:
 		if r.tries++; r.tries >= maxTries && !r.endless {
 			return 0, false
 		}
 	case repositoryAway:
 		longest = lastRepositoryRetry
-	case beingDeleted, notTaken:
+	}
+	if r.endless && t != outage {
 		longest = lastPoolRetry
 	}
 	r.waits.MaxInterval = longest
@@ -108,7 +109,7 @@ func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
 // working, and the event makes way for a newer one.
 func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error {
 	tries := newRetry(h.settings.Helm.Timeout)
-	tries.endless = t.pool
+	tries.endless = t.pool && h.unlock != nil // who runs a single event waits for its end
 	said := ""
 	for {
 		started, woken := time.Now(), h.pools.tries.begin()

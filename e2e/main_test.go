@@ -120,6 +120,12 @@ type world struct {
 func newWorld(t *testing.T, generation devcontroller.Generation) *world {
 	t.Helper()
 	t.Parallel()
+	return newWorldAlone(t, generation)
+}
+
+// newWorldAlone is newWorld for a test that changes what all others share: it runs before they begin.
+func newWorldAlone(t *testing.T, generation devcontroller.Generation) *world {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	t.Cleanup(cancel)
 	w := &world{

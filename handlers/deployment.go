@@ -149,6 +149,9 @@ func (d *deployment) isThere() bool {
 	if !d.w.IsReconciliation || d.found.byHand || labels["status"] != "deployed" || labels[rolloutLabel] != rolloutReady || labels[contentLabel] != d.content {
 		return false
 	}
+	if d.w.WorkloadType == hub.AdapterPool && len(d.found.replicas) == 0 {
+		return false // its Deployments have gone with the resource of its pool, which Helm does not know
+	}
 	for key, value := range workloadLabels(d.w.Workload) {
 		if labels[key] != value {
 			return false // it has moved to another pool

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 )
 
 // failureOf is what an event's error says of it, in the words that a person gets.
-func (h *Handlers) failureOf(t *task, reason error) *failure {
+func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failure {
 	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
 	rollout, failed := (*rolloutError)(nil), (*scriptError)(nil)
 	switch {
@@ -22,6 +23,9 @@ func (h *Handlers) failureOf(t *task, reason error) *failure {
 		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen
 	case errors.As(reason, &failed):
 		f.step = failed.script
+	}
+	if hook := webhookFailed.FindStringSubmatch(f.words); hook != nil {
+		f.webhook = h.kubectl.WebhookConfiguration(ctx, hook[1])
 	}
 	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
 	if err != nil || t.Callback != hub.WorkloadDeploy {

@@ -160,6 +160,7 @@ func toolEnv(environ []string, settings config.Config, capacity config.Capacity)
 type callback struct {
 	kind  kind
 	alone bool
+	pool  bool // see job
 	place func(config.Config, hub.Event) (place, error)
 	run   func(*Handlers, context.Context, *task) error
 	// undo takes back what is left of an event that has failed for good, and adds to the failure what it has seen and done. nil:
@@ -186,8 +187,8 @@ type place struct {
 }
 
 var callbacks = map[string]callback{
-	hub.PoolDeployed:     {place: poolPlace, run: (*Handlers).poolDeployed},
-	hub.PoolUndeployed:   {place: poolPlace, run: (*Handlers).poolUndeployed},
+	hub.PoolDeployed:     {kind: deploy, pool: true, place: poolPlace, run: (*Handlers).poolDeployed},
+	hub.PoolUndeployed:   {kind: undeploy, pool: true, place: poolPlace, run: (*Handlers).poolUndeployed},
 	hub.WorkloadDeploy:   {kind: deploy, place: deployPlace, run: (*Handlers).workloadDeployed, undo: (*Handlers).undoDeploy, status: deploymentStatus},
 	hub.WorkloadUndeploy: {kind: undeploy, place: workloadPlace, run: (*Handlers).workloadUndeployed, status: undeploymentStatus},
 	hub.ScaleWorkload:    {kind: scale, place: workloadPlace, run: (*Handlers).scaleWorkload, status: scaleStatus},
@@ -256,7 +257,7 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 		outcome = func(runs.Result) {}
 	}
 	j := &job{
-		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, asks: where.asks,
+		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
 		superseded: func(reason error) { outcome(h.supersede(run, log, reason)) },
 	}

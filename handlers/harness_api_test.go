@@ -81,6 +81,8 @@ func (k *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/readyz" || r.URL.Path == "/livez":
 		fmt.Fprint(w, "ok")
+	case strings.HasPrefix(r.URL.Path, "/openapi/v3/apis/"):
+		writeJSON(w, 200, k.published())
 	case !known:
 		http.Error(w, "404 page not found", http.StatusNotFound)
 	case r.Method == http.MethodGet && r.URL.Query().Get("watch") != "":
@@ -211,7 +213,7 @@ func (k *cluster) answer(r *http.Request, at resource) (int, any, *status) {
 		if dry(query) {
 			return 200, old, nil
 		}
-		k.drop(at.path())
+		k.delete(at.path())
 		return 200, object{"kind": "Status", "apiVersion": "v1", "status": "Success"}, nil
 	}
 	if dry(query) {
@@ -261,13 +263,34 @@ func (k *cluster) patch(r *http.Request, at resource, body object, query url.Val
 		return 200, o, failure
 	}
 	o := clone(old)
+	if wanted := section(body, "metadata")["resourceVersion"]; wanted != nil && wanted != section(old, "metadata")["resourceVersion"] {
+		return 0, nil, &status{409, "Conflict", "the object has been modified"}
+	}
 	mergePatch(o, body)
 	if dry(query) {
 		return 200, o, nil
 	}
 	who := manager(query, "kubectl-patch")
 	k.owns(path, who, body)
+	if meta := section(o, "metadata"); meta["deletionTimestamp"] != nil && len(list(meta["finalizers"])) == 0 {
+		k.drop(path)
+		return 200, o, nil
+	}
 	return 200, k.set(path, o, who), nil
+}
+
+// published is what the API server publishes of the kinds of pools.
+func (k *cluster) published() object {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	fields := object{}
+	for _, name := range k.poolFields {
+		fields[name] = object{}
+	}
+	return object{"components": object{"schemas": object{"pool": object{
+		"properties":                      object{"spec": object{"properties": fields}},
+		"x-kubernetes-group-version-kind": []object{{"kind": "CommunicationPool"}},
+	}}}}
 }
 
 func (k *cluster) list(r *http.Request, at resource) (int, any, *status) {

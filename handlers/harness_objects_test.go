@@ -16,17 +16,18 @@ type object = map[string]any
 // cluster is what an API server has: the objects by their path, with its rules about versions and about who owns which field.
 // Rigs may share one. What it stands in for is tested against a real one in e2e.
 type cluster struct {
-	mu       sync.Mutex
-	objects  map[string]object
-	owners   map[string]owners
-	version  int
-	history  []change
-	changed  chan struct{} // closed at the next change
-	away     bool
-	refuse   func(verb, path string) *status
-	unknown  map[string]bool   // plurals of resources that it does not have
-	sick     map[string]object // by the path of a Deployment: the status in which its pods stay
-	requests []string          // such as "GET /api/v1/namespaces/octo/secrets?labelSelector=…"
+	mu         sync.Mutex
+	objects    map[string]object
+	owners     map[string]owners
+	version    int
+	history    []change
+	changed    chan struct{} // closed at the next change
+	away       bool
+	refuse     func(verb, path string) *status
+	poolFields []string          // that the CustomResourceDefinition of CommunicationPool has
+	unknown    map[string]bool   // plurals of resources that it does not have
+	sick       map[string]object // by the path of a Deployment: the status in which its pods stay
+	requests   []string          // such as "GET /api/v1/namespaces/octo/secrets?labelSelector=…"
 }
 
 // change is what a watch tells.
@@ -41,7 +42,11 @@ type change struct {
 type owners map[string]map[string]bool
 
 func newCluster() *cluster {
-	return &cluster{objects: map[string]object{}, owners: map[string]owners{}, changed: make(chan struct{}), unknown: map[string]bool{}, sick: map[string]object{}}
+	return &cluster{
+		objects: map[string]object{}, owners: map[string]owners{}, changed: make(chan struct{}), unknown: map[string]bool{}, sick: map[string]object{},
+		poolFields: []string{"tenantId", "poolName", "poolRtId", "communicationControllerUri", "brokerHost", "brokerVirtualHost", "brokerPort",
+			"ignoreCertificateValidation", "instancePrefix"},
+	}
 }
 
 // setAway lets the API server be away, or come back. Watches end.
@@ -168,7 +173,40 @@ func (k *cluster) set(path string, o object, manager string) object {
 	return clone(o)
 }
 
-// drop deletes an object. k.mu is held.
+// delete deletes an object as somebody does who does not wait: finalizers keep it. k.mu is held.
+func (k *cluster) delete(path string) {
+	o := clone(k.objects[path])
+	if len(list(section(o, "metadata")["finalizers"])) == 0 {
+		k.drop(path)
+		return
+	}
+	if section(o, "metadata")["deletionTimestamp"] == nil {
+		section(o, "metadata")["deletionTimestamp"] = now()
+		k.set(path, o, "test")
+	}
+}
+
+// deleteByHand deletes an object and does not wait until it is gone.
+func (k *cluster) deleteByHand(path string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.delete(path)
+}
+
+// release removes all finalizers of an object, as whoever has put them there does.
+func (k *cluster) release(path string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	o := clone(k.objects[path])
+	delete(section(o, "metadata"), "finalizers")
+	if section(o, "metadata")["deletionTimestamp"] != nil {
+		k.drop(path)
+		return
+	}
+	k.set(path, o, "test")
+}
+
+// drop removes an object. k.mu is held.
 func (k *cluster) drop(path string) {
 	o := k.objects[path]
 	if o == nil {

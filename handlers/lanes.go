@@ -9,6 +9,10 @@ import (
 var (
 	// errUndeployed stops a running deploy.
 	errUndeployed = errors.New("stopped: the workload is being undeployed")
+	// errPoolUndeployed stops a pool's deploy.
+	errPoolUndeployed = errors.New("stopped: the pool is being undeployed")
+	// errEnds stops what only waits, so that the operator can end. The next life resumes it.
+	errEnds = errors.New("the operator ends")
 	// errTakenOver stops whatever runs in a lane.
 	errTakenOver = errors.New("stopped: another operator has taken over the release, because this one could not reach the API server for too long")
 )
@@ -24,6 +28,7 @@ type lanes struct {
 	starting context.Context // ends when nothing may start any more
 	close    context.CancelFunc
 	turns    *turns
+	pools    *turns // of the pools' events: these neither wait for workloads nor keep them waiting
 
 	mu    sync.Mutex
 	idle  *sync.Cond // lanes is empty
@@ -39,10 +44,44 @@ type lane struct {
 }
 
 func newLanes(ctx context.Context, slots, most int) *lanes {
-	l := &lanes{ctx: ctx, turns: newTurns(slots, most), lanes: map[string]*lane{}}
+	l := &lanes{ctx: ctx, turns: newTurns(slots, most), pools: newTurns(poolSlots, 0), lanes: map[string]*lane{}}
 	l.starting, l.close = context.WithCancel(ctx)
 	l.idle = sync.NewCond(&l.mu)
 	return l
+}
+
+// poolSlots are few: each is a kubectl of 50 MiB beside the helms, and a pool's takes a tenth of a second.
+const poolSlots = 2
+
+// shut lets nothing start any more, and stops the events of pools that wait for their next try: nobody knows how long.
+func (l *lanes) shut() {
+	l.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, own := range l.lanes {
+		own.endRest()
+	}
+}
+
+// endRest stops what waits for its next try and may do so for ever. The lanes' mu is held.
+func (l *lane) endRest() {
+	if l.running != nil && l.running.pool && l.resting {
+		l.stop(errEnds)
+	}
+}
+
+// turn waits for a job's turn; end gives it back, after an error too. A tenant's update is alone among workloads and pools.
+func (l *lanes) turn(j *job) (t *turn, end func(), err error) {
+	if j.pool {
+		t, err = l.pools.take(l.starting, &turn{tenant: j.tenant, leaves: true})
+		return t, t.end, err
+	}
+	t, err = l.turns.take(l.starting, &turn{tenant: j.tenant, alone: j.alone})
+	if err != nil || !j.alone {
+		return t, t.end, err
+	}
+	among, err := l.pools.take(l.starting, &turn{tenant: j.tenant, alone: true})
+	return t, func() { among.end(); t.end() }, err
 }
 
 // add queues a job in place of those that it makes pointless, and stops what runs if that is to make way.
@@ -162,7 +201,7 @@ func (l *lanes) holds(name string, own *lane) bool {
 }
 
 // runNext waits for a turn and runs the head of the queue. It is taken from the queue only then, so that until then a newer
-// one can take its place. All jobs of a lane are alike in tenant and alone. False: there is nothing to run any more.
+// one can take its place. All jobs of a lane are alike in tenant, pool and alone. False: there is nothing to run any more.
 func (l *lanes) runNext(name string, own *lane) bool {
 	l.mu.Lock()
 	if len(own.queue) == 0 {
@@ -172,8 +211,8 @@ func (l *lanes) runNext(name string, own *lane) bool {
 	head := own.queue[0]
 	l.mu.Unlock()
 
-	turn, err := l.turns.take(l.starting, head.tenant, head.alone)
-	defer turn.end()
+	turn, end, err := l.turn(head)
+	defer end()
 	if err != nil || !l.holds(name, own) { // again: a newer job may have come meanwhile, and what runs must survive
 		return false
 	}
@@ -205,6 +244,9 @@ func (l *lanes) begin(own *lane, turn *turn, stop context.CancelCauseFunc) *job 
 		defer l.mu.Unlock()
 		own.resting = resting
 		own.makeWay()
+		if l.starting.Err() != nil {
+			own.endRest()
+		}
 	}
 	return j
 }

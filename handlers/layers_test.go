@@ -147,20 +147,6 @@ func TestSomeSecretsAreForTheChartsThatReadThem(t *testing.T) {
 	}
 }
 
-func TestAPoolsObjects(t *testing.T) {
-	h := &Handlers{settings: settings(t, everySetting)}
-	for name, pool := range map[string]hub.Pool{
-		"pool-g1": {TenantID: "acme", PoolName: "Main Pool"},
-		"pool-g3": {TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"},
-	} {
-		resource, err := h.poolResource(pool, "acme-pool")
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden(t, name+".yaml", resource)
-	}
-}
-
 func TestADeployThatCouldMeanSomethingElseIsRefused(t *testing.T) {
 	good := hub.WorkloadDeployed{
 		Workload:  hub.Workload{Pool: hub.Pool{TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"}, WorkloadRtID: "65d5c447b420da3fb12381bd"},

@@ -86,7 +86,7 @@ func (h *Handlers) Wait() {
 // Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, and long work is stopped so
 // that the next life resumes it.
 func (h *Handlers) Shutdown(grace time.Duration) {
-	h.lanes.close()
+	h.lanes.shut()
 	soft := time.AfterFunc(grace/2, h.stopWork)
 	hard := time.AfterFunc(grace*8/10, h.Hurry)
 	h.lanes.wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"octo-operator/config"
 	"octo-operator/exec"
@@ -27,28 +28,57 @@ func decodePool(event hub.Event) (hub.Pool, string, error) {
 	return pool, name, err
 }
 
-// poolDeployed applies the pool's custom resource and broker secret, and registers the pool: without that its workloads
-// are never sent.
+// poolDeployed applies the pool's custom resource and broker secret. The watch registers what has a resource.
 func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
 	pool, name, err := decodePool(t.event)
 	if err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
 	t.redact = exec.NewRedactor(h.settings.Secrets()...)
-	if err := h.writePool(t, pool, name); err != nil {
+	if err := h.awaitOldPool(ctx, t, pool, name); err != nil {
+		return err
+	}
+	if err := h.writePool(ctx, t, pool, name); err != nil {
 		return err
 	}
 	err = h.script(ctx, t, scripts.PoolDeploy, map[string]string{
 		"TENANT": pool.TenantID, "POOL": name, "NAMESPACE": h.settings.PoolNamespace,
 	})
 	if err == nil {
-		h.controller.RegisterPool(pool)
+		err = h.awaitOldPool(ctx, t, pool, name) // somebody may have deleted it in between
+	}
+	if err == nil {
+		h.pools.tries.wake()
 	}
 	return err
 }
 
-func (h *Handlers) writePool(t *task, pool hub.Pool, name string) error {
-	resource, err := h.poolResource(pool, name)
+// awaitOldPool is an error while the pool's resource is being deleted: the API server would take a change of it, and it would go all
+// the same. One that is there and stays registers the pool again.
+func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, name string) error {
+	if err := h.work(ctx, t); err != nil {
+		return err
+	}
+	old, err := h.kubectl.Pool(ctx, poolKind(pool), h.settings.PoolNamespace, name)
+	switch {
+	case kube.Denied(err): // a script of the environment's own may have other rights
+		t.log.Debug("not known whether the pool has an old resource", "reason", err)
+	case err != nil:
+		return err
+	case old != nil && old.Deleting:
+		return &stillDeletingError{*old}
+	case old != nil:
+		h.redeployed(old.UID)
+	}
+	return nil
+}
+
+func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name string) error {
+	fields, err := h.poolFields(ctx, pool)
+	if err != nil {
+		return err
+	}
+	resource, err := h.poolResource(pool, name, fields)
 	if err != nil {
 		return err
 	}
@@ -70,8 +100,17 @@ func (h *Handlers) writePool(t *task, pool hub.Pool, name string) error {
 
 func brokerSecret(pool string) string { return pool + "-octo-mesh-connection" }
 
-// poolResource is the pool's custom resource. Only in G1 it carries settings: later the operator's own do.
-func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
+// poolFields are the settings that a pool's resource can carry: nothing else is taken by the API server. In G1 each version of the
+// official CustomResourceDefinition has others, later none has any. Who the pool is, all have.
+func (h *Handlers) poolFields(ctx context.Context, pool hub.Pool) (map[string]bool, error) {
+	if !pool.Named() {
+		return nil, nil
+	}
+	return h.kubectl.PoolFields(ctx, poolKind(pool))
+}
+
+// poolResource is the pool's custom resource. Only in G1 it carries settings, those of fields: later the operator's own do.
+func (h *Handlers) poolResource(pool hub.Pool, name string, fields map[string]bool) ([]byte, error) {
 	kind, spec := poolKind(pool), map[string]any{"tenantId": pool.TenantID}
 	switch {
 	case pool.DeploymentSiteRtID != "":
@@ -79,13 +118,14 @@ func (h *Handlers) poolResource(pool hub.Pool, name string) ([]byte, error) {
 	case pool.PoolRtID != "":
 		spec["poolRtId"] = pool.PoolRtID
 	default:
-		spec["poolName"] = pool.PoolName
 		setIf(spec, "communicationControllerUri", h.settings.ControllerURI)
 		setIf(spec, "ignoreCertificateValidation", h.settings.IgnoreCertificates)
 		setIf(spec, "brokerHost", h.settings.Broker.Host)
 		setIf(spec, "brokerVirtualHost", h.settings.Broker.VirtualHost)
 		setIf(spec, "brokerPort", h.settings.Broker.Port)
 		setIf(spec, "instancePrefix", h.settings.InstancePrefix)
+		maps.DeleteFunc(spec, func(field string, _ any) bool { return !fields[field] })
+		spec["tenantId"], spec["poolName"] = pool.TenantID, pool.PoolName
 	}
 	return manifest(kind.APIVersion, kind.Kind, name, h.settings.PoolNamespace, poolLabels(pool), nil, map[string]any{"spec": spec})
 }

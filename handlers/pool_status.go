@@ -12,10 +12,7 @@ import (
 func (h *Handlers) PoolStatus(pool hub.Pool, status string) {
 	h.pools.setLast(pool, status)
 	if status == hub.StatusRegistered {
-		select {
-		case h.pools.registered <- struct{}{}:
-		default:
-		}
+		fill(h.pools.registered)
 	}
 	for _, resource := range h.pools.of(pool) {
 		h.pools.writeStatus(resource, status)
@@ -32,18 +29,31 @@ func (p *pools) setLast(pool hub.Pool, status string) {
 	p.last[poolLabel(pool)] = status
 }
 
+func (p *pools) lastOf(pool hub.Pool) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last[poolLabel(pool)]
+}
+
+// statusChange is a resource with its new status, and what the cluster has.
+type statusChange struct {
+	kube.Pool
+	before string
+}
+
 func (p *pools) writeStatus(resource kube.Pool, status string) {
 	if resource.Status == status {
 		return
 	}
-	resource.Status = status
+	change := statusChange{resource, resource.Status}
+	change.Status = status
 	p.mu.Lock()
 	if _, known := p.resources[keyOf(resource)]; known {
-		p.resources[keyOf(resource)] = resource
+		p.resources[keyOf(resource)] = change.Pool
 	}
 	p.mu.Unlock()
 	select {
-	case p.statuses <- resource:
+	case p.statuses <- change:
 	default: // a status is for people to look at: it must not hold up a registration
 	}
 }
@@ -53,26 +63,33 @@ const statusWait = 200 * time.Millisecond
 
 func (h *Handlers) writeStatuses(ctx context.Context) {
 	for {
-		newest := map[resourceKey]kube.Pool{}
-		collect := func(p kube.Pool) { newest[keyOf(p)] = p }
+		newest := map[resourceKey]statusChange{}
+		collect := func(c statusChange) {
+			if older, found := newest[keyOf(c.Pool)]; found {
+				c.before = older.before
+			}
+			newest[keyOf(c.Pool)] = c
+		}
 		select {
-		case p := <-h.pools.statuses:
-			collect(p)
+		case c := <-h.pools.statuses:
+			collect(c)
 		case <-ctx.Done():
 			return
 		}
 		full := time.After(statusWait)
 		for waiting := true; waiting; {
 			select {
-			case p := <-h.pools.statuses:
-				collect(p)
+			case c := <-h.pools.statuses:
+				collect(c)
 			case <-full:
 				waiting = false
 			}
 		}
 		var batch []kube.Pool
-		for _, p := range newest {
-			batch = append(batch, p)
+		for _, c := range newest {
+			if c.Status != c.before { // a pool that is registered again within a moment is what it was
+				batch = append(batch, c.Pool)
+			}
 		}
 		if err := h.kubectl.WritePoolStatus(ctx, fieldManager, batch); err != nil && ctx.Err() == nil {
 			h.log.Warn("status of pools not written", "pools", len(batch), "reason", err)

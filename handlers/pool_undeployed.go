@@ -10,13 +10,14 @@ import (
 )
 
 // poolUndeployed removes the pool's custom resources and broker secret. An upgrade of the controller leaves a pool with a resource
-// of either kind, and any that stays would register the pool again.
+// of either kind, and any that stays would register the pool again in the operator's next life. A resource that finalizers hold is
+// undeployed all the same: nothing registers it any more.
 func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
 	pool, name, err := decodePool(t.event)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
-	h.controller.UnregisterPool(pool)
+	h.undeploying(pool)
 	kinds, err := h.kubectl.PoolKinds(ctx, h.settings.PoolNamespace)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)

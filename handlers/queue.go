@@ -22,6 +22,7 @@ type job struct {
 	tenant string
 	kind   kind
 	alone  bool // nothing else of the tenant may run beside it
+	pool   bool // it is a pool's: it has slots of its own, and is tried until it has worked
 	asks   ask  // of a deploy
 	run    func(context.Context)
 	// superseded is called instead of run, with the reason.
@@ -42,7 +43,7 @@ func (a ask) repeats(older ask) bool {
 
 var (
 	// errSuperseded ends an event before it could start, or while it waited to be tried again or for its pods.
-	errSuperseded = errors.New("superseded: a newer event for the same release came")
+	errSuperseded = errors.New("superseded: a newer event for the same release or pool came")
 	// errRepeated ends a reconciliation.
 	errRepeated = errors.New("superseded: a deploy that says the same is queued or running already")
 )
@@ -105,10 +106,16 @@ func replacement(older *job, after []*job) bool {
 }
 
 // stops tells whether a new job ends what runs: an undeploy ends a deploy; and one that only waits, to be tried again or for
-// its pods, makes way for whatever a user asks for.
+// its pods, makes way for whatever a user asks for. A pool's event may be tried for ever: while it waits, the newest one counts.
 func stops(j, running *job, resting bool) error {
 	switch {
-	case running == nil || running.kind != deploy:
+	case running == nil:
+		return nil
+	case running.pool && running.kind == deploy && j.kind == undeploy:
+		return errPoolUndeployed
+	case running.pool && resting:
+		return errSuperseded
+	case running.kind != deploy || running.pool:
 		return nil
 	case j.kind == undeploy:
 		return errUndeployed

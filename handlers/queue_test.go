@@ -101,6 +101,26 @@ func TestWhatRunsMakesWayOnlyForAUser(t *testing.T) {
 			}
 		})
 	}
+	pool := func(name string) *job { j := asked(name); j.pool = true; return j }
+	for _, test := range []struct {
+		newer, running string
+		resting        bool
+		want           error
+	}{
+		{"u", "d1", false, errPoolUndeployed},
+		{"u", "d1", true, errPoolUndeployed},
+		{"d2", "d1", false, nil},
+		{"d2", "d1", true, errSuperseded},
+		{"d2", "u", false, nil},
+		{"d2", "u", true, errSuperseded}, // it may be tried for ever
+		{"u", "u", true, errSuperseded},
+	} {
+		t.Run(fmt.Sprint("of a pool ", test), func(t *testing.T) {
+			if got := stops(pool(test.newer), pool(test.running), test.resting); !errors.Is(got, test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
 	if stops(asked("u"), nil, false) != nil {
 		t.Error("nothing runs, and it is stopped")
 	}

@@ -21,6 +21,7 @@ type failure struct {
 
 	release, namespace, chart, version, repository string
 
+	webhook string        // what makes the API server ask the webhook that failed, as "MutatingWebhookConfiguration NAME"; "": unknown
 	object  string        // the object that kubectl was about, such as "Deployment web": of a conflict it does not say so itself
 	timeout time.Duration // of the wait
 	after   string        // what was done then, such as "the release was rolled back to revision 3"; "": see helmsEnds

@@ -32,6 +32,8 @@ func (f failure) explain(words string) string {
 		return "" // the operator's own errors are plain
 	case scripts.ChartPull:
 		return f.lookUp(pullCauses, words)
+	case scripts.PoolDeploy, scripts.PoolUndeploy:
+		return f.lookUp(poolCauses, words)
 	}
 	return f.lookUp(deployCauses, words)
 }

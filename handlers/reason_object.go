@@ -24,9 +24,13 @@ func noNamespace(f failure, m match) string {
 }
 
 // webhookUnreachable explains a webhook of the cluster that does not answer the API server.
-func webhookUnreachable(_ failure, m match) string {
-	return m.with("why", strings.TrimPrefix(m.facts["why"], "failed to call webhook: ")).withoutURL().
-		fill("the cluster's admission webhook {hook} cannot be asked ({why}), and nothing can be changed without it: whoever runs the cluster must repair it or remove it")
+func webhookUnreachable(f failure, m match) string {
+	hook := m.facts["hook"]
+	if f.webhook != "" {
+		hook += " (of " + f.webhook + ")"
+	}
+	return m.with("hook", hook, "why", strings.TrimPrefix(m.facts["why"], "failed to call webhook: ")).withoutURL().
+		fill("the webhook {hook} that the API server asks cannot be reached: {why}: whoever runs the cluster must repair it or remove it")
 }
 
 // withoutURL is the match with a why that does not begin with the request that failed: the URL is nothing to act on.

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"regexp"
 	"strings"
 	"time"
@@ -31,18 +32,25 @@ const (
 	none           trouble = iota
 	outage                 // the API server is away: the event is tried for as long as that takes
 	doubtful               // it may have been: maxTries
+	webhookAway            // the API server cannot ask a webhook: maxTries
 	repositoryAway         // the chart's repository does not answer: as long as helm's own timeout
+	beingDeleted           // the pool's old resource is: as long as that takes, in a daemon
+	notTaken               // the cluster does not take the pool as things are: until somebody changes them, in a daemon
 )
 
 var troubleNames = map[trouble]string{
 	outage:         "the API server cannot be reached",
 	doubtful:       "the API server seems not to have answered",
+	webhookAway:    "a webhook that the API server asks cannot be reached",
 	repositoryAway: "the chart's repository does not answer",
+	beingDeleted:   "the pool's old resource is still being deleted",
+	notTaken:       "the cluster does not take the pool as things are",
 }
 
 // retry is what has been tried for one event.
 type retry struct {
 	patience time.Duration // with a repository
+	endless  bool          // maxTries does not count
 	waits    *backoff.ExponentialBackOff
 	last     trouble
 	tries    int       // that were doubtful
@@ -66,12 +74,15 @@ func (r *retry) next(t trouble, began, now time.Time) (wait time.Duration, again
 	switch t {
 	case none:
 		return 0, false
-	case doubtful:
-		if r.tries++; r.tries >= maxTries {
+	case doubtful, webhookAway, beingDeleted, notTaken:
+		if r.tries++; r.tries >= maxTries && !r.endless {
 			return 0, false
 		}
 	case repositoryAway:
 		longest = lastRepositoryRetry
+	}
+	if r.endless && t != outage {
+		longest = lastPoolRetry
 	}
 	r.waits.MaxInterval = longest
 	wait = min(r.waits.NextBackOff(), longest)
@@ -87,7 +98,7 @@ func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	f := h.failureOf(t, err)
+	f := h.failureOf(ctx, t, err)
 	if c.undo != nil {
 		c.undo(h, ctx, t, f)
 	}
@@ -98,21 +109,32 @@ func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
 // working, and the event makes way for a newer one.
 func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error {
 	tries := newRetry(h.settings.Helm.Timeout)
+	tries.endless = t.pool && h.unlock != nil // who runs a single event waits for its end
+	said := ""
 	for {
-		started := time.Now()
+		started, woken := time.Now(), h.pools.tries.begin()
 		err := work()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		why := h.troubleOf(ctx, err, started)
+		why := h.troubleOf(ctx, t, err, started)
 		wait, again := tries.next(why, started, time.Now())
 		if !again {
 			return err
 		}
-		reason, _, _ := strings.Cut(t.redact.String(h.failureOf(t, err).message()), "\n")
-		t.log.Warn("event tried again: "+troubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
+		reason, _, _ := strings.Cut(t.redact.String(h.failureOf(ctx, t, err).message()), "\n")
+		level := slog.LevelWarn
+		if t.pool && reason == said {
+			level = slog.LevelDebug // it may say so for days
+		}
+		said = reason
+		t.log.Log(ctx, level, "event tried again: "+troubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
 		h.progress(t, troubleNames[why]+": next try at "+time.Now().Add(wait).UTC().Format("15:04:05 UTC")+": "+reason)
-		if err := h.rest(ctx, t, func() error { return sleep(ctx, wait) }); err != nil {
+		pause := func() error { return sleep(ctx, wait) }
+		if t.pool {
+			pause = func() error { return h.pools.tries.pause(ctx, wait, woken) }
+		}
+		if err := h.rest(ctx, t, pause); err != nil {
 			return err
 		}
 	}
@@ -128,17 +150,20 @@ func sleep(ctx context.Context, wait time.Duration) error {
 }
 
 // troubleOf tells whose fault a failure is.
-func (h *Handlers) troubleOf(ctx context.Context, err error, started time.Time) trouble {
-	t, ofCluster := told(err)
+func (h *Handlers) troubleOf(ctx context.Context, t *task, err error, started time.Time) trouble {
+	why, ofCluster := told(err)
+	if t.pool {
+		why, ofCluster = poolTrouble(err, why, ofCluster)
+	}
 	switch {
 	case !ofCluster:
-		return t
+		return why
 	case errors.Is(h.kubectl.Ready(ctx), kube.ErrUnreachable):
 		return outage
-	case h.kubectl.LastOutage().After(started):
+	case h.kubectl.LastOutage().After(started) && why == none:
 		return doubtful
 	}
-	return t
+	return why
 }
 
 // told is what an error itself tells; ofCluster: it came from work with the API server. Only the tool's own words count: what
@@ -165,11 +190,18 @@ func told(err error) (t trouble, ofCluster bool) {
 	default:
 		return none, false
 	}
-	if connectionTrouble.MatchString(words) {
+	switch {
+	case webhookFailed.MatchString(words): // first: it names a connection too
+		return webhookAway, true
+	case connectionTrouble.MatchString(words):
 		return doubtful, true
 	}
 	return none, true
 }
+
+// webhookFailed is how the API server says that it could not ask a webhook: it runs nowhere, does not answer in time, or its
+// certificate is not the right one.
+var webhookFailed = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
 
 // connectionTrouble is how helm and kubectl say that a server was gone in the middle of their work. They are told
 // apart by these words alone: both exit with 1, whatever it was.

@@ -115,6 +115,7 @@ func TestOnlyTheToolsOwnWordsTellOfTrouble(t *testing.T) {
 		"a question to helm in an outage":       {fmt.Errorf("cannot find out: %w", &exec.ExitError{Code: 1, Stderr: "Error: Kubernetes cluster unreachable: EOF"}), doubtful},
 		"a question to helm that has an answer": {fmt.Errorf("cannot find out: %w", &exec.ExitError{Code: 1, Stderr: "Error: release: not found"}), none},
 		"a question to helm that has no answer": {fmt.Errorf("cannot find out: %w", &exec.StoppedError{TimedOut: true}), doubtful},
+		"a webhook that does not answer":        {&scriptError{scripts.WorkloadDeploy, errors.New(`Error: failed calling webhook "w": dial tcp 127.0.0.1:1: connect: connection refused`)}, webhookAway},
 		"a token that has just been renewed":    {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 401}), doubtful},
 		"a role that is being upgraded":         {fmt.Errorf("cannot look up: %w", &kube.StatusError{Code: 403}), doubtful},
 		"an event that is wrong":                {errors.New("chartName is empty"), none},

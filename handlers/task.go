@@ -25,6 +25,7 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
+	pool     bool // it is a pool's event
 	hasChart bool // the run directory holds the event's chart, complete and pulled in this life
 
 	began    time.Time // the first try
@@ -45,7 +46,7 @@ func (t *task) say(text string) {
 // unfinished on disk, with the secrets it needs.
 func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log *slog.Logger) runs.Result {
 	started := time.Now()
-	t := &task{Run: run, log: log, exitCode: -1, began: started}
+	t := &task{Run: run, log: log, exitCode: -1, began: started, pool: c.pool}
 	err := t.open()
 	if err == nil {
 		if err = h.begin(ctx, t); err == nil {
@@ -68,7 +69,7 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 
 // pointless tells of an end that is none of the event's own.
 func pointless(err error) bool {
-	for _, reason := range []error{errSuperseded, errRepeated, errUndeployed, errTakenOver} {
+	for _, reason := range []error{errSuperseded, errRepeated, errUndeployed, errPoolUndeployed, errTakenOver} {
 		if errors.Is(err, reason) {
 			return true
 		}

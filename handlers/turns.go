@@ -45,6 +45,7 @@ type turn struct {
 	all    *turns
 	tenant string
 	alone  bool
+	leaves bool       // while it rests it is not in flight: a tenant's update does not wait for it, and keeps it waiting
 	rests  func(bool) // told when it begins to rest, and when it works again
 
 	granted chan struct{} // closed when it may go on
@@ -55,8 +56,11 @@ type turn struct {
 }
 
 // take waits for a turn. It is the caller's to end, after an error too. The error is ctx's.
-func (ts *turns) take(ctx context.Context, tenant string, alone bool) (*turn, error) {
-	t := &turn{all: ts, tenant: tenant, alone: alone, rests: func(bool) {}}
+func (ts *turns) take(ctx context.Context, t *turn) (*turn, error) {
+	t.all = ts
+	if t.rests == nil {
+		t.rests = func(bool) {}
+	}
 	return t, t.wait(ctx)
 }
 
@@ -99,22 +103,31 @@ func (t *turn) end() {
 		return
 	}
 	t.giveBack()
+	t.land()
+	t.all.dispatch()
+}
+
+// land ends its flight. all.mu is held.
+func (t *turn) land() {
+	t.begun = false
 	tenant := t.all.of(t.tenant)
 	tenant.flying--
 	if t.alone {
 		tenant.alone = false
 	}
-	t.all.dispatch()
 }
 
-// rest gives the slot back while f waits for something. The turn stays in flight: a tenant's update waits for it. What works
-// afterwards calls work first. A nil turn, and one that is alone, just runs f.
+// rest gives the slot back while f waits for something. The turn stays in flight, unless it leaves: a tenant's update waits for
+// it. What works afterwards calls work first. A nil turn, and one that is alone, just runs f.
 func (t *turn) rest(f func() error) error {
 	if t == nil || t.alone {
 		return f()
 	}
 	t.all.mu.Lock()
 	t.giveBack()
+	if t.leaves && t.begun {
+		t.land()
+	}
 	t.all.dispatch()
 	t.all.mu.Unlock()
 	t.rests(true)

@@ -143,17 +143,45 @@ func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
 	})
 }
 
+// A pool's event may wait for days until somebody mends the cluster.
+func TestATenantsUpdateDoesNotWaitForWhatLeavesWhileItRests(t *testing.T) {
+	atDesk(t, 1, func(t *testing.T, d *desk) {
+		leaving := d.begin("leaving", "a", false)
+		leaving.leaves = true
+		back := make(chan struct{})
+		go func() {
+			_ = leaving.rest(func() error { <-back; return nil })
+			if leaving.work(d.ctx) == nil {
+				d.write("back")
+			}
+		}()
+		synctest.Wait()
+		update := d.begin("update", "a", true)
+		d.expect(t, "leaving", "update")
+		close(back)
+		synctest.Wait()
+		d.expect(t, "leaving", "update") // nothing of the tenant starts during its update
+		update.end()
+		synctest.Wait()
+		d.expect(t, "leaving", "update", "back")
+		leaving.end()
+		if len(d.tenants)+d.working != 0 {
+			t.Errorf("something is left: %+v", d.turns)
+		}
+	})
+}
+
 func TestATurnThatIsGivenUpHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts := newTurns(1, 0)
-		first, err := ts.take(t.Context(), "a", false)
+		first, err := ts.take(t.Context(), &turn{tenant: "a"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, alone := range []bool{false, true} {
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { synctest.Wait(); cancel() }()
-			second, err := ts.take(ctx, "a", alone)
+			second, err := ts.take(ctx, &turn{tenant: "a", alone: alone})
 			if err == nil {
 				t.Fatal("it was let in beside the first")
 			}
@@ -175,7 +203,7 @@ func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 			go func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(50+i*7%900)*time.Millisecond)
 				defer cancel()
-				turn, err := ts.take(ctx, fmt.Sprint(i%5), i%23 == 0)
+				turn, err := ts.take(ctx, &turn{tenant: fmt.Sprint(i % 5), alone: i%23 == 0})
 				defer func() { turn.end(); ended <- true }()
 				if err != nil {
 					return

@@ -77,6 +77,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	case d.isThere():
 		t.log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.found.labels["version"])
 		t.say("nothing to do: revision " + d.found.labels["version"] + " of the release is what was asked for")
+		h.own(ctx, t, d) // the pool's resource may be another one by now
 		return h.settleSecret(ctx, t, d)
 	case d.installedBy(t.Run) && !d.secret.writes:
 		t.log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.found.labels["version"])
@@ -85,6 +86,7 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 			return err
 		}
 	}
+	h.own(ctx, t, d)
 	if err := h.restartUsers(ctx, t, d); err != nil {
 		return err
 	}

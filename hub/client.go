@@ -40,7 +40,8 @@ type Options struct {
 	// Registered is called after each successful registration, with the deployed pools the controller knows. It may run for
 	// as long as ctx lives, which is the connection's.
 	Registered func(ctx context.Context, pools []Pool)
-	// PoolStatus is called when a pool was registered (StatusRegistered), or was not (the reason). May be nil.
+	// PoolStatus is called with each step of a pool's registration: StatusInProgress, StatusRegistered, or "Failed: " and why. May
+	// be nil.
 	PoolStatus func(pool Pool, status string)
 }
 

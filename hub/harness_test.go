@@ -77,6 +77,7 @@ type operator struct {
 	*Client
 	events     chan Event
 	registered chan []Pool
+	statuses   chan string // of all pools, each as "pool status"
 	log        *logBook
 }
 
@@ -104,12 +105,18 @@ func newOperator(t *testing.T, url string, changes ...func(*setup)) *operator {
 	for _, change := range changes {
 		change(&s)
 	}
-	o := &operator{events: make(chan Event, 2000), registered: make(chan []Pool, 100), log: newLogBook(t)}
+	o := &operator{events: make(chan Event, 2000), registered: make(chan []Pool, 100), statuses: make(chan string, 2000), log: newLogBook(t)}
 	client, err := New(s.settings, Options{
 		Connecting: s.connecting,
 		Receive: func(e Event) {
 			s.receive(e)
 			o.events <- e
+		},
+		PoolStatus: func(p Pool, status string) {
+			select {
+			case o.statuses <- p.ID() + " " + status:
+			default: // of so many a test looks at none
+			}
 		},
 		Registered: func(_ context.Context, pools []Pool) {
 			select {

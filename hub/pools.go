@@ -3,6 +3,8 @@ package hub
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,9 +40,13 @@ type registration struct {
 
 // RegisterPool serves a pool from now on. It returns at once.
 func (c *Client) RegisterPool(pool Pool) {
-	p := &c.pools
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	c.pools.mu.Lock()
+	defer c.pools.mu.Unlock()
+	c.pools.add(pool)
+}
+
+// add wants a pool. p.mu is held.
+func (p *poolSet) add(pool Pool) {
 	if p.wanted == nil {
 		p.wanted = map[PoolKey]Pool{}
 	}
@@ -52,9 +58,13 @@ func (c *Client) RegisterPool(pool Pool) {
 
 // UnregisterPool serves a pool no longer. Best effort: the tenant may be gone.
 func (c *Client) UnregisterPool(pool Pool) {
-	p := &c.pools
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	c.pools.mu.Lock()
+	defer c.pools.mu.Unlock()
+	c.pools.remove(pool)
+}
+
+// remove wants a pool no longer. p.mu is held.
+func (p *poolSet) remove(pool Pool) {
 	delete(p.wanted, pool.Key())
 	if current := p.active[pool.Key()]; current != nil && !current.leaving {
 		current.stop()
@@ -63,14 +73,9 @@ func (c *Client) UnregisterPool(pool Pool) {
 }
 
 // ReregisterTenant unregisters the tenant's pools and registers them again. It returns when the controller has accepted
-// all of them, or when ctx ends; then the operator goes on trying.
+// all of them, or when ctx ends; then the operator goes on trying. A pool that nobody wants any more by then stays out.
 func (c *Client) ReregisterTenant(ctx context.Context, tenantID string) error {
-	pools := c.poolsOf(tenantID)
-	for _, pool := range pools {
-		c.UnregisterPool(pool)
-		c.RegisterPool(pool)
-	}
-	for _, pool := range pools {
+	for _, pool := range c.pools.renew(tenantID) {
 		c.pools.mu.Lock()
 		r := c.pools.active[pool.Key()]
 		c.pools.mu.Unlock()
@@ -86,14 +91,19 @@ func (c *Client) ReregisterTenant(ctx context.Context, tenantID string) error {
 	return nil
 }
 
-func (c *Client) poolsOf(tenantID string) []Pool {
-	c.pools.mu.Lock()
-	defer c.pools.mu.Unlock()
-	var pools []Pool
-	for _, pool := range c.pools.wanted {
+// renew begins to register a tenant's pools again, and returns them. All in one step: of a list that was made before, a pool
+// might have been unregistered meanwhile, and would come back.
+func (p *poolSet) renew(tenantID string) (pools []Pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pool := range p.wanted {
 		if pool.TenantID == tenantID {
 			pools = append(pools, pool)
 		}
+	}
+	for _, pool := range pools {
+		p.remove(pool)
+		p.add(pool)
 	}
 	return pools
 }
@@ -145,6 +155,17 @@ func (c *Client) keepPoolsRegistered(ctx context.Context, s *session) {
 	p.active, p.start = nil, nil
 	p.mu.Unlock()
 	registrations.Wait()
+	c.unsettle()
+}
+
+// unsettle says of all pools that they are registered no longer, and will be again.
+func (c *Client) unsettle() {
+	c.pools.mu.Lock()
+	pools := slices.Collect(maps.Values(c.pools.wanted))
+	c.pools.mu.Unlock()
+	for _, pool := range pools {
+		c.poolStatus(pool, StatusInProgress)
+	}
 }
 
 // register tries until the controller accepts the pool: first after 1 s, then slower up to the set interval. Without an interval it
@@ -157,6 +178,7 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 		c.poolStatus(pool, "Failed: a controller of generation "+s.generation.String()+" does not know pools by this kind of identity")
 		return
 	}
+	c.poolStatus(pool, StatusInProgress)
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval = min(time.Second, longest)
 	waits.MaxInterval = longest
@@ -187,8 +209,11 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 	}
 }
 
-// StatusRegistered is the status of a pool that the controller has accepted.
-const StatusRegistered = "Registered"
+// The statuses of a pool, in the reference operator's words. Any other is "Failed: " and the reason.
+const (
+	StatusInProgress = "In Progress" // the controller is to accept it: as soon as it is asked, or is there again
+	StatusRegistered = "Registered"  // the controller has accepted it
+)
 
 func (c *Client) poolStatus(pool Pool, status string) {
 	if c.options.PoolStatus != nil {

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"octo-operator/devcontroller"
@@ -138,6 +140,51 @@ func TestUnregisterPoolStopsTheRetriesAndTellsTheController(t *testing.T) {
 	for _, call := range controller.Calls() {
 		if call.Seq > unregistered.Seq && call.Method == registerPool && argument(t, call, 0) == tenant {
 			t.Errorf("registered on the next connection: %s", call)
+		}
+	}
+}
+
+func TestAPoolsStatusSaysHowFarItIsInTheReferenceOperatorsWords(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	controller.FailNext(registerPool, 1, "warming up")
+	operator := startOperator(t, controller.URL())
+	operator.untilRegistered(ctx, t)
+	operator.RegisterPool(pool)
+	said := func() string {
+		t.Helper()
+		return strings.TrimPrefix(receive(ctx, t, operator.statuses, "a status"), poolID+" ")
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if got := said(); got != w {
+				t.Fatalf("it says %q, want %q", got, w)
+			}
+		}
+	}
+	expect("In Progress")
+	if got := said(); !strings.HasPrefix(got, "Failed: ") || !strings.Contains(got, "warming up") {
+		t.Errorf("of a rejection it says %q", got)
+	}
+	expect("Registered")
+	controller.DropConnections()
+	expect("In Progress", "In Progress", "Registered") // without a connection, and on the new one
+}
+
+// A tenant's update takes its pools in at the same time as the resource of one is deleted.
+func TestAPoolThatIsUnregisteredDuringItsTenantsUpdateStaysOut(t *testing.T) {
+	t.Parallel()
+	operator := newOperator(t, "http://127.0.0.1:1")
+	for range 20_000 {
+		operator.RegisterPool(pool)
+		var both sync.WaitGroup
+		both.Go(func() { operator.UnregisterPool(pool) })
+		both.Go(func() { _ = operator.ReregisterTenant(t.Context(), tenant) })
+		both.Wait()
+		if left := operator.pools.renew(tenant); len(left) > 0 {
+			t.Fatalf("%v came back", left)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type Metadata struct {
 	Labels, Annotations              map[string]string
 	CreationTimestamp                time.Time
 	ManagedFields                    []struct{ Time time.Time }
+	OwnerReferences                  []OwnerReference
 }
 
 // What to accept where the content of objects shall stay in the cluster: Helm's Secrets have a megabyte per revision.

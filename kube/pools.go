@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 )
 
 // PoolKind is one of the two custom resources that stand for a pool.
@@ -45,24 +47,94 @@ func (kind PoolKind) path(namespace string) string {
 // Pool is a pool's custom resource.
 type Pool struct {
 	PoolKind
-	Namespace, Name                                  string
+	Namespace, Name, UID, ResourceVersion            string
 	TenantID, PoolName, PoolRtID, DeploymentSiteRtID string
 	Status                                           string // communicationStatus
+	// Deleting: somebody has deleted it. It is there until it has no finalizer any more, and nothing brings it back.
+	Deleting   bool
+	Finalizers []string
 }
 
 // resource is a Pool as the API server has it.
 type resource struct {
-	Metadata struct{ Namespace, Name string }
-	Spec     struct{ TenantID, PoolName, PoolRtID, DeploymentSiteRtID string }
-	Status   struct{ CommunicationStatus string }
+	Metadata struct {
+		Namespace, Name, UID, ResourceVersion string
+		DeletionTimestamp                     *time.Time
+		Finalizers                            []string
+	}
+	Spec   struct{ TenantID, PoolName, PoolRtID, DeploymentSiteRtID string }
+	Status struct{ CommunicationStatus string }
 }
 
 func (r resource) pool(kind PoolKind) Pool {
+	m := r.Metadata
 	return Pool{
-		PoolKind: kind, Namespace: r.Metadata.Namespace, Name: r.Metadata.Name,
+		PoolKind: kind, Namespace: m.Namespace, Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
 		TenantID: r.Spec.TenantID, PoolName: r.Spec.PoolName, PoolRtID: r.Spec.PoolRtID,
 		DeploymentSiteRtID: r.Spec.DeploymentSiteRtID, Status: r.Status.CommunicationStatus,
+		Deleting: m.DeletionTimestamp != nil, Finalizers: m.Finalizers,
 	}
+}
+
+func (p Pool) path() string { return p.PoolKind.path(p.Namespace) + "/" + url.PathEscape(p.Name) }
+
+// Pool returns a pool's resource; nil: there is none, or the cluster does not know the kind.
+func (k *Kubectl) Pool(ctx context.Context, kind PoolKind, namespace, name string) (*Pool, error) {
+	var found resource
+	err := k.Do(ctx, http.MethodGet, Pool{PoolKind: kind, Namespace: namespace, Name: name}.path(), nil, &found)
+	if NotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s %s in namespace %s: %w", kind.Kind, name, namespace, err)
+	}
+	p := found.pool(kind)
+	return &p, nil
+}
+
+// RemoveFinalizers removes these finalizers from a pool's resource and leaves any other. The error is a Conflict if the resource
+// has changed since it was read: somebody may have added a finalizer of his own.
+func (k *Kubectl) RemoveFinalizers(ctx context.Context, fieldManager string, p Pool, finalizers []string) error {
+	kept := slices.DeleteFunc(slices.Clone(p.Finalizers), func(f string) bool { return slices.Contains(finalizers, f) })
+	metadata := map[string]any{"resourceVersion": p.ResourceVersion, "uid": p.UID, "finalizers": append([]string{}, kept...)}
+	err := k.Do(ctx, http.MethodPatch, p.path()+managedBy(fieldManager), Patch{MergePatch, map[string]any{"metadata": metadata}}, nil)
+	if err != nil && !NotFound(err) {
+		return fmt.Errorf("cannot remove finalizers of %s %s in namespace %s: %w", p.Kind, p.Name, p.Namespace, err)
+	}
+	return nil
+}
+
+// PoolFields are the names of the fields that the cluster's CustomResourceDefinition has in the spec of a kind. nil: the cluster
+// does not tell, or does not know the kind.
+func (k *Kubectl) PoolFields(ctx context.Context, kind PoolKind) (map[string]bool, error) {
+	// Not the definition itself: the operator's role does not allow to read those. This everybody may read.
+	var published struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties struct {
+					Spec struct{ Properties map[string]any }
+				}
+				Kinds []struct{ Kind string } `json:"x-kubernetes-group-version-kind"`
+			}
+		}
+	}
+	err := k.Do(ctx, http.MethodGet, "/openapi/v3/apis/"+kind.APIVersion, nil, &published)
+	if NotFound(err) || Denied(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot find out which fields %s has: %w", kind.Resource, err)
+	}
+	for _, schema := range published.Components.Schemas {
+		if len(schema.Kinds) == 1 && schema.Kinds[0].Kind == kind.Kind {
+			fields := map[string]bool{}
+			for name := range schema.Properties.Spec.Properties {
+				fields[name] = true
+			}
+			return fields, nil
+		}
+	}
+	return nil, nil
 }
 
 // maxFailures bounds what is told: hundreds of pools may fail for the same reason.
@@ -88,7 +160,7 @@ func (k *Kubectl) WritePoolStatus(ctx context.Context, fieldManager string, pool
 }
 
 func (k *Kubectl) applyStatus(ctx context.Context, fieldManager string, p Pool) error {
-	path := p.path(p.Namespace) + "/" + url.PathEscape(p.Name) + "/status?" + url.Values{"fieldManager": {fieldManager}, "force": {"true"}}.Encode()
+	path := p.path() + "/status?" + url.Values{"fieldManager": {fieldManager}, "force": {"true"}}.Encode()
 	return k.Do(ctx, http.MethodPatch, path, Patch{ApplyPatch, map[string]any{
 		"apiVersion": p.APIVersion, "kind": p.Kind,
 		"metadata": map[string]string{"name": p.Name, "namespace": p.Namespace},

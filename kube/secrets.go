@@ -14,6 +14,7 @@ type Secret struct {
 	Labels, Annotations map[string]string
 	Type                string
 	Data                map[string][]byte
+	Owners              []OwnerReference
 }
 
 // Secret returns a Secret; nil: there is none.
@@ -30,15 +31,16 @@ func (k *Kubectl) Secret(ctx context.Context, namespace, name string) (*Secret, 
 	if err != nil {
 		return nil, fmt.Errorf("cannot read secret %s in namespace %s: %w", name, namespace, err)
 	}
-	return &Secret{namespace, name, found.Metadata.Labels, found.Metadata.Annotations, found.Type, found.Data}, nil
+	return &Secret{namespace, name, found.Metadata.Labels, found.Metadata.Annotations, found.Type, found.Data, found.Metadata.OwnerReferences}, nil
 }
 
 // PutSecret makes the Secret, or replaces the one that is there, whoever has made it.
 func (k *Kubectl) PutSecret(ctx context.Context, fieldManager string, s Secret) error {
-	object := map[string]any{
-		"apiVersion": "v1", "kind": "Secret", "type": s.Type, "data": s.Data,
-		"metadata": map[string]any{"name": s.Name, "namespace": s.Namespace, "labels": s.Labels, "annotations": s.Annotations},
+	metadata := map[string]any{"name": s.Name, "namespace": s.Namespace, "labels": s.Labels, "annotations": s.Annotations}
+	if len(s.Owners) > 0 {
+		metadata["ownerReferences"] = s.Owners
 	}
+	object := map[string]any{"apiVersion": "v1", "kind": "Secret", "type": s.Type, "data": s.Data, "metadata": metadata}
 	err := k.Do(ctx, http.MethodPost, collection(core, s.Namespace, "secrets")+managedBy(fieldManager), object, nil)
 	if Conflict(err) {
 		err = k.Do(ctx, http.MethodPut, secretPath(s.Namespace, s.Name)+managedBy(fieldManager), object, nil)

@@ -21,10 +21,10 @@ func TestASecretIsReadWithWhatIsInIt(t *testing.T) {
 			answer(404, "application/json", notThere)(w, req)
 			return
 		}
-		fmt.Fprint(w, `{"metadata":{"name":"own","labels":{"l":"1"},"annotations":{"a":"2"}},"type":"Opaque","data":{"key":"dmFsdWU="}}`)
+		fmt.Fprint(w, `{"metadata":{"name":"own","labels":{"l":"1"},"annotations":{"a":"2"},"ownerReferences":[{"apiVersion":"v1","kind":"K","name":"n","uid":"u"}]},"type":"Opaque","data":{"key":"dmFsdWU="}}`)
 	})
 	got, err := r.Secret(testContext(t), "octo", "own")
-	want := &Secret{"octo", "own", map[string]string{"l": "1"}, map[string]string{"a": "2"}, "Opaque", map[string][]byte{"key": []byte("value")}}
+	want := &Secret{"octo", "own", map[string]string{"l": "1"}, map[string]string{"a": "2"}, "Opaque", map[string][]byte{"key": []byte("value")}, []OwnerReference{{"v1", "K", "n", "u"}}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -43,10 +43,10 @@ func TestASecretIsMadeOrReplacedWhole(t *testing.T) {
 				answer(409, "application/json", `{"kind":"Status","reason":"AlreadyExists","message":"exists","code":409}`)(w, req)
 			}
 		})
-		if err := r.PutSecret(testContext(t), "me", Secret{Namespace: "octo", Name: "own", Type: "Opaque", Data: map[string][]byte{"key": []byte("value")}}); err != nil {
+		if err := r.PutSecret(testContext(t), "me", Secret{Namespace: "octo", Name: "own", Type: "Opaque", Data: map[string][]byte{"key": []byte("value")}, Owners: []OwnerReference{{"v1", "K", "n", "u"}}}); err != nil {
 			t.Error(err)
 		}
-		const body = ` {"apiVersion":"v1","data":{"key":"dmFsdWU="},"kind":"Secret","metadata":{"annotations":null,"labels":null,"name":"own","namespace":"octo"},"type":"Opaque"}`
+		const body = ` {"apiVersion":"v1","data":{"key":"dmFsdWU="},"kind":"Secret","metadata":{"annotations":null,"labels":null,"name":"own","namespace":"octo","ownerReferences":[{"apiVersion":"v1","kind":"K","name":"n","uid":"u"}]},"type":"Opaque"}`
 		want := []string{"POST /api/v1/namespaces/octo/secrets?fieldManager=me" + body}
 		if there {
 			want = append(want, "PUT /api/v1/namespaces/octo/secrets/own?fieldManager=me"+body)

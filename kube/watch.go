@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -36,7 +37,7 @@ const (
 func (k *Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) {
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = lastRetry
-	toldForbidden := false
+	said := access(0)
 	for ctx.Err() == nil {
 		started := time.Now()
 		err := k.listAndWatch(ctx, kind, namespace, changes)
@@ -47,22 +48,50 @@ func (k *Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace strin
 		switch {
 		case ctx.Err() != nil:
 			return
-		case NotFound(err):
-			k.log.Debug("pools not watched: the cluster does not know the resource", "resource", kind.Resource)
-			wait = noAccessWait
-		case forbidden(err):
-			if !toldForbidden { // a role made for one kind of pool stays so until somebody changes it
-				k.log.Warn("pools not watched: the operator's role does not allow it", "resource", kind.Resource, "reason", err)
-			}
-			toldForbidden, wait = true, noAccessWait
+		case NotFound(err), forbidden(err):
+			said, wait = k.sayNoAccess(ctx, kind, err, said), noAccessWait
 		case err != nil:
 			k.log.Warn("pools not watched", "resource", kind.Resource, "reason", err, "retry_in", wait.Round(time.Millisecond).String())
+		default:
+			said = 0
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
+}
+
+// access is why a kind cannot be watched, as far as it was said. 0: it can be.
+type access int
+
+const (
+	kindMissing access = iota + 1
+	notAllowed
+)
+
+// sayNoAccess says why a kind cannot be watched, unless that was said before: it stays so until somebody changes the cluster. A kind
+// that the cluster does not have is no trouble, most clusters have one of the two; but the API server calls it forbidden where the
+// role does not have it either.
+func (k *Kubectl) sayNoAccess(ctx context.Context, kind PoolKind, err error, said access) access {
+	why, level, message := notAllowed, slog.LevelWarn, "pools not watched: the operator's role does not allow it"
+	attrs := []any{"resource", kind.Resource}
+	if NotFound(err) || k.lacks(ctx, kind) {
+		why, level, message = kindMissing, slog.LevelInfo, "pools of this kind not watched: the cluster does not have it"
+	} else {
+		attrs = append(attrs, "reason", err)
+	}
+	if why == said {
+		level = slog.LevelDebug
+	}
+	k.log.Log(ctx, level, message, attrs...)
+	return why
+}
+
+// lacks tells whether the cluster has no such kind. Everybody may ask that.
+func (k *Kubectl) lacks(ctx context.Context, kind PoolKind) bool {
+	_, found, err := k.resource(ctx, Object{APIVersion: kind.APIVersion, Kind: kind.Kind})
+	return err == nil && !found
 }
 
 func (k *Kubectl) listAndWatch(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) error {

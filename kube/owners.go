@@ -1,0 +1,50 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// StrategicPatch is the type of a Patch whose lists are merged by the keys of their kind, which the API server has for its own kinds.
+const StrategicPatch = "application/strategic-merge-patch+json"
+
+// OwnerReference is an object with which another one in the same namespace is deleted by the cluster.
+type OwnerReference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	UID        string `json:"uid"`
+}
+
+// Owner is a pool's resource as an owner of objects in its namespace. It controls none of them, and nobody who deletes it has to wait
+// for them.
+func (p Pool) Owner() OwnerReference {
+	return OwnerReference{p.APIVersion, p.Kind, p.Name, p.UID}
+}
+
+// SetOwner makes owner an owner of a release's Deployments and of a Secret, whichever are there, and says how many Deployments there
+// are. In another namespace than the owner's they would be deleted by the cluster at once.
+func (k *Kubectl) SetOwner(ctx context.Context, fieldManager, namespace, release, secret string, owner OwnerReference) (deployments int, err error) {
+	found, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "deployments"), instance+release)})
+	if err != nil {
+		return 0, fmt.Errorf("cannot look up the Deployments of release %s: %w", release, err)
+	}
+	errs := []error{k.setOwner(ctx, fieldManager, secretPath(namespace, secret), owner)}
+	for _, deployment := range found {
+		path := collection(apps, namespace, "deployments") + "/" + url.PathEscape(deployment.Metadata.Name)
+		errs = append(errs, k.setOwner(ctx, fieldManager, path, owner))
+	}
+	return len(found), errors.Join(errs...)
+}
+
+func (k *Kubectl) setOwner(ctx context.Context, fieldManager, path string, owner OwnerReference) error {
+	patch := map[string]any{"metadata": map[string]any{"ownerReferences": []OwnerReference{owner}}}
+	err := k.Do(ctx, http.MethodPatch, path+managedBy(fieldManager), Patch{StrategicPatch, patch}, nil)
+	if err != nil && !NotFound(err) {
+		return fmt.Errorf("cannot set the owner of %s: %w", path, err)
+	}
+	return nil
+}

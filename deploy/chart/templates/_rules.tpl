@@ -1,0 +1,57 @@
+{{/* What the operator does with pool resources, wherever they are. */}}
+{{- define "octo.watchRules" -}}
+- apiGroups: [octo-mesh.meshmakers.io]
+  resources: [communicationpools, deploymentsites]
+  verbs: [get, list, watch, patch]
+- apiGroups: [octo-mesh.meshmakers.io]
+  resources: [communicationpools/status, deploymentsites/status]
+  verbs: [patch]
+{{- end }}
+
+{{/* What it does in the namespaces of releases. Helm and kubectl do it with the same rights. */}}
+{{- define "octo.releaseRules" -}}
+{{- $all := "[get, list, watch, create, update, patch, delete]" -}}
+# Pools that the controller asks for.
+- apiGroups: [octo-mesh.meshmakers.io]
+  resources: [communicationpools, deploymentsites]
+  verbs: [create, delete]
+# Helm's revisions, the releases' and the brokers' secrets, unfinished events; who works on them.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: {{ $all }}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, create, update, patch, delete]
+# Why a release is not ready.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [get, list, watch]
+# What charts of workloads contain.
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts, persistentvolumeclaims]
+  verbs: {{ $all }}
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: {{ $all }}
+- apiGroups: [batch]
+  resources: [jobs, cronjobs]
+  verbs: {{ $all }}
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: {{ $all }}
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: {{ $all }}
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: {{ $all }}
+{{- with .Values.rbac.extraRules }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -73,10 +73,11 @@ func withEnvironment(run func() int) (int, error) {
 		return 1, err
 	}
 	defer stopClosed()
-	if out, err := osexec.Command("kubectl", "apply", "--server-side", "-f", "../deploy/crds").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("cannot apply the CRDs: %w\n%s", err, out)
+	if err := installSuiteChart(dir); err != nil {
+		return 1, err
 	}
-	return run(), nil
+	code := run()
+	return code, judgeRole()
 }
 
 func serveCharts(into *chartServer, args ...string) (stop func(), err error) {
@@ -133,6 +134,7 @@ func newWorld(t *testing.T, generation devcontroller.Generation) *world {
 	}
 	t.Cleanup(func() { w.controller.Close() })
 	w.kubectl("create", "namespace", w.namespace)
+	w.must(allowOperator(w.namespace))
 	t.Cleanup(func() { _ = osexec.Command("kubectl", "delete", "namespace", w.namespace, "--wait=false").Run() })
 	return w
 }
@@ -184,6 +186,7 @@ func (o *operator) records(t *testing.T) []map[string]any {
 
 func (w *world) environment() []string {
 	return append(append(os.Environ(),
+		"KUBECONFIG="+operatorKubeconfig,
 		"OPERATOR__AUTOMANAGEPOOLS=true",
 		"OPERATOR__COMMUNICATIONCONTROLLERURI="+w.controller.URL(),
 		"OPERATOR__POOLNAMESPACE="+w.namespace,

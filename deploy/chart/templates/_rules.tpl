@@ -22,6 +22,10 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, list, create, update, patch, delete]
+# Their own namespace, after which helm 3 asks.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 # Why a release is not ready.
 - apiGroups: [""]
   resources: [pods]

@@ -112,6 +112,8 @@ type world struct {
 	pool       devcontroller.Pool
 	env        []string // more settings
 	wrap       []string // what the operator is started with, if not directly
+	program    string   // the operator, as what it is started with sees it
+	container  []string // its whole environment, where it runs as a pod's container does
 	operator   *operator
 }
 
@@ -123,8 +125,8 @@ func newWorld(t *testing.T, generation devcontroller.Generation) *world {
 	t.Cleanup(cancel)
 	w := &world{
 		T: t, ctx: ctx, stateDir: t.TempDir(), namespace: "octo-" + uniqueName(),
-		controller: devcontroller.New(devcontroller.Options{Generation: generation}),
-		pool:       devcontroller.Pool{TenantID: "acme", ID: "65d5c447b420da3fb12381bc"},
+		controller: devcontroller.New(devcontroller.Options{Generation: generation}), program: operatorBinary,
+		pool: devcontroller.Pool{TenantID: "acme", ID: "65d5c447b420da3fb12381bc"},
 	}
 	if generation == devcontroller.G1 {
 		w.pool.ID = "main-pool"
@@ -185,6 +187,9 @@ func (o *operator) records(t *testing.T) []map[string]any {
 }
 
 func (w *world) environment() []string {
+	if w.container != nil {
+		return w.container
+	}
 	return append(append(os.Environ(),
 		"KUBECONFIG="+operatorKubeconfig,
 		"OPERATOR__AUTOMANAGEPOOLS=true",
@@ -213,7 +218,7 @@ func (w *world) start() {
 // launch starts the operator, which ends with the test.
 func (w *world) launch() {
 	w.Helper()
-	line := append(slices.Clone(w.wrap), operatorBinary)
+	line := append(slices.Clone(w.wrap), w.program)
 	o := &operator{cmd: osexec.Command(line[0], line[1:]...), done: make(chan struct{})}
 	o.cmd.Env = w.environment()
 	o.cmd.Stdout, o.cmd.Stderr = o, o

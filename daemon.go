@@ -22,13 +22,12 @@ import (
 
 // daemon wires the rooms: hub → runs → handlers → hub.
 type daemon struct {
-	settings config.Config
-	log      *slog.Logger
-	client   *hub.Client
-	handlers atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
-	why      atomic.Pointer[error]             // it cannot
-	ending   atomic.Bool
-	signals  chan os.Signal
+	settings  config.Config
+	log       *slog.Logger
+	client    *hub.Client
+	handlers  atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
+	readiness *readiness
+	signals   chan os.Signal
 }
 
 func run(*cobra.Command, []string) error {
@@ -36,10 +35,8 @@ func run(*cobra.Command, []string) error {
 	if err != nil {
 		return err
 	}
-	if settings.ControllerURI == "" {
-		return errors.New("cannot connect: OPERATOR__COMMUNICATIONCONTROLLERURI is not set")
-	}
 	d := &daemon{settings: settings, log: log, signals: make(chan os.Signal, 2)}
+	d.readiness = &readiness{away: d.away, log: log}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
 	d.client, err = hub.New(settings, hub.Options{
@@ -66,12 +63,17 @@ func (d *daemon) run() error {
 	defer stop()
 	go d.obeySignals(stop)
 
-	probes, endProbes := context.WithCancel(context.Background())
-	defer endProbes()
-	metrics := web.NewMetrics(func() string { return d.client.Generation().String() }, d.client.RegisteredPools)
-	if err := web.Serve(probes, d.settings.HTTPAddress, d.ready, metrics); err != nil {
-		return err
-	}
+	// What the cluster asks for is answered before anything else begins, and until everything has ended: without the admission
+	// webhooks no pool can be made or changed in the whole cluster.
+	answering, endAnswering := context.WithCancel(context.Background())
+	defer endAnswering()
+	metrics := web.NewMetrics(func() string { return d.client.Generation().String() }, d.client.RegisteredPools, d.readiness.able)
+	d.readiness.server = web.New(web.Options{
+		HTTP: d.settings.HTTPAddress, HTTPS: d.settings.HTTPS.Address,
+		CertificateFile: d.settings.HTTPS.CertificateFile, KeyFile: d.settings.HTTPS.KeyFile,
+		Ready: d.readiness.tell, Metrics: metrics, LogLevel: &logLevel, Log: d.log,
+	})
+	d.readiness.server.Listen(answering)
 	h := d.open(ctx)
 	if h == nil {
 		return nil // ended before it could begin
@@ -94,8 +96,9 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	last.Go(func() { h.RunJournal(keeping) }) // what the disk has is known by now, and comes first
 	background.Go(func() { h.WatchPools(ctx) })
 	background.Go(func() { h.WatchCluster(ctx) })
+	background.Go(func() { d.readiness.watch(ctx, h.Ready) })
 	disconnected := make(chan struct{})
-	go func() { d.client.Run(ctx); close(disconnected) }()
+	go func() { d.connect(ctx); close(disconnected) }()
 
 	<-ctx.Done()
 	d.log.Info("octo-operator ends: no more events are taken", "grace", d.settings.ShutdownGrace.String())
@@ -106,6 +109,31 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	case <-time.After(disconnectTime): // it asks for a token, say, of an issuer that does not answer
 	}
 	return nil
+}
+
+// away says who cannot be reached: the API server, the controller.
+func (d *daemon) away() error {
+	var cluster, controller error
+	if h := d.handlers.Load(); h != nil {
+		cluster = h.ClusterAway()
+	}
+	if d.settings.ControllerURI == "" {
+		controller = errNoController
+	} else if !d.client.Connected() {
+		controller = fmt.Errorf("not registered at the controller %s", d.settings.ControllerURI)
+	}
+	return errors.Join(cluster, controller)
+}
+
+var errNoController = errors.New("there is no controller to connect to: set OPERATOR__COMMUNICATIONCONTROLLERURI")
+
+// connect serves the controller until ctx ends. Without one the rest goes on: the reference operator's chart names none by default.
+func (d *daemon) connect(ctx context.Context) {
+	if d.settings.ControllerURI == "" {
+		d.log.Warn("no events are taken", "reason", errNoController)
+		return
+	}
+	d.client.Run(ctx)
 }
 
 const disconnectTime = 500 * time.Millisecond
@@ -120,8 +148,7 @@ func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 		if err == nil {
 			return h
 		}
-		d.why.Store(&err)
-		d.log.Error("the operator cannot begin", "reason", err, "retry_in", openInterval.String())
+		d.readiness.found(err)
 		select {
 		case <-time.After(openInterval):
 		case <-ctx.Done():
@@ -130,32 +157,13 @@ func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	return nil
 }
 
-// ready is what the readiness probe says.
-func (d *daemon) ready() error {
-	if d.ending.Load() {
-		return errors.New("the operator is ending: it takes no more events")
-	}
-	h := d.handlers.Load()
-	if h == nil {
-		if why := d.why.Load(); why != nil {
-			return *why
-		}
-		return errors.New("the operator is starting")
-	}
-	err := h.Ready()
-	if !d.client.Connected() {
-		err = errors.Join(err, fmt.Errorf("not registered at the controller %s", d.settings.ControllerURI))
-	}
-	return err
-}
-
 // abortTime is what processes get to die of SIGKILL.
 const abortTime = 300 * time.Millisecond
 
 // obeySignals begins the end with the first signal. Who sends a second one wants it at once.
 func (d *daemon) obeySignals(stop context.CancelFunc) {
 	<-d.signals
-	d.ending.Store(true)
+	d.readiness.ending.Store(true)
 	stop()
 	<-d.signals
 	d.log.Warn("octo-operator ends at once: what runs is killed, and resumed by its next life")

@@ -117,16 +117,20 @@ func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	return settings, log, err
 }
 
+// logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
+var logLevel slog.LevelVar
+
 func newLogger(settings config.Config, to *os.File) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(settings.LogLevel)); err != nil {
 		return nil, fmt.Errorf("cannot use the settings: OPERATOR__LOGLEVEL: %q is none of debug, info, warn, error", settings.LogLevel)
 	}
+	logLevel.Set(level)
 	if settings.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level})), nil
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel})), nil
 	}
 	return slog.New(tint.NewTextHandler(to, &tint.Options{
-		Level: level, TimeFormat: "15:04:05.000", NoColor: !term.IsTerminal(int(to.Fd())),
+		Level: &logLevel, TimeFormat: "15:04:05.000", NoColor: !term.IsTerminal(int(to.Fd())),
 	})), nil
 }
 

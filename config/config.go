@@ -57,7 +57,8 @@ type Config struct {
 	LogFormat      string        `env:"LOGFORMAT" envDefault:"text"`
 	LogLevel       string        `env:"LOGLEVEL" envDefault:"info"`
 	InsecureTLS    bool          `env:"INSECURESKIPVERIFY"` // the controller's certificate is not verified
-	HTTPAddress    string        // KESTREL__ENDPOINTS__HTTP__URL as host:port; empty: no health endpoint
+	HTTPAddress    string        // KESTREL__ENDPOINTS__HTTP__URL as host:port
+	HTTPS          HTTPS
 }
 
 // Hours is a whole number of hours in the environment.
@@ -145,11 +146,7 @@ func Load(environ []string) (Config, error) {
 	}
 	wrong := &problems{}
 	c := parse(vars, wrong)
-	address, err := listenAddress(vars["KESTREL__ENDPOINTS__HTTP__URL"], ":5000")
-	if err != nil {
-		wrong.errs = append(wrong.errs, err)
-	}
-	c.HTTPAddress = address
+	c.readListeners(vars, wrong)
 	c.check(wrong)
 	if len(wrong.errs) > 0 {
 		return Config{}, fmt.Errorf("cannot use the settings: %w", errors.Join(wrong.errs...))
@@ -277,18 +274,6 @@ func (c *Config) check(p *problems) {
 	if c.ScriptsDir != "" && !filepath.IsAbs(c.ScriptsDir) {
 		wrong("SCRIPTSDIR", "%q is not an absolute path", c.ScriptsDir)
 	}
-}
-
-// listenAddress turns an ASP.NET Core URL (http://+:5000, http://*:5000, http://0.0.0.0:5000) into host:port.
-func listenAddress(kestrel, fallback string) (string, error) {
-	if kestrel == "" {
-		return fallback, nil
-	}
-	u, err := url.Parse(strings.NewReplacer("//+", "//", "//*", "//").Replace(kestrel))
-	if err != nil || u.Port() == "" {
-		return "", fmt.Errorf("KESTREL__ENDPOINTS__HTTP__URL: %q is not a URL with a port, such as http://+:5000", kestrel)
-	}
-	return u.Host, nil
 }
 
 // Deadline is when a script that hangs is stopped. helm takes its timeout twice when it rolls back; what lasts longer hangs.

@@ -36,9 +36,8 @@ var wrongSettings = []struct{ setting, want string }{
 	{"OPERATOR__KEEPFAILEDHOURS=-1", "is not a whole number of hours"},
 	{"OPERATOR__LOGFORMAT=xml", `"xml" is neither text nor json`},
 	{"OPERATOR__INSECURESKIPVERIFY=y", "invalid syntax"},
-	{"KESTREL__ENDPOINTS__HTTP__URL=http://+", "is not a URL with a port, such as http://+:5000"},
-	{"KESTREL__ENDPOINTS__HTTP__URL=5000", "is not a URL with a port"},
-	{"KESTREL__ENDPOINTS__HTTP__URL=+:5000", "is not a URL with a port"},
+	{"KESTREL__ENDPOINTS__HTTP__URL=5000", "is not a URL such as http://+:5000"},
+	{"KESTREL__ENDPOINTS__HTTPS__URL=+:5001", "is not a URL such as https://+:5000"},
 }
 
 func TestAWrongValueIsAnErrorThatNamesTheSetting(t *testing.T) {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Ready says everything that keeps the operator from doing its work now.
+// Ready says everything of the operator's own that keeps it from its work now: a tool, a script, the state directory. It
+// writes to disk.
 func (h *Handlers) Ready() error {
 	var errs []error
 	for _, tool := range []string{"helm", "kubectl"} {
@@ -16,11 +17,15 @@ func (h *Handlers) Ready() error {
 			errs = append(errs, fmt.Errorf("cannot run %s: it is not on PATH", tool))
 		}
 	}
-	errs = append(errs, h.runs.Check(), h.scripts.Check())
+	return errors.Join(append(errs, h.runs.Check(), h.scripts.Check())...)
+}
+
+// ClusterAway says why the API server could not be reached at the last look; nil: it could.
+func (h *Handlers) ClusterAway() error {
 	if reason := h.cluster.Load(); reason != nil {
-		errs = append(errs, *reason)
+		return *reason
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 const (

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,8 +17,8 @@ type Metrics struct {
 }
 
 // NewMetrics makes the metrics. generation is asked at each scrape for the controller's generation ("" while there is no
-// connection), pools for the number of pools that are registered.
-func NewMetrics(generation func() string, pools func() int) *Metrics {
+// connection), pools for the number of pools that are registered, able whether nothing keeps the operator from its work.
+func NewMetrics(generation func() string, pools func() int, able func() bool) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -29,7 +30,7 @@ func NewMetrics(generation func() string, pools func() int) *Metrics {
 		}, []string{"callback"}),
 	}
 	m.registry.MustRegister(m.events, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&connectionCollector{generation, pools})
+		&stateCollector{generation, pools, able})
 	return m
 }
 
@@ -39,34 +40,51 @@ func (m *Metrics) EventEnded(callback, outcome string, seconds float64) {
 	m.seconds.WithLabelValues(callback).Observe(seconds)
 }
 
+// More requests at a time than this are answered with 503, and one that takes longer too: each holds all metrics in memory.
+const (
+	metricsInFlight = 3
+	metricsTimeout  = 5 * time.Second
+)
+
 func (m *Metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: metricsInFlight, Timeout: metricsTimeout,
+		DisableCompression: true, // a compressor takes 1 MiB for each of the clients
+	})
 }
 
-// connectionCollector tells the state of the connection at the moment of the scrape.
-type connectionCollector struct {
+// stateCollector tells how the operator is at the moment of the scrape.
+type stateCollector struct {
 	generation func() string
 	pools      func() int
+	able       func() bool
 }
 
 var (
 	connectedDesc = prometheus.NewDesc("octo_operator_connected", "1 while registered at a controller, with its generation.", []string{"generation"}, nil)
 	poolsDesc     = prometheus.NewDesc("octo_operator_pools_registered", "Pools that the controller has accepted.", nil, nil)
+	ableDesc      = prometheus.NewDesc("octo_operator_able_to_work",
+		"1 while it can work: state directory, helm, kubectl, scripts and webhooks are in order. /health/ready says what is not.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
-func (c *connectionCollector) Describe(descs chan<- *prometheus.Desc) {
+func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- connectedDesc
 	descs <- poolsDesc
+	descs <- ableDesc
 }
 
 // Collect implements prometheus.Collector.
-func (c *connectionCollector) Collect(metrics chan<- prometheus.Metric) {
+func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 	generation := c.generation()
-	connected := 0.0
-	if generation != "" {
-		connected = 1
-	}
-	metrics <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, connected, generation)
+	metrics <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, oneIf(generation != ""), generation)
 	metrics <- prometheus.MustNewConstMetric(poolsDesc, prometheus.GaugeValue, float64(c.pools()))
+	metrics <- prometheus.MustNewConstMetric(ableDesc, prometheus.GaugeValue, oneIf(c.able()))
+}
+
+func oneIf(condition bool) float64 {
+	if condition {
+		return 1
+	}
+	return 0
 }

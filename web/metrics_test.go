@@ -7,18 +7,16 @@ import (
 	"testing"
 )
 
-func TestMetricsTellTheConnectionAsItIsNowAndWhatHasEnded(t *testing.T) {
+func TestMetricsTellTheStateAsItIsNowAndWhatHasEnded(t *testing.T) {
 	var generation atomic.Value
 	generation.Store("")
 	var pools atomic.Int32
-	metrics := NewMetrics(func() string { return generation.Load().(string) }, func() int { return int(pools.Load()) })
-	address := freeAddress(t)
-	if err := Serve(t.Context(), address, func() error { return nil }, metrics); err != nil {
-		t.Fatal(err)
-	}
+	var able atomic.Bool
+	metrics := NewMetrics(func() string { return generation.Load().(string) }, func() int { return int(pools.Load()) }, able.Load)
+	_, o := serve(t, Options{Metrics: metrics})
 	want := func(lines ...string) {
 		t.Helper()
-		status, body := get(t, http.MethodGet, "http://"+address+"/metrics")
+		status, body := get(t, http.MethodGet, "http://"+o.HTTP+"/metrics")
 		if status != http.StatusOK {
 			t.Fatalf("got %d: %s", status, body)
 		}
@@ -28,16 +26,44 @@ func TestMetricsTellTheConnectionAsItIsNowAndWhatHasEnded(t *testing.T) {
 			}
 		}
 	}
-	want(`octo_operator_connected{generation=""} 0`, "octo_operator_pools_registered 0")
+	want(`octo_operator_connected{generation=""} 0`, "octo_operator_pools_registered 0", "octo_operator_able_to_work 0")
 
 	generation.Store("G3")
 	pools.Store(7)
+	able.Store(true)
 	metrics.EventEnded("WorkloadDeployed", "failed", 1.5)
 	metrics.EventEnded("WorkloadDeployed", "failed", 700)
 	want(
-		`octo_operator_connected{generation="G3"} 1`, "octo_operator_pools_registered 7",
+		`octo_operator_connected{generation="G3"} 1`, "octo_operator_pools_registered 7", "octo_operator_able_to_work 1",
 		`octo_operator_events_total{callback="WorkloadDeployed",outcome="failed"} 2`,
 		`octo_operator_event_seconds_bucket{callback="WorkloadDeployed",le="2"} 1`,
 		`octo_operator_event_seconds_sum{callback="WorkloadDeployed"} 701.5`,
 	)
+}
+
+func TestOnlySoManyReadTheMetricsAtATime(t *testing.T) {
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	metrics := NewMetrics(func() string {
+		inside <- struct{}{}
+		<-goOn
+		return ""
+	}, func() int { return 0 }, func() bool { return true })
+	_, o := serve(t, Options{Metrics: metrics})
+	got := make(chan int, metricsInFlight)
+	for range metricsInFlight {
+		go func() {
+			status, _ := get(t, http.MethodGet, "http://"+o.HTTP+"/metrics")
+			got <- status
+		}()
+		<-inside
+	}
+	if status, body := get(t, http.MethodGet, "http://"+o.HTTP+"/metrics"); status != http.StatusServiceUnavailable {
+		t.Errorf("one more: got %d %s", status, body)
+	}
+	close(goOn)
+	for range metricsInFlight {
+		if status := <-got; status != http.StatusOK {
+			t.Errorf("got %d", status)
+		}
+	}
 }

@@ -1,38 +1,108 @@
-// Package web answers the probes of the pod and tells the metrics.
+// Package web is what the operator answers over HTTP and HTTPS: the probes of its pod, the metrics, the API server's
+// admission webhooks and the log level. It goes on whatever becomes of the rest: nothing in it ends the operator.
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"log/slog"
 	"net/http"
 	"time"
 )
 
-// Serve answers /health/live with 200 while the process lives, and /health/ready with 200 while ready says nothing, else
-// with 503 and what it says; /metrics with the metrics. It returns when it listens; the server ends with ctx.
-func Serve(ctx context.Context, address string, ready func() error, metrics *Metrics) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("cannot answer health probes: %w: set KESTREL__ENDPOINTS__HTTP__URL to another address", err)
+// Options are where to listen, and what there is to tell.
+type Options struct {
+	HTTP            string // host:port
+	HTTPS           string // host:port; empty: no HTTPS
+	CertificateFile string // of HTTPS, PEM
+	KeyFile         string // PEM; empty: the key is in CertificateFile
+
+	Ready    func() Readiness // asked at each probe
+	Metrics  *Metrics
+	LogLevel *slog.LevelVar // what POST /system/v1/diagnostics/reconfigureLogLevel changes
+	Log      *slog.Logger
+
+	retry time.Duration // 0: retryInterval
+}
+
+// retryInterval is how often an address that cannot be used is tried again, and the certificate's files are looked at. The
+// kubelet itself takes up to a minute to bring a changed Secret.
+const retryInterval = 5 * time.Second
+
+// Readiness is what /health/ready tells.
+type Readiness struct {
+	Unable  error // nil: 200; else 503: what is asked of this process would fail
+	Trouble error // told either way; nil: all is well
+}
+
+// Server answers on both addresses, the same on both, as Kestrel does.
+type Server struct {
+	http, https *listener    // https: nil without HTTPS
+	certificate *certificate // nil without HTTPS
+	retry       time.Duration
+}
+
+// New prepares a server that does not listen yet.
+func New(o Options) *Server {
+	handler, retry := routes(o), cmp.Or(o.retry, retryInterval)
+	s := &Server{http: newListener("KESTREL__ENDPOINTS__HTTP__URL", o.HTTP, handler, retry, o.Log), retry: retry}
+	if o.HTTPS != "" {
+		s.certificate = newCertificate(o.CertificateFile, o.KeyFile, o.Log)
+		s.https = newListener("KESTREL__ENDPOINTS__HTTPS__URL", o.HTTPS, handler, retry, o.Log)
+		s.https.tls = s.certificate.config()
 	}
+	return s
+}
+
+// Listen returns when it has tried to listen, and answers until ctx ends. An address that cannot be used now is told by
+// Unable, and tried again.
+func (s *Server) Listen(ctx context.Context) {
+	s.http.open(ctx)
+	if s.https != nil {
+		go s.certificate.watch(ctx, s.retry)
+		s.https.open(ctx)
+	}
+}
+
+// Unable says what keeps the server from answering; nil: nothing does. Without a certificate the API server's calls fail.
+func (s *Server) Unable() error {
+	if s.https == nil {
+		return s.http.trouble()
+	}
+	return errors.Join(s.http.trouble(), s.https.trouble(), s.certificate.unable())
+}
+
+// Trouble says what is wrong although it is answered: a certificate that should have taken the place of the old one.
+func (s *Server) Trouble() error {
+	if s.certificate == nil {
+		return nil
+	}
+	return s.certificate.refused()
+}
+
+func routes(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
-	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
+	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) { tellReadiness(w, o.Ready()) })
+	mux.Handle("GET /metrics", o.Metrics.handler())
+	reviews := newReviews(o.Log)
+	for kind, check := range pools {
+		mux.HandleFunc("POST /validate/"+kind, reviews.answer(check))
+		mux.HandleFunc("POST /mutate/"+kind, reviews.answer(nil)) // the reference operator's changes nothing either
+	}
+	mux.HandleFunc("POST /system/v1/diagnostics/reconfigureLogLevel", fromLoopback(changeLogLevel(o.LogLevel, o.Log)))
+	return mux
+}
+
+func tellReadiness(w http.ResponseWriter, r Readiness) {
+	switch {
+	case r.Unable != nil:
+		http.Error(w, errors.Join(r.Unable, r.Trouble).Error(), http.StatusServiceUnavailable)
+	case r.Trouble != nil:
+		fmt.Fprintf(w, "ready, but:\n%v\n", r.Trouble)
+	default:
 		fmt.Fprintln(w, "ready")
-	})
-	mux.Handle("GET /metrics", metrics.handler())
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // the listener broke: the probes would fail from now on anyway
-		}
-	}()
-	return nil
+	}
 }

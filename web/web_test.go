@@ -2,72 +2,36 @@ package web
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 )
 
-// freeAddress is an address that nobody listens on now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-func get(t *testing.T, method, url string) (status int, body string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, strings.TrimSpace(string(text))
-}
-
 func TestProbes(t *testing.T) {
-	var registered atomic.Bool
-	address := freeAddress(t)
-	err := Serve(t.Context(), address, func() error {
-		if registered.Load() {
-			return nil
-		}
-		return errors.New("not registered at the controller")
-	}, NewMetrics(func() string { return "" }, func() int { return 0 }))
-	if err != nil {
-		t.Fatal(err)
-	}
+	full, old := errors.New("the disk is full"), errors.New("the old certificate is served")
+	var now atomic.Value
+	_, o := serve(t, Options{Ready: func() Readiness { return now.Load().(Readiness) }})
 	for _, test := range []struct {
 		name, method, path string
-		registered         bool
+		readiness          Readiness
 		status             int
 		body               string
 	}{
-		{"alive while not ready", http.MethodGet, "/health/live", false, http.StatusOK, "alive"},
-		{"not ready says why", http.MethodGet, "/health/ready", false, http.StatusServiceUnavailable, "not registered at the controller"},
-		{"ready", http.MethodGet, "/health/ready", true, http.StatusOK, "ready"},
-		{"alive while ready", http.MethodGet, "/health/live", true, http.StatusOK, "alive"},
-		{"only what there is", http.MethodGet, "/health", true, http.StatusNotFound, "404 page not found"},
-		{"nothing to change", http.MethodPost, "/health/live", true, http.StatusMethodNotAllowed, "Method Not Allowed"},
+		{"alive while not ready", http.MethodGet, "/health/live", Readiness{Unable: full}, http.StatusOK, "alive"},
+		{"not ready says why", http.MethodGet, "/health/ready", Readiness{Unable: full}, http.StatusServiceUnavailable, "the disk is full"},
+		{"not ready says everything", http.MethodGet, "/health/ready", Readiness{full, old}, http.StatusServiceUnavailable,
+			"the disk is full\nthe old certificate is served"},
+		{"ready says what is wrong", http.MethodGet, "/health/ready", Readiness{Trouble: old}, http.StatusOK, "ready, but:\nthe old certificate is served"},
+		{"ready", http.MethodGet, "/health/ready", Readiness{}, http.StatusOK, "ready"},
+		{"as kubectl wait and load balancers may ask", http.MethodHead, "/health/ready", Readiness{}, http.StatusOK, ""},
+		{"alive while ready", http.MethodGet, "/health/live", Readiness{}, http.StatusOK, "alive"},
+		{"only what there is", http.MethodGet, "/health", Readiness{}, http.StatusNotFound, "404 page not found"},
+		{"nothing to change", http.MethodPost, "/health/live", Readiness{}, http.StatusMethodNotAllowed, "Method Not Allowed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			registered.Store(test.registered)
-			status, body := get(t, test.method, "http://"+address+test.path)
+			now.Store(test.readiness)
+			status, body := get(t, test.method, "http://"+o.HTTP+test.path)
 			if status != test.status || body != test.body {
 				t.Errorf("got %d %q, want %d %q", status, body, test.status, test.body)
 			}
@@ -75,15 +39,40 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-func TestAnAddressInUseIsAnErrorThatNamesTheSetting(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	err = Serve(t.Context(), listener.Addr().String(), func() error { return nil }, nil)
-	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), listener.Addr().String()) ||
-		!strings.Contains(err.Error(), "set KESTREL__ENDPOINTS__HTTP__URL to another address") {
-		t.Errorf("got %v", err)
+func TestAnAddressInUseIsNamedAndListenedOnAsSoonAsItIsFree(t *testing.T) {
+	cert, key := issue(t, "operator", nextYear())
+	files := newMounted(t)
+	files.hold(cert, key)
+	for _, test := range []struct {
+		setting, scheme string
+		options         func(address string) Options
+	}{
+		{"KESTREL__ENDPOINTS__HTTP__URL", "http", func(address string) Options { return Options{HTTP: address} }},
+		{"KESTREL__ENDPOINTS__HTTPS__URL", "https", func(address string) Options {
+			return Options{HTTPS: address, CertificateFile: files.cert, KeyFile: files.key}
+		}},
+	} {
+		t.Run(test.setting, func(t *testing.T) {
+			taken, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer taken.Close()
+			address := taken.Addr().String()
+			options := test.options(address)
+			var log *logBuffer
+			options.Log, log = newLog()
+			server, _ := serve(t, options)
+			if server.Unable() == nil {
+				t.Fatal("it is able")
+			}
+			wantText(t, server.Unable().Error(), "cannot listen", address, "address already in use", "set "+test.setting+" to another address")
+			wantText(t, log.String(), "address already in use")
+			taken.Close()
+			eventually(t, "it listens", func() bool { return server.Unable() == nil })
+			if status, _ := send(t, trusting(t, cert, "operator"), http.MethodGet, test.scheme+"://"+address+"/health/live", "", nil); status != http.StatusOK {
+				t.Errorf("got %d", status)
+			}
+		})
 	}
 }

@@ -1,0 +1,182 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"time"
+)
+
+// review is an AdmissionReview of admission.k8s.io/v1, as far as it is needed.
+type review struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Request    *request  `json:"request,omitempty"`
+	Response   *response `json:"response,omitempty"`
+}
+
+type request struct {
+	UID       string `json:"uid"`
+	Operation string `json:"operation"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Object    object `json:"object"`
+	OldObject object `json:"oldObject"`
+}
+
+type object struct {
+	Metadata struct {
+		DeletionTimestamp json.RawMessage `json:"deletionTimestamp"`
+	} `json:"metadata"`
+	Spec json.RawMessage `json:"spec"`
+}
+
+type response struct {
+	UID     string  `json:"uid"`
+	Allowed bool    `json:"allowed"`
+	Status  *status `json:"status,omitempty"`
+}
+
+type status struct {
+	Code    int    `json:"code"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+const reviewVersion, reviewKind = "admission.k8s.io/v1", "AdmissionReview"
+
+func parseReview(text []byte) (*request, error) {
+	var r review
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("cannot read the AdmissionReview: %w", err)
+	}
+	if r.APIVersion != reviewVersion || r.Kind != reviewKind {
+		return nil, fmt.Errorf("cannot answer a %s of %s: only an AdmissionReview of %s, as admissionReviewVersions: [v1] asks for",
+			cut(r.Kind), cut(r.APIVersion), reviewVersion)
+	}
+	if r.Request == nil || r.Request.UID == "" {
+		return nil, errors.New("cannot answer the AdmissionReview: it has no request.uid")
+	}
+	return r.Request, nil
+}
+
+// decide refuses what a rule refuses; nil: there is no rule. A resource that has no use any more must be able to go, and
+// whoever labels an old one or removes a finalizer of it is not to blame for its spec.
+func decide(r *request, check func(spec) string) *response {
+	allowed := &response{UID: r.UID, Allowed: true}
+	switch {
+	case check == nil:
+		return allowed
+	case r.Operation == "UPDATE":
+		// The API server writes equal specs alike. Only on an update is a deletionTimestamp its own: who creates an object may send one.
+		if r.Object.deleted() || bytes.Equal(r.Object.Spec, r.OldObject.Spec) {
+			return allowed
+		}
+	case r.Operation != "CREATE":
+		return allowed
+	}
+	why := fmt.Sprintf("spec: %d bytes are more than a pool can have", len(r.Object.Spec))
+	if len(r.Object.Spec) < largestSpec {
+		why = check(parseSpec(r.Object.Spec))
+	}
+	if why != "" {
+		return &response{UID: r.UID, Status: &status{Code: http.StatusBadRequest, Reason: "BadRequest", Message: why}}
+	}
+	return allowed
+}
+
+// largestSpec is in bytes. Millions of tiny fields would take a hundred times their size of memory.
+const largestSpec = 64 << 10
+
+func (o object) deleted() bool {
+	return len(o.Metadata.DeletionTimestamp) > 0 && string(o.Metadata.DeletionTimestamp) != "null"
+}
+
+// The API server takes 3 MiB from whoever asks, and etcd keeps half of that. A pool's resource has less than 10 KiB; those that
+// have more wait for each other, so that nobody fills the memory by sending many at a time.
+const (
+	smallReview  = 64 << 10
+	largestBody  = 6 << 20
+	largeReviews = 2 // at a time
+	largeWait    = 5 * time.Second
+)
+
+// reviews answers AdmissionReviews.
+type reviews struct {
+	log   *slog.Logger
+	large chan struct{}
+}
+
+func newReviews(log *slog.Logger) *reviews {
+	return &reviews{log: log, large: make(chan struct{}, largeReviews)}
+}
+
+// answer refuses by a rule; nil: it allows everything.
+func (v *reviews) answer(check func(spec) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+			http.Error(w, "cannot read the AdmissionReview: its Content-Type is not application/json", http.StatusUnsupportedMediaType)
+			return
+		}
+		text, done, err := v.read(w, r)
+		defer done()
+		if err != nil {
+			v.refuse(w, err)
+			return
+		}
+		asked, err := parseReview(text)
+		if err != nil {
+			v.refuse(w, err)
+			return
+		}
+		answer := decide(asked, check)
+		if !answer.Allowed {
+			v.log.Debug("a pool's resource is refused", "operation", asked.Operation, "namespace", cut(asked.Namespace), "name", cut(asked.Name),
+				"reason", answer.Status.Message)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(review{APIVersion: reviewVersion, Kind: reviewKind, Response: answer})
+	}
+}
+
+var errBusy = errors.New("too many large AdmissionReviews at a time: try again")
+
+// read returns the whole body. done must be called when it is not needed any more.
+func (v *reviews) read(w http.ResponseWriter, r *http.Request) (text []byte, done func(), err error) {
+	done = func() {}
+	body := http.MaxBytesReader(w, r.Body, largestBody)
+	text, err = io.ReadAll(io.LimitReader(body, smallReview))
+	if err == nil && len(text) == smallReview {
+		select {
+		case v.large <- struct{}{}:
+			done = func() { <-v.large }
+		case <-time.After(largeWait):
+			return nil, done, errBusy
+		case <-r.Context().Done():
+			return nil, done, r.Context().Err()
+		}
+		var rest []byte
+		rest, err = io.ReadAll(body)
+		text = append(text, rest...)
+	}
+	if err != nil {
+		err = fmt.Errorf("cannot read the AdmissionReview: %w", err)
+	}
+	return text, done, err
+}
+
+func (v *reviews) refuse(w http.ResponseWriter, err error) {
+	code := http.StatusBadRequest
+	if errors.As(err, new(*http.MaxBytesError)) {
+		code = http.StatusRequestEntityTooLarge
+	} else if errors.Is(err, errBusy) {
+		code = http.StatusServiceUnavailable
+	}
+	v.log.Debug("an AdmissionReview is not answered", "reason", err)
+	http.Error(w, err.Error(), code)
+}

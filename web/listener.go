@@ -1,0 +1,104 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// A request is answered within milliseconds. Who is slower than this is broken or hostile: 5,000 connections on which nobody
+// said a word took 90 MiB, and clients that never read an answer took 1 MiB each.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second // as long as the API server waits for a webhook, unless it was told otherwise
+	writeTimeout  = 15 * time.Second
+	idleTimeout   = 30 * time.Second
+	maxHeader     = 16 << 10 // bytes
+	maxOpen       = 128      // connections, on each of the two ports
+)
+
+// newListener makes one that speaks HTTP/1.1 alone: one connection of HTTP/2 may carry hundreds of requests, past every limit here.
+func newListener(setting, address string, handler http.Handler, retry time.Duration, log *slog.Logger) *listener {
+	l := &listener{setting: setting, address: address, retry: retry, log: log, connections: &connections{limit: maxOpen}}
+	l.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, Protocols: new(http.Protocols),
+		ConnState: l.connections.changed,
+		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // anybody can make a TLS handshake fail
+	}
+	l.server.Protocols.SetHTTP1(true)
+	return l
+}
+
+// listener is one address that the server listens on, as soon as it can.
+type listener struct {
+	setting string // what the address was set with
+	address string
+	server  *http.Server
+	tls     *tls.Config // nil: HTTP
+	retry   time.Duration
+	log     *slog.Logger
+	failed  atomic.Pointer[error] // nil: it listens
+
+	connections *connections
+}
+
+// open begins to listen, and goes on trying where that fails.
+func (l *listener) open(ctx context.Context) {
+	context.AfterFunc(ctx, func() { _ = l.server.Close() })
+	on := l.listen()
+	go func() {
+		for ctx.Err() == nil {
+			if on != nil {
+				l.lost(l.server.Serve(on))
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(l.retry):
+				on = l.listen()
+			}
+		}
+	}()
+}
+
+// listen returns nil where the address cannot be used.
+func (l *listener) listen() net.Listener {
+	on, err := net.Listen("tcp", l.address)
+	if err != nil {
+		l.fail(fmt.Errorf("cannot listen: %w: set %s to another address, or end what listens there", err, l.setting))
+		return nil
+	}
+	l.failed.Store(nil)
+	l.log.Info("listening", "address", on.Addr().String(), "tls", l.tls != nil)
+	if l.tls != nil {
+		return tls.NewListener(on, l.tls)
+	}
+	return on
+}
+
+// lost is what ended the serving.
+func (l *listener) lost(err error) {
+	if !errors.Is(err, http.ErrServerClosed) {
+		l.fail(fmt.Errorf("cannot take connections on %s any more: %w", l.address, err))
+	}
+}
+
+// fail keeps why there is no answer here, and logs it once.
+func (l *listener) fail(err error) {
+	if before := l.failed.Swap(&err); before == nil || (*before).Error() != err.Error() {
+		l.log.Error("an address is not listened on", "setting", l.setting, "reason", err, "retry_in", l.retry.String())
+	}
+}
+
+func (l *listener) trouble() error {
+	if why := l.failed.Load(); why != nil {
+		return *why
+	}
+	return nil
+}

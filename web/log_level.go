@@ -1,0 +1,102 @@
+package web
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The reference operator's levels, in the order of their numbers.
+var (
+	levelNames = []string{"Trace", "Debug", "Info", "Warn", "Error", "Fatal", "Off"}
+	levels     = []slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError, slog.LevelError + 4, math.MaxInt}
+)
+
+// changeLogLevel takes the query of the reference operator: minLogLevel, maxLogLevel, loggerName. This operator has one
+// log, and never hides an error while it shows a warning: minLogLevel alone has an effect.
+func changeLogLevel(level *slog.LevelVar, log *slog.Logger) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		query := foldKeys(r.URL.Query())
+		least, err := parseLevel("minLogLevel", query)
+		if err == nil {
+			var most int
+			if most, err = parseLevel("maxLogLevel", query); err == nil && most < least {
+				err = fmt.Errorf("maxLogLevel: %s is below minLogLevel, %s", levelNames[most], levelNames[least])
+			}
+		}
+		if name := query["loggername"]; err == nil && name != "" && name != "*" {
+			err = fmt.Errorf("loggerName: %q: this operator has one log: leave it out", cut(name))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		from, to := level.Level(), levels[least]
+		level.Set(min(from, to)) // so that the change itself is in the log
+		log.Warn("the log level changes", "to", levelNames[least], "asked_from", r.RemoteAddr)
+		level.Set(to)
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// foldKeys makes names lower case: ASP.NET Core does not tell them apart.
+func foldKeys(query url.Values) map[string]string {
+	folded := make(map[string]string, len(query))
+	for name, values := range query {
+		folded[strings.ToLower(name)] = values[0]
+	}
+	return folded
+}
+
+// parseLevel reads a level's name or number, and returns its number.
+func parseLevel(name string, query map[string]string) (int, error) {
+	value := query[strings.ToLower(name)]
+	number := slices.IndexFunc(levelNames, func(level string) bool { return strings.EqualFold(level, value) })
+	if n, err := strconv.ParseUint(value, 10, 8); err == nil && int(n) < len(levelNames) {
+		number = int(n)
+	}
+	if number < 0 {
+		return 0, fmt.Errorf("%s: %q is none of %s, or their numbers 0 to %d", name, cut(value), strings.Join(levelNames, ", "), len(levelNames)-1)
+	}
+	return number, nil
+}
+
+// fromLoopback lets in who is in the pod already (kubectl exec, kubectl port-forward), which the cluster's roles decide on: the
+// operator has no means of its own to tell who asks. Neither a proxy in the pod nor somebody's browser, led here by a web
+// page, is a way in.
+func fromLoopback(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := wantLoopback(r); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		next(w, r)
+	}
+}
+
+func wantLoopback(r *http.Request) error {
+	const how = "use kubectl exec or kubectl port-forward, and 127.0.0.1 or localhost"
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+		return fmt.Errorf("only from the pod itself: %s", how)
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if at, err := netip.ParseAddr(strings.Trim(host, "[]")); host != "localhost" && (err != nil || !at.Unmap().IsLoopback()) {
+		return fmt.Errorf("not under the name %q: %s", cut(host), how)
+	}
+	for _, header := range []string{"Origin", "Sec-Fetch-Site", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "Via"} {
+		if r.Header.Get(header) != "" {
+			return fmt.Errorf("not with the header %s, which browsers and proxies send: %s", header, how)
+		}
+	}
+	return nil
+}

@@ -1,13 +1,18 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	osexec "os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,6 +107,7 @@ func TestTheInstalledChartDoesTheMainJobUnderItsOwnRole(t *testing.T) {
 			w.installChart("rbac.scope=" + scope)
 			p := w.startPod()
 			w.probe200(p)
+			w.wantConfined()
 
 			w.deployPool() // through both webhooks: without an answer of theirs it would be refused
 			app := w.workload("Shop", appRtID)
@@ -202,38 +208,69 @@ func (w *world) probe200(p pod) {
 	}
 }
 
+// wantConfined makes sure that the process is what the pod's security contexts say: that the proof is one.
+func (w *world) wantConfined() {
+	w.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.operator.cmd.Process.Pid))
+	w.must(err)
+	want := []string{"NoNewPrivs:\t1\n", "CapBnd:\t0000000000000000\n", "CapEff:\t0000000000000000\n"}
+	if os.Geteuid() == 0 {
+		want = append(want, "Uid:\t10001\t10001\t10001\t10001\n", "Gid:\t10001\t10001\t10001\t10001\n", "Groups:\t10001 \n")
+	}
+	for _, line := range want {
+		if !strings.Contains(string(status), line) {
+			w.Errorf("the operator's process lacks %q:\n%s", line, status)
+		}
+	}
+	for _, path := range []string{"/", "/etc", "/usr/local/bin", "/var"} {
+		if err := os.WriteFile(filepath.Join(w.inside(path), "written"), nil, 0o600); !errors.Is(err, syscall.EROFS) {
+			w.Errorf("%s is not read-only: %v", path, err)
+		}
+	}
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", w.operator.cmd.Process.Pid))
+	w.must(err)
+	if bytes.Contains(environ, []byte("OCTO_CLUSTER_DIR")) || !bytes.Contains(environ, []byte("POD_NAMESPACE="+w.namespace+"\x00")) {
+		w.Errorf("the environment is not the pod's: %s", bytes.ReplaceAll(environ, []byte{0}, []byte{'\n'}))
+	}
+}
+
 func TestWebhooksOfTheChartReachTheOperatorAndOnlyForItsOwnNamespace(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.installChart("operator.autoManagePools=false")
-	pool := func(namespace, name string) (string, error) {
-		cmd := osexec.Command("kubectl", "create", "--namespace", namespace, "-f", "-")
-		cmd.Stdin = strings.NewReader(fmt.Sprintf(`{"apiVersion":"octo-mesh.meshmakers.io/v1alpha1","kind":"CommunicationPool",
-			"metadata":{"name":%q},"spec":{"tenantId":"acme","poolRtId":"65d5c447b420da3fb12381bc"}}`, name))
+	create := func(namespace string, args ...string) (string, error) {
+		cmd := osexec.Command("kubectl", append([]string{"create", "--namespace", namespace, "-f", "-"}, args...)...)
+		cmd.Stdin = strings.NewReader(`{"apiVersion":"octo-mesh.meshmakers.io/v1alpha1","kind":"CommunicationPool",
+			"metadata":{"name":"main"},"spec":{"tenantId":"acme","poolRtId":"65d5c447b420da3fb12381bc"}}`)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
 	said := ""
-	unanswered := func() (refused bool) {
-		out, err := pool(w.namespace, "nobody-answers-"+uniqueName())
+	refused := func() bool { // the API server takes a moment to know the webhooks
+		out, err := create(w.namespace, "--dry-run=server")
 		said = out
-		return err != nil && strings.Contains(out, "failed calling webhook")
+		return err != nil
 	}
-	if !w.eventually(unanswered) { // the API server takes a moment to know them
-		t.Fatalf("without an operator a pool is made: %s", said)
+	if !w.eventually(refused) || !strings.Contains(said, `failed calling webhook "mutate.communicationpool.octo-mesh.meshmakers.io"`) {
+		t.Errorf("while no operator answers: %s", said)
 	}
-	if !strings.Contains(said, "mutate.communicationpool.octo-mesh.meshmakers.io") {
-		t.Errorf("it was not the mutating webhook: %s", said)
+	w.kubectl("delete", "mutatingwebhookconfigurations", w.namespace+"-"+operatorName)
+	validated := func() bool {
+		said, _ = create(w.namespace, "--dry-run=server")
+		return strings.Contains(said, `failed calling webhook "validate.communicationpool.octo-mesh.meshmakers.io"`)
 	}
-	if out, err := pool("default", "elsewhere-"+w.namespace); err != nil {
+	if !w.eventually(validated) {
+		t.Errorf("while no operator answers the validating webhook: %s", said)
+	}
+	if out, err := create("default", "--dry-run=server"); err != nil {
 		t.Errorf("in another namespace: %s", out)
 	}
-	w.kubectl("delete", "communicationpools", "elsewhere-"+w.namespace, "--namespace=default")
 
+	w.helm("upgrade", w.namespace, chartDir, "--reuse-values") // makes what was deleted again
 	w.startPod()
-	if out, err := pool(w.namespace, "answered"); err != nil {
+	if out, err := create(w.namespace); err != nil {
 		t.Errorf("with the operator: %s", out)
 	}
-	w.waitForPoolStatus("communicationpool", "answered", "Registered")
+	w.waitForPoolStatus("communicationpool", "main", "Registered")
 }
 
 func TestAnUpgradeOfTheChartKeepsTheCertificateAndRollsThePodsOfAChangedSetting(t *testing.T) {

@@ -27,8 +27,8 @@ func (w *world) probe() (url string) {
 	return "http://" + listener.Addr().String() + "/health/ready"
 }
 
-// waitUntilReadiness says this; "ready" when all is well.
-func (w *world) waitUntilReadiness(url, says string) {
+// waitUntilReadiness answers like this. "ready\n" is all that it says when all is well.
+func (w *world) waitUntilReadiness(url string, status int, says string) {
 	w.Helper()
 	said := ""
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -38,13 +38,15 @@ func (w *world) waitUntilReadiness(url, says string) {
 		}
 		text, _ := io.ReadAll(response.Body)
 		response.Body.Close()
-		said = string(text)
-		if strings.Contains(said, says) && (response.StatusCode == http.StatusOK) == (says == "ready") {
+		said = fmt.Sprint(response.StatusCode, " ", string(text))
+		if response.StatusCode == status && strings.Contains(said, says) {
 			return
 		}
 	}
 	w.Fatalf("readiness says %q, not %q; the operator's log:\n%s", said, says, w.operator.text())
 }
+
+const allIsWell = "200 ready\n"
 
 // smallDisk gives the operator a state directory of its own size, which only it sees: see inside.
 func (w *world) smallDisk(options string) {
@@ -70,17 +72,17 @@ func TestAFullDiskRefusesEventsWithAReasonAndWorkGoesOnWhenThereIsSpace(t *testi
 	if s := w.deploy(app); !s.Success {
 		t.Fatal(s.StatusMessage)
 	}
-	w.waitUntilReadiness(ready, "ready")
+	w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"}) // its result is written, and makes no room any more
 	fill := w.inside(filepath.Join(w.stateDir, "fill"))
 	fillDisk(t, fill)
-	w.waitUntilReadiness(ready, "no space left on device: set OPERATOR__STATEDIR")
+	w.waitUntilReadiness(ready, http.StatusOK, "no space left on device: set OPERATOR__STATEDIR")
 	app.ValuesYaml = "settings: {LARGE: " + strings.Repeat("x", 200_000) + "}"
 	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "no space left on device") || !strings.Contains(s.StatusMessage, "send it again") {
 		t.Errorf("reported %+v", s)
 	}
 	w.must(os.Remove(fill))
-	w.waitUntilReadiness(ready, "ready")
+	w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 	if s := w.deploy(app); !s.Success {
 		t.Errorf("reported %+v", s)
 	}
@@ -125,9 +127,9 @@ func TestAStateDirectoryThatCannotBeUsedIsNoCrashLoop(t *testing.T) {
 		ready := w.probe()
 		w.smallDisk("ro")
 		w.launch()
-		w.waitUntilReadiness(ready, "read-only file system")
+		w.waitUntilReadiness(ready, http.StatusServiceUnavailable, "read-only file system")
 		w.must(osexec.Command("nsenter", "--mount", "--target", fmt.Sprint(w.operator.cmd.Process.Pid), "mount", "-o", "remount,rw", w.stateDir).Run())
-		w.waitUntilReadiness(ready, "ready")
+		w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 	})
 	t.Run("a file in its place", func(t *testing.T) {
 		w := newWorld(t, devcontroller.G3)
@@ -135,9 +137,9 @@ func TestAStateDirectoryThatCannotBeUsedIsNoCrashLoop(t *testing.T) {
 		w.stateDir = filepath.Join(w.stateDir, "state")
 		w.must(os.WriteFile(w.stateDir, nil, 0o600))
 		w.launch()
-		w.waitUntilReadiness(ready, "not a directory: set OPERATOR__STATEDIR")
+		w.waitUntilReadiness(ready, http.StatusServiceUnavailable, "not a directory: set OPERATOR__STATEDIR")
 		w.must(os.Remove(w.stateDir))
-		w.waitUntilReadiness(ready, "ready")
+		w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 	})
 	t.Run("another operator's", func(t *testing.T) {
 		w := newWorld(t, devcontroller.G3)
@@ -145,9 +147,9 @@ func TestAStateDirectoryThatCannotBeUsedIsNoCrashLoop(t *testing.T) {
 		first := w.operator
 		ready := w.probe()
 		w.launch()
-		w.waitUntilReadiness(ready, "another operator is at work in it")
+		w.waitUntilReadiness(ready, http.StatusOK, "another operator is at work in it")
 		w.stop(first)
-		w.waitUntilReadiness(ready, "ready")
+		w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 	})
 }
 
@@ -163,14 +165,14 @@ func TestAMissingHelmIsToldAndNeedsNoRestartWhenItComes(t *testing.T) {
 	link("kubectl")
 	w.env = append(w.env, "PATH="+bin+":/usr/bin:/bin")
 	w.start()
-	w.waitUntilReadiness(ready, "cannot run helm: it is not on PATH")
+	w.waitUntilReadiness(ready, http.StatusServiceUnavailable, "cannot run helm: it is not on PATH")
 	w.deployPool()
 	app := w.workload("Shop", appRtID)
 	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "helm: not found") {
 		t.Errorf("reported %+v", s)
 	}
 	link("helm")
-	w.waitUntilReadiness(ready, "ready")
+	w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 	if s := w.deploy(app); !s.Success {
 		t.Errorf("reported %+v", s)
 	}
@@ -183,9 +185,9 @@ func TestAScriptWithoutTheRunBitIsToldByReadiness(t *testing.T) {
 	w.must(os.WriteFile(filepath.Join(dir, "workload-scale"), []byte("#!/bin/sh\n"), 0o644))
 	w.env = append(w.env, "OPERATOR__SCRIPTSDIR="+dir)
 	w.start()
-	w.waitUntilReadiness(ready, "chmod +x "+filepath.Join(dir, "workload-scale"))
+	w.waitUntilReadiness(ready, http.StatusServiceUnavailable, "chmod +x "+filepath.Join(dir, "workload-scale"))
 	w.must(os.Chmod(filepath.Join(dir, "workload-scale"), 0o755))
-	w.waitUntilReadiness(ready, "ready")
+	w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 }
 
 // line is the network between one operator and the API server, which can be cut: other tests need the API server.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -56,6 +57,27 @@ func TestAGoodDeployReadsLikeAShortStory(t *testing.T) {
 	if len(story) < 6 || len(story) > 12 {
 		t.Errorf("a good deploy is told in %d records, not about ten: %q", len(story), story)
 	}
+}
+
+func TestTheLogLevelOfARunningOperatorChanges(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	url := strings.TrimSuffix(w.probe(), "/health/ready") + "/system/v1/diagnostics/reconfigureLogLevel"
+	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "echo from stdout\n"})
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	w.deploy(app)
+	response, err := http.Post(url+"?minLogLevel=Debug&maxLogLevel=Fatal&loggerName=*", "", nil)
+	w.must(err)
+	response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		t.Errorf("got %s", response.Status)
+	}
+	if lines := matching(w.operator.records(t), "from stdout", nil); len(lines) > 0 {
+		t.Errorf("before: %v", lines)
+	}
+	w.deploy(app)
+	w.waitForLog(1, "from stdout", map[string]string{"level": "DEBUG"})
 }
 
 func TestEveryLineOfOutputIsARecordAtDebug(t *testing.T) {

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,10 +32,22 @@ func newListener(setting, address string, handler http.Handler, retry time.Durat
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, Protocols: new(http.Protocols),
 		ConnState: l.connections.changed,
-		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // anybody can make a TLS handshake fail
+		ErrorLog:  stdlog.New(serverLog{log}, "", 0),
 	}
 	l.server.Protocols.SetHTTP1(true)
 	return l
+}
+
+// serverLog takes what net/http says. Anybody can make a TLS handshake fail: that is no error of ours. A panic is.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Write(line []byte) (int, error) {
+	level := slog.LevelDebug
+	if bytes.HasPrefix(line, []byte("http: panic")) {
+		level = slog.LevelError
+	}
+	l.log.Log(context.Background(), level, "http server", "said", string(bytes.TrimSpace(line)))
+	return len(line), nil
 }
 
 // listener is one address that the server listens on, as soon as it can.

@@ -2,8 +2,10 @@ package web
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -74,5 +76,26 @@ func TestAnAddressInUseIsNamedAndListenedOnAsSoonAsItIsFree(t *testing.T) {
 				t.Errorf("got %d", status)
 			}
 		})
+	}
+}
+
+func TestAPanicIsLoggedAndAHandshakeThatFailsIsNot(t *testing.T) {
+	cert, key := issue(t, "operator", nextYear())
+	files := newMounted(t)
+	files.hold(cert, key)
+	into := &logBuffer{}
+	_, o := serve(t, Options{
+		HTTPS: freeAddress(t), CertificateFile: files.cert, KeyFile: files.key, Ready: func() Readiness { panic("a fault") },
+		Log: slog.New(slog.NewTextHandler(into, nil)),
+	})
+	if _, err := http.Get("https://" + o.HTTPS + "/health/live"); err == nil {
+		t.Error("a certificate of nobody is trusted")
+	}
+	if _, err := http.Get("http://" + o.HTTP + "/health/ready"); err == nil {
+		t.Error("it is answered")
+	}
+	eventually(t, "it is logged", func() bool { return strings.Contains(into.String(), "a fault") })
+	if strings.Contains(into.String(), "handshake") {
+		t.Errorf("the log is\n%s", into)
 	}
 }

@@ -8,20 +8,21 @@
   verbs: [patch]
 {{- end }}
 
-{{/* What it does in the namespaces of releases. Helm and kubectl do it with the same rights. */}}
+{{/* What it does in the namespaces of releases. Helm and kubectl do it with the same rights; they apply, which is patch and, for what is
+     not there yet, create. */}}
 {{- define "octo.releaseRules" -}}
-{{- $all := "[get, list, watch, create, update, patch, delete]" -}}
+{{- $apply := "[get, list, watch, create, patch, delete]" -}}
 # Pools that the controller asks for.
 - apiGroups: [octo-mesh.meshmakers.io]
   resources: [communicationpools, deploymentsites]
-  verbs: [create, delete]
+  verbs: [get, list, create, patch, delete]
 # Helm's revisions, the releases' and the brokers' secrets, unfinished events; who works on them.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: {{ $all }}
+  verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, list, create, update, patch, delete]
+  verbs: [get, list, create, patch, delete]
 # Their own namespace, after which helm 3 asks.
 - apiGroups: [""]
   resources: [namespaces]
@@ -39,22 +40,22 @@
 # What charts of workloads contain.
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts, persistentvolumeclaims]
-  verbs: {{ $all }}
+  verbs: {{ $apply }}
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets]
-  verbs: {{ $all }}
+  verbs: {{ $apply }}
 - apiGroups: [batch]
   resources: [jobs, cronjobs]
-  verbs: {{ $all }}
+  verbs: {{ $apply }}
 - apiGroups: [networking.k8s.io]
   resources: [ingresses, networkpolicies]
-  verbs: {{ $all }}
+  verbs: {{ $apply }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
-  verbs: {{ $all }}
+  verbs: {{ $apply }}
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: {{ $all }}
+  verbs: {{ $apply }}
 {{- with .Values.rbac.extraRules }}
 {{ toYaml . }}
 {{- end }}

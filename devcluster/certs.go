@@ -86,7 +86,7 @@ func (ca *authority) issue(template *x509.Certificate) (cert, key []byte, err er
 // writeServer writes NAME.crt and NAME.key for a server on loopback.
 func (ca *authority) writeServer(name string) error {
 	template := certTemplate(name, "")
-	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)}
+	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 100, 0, 1)}
 	template.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
 	cert, key, err := ca.issue(template)
 	if err != nil {

@@ -17,6 +17,9 @@ import (
 //go:embed stages.yaml
 var stages []byte
 
+//go:embed audit.yaml
+var auditPolicy []byte
+
 const (
 	// A cold start takes 5 s on 2 idle cores; a machine that runs a test suite
 	// beside it has been seen at 40 s.
@@ -96,11 +99,17 @@ func (c *cluster) startAPI(ctx context.Context, bin string) (*apiClient, error) 
 	); err != nil {
 		return nil, err
 	}
+	auditFile := filepath.Join(c.dir, "audit.yaml")
+	if err := os.WriteFile(auditFile, auditPolicy, 0o600); err != nil {
+		return nil, err
+	}
 	if err := c.start("apiserver", filepath.Join(bin, "kube-apiserver"),
 		"--etcd-servers="+etcd,
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", ports[2]),
 		"--endpoint-reconciler-type=none", // a loopback address is no valid endpoint, the log would be full of it
-		"--service-cluster-ip-range=10.0.0.0/16",
+		// Loopback addresses: a test that listens there is a Service, as the API server sees it when it calls a webhook.
+		"--service-cluster-ip-range=127.100.0.0/16",
+		"--audit-policy-file="+auditFile, "--audit-log-path="+filepath.Join(c.dir, "audit.log"),
 		"--tls-cert-file="+ca.file("apiserver.crt"), "--tls-private-key-file="+ca.file("apiserver.key"),
 		"--client-ca-file="+ca.file("ca.crt"), "--authorization-mode=RBAC,Node",
 		"--service-account-issuer=https://kubernetes.default.svc",

@@ -29,6 +29,8 @@ const usage = `devcluster: pinned Kubernetes tools and a real control plane on l
       OCTO_HELM3 (path, when helm3 was built). OCTO_CLUSTER_DIR holds NAME.log and
       NAME.pid of etcd, apiserver, controller-manager, scheduler and kwok. One that
       is killed is started again after 1 s, or once NAME.hold is removed there.
+      audit.log there has each request of a service account. The addresses of
+      Services are loopback addresses, so that a test can listen on them.
 
   devcluster charts --listen 127.0.0.1:0 --charts DIR [--username U --password P] [--ready-file F]
       Serve every chart below DIR as a chart repository and as an OCI registry.

@@ -22,7 +22,7 @@ var failures = []struct {
 	operator func(*world)
 	cases    []failureCase
 }{
-	{"at once", func(w *world) { w.env = []string{"OPERATOR__PLATFORMNAMESPACE=" + w.namespace + "-missing"} }, []failureCase{
+	{"at once", (*world).withAMissingNamespace, []failureCase{
 		{name: "bad-chart-name", left: untouched, breaks: func(_ *world, app *devcontroller.Workload) { app.ChartName = "no-such-chart" }},
 		{name: "bad-version", left: untouched, breaks: func(_ *world, app *devcontroller.Workload) { app.ChartVersion = "9.9.9" }},
 		{name: "repository-401", left: untouched, breaks: func(_ *world, app *devcontroller.Workload) {
@@ -72,6 +72,12 @@ var failures = []struct {
 
 func values(yaml string) func(*world, *devcontroller.Workload) {
 	return func(_ *world, app *devcontroller.Workload) { app.ValuesYaml = yaml }
+}
+
+// withAMissingNamespace lets the operator deploy adapter pools to a namespace that does not exist. Its role allows that: the chart's
+// is bound namespace by namespace, and would be the reason of the failure.
+func (w *world) withAMissingNamespace() {
+	w.env = []string{"OPERATOR__PLATFORMNAMESPACE=" + w.namespace + "-missing", "KUBECONFIG=" + os.Getenv("KUBECONFIG")}
 }
 
 func (w *world) forbiddingRepository() (url string) {

@@ -204,7 +204,7 @@ type line struct {
 // newLine lets the operator reach the API server over a line of its own.
 func (w *world) newLine() *line {
 	w.Helper()
-	text, err := os.ReadFile(os.Getenv("KUBECONFIG"))
+	text, err := os.ReadFile(operatorKubeconfig)
 	w.must(err)
 	_, rest, _ := strings.Cut(string(text), "server: https://")
 	target, _, _ := strings.Cut(rest, "\n")

@@ -5,7 +5,6 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -74,10 +73,11 @@ func withEnvironment(run func() int) (int, error) {
 		return 1, err
 	}
 	defer stopClosed()
-	if out, err := osexec.Command("kubectl", "apply", "--server-side", "-f", "../deploy/crds").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("cannot apply the CRDs: %w\n%s", err, out)
+	if err := installSuiteChart(dir); err != nil {
+		return 1, err
 	}
-	return run(), nil
+	code := run()
+	return code, judgeRole()
 }
 
 func serveCharts(into *chartServer, args ...string) (stop func(), err error) {
@@ -112,7 +112,8 @@ type world struct {
 	pool       devcontroller.Pool
 	env        []string // more settings
 	wrap       []string // what the operator is started with, if not directly
-	binary     string   // the operator's, if not the one with the race detector
+	program    string   // the operator, as what it is started with sees it; not always the one with the race detector
+	container  []string // its whole environment, where it runs as a pod's container does
 	operator   *operator
 }
 
@@ -130,8 +131,8 @@ func newWorldAlone(t *testing.T, generation devcontroller.Generation) *world {
 	t.Cleanup(cancel)
 	w := &world{
 		T: t, ctx: ctx, stateDir: t.TempDir(), namespace: "octo-" + uniqueName(),
-		controller: devcontroller.New(devcontroller.Options{Generation: generation}),
-		pool:       devcontroller.Pool{TenantID: "acme", ID: "65d5c447b420da3fb12381bc"},
+		controller: devcontroller.New(devcontroller.Options{Generation: generation}), program: operatorBinary,
+		pool: devcontroller.Pool{TenantID: "acme", ID: "65d5c447b420da3fb12381bc"},
 	}
 	if generation == devcontroller.G1 {
 		w.pool.ID = "main-pool"
@@ -141,6 +142,7 @@ func newWorldAlone(t *testing.T, generation devcontroller.Generation) *world {
 	}
 	t.Cleanup(func() { w.controller.Close() })
 	w.kubectl("create", "namespace", w.namespace)
+	w.must(allowOperator(w.namespace))
 	t.Cleanup(func() { _ = osexec.Command("kubectl", "delete", "namespace", w.namespace, "--wait=false").Run() })
 	return w
 }
@@ -191,7 +193,11 @@ func (o *operator) records(t *testing.T) []map[string]any {
 }
 
 func (w *world) environment() []string {
+	if w.container != nil {
+		return w.container
+	}
 	return append(append(os.Environ(),
+		"KUBECONFIG="+operatorKubeconfig,
 		"OPERATOR__AUTOMANAGEPOOLS=true",
 		"OPERATOR__COMMUNICATIONCONTROLLERURI="+w.controller.URL(),
 		"OPERATOR__POOLNAMESPACE="+w.namespace,
@@ -218,7 +224,7 @@ func (w *world) start() {
 // launch starts the operator, which ends with the test.
 func (w *world) launch() {
 	w.Helper()
-	line := append(slices.Clone(w.wrap), cmp.Or(w.binary, operatorBinary))
+	line := append(slices.Clone(w.wrap), w.program)
 	o := &operator{cmd: osexec.Command(line[0], line[1:]...), done: make(chan struct{})}
 	o.cmd.Env = w.environment()
 	o.cmd.Stdout, o.cmd.Stderr = o, o

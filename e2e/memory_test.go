@@ -114,7 +114,7 @@ func TestManyDeploysAtOnceStayWithinTheMemoryOfThePod(t *testing.T) {
 			cage := newCage(t, test.limit, 0.5)
 			binary, err := normalBinary()
 			w.must(err)
-			w.binary, w.wrap = binary, cage.wrap() // the race detector takes ten times as much
+			w.program, w.wrap = binary, cage.wrap() // the race detector takes ten times as much
 			w.env = append(cage.settings(), "OPERATOR__HELM__TIMEOUT=4m")
 			w.start()
 			w.deployPool()

@@ -1,0 +1,62 @@
+{{/* A setting's value as text. Numbers of a values file are floats: 1000000 would become 1e+06. */}}
+{{- define "octo.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{/* The settings that may be seen, one a line in YAML. What is empty is left out by whoever reads them. */}}
+{{- define "octo.settings" -}}
+{{- $operator := .Values.operator }}
+OPERATOR__AUTOMANAGEPOOLS: {{ $operator.autoManagePools | quote }}
+OPERATOR__COMMUNICATIONCONTROLLERURI: {{ $operator.communicationControllerUri | quote }}
+OPERATOR__POOLNAMESPACE: {{ $operator.poolNamespace | quote }}
+OPERATOR__PLATFORMNAMESPACE: {{ $operator.platformNamespace | quote }}
+OPERATOR__WATCHNAMESPACE: {{ include "octo.watchNamespace" . | quote }}
+OPERATOR__INSTANCEPREFIX: {{ $operator.instancePrefix | quote }}
+OPERATOR__ADAPTERIGNORECERTIFICATEVALIDATION: {{ $operator.adapterIgnoreCertificateValidation | quote }}
+OPERATOR__IMAGEPULLSECRETNAME: {{ .Values.adapterImagePullSecretName | quote }}
+OPERATOR__IMAGEREGISTRY: {{ $operator.imageRegistry | quote }}
+OPERATOR__REPORTINGSERVICEURI: {{ $operator.reportingServiceUri | quote }}
+OPERATOR__BROKERHOST: {{ .Values.broker.host | quote }}
+OPERATOR__BROKERVIRTUALHOST: {{ .Values.broker.virtualHost | quote }}
+OPERATOR__BROKERPORT: {{ .Values.broker.port | quote }}
+OPERATOR__BROKERUSER: {{ .Values.broker.username | quote }}
+{{- range $name, $value := $operator.clusterDependencies }}
+OPERATOR__CLUSTERDEPENDENCIES__{{ upper $name }}: {{ $value | quote }}
+{{- end }}
+OPERATOR__INGRESS__CLASSNAME: {{ $operator.ingress.className | quote }}
+OPERATOR__INGRESS__CLUSTERISSUER: {{ $operator.ingress.clusterIssuer | quote }}
+OPERATOR__INGRESS__TLS: {{ $operator.ingress.tls | quote }}
+{{- $n := 0 }}
+{{- range $name, $value := $operator.ingress.annotations }}
+OPERATOR__INGRESS__ANNOTATIONS__{{ $n }}__NAME: {{ $name | quote }}
+OPERATOR__INGRESS__ANNOTATIONS__{{ $n }}__VALUE: {{ $value | quote }}
+{{- $n = add1 $n }}
+{{- end }}
+OPERATOR__SHUTDOWNGRACE: {{ printf "%ds" (int .Values.terminationGracePeriodSeconds) }}
+KESTREL__ENDPOINTS__HTTP__URL: {{ .Values.configMap.kestrelHttpUrl | default (printf "http://+:%d" (int .Values.pod.httpPort)) | quote }}
+{{- if .Values.serviceHooks.enabled }}
+KESTREL__ENDPOINTS__HTTPS__URL: {{ .Values.configMap.kestrelHttpsUrl | default (printf "https://+:%d" (int .Values.pod.httpsPort)) | quote }}
+KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH: {{ .Values.configMap.certPath | quote }}
+KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__KEYPATH: {{ .Values.configMap.certKeyPath | quote }}
+{{- end }}
+{{- range $name, $value := .Values.settings }}
+OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The settings that nobody may see. */}}
+{{- define "octo.secretSettings" -}}
+OPERATOR__BROKERPASSWORD: {{ .Values.broker.password | quote }}
+OPERATOR__ROOTCACERTIFICATE: {{ .Values.secrets.rootCa | quote }}
+{{- range $name, $value := .Values.operator.clusterSecrets }}
+OPERATOR__CLUSTERSECRETS__{{ upper $name }}: {{ $value | quote }}
+{{- end }}
+{{- range $name, $value := .Values.secretSettings }}
+OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Whether there is any of them: then there is a Secret. */}}
+{{- define "octo.hasSecretSettings" -}}
+{{- range $name, $value := include "octo.secretSettings" . | fromYaml }}{{ if $value }}yes{{ end }}{{ end }}
+{{- end }}

@@ -45,6 +45,8 @@ const (
 	serverSideLabel = group + "/server-side"
 	// wakesLabel is true if the workload had no replicas before, and the revision gave it some.
 	wakesLabel = group + "/wakes"
+	// laneLabel is on a release that the reference operator has named: the name that this operator would give, as its lane has it.
+	laneLabel = group + "/lane"
 )
 
 // plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
@@ -52,15 +54,19 @@ const (
 func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*deployment, error) {
 	d := &deployment{w: w}
 	var err error
-	if d.release, err = releaseOf(h.settings, w.Workload); err != nil {
+	if d.release, err = h.locate(ctx, w.Workload); err != nil {
 		return nil, err
+	}
+	t.release = d.release
+	if d.release.name != d.release.own {
+		t.log.Info("the release goes on under the name that the reference operator has given it", "name", d.release.name)
 	}
 	wait := h.lookUp(ctx, d.release)
 	if d.chart, err = h.charts.fetch(ctx, h, t, d.release, w); err != nil {
 		return nil, err
 	}
 	d.found, err = wait()
-	if err = errors.Join(err, h.checkOwner(ctx, d.release, w.Workload, d.found.labels)); err != nil {
+	if err = errors.Join(err, h.checkOwner(ctx, d.release, w.Workload, d.found.revisions)); err != nil {
 		return nil, err
 	}
 	if d.found.labels, err = h.usable(ctx, t, d.release, d.found.labels); err != nil {
@@ -133,6 +139,9 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels[wakesLabel] = strconv.FormatBool(d.replicas.wakes(d.document, d.chart))
 	if d.serverSide() {
 		labels[serverSideLabel] = "true"
+	}
+	if d.release.name != d.release.own {
+		labels[laneLabel] = d.release.own
 	}
 	return labels
 }

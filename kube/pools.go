@@ -65,6 +65,20 @@ func (r resource) pool(kind PoolKind) Pool {
 	}
 }
 
+// Pool returns a pool's resource; nil: there is none of that name, the cluster does not know its kind, or the operator's role forbids it.
+func (k *Kubectl) Pool(ctx context.Context, kind PoolKind, namespace, name string) (*Pool, error) {
+	var found resource
+	err := k.Do(ctx, http.MethodGet, kind.path(namespace)+"/"+url.PathEscape(name), nil, &found)
+	if NotFound(err) || forbidden(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look up %s %s in namespace %s: %w", kind.Kind, name, namespace, err)
+	}
+	p := found.pool(kind)
+	return &p, nil
+}
+
 // maxFailures bounds what is told: hundreds of pools may fail for the same reason.
 const maxFailures = 5
 

@@ -24,25 +24,24 @@ type reference struct {
 	home     string // of helm
 }
 
-func (w *world) reference(helmPath, onFail string) *reference {
-	return &reference{w, helmPath, onFail, "communicationControllerServiceUri: \"" + w.controller.URL() + "\"\n", w.TempDir()}
+func (w *world) reference(helm, onFail string) *reference {
+	return &reference{w, w.helmOf(helm), onFail, "communicationControllerServiceUri: \"" + w.controller.URL() + "\"\n", w.TempDir()}
 }
 
-// both are the reference operator with helm 3 and with helm 4. helm is for ours: "" is that on the PATH.
-var both = []struct{ name, onFail string }{{"3", "--atomic"}, {"4", "--rollback-on-failure"}}
+// changes are those between the reference operator, with helm 3 or helm 4, and this one.
+var changes = []struct{ from, onFail, to string }{{"3", "--atomic", "4"}, {"4", "--rollback-on-failure", "4"}, {"3", "--atomic", "3"}}
 
-// helmOf is the path of a helm, and the PATH on which it is the helm.
-func (w *world) helmOf(version string) (helm, path string) {
+// helmOf is the path of a helm.
+func (w *world) helmOf(version string) string {
 	w.Helper()
-	path = os.Getenv("PATH")
 	if version == "3" {
 		dir := w.TempDir()
 		w.must(os.Symlink(os.Getenv("OCTO_HELM3"), filepath.Join(dir, "helm")))
-		return filepath.Join(dir, "helm"), dir + ":" + path
+		return filepath.Join(dir, "helm")
 	}
 	helm, err := osexec.LookPath("helm")
 	w.must(err)
-	return helm, path
+	return helm
 }
 
 // run runs a command as the reference operator does, and returns what it says.

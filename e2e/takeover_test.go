@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -91,12 +93,11 @@ func (w *world) deployPools(shop, bank devcontroller.Workload) {
 }
 
 func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
-	for _, helm := range both {
-		t.Run("helm "+helm.name, func(t *testing.T) {
+	for _, helm := range changes {
+		t.Run("from helm "+helm.from+" to helm "+helm.to, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
-			path, newPath := w.helmOf(helm.name)
-			w.env = []string{"PATH=" + newPath}
-			old := w.reference(path, helm.onFail)
+			w.env = []string{"PATH=" + filepath.Dir(w.helmOf(helm.to)) + ":" + os.Getenv("PATH")}
+			old := w.reference(helm.from, helm.onFail)
 			shop, bank := w.taken()
 			shopRelease, bankRelease := old.name("acme", appRtID), old.name(longTenant, appRtID)
 			for _, app := range []devcontroller.Workload{shop, bank} {
@@ -156,12 +157,11 @@ func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
 }
 
 func TestTheReferenceOperatorsCommandsWorkOnWhatThisOneLeaves(t *testing.T) {
-	for _, helm := range both {
-		t.Run("helm "+helm.name, func(t *testing.T) {
+	for _, helm := range changes {
+		t.Run("from helm "+helm.from+" to helm "+helm.to, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
-			path, newPath := w.helmOf(helm.name)
-			w.env = []string{"PATH=" + newPath}
-			old := w.reference(path, helm.onFail)
+			w.env = []string{"PATH=" + filepath.Dir(w.helmOf(helm.to)) + ":" + os.Getenv("PATH")}
+			old := w.reference(helm.from, helm.onFail)
 			shop, _ := w.taken()
 			release := old.name("acme", appRtID)
 			succeed := func(app devcontroller.Workload) {
@@ -202,12 +202,16 @@ func TestTheReferenceOperatorsCommandsWorkOnWhatThisOneLeaves(t *testing.T) {
 			w.waitFor("RegisterPoolAsync", func(c devcontroller.Call) bool { return c.Seq > after && c.Error == "" })
 			shop.IsReconciliation = true
 			succeed(shop)
-			w.wantSamePods(release, pods, "a reconciliation here")
+			w.wantSamePods(release, pods, "a reconciliation")
 			shop.IsReconciliation, shop.Values[1].Value = false, "1.12"
 			succeed(shop)
 			shop.Hibernated = true
 			succeed(shop)
+			w.waitUntilSettled()
 			w.stop(w.operator)
+			if left := w.kubectl("get", "leases", "--output", "name"); left != "" || strings.Contains(w.kubectl("get", "secrets", "--output", "name"), "octo-journal-") {
+				t.Errorf("the operator has left %s, or a journal", left)
+			}
 
 			if out, err := old.deploy(shop, "0"); err != nil || w.replicas(release) != "0" {
 				t.Fatalf("a deploy of what sleeps: %s replicas, %s", w.replicas(release), out)

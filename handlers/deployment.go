@@ -41,7 +41,7 @@ const (
 	rolloutLabel   = group + "/rollout"
 	rolloutWaiting = "waiting"
 	rolloutReady   = "ready"
-	// serverSideLabel is on releases that helm has applied on the server's side from the first revision on.
+	// serverSideLabel is true on releases that helm has applied on the server's side from the first revision on.
 	serverSideLabel = group + "/server-side"
 	// wakesLabel is true if the workload had no replicas before, and the revision gave it some.
 	wakesLabel = group + "/wakes"
@@ -137,18 +137,17 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting
 	labels[wakesLabel] = strconv.FormatBool(d.replicas.wakes(d.document, d.chart))
-	if d.serverSide() {
-		labels[serverSideLabel] = "true"
-	}
+	labels[serverSideLabel] = strconv.FormatBool(d.serverSide())
 	if d.release.name != d.release.own {
 		labels[laneLabel] = d.release.own
 	}
 	return labels
 }
 
-// serverSide tells whether helm applies the release on the server's side, and always has.
+// serverSide tells whether helm applies the release on the server's side, and always has. Of a revision that somebody else has made
+// nobody knows: helm 3 hands the label down too.
 func (d *deployment) serverSide() bool {
-	return d.helm != "3" && (d.found.labels == nil || d.found.labels[serverSideLabel] == "true")
+	return d.helm != "3" && (d.found.labels == nil || d.found.labels[serverSideLabel] == "true" && !d.found.byHand)
 }
 
 // isThere tells whether a reconciliation has nothing to do. Nobody has asked for it: a second revision of the same would only

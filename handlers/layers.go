@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"strings"
-
 	"octo-operator/config"
 	"octo-operator/hub"
 	"octo-operator/merge"
@@ -102,7 +100,7 @@ func injected(s config.Config, w hub.WorkloadDeployed) []merge.Override {
 		}
 	}
 	add("secrets.rabbitmq", s.Broker.Password, true)
-	add("secrets.rootCa", strings.TrimSpace(s.RootCACertificate), false) // a certificate is public
+	add("secrets.rootCa", s.RootCACertificate, false) // a certificate is public. As it is: another Secret of the chart's may restart pods
 	if w.ReceivesClusterSecrets && w.WorkloadType != hub.AdapterPool {
 		add("secrets.databaseUser", s.ClusterSecrets.MongoDBUserPassword, true)
 		add("secrets.databaseAdmin", s.ClusterSecrets.MongoDBAdminPassword, true)

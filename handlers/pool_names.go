@@ -10,8 +10,16 @@ import (
 // locatePool finds the name of a pool's resource and broker secret: name, this operator's own, or another one under which the
 // reference operator has made them, if what is there is this pool's.
 func (h *Handlers) locatePool(ctx context.Context, pool hub.Pool, name string) (string, error) {
-	for _, old := range referencePools(pool) {
-		for _, kind := range []kube.PoolKind{kube.CommunicationPool, kube.DeploymentSite} {
+	names := referencePools(pool)
+	if len(names) == 0 {
+		return name, nil
+	}
+	kinds, err := h.kubectl.PoolKinds(ctx, h.settings.PoolNamespace)
+	if err != nil {
+		return name, err
+	}
+	for _, old := range names {
+		for _, kind := range kinds {
 			found, err := h.kubectl.Pool(ctx, kind, h.settings.PoolNamespace, old)
 			if err != nil || found != nil && hubPool(*found).Key() == pool.Key() {
 				return old, err

@@ -65,11 +65,11 @@ func (r resource) pool(kind PoolKind) Pool {
 	}
 }
 
-// Pool returns a pool's resource; nil: there is none of that name, the cluster does not know its kind, or the operator's role forbids it.
+// Pool returns a pool's resource; nil: there is none of that name.
 func (k *Kubectl) Pool(ctx context.Context, kind PoolKind, namespace, name string) (*Pool, error) {
 	var found resource
 	err := k.Do(ctx, http.MethodGet, kind.path(namespace)+"/"+url.PathEscape(name), nil, &found)
-	if NotFound(err) || forbidden(err) {
+	if NotFound(err) {
 		return nil, nil
 	}
 	if err != nil {

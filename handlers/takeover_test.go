@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"octo-operator/hub"
 	"octo-operator/runs"
@@ -320,4 +321,23 @@ func TestAnEventThatWasLeftRecoversTheReleaseWithTheCutOffName(t *testing.T) {
 		return v.Status == "deployed" && v.Number > 2
 	})
 	r.wantReleases(name)
+}
+
+// What an operator's earlier life has begun is recovered before it goes on: only what is its own.
+func TestAnEventThatWasLeftRecoversNoReleaseOfSomebodyElses(t *testing.T) {
+	r := newRig(t)
+	v := revision{Name: releaseName("shop"), Namespace: namespace, Number: 1, Status: "pending-install", Content: content{Chart: "demo", Version: "1.0.0"}}
+	r.cluster.putRevision(v)
+	r.cluster.age(v.path(), time.Hour)
+	r.when("helm pull", func(c *call, _ func() int) int {
+		<-c.gone
+		return killed
+	})
+	r.accept(deployEvent("shop"))
+	r.eventually("the chart is pulled", func() bool { return len(r.called("helm pull")) > 0 })
+	r.usually()
+	r.restart()
+	s := r.status("shop")
+	wantText(t, s.StatusMessage, "nothing proves that it is this workload's")
+	r.wantHistory("shop", "1 pending-install")
 }

@@ -91,20 +91,6 @@ func TestAReleaseOfAnotherOwnerIsNeitherOverwrittenNorUninstalled(t *testing.T) 
 	}
 }
 
-func TestAReleaseWithoutOurLabelsIsTakenOver(t *testing.T) {
-	w := newWorld(t, devcontroller.G3)
-	w.start()
-	w.deployPool()
-	release := "acme-" + appRtID
-	w.helm("install", release, "../testdata/charts/demo-app")
-	if s := w.deploy(w.workload("Shop", appRtID)); !s.Success {
-		t.Fatal(s.StatusMessage)
-	}
-	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"revision":"2"`) {
-		t.Errorf("not upgraded: %s", got)
-	}
-}
-
 func (w *world) applyJSON(object string) {
 	w.Helper()
 	file := fmt.Sprintf("%s/object.json", w.TempDir())

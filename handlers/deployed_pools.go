@@ -55,11 +55,12 @@ func (h *Handlers) ensurePool(pool hub.Pool, secrets map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	hasResource := slices.ContainsFunc(h.pools.of(pool), func(r kube.Pool) bool {
-		return r.Name == name && r.Namespace == h.settings.PoolNamespace && hubPool(r) == pool
-	})
+	names := append(referencePools(pool), name)
 	needsSecret := h.settings.Broker.User != "" || h.settings.Broker.Password != ""
-	if hasResource && (secrets[brokerSecret(name)] || !needsSecret) {
+	if slices.ContainsFunc(h.pools.of(pool), func(r kube.Pool) bool {
+		return slices.Contains(names, r.Name) && r.Namespace == h.settings.PoolNamespace && r.PoolKind == poolKind(pool) &&
+			(secrets[brokerSecret(r.Name)] || !needsSecret)
+	}) {
 		return nil
 	}
 	argument, err := json.Marshal(pool)

@@ -104,7 +104,7 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 		}
 		for name, labels := range releases {
 			rtID := labels[group+"/workload-rt-id"]
-			if rtID == "" || !h.healthy(release{name, namespace}, labels) {
+			if rtID == "" || !h.healthy(release{name, namespace, firstSet(labels[laneLabel], name)}, labels) {
 				continue
 			}
 			pool := firstSet(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])

@@ -41,10 +41,12 @@ const (
 	rolloutLabel   = group + "/rollout"
 	rolloutWaiting = "waiting"
 	rolloutReady   = "ready"
-	// serverSideLabel is on releases that helm has applied on the server's side from the first revision on.
+	// serverSideLabel is true on releases that helm has applied on the server's side from the first revision on.
 	serverSideLabel = group + "/server-side"
 	// wakesLabel is true if the workload had no replicas before, and the revision gave it some.
 	wakesLabel = group + "/wakes"
+	// laneLabel is on a release that the reference operator has named: the name that this operator would give, as its lane has it.
+	laneLabel = group + "/lane"
 )
 
 // plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
@@ -52,15 +54,19 @@ const (
 func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*deployment, error) {
 	d := &deployment{w: w}
 	var err error
-	if d.release, err = releaseOf(h.settings, w.Workload); err != nil {
+	if d.release, err = h.locate(ctx, w.Workload); err != nil {
 		return nil, err
+	}
+	t.release = d.release
+	if d.release.name != d.release.own {
+		t.log.Info("the release goes on under the name that the reference operator has given it", "name", d.release.name)
 	}
 	wait := h.lookUp(ctx, d.release)
 	if d.chart, err = h.charts.fetch(ctx, h, t, d.release, w); err != nil {
 		return nil, err
 	}
 	d.found, err = wait()
-	if err = errors.Join(err, h.checkOwner(ctx, d.release, w.Workload, d.found.labels)); err != nil {
+	if err = errors.Join(err, h.checkOwner(ctx, d.release, w.Workload, d.found.revisions)); err != nil {
 		return nil, err
 	}
 	if d.found.labels, err = h.usable(ctx, t, d.release, d.found.labels); err != nil {
@@ -131,15 +137,17 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting
 	labels[wakesLabel] = strconv.FormatBool(d.replicas.wakes(d.document, d.chart))
-	if d.serverSide() {
-		labels[serverSideLabel] = "true"
+	labels[serverSideLabel] = strconv.FormatBool(d.serverSide())
+	if d.release.name != d.release.own {
+		labels[laneLabel] = d.release.own
 	}
 	return labels
 }
 
-// serverSide tells whether helm applies the release on the server's side, and always has.
+// serverSide tells whether helm applies the release on the server's side, and always has. Of a revision that somebody else has made
+// nobody knows: helm 3 hands the label down too.
 func (d *deployment) serverSide() bool {
-	return d.helm != "3" && (d.found.labels == nil || d.found.labels[serverSideLabel] == "true")
+	return d.helm != "3" && (d.found.labels == nil || d.found.labels[serverSideLabel] == "true" && !d.found.byHand)
 }
 
 // isThere tells whether a reconciliation has nothing to do. Nobody has asked for it: a second revision of the same would only

@@ -32,7 +32,11 @@ func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failur
 		return f
 	}
 	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, w.RepositoryURL
-	if r, err := releaseOf(h.settings, w.Workload); err == nil {
+	r, err := t.release, error(nil)
+	if r.name == "" {
+		r, err = releaseOf(h.settings, w.Workload)
+	}
+	if err == nil {
 		f.release, f.namespace = r.name, r.namespace
 		f.object = refusedObject(t, r.namespace)
 	}

@@ -138,7 +138,8 @@ func userValues(c *call) (object, error) {
 func (r *rig) helmFinish(c *call, next revision, all []revision) int {
 	failure := ""
 	for _, o := range next.Content.Objects {
-		if s := r.applyAs(o, "helm", c.has("force-conflicts")); s != nil {
+		onClient := next.Content.ApplyMethod != "ssa" // nothing conflicts there
+		if s := r.applyAs(o, "helm", c.has("force-conflicts") || onClient); s != nil {
 			failure = s.message
 			break
 		}

@@ -77,8 +77,11 @@ type hold struct {
 }
 
 // hold lets the next helm with that verb, "upgrade" or "uninstall", wait for a workload's release.
-func (r *rig) hold(verb, workload string) *hold {
-	h := &hold{verb: verb, of: releaseName(workload), reached: make(chan struct{}), released: make(chan struct{})}
+func (r *rig) hold(verb, workload string) *hold { return r.holdNamed(verb, releaseName(workload)) }
+
+// holdNamed is hold for a release of that name.
+func (r *rig) holdNamed(verb, release string) *hold {
+	h := &hold{verb: verb, of: release, reached: make(chan struct{}), released: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holders = append(r.holders, h)

@@ -24,12 +24,12 @@ type revision struct {
 	Content         content
 }
 
-// content is what is in it, of which the operator reads the manifest.
+// content is what is in it, of which the operator reads the manifest and the user's values.
 type content struct {
 	Manifest string // of Objects
 
 	Chart, Version, Description string
-	Values                      object // the user's
+	Values                      object `json:"config"` // the user's
 	Objects                     []object
 	ApplyMethod                 string // of helm 4: ssa, on the server's side, or csa
 }

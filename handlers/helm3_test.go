@@ -36,3 +36,27 @@ func (r *rig) forgotten(workload string) {
 		return err == nil && len(kept) == 0
 	})
 }
+
+// helm 3 hands on the label that says how helm 4 has applied the release, and makes it untrue.
+func TestAReleaseThatHelm3HasWorkedOnMeanwhileIsDeployed(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	all := r.cluster.revisions(namespace, releaseName("shop"))
+	made := all[0]
+	made.Number, made.Content.ApplyMethod = 2, ""
+	all[0].Status = "superseded"
+	r.cluster.putRevision(all[0])
+	r.cluster.putRevision(made)
+	o := r.cluster.get(deploymentPath("shop"))
+	section(section(section(o, "spec"), "template"), "spec")["containers"] = []any{object{"name": "app", "image": "demo/app:by-helm-3"}}
+	r.cluster.mu.Lock()
+	r.cluster.set(deploymentPath("shop"), o, "helm 3")
+	r.cluster.owns(deploymentPath("shop"), "helm 3", object{"spec": object{"template": section(section(o, "spec"), "template")}})
+	r.cluster.mu.Unlock()
+	for _, tag := range []string{"2", "3"} {
+		r.deploy("shop", override("image.tag", tag))
+		if got := r.deployment("shop").image; got != "demo/app:"+tag {
+			t.Errorf("it runs %s", got)
+		}
+	}
+}

@@ -2,20 +2,19 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
-	"octo-operator/hub"
 	"octo-operator/kube"
 )
 
 // installed is what the cluster has under a release's name.
 type installed struct {
-	labels   map[string]string // of the newest revision; nil: there is no such release
-	replicas []kube.DeploymentReplicas
-	secret   *kube.Secret // with its secret values; nil: there is none
+	revisions []map[string]string // their labels, the newest first; nothing: there is no such release
+	labels    map[string]string   // of the newest revision; nil: there is no such release
+	replicas  []kube.DeploymentReplicas
+	secret    *kube.Secret // with its secret values; nil: there is none
 	// byHand: somebody else has made the newest revision, with the labels that helm hands down from the one before.
 	byHand bool
 }
@@ -43,7 +42,7 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 	}()
 	return func() (installed, error) {
 		v, r, s := <-revisions, <-replicas, <-secret
-		found := installed{replicas: r.replicas, secret: s.secret}
+		found := installed{revisions: v.revisions, replicas: r.replicas, secret: s.secret}
 		if len(v.revisions) > 0 {
 			found.labels = v.revisions[0]
 		}
@@ -53,49 +52,6 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 		}
 		return found, errors.Join(v.err, r.err, s.err)
 	}
-}
-
-// checkOwner is an error when the release demonstrably is another workload's: by our labels, or, where it has none
-// because the reference operator made it, by the values that operator gives to every release. Any other release of that
-// name is taken over.
-func (h *Handlers) checkOwner(ctx context.Context, r release, w hub.Workload, found map[string]string) error {
-	if found == nil {
-		return nil
-	}
-	own := workloadLabels(w)
-	if _, labelled := found[group+"/tenant"]; labelled {
-		return sameOwner(r, "label", found, own, group+"/tenant", group+"/workload-rt-id")
-	}
-	text, err := h.helmGet(ctx, r, "values")
-	if err != nil {
-		return fmt.Errorf("cannot find out whose release %s is: %w", r.name, err)
-	}
-	var values struct{ TenantID, AdapterRtID any }
-	if err := json.Unmarshal([]byte(text), &values); err != nil {
-		return fmt.Errorf("cannot read the values of release %s: %w", r.name, err)
-	}
-	has := map[string]string{}
-	setText(has, "tenantId", values.TenantID)
-	setText(has, "adapterRtId", values.AdapterRtID)
-	return sameOwner(r, "value", has, map[string]string{"tenantId": w.TenantID, "adapterRtId": w.WorkloadRtID}, "tenantId", "adapterRtId")
-}
-
-func setText(m map[string]string, key string, value any) {
-	if text, ok := value.(string); ok && text != "" {
-		m[key] = text
-	}
-}
-
-// sameOwner compares the keys that say whose a release is. A key that one side lacks proves nothing: a workload of G1 has
-// no runtime id. The pool is not among them: a workload may move to another one.
-func sameOwner(r release, what string, found, own map[string]string, keys ...string) error {
-	for _, key := range keys {
-		if found[key] != "" && own[key] != "" && found[key] != own[key] {
-			return fmt.Errorf("release %s in namespace %s belongs to another workload: its %s %s is %q, this workload's is %q: undeploy the other one, or rename one of them",
-				r.name, r.namespace, what, key, found[key], own[key])
-		}
-	}
-	return nil
 }
 
 // keptReplicas is the count that a deploy keeps: the largest that a Deployment has, if it is above 0. Whoever scaled owns the

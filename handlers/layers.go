@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"slices"
-	"strings"
 
 	"octo-operator/config"
 	"octo-operator/hub"
@@ -116,7 +115,8 @@ func injected(s config.Config, w hub.WorkloadDeployed) []merge.Override {
 	}
 	secret := func(path, value string) { add(merge.Override{Path: path, Value: value, Secret: true}) }
 	secret("secrets.rabbitmq", s.Broker.Password)
-	add(merge.Override{Path: "secrets.rootCa", Value: strings.TrimSpace(s.RootCACertificate)}) // a certificate is public
+	// A certificate is public. As it is, with its last newline: a chart's Secret that differs by one restarts pods.
+	add(merge.Override{Path: "secrets.rootCa", Value: s.RootCACertificate})
 	if slices.Contains(chartsWithOCR, w.ChartName) {
 		secret("secrets.ironOcrLicenseKey", s.IronOCRLicenseKey)
 	}

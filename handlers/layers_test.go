@@ -119,6 +119,17 @@ func TestTheValuesDocumentHasEveryLayer(t *testing.T) {
 	}
 }
 
+// A chart makes a Secret of it, and restarts pods when that changes. The reference operator gives it as it is.
+func TestTheRootCertificateIsGivenToChartsAsItIs(t *testing.T) {
+	const pem = "-----BEGIN CERTIFICATE-----\nplanted\n-----END CERTIFICATE-----\n"
+	for _, o := range injected(config.Config{RootCACertificate: pem}, hub.WorkloadDeployed{}) {
+		if o.Path == "secrets.rootCa" && o.Value == pem && !o.Secret {
+			return
+		}
+	}
+	t.Error("it is another one, or missing")
+}
+
 func TestSomeSecretsAreForTheChartsThatReadThem(t *testing.T) {
 	const ocr, token, rabbit = "secrets.ironOcrLicenseKey", "secrets.dash0WebAuthToken", "secrets.rabbitmq"
 	h := &Handlers{settings: settings(t, everySetting)}

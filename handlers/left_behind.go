@@ -101,8 +101,28 @@ func (h *Handlers) recoverLane(ctx context.Context, lane string, oldest *runs.Ru
 	defer t.output.Close()
 	h.recovering <- struct{}{} // a backlog of thousands of lanes must not ask the API server all at once
 	defer func() { <-h.recovering }()
-	_ = h.recoverAfterwards(ctx, t, release{name, namespace}) // whoever works on it next tries again, and says so
+	if r, err := h.releaseOfRun(ctx, oldest); err != nil {
+		t.log.Warn("release may be left unusable: the next deploy tries to recover it", "reason", err)
+	} else {
+		_ = h.recoverAfterwards(ctx, t, r) // whoever works on it next tries again, and says so
+	}
 	h.pause(t)
+}
+
+// releaseOfRun finds the release of a workload's event, which is an error if it is not that workload's.
+func (h *Handlers) releaseOfRun(ctx context.Context, run *runs.Run) (r release, err error) {
+	event, err := run.Event()
+	if err != nil {
+		return r, err
+	}
+	w, err := hub.Decode[hub.Workload](event.Argument)
+	if err == nil {
+		r, err = h.locate(ctx, w)
+	}
+	if err == nil {
+		_, err = h.owned(ctx, r, w)
+	}
+	return r, err
 }
 
 func (h *Handlers) hasReleases(namespace string) bool {

@@ -25,8 +25,8 @@ var notDNS = regexp.MustCompile(`[^a-z0-9]+`)
 
 // dnsName joins the parts to a name for Kubernetes objects: lowercase, every run of other characters than letters and
 // digits is one dash, at most 53 characters. Up to there it is the reference operator's name. Beyond, that operator cuts
-// the end off, so two workloads of a tenant with a long id share a release; here the tenant is shortened, the end kept,
-// and a short hash of the whole makes the name unique.
+// the end off (cutName), so two workloads of a tenant with a long id share a release; here the tenant is shortened, the end
+// kept, and a short hash of the whole makes the name unique.
 func dnsName(parts ...string) (string, error) {
 	joined := strings.Join(parts, "-")
 	name := sanitize(joined)
@@ -71,24 +71,29 @@ func labelValue(s string) string {
 type release struct {
 	name      string
 	namespace string
+	// own is the name that this operator gives. name is another one where the reference operator has made the release: see locate.
+	own string
 }
 
 // releaseOf names a workload's release: by its runtime id, in G1 by its name.
 func releaseOf(settings config.Config, w hub.Workload) (release, error) {
-	id := w.WorkloadRtID
-	if w.Named() {
-		id = w.WorkloadName
-	}
-	name, err := dnsName(w.TenantID, id)
+	name, err := dnsName(w.TenantID, nameOrID(w))
 	namespace := settings.PoolNamespace
 	if w.WorkloadType == hub.AdapterPool && settings.PlatformNamespace != "" {
 		namespace = settings.PlatformNamespace
 	}
-	return release{name, namespace}, err
+	return release{name, namespace, name}, err
 }
 
-// lane is where the release's events follow each other.
-func (r release) lane() string { return r.namespace + "/" + r.name }
+func nameOrID(w hub.Workload) string {
+	if w.Named() {
+		return w.WorkloadName
+	}
+	return w.WorkloadRtID
+}
+
+// lane is where the release's events follow each other. It is known without a look into the cluster.
+func (r release) lane() string { return r.namespace + "/" + r.own }
 
 func (r release) secretName() string { return r.name + "-octo-secrets" }
 

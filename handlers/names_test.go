@@ -97,3 +97,52 @@ func TestAnAdapterPoolGoesToThePlatformNamespace(t *testing.T) {
 		t.Errorf("without a platform namespace it goes to %q", r.namespace)
 	}
 }
+
+func TestTheReferenceOperatorsNamesAreKnownWhereTheyDiffer(t *testing.T) {
+	const id = "65d5c447b420da3fb12381bc"
+	byID := func(tenant string) hub.Workload {
+		return hub.Workload{Pool: hub.Pool{TenantID: tenant, PoolRtID: id}, WorkloadRtID: id}
+	}
+	byName := func(tenant, name string) hub.Workload {
+		return hub.Workload{Pool: hub.Pool{TenantID: tenant, PoolName: "main"}, WorkloadName: name}
+	}
+	long := strings.Repeat("t", 28)
+	for _, test := range []struct {
+		w    hub.Workload
+		want string
+	}{
+		{byID("acme"), ""},
+		{byID(long), ""}, // 53 characters
+		{byID(long + "t"), long + "t-" + id[:23]},
+		{byID(strings.Repeat("t", 52) + "-x"), strings.Repeat("t", 52)}, // no dash at the end
+		{byName("acme", "Shop"), ""},
+		{byName("Acme Corp.", "Shop"), "acme-corp--shop"}, // as many dashes as odd characters
+		{byName("acme", "Coffee & Tea"), "acme-coffee---tea"},
+		{byName("acme", strings.Repeat("n", 60)), "acme-" + strings.Repeat("n", 48)},
+	} {
+		if got := strings.Join(referenceReleases(test.w), " "); got != test.want {
+			t.Errorf("%s, %s: other names %q, want %q", test.w.TenantID, nameOrID(test.w), got, test.want)
+		}
+	}
+	for pool, want := range map[hub.Pool]string{
+		{TenantID: "acme", PoolRtID: id}:                "",
+		{TenantID: long + "t", DeploymentSiteRtID: id}:  long + "t-" + id[:23],
+		{TenantID: "acme.corp", PoolName: "Main--Pool"}: "acme.corp-main--pool",
+		{TenantID: "acme", PoolName: "Main Pool"}:       "", // the API server takes no name with a space
+	} {
+		if got := strings.Join(referencePools(pool), " "); got != want {
+			t.Errorf("%v: other names %q, want %q", pool, got, want)
+		}
+	}
+}
+
+func TestTheReferenceOperatorsLabelsAreKnown(t *testing.T) {
+	for s, want := range map[string]string{
+		"acme": "acme", "Acme Corp.": "Acme-Corp", "__": "unknown", "": "unknown",
+		strings.Repeat("a", 62) + ".b": strings.Repeat("a", 62),
+	} {
+		if got := referenceLabel(s); got != want {
+			t.Errorf("referenceLabel(%q) = %q, want %q", s, got, want)
+		}
+	}
+}

@@ -35,6 +35,9 @@ func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
 	t.redact = exec.NewRedactor(h.settings.Secrets()...)
+	if name, err = h.locatePool(ctx, pool, name); err != nil {
+		return fmt.Errorf("cannot deploy the pool: %w", err)
+	}
 	if err := h.awaitOldPool(ctx, t, pool, name); err != nil {
 		return err
 	}

@@ -29,8 +29,17 @@ func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
 	for _, kind := range kinds {
 		resources = append(resources, kind.Resource)
 	}
-	return h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
-		"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": strings.Join(resources, ","),
-		"NAMESPACE": h.settings.PoolNamespace, "SECRET": brokerSecret(name),
-	})
+	found, err := h.locatePool(ctx, pool, name)
+	if err != nil {
+		return fmt.Errorf("cannot undeploy the pool: %w", err)
+	}
+	for _, name := range slices.Compact([]string{name, found}) { // it may have both: the reference operator was here in between
+		if err := h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
+			"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": strings.Join(resources, ","),
+			"NAMESPACE": h.settings.PoolNamespace, "SECRET": brokerSecret(name),
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

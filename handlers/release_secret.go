@@ -54,7 +54,7 @@ func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secr
 		return c, nil
 	}
 	labels, annotations := workloadLabels(d.w.Workload), map[string]string{group + "/workload-name": d.w.WorkloadName}
-	if err := c.checkOwner(d.release, labels); err != nil {
+	if err := c.checkOwner(d.release, d.w.Workload); err != nil {
 		return c, err
 	}
 	changed := changedKeys(dataOf(c.live), asData(c.wanted))
@@ -169,24 +169,22 @@ func (h *Handlers) deleteSecret(ctx context.Context, r release) error {
 	return errors.Join(h.kubectl.DeleteSecret(ctx, r.namespace, r.secretName()), h.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore()))
 }
 
-// checkOwner is an error if the Secret's labels say that it is another workload's.
-func (c secretChange) checkOwner(r release, own map[string]string) error {
-	if c.live == nil {
+// checkOwner is an error if the Secret's labels say that it is another workload's. What has a name of the reference operator's is the
+// release's: there, two workloads may have written it.
+func (c secretChange) checkOwner(r release, w hub.Workload) error {
+	if c.live == nil || r.name != r.own {
 		return nil
 	}
-	for _, key := range []string{group + "/tenant", group + "/workload-rt-id"} {
-		if found := c.live.Labels[key]; found != "" && own[key] != "" && found != own[key] {
-			return fmt.Errorf("secret %s in namespace %s belongs to another workload: its label %s is %q, this workload's is %q: undeploy the other one, or rename one of them",
-				c.name, r.namespace, key, found, own[key])
-		}
+	if p := secretProof(c.live, w); p.verdict == ofAnother {
+		return fmt.Errorf("secret %s in namespace %s belongs to another workload: %s: undeploy the other one, or rename one of them",
+			c.name, r.namespace, p.reason)
 	}
 	return nil
 }
 
-// ours tells whether this operator has made the Secret for the workload.
+// ours tells whether this operator or the reference operator has made the Secret for the workload.
 func ours(s *kube.Secret, w hub.Workload) bool {
-	return s != nil && s.Labels[group+"/managed-by"] == "communication-operator" && s.Labels[group+"/tenant"] == labelValue(w.TenantID) &&
-		s.Labels[group+"/workload-rt-id"] == w.WorkloadRtID
+	return s != nil && secretProof(s, w).verdict == ofThis
 }
 
 // dataOf is what a Secret holds; nothing if there is none.

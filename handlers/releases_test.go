@@ -47,9 +47,18 @@ func (r *rig) deployment(workload string) running {
 
 // foreign puts a release into the cluster that this operator has not made.
 func (r *rig) foreign(workload string, labels map[string]string, values object) {
+	r.foreignNamed(releaseName(workload), labels, values)
+}
+
+// foreignNamed is foreign for a release of that name, with its Deployment.
+func (r *rig) foreignNamed(name string, labels map[string]string, values object) {
+	objects := renderDemo(name, namespace, object{"replicaCount": 1, "image": object{"repository": "demo/app", "tag": "1"}})
+	for _, o := range objects {
+		r.cluster.put(o)
+	}
 	r.cluster.putRevision(revision{
-		Name: releaseName(workload), Namespace: namespace, Number: 1, Status: "deployed", Labels: labels,
-		Content: content{Chart: "demo", Version: "1.0.0", Values: values},
+		Name: name, Namespace: namespace, Number: 1, Status: "deployed", Labels: labels,
+		Content: content{Chart: "demo", Version: "1.0.0", Values: values, Objects: objects},
 	})
 }
 

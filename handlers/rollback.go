@@ -17,12 +17,14 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 	if err != nil || w.Check() != nil {
 		return
 	}
-	r, err := releaseOf(h.settings, w)
-	if err != nil {
-		return
-	}
+	var r release
 	var revisions []map[string]string
-	err = h.insist(ctx, t, func() (err error) { revisions, err = h.kubectl.Revisions(ctx, r.namespace, r.name); return err })
+	err = h.insist(ctx, t, func() (err error) {
+		if r, err = h.locate(ctx, w); err == nil {
+			revisions, err = h.kubectl.Revisions(ctx, r.namespace, r.name)
+		}
+		return err
+	})
 	if err != nil {
 		if t.installs {
 			f.after = "whether something of it is left in the cluster is not known: " + err.Error()

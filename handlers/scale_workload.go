@@ -38,9 +38,16 @@ func checkScale(s hub.WorkloadScale) error {
 }
 
 func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
-	release, err := releaseOf(h.settings, s.Workload)
+	release, err := h.locate(ctx, s.Workload)
 	if err != nil {
 		return err
+	}
+	revisions, err := h.owned(ctx, release, s.Workload)
+	if err != nil {
+		return err
+	}
+	if len(revisions) == 0 {
+		return fmt.Errorf("there is no release %s in namespace %s, so no Deployment of it: nothing to scale", release.name, release.namespace)
 	}
 	return h.script(ctx, t, scripts.WorkloadScale, map[string]string{
 		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": release.name, "NAMESPACE": release.namespace,

@@ -7,7 +7,7 @@ import (
 
 func TestOnlyAProvablyOrphanedRevisionIsCleared(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 500, time.UTC)
-	r := release{"acme-shop", "octo"}
+	r := release{"acme-shop", "octo", "acme-shop"}
 	for _, test := range []struct {
 		name  string
 		began time.Time

@@ -33,6 +33,7 @@ type task struct {
 	installs bool      // something may be in the cluster
 	// makesSecret: the deploy makes the Secret, of a release that was not there either.
 	makesSecret bool
+	release     release // of a workload, once it was looked for in the cluster
 }
 
 // say adds to what a person is told of a success, once.

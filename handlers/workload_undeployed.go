@@ -33,16 +33,26 @@ func undeploymentStatus(event hub.Event, success bool, message string) *report {
 }
 
 func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error {
-	release, err := releaseOf(h.settings, w)
+	found, err := h.locate(ctx, w)
 	if err != nil {
 		return err
 	}
-	labels, err := h.kubectl.ReleaseLabels(ctx, release.namespace, release.name)
-	if err = errors.Join(err, h.checkOwner(ctx, release, w, labels)); err != nil {
+	if found.name != found.own { // it may have a second one, made before the reference operator was here in between
+		own := found
+		own.name = own.own
+		if err := h.undeployRelease(ctx, t, own, w); err != nil {
+			return err
+		}
+	}
+	return h.undeployRelease(ctx, t, found, w)
+}
+
+func (h *Handlers) undeployRelease(ctx context.Context, t *task, release release, w hub.Workload) error {
+	if _, err := h.owned(ctx, release, w); err != nil {
 		return err
 	}
 	started := time.Now()
-	err = h.uninstall(ctx, t, release, w)
+	err := h.uninstall(ctx, t, release, w)
 	if err == nil || ctx.Err() != nil || time.Since(started) >= h.settings.Helm.Timeout { // it has had its time
 		return err
 	}

@@ -112,19 +112,16 @@ func TestAPoolThatIsRefusedForGoodFailsAtOnce(t *testing.T) {
 func TestPoolsAndWorkloadsDoNotWaitForEachOther(t *testing.T) {
 	t.Run("deploys that hang", func(t *testing.T) {
 		r := newRig(t, central)
-		var holds []*hold
 		for i := range 16 {
-			holds = append(holds, r.hold("upgrade", fmt.Sprint("hangs-", i)))
+			r.hold("upgrade", fmt.Sprint("hangs-", i))
 			r.accept(deployEvent(fmt.Sprint("hangs-", i)))
 		}
-		for _, h := range holds[:4] {
-			r.reach(h)
-		}
+		r.eventually("all slots are taken", func() bool { return len(r.called("helm upgrade")) >= 4 })
 		r.succeed(r.run(event(hub.PoolDeployed, pool)))
 	})
 	t.Run("pools that hang", func(t *testing.T) {
 		r := newRig(t, central)
-		hanging, release := make(chan bool, 500), make(chan bool)
+		hanging, release := make(chan bool, 100), make(chan bool)
 		r.when("kubectl apply", func(c *call, usual func() int) int {
 			if strings.Contains(c.String(), "pool.yaml") {
 				hanging <- true
@@ -133,10 +130,10 @@ func TestPoolsAndWorkloadsDoNotWaitForEachOther(t *testing.T) {
 			return usual()
 		})
 		var last accepted
-		for i := range 500 {
+		for i := range 100 {
 			last = r.accept(event(hub.PoolDeployed, hub.Pool{TenantID: tenant, PoolRtID: fmt.Sprintf("65d5c447b420da3fb12%05x", i)}))
 		}
-		r.eventually("two work", func() bool { return len(hanging) == 2 })
+		r.eventually("they work", func() bool { return len(hanging) >= 2 })
 		r.deploy("shop")
 		close(release)
 		r.succeed(last.result())

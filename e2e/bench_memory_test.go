@@ -41,6 +41,6 @@ func benchmarkCrowd(b *testing.B, results *table, what string, r *rig, target fl
 	memory := highest()
 	check(memory)
 	results.single(b, fmt.Sprintf("%d workloads, %s", manyWorkloads, what), "s", []float64{all.wall.Seconds()}, noTarget)
-	results.single(b, "   memory of all processes at the highest", "MiB", []float64{memory}, target)
+	results.single(b, "memory of all processes, "+what, "MiB", []float64{memory}, target)
 	results.note("%s: the index of %d versions was sent %d times", what, indexVersions, repository.sent.Load())
 }

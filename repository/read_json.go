@@ -123,6 +123,6 @@ func (r *jsonReader) chart(name string) error {
 }
 
 func (r *jsonReader) skip() error {
-	var any json.RawMessage
-	return r.Decode(&any)
+	var value json.RawMessage
+	return r.Decode(&value)
 }

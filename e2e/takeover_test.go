@@ -253,3 +253,27 @@ func TestAReleaseOfThePlatformWithAWorkloadsNameIsLeftAlone(t *testing.T) {
 		t.Errorf("there is %q", all)
 	}
 }
+
+// A deploy that helm refuses is taken back, and that would undo what a person has set.
+func TestWhatAPersonHasSetOnAReleaseOfTheReferenceOperatorsIsFoundBeforeAnythingIsTouched(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	old := w.reference("4", "--rollback-on-failure")
+	shop, _ := w.taken()
+	release := old.name("acme", appRtID)
+	if out, err := old.deploy(shop, ""); err != nil {
+		t.Fatal(out)
+	}
+	w.kubectl("set", "image", "deployment/"+release, "app=demo/app:by-hand")
+	w.start()
+	w.deployPool()
+	shop.Values[1].Value = "1.11"
+	s := w.deploy(shop)
+	for _, part := range []string{"kubectl-set", "image", "OPERATOR__HELM__FORCECONFLICTS=true"} {
+		if s.Success || !strings.Contains(s.StatusMessage, part) {
+			t.Errorf("the message lacks %q: %+v", part, s)
+		}
+	}
+	if got := w.kubectl("get", "deployment", release, "--output", "jsonpath={..image}"); got != "demo/app:by-hand" {
+		t.Errorf("it runs %s", got)
+	}
+}

@@ -29,6 +29,8 @@ type deployment struct {
 	replicas replicas
 	secret   secretChange
 	content  string // chart and values, as a hash
+
+	serverSide bool // helm applies the release there, and always has
 }
 
 // Labels of a release's revisions, besides those that say whose it is. Helm hands labels down to the next revision, so each deploy
@@ -73,6 +75,9 @@ func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*
 		return nil, err
 	}
 	if d.helm, err = h.helm.major(ctx); err != nil {
+		return nil, err
+	}
+	if d.serverSide, err = h.appliesOnServer(ctx, d); err != nil {
 		return nil, err
 	}
 	return d, h.mergeValues(ctx, t, d)
@@ -137,17 +142,27 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting
 	labels[wakesLabel] = strconv.FormatBool(d.replicas.wakes(d.document, d.chart))
-	labels[serverSideLabel] = strconv.FormatBool(d.serverSide())
+	labels[serverSideLabel] = strconv.FormatBool(d.serverSide)
 	if d.release.name != d.release.own {
 		labels[laneLabel] = d.release.own
 	}
 	return labels
 }
 
-// serverSide tells whether helm applies the release on the server's side, and always has. Of a revision that somebody else has made
-// nobody knows: helm 3 hands the label down too.
-func (d *deployment) serverSide() bool {
-	return d.helm != "3" && (d.found.labels == nil || d.found.labels[serverSideLabel] == "true" && !d.found.byHand)
+// appliesOnServer tells whether helm applies the release on the server's side, and always has. Of a revision that somebody else has
+// made, helm's own note tells: it hands the label down, helm 3 too. What a person has set since must be found before anything is
+// touched: taking the failed deploy back would undo it.
+func (h *Handlers) appliesOnServer(ctx context.Context, d *deployment) (bool, error) {
+	labels := d.found.labels
+	switch {
+	case d.helm == "3":
+		return false, nil
+	case labels == nil:
+		return true, nil
+	case labels[serverSideLabel] != "" && !d.found.byHand:
+		return labels[serverSideLabel] == "true", nil
+	}
+	return h.kubectl.AppliedOnServer(ctx, d.release.namespace, d.release.name, labels["version"])
 }
 
 // isThere tells whether a reconciliation has nothing to do. Nobody has asked for it: a second revision of the same would only

@@ -31,7 +31,7 @@ type content struct {
 	Chart, Version, Description string
 	Values                      object `json:"config"` // the user's
 	Objects                     []object
-	ApplyMethod                 string // of helm 4: ssa, on the server's side, or csa
+	ApplyMethod                 string `json:"apply_method"` // of helm 4: ssa, on the server's side, or csa
 }
 
 func (v revision) path() string {

@@ -149,7 +149,7 @@ func TestAnUndeployRemovesBothReleasesOfAWorkloadThatHasTwo(t *testing.T) {
 // Each look-up is a request for all tenants' deploys.
 func TestOnlyALongNameCostsAnotherLookUp(t *testing.T) {
 	asked := func(deploy func(r *rig)) int {
-		r := newWorld(t)
+		r := newWorld(t, with("CLUSTERJOURNAL", "false"))
 		r.start()
 		deploy(r)
 		return r.cluster.asked("GET /api/v1/namespaces/octo/secrets")

@@ -115,7 +115,7 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
 		// What helm has applied on the client's side, the server takes for another manager's. And the Deployments are scaled after
 		// the dry run, which finds the old count there.
-		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide() || h.settings.Helm.ForceConflicts || scaleTo != ""),
+		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || h.settings.Helm.ForceConflicts || scaleTo != ""),
 		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})
 }

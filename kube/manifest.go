@@ -33,10 +33,18 @@ func (k *Kubectl) Values(ctx context.Context, namespace, release, revision strin
 	return content.Config, err
 }
 
+// AppliedOnServer tells whether a revision's objects were applied on the server's side. helm 4 goes on as the revision before was
+// applied; helm 3 never does it, and does not say so.
+func (k *Kubectl) AppliedOnServer(ctx context.Context, namespace, release, revision string) (bool, error) {
+	content, err := k.content(ctx, namespace, release, revision)
+	return content.ApplyMethod == "ssa", err
+}
+
 // content is what Helm keeps of a revision, as far as it is looked at.
 type content struct {
-	Manifest string
-	Config   json.RawMessage
+	Manifest    string
+	Config      json.RawMessage
+	ApplyMethod string `json:"apply_method"`
 }
 
 // content reads Helm's Secret, since helm would cost a process: base64 of gzip of JSON, in all of Helm's versions that know Secrets.

@@ -24,10 +24,13 @@ func stored(t *testing.T, release string) []byte {
 }
 
 func TestWhatHelmKeepsOfARevisionCanBeRead(t *testing.T) {
-	for _, test := range []struct{ name, release, values, manifest string }{
-		{"values", `{"name":"demo","config":{"tenantId":"acme","a":[1]},"manifest":"kind: Pod"}`, `{"tenantId":"acme","a":[1]}`, "kind: Pod"},
-		{"no values", `{"name":"demo","config":null,"manifest":""}`, "null", ""},
-		{"none at all", `{"name":"demo"}`, "", ""},
+	for _, test := range []struct {
+		name, release, values, manifest string
+		onServer                        bool
+	}{
+		{"values", `{"name":"demo","config":{"tenantId":"acme","a":[1]},"manifest":"kind: Pod","apply_method":"ssa"}`, `{"tenantId":"acme","a":[1]}`, "kind: Pod", true},
+		{"no values", `{"name":"demo","config":null,"manifest":"","apply_method":"csa"}`, "null", "", false},
+		{"none at all, of helm 3", `{"name":"demo"}`, "", "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
@@ -43,6 +46,10 @@ func TestWhatHelmKeepsOfARevisionCanBeRead(t *testing.T) {
 			manifest, err := r.Manifest(testContext(t), "octo", "demo", "7")
 			if err != nil || string(manifest) != test.manifest {
 				t.Errorf("manifest %s, %v; want %s", manifest, err, test.manifest)
+			}
+			onServer, err := r.AppliedOnServer(testContext(t), "octo", "demo", "7")
+			if err != nil || onServer != test.onServer {
+				t.Errorf("applied on the server's side is %v, %v", onServer, err)
 			}
 		})
 	}

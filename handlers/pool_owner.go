@@ -49,6 +49,9 @@ func (h *Handlers) ownerOf(ctx context.Context, pool hub.Pool) (*kube.Pool, erro
 		}
 	}
 	name, err := dnsName(pool.TenantID, pool.ID())
+	if err == nil {
+		name, err = h.locatePool(ctx, pool, name)
+	}
 	if err != nil {
 		return nil, err
 	}

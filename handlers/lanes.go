@@ -37,6 +37,7 @@ type lanes struct {
 
 type lane struct {
 	queue   []*job
+	closes  string // the tenant of which nothing new starts while this lane, its updates', has work; empty: of none
 	running *job
 	resting bool                    // what runs waits, to be tried again or for its pods
 	touched bool                    // since its worker last asked hold
@@ -100,8 +101,30 @@ func (l *lanes) enqueue(j *job) (gone []dropped) {
 	defer l.mu.Unlock()
 	target := l.at(j.lane)
 	target.queue, gone = arrange(target.running, target.queue, j)
+	l.closeTenant(target, j)
 	target.makeWay()
 	return gone
+}
+
+// closeTenant lets nothing new of a tenant start once its update has come, and not only when that asks for its turn: until then its
+// copy is written into the cluster, which takes long where the API server is slow. mu is held.
+func (l *lanes) closeTenant(own *lane, j *job) {
+	if !j.alone || own.closes != "" {
+		return
+	}
+	own.closes = j.tenant
+	l.turns.close(j.tenant)
+	l.pools.close(j.tenant)
+}
+
+// openTenant takes closeTenant back. mu is held.
+func (l *lanes) openTenant(own *lane) {
+	if own.closes == "" {
+		return
+	}
+	l.turns.open(own.closes)
+	l.pools.open(own.closes)
+	own.closes = ""
 }
 
 // makeWay stops what runs if something that is queued ends it. The lanes' mu is held.
@@ -171,6 +194,7 @@ func (l *lanes) work(name string, own *lane) {
 		return
 	}
 	delete(l.lanes, name)
+	l.openTenant(own)
 	l.idle.Broadcast()
 }
 
@@ -194,6 +218,7 @@ func (l *lanes) holds(name string, own *lane) bool {
 		var more []dropped
 		own.queue, more = arrange(nil, own.queue, j)
 		gone = append(gone, more...)
+		l.closeTenant(own, j)
 	}
 	l.mu.Unlock()
 	finish(gone)

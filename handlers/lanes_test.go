@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 )
 
 // diary writes down what lanes do.
@@ -247,6 +248,39 @@ func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
 			close(queued)
 			l.wait()
 			d.expect(t, "first", "scaling", "second")
+		})
+	}
+}
+
+// Before it can run, the update's copy is written into the cluster, which may take long.
+func TestFromTheMomentThatATenantsUpdateIsAcceptedNothingNewOfTheTenantStarts(t *testing.T) {
+	for _, ofPool := range []bool{false, true} {
+		t.Run(fmt.Sprintf("pool=%v", ofPool), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, copied := &diary{}, make(chan struct{})
+				l := newLanes(t.Context(), 4, 0)
+				l.hold = func(_ context.Context, lane string) ([]*job, error) {
+					if lane == "update" {
+						<-copied
+					}
+					return nil, nil
+				}
+				update, later, others := d.job("update", other, nil), d.job("later", deploy, nil), d.job("another tenant's", deploy, nil)
+				update.lane, update.alone = "update", true
+				later.pool = ofPool
+				others.lane, others.tenant = "b", "b"
+				for _, j := range []*job{update, later, others} {
+					l.add(j)
+				}
+				synctest.Wait()
+				d.expect(t, "another tenant's")
+				close(copied)
+				l.wait()
+				d.expect(t, "another tenant's", "update", "later")
+				if len(l.turns.tenants)+len(l.pools.tenants) != 0 {
+					t.Error("a tenant is remembered for ever")
+				}
+			})
 		})
 	}
 }

@@ -29,6 +29,7 @@ type tenantTurns struct {
 	working int  // of them with a slot
 	overdue int  // of them at work without a slot
 	alone   bool // the one in flight must be alone
+	closed  int  // how often close was called without open
 }
 
 // overdueAfter is when work loses its slot without having ended: helm works for a second, so what takes longer waits for a
@@ -38,6 +39,21 @@ const overdueAfter = 10 * time.Second
 
 func newTurns(limit, most int) *turns {
 	return &turns{limit: limit, most: most, overdue: overdueAfter, tenants: map[string]*tenantTurns{}}
+}
+
+// close lets nothing new of a tenant start until open, but what must be alone.
+func (ts *turns) close(tenant string) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.of(tenant).closed++
+}
+
+// open takes close back.
+func (ts *turns) open(tenant string) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.of(tenant).closed--
+	ts.dispatch()
 }
 
 // turn is one job's, from its begin to its end.
@@ -230,7 +246,7 @@ func (ts *turns) next() int {
 			continue
 		case t.begun: // what comes back from a rest is nearly done
 			return i
-		case tenant.alone || updating[t.tenant] || tenant.overdue >= ts.limit:
+		case tenant.alone || tenant.closed > 0 || updating[t.tenant] || tenant.overdue >= ts.limit:
 			continue
 		}
 		if best < 0 || tenant.working < ts.of(ts.waiting[best].tenant).working {

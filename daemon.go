@@ -43,7 +43,7 @@ func run(*cobra.Command, []string) error {
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI, "state", settings.StateDir)
 	d.client, err = hub.New(settings, hub.Options{
-		Receive:    d.receive,
+		Receive:    func(events []hub.Event) { d.handlers.Load().AcceptAll(events) },
 		Connecting: func() { d.handlers.Load().Connecting() },
 		Registered: func(ctx context.Context, pools []hub.Pool) { d.handlers.Load().Registered(ctx, pools) },
 		PoolStatus: func(pool hub.Pool, status string) { d.handlers.Load().PoolStatus(pool, status) },
@@ -52,12 +52,6 @@ func run(*cobra.Command, []string) error {
 		return err
 	}
 	return d.run()
-}
-
-func (d *daemon) receive(event hub.Event) {
-	if err := d.handlers.Load().Accept(event, nil); err != nil {
-		d.log.Error("event refused: it could not be kept", "callback", event.Callback, "reason", err)
-	}
 }
 
 // run serves the controller until SIGTERM or SIGINT, and ends within the grace period: see Handlers.Shutdown.

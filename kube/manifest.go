@@ -20,27 +20,52 @@ func RevisionSecret(release, revision string) string {
 // maxRelease bounds what a revision may unpack to: Helm keeps a megabyte packed.
 const maxRelease = 64 << 20
 
-// Manifest returns what a revision of a release consists of, as helm get manifest does. It reads Helm's Secret, since helm would
-// cost a process: base64 of gzip of JSON, in all of Helm's versions that know Secrets.
+// Manifest returns what a revision of a release consists of, as helm get manifest does.
 func (k *Kubectl) Manifest(ctx context.Context, namespace, release, revision string) ([]byte, error) {
-	var secret struct{ Data struct{ Release []byte } }
-	err := k.Do(ctx, http.MethodGet, collection(core, namespace, "secrets")+"/"+url.PathEscape(RevisionSecret(release, revision)), nil, &secret)
-	var manifest []byte
-	if err == nil {
-		manifest, err = manifestOf(secret.Data.Release)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read revision %s of release %s: %w", revision, release, err)
-	}
-	return manifest, nil
+	content, err := k.content(ctx, namespace, release, revision)
+	return []byte(content.Manifest), err
 }
 
-func manifestOf(stored []byte) ([]byte, error) {
+// Values returns the values that the user of helm has given for a revision of a release, as helm get values does: a JSON object,
+// or null.
+func (k *Kubectl) Values(ctx context.Context, namespace, release, revision string) (json.RawMessage, error) {
+	content, err := k.content(ctx, namespace, release, revision)
+	return content.Config, err
+}
+
+// Chart returns the name and the version of the chart that a revision of a release was made of, as helm get metadata does.
+func (k *Kubectl) Chart(ctx context.Context, namespace, release, revision string) (name, version string, err error) {
+	content, err := k.content(ctx, namespace, release, revision)
+	return content.Chart.Metadata.Name, content.Chart.Metadata.Version, err
+}
+
+// content is what Helm keeps of a revision, as far as it is looked at.
+type content struct {
+	Chart struct {
+		Metadata struct{ Name, Version string }
+	}
+	Manifest string
+	Config   json.RawMessage
+}
+
+// content reads Helm's Secret, since helm would cost a process: base64 of gzip of JSON, in all of Helm's versions that know Secrets.
+func (k *Kubectl) content(ctx context.Context, namespace, release, revision string) (content, error) {
+	var secret struct{ Data struct{ Release []byte } }
+	err := k.Do(ctx, http.MethodGet, collection(core, namespace, "secrets")+"/"+url.PathEscape(RevisionSecret(release, revision)), nil, &secret)
+	var c content
+	if err == nil {
+		c, err = contentOf(secret.Data.Release)
+	}
+	if err != nil {
+		return content{}, fmt.Errorf("cannot read revision %s of release %s: %w", revision, release, err)
+	}
+	return c, nil
+}
+
+func contentOf(stored []byte) (c content, err error) {
 	unzip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(stored)))
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	var release struct{ Manifest string }
-	err = json.NewDecoder(io.LimitReader(unzip, maxRelease)).Decode(&release)
-	return []byte(release.Manifest), err
+	return c, json.NewDecoder(io.LimitReader(unzip, maxRelease)).Decode(&c)
 }

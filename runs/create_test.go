@@ -55,7 +55,7 @@ func TestEventsThatComeTogetherBecomeRunsInTheirOrder(t *testing.T) {
 func TestOfEventsThatComeTogetherAllAreKeptOrNone(t *testing.T) {
 	for name, fails := range map[string]func(*Store, []New){
 		"one cannot be written": func(_ *Store, events []New) { events[20].Event.Argument = []byte("{") },
-		"one cannot get its name": func(s *Store, events []New) {
+		"one cannot get its name": func(_ *Store, events []New) {
 			events[20].Lane = "octo/" + strings.Repeat("a", 60)
 			events[20].Event.Callback = strings.Repeat("x", 250) // a name has 255 characters
 		},
@@ -81,7 +81,7 @@ func TestOfEventsThatComeTogetherAllAreKeptOrNone(t *testing.T) {
 
 func TestTheFirstErrorOfWhatIsDoneTogetherIsTold(t *testing.T) {
 	third, fifth := errors.New("third"), errors.New("fifth")
-	if err := together(2*syncers, func(i int) error { return map[int]error{2: third, 4: fifth}[i] }); err != third {
+	if err := together(2*syncers, func(i int) error { return map[int]error{2: third, 4: fifth}[i] }); !errors.Is(err, third) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -40,7 +40,7 @@ func run(*cobra.Command, []string) error {
 	d.tellCapacity(config.ThisMachine())
 	var err error
 	d.client, err = hub.New(settings, hub.Options{
-		Receive:    d.receive,
+		Receive:    func(events []hub.Event) { d.handlers.Load().AcceptAll(events) },
 		Connecting: func() { d.handlers.Load().Connecting() },
 		Registered: func(ctx context.Context, pools []hub.Pool) { d.handlers.Load().Registered(ctx, pools) },
 		PoolStatus: func(pool hub.Pool, status string) { d.handlers.Load().PoolStatus(pool, status) },
@@ -57,12 +57,6 @@ func (d *daemon) tellCapacity(machine config.Machine) {
 	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
 	if capacity.Warning != "" {
 		d.log.Warn("more helms at a time than the memory bears", "reason", capacity.Warning)
-	}
-}
-
-func (d *daemon) receive(event hub.Event) {
-	if err := d.handlers.Load().Accept(event, nil); err != nil {
-		d.log.Error("event refused: it could not be kept", "callback", event.Callback, "reason", err)
 	}
 }
 

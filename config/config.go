@@ -258,12 +258,16 @@ func (c *Config) ExtraRoots() string {
 
 // HTTPClient verifies servers by the system's root certificates and OPERATOR__ROOTCACERTIFICATE.
 func (c *Config) HTTPClient() (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.RootCACertificate == "" {
+		return &http.Client{Transport: transport}, nil // the system's are read when they are first needed, which takes 10 ms
+	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the system's root certificates: %w", err)
 	}
 	roots.AppendCertsFromPEM([]byte(c.RootCACertificate))
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	transport.TLSClientConfig.RootCAs = roots
 	return &http.Client{Transport: transport}, nil
 }

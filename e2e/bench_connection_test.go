@@ -16,7 +16,6 @@ const (
 	benchPools    = 200
 	targetPools   = 500
 	targetSeconds = 5
-	benchEvents   = 2000
 	benchRestarts = 5
 )
 
@@ -88,32 +87,4 @@ func (r *rig) applyPools(pools []devcontroller.Pool) {
 	file := filepath.Join(r.TempDir(), "pools.yaml")
 	r.must(os.WriteFile(file, []byte(objects.String()), 0o600))
 	r.command("kubectl", "create", "-f", file)
-}
-
-// benchmarkIntake sends events as fast as the connection takes them, with scripts that do nothing. An event counts when
-// it is safely on disk.
-func benchmarkIntake(b *testing.B, results *table) {
-	r := newRig(b)
-	r.operator.stop(b)
-	scripts := b.TempDir()
-	for _, name := range []string{"tenant-pre-update", "workload-deploy", "workload-undeploy"} {
-		r.must(os.WriteFile(filepath.Join(scripts, name), []byte("#!/bin/sh\nexec true\n"), 0o755))
-	}
-	b.Setenv("OPERATOR__SCRIPTSDIR", scripts)
-	b.Setenv("OPERATOR__LOGFORMAT", "json")
-	r.stateDir = b.TempDir()
-	r.start()
-	app := r.newWorkload("red")
-	began := time.Now()
-	for range benchEvents {
-		r.must(r.controller.Undeploy(r.ctx, app))
-	}
-	sent := time.Since(began)
-	for strings.Count(r.operator.text(), `"event received"`) < benchEvents {
-		time.Sleep(5 * time.Millisecond)
-	}
-	taken := time.Since(began)
-	perSecond := float64(benchEvents) / taken.Seconds()
-	results.single(b, fmt.Sprintf("events taken in, of %d", benchEvents), "events/s", []float64{perSecond}, noTarget)
-	results.note("one event: %.2f ms to take in; the controller had sent the last of them after %.0f ms", milliseconds(taken)/benchEvents, milliseconds(sent))
 }

@@ -18,8 +18,8 @@ var (
 // What was asked for. A missed target is printed and does not fail the command.
 const (
 	targetRatio  = 1.15 // times the same commands typed by hand
-	targetMemory = 30   // MiB
-	targetStart  = 300  // ms
+	targetMemory = 20   // MiB
+	targetStart  = 40   // ms
 	targetEnd    = 10   // s: the grace period of the official chart's pod
 )
 

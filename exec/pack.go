@@ -57,8 +57,8 @@ func findMarked(variable string) ([]pack, error) {
 
 func lookForMarked(variable string) ([]pack, error) {
 	pids, err := allPIDs()
-	if err != nil {
-		return nil, err
+	if err != nil || !slices.ContainsFunc(pids, func(pid int) bool { return hasMark(pid, variable) }) {
+		return nil, err // as it mostly is, and the daemon's start waits for that
 	}
 	packs := map[int]pack{}
 	for _, pid := range pids {
@@ -94,7 +94,10 @@ func look(pid int, variable string) (process *os.Process, st stat, marked bool) 
 		process.Release()
 		return nil, stat{}, false
 	}
+	return process, st, hasMark(pid, variable) && pid != 1
+}
+
+func hasMark(pid int, variable string) bool {
 	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	marked = err == nil && slices.Contains(strings.Split(string(environ), "\x00"), variable)
-	return process, st, marked && pid != 1
+	return err == nil && slices.Contains(strings.Split(string(environ), "\x00"), variable)
 }

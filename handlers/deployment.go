@@ -165,8 +165,28 @@ func (h *Handlers) appliesOnServer(ctx context.Context, d *deployment) (bool, er
 	return h.kubectl.AppliedOnServer(ctx, d.release.namespace, d.release.name, labels["version"])
 }
 
-// isThere tells whether a reconciliation has nothing to do. Nobody has asked for it: a second revision of the same would only
-// restart pods and push the last good one out of Helm's history.
+// nothingToDo tells whether a reconciliation finds what it asks for. Nobody has asked for it: a second revision of the same would
+// only restart pods and push the last good one out of Helm's history. No process runs for that, and nothing is changed.
+func (h *Handlers) nothingToDo(ctx context.Context, t *task, d *deployment) (bool, error) {
+	if !d.isThere() {
+		return false, nil
+	}
+	manifest, err := h.kubectl.Manifest(ctx, d.release.namespace, d.release.name, d.found.labels["version"])
+	if err != nil {
+		return false, err
+	}
+	drift, err := h.kubectl.Drift(ctx, manifest, d.release.namespace)
+	if err != nil {
+		return false, fmt.Errorf("cannot compare release %s with the cluster: %w", d.release.name, err)
+	}
+	if drift != "" {
+		t.log.Warn("the cluster has something else than the release: it is deployed again", "revision", d.found.labels["version"], "found", drift)
+		t.say("deployed again, because the cluster had something else: " + drift)
+	}
+	return drift == "", nil
+}
+
+// isThere tells whether the release's newest revision, and its Secret, are what a reconciliation asks for.
 func (d *deployment) isThere() bool {
 	labels := d.found.labels
 	if !d.w.IsReconciliation || d.found.byHand || labels["status"] != "deployed" || labels[rolloutLabel] != rolloutReady || labels[contentLabel] != d.content {

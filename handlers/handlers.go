@@ -195,63 +195,6 @@ var callbacks = map[string]callback{
 	hub.PreUpdateTenant:  {alone: true, place: tenantPlace, run: (*Handlers).preUpdateTenant},
 }
 
-// Accept puts an event on disk and into its lane. It returns once the event would survive a crash; outcome, if not nil,
-// is called with how it ended.
-func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
-	if h.ignored(event) {
-		h.log.Info("event ignored: pools are not managed in edge mode", "callback", event.Callback)
-		return nil
-	}
-	h.pools.deployed.note(event)
-	return h.accept(event, outcome)
-}
-
-// accept is Accept for what the operator itself wants done.
-func (h *Handlers) accept(event hub.Event, outcome func(runs.Result)) error {
-	c, ok := callbacks[event.Callback]
-	if !ok {
-		return &hub.UnknownCallbackError{Name: event.Callback}
-	}
-	where := h.placeOf(c, event)
-	var run *runs.Run
-	err := h.withSpace(func() (err error) { run, err = h.runs.Create(event, where.lane); return err })
-	if err != nil {
-		h.refuse(c, event, err)
-		return err
-	}
-	h.journal.Add(h.journalLane(where.lane), run)
-	h.enqueue(c, run, where, outcome)
-	return nil
-}
-
-// placeOf finds an event's lane. One whose owner cannot be made out still becomes a run: its handler reports what is wrong
-// with it. It has a lane of its own: nothing takes its place, and it keeps nobody waiting.
-func (h *Handlers) placeOf(c callback, event hub.Event) place {
-	where, err := c.place(h.settings, event)
-	if err != nil {
-		where.lane, where.invalid = "invalid/"+shortHash(event.Callback, string(event.Argument)), true
-	}
-	return where
-}
-
-// refuse tells the controller of an event that could not even be written down: the disk is full, say.
-func (h *Handlers) refuse(c callback, event hub.Event, reason error) {
-	message := bounded("the operator cannot take the event: " + reason.Error() + ": send it again when its state directory can be written to")
-	if r := c.statusOf(event, false, message); r != nil {
-		h.controller.Report(hub.Report{Method: r.Method, Key: r.Key, Arguments: []any{r.Argument}})
-	}
-}
-
-func (h *Handlers) ignored(event hub.Event) bool {
-	return !h.settings.AutoManagePools && (event.Callback == hub.PoolDeployed || event.Callback == hub.PoolUndeployed)
-}
-
-func (h *Handlers) enqueue(c callback, run *runs.Run, where place, outcome func(runs.Result)) {
-	log := h.log.With("run", run.ID).With(where.attrs...)
-	log.Info("event received", "callback", run.Callback)
-	h.lanes.add(h.job(c, run, where, log, outcome))
-}
-
 func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger, outcome func(runs.Result)) *job {
 	if outcome == nil {
 		outcome = func(runs.Result) {}

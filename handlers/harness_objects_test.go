@@ -91,6 +91,13 @@ func (k *cluster) asked(prefix string) (count int) {
 	return count
 }
 
+// all are the requests so far.
+func (k *cluster) all() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.requests)
+}
+
 // get is a copy of an object; nil: there is none.
 func (k *cluster) get(path string) object {
 	k.mu.Lock()
@@ -237,10 +244,10 @@ func (k *cluster) apply(path string, wanted object, manager string, force, dry b
 	if merged == nil {
 		merged = object{}
 	}
-	if k.owners[path] == nil {
-		k.owners[path] = owners{}
+	all, fields := owners{}, leaves(wanted)
+	for name, owned := range k.owners[path] {
+		all[name] = maps.Clone(owned)
 	}
-	all, fields := k.owners[path], leaves(wanted)
 	var conflicts []string
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		for _, other := range slices.Sorted(maps.Keys(all)) {
@@ -252,9 +259,6 @@ func (k *cluster) apply(path string, wanted object, manager string, force, dry b
 	}
 	if len(conflicts) > 0 && !force {
 		return nil, &status{409, "Conflict", fmt.Sprintf("Apply failed with %d conflict(s): %s", len(conflicts), strings.Join(conflicts, "\n"))}
-	}
-	if dry {
-		return wanted, nil
 	}
 	for field, value := range fields { // whoever is of another mind loses it
 		for other := range all {
@@ -279,6 +283,10 @@ func (k *cluster) apply(path string, wanted object, manager string, force, dry b
 	for _, key := range []string{"name", "namespace"} {
 		section(merged, "metadata")[key] = section(wanted, "metadata")[key]
 	}
+	if dry {
+		return merged, nil
+	}
+	k.owners[path] = all
 	return k.set(path, merged, manager), nil
 }
 

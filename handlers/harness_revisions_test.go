@@ -24,14 +24,19 @@ type revision struct {
 	Content         content
 }
 
-// content is what is in it, of which the operator reads the manifest and the user's values.
+// content is what is in it, of which the operator reads the manifest, the user's values, and what the chart is.
 type content struct {
 	Manifest string // of Objects
+	Made     struct {
+		Metadata struct{ Name, Version string } // Chart, Version
+	} `json:"chart"`
 
-	Chart, Version, Description string
-	Values                      object `json:"config"` // the user's
-	Objects                     []object
-	ApplyMethod                 string `json:"apply_method"` // of helm 4: ssa, on the server's side, or csa
+	Chart       string `json:"chart_name"`
+	Version     string
+	Description string
+	Values      object `json:"config"` // the user's
+	Objects     []object
+	ApplyMethod string `json:"apply_method"` // of helm 4: ssa, on the server's side, or csa
 }
 
 func (v revision) path() string {
@@ -52,7 +57,7 @@ func (v revision) secret() object {
 
 // pack is Helm's own encoding.
 func (c content) pack() []byte {
-	c.Manifest = ""
+	c.Manifest, c.Made.Metadata.Name, c.Made.Metadata.Version = "", c.Chart, c.Version
 	for _, o := range c.Objects {
 		text, err := yaml.Marshal(o)
 		if err != nil {

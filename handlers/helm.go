@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path"
 	"strings"
@@ -65,19 +64,16 @@ func (h *Handlers) helmGet(ctx context.Context, r release, what string) (string,
 // installedVersion is the version of the chart that a release was made of; empty when there is no such release, or when
 // it was made of another chart.
 func (h *Handlers) installedVersion(ctx context.Context, r release, chart string) (string, error) {
-	text, err := h.helmGet(ctx, r, "metadata")
-	if err != nil && strings.Contains(err.Error(), "release: not found") {
-		return "", nil
+	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+	if err != nil || labels == nil {
+		return "", err
 	}
-	var metadata struct{ Chart, Version string }
-	if err == nil {
-		err = json.Unmarshal([]byte(text), &metadata)
-	}
+	name, version, err := h.kubectl.Chart(ctx, r.namespace, r.name, labels["version"])
 	if err != nil {
 		return "", fmt.Errorf("cannot find out the installed version of release %s: %w", r.name, err)
 	}
-	if metadata.Chart != path.Base(chart) {
+	if name != path.Base(chart) {
 		return "", nil
 	}
-	return metadata.Version, nil
+	return version, nil
 }

@@ -85,24 +85,39 @@ func (l *lanes) turn(j *job) (t *turn, end func(), err error) {
 	return t, func() { among.end(); t.end() }, err
 }
 
-// add queues a job in place of those that it makes pointless, and stops what runs if that is to make way.
-func (l *lanes) add(j *job) {
-	finish(l.enqueue(j)) // writes to disk: not while the lanes are locked
+// add queues jobs, one after the other, in place of those that they make pointless, and stops what runs if that is to make way.
+func (l *lanes) add(jobs ...*job) {
+	finish(l.enqueue(jobs)) // writes to disk: not while the lanes are locked
 }
+
+// finishers is how many jobs that are not to be run are ended at the same time. Each syncs a file, and a disk syncs many together
+// in the time of one.
+const finishers = 16
 
 func finish(gone []dropped) {
+	slots := make(chan struct{}, finishers)
+	var all sync.WaitGroup
 	for _, d := range gone {
-		d.superseded(d.reason)
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			d.superseded(d.reason)
+		})
 	}
+	all.Wait()
 }
 
-func (l *lanes) enqueue(j *job) (gone []dropped) {
+func (l *lanes) enqueue(jobs []*job) (gone []dropped) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	target := l.at(j.lane)
-	target.queue, gone = arrange(target.running, target.queue, j)
-	l.closeTenant(target, j)
-	target.makeWay()
+	for _, j := range jobs {
+		var pointless []dropped
+		target := l.at(j.lane)
+		target.queue, pointless = arrange(target.running, target.queue, j)
+		l.closeTenant(target, j)
+		target.makeWay()
+		gone = append(gone, pointless...)
+	}
 	return gone
 }
 

@@ -74,26 +74,41 @@ func busy(t *testing.T) (l *lanes, release func()) {
 
 func TestWhatANewerEventMakesPointlessIsSuperseded(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		kinds []kind
-		want  []string
+		name      string
+		kinds     []kind
+		gone, ran []string
 	}{
-		{"of deploys only the newest runs", []kind{deploy, deploy, deploy}, []string{"0 superseded", "1 superseded", "2"}},
-		{"an undeploy replaces deploys before it", []kind{deploy, undeploy}, []string{"0 superseded", "1"}},
-		{"an undeploy replaces an undeploy", []kind{undeploy, undeploy}, []string{"0 superseded", "1"}},
-		{"a deploy after an undeploy leaves it alone", []kind{undeploy, deploy}, []string{"0", "1"}},
-		{"undeploy, deploy, undeploy, deploy", []kind{undeploy, deploy, undeploy, deploy}, []string{"0 superseded", "1 superseded", "2", "3"}},
-		{"others are never superseded", []kind{other, other, deploy, other}, []string{"0", "1", "2", "3"}},
+		{"of deploys only the newest runs", []kind{deploy, deploy, deploy}, []string{"0", "1"}, []string{"2"}},
+		{"an undeploy replaces deploys before it", []kind{deploy, undeploy}, []string{"0"}, []string{"1"}},
+		{"an undeploy replaces an undeploy", []kind{undeploy, undeploy}, []string{"0"}, []string{"1"}},
+		{"a deploy after an undeploy leaves it alone", []kind{undeploy, deploy}, nil, []string{"0", "1"}},
+		{"undeploy, deploy, undeploy, deploy", []kind{undeploy, deploy, undeploy, deploy}, []string{"0", "1"}, []string{"2", "3"}},
+		{"others are never superseded", []kind{other, other, deploy, other}, nil, []string{"0", "1", "2", "3"}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			d := &diary{}
-			l, release := busy(t)
-			for i, k := range test.kinds {
-				l.add(d.job(fmt.Sprint(i), k, nil))
-			}
-			release()
-			d.expect(t, test.want...)
-		})
+		for name, add := range map[string]func(*lanes, []*job){
+			"one by one": func(l *lanes, jobs []*job) {
+				for _, j := range jobs {
+					l.add(j)
+				}
+			},
+			"together": func(l *lanes, jobs []*job) { l.add(jobs...) },
+		} {
+			t.Run(test.name+", "+name, func(t *testing.T) {
+				gone, ran := &diary{}, &diary{} // who is superseded ends beside others
+				l, release := busy(t)
+				var jobs []*job
+				for i, k := range test.kinds {
+					j := ran.job(fmt.Sprint(i), k, nil)
+					j.superseded = func(error) { gone.write("%d", i) }
+					jobs = append(jobs, j)
+				}
+				add(l, jobs)
+				slices.Sort(gone.entries)
+				gone.expect(t, test.gone...)
+				release()
+				ran.expect(t, test.ran...)
+			})
+		}
 	}
 }
 

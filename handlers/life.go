@@ -32,7 +32,7 @@ func Open(settings config.Config, environ []string, controller Controller, log *
 }
 
 func openLocked(settings config.Config, environ []string, store *runs.Store, controller Controller, log *slog.Logger) (*Handlers, error) {
-	identity, err := store.Identity()
+	identity, isNew, err := store.Identity()
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +42,10 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 	if err != nil {
 		return nil, err
 	}
-	if err := exec.KillMarked(mark, orphanGrace); err != nil {
-		log.Warn("processes of the earlier life not stopped", "reason", err)
+	if !isNew { // else nobody can have the mark, and a look at all processes takes 10 ms
+		if err := exec.KillMarked(mark, orphanGrace); err != nil {
+			log.Warn("processes of the earlier life not stopped", "reason", err)
+		}
 	}
 	if err := store.Tidy(secretFiles...); err != nil {
 		log.Warn("what the earlier life left is not tidied up", "reason", err)

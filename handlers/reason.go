@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +68,7 @@ func (f failure) cause(words string) string {
 
 // helmsEnds are how helm begins its error when it was told to clean up after itself, and what it has done then.
 var helmsEnds = []struct {
-	words *regexp.Regexp
+	words *pattern
 	after string
 }{
 	{helmSays(`an error occurred while rolling back the release`), "the release was left half changed: helm could not roll it back"},
@@ -79,8 +78,8 @@ var helmsEnds = []struct {
 	{helmSays(`release \S+ failed, and has been uninstalled due to`), "the release was uninstalled"},
 }
 
-func helmSays(text string) *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^Error: (?:UPGRADE FAILED: )?` + text)
+func helmSays(text string) *pattern {
+	return newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?` + text)
 }
 
 func whatHelmDid(words string) string {
@@ -126,7 +125,7 @@ func (m *message) add(heading string, lines ...string) {
 	}
 }
 
-var escapeSequence = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?`)
+var escapeSequence = newPattern(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?`)
 
 // printable takes out what would do something to a terminal or a page instead of being read.
 func printable(line string) string {

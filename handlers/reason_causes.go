@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,7 @@ import (
 // cause is one way in which a step fails: how the tool says it, and what a person needs to know. Of a table the first that fits
 // counts, so what is more special comes first.
 type cause struct {
-	words *regexp.Regexp
+	words *pattern
 	line  string                      // {name} is a group of words or one of facts
 	made  func(failure, match) string // in place of line; "": it is another cause after all
 }
@@ -76,7 +75,7 @@ func (f failure) facts() map[string]string {
 	}
 }
 
-var placeholder = regexp.MustCompile(`\{\w+\}`)
+var placeholder = newPattern(`\{\w+\}`)
 
 func (m match) fill(line string) string {
 	return placeholder.ReplaceAllStringFunc(line, func(name string) string { return m.fact(strings.Trim(name, "{}")) })
@@ -95,7 +94,7 @@ func (m match) with(pairs ...string) match {
 }
 
 // namedObject is how helm 4 and helm 3 say which object an error is about, before the error.
-var namedObject = regexp.MustCompile(`object [^/\s]*/(\S+) \S*, Kind=(\w+): |patch "([^"]+)" with kind (\w+): `)
+var namedObject = newPattern(`object [^/\s]*/(\S+) \S*, Kind=(\w+): |patch "([^"]+)" with kind (\w+): `)
 
 // objectAt is the object that the words at a match are about.
 func (f failure) objectAt(m match) string {

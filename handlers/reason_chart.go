@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -21,7 +20,7 @@ func templateFails(_ failure, m match) string {
 }
 
 // executing is how helm tells of one template: helm 4 in three lines, helm 3 in one that goes on with the next template.
-var executing = regexp.MustCompile(`([^\s:(]+):(\d+):\d+(?:: |\n)\s*executing "[^"\n]*" at <([^\n]*?)>:\s+(?:error calling \w+:\s+)?(?:template: )?([^\n]*)`)
+var executing = newPattern(`([^\s:(]+):(\d+):\d+(?:: |\n)\s*executing "[^"\n]*" at <([^\n]*?)>:\s+(?:error calling \w+:\s+)?(?:template: )?([^\n]*)`)
 
 // schemaViolated names the first value that the chart's schema does not allow. helm gives them in no order.
 func schemaViolated(_ failure, m match) string {
@@ -44,7 +43,7 @@ func schemaViolated(_ failure, m match) string {
 		fill("the schema of chart {schema} does not allow these values: {problem}: correct them")
 }
 
-var violation = regexp.MustCompile(`^\s*- at '([^']*)': (.+)$`)
+var violation = newPattern(`^\s*- at '([^']*)': (.+)$`)
 
 // valuePath is a JSON pointer as a person writes it: "port: ".
 func valuePath(pointer string) string {

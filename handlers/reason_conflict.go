@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,8 +12,8 @@ type conflict struct {
 }
 
 var (
-	conflictWith = regexp.MustCompile(`conflicts? with "([^"]+)"(?: with subresource "([^"]+)")?(?: using [^:\s]+)?:((?:\n- [^\n]+)+| [^\n]+)`)
-	fieldEnd     = regexp.MustCompile(`: .*$`) // helm goes on with why the rollback failed
+	conflictWith = newPattern(`conflicts? with "([^"]+)"(?: with subresource "([^"]+)")?(?: using [^:\s]+)?:((?:\n- [^\n]+)+| [^\n]+)`)
+	fieldEnd     = newPattern(`: .*$`) // helm goes on with why the rollback failed
 )
 
 // conflictFound explains what helm does not overwrite: which field, who owns it, and the two ways out.

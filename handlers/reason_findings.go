@@ -2,52 +2,51 @@ package handlers
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
 )
 
 // findingCauses are why pods do not become ready, by what was seen of them. What pods and events say never explains an error of
 // helm or kubectl: a pod's "connection refused" is not the API server's.
 var findingCauses = []cause{
-	{words: regexp.MustCompile(container + `InvalidImageName\b(?:.*image (?:name|tag) "(?P<image>[^"]*)")?`),
+	{words: newPattern(container + `InvalidImageName\b(?:.*image (?:name|tag) "(?P<image>[^"]*)")?`),
 		line: `pod {pod}: the image name "{image}" of container {container} is not valid: correct the image's repository and tag in the values`},
-	{words: regexp.MustCompile(container + `ErrImageNeverPull\b`),
+	{words: newPattern(container + `ErrImageNeverPull\b`),
 		line: "pod {pod}: the image of container {container} is not on the node, and imagePullPolicy Never forbids to pull it: change imagePullPolicy in the values"},
-	{words: regexp.MustCompile(container + `(?:ImagePullBackOff|ErrImagePull|RegistryUnavailable|SignatureValidationFailed)\b(?P<why>.*)`), made: imageNotPulled},
-	{words: regexp.MustCompile(container + `CreateContainerConfigError: (?P<kind>secret|configmap) "(?P<name>[^"]+)" not found`),
+	{words: newPattern(container + `(?:ImagePullBackOff|ErrImagePull|RegistryUnavailable|SignatureValidationFailed)\b(?P<why>.*)`), made: imageNotPulled},
+	{words: newPattern(container + `CreateContainerConfigError: (?P<kind>secret|configmap) "(?P<name>[^"]+)" not found`),
 		line: "pod {pod}: container {container} needs the {kind} {name}, which does not exist: create it, or correct its name in the values"},
-	{words: regexp.MustCompile(container + `CreateContainerConfigError: couldn't find key (?P<key>.+) in (?P<kind>Secret|ConfigMap) [^/\s]+/(?P<name>\S+)`),
+	{words: newPattern(container + `CreateContainerConfigError: couldn't find key (?P<key>.+) in (?P<kind>Secret|ConfigMap) [^/\s]+/(?P<name>\S+)`),
 		line: "pod {pod}: container {container} needs the key {key} of {kind} {name}, which does not have it: add it there, or correct the key in the values"},
-	{words: regexp.MustCompile(container + `.*exec: \\?"(?P<command>[^"\\]+)\\?": (?P<why>[^:(]+)`),
+	{words: newPattern(container + `.*exec: \\?"(?P<command>[^"\\]+)\\?": (?P<why>[^:(]+)`),
 		line: "pod {pod}: the command {command} of container {container} cannot be run ({why}): correct the command in the values, or the image"},
-	{words: regexp.MustCompile(container + `(?:CreateContainerConfigError|CreateContainerError|RunContainerError): (?P<why>.+?)(?: \(pod: .*)?$`),
+	{words: newPattern(container + `(?:CreateContainerConfigError|CreateContainerError|RunContainerError): (?P<why>.+?)(?: \(pod: .*)?$`),
 		line: "pod {pod}: container {container} cannot be started: {why}"},
-	{words: regexp.MustCompile(container + `.*\b(?:OOMKilled)\b`),
+	{words: newPattern(container + `.*\b(?:OOMKilled)\b`),
 		line: "pod {pod}: container {container} was killed because it uses more memory than its limit: raise resources.limits.memory in the values"},
-	{words: regexp.MustCompile(container + `(?P<state>CrashLoopBackOff|was restarted)\b.*\(last: (?P<last>.+?)\)?$`),
+	{words: newPattern(container + `(?P<state>CrashLoopBackOff|was restarted)\b.*\(last: (?P<last>.+?)\)?$`),
 		line: "pod {pod}: container {container} starts and ends again and again, last with {last}: look into its log (kubectl logs {pod} -c {container} --previous -n {namespace}, while the pod is there)"},
-	{words: regexp.MustCompile(container + `CrashLoopBackOff\b`),
+	{words: newPattern(container + `CrashLoopBackOff\b`),
 		line: "pod {pod}: container {container} starts and ends again and again: look into its log (kubectl logs {pod} -c {container} --previous -n {namespace}, while the pod is there)"},
-	{words: regexp.MustCompile(container + `(?:terminated: |Error\b)(?P<last>.*)`),
+	{words: newPattern(container + `(?:terminated: |Error\b)(?P<last>.*)`),
 		line: "pod {pod}: container {container} has ended with {last}: look into its log (kubectl logs {pod} -c {container} -n {namespace}, while the pod is there)"},
-	{words: regexp.MustCompile(`persistentvolumeclaim (?P<claim>\S+): ProvisioningFailed: (?P<why>.+)`),
+	{words: newPattern(`persistentvolumeclaim (?P<claim>\S+): ProvisioningFailed: (?P<why>.+)`),
 		line: "PersistentVolumeClaim {claim} gets no volume: {why}: correct its storage class or size in the values, or the cluster's storage"},
-	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:Unschedulable|FailedScheduling|SchedulerError): (?P<why>.+?)(?:\.? preemption: .*)?$`),
+	{words: newPattern(`pod (?P<pod>\S+): (?:Unschedulable|FailedScheduling|SchedulerError): (?P<why>.+?)(?:\.? preemption: .*)?$`),
 		line: "no node of the cluster takes pod {pod} ({why}): correct nodeSelector, tolerations or resources in the values, or add a node"},
-	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:FailedMount|FailedAttachVolume): (?P<why>.+)`),
+	{words: newPattern(`pod (?P<pod>\S+): (?:FailedMount|FailedAttachVolume): (?P<why>.+)`),
 		line: "pod {pod}: a volume cannot be mounted: {why}: correct the volumes in the values, or make what they need"},
-	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:Evicted|Preempting|OutOf\w+): (?P<why>.+?)\.?$`),
+	{words: newPattern(`pod (?P<pod>\S+): (?:Evicted|Preempting|OutOf\w+): (?P<why>.+?)\.?$`),
 		line: "pod {pod} was removed from its node: {why}: set resources in the values to what it needs, or add a node"},
-	{words: regexp.MustCompile(`pod (?P<pod>\S+): (?:container (?P<container>\S+): )?(?:Unhealthy: )?(?P<probe>Readiness|Startup|Liveness) probe (?:failed|errored)[^:]*: (?P<why>.+)`), made: probeFails},
+	{words: newPattern(`pod (?P<pod>\S+): (?:container (?P<container>\S+): )?(?:Unhealthy: )?(?P<probe>Readiness|Startup|Liveness) probe (?:failed|errored)[^:]*: (?P<why>.+)`), made: probeFails},
 	{words: exceededQuota, line: quotaLine},
-	{words: regexp.MustCompile(`pods "[^"]*" is forbidden: failed quota: (?P<quota>\S+): (?P<why>.+)`),
+	{words: newPattern(`pods "[^"]*" is forbidden: failed quota: (?P<quota>\S+): (?P<why>.+)`),
 		line: "no pod can be made, because of the ResourceQuota {quota} of namespace {namespace}: {why}: set resources in the values"},
 	{words: violatesPodSecurity, made: podSecurityRefuses},
-	{words: regexp.MustCompile(`error looking up service account [^/]*/(?P<account>[^:\s]+): `),
+	{words: newPattern(`error looking up service account [^/]*/(?P<account>[^:\s]+): `),
 		line: "no pod can be made: the service account {account} does not exist in namespace {namespace}: create it, or correct its name in the values"},
-	{words: regexp.MustCompile(`(?P<owner>\w+ \S+): FailedCreate: (?:Error creating: )?(?P<why>.+)`),
+	{words: newPattern(`(?P<owner>\w+ \S+): FailedCreate: (?:Error creating: )?(?P<why>.+)`),
 		line: "{owner} cannot make its pods: {why}"},
-	{words: regexp.MustCompile(`(?i)job (?P<job>[^\s:]+): (?:failed: )?(?P<why>BackoffLimitExceeded|DeadlineExceeded|PodFailurePolicy)\b`),
+	{words: newPattern(`(?i)job (?P<job>[^\s:]+): (?:failed: )?(?P<why>BackoffLimitExceeded|DeadlineExceeded|PodFailurePolicy)\b`),
 		line: "Job {job} failed ({why}): look into the logs of its pods"},
 }
 
@@ -102,8 +101,8 @@ func hookFails(f failure, m match) string {
 }
 
 var (
-	hookJob        = regexp.MustCompile(`resource Job/[^/\s]*/(\S+) not ready|(?m:^\s*\* job (\S+) failed)`)
-	hookUnfinished = regexp.MustCompile(`status: InProgress|timed out waiting for the condition`)
+	hookJob        = newPattern(`resource Job/[^/\s]*/(\S+) not ready|(?m:^\s*\* job (\S+) failed)`)
+	hookUnfinished = newPattern(`status: InProgress|timed out waiting for the condition`)
 )
 
 // imageNotPulled tells a missing image, missing rights and a missing registry apart, as far as the container runtime does.
@@ -122,17 +121,17 @@ func imageNotPulled(_ failure, m match) string {
 	return m.with("todo", todo).fill("pod {pod}: the image {image} of container {container} cannot be pulled: {todo}")
 }
 
-var quotedImage = regexp.MustCompile(`image "([^"]+)"`)
+var quotedImage = newPattern(`image "([^"]+)"`)
 
 var pullProblems = []struct {
-	words *regexp.Regexp
+	words *pattern
 	todo  string
 }{
-	{regexp.MustCompile(`(?i)unauthorized|authentication required|authorization failed|\bdenied\b|no basic auth credentials|\b40[13]\b`),
+	{newPattern(`(?i)unauthorized|authentication required|authorization failed|\bdenied\b|no basic auth credentials|\b40[13]\b`),
 		"its registry does not allow it: check the name, the pull secret and OPERATOR__IMAGEPULLSECRETNAME"},
-	{regexp.MustCompile(`(?i)no such host|connection refused|i/o timeout|context deadline exceeded|no route to host|TLS handshake|x509: `),
+	{newPattern(`(?i)no such host|connection refused|i/o timeout|context deadline exceeded|no route to host|TLS handshake|x509: `),
 		"its registry cannot be reached: check the name, and whether the registry runs"},
-	{regexp.MustCompile(`(?i)not found|manifest unknown|name unknown`),
+	{newPattern(`(?i)not found|manifest unknown|name unknown`),
 		"it does not exist: check its name and tag in the values"},
 }
 

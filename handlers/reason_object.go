@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -14,7 +13,7 @@ func existsAlready(_ failure, m match) string {
 	return m.fill("{object} exists already in namespace {namespace} and belongs to no helm release: delete it, or give the chart's another name in the values")
 }
 
-var ownerRelease = regexp.MustCompile(`"meta\.helm\.sh/release-name" must equal "[^"]*": current value is "([^"]+)"`)
+var ownerRelease = newPattern(`"meta\.helm\.sh/release-name" must equal "[^"]*": current value is "([^"]+)"`)
 
 func noNamespace(f failure, m match) string {
 	if missing := m.facts["missing"]; missing != f.namespace {
@@ -38,7 +37,7 @@ func (m match) withoutURL() match {
 	return m.with("why", requestBefore.ReplaceAllString(m.facts["why"], ""))
 }
 
-var requestBefore = regexp.MustCompile(`^(?:Get|Post|Put|Patch|Delete) "[^"]*": `)
+var requestBefore = newPattern(`^(?:Get|Post|Put|Patch|Delete) "[^"]*": `)
 
 // apiServerAway explains an API server that could not be reached, or was lost on the way.
 func apiServerAway(_ failure, m match) string {
@@ -58,7 +57,7 @@ func podSecurityRefuses(_ failure, m match) string {
 		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: set the securityContext in the values, or change the level")
 }
 
-var inBrackets = regexp.MustCompile(` \([^)]*\)?`)
+var inBrackets = newPattern(` \([^)]*\)?`)
 
 // roleLacks explains what the operator itself may not do.
 func roleLacks(_ failure, m match) string {
@@ -84,14 +83,14 @@ func wrongType(_ failure, m match) string {
 
 // plainTypes say what Go's and Kubernetes' libraries mean.
 var plainTypes = []struct {
-	words *regexp.Regexp
+	words *pattern
 	text  string
 }{
-	{regexp.MustCompile(`cannot unmarshal (\w+) into Go struct field (\S+) of type (\S+)`), "$2: expected $3, got a $1"},
-	{regexp.MustCompile(`&value\.valueUnstructured\{Value:(.*)\}`), "$1"},
-	{regexp.MustCompile(`, got &\{(.*)\}`), ", got $1"},
-	{regexp.MustCompile(`quantities must match the regular expression .*`), "a quantity must be a number such as 0.5, 100m or 1Gi"},
-	{regexp.MustCompile(`numeric \(int or float\)`), "a number"},
+	{newPattern(`cannot unmarshal (\w+) into Go struct field (\S+) of type (\S+)`), "$2: expected $3, got a $1"},
+	{newPattern(`&value\.valueUnstructured\{Value:(.*)\}`), "$1"},
+	{newPattern(`, got &\{(.*)\}`), ", got $1"},
+	{newPattern(`quantities must match the regular expression .*`), "a quantity must be a number such as 0.5, 100m or 1Gi"},
+	{newPattern(`numeric \(int or float\)`), "a number"},
 }
 
 // invalidObject explains the first thing that the API server finds wrong with an object.
@@ -107,15 +106,15 @@ func invalidObject(_ failure, m match) string {
 	return m.fill("{object} exists, and cannot be changed in this way: {problem}: keep the old value, or delete the object and deploy again")
 }
 
-var immutable = regexp.MustCompile(`field is immutable|(?:cannot|may not|can not) be (?:changed|updated|modified)|may not change once set|updates to statefulset spec for fields other than`)
+var immutable = newPattern(`field is immutable|(?:cannot|may not|can not) be (?:changed|updated|modified)|may not change once set|updates to statefulset spec for fields other than`)
 
 // problemKinds are how Kubernetes' validation begins to tell of a problem, after the field.
 const problemKinds = `(?:Invalid value|Required value|Unsupported value|Duplicate value|Forbidden|Too long|Too many|Too few|Not found|Internal error)`
 
 var (
-	problemStart = regexp.MustCompile(`(?:^\[?|, |(?:^|\n)\* )([^\s,]*): ` + problemKinds + `\b`)
-	invalidValue = regexp.MustCompile(`^Invalid value: ("(?:[^"\\]|\\.)*"|\{.*?\}|\[.*?\]|[^:\s]+): (.*)$`)
-	exampleRegex = regexp.MustCompile(` \(e\.g\. .*`)
+	problemStart = newPattern(`(?:^\[?|, |(?:^|\n)\* )([^\s,]*): ` + problemKinds + `\b`)
+	invalidValue = newPattern(`^Invalid value: ("(?:[^"\\]|\\.)*"|\{.*?\}|\[.*?\]|[^:\s]+): (.*)$`)
+	exampleRegex = newPattern(` \(e\.g\. .*`)
 )
 
 // firstProblem is the first of the problems that the API server has with an object, and how many more there are. They come

@@ -1,32 +1,30 @@
 package handlers
 
-import "regexp"
-
 // poolCauses are why a pool's resource or its broker secret could not be changed. There is no chart that could be corrected: it is
 // the cluster, or the operator's settings.
 var poolCauses = []cause{
-	{words: regexp.MustCompile(`failed calling webhook "(?P<hook>[^"]+)": (?P<why>[^\n]+)`), made: webhookUnreachable},
-	{words: regexp.MustCompile(`admission webhook "(?P<hook>[^"]+)" denied the request(?:: (?P<why>[^\n]+))?`),
+	{words: newPattern(`failed calling webhook "(?P<hook>[^"]+)": (?P<why>[^\n]+)`), made: webhookUnreachable},
+	{words: newPattern(`admission webhook "(?P<hook>[^"]+)" denied the request(?:: (?P<why>[^\n]+))?`),
 		line: "the pool is refused by the cluster's admission webhook {hook}: {why}"},
-	{words: regexp.MustCompile(`ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>[^\n]+)`),
+	{words: newPattern(`ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>[^\n]+)`),
 		line: "the pool is refused by the cluster's ValidatingAdmissionPolicy {policy}: {why}"},
-	{words: regexp.MustCompile(`no matches for kind "(?P<kind>[^"]+)" in version "(?P<version>[^"]+)"`),
+	{words: newPattern(`no matches for kind "(?P<kind>[^"]+)" in version "(?P<version>[^"]+)"`),
 		line: "the cluster does not know the kind {kind} ({version}): install its CustomResourceDefinition"},
-	{words: regexp.MustCompile(`the server could not find the requested resource \(patch (?P<resource>[^\s)]+)`),
+	{words: newPattern(`the server could not find the requested resource \(patch (?P<resource>[^\s)]+)`),
 		line: "the cluster does not know {resource}: install its CustomResourceDefinition"},
-	{words: regexp.MustCompile(`Kind=(?P<kind>\w+)\): (?:errors:\s+)?(?P<field>\.[^\n]*?): field not declared in schema`),
+	{words: newPattern(`Kind=(?P<kind>\w+)\): (?:errors:\s+)?(?P<field>\.[^\n]*?): field not declared in schema`),
 		line: "the cluster's CustomResourceDefinition of {kind} does not have the field {field}: install the one that belongs to the controller"},
-	{words: regexp.MustCompile(`namespaces "(?P<missing>[^"]+)" not found`),
+	{words: newPattern(`namespaces "(?P<missing>[^"]+)" not found`),
 		line: "namespace {missing} does not exist, and the operator does not create it: create it, or correct OPERATOR__POOLNAMESPACE"},
-	{words: regexp.MustCompile(`unable to create new content in namespace (?P<ending>\S+) because it is being terminated`),
+	{words: newPattern(`unable to create new content in namespace (?P<ending>\S+) because it is being terminated`),
 		line: "namespace {ending} is being deleted: create it again when it is gone"},
-	{words: regexp.MustCompile(`User "[^"]*" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "[^"]*" in the namespace "(?P<where>[^"]+)"`),
+	{words: newPattern(`User "[^"]*" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "[^"]*" in the namespace "(?P<where>[^"]+)"`),
 		line: "the operator's role does not allow it to {verb} {resource} in namespace {where}: add that to its role"},
-	{words: regexp.MustCompile(`the server has asked for the client to provide credentials|\bUnauthorized\b`),
+	{words: newPattern(`the server has asked for the client to provide credentials|\bUnauthorized\b`),
 		line: "the API server does not accept the operator's credentials: check its service account or its KUBECONFIG"},
-	{words: regexp.MustCompile(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), made: invalidPool},
-	{words: regexp.MustCompile(`(?P<why>The connection to the server \S+ was refused)|(?P<why>(?:Get|Post|Put|Patch|Delete) "https://[^"]+": [^\n]+|etcdserver: [^\n]+|http2: client connection lost)`), made: apiServerAway},
-	{words: regexp.MustCompile(`OPERATOR__SCRIPTDEADLINE`), line: "{step} hangs and was stopped: look into its output.log"},
+	{words: newPattern(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), made: invalidPool},
+	{words: newPattern(`(?P<why>The connection to the server \S+ was refused)|(?P<why>(?:Get|Post|Put|Patch|Delete) "https://[^"]+": [^\n]+|etcdserver: [^\n]+|http2: client connection lost)`), made: apiServerAway},
+	{words: newPattern(`OPERATOR__SCRIPTDEADLINE`), line: "{step} hangs and was stopped: look into its output.log"},
 }
 
 func invalidPool(_ failure, m match) string {

@@ -122,7 +122,7 @@ func TestEachReasonLeadsWithOnePlainLineAndIsShort(t *testing.T) {
 
 // Every cause has a real example that it explains: a row that nothing reaches explains nothing.
 func TestEachCauseIsReachedByARealFailure(t *testing.T) {
-	reached := map[*regexp.Regexp]bool{}
+	reached := map[*pattern]bool{}
 	note := func(table []cause, f failure, text string) {
 		for _, c := range table {
 			if c.explain(f, text) != "" {

@@ -1,12 +1,11 @@
 package handlers
 
 import (
-	"regexp"
 	"strings"
 )
 
 // noise are the lines of helm and kubectl that tell of their work and not of its failure, or say again what their error says.
-var noise = regexp.MustCompile(`^(?:` + strings.Join([]string{
+var noise = newPattern(`^(?:` + strings.Join([]string{
 	`level=\w+ `,                 // helm 4's log
 	`[EWIF]\d{4} [0-9:.]+ +\d+ `, // klog's: E1123 11:35:18.625841    4711 request.go:1198] …
 	`\+ `,                        // a script announces a command
@@ -17,15 +16,15 @@ var noise = regexp.MustCompile(`^(?:` + strings.Join([]string{
 }, `|`) + `)`)
 
 // advice is for those who type the commands themselves.
-var advice = regexp.MustCompile(`(?m)^Please review the fields above(?s:.*?)#conflicts$\n?|` +
+var advice = newPattern(`(?m)^Please review the fields above(?s:.*?)#conflicts$\n?|` +
 	`; if you choose to ignore these errors, turn validation off with --validate=false|` +
 	`\.? \(try 'helm repo update'\)`)
 
 // dump is a whole object in an error, with a hundred fields that are null.
-var dump = regexp.MustCompile(`Invalid value: \{[^\n]{200,}?\}: `)
+var dump = newPattern(`Invalid value: \{[^\n]{200,}?\}: `)
 
 // nextObject is where helm goes on with another object in the same line.
-var nextObject = regexp.MustCompile(` && (conflict occurred while applying object|server-side apply failed for object|cannot patch ")`)
+var nextObject = newPattern(` && (conflict occurred while applying object|server-side apply failed for object|cannot patch ")`)
 
 // cleanWords are the lines of a tool's stderr that a person wants to read.
 func cleanWords(stderr string) string {
@@ -57,10 +56,10 @@ func withoutRepetition(words string) string {
 	return words
 }
 
-var originalError = regexp.MustCompile(`original (?:upgrade|install) error: `)
+var originalError = newPattern(`original (?:upgrade|install) error: `)
 
 // errorPrefix is what an error begins with before it says anything.
-var errorPrefix = regexp.MustCompile(`^(?:` + strings.Join([]string{
+var errorPrefix = newPattern(`^(?:` + strings.Join([]string{
 	`[Ee]rror: `, `Error from server(?: \(\w+\))?: `, `(?:UPGRADE|INSTALLATION|ROLLBACK) FAILED: `,
 	`release \S+ failed, and has been (?:rolled back|uninstalled) due to \S+ being set: `,
 	`an error occurred while (?:rolling back|uninstalling) the release\. ` + originalError.String(),

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"octo-operator/hub"
@@ -177,7 +178,99 @@ func TestAnEventThatInstalledTwiceLeavesNothingToReconcile(t *testing.T) {
 	if s := r.status("shop"); !s.Success {
 		t.Fatalf("status: %+v", s)
 	}
+	r.eventually("the event has ended", func() bool { return len(r.ended()) > 0 }) // else the next one repeats what runs
 	before := r.cluster.releaseHistory(namespace, releaseName("shop"))
 	r.succeed(r.run(deployEvent("shop", resent)))
 	r.wantHistory("shop", before)
+}
+
+// Nothing is changed, and what is asked for is little: this is what a restart of the controller costs, for each workload.
+func TestAReconciliationWithNothingToDoRunsNoProcessAndAsksLittle(t *testing.T) {
+	secretKey := secret("secrets.key", "planted-key")
+	for name, test := range map[string]struct {
+		again    hub.Event
+		requests int // to the API server, about a release of one object; each further one takes two more
+	}{
+		"pinned":      {deployEvent("shop", secretKey, resent), 6},
+		"any version": {deployEvent("shop", secretKey, resent, version("")), 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.deploy("shop", secretKey)
+			r.status("shop")
+			r.eventually("the journal is empty", func() bool {
+				return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/octo-journal-")) == 0
+			})
+			ran, asked := len(r.commands()), len(r.cluster.all())
+			r.succeed(r.run(test.again))
+			if got := r.status("shop"); !got.Success || !strings.Contains(got.StatusMessage, "nothing to do: revision 1 of the release is what was asked for") {
+				t.Errorf("status: %+v", got)
+			}
+			r.wantHistory("shop", "1 deployed")
+			for _, command := range r.commands()[ran:] {
+				if !strings.HasPrefix(command, "helm pull ") { // a registry has no index to compare
+					t.Errorf("it ran %s", command)
+				}
+			}
+			var about []string
+			for _, request := range r.cluster.all()[asked:] {
+				if strings.Contains(request, "shop") || strings.Contains(request, releaseName("shop")) {
+					about = append(about, request)
+				}
+			}
+			if len(about) != test.requests {
+				t.Errorf("%d requests, want %d:\n%s", len(about), test.requests, strings.Join(about, "\n"))
+			}
+			if n := len(r.called("helm get")); n > 0 {
+				t.Errorf("helm was asked %d times for what the API server tells", n)
+			}
+		})
+	}
+}
+
+func TestAReconciliationRepairsWhatIsNotAsTheReleaseSays(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(*rig)
+		told  string
+	}{
+		"deleted": {
+			func(r *rig) { r.cluster.remove(deploymentPath("shop")) },
+			"Deployment " + releaseName("shop") + " is not there",
+		},
+		"changed by hand": {
+			func(r *rig) {
+				o := r.cluster.get(deploymentPath("shop"))
+				template := section(section(o, "spec"), "template")
+				list(section(template, "spec")["containers"])[0].(object)["image"] = "demo/app:by-hand"
+				r.cluster.put(o)
+			},
+			"Deployment " + releaseName("shop") + ": spec.template.spec.containers differs",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.deploy("shop", override("image.tag", "2"))
+			r.status("shop")
+			test.spoil(r)
+			r.succeed(r.run(deployEvent("shop", override("image.tag", "2"), resent)))
+			if got := r.status("shop"); !strings.Contains(got.StatusMessage, test.told) {
+				t.Errorf("status: %+v", got)
+			}
+			r.wantHistory("shop", "1 superseded, 2 deployed")
+			if got := r.deployment("shop").image; got != "demo/app:2" {
+				t.Errorf("it runs %s", got)
+			}
+		})
+	}
+}
+
+func TestAWorkloadThatWasScaledHasNothingToReconcile(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	r.succeed(r.run(scaleEvent("shop", 3)))
+	r.succeed(r.run(deployEvent("shop", resent)))
+	r.wantHistory("shop", "1 deployed")
+	if got := r.deployment("shop").replicas; got != 3 {
+		t.Errorf("%d replicas", got)
+	}
 }

@@ -73,8 +73,12 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	if err != nil {
 		return err
 	}
+	done, err := h.nothingToDo(ctx, t, d)
+	if err != nil {
+		return err
+	}
 	switch {
-	case d.isThere():
+	case done:
 		t.log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.found.labels["version"])
 		t.say("nothing to do: revision " + d.found.labels["version"] + " of the release is what was asked for")
 		h.own(ctx, t, d) // the pool's resource may be another one by now

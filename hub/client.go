@@ -4,7 +4,6 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,8 +31,9 @@ const (
 
 // Options are what the client calls back. All are called on goroutines of the client.
 type Options struct {
-	// Receive takes each callback in the order sent. It blocks the connection's reading while it runs.
-	Receive func(Event)
+	// Receive takes callbacks in the order sent, those that have come since the last call: one at least, maxBatch at most. Not
+	// much more is read while it runs: see maxReadAhead.
+	Receive func([]Event)
 	// Connecting is called before each connection is opened, when the last callback of the one before has been received. May
 	// be nil.
 	Connecting func()
@@ -229,15 +229,21 @@ type silent struct{}
 func (silent) Log(...any) error { return nil }
 
 // receive is called in the order of the wire. An unknown or malformed callback is logged; the connection stays up.
-func (c *Client) receive(target string, arguments []json.RawMessage) {
-	event, err := ParseEvent(target, arguments)
-	unknown := (*UnknownCallbackError)(nil)
-	switch {
-	case errors.As(err, &unknown):
-		c.log.Warn("callback ignored: this operator does not know it", "callback", target, "arguments", len(arguments))
-	case err != nil:
-		c.log.Error("callback ignored", "callback", target, "reason", err)
-	default:
-		c.options.Receive(event)
+func (c *Client) receive(callbacks []invocation) {
+	events := make([]Event, 0, len(callbacks))
+	for _, i := range callbacks {
+		event, err := ParseEvent(i.Target, i.Arguments)
+		unknown := (*UnknownCallbackError)(nil)
+		switch {
+		case errors.As(err, &unknown):
+			c.log.Warn("callback ignored: this operator does not know it", "callback", i.Target, "arguments", len(i.Arguments))
+		case err != nil:
+			c.log.Error("callback ignored", "callback", i.Target, "reason", err)
+		default:
+			events = append(events, event)
+		}
+	}
+	if len(events) > 0 {
+		c.options.Receive(events)
 	}
 }

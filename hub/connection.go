@@ -21,6 +21,8 @@ const (
 	// longer values document; the contract asks for 4 MiB, and a burst of events may come as one message.
 	maxMessage = 64 << 20
 	frameEnd   = '\x1e'
+	// maxBatch bounds what is received at once: the first of a batch waits for the last.
+	maxBatch = 256
 )
 
 var pingFrame = []byte("{\"type\":6}\x1e")
@@ -36,25 +38,28 @@ type invocation struct {
 // connection is a websocket to the hub. The SignalR library speaks over it: handshake, pings, our own invocations and
 // their completions. The controller's callbacks it never sees: the library runs each in a goroutine of its own (in a
 // burst of 500 pairs 487 came out of order), answers an unknown one with a completion without an invocation id (on which
-// ASP.NET Core closes the connection), and logs their arguments. So callbacks go straight to receive, in order, and
-// nothing more is read while receive runs: a slow disk slows the controller down instead of filling the memory.
+// ASP.NET Core closes the connection), and logs their arguments. So callbacks go straight to receive, in order: as many at a
+// time as came while receive was at the ones before, up to maxBatch. Reading goes on meanwhile, but not far (maxReadAhead): a
+// slow disk slows the controller down instead of filling the memory.
 type connection struct {
 	*signalr.ConnectionBase
 	ws      *websocket.Conn
 	cancel  context.CancelFunc
-	receive func(target string, arguments []json.RawMessage)
+	receive func([]invocation)
 	log     *slog.Logger
 
-	buffer    bytes.Buffer  // what came and is no whole frame yet
+	ahead     *readAhead
+	buffer    bytes.Buffer  // what was taken and is no whole frame yet
+	callbacks []invocation  // taken and not received yet
 	receiving atomic.Bool   // receive is at work
 	frames    chan []byte   // whole frames for the library
 	frame     []byte        // the rest of the one that the library is reading
-	ended     chan struct{} // closed when nothing is read any more; err says why
+	ended     chan struct{} // closed when everything that was read is received, and no more will be; err says why
 	err       error
 }
 
 // open connects and begins to read. Whoever opened it must close it.
-func open(ctx context.Context, url string, client *http.Client, receive func(string, []json.RawMessage), log *slog.Logger) (*connection, error) {
+func open(ctx context.Context, url string, client *http.Client, receive func([]invocation), log *slog.Logger) (*connection, error) {
 	dialContext, cancelDial := context.WithTimeout(ctx, dialTimeout)
 	defer cancelDial()
 	ws, err := dial(dialContext, url, client)
@@ -64,9 +69,10 @@ func open(ctx context.Context, url string, client *http.Client, receive func(str
 	ctx, cancel := context.WithCancel(ctx)
 	c := &connection{
 		ConnectionBase: signalr.NewConnectionBase(ctx, ""), ws: ws, cancel: cancel, receive: receive, log: log,
-		frames: make(chan []byte, 16), ended: make(chan struct{}),
+		ahead: newReadAhead(), frames: make(chan []byte, 16), ended: make(chan struct{}),
 	}
 	go c.read()
+	go c.takeAll()
 	return c, nil
 }
 
@@ -104,13 +110,21 @@ func (e *refusedError) Error() string {
 }
 
 func (c *connection) read() {
-	defer close(c.ended)
+	defer c.ahead.end()
 	for {
 		var message []byte
 		if _, message, c.err = c.ws.Read(c.Context()); c.err != nil {
 			return
 		}
-		c.take(message)
+		c.ahead.put(message)
+	}
+}
+
+// takeAll takes what is read, until the end of the connection.
+func (c *connection) takeAll() {
+	defer close(c.ended)
+	for messages := c.ahead.take(); messages != nil; messages = c.ahead.take() {
+		c.take(messages)
 	}
 }
 
@@ -133,25 +147,32 @@ func (c *connection) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// take splits a message into frames and sorts them: callbacks to receive, everything else to the library.
-func (c *connection) take(message []byte) {
-	for {
-		head, rest, whole := bytes.Cut(message, []byte{frameEnd})
-		c.buffer.Write(head)
-		if !whole {
-			break
-		}
-		frame := bytes.Clone(c.buffer.Bytes())
-		c.buffer.Reset()
-		message = rest
-		c.sort(frame)
+// take splits messages into frames and sorts them: callbacks to receive, everything else to the library, in the order of the wire.
+func (c *connection) take(messages [][]byte) {
+	for _, message := range messages {
+		c.split(message)
 	}
+	c.receiveAll()
 	if c.buffer.Len() == 0 {
 		c.buffer = bytes.Buffer{} // a 4 MiB event must not stay in memory for the rest of the day
 	}
 	if c.receiving.Swap(false) {
 		// The server sends no pings while it sends callbacks: each batch of them counts as one.
 		c.toLibrary(pingFrame)
+	}
+}
+
+func (c *connection) split(message []byte) {
+	for {
+		head, rest, whole := bytes.Cut(message, []byte{frameEnd})
+		c.buffer.Write(head)
+		if !whole {
+			return
+		}
+		frame := bytes.Clone(c.buffer.Bytes())
+		c.buffer.Reset()
+		message = rest
+		c.sort(frame)
 	}
 }
 
@@ -163,11 +184,23 @@ func (c *connection) sort(frame []byte) {
 		return
 	}
 	if (i.Type == 1 || i.Type == 4) && (i.InvocationID == nil || *i.InvocationID == "") {
-		c.receiving.Store(true)
-		c.receive(i.Target, i.Arguments)
+		if c.callbacks = append(c.callbacks, i); len(c.callbacks) == maxBatch {
+			c.receiveAll()
+		}
 		return
 	}
+	c.receiveAll() // they came before
 	c.toLibrary(append(frame, frameEnd))
+}
+
+// receiveAll receives the callbacks that were taken.
+func (c *connection) receiveAll() {
+	if len(c.callbacks) == 0 {
+		return
+	}
+	c.receiving.Store(true)
+	c.receive(c.callbacks)
+	c.callbacks = nil
 }
 
 func (c *connection) toLibrary(frame []byte) {

@@ -120,16 +120,13 @@ func takeAll(messages [][]byte) (callbacks, frames []string) {
 	for _, message := range messages {
 		total += 1 + bytes.Count(message, []byte{frameEnd})
 	}
-	c := &connection{
-		ConnectionBase: signalr.NewConnectionBase(context.Background(), ""),
-		log:            slog.New(slog.DiscardHandler),
-		frames:         make(chan []byte, total),
-		receive: func(target string, arguments []json.RawMessage) {
-			callbacks = append(callbacks, fmt.Sprintf("%q %q", target, arguments))
-		},
-	}
-	for _, message := range messages {
-		c.take(message)
+	c := newTestConnection(total, func(received []invocation) {
+		for _, i := range received {
+			callbacks = append(callbacks, fmt.Sprintf("%q %q", i.Target, i.Arguments))
+		}
+	})
+	for some := range slices.Chunk(messages, 3) {
+		c.take(some)
 	}
 	close(c.frames)
 	for frame := range c.frames {
@@ -138,4 +135,14 @@ func takeAll(messages [][]byte) (callbacks, frames []string) {
 		}
 	}
 	return callbacks, frames
+}
+
+// newTestConnection is one without a websocket, that has room for so many frames for the library.
+func newTestConnection(frames int, receive func([]invocation)) *connection {
+	return &connection{
+		ConnectionBase: signalr.NewConnectionBase(context.Background(), ""),
+		log:            slog.New(slog.DiscardHandler),
+		frames:         make(chan []byte, frames),
+		receive:        receive,
+	}
 }

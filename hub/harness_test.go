@@ -108,9 +108,11 @@ func newOperator(t *testing.T, url string, changes ...func(*setup)) *operator {
 	o := &operator{events: make(chan Event, 2000), registered: make(chan []Pool, 100), statuses: make(chan string, 2000), log: newLogBook(t)}
 	client, err := New(s.settings, Options{
 		Connecting: s.connecting,
-		Receive: func(e Event) {
-			s.receive(e)
-			o.events <- e
+		Receive: func(events []Event) {
+			for _, e := range events {
+				s.receive(e)
+				o.events <- e
+			}
 		},
 		PoolStatus: func(p Pool, status string) {
 			select {

@@ -65,3 +65,38 @@ func TestASilentControllerIsLeftAndConnectedToAgain(t *testing.T) {
 		}
 	})
 }
+
+// ASP.NET Core closes a connection on which a message waits for longer to be sent.
+const transportSendTimeout = 10 * time.Second
+
+func TestAControllerCanSendWhileReceiveIsBlocked(t *testing.T) {
+	const burst = 1000
+	hangs := func(s *setup) {
+		s.receive = func(e Event) {
+			if e.Callback == PreUpdateTenant {
+				time.Sleep(longerThanTimeout) // a disk that hangs
+			}
+		}
+	}
+	inBubble(t, devcontroller.Options{}, func(t *testing.T, operator *operator, controller *devcontroller.Server) {
+		ctx := t.Context()
+		operator.RegisterPool(pool)
+		_, err := controller.WaitRegistered(ctx, poolThat)
+		must(t, err)
+		must(t, controller.PreUpdateTenant(ctx, tenant))
+		began := time.Now()
+		for i := range burst {
+			must(t, controller.Deploy(ctx, workload(fmt.Sprint(i))))
+		}
+		if took := time.Since(began); took > transportSendTimeout {
+			t.Errorf("the last event could be sent after %s", took)
+		}
+		operator.next(ctx, t)
+		for i := range burst {
+			if got := workloadName(t, operator.next(ctx, t)); got != fmt.Sprint(i) {
+				t.Fatalf("got event %s, want %d", got, i)
+			}
+		}
+		wantUnbroken(t, controller)
+	}, hangs)
+}

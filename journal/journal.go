@@ -237,8 +237,13 @@ func (j *Journal) tellWaiting(own *lane, err error) {
 	}
 }
 
-// writers is how many lanes are written at the same time: a burst of events must not become a burst on the API server.
-const writers = 8
+const (
+	// writers is how many lanes are written at the same time: a burst of events must not become a burst on the API server.
+	writers = 8
+	// inBackground is how many of them write what nobody waits for. More would take from a burst of events what it needs to be
+	// taken in: etcd syncs a disk for each write, which may be the same.
+	inBackground = 2
+)
 
 // writeChanges writes lanes that have changed, until the journal is closed.
 func (j *Journal) writeChanges(ctx context.Context) {

@@ -53,8 +53,9 @@ func (j *Journal) Run(ctx context.Context) {
 	}
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var writing sync.WaitGroup
-	for range writers {
-		writing.Go(func() { j.writeChanges(last) })
+	write := func() { j.writeChanges(last) }
+	for range inBackground {
+		writing.Go(write)
 	}
 	j.removeAbandonedLeases(ctx)
 	for ctx.Err() == nil {
@@ -66,6 +67,9 @@ func (j *Journal) Run(ctx context.Context) {
 	}
 	time.AfterFunc(lastCopies, cancel)
 	j.close()
+	for range writers - inBackground { // now the end of the operator waits
+		writing.Go(write)
+	}
 	writing.Wait()
 	j.giveUp(last)
 	cancel()

@@ -40,8 +40,17 @@ func (k *Kubectl) AppliedOnServer(ctx context.Context, namespace, release, revis
 	return content.ApplyMethod == "ssa", err
 }
 
+// Chart returns the name and the version of the chart that a revision of a release was made of, as helm get metadata does.
+func (k *Kubectl) Chart(ctx context.Context, namespace, release, revision string) (name, version string, err error) {
+	content, err := k.content(ctx, namespace, release, revision)
+	return content.Chart.Metadata.Name, content.Chart.Metadata.Version, err
+}
+
 // content is what Helm keeps of a revision, as far as it is looked at.
 type content struct {
+	Chart struct {
+		Metadata struct{ Name, Version string }
+	}
 	Manifest    string
 	Config      json.RawMessage
 	ApplyMethod string `json:"apply_method"`

@@ -28,7 +28,8 @@ func TestWhatHelmKeepsOfARevisionCanBeRead(t *testing.T) {
 		name, release, values, manifest string
 		onServer                        bool
 	}{
-		{"values", `{"name":"demo","config":{"tenantId":"acme","a":[1]},"manifest":"kind: Pod","apply_method":"ssa"}`, `{"tenantId":"acme","a":[1]}`, "kind: Pod", true},
+		{"values", `{"name":"demo","chart":{"metadata":{"name":"shop","version":"1.2.3"},"values":{}},"config":{"tenantId":"acme","a":[1]},"manifest":"kind: Pod","apply_method":"ssa"}`,
+			`{"tenantId":"acme","a":[1]}`, "kind: Pod", true},
 		{"no values", `{"name":"demo","config":null,"manifest":"","apply_method":"csa"}`, "null", "", false},
 		{"none at all, of helm 3", `{"name":"demo"}`, "", "", false},
 	} {

@@ -33,23 +33,24 @@ func (s *Store) Lock() (release func() error, err error) {
 	return file.Close, nil
 }
 
-// Identity is the name of the operator whose state directory this is: the same in each of its lives, and no other's.
-func (s *Store) Identity() (string, error) {
+// Identity is the name of the operator whose state directory this is: the same in each of its lives, and no other's. isNew: this
+// is its first life.
+func (s *Store) Identity() (identity string, isNew bool, err error) {
 	file := filepath.Join(filepath.Dir(s.dir), "identity")
 	text, err := os.ReadFile(file)
 	if err == nil && validIdentity.Match(text) {
-		return string(text), nil
+		return string(text), false, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("cannot read the operator's identity: %w", err)
+		return "", false, fmt.Errorf("cannot read the operator's identity: %w", err)
 	}
 	random := make([]byte, 6)
 	_, _ = rand.Read(random) // never fails
-	identity := hex.EncodeToString(random)
+	identity = hex.EncodeToString(random)
 	if err := writeSynced(file, []byte(identity)); err != nil {
-		return "", fmt.Errorf("cannot keep the operator's identity: %w", err)
+		return "", false, fmt.Errorf("cannot keep the operator's identity: %w", err)
 	}
-	return identity, nil
+	return identity, true, nil
 }
 
 var validIdentity = regexp.MustCompile(`^[0-9a-f]{12}$`)

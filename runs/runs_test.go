@@ -235,12 +235,15 @@ func TestOneStateDirectoryHasOneOperator(t *testing.T) {
 
 func TestAnIdentityOutlivesTheProcessAndIsNoOthers(t *testing.T) {
 	dir := t.TempDir()
-	first, err := open(t, dir).Identity()
+	first, isNew, err := open(t, dir).Identity()
 	must(t, err)
-	again, err := open(t, dir).Identity()
+	again, stillNew, err := open(t, dir).Identity()
 	must(t, err)
-	other, err := open(t, t.TempDir()).Identity()
+	other, _, err := open(t, t.TempDir()).Identity()
 	must(t, err)
+	if !isNew || stillNew {
+		t.Errorf("new in the first life: %v, in the second: %v", isNew, stillNew)
+	}
 	if first != again || first == other || !validIdentity.MatchString(first) {
 		t.Errorf("got %q, then %q, elsewhere %q", first, again, other)
 	}

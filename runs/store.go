@@ -5,7 +5,6 @@ package runs
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,8 +16,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"octo-operator/hub"
 )
 
 // Store is the folder of all runs.
@@ -65,53 +62,6 @@ func (s *Store) Check() error {
 
 // Dir is the folder of all runs.
 func (s *Store) Dir() string { return s.dir }
-
-// Create writes an event to disk, durably, as a new run of a lane. When it returns, the event survives a crash; after an
-// error nothing of it is left.
-func (s *Store) Create(event hub.Event, lane string) (*Run, error) {
-	return s.write(s.newID(event.Callback, lane), event, lane)
-}
-
-var validID = regexp.MustCompile(`^\d{8}T\d{6}\.\d{6}Z-[a-z0-9-]+$`)
-
-// Restore is Create for a run that an operator with another disk has accepted. One that is here already stays as it is.
-func (s *Store) Restore(id string, event hub.Event, lane string) (*Run, error) {
-	if !validID.MatchString(id) {
-		return nil, fmt.Errorf("cannot restore run %q: that is no run's id", id)
-	}
-	run := &Run{ID: id, Dir: filepath.Join(s.dir, id), Lane: lane, Callback: event.Callback}
-	if _, err := os.Stat(run.Path(eventFile)); err == nil {
-		return run, nil
-	}
-	return s.write(id, event, lane)
-}
-
-func (s *Store) write(id string, event hub.Event, lane string) (*Run, error) {
-	fail := func(err error) (*Run, error) { return nil, fmt.Errorf("cannot create run %s: %w", id, err) }
-
-	half, err := os.MkdirTemp(s.dir, unfinishedName)
-	if err != nil {
-		return fail(err)
-	}
-	text, err := json.Marshal(event)
-	if err == nil {
-		err = writeSynced(filepath.Join(half, eventFile), text)
-	}
-	if err != nil {
-		return fail(errors.Join(err, os.RemoveAll(half)))
-	}
-	run := &Run{ID: id, Dir: filepath.Join(s.dir, id), Lane: lane, Callback: event.Callback}
-	if err := os.Rename(half, run.Dir); err != nil {
-		return fail(errors.Join(err, os.RemoveAll(half)))
-	}
-	if err := s.sync(s.dir); err != nil {
-		// The event is refused, so the next life must not find it. First the name, which says that nothing was accepted.
-		err = errors.Join(err, os.Rename(run.Dir, half), os.RemoveAll(half))
-		_ = s.sync(s.dir) // as durably as it can be
-		return fail(err)
-	}
-	return run, nil
-}
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
@@ -237,15 +187,20 @@ func (s *Store) removeHalfMade(olderThan time.Duration) error {
 // writeSynced writes a file so that it is whole after a crash, or not there at all.
 func writeSynced(path string, text []byte) error {
 	half := path + ".new"
-	f, err := os.OpenFile(half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := writeFileSynced(half, text); err != nil {
+		return err
+	}
+	return os.Rename(half, path)
+}
+
+// writeFileSynced is os.WriteFile for a file that is on disk when it returns. A crash may leave half of it.
+func writeFileSynced(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(half, path)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func syncDir(dir string) error {

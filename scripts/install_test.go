@@ -156,3 +156,34 @@ func TestAnOwnScriptThatIsNotExecutableIsSaidSoWithTheWayOut(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestWhatIsInstalledAlreadyIsNotWrittenAgain(t *testing.T) {
+	state := t.TempDir()
+	set, err := Install(state, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inode := func(name string) os.FileInfo {
+		info, err := os.Stat(set.Path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	same, changed, locked := inode(ChartPull), inode(PoolDeploy), inode(WorkloadScale)
+	if err := os.WriteFile(set.Path(PoolDeploy), []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(set.Path(WorkloadScale), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Install(state, ""); err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(same, inode(ChartPull)) {
+		t.Error("a script that was there was written again")
+	}
+	if os.SameFile(changed, inode(PoolDeploy)) || os.SameFile(locked, inode(WorkloadScale)) || inode(WorkloadScale).Mode() != 0o700 {
+		t.Error("a script that was changed, or may not be run, was left so")
+	}
+}

@@ -3,6 +3,7 @@
 package scripts
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -65,8 +66,14 @@ func Install(stateDir, ownDir string) (Set, error) {
 	return set, nil
 }
 
-// writeProgram renames, because another process may be running the old file: writing to it would fail or harm that run.
+// writeProgram renames, because another process may be running the old file: writing to it would fail or harm that run. What is
+// there already stays: a file system may sync a renamed file at once, which would take most of the daemon's start.
 func writeProgram(path string, text []byte) error {
+	if info, err := os.Stat(path); err == nil && info.Mode() == 0o700 {
+		if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, text) {
+			return nil
+		}
+	}
 	half := fmt.Sprintf("%s.%d", path, os.Getpid())
 	if err := os.WriteFile(half, text, 0o700); err != nil {
 		return err

@@ -94,9 +94,10 @@ func (r *rig) poolsSay() bool {
 	})
 }
 
-// always are requests that no event causes: they come by the clock.
+// always are requests that no event causes, because they come by the clock; and the one more that the copy of an event costs when the
+// event ends before its report is delivered.
 func always(request string) bool {
-	for _, part := range []string{"watch=", "/leases", "/readyz", "journal%3D"} {
+	for _, part := range []string{"watch=", "/leases", "/readyz", "journal%3D", "PUT /api/v1/namespaces/" + namespace + "/secrets/octo-journal"} {
 		if strings.Contains(request, part) {
 			return true
 		}

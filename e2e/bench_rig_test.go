@@ -152,8 +152,13 @@ func valuesYaml(colour string) string { return "settings:\n  COLOUR: " + colour 
 // newWorkload is one that has no release yet.
 func (r *rig) newWorkload(colour string) devcontroller.Workload {
 	r.workloads++
+	return r.workload(r.workloads, colour)
+}
+
+// workload is the n-th.
+func (r *rig) workload(n int, colour string) devcontroller.Workload {
 	return devcontroller.Workload{
-		Pool: r.pool, Name: fmt.Sprint("Shop ", r.workloads), RtID: fmt.Sprintf("65d5c447b420da3fb1%06x", r.workloads),
+		Pool: r.pool, Name: fmt.Sprint("Shop ", n), RtID: fmt.Sprintf("65d5c447b420da3fb1%06x", n),
 		Type: devcontroller.Application, RepositoryURL: r.repository, ChartName: "demo-app", ChartVersion: "1.2.0",
 		ValuesYaml: valuesYaml(colour),
 		Values:     []devcontroller.Override{{Path: "secrets.apiKey", Value: "planted-api-key-77", IsSecret: true}},

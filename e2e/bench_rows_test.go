@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+
+	"octo-operator/devcontroller"
 )
 
 // What was asked for of one deploy, and of many. Each is a ratio within one run.
@@ -104,8 +107,25 @@ func benchmarkMany(b *testing.B, results *table) {
 	results.compared(b, fmt.Sprintf("(d) %d new releases: three commands, xargs -P %d", newReleases, atATime), targetMany, byHand, byHandCPU)
 	results.compared(b, fmt.Sprintf("(e) %d new releases: reference operator's sequence, in series", newReleases), targetSerialReference, serial, serialCPU)
 	results.note("(e): %d releases were measured, and count %d times: one follows the other", referenceOnes, newReleases/referenceOnes)
+	r.reconcileAll(b, results)
 	memory := r.operator.memory(b)
 	results.note("the operator's resident memory after %d deploys: %.1f MiB, at its highest %.1f MiB", r.workloads, memory.resident, memory.highest)
+}
+
+// reconcileAll sends all that the rig has deployed once more, as the controller does when a pool is registered.
+func (r *rig) reconcileAll(b *testing.B, results *table) {
+	var all []devcontroller.Workload
+	for n := range r.workloads {
+		again := r.workload(n+1, "red")
+		again.IsReconciliation = true
+		all = append(all, again)
+	}
+	took := r.deployAll(all)
+	results.single(b, fmt.Sprintf("reconciliation of %d workloads, nothing changed", len(all)), "s", []float64{took.wall.Seconds()}, noTarget)
+	results.note("reconciliation: %.1f ms of time and %.1f ms of CPU time for each", milliseconds(took.wall)/float64(len(all)), milliseconds(took.cpu)/float64(len(all)))
+	if revisions := strings.Count(r.command("kubectl", "get", "secrets", "--namespace", r.namespace, "-o", "name"), "v1.acme-"); revisions != len(all) {
+		b.Errorf("%d releases have %d revisions: the reconciliation was to make none", len(all), revisions)
+	}
 }
 
 // newRigFrom is newRig with another repository.

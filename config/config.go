@@ -260,14 +260,15 @@ func (c *Config) ExtraRoots() string {
 func (c *Config) HTTPClient() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.RootCACertificate == "" {
+	extra := c.ExtraRoots()
+	if extra == "" {
 		return &http.Client{Transport: transport}, nil // the system's are read when they are first needed, which takes 10 ms
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the system's root certificates: %w", err)
 	}
-	roots.AppendCertsFromPEM([]byte(c.RootCACertificate))
+	roots.AppendCertsFromPEM([]byte(extra))
 	transport.TLSClientConfig.RootCAs = roots
 	return &http.Client{Transport: transport}, nil
 }

@@ -18,7 +18,7 @@ const (
 	backlogEvents   = 10_000
 	backlogReleases = 1_000
 	backlogBytes    = 100 << 10 // of each event
-	targetBacklog   = 100       // MiB
+	targetBacklog   = 64        // MiB
 	targetJournal   = 1.05      // times a deploy without copies in the cluster
 )
 

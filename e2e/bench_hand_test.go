@@ -11,68 +11,82 @@ import (
 )
 
 // sides says what is compared, for whoever reads the table alone.
-const sides = `operator: from the event to its report. scripts/workload-deploy asks the API server first (helm template and kubectl apply, both with
-  --dry-run=server), applies the secret and runs helm upgrade --install; the operator waits for the pods itself
-by hand: three commands in a shell script. kubectl apply of the secret; helm upgrade --dry-run=server; helm upgrade --rollback-on-failure,
-  which waits for the pods`
+const sides = `operator: from the event to its report, which it sends when the pods are ready
+by hand: a shell script in e2e/testdata/by-hand, from its start to its end. three-commands: kubectl apply of the secret, helm upgrade
+  --dry-run=server, helm upgrade --rollback-on-failure --wait; four-commands: those of scripts/workload-deploy; reference-sequence: those
+  of the reference operator (repo add, repo update, history, dry run, upgrade), without what it does itself
+both: GOGC=400 for helm and kubectl, and discovery cached on disk`
 
-// handScript is what a person would type for one deploy, and what the operator itself ran when helm still waited for the pods: $1 is
-// the release, in whose directory the files lie.
-const handScript = `#!/bin/sh
-set -eu
-cd "$HAND_DIR/$1"
-kubectl apply --server-side --force-conflicts --field-manager by-hand -f secret.yaml
-helm upgrade --install "$1" chart.tgz --namespace "$HAND_NAMESPACE" --values values.yaml \
-    --labels "$HAND_LABELS" --hide-notes --dry-run=server >/dev/null
-exec helm upgrade --install "$1" chart.tgz --namespace "$HAND_NAMESPACE" --values values.yaml \
-    --labels "$HAND_LABELS" --hide-notes --rollback-on-failure --timeout 5m0s
-`
+// A hand's scripts.
+const (
+	threeCommands     = "three-commands"
+	fourCommands      = "four-commands"
+	referenceSequence = "reference-sequence"
+)
 
 // hand does by hand what the operator does, with the values, secrets and chart that the operator has made: its releases
 // lie in the same namespace, so that both have the same to search through.
 type hand struct {
-	rig      *rig
-	dir      string
-	script   string
-	like     string // the operator's run directory that serves as the model
-	likeName string // its release
-	releases int
-	more     string        // YAML, added to the values
-	started  func(pid int) // told of each command that is run
+	rig        *rig
+	name       string // its releases begin with it
+	dir        string
+	script     string
+	values     string // the operator's, of its first release
+	chart      []byte
+	repository string
+	releases   int
+	more       string        // YAML, added to the values
+	started    func(pid int) // told of each command that is run
 }
 
-func newHand(r *rig) *hand {
+// firstRelease is the one that a rig's operator deploys before anything is measured.
+const (
+	firstRelease = "acme-" + firstRtID
+	firstRtID    = "65d5c447b420da3fb1000001"
+)
+
+// newHand deploys once with a script: that fills the caches.
+func newHand(r *rig, script string) *hand {
+	r.Helper()
+	h := newHandCalled(r, "hand", script)
+	h.deploy(h.newRelease("red"))
+	return h
+}
+
+// newHandCalled is one of several hands in a rig. It has deployed nothing.
+func newHandCalled(r *rig, name, script string) *hand {
 	r.Helper()
 	found, _ := filepath.Glob(filepath.Join(r.stateDir, "runs", "*-workload-deployed-*"))
 	if len(found) == 0 {
 		r.Fatalf("the operator left no run directory in %s", r.stateDir)
 	}
-	h := &hand{rig: r, dir: r.TempDir(), like: found[0], likeName: "acme-65d5c447b420da3fb1000001", started: func(int) {}}
-	h.script = filepath.Join(h.dir, "deploy")
-	r.must(os.WriteFile(h.script, []byte(handScript), 0o700))
-	h.deploy(h.newRelease("red"))
-	return h
+	values, err := os.ReadFile(filepath.Join(found[0], "values.yaml"))
+	r.must(err)
+	chart, err := os.ReadFile(filepath.Join(found[0], "chart.tgz"))
+	r.must(err)
+	file, err := filepath.Abs(filepath.Join("testdata", "by-hand", script))
+	r.must(err)
+	return &hand{rig: r, name: name, dir: r.TempDir(), script: file, values: string(values), chart: chart, repository: r.repository, started: func(int) {}}
 }
 
 func (h *hand) newRelease(colour string) string {
 	h.rig.Helper()
 	h.releases++
-	release := fmt.Sprintf("hand-%024x", h.releases) // as long as the operator's
+	release := fmt.Sprintf("%s-%024x", h.name, h.releases) // as long as the operator's
 	h.rig.must(os.Mkdir(filepath.Join(h.dir, release), 0o700))
 	h.write(release, colour)
+	if filepath.Base(h.script) == referenceSequence { // the reference operator does that itself, which is not measured
+		h.rig.command("kubectl", "apply", "-f", filepath.Join(h.dir, release, "secret.yaml"))
+	}
 	return release
 }
 
-// write writes the files of a release. Only the colour differs between two deploys of the same release.
+// write writes the files of a release. Only the colour and what is added differ between two deploys of the same release.
 func (h *hand) write(release, colour string) {
 	h.rig.Helper()
 	dir := filepath.Join(h.dir, release)
-	values, err := os.ReadFile(filepath.Join(h.like, "values.yaml"))
-	h.rig.must(err)
-	chart, err := os.ReadFile(filepath.Join(h.like, "chart.tgz"))
-	h.rig.must(err)
-	text := strings.NewReplacer(h.likeName, release, "COLOUR: red", "COLOUR: "+colour).Replace(string(values)) + h.more
-	h.rig.must(os.WriteFile(filepath.Join(dir, "chart.tgz"), chart, 0o600))
+	text := strings.NewReplacer(firstRelease, release, "COLOUR: red", "COLOUR: "+colour).Replace(h.values) + h.more
+	h.rig.must(os.WriteFile(filepath.Join(dir, "chart.tgz"), h.chart, 0o600))
 	h.rig.must(os.WriteFile(filepath.Join(dir, "values.yaml"), []byte(text), 0o600))
 	h.rig.must(os.WriteFile(filepath.Join(dir, "secret.yaml"), []byte(fmt.Sprintf(`apiVersion: v1
 kind: Secret
@@ -86,9 +100,10 @@ func (h *hand) deploy(release string) cost {
 	return h.run("/bin/sh", h.script, release)
 }
 
-func (h *hand) deployMany(n int) cost {
+// deployMany deploys so many new releases, some of them at a time.
+func (h *hand) deployMany(n, atATime int) cost {
 	h.rig.Helper()
-	args := []string{"-P", fmt.Sprint(concurrency), "-n", "1", "/bin/sh", h.script}
+	args := []string{"-P", fmt.Sprint(atATime), "-n", "1", "/bin/sh", h.script}
 	var releases []string
 	for range n {
 		releases = append(releases, h.newRelease("red"))
@@ -96,19 +111,19 @@ func (h *hand) deployMany(n int) cost {
 	return h.run("sh", "-c", `printf '%s\n' "$@" | xargs `+strings.Join(args, " "), "sh", strings.Join(releases, "\n"))
 }
 
-// run returns what the command cost. Its output goes to a file, as the operator's log does. Discovery is cached, in
-// a directory of its own as for the operator; else the environment is a person's: what the operator sets for its commands
-// to make them faster is not in it.
+// run returns what the command cost. Its output goes to a file, as the operator's log does. What the operator sets for its commands to
+// make them faster is set here too, in directories of its own.
 func (h *hand) run(name string, args ...string) cost {
 	h.rig.Helper()
 	log, err := os.OpenFile(filepath.Join(h.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	h.rig.must(err)
 	defer log.Close()
 	cmd := osexec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = append(os.Environ(), "HAND_DIR="+h.dir, "HAND_NAMESPACE="+h.rig.namespace,
-		"HAND_LABELS=octo-mesh.meshmakers.io/managed-by=by-hand,octo-mesh.meshmakers.io/tenant=acme,octo-mesh.meshmakers.io/pool-rt-id=65d5c447b420da3fb12381bc,octo-mesh.meshmakers.io/workload-rt-id=65d5c447b420da3fb1ffffff",
-		"KUBECACHEDIR="+filepath.Join(h.dir, "kube"))
+	cmd.Dir, cmd.Stdout, cmd.Stderr = h.dir, log, log
+	cmd.Env = append(os.Environ(), "NAMESPACE="+h.rig.namespace, "REPOSITORY="+h.repository,
+		"LABELS=octo-mesh.meshmakers.io/managed-by=by-hand,octo-mesh.meshmakers.io/tenant=acme,octo-mesh.meshmakers.io/pool-rt-id=65d5c447b420da3fb12381bc,octo-mesh.meshmakers.io/workload-rt-id=65d5c447b420da3fb1ffffff",
+		"GOGC=400", "KUBECACHEDIR="+filepath.Join(h.dir, "kube"),
+		"HELM_CACHE_HOME="+filepath.Join(h.dir, "helm-cache"), "HELM_CONFIG_HOME="+filepath.Join(h.dir, "helm-config"), "HELM_DATA_HOME="+filepath.Join(h.dir, "helm-data"))
 	began := time.Now()
 	h.rig.must(cmd.Start())
 	h.started(cmd.Process.Pid)
@@ -142,7 +157,7 @@ func (r *rig) checkFair(h *hand) {
 		lines := strings.Split(strings.ReplaceAll(text, release, "RELEASE"), "\n")
 		return slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "adapterRtId:") })
 	}
-	operator, byHand := values(h.likeName), values(fmt.Sprintf("hand-%024x", 1))
+	operator, byHand := values(firstRelease), values(fmt.Sprintf("hand-%024x", 1))
 	if !slices.Equal(operator, byHand) {
 		r.Errorf("unfair: the operator deployed\n%s\nthe hand\n%s", strings.Join(operator, "\n"), strings.Join(byHand, "\n"))
 	}

@@ -31,7 +31,7 @@ func BenchmarkSlowPods(b *testing.B) {
 	slow := r.deploySlow(values)
 	after := fast.deploySlow("") // again, because the machine may have been busier at one time than at the other
 	fast.operator.stop(b)
-	hand := newHand(r)
+	hand := newHand(r, threeCommands)
 	byHand := hand.deploySlow(values)
 	r.checkFair(hand)
 
@@ -76,7 +76,7 @@ func (h *hand) deploySlow(values string) many {
 	var stop func() float64
 	h.started = func(pid int) { stop = watchMemory(pid) }
 	h.more = values
-	all := many{cost: h.deployMany(slowWorkloads)}
+	all := many{cost: h.deployMany(slowWorkloads, concurrency)}
 	all.memory = stop()
 	return all
 }

@@ -28,6 +28,7 @@ type rig struct {
 	env        []string // more settings
 	wrap       []string // what the operator is started with, if not directly
 	operator   *daemon
+	repository string // of the charts
 	workloads  int
 }
 
@@ -49,7 +50,7 @@ func newRigWith(b *testing.B, scripts map[string]string, env ...string) *rig {
 func newRigIn(b *testing.B, wrap []string, scripts map[string]string, env ...string) *rig {
 	b.Helper()
 	r := &rig{
-		env: env, wrap: wrap,
+		env: env, wrap: wrap, repository: openCharts.URL,
 		B: b, ctx: b.Context(), namespace: "octo-bench-" + uniqueName(), stateDir: b.TempDir(),
 		controller: devcontroller.New(devcontroller.Options{Generation: devcontroller.G3}),
 		pool:       devcontroller.Pool{TenantID: "acme", ID: "65d5c447b420da3fb12381bc"},
@@ -151,9 +152,14 @@ func valuesYaml(colour string) string { return "settings:\n  COLOUR: " + colour 
 // newWorkload is one that has no release yet.
 func (r *rig) newWorkload(colour string) devcontroller.Workload {
 	r.workloads++
+	return r.workload(r.workloads, colour)
+}
+
+// workload is the n-th.
+func (r *rig) workload(n int, colour string) devcontroller.Workload {
 	return devcontroller.Workload{
-		Pool: r.pool, Name: fmt.Sprint("Shop ", r.workloads), RtID: fmt.Sprintf("65d5c447b420da3fb1%06x", r.workloads),
-		Type: devcontroller.Application, RepositoryURL: openCharts.URL, ChartName: "demo-app", ChartVersion: "1.2.0",
+		Pool: r.pool, Name: fmt.Sprint("Shop ", n), RtID: fmt.Sprintf("65d5c447b420da3fb1%06x", n),
+		Type: devcontroller.Application, RepositoryURL: r.repository, ChartName: "demo-app", ChartVersion: "1.2.0",
 		ValuesYaml: valuesYaml(colour),
 		Values:     []devcontroller.Override{{Path: "secrets.apiKey", Value: "planted-api-key-77", IsSecret: true}},
 	}

@@ -67,11 +67,16 @@ const noTarget = 0
 
 // compare measures pairs and adds them: the time that passed, which has a target, and the CPU time, which tells on a busy
 // machine what the time that passed does not.
-func (t *table) compare(b *testing.B, what string, n int, operator, hand func(i int) cost) {
+func (t *table) compare(b *testing.B, what string, n int, target float64, operator, hand func(i int) cost) {
 	t.sides = true
 	wall, cpu := comparePairs(n, operator, hand)
+	t.compared(b, what, target, wall, cpu)
+}
+
+// compared adds what has been measured.
+func (t *table) compared(b *testing.B, what string, target float64, wall, cpu comparison) {
 	ratio := median(wall.ratios)
-	t.comparison(what, wall, fmt.Sprintf("≤ %.2f", targetRatio), verdict(ratio, targetRatio))
+	t.comparison(what, wall, fmt.Sprintf("≤ %.2f", target), verdict(ratio, target))
 	t.comparison("   its CPU time", cpu, "–", "")
 	b.ReportMetric(median(wall.operator), "operator-ms")
 	b.ReportMetric(median(wall.hand), "hand-ms")

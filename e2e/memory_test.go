@@ -29,6 +29,12 @@ type largeRepository struct {
 
 func newLargeRepository(t testing.TB) *largeRepository {
 	t.Helper()
+	return newRepositoryOf(t, indexVersions)
+}
+
+// newRepositoryOf is newLargeRepository with so many versions of others: 1,000 are 0.76 MB.
+func newRepositoryOf(t testing.TB, versions int) *largeRepository {
+	t.Helper()
 	answer, err := http.Get(openCharts.URL + "/demo-app-1.2.0.tgz")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +63,7 @@ func newLargeRepository(t testing.TB) *largeRepository {
 	var text strings.Builder
 	text.WriteString("apiVersion: v1\nentries:\n")
 	fmt.Fprintf(&text, "  demo-app:\n  - apiVersion: v2\n    name: demo-app\n    version: 1.2.0\n    digest: %x\n    urls: [demo-app-1.2.0.tgz]\n", sha256.Sum256(archive))
-	for n := range indexVersions {
+	for n := range versions {
 		if n%20 == 0 {
 			fmt.Fprintf(&text, "  chart-%d:\n", n/20)
 		}

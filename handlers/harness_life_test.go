@@ -56,6 +56,9 @@ func (r *rig) newLife() *life {
 		if l.cut.Load() {
 			panic(http.ErrAbortHandler)
 		}
+		r.mu.Lock()
+		r.requests = append(r.requests, req.Method+" "+req.URL.RequestURI())
+		r.mu.Unlock()
 		r.cluster.ServeHTTP(w, req)
 	})}
 	go func() { _ = l.server.Serve(l.api) }()

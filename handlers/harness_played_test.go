@@ -13,6 +13,7 @@ type played struct {
 	replaced []replacement
 	holders  []*hold
 	ends     []string
+	requests []string // that the operator itself has sent to the API server, "GET /api/…"
 }
 
 // run carries a tool's call out.

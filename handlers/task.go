@@ -81,7 +81,7 @@ func pointless(err error) bool {
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
 func (h *Handlers) interrupt(t *task) runs.Result {
 	h.pause(t)
-	if err := t.Remove(secretFiles...); err != nil {
+	if err := t.Remove(append(secretFiles, manifestFile)...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
 	t.log.Warn("event stopped by the operator's end: it will be resumed")
@@ -96,9 +96,8 @@ func (t *task) open() (err error) {
 	return err
 }
 
-// secretFiles are in the run directory for the time of the run alone. The manifest may hold Secrets that the chart makes, or that
-// its templates have read in the cluster.
-var secretFiles = []string{"secret.yaml", manifestFile, "registry.json", "repositories.yaml", "repository-cache"}
+// secretFiles are in the run directory for the time of the run alone. Of the manifest, see keepManifest.
+var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
 
 // supersede ends a run that was never started.
 func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
@@ -119,6 +118,7 @@ func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
 	case err != nil:
 		result.Outcome, result.Reason = runs.Failed, t.message(err)
 	}
+	h.keepManifest(t)
 	if err := h.writeResult(t, result); err != nil {
 		t.log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
 		h.unkept.add(func() error { return h.writeResult(t, result) })

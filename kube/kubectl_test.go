@@ -72,9 +72,9 @@ func TestLookUpsAskForWhatTheyNeed(t *testing.T) {
 	var asked []string
 	metadata := func(object string) string { return fmt.Sprintf(`{"items":[{"metadata":%s}]}`, object) }
 	answers := map[string]string{
-		"/api/v1/namespaces/octo/secrets?labelSelector=owner%3Dhelm%2Cname%3Dshop": metadata(`{"name":"s","labels":{"name":"shop","version":"2"}}`),
-		"/api/v1/namespaces/octo/secrets?labelSelector=owner%3Dhelm%2Cours":        metadata(`{"name":"s","labels":{"name":"shop","version":"3"}}`),
-		"/api/v1/namespaces/octo/secrets?labelSelector=ours%3Dyes":                 metadata(`{"name":"broker"}`),
+		"/api/v1/namespaces/octo/secrets?labelSelector=owner%3Dhelm%2Cname%3Dshop":                   metadata(`{"name":"s","labels":{"name":"shop","version":"2"}}`),
+		"/api/v1/namespaces/octo/secrets?labelSelector=owner%3Dhelm%2Cstatus%21%3Dsuperseded%2Cours": metadata(`{"name":"s","labels":{"name":"shop","version":"3"}}`),
+		"/api/v1/namespaces/octo/secrets?labelSelector=ours%3Dyes":                                   metadata(`{"name":"broker"}`),
 		"/api/v1/namespaces/octo/secrets/s": `{"metadata":{"creationTimestamp":"2026-11-23T12:00:00Z",
 			"managedFields":[{"time":"2026-11-23T12:05:00Z"},{"time":"2026-11-23T12:04:00Z"},{}]}}`,
 		"/apis/apps/v1/namespaces/octo/deployments?labelSelector=app.kubernetes.io%2Finstance%3Dshop": `{"items":[{"metadata":{"name":"web"},"spec":{"replicas":2}},{"metadata":{"name":"app"},"spec":{"replicas":0}}]}`,

@@ -18,9 +18,10 @@ func (k *Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (ma
 	return newestRevisions(revisions)[name], nil
 }
 
-// Releases returns the labels of the newest revision of each release in a namespace that has the label, by release.
+// Releases returns the labels of the newest revision of each release in a namespace that has the label, by release. Superseded ones are
+// never the newest, and nine of ten: of a thousand releases they would be 14 MB.
 func (k *Kubectl) Releases(ctx context.Context, namespace, label string) (map[string]map[string]string, error) {
-	revisions, err := k.revisions(ctx, namespace, label)
+	revisions, err := k.revisions(ctx, namespace, "status!=superseded,"+label)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the releases in namespace %s: %w", namespace, err)
 	}

@@ -1,0 +1,57 @@
+package handlers_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// withSecret lets the chart make a Secret, whose value it also writes elsewhere.
+func withSecret(r *rig) {
+	usual := r.render
+	r.render = func(release, namespace string, values object) []object {
+		own := object{"apiVersion": "v1", "kind": "Secret", "metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"key": "planted-by-the-chart"}}
+		also := object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": release, "namespace": namespace}, "data": object{"url": "https://user:planted-by-the-chart@host"}}
+		return append(usual(release, namespace, values), own, also)
+	}
+}
+
+func TestTheManifestStaysWithoutWhatIsSecret(t *testing.T) {
+	for name, prepare := range map[string]func(r *rig){
+		"of a deploy":             func(*rig) {},
+		"of a deploy that failed": func(r *rig) { r.fails("helm upgrade", "Error: no") },
+		"of a refused one":        func(r *rig) { r.fails("kubectl apply", "Error: denied") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, withSecret)
+			prepare(r)
+			r.run(deployEvent("shop", override("note", "planted-override"), secret("secrets.key", "planted-override")))
+			kept := r.file("manifest.yaml")
+			wantText(t, kept, "kind: Deployment", "kind: Secret", "key: '[removed after the run]'", "https://user:[redacted]@host")
+			if strings.Contains(kept, "planted") {
+				t.Errorf("there is a secret in it:\n%s", kept)
+			}
+		})
+	}
+}
+
+func TestAManifestOfWhichNobodyCanTellWhatIsSecretIsNotKept(t *testing.T) {
+	r := newRig(t)
+	r.when("helm template", func(c *call, _ func() int) int { c.print("kind: Secret\n\tdata: planted\n"); return 0 })
+	r.fails("kubectl apply", "Error: error parsing manifest.yaml")
+	r.run(deployEvent("shop"))
+	if kept := r.file("manifest.yaml"); kept != "" {
+		t.Errorf("it is there: %s", kept)
+	}
+	wantText(t, r.log.String(), "the manifest is not kept")
+}
+
+func TestAnOperatorThatEndsLeavesNoManifest(t *testing.T) {
+	r := newRig(t, withSecret)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.shutdown(0)
+	if kept := r.file("manifest.yaml"); kept != "" {
+		t.Errorf("it is there: %s", kept)
+	}
+}

@@ -1,0 +1,134 @@
+package kube
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// WithoutSecrets returns a rendered manifest with a placeholder for each value in its Secrets, and those values: they may stand elsewhere
+// in it too. It reads what Objects reads; an error means that nobody can tell what in it is secret.
+func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
+	if len(manifest) > LongestManifest {
+		return nil, nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), LongestManifest)
+	}
+	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
+	number := 0
+	for document := range documents(manifest) {
+		number++
+		if number > maxObjects {
+			return nil, nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", maxObjects)
+		}
+		if err := cleaner.clean(document); err != nil {
+			return nil, nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
+		}
+	}
+	return cleaner.written.Bytes(), cleaner.secrets, nil
+}
+
+type manifestCleaner struct {
+	placeholder string
+	marks       int
+	written     bytes.Buffer
+	secrets     []string
+	hidden      map[*yaml.Node]bool // each once: aliases can make a small document a large one, or lead in a circle
+}
+
+// clean writes a document, which is more than one in YAML if a line "..." ends the first. It is never copied: only what has been read
+// is known to be no Secret.
+func (c *manifestCleaner) clean(document []byte) error {
+	n := marks(document)
+	if c.marks += n; n > maxDocumentMarks || c.marks > maxMarks {
+		return fmt.Errorf("it has %d parts, the manifest so far %d, more than %d or %d", n, c.marks, maxDocumentMarks, maxMarks)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(document))
+	for {
+		var node yaml.Node
+		err := decoder.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		c.object(node.Content[0])
+		for _, item := range valuesOf(node.Content[0], "items") {
+			for _, listed := range item.Content {
+				c.object(resolved(listed))
+			}
+		}
+		text, err := yaml.Marshal(&node)
+		if err != nil {
+			return err
+		}
+		c.written.WriteString("---\n")
+		c.written.Write(text)
+	}
+}
+
+// object takes the values out of a Secret. A key may be there twice: what any of them says counts.
+func (c *manifestCleaner) object(node *yaml.Node) {
+	secret := false
+	for _, kind := range valuesOf(node, "kind") {
+		secret = secret || strings.EqualFold(kind.Value, "Secret")
+	}
+	if !secret {
+		return
+	}
+	withoutComments(node)
+	for _, key := range []string{"data", "stringData"} {
+		for _, values := range valuesOf(node, key) {
+			c.hide(values)
+		}
+	}
+}
+
+// hide replaces all that is in a node, an alias' target too. Only the names of what is in it stay.
+func (c *manifestCleaner) hide(node *yaml.Node) {
+	node = resolved(node)
+	if c.hidden[node] {
+		return
+	}
+	c.hidden[node] = true
+	switch node.Kind {
+	case yaml.ScalarNode:
+		c.secrets = append(c.secrets, node.Value)
+		if plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(node.Value), "")); err == nil {
+			c.secrets = append(c.secrets, string(plain))
+		}
+		node.Value, node.Tag, node.Style = c.placeholder, "!!str", 0
+	case yaml.MappingNode:
+		for i := 1; i < len(node.Content); i += 2 {
+			c.hide(node.Content[i])
+		}
+	default:
+		for _, item := range node.Content {
+			c.hide(item)
+		}
+	}
+}
+
+// valuesOf are all values of a key: there may be more than one.
+func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if resolved(node.Content[i]).Value == key {
+			all = append(all, resolved(node.Content[i+1]))
+		}
+	}
+	return all
+}
+
+func withoutComments(node *yaml.Node) {
+	node.HeadComment, node.LineComment, node.FootComment = "", "", ""
+	for _, child := range node.Content {
+		withoutComments(child)
+	}
+}

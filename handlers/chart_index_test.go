@@ -226,3 +226,23 @@ func TestAnAddressOfAnotherKindIsLeftToHelm(t *testing.T) {
 	r.deploy("shop", s.from)
 	r.wantPulled("helm pull demo")
 }
+
+func TestAnAddressThatMayHoldASecretIsInNoReason(t *testing.T) {
+	for said, want := range map[string]string{
+		"failed to fetch https://charts.test/demo-1.2.3.tgz?token=planted-token : 403 Forbidden": "failed to fetch https://charts.test/demo-1.2.3.tgz?[redacted] : 403 Forbidden",
+		"failed to fetch https://user:planted-token@charts.test/demo-1.2.3.tgz : 404 Not Found":  "failed to fetch https://[redacted]@charts.test/demo-1.2.3.tgz : 404 Not Found",
+		// where a redirect leads to
+		`Get "https://store.test/a?X-Amz-Signature=planted-token": x509: certificate signed by unknown authority`: `Get "https://store.test/a?[redacted]": x509: certificate signed by`,
+	} {
+		t.Run("", func(t *testing.T) {
+			s := newChartServer(t)
+			r := newRig(t, s.trusted())
+			s.lists(r, "1.2.3")
+			r.when("helm pull", func(c *call, _ func() int) int { return c.fail("%s", said) })
+			r.wantFailure(r.run(deployEvent("shop", s.from)), "shop", want)
+			if seen := r.log.String() + r.file("output.log") + r.file("result.json"); strings.Contains(seen, "planted-token") {
+				t.Errorf("it is in the log or in the run directory: %s", seen)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -74,13 +75,14 @@ func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed, at location) 
 }
 
 // writeIndex makes an index with nothing but the chart that is wanted. helm, given credentials, looks a chart up by its name; the
-// repository's own index would take it much memory.
+// repository's own index would take it much memory. Of a chart in a folder ("team/app") the last part is its name: helm passes over
+// a version whose name has a slash.
 func (c *charts) writeIndex(t *task, w hub.WorkloadDeployed, at location) error {
 	if at.url == "" {
 		return nil
 	}
 	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "entries": map[string]any{w.ChartName: []any{map[string]any{
-		"apiVersion": "v2", "name": w.ChartName, "version": at.version, "urls": []string{at.url},
+		"apiVersion": "v2", "name": path.Base(w.ChartName), "version": at.version, "urls": []string{at.url},
 	}}}})
 	return errors.Join(err, os.MkdirAll(t.Path(repositoryCache), 0o700), t.Write(filepath.Join(repositoryCache, "workload-index.yaml"), text))
 }

@@ -246,3 +246,19 @@ func TestAnAddressThatMayHoldASecretIsInNoReason(t *testing.T) {
 		})
 	}
 }
+
+func TestAChartInAFolderIsFoundWithCredentialsToo(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	s.lists(r, "1.2.3")
+	s.index = strings.Replace(s.index, "  demo:", "  team/demo:", 1)
+	var index string
+	r.when("helm pull", func(c *call, usual func() int) int {
+		index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
+		return usual()
+	})
+	r.deploy("shop", s.from, func(w *hub.WorkloadDeployed) {
+		w.ChartName, w.RepositoryUsername, w.RepositoryPassword = "team/demo", "reader", "planted-password"
+	})
+	wantText(t, index, `"team/demo":[`, `"name":"demo"`) // helm passes over a version whose name has a slash
+}

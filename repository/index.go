@@ -22,18 +22,23 @@ const (
 	maxIndex = 64 << 20
 	// maxPiece bounds what is in memory at a time: one version of a chart, whose annotations may hold a readme.
 	maxPiece = 1 << 20
+	// maxCharts bounds what is remembered to the end, the charts' names: those of 60 MiB of charts without versions take 700 MiB. Public
+	// repositories have some hundred.
+	maxCharts = 20_000
 )
 
 var (
-	// ErrTooLarge is an index that nobody can read here.
-	ErrTooLarge = fmt.Errorf("its index.yaml is larger than %d MiB, the limit", maxIndex>>20)
+	// ErrTooLarge is an index that nobody can read here, helm neither.
+	ErrTooLarge   = errors.New("its index.yaml is too large")
+	errTooLong    = fmt.Errorf("%w: it is larger than %d MiB, the limit", ErrTooLarge, maxIndex>>20)
+	errManyCharts = fmt.Errorf("%w: it has more than %d charts, the limit", ErrTooLarge, maxCharts)
 	// errUnusual is an index that cannot be taken apart: it is none, or in a form that repositories do not write, such as
 	// with aliases from one version to another. Only a parser that holds it all can tell, and helm has one.
 	errUnusual = errors.New("the index cannot be read a piece at a time")
 )
 
 // read reads an index, YAML or JSON, and calls each for every version of every chart, in the order of the index. Versions that
-// helm leaves out too, because they have no name or no version, are left out. The error is each's, the reader's, or errUnusual.
+// helm leaves out too, because they have no name or no version, are left out. The error is each's, the reader's, errManyCharts or errUnusual.
 func read(from io.Reader, each func(Entry) error) error {
 	buffered := bufio.NewReaderSize(from, 64<<10)
 	for {

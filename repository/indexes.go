@@ -177,7 +177,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	case response.StatusCode != http.StatusOK:
 		return state{}, fmt.Errorf("%w: %s", ErrUnknown, response.Status)
 	case response.ContentLength > maxIndex:
-		return state{}, ErrTooLarge
+		return state{}, errTooLong
 	}
 	s := state{ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified")}
 	if len(s.ETag)+len(s.Modified) > maxState {
@@ -196,7 +196,7 @@ func (x *Indexes) take(body io.Reader, s state, file string) (state, error) {
 	defer download.Close()
 	n, err := io.Copy(download, io.LimitReader(body, maxIndex+1))
 	if err == nil && n > maxIndex {
-		return s, ErrTooLarge
+		return s, errTooLong
 	}
 	if err == nil {
 		_, err = download.Seek(0, io.SeekStart)
@@ -204,10 +204,10 @@ func (x *Indexes) take(body io.Reader, s state, file string) (state, error) {
 	if err == nil {
 		s, err = keep(download, s, file)
 	}
-	if err != nil {
-		return s, fmt.Errorf("%w: %w", ErrUnknown, err)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	return s, nil
+	return s, err
 }
 
 func setHeader(header http.Header, name, value string) {

@@ -262,3 +262,13 @@ func TestAChartInAFolderIsFoundWithCredentialsToo(t *testing.T) {
 	})
 	wantText(t, index, `"team/demo":[`, `"name":"demo"`) // helm passes over a version whose name has a slash
 }
+
+func TestTheIndexOfARepositoryWithAQueryIsAskedForAsHelmDoes(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	s.lists(r, "1.2.3")
+	r.deploy("shop", func(w *hub.WorkloadDeployed) { w.RepositoryURL = s.URL + "/charts?sig=a/b" })
+	if want := "/charts/index.yaml :"; len(s.asked) != 1 || s.asked[0] != want {
+		t.Errorf("asked for %q, want %q", s.asked, want)
+	}
+}

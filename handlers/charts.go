@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -168,19 +167,12 @@ func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error
 // archiveURL is the address of an archive, which in an index may be relative to the repository; "": it is none that helm could be
 // given as it is.
 func archiveURL(repositoryURL, inIndex string) string {
-	base, err := url.Parse(repositoryURL)
-	if err != nil || inIndex == "" {
+	if inIndex == "" {
 		return ""
 	}
-	address, err := url.Parse(inIndex)
+	address, err := repository.Resolve(repositoryURL, inIndex)
 	if err != nil {
 		return ""
-	}
-	if !address.IsAbs() { // as helm does it
-		base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/")+"/", strings.TrimSuffix(base.RawPath, "/")+"/"
-		query := base.RawQuery
-		address = base.ResolveReference(address)
-		address.RawQuery = query
 	}
 	if address.Scheme != "http" && address.Scheme != "https" || address.Host == "" || address.Path == "" {
 		return ""

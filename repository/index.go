@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"strings"
 )
 
 // Entry is one version of a chart, as the index has it.
@@ -81,4 +83,21 @@ func (i item) entry(chart string) (Entry, bool) {
 	}
 	known := i.Type == "" || i.Type == "application" || i.Type == "library"
 	return e, i.Name != "" && known && isVersion(i.Version)
+}
+
+// Resolve is an address that may be relative to the repository's, as helm has it: what is relative gets the repository's query.
+func Resolve(repositoryURL, reference string) (*url.URL, error) {
+	base, err := url.Parse(repositoryURL)
+	if err != nil {
+		return nil, err
+	}
+	address, err := url.Parse(reference)
+	if err != nil || address.IsAbs() {
+		return address, err
+	}
+	query := base.RawQuery
+	base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/")+"/", strings.TrimSuffix(base.RawPath, "/")+"/"
+	address = base.ResolveReference(address)
+	address.RawQuery = query
+	return address, nil
 }

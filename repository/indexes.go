@@ -153,7 +153,11 @@ func (x *Indexes) Forget(age time.Duration) {
 // ask asks the repository for its index, unless it is the one that is known.
 func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	file := x.file(from)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(from.URL, "/")+"/index.yaml", nil)
+	address, err := Resolve(from.URL, "index.yaml")
+	if err != nil {
+		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
 		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"octo-operator/hub"
@@ -271,4 +272,20 @@ func TestTheIndexOfARepositoryWithAQueryIsAskedForAsHelmDoes(t *testing.T) {
 	if want := "/charts/index.yaml :"; len(s.asked) != 1 || s.asked[0] != want {
 		t.Errorf("asked for %q, want %q", s.asked, want)
 	}
+}
+
+func TestAChartThatIsPublishedAgainWhileItIsPulledIsTaken(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	s.lists(r, "1.2.3")
+	again := sync.OnceFunc(func() {
+		r.charts.add("demo", "1.2.3", map[string]string{"values.yaml": demoValues + "new: true\n"})
+		s.lists(r, "1.2.3")
+	})
+	r.when("helm pull", func(_ *call, usual func() int) int {
+		again()
+		return usual()
+	})
+	r.deploy("shop", s.from)
+	s.counts(t, 2, 2)
 }

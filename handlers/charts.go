@@ -101,6 +101,14 @@ func (c *charts) get(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDe
 		return found, nil
 	}
 	found, err := c.pull(ctx, h, t, w, at)
+	if errors.As(err, new(*digestError)) { // it may have been published again between the index and the archive
+		newer, lookErr := c.find(ctx, w, time.Now())
+		if lookErr != nil || newer.digest == at.digest {
+			return found, err
+		}
+		at = newer
+		found, err = c.pull(ctx, h, t, w, at)
+	}
 	if err == nil {
 		c.keep(t.Path(chartFile), at)
 	}

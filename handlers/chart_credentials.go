@@ -6,10 +6,14 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"octo-operator/exec"
 	"octo-operator/hub"
 )
 
@@ -26,6 +30,24 @@ func (at location) openURL() string {
 		return ""
 	}
 	return at.url
+}
+
+// webAddress is an address in a text, in parts: user and query may be secret.
+var webAddress = regexp.MustCompile(`(https?://)([^\s"/?#@]*@)?([^\s"?]*)(\?[^\s"]*)?`)
+
+// withoutAddressSecrets takes out of a line what may be secret in an address. helm's errors have the address of an archive that
+// the index has signed, and the one to which a repository has redirected it, which the operator has never seen.
+func withoutAddressSecrets(line string) string {
+	return webAddress.ReplaceAllStringFunc(line, func(address string) string {
+		part := webAddress.FindStringSubmatch(address)
+		if part[2] != "" {
+			part[2] = exec.Redacted + "@"
+		}
+		if part[4] != "" {
+			part[4] = "?" + exec.Redacted
+		}
+		return strings.Join(part[1:], "")
+	})
 }
 
 // writeCredentials puts what must be on no command line into the files that helm reads it from: the repository's credentials, and
@@ -53,13 +75,14 @@ func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed, at location) 
 }
 
 // writeIndex makes an index with nothing but the chart that is wanted. helm, given credentials, looks a chart up by its name; the
-// repository's own index would take it much memory.
+// repository's own index would take it much memory. Of a chart in a folder ("team/app") the last part is its name: helm passes over
+// a version whose name has a slash.
 func (c *charts) writeIndex(t *task, w hub.WorkloadDeployed, at location) error {
 	if at.url == "" {
 		return nil
 	}
 	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "entries": map[string]any{w.ChartName: []any{map[string]any{
-		"apiVersion": "v2", "name": w.ChartName, "version": at.version, "urls": []string{at.url},
+		"apiVersion": "v2", "name": path.Base(w.ChartName), "version": at.version, "urls": []string{at.url},
 	}}}})
 	return errors.Join(err, os.MkdirAll(t.Path(repositoryCache), 0o700), t.Write(filepath.Join(repositoryCache, "workload-index.yaml"), text))
 }

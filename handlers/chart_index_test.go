@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"octo-operator/hub"
@@ -225,4 +226,66 @@ func TestAnAddressOfAnotherKindIsLeftToHelm(t *testing.T) {
 	s.index = strings.Replace(s.index, "archives/demo-1.2.3.tgz", "oci://registry.test/charts/demo:1.2.3", 1)
 	r.deploy("shop", s.from)
 	r.wantPulled("helm pull demo")
+}
+
+func TestAnAddressThatMayHoldASecretIsInNoReason(t *testing.T) {
+	for said, want := range map[string]string{
+		"failed to fetch https://charts.test/demo-1.2.3.tgz?token=planted-token : 403 Forbidden": "failed to fetch https://charts.test/demo-1.2.3.tgz?[redacted] : 403 Forbidden",
+		"failed to fetch https://user:planted-token@charts.test/demo-1.2.3.tgz : 404 Not Found":  "failed to fetch https://[redacted]@charts.test/demo-1.2.3.tgz : 404 Not Found",
+		// where a redirect leads to
+		`Get "https://store.test/a?X-Amz-Signature=planted-token": x509: certificate signed by unknown authority`: `Get "https://store.test/a?[redacted]": x509: certificate signed by`,
+	} {
+		t.Run("", func(t *testing.T) {
+			s := newChartServer(t)
+			r := newRig(t, s.trusted())
+			s.lists(r, "1.2.3")
+			r.when("helm pull", func(c *call, _ func() int) int { return c.fail("%s", said) })
+			r.wantFailure(r.run(deployEvent("shop", s.from)), "shop", want)
+			if seen := r.log.String() + r.file("output.log") + r.file("result.json"); strings.Contains(seen, "planted-token") {
+				t.Errorf("it is in the log or in the run directory: %s", seen)
+			}
+		})
+	}
+}
+
+func TestAChartInAFolderIsFoundWithCredentialsToo(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	s.lists(r, "1.2.3")
+	s.index = strings.Replace(s.index, "  demo:", "  team/demo:", 1)
+	var index string
+	r.when("helm pull", func(c *call, usual func() int) int {
+		index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
+		return usual()
+	})
+	r.deploy("shop", s.from, func(w *hub.WorkloadDeployed) {
+		w.ChartName, w.RepositoryUsername, w.RepositoryPassword = "team/demo", "reader", "planted-password"
+	})
+	wantText(t, index, `"team/demo":[`, `"name":"demo"`) // helm passes over a version whose name has a slash
+}
+
+func TestTheIndexOfARepositoryWithAQueryIsAskedForAsHelmDoes(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	s.lists(r, "1.2.3")
+	r.deploy("shop", func(w *hub.WorkloadDeployed) { w.RepositoryURL = s.URL + "/charts?sig=a/b" })
+	if want := "/charts/index.yaml :"; len(s.asked) != 1 || s.asked[0] != want {
+		t.Errorf("asked for %q, want %q", s.asked, want)
+	}
+}
+
+func TestAChartThatIsPublishedAgainWhileItIsPulledIsTaken(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	s.lists(r, "1.2.3")
+	again := sync.OnceFunc(func() {
+		r.charts.add("demo", "1.2.3", map[string]string{"values.yaml": demoValues + "new: true\n"})
+		s.lists(r, "1.2.3")
+	})
+	r.when("helm pull", func(_ *call, usual func() int) int {
+		again()
+		return usual()
+	})
+	r.deploy("shop", s.from)
+	s.counts(t, 2, 2)
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -102,6 +101,14 @@ func (c *charts) get(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDe
 		return found, nil
 	}
 	found, err := c.pull(ctx, h, t, w, at)
+	if errors.As(err, new(*digestError)) { // it may have been published again between the index and the archive
+		newer, lookErr := c.find(ctx, w, time.Now())
+		if lookErr != nil || newer.digest == at.digest {
+			return found, err
+		}
+		at = newer
+		found, err = c.pull(ctx, h, t, w, at)
+	}
 	if err == nil {
 		c.keep(t.Path(chartFile), at)
 	}
@@ -168,19 +175,12 @@ func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error
 // archiveURL is the address of an archive, which in an index may be relative to the repository; "": it is none that helm could be
 // given as it is.
 func archiveURL(repositoryURL, inIndex string) string {
-	base, err := url.Parse(repositoryURL)
-	if err != nil || inIndex == "" {
+	if inIndex == "" {
 		return ""
 	}
-	address, err := url.Parse(inIndex)
+	address, err := repository.Resolve(repositoryURL, inIndex)
 	if err != nil {
 		return ""
-	}
-	if !address.IsAbs() { // as helm does it
-		base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/")+"/", strings.TrimSuffix(base.RawPath, "/")+"/"
-		query := base.RawQuery
-		address = base.ResolveReference(address)
-		address.RawQuery = query
 	}
 	if address.Scheme != "http" && address.Scheme != "https" || address.Host == "" || address.Path == "" {
 		return ""

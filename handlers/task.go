@@ -225,6 +225,9 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 				t.log.Info("command", "cmd", cmd)
 				return
 			}
+			if name == scripts.ChartPull {
+				line.Text = withoutAddressSecrets(line.Text)
+			}
 			t.output.Line(line.Time, line.Stream, line.Text)
 			t.logLine(line)
 			reason.add(line)

@@ -153,7 +153,11 @@ func (x *Indexes) Forget(age time.Duration) {
 // ask asks the repository for its index, unless it is the one that is known.
 func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	file := x.file(from)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(from.URL, "/")+"/index.yaml", nil)
+	address, err := Resolve(from.URL, "index.yaml")
+	if err != nil {
+		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
 		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
@@ -177,7 +181,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	case response.StatusCode != http.StatusOK:
 		return state{}, fmt.Errorf("%w: %s", ErrUnknown, response.Status)
 	case response.ContentLength > maxIndex:
-		return state{}, ErrTooLarge
+		return state{}, errTooLong
 	}
 	s := state{ETag: response.Header.Get("ETag"), Modified: response.Header.Get("Last-Modified")}
 	if len(s.ETag)+len(s.Modified) > maxState {
@@ -196,7 +200,7 @@ func (x *Indexes) take(body io.Reader, s state, file string) (state, error) {
 	defer download.Close()
 	n, err := io.Copy(download, io.LimitReader(body, maxIndex+1))
 	if err == nil && n > maxIndex {
-		return s, ErrTooLarge
+		return s, errTooLong
 	}
 	if err == nil {
 		_, err = download.Seek(0, io.SeekStart)
@@ -204,10 +208,10 @@ func (x *Indexes) take(body io.Reader, s state, file string) (state, error) {
 	if err == nil {
 		s, err = keep(download, s, file)
 	}
-	if err != nil {
-		return s, fmt.Errorf("%w: %w", ErrUnknown, err)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	return s, nil
+	return s, err
 }
 
 func setHeader(header http.Header, name, value string) {

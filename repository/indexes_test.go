@@ -215,6 +215,24 @@ func TestAnIndexBeyondTheLimitIsRefusedBeforeItIsRead(t *testing.T) {
 	}
 }
 
+func TestAnIndexOfCountlessChartsIsRefusedBeforeTheirNamesFillTheMemory(t *testing.T) {
+	yaml, json := strings.Builder{}, strings.Builder{}
+	yaml.WriteString("apiVersion: v1\nentries:\n")
+	json.WriteString(`{"apiVersion":"v1","entries":{"app":[]`)
+	for i := range maxCharts + 1 {
+		fmt.Fprintf(&yaml, "  app-%d:\n", i)
+		fmt.Fprintf(&json, `,"app-%d":[]`, i)
+	}
+	for _, text := range []string{yaml.String(), json.String() + "}}"} {
+		s, x := newServer(t)
+		s.index = text
+		_, err := x.Find(t.Context(), Source{URL: s.URL}, "app", "", time.Now())
+		if !errors.Is(err, ErrTooLarge) || errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "more than 20000 charts") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestCredentialsBelongToTheirOwnIndex(t *testing.T) {
 	s, x := newServer(t)
 	s.offers(app1)

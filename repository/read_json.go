@@ -84,6 +84,9 @@ func (r *jsonReader) object(member func(key string) error) error {
 		if known[key] {
 			return unusual("it has %.100q twice", key)
 		}
+		if len(known) == maxCharts {
+			return errManyCharts
+		}
 		known[key] = true
 		if err := member(key); err != nil {
 			return err

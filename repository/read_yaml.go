@@ -218,6 +218,9 @@ func (r *yamlReader) version(l line) error {
 
 // begin reads the line that begins a chart.
 func (r *yamlReader) begin(l line) error {
+	if len(r.known) == maxCharts {
+		return errManyCharts
+	}
 	fields, err := merge.Parse("it", l.text)
 	if err != nil || len(fields) != 1 {
 		return unusual("the line %.100q is not the name of a chart", l.word)

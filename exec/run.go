@@ -5,6 +5,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -28,7 +29,9 @@ type Command struct {
 	// at Dir.
 	Path string
 	Args []string // without the program's own name
-	Dir  string   // working directory; "" means the operator's own
+	// Name is what errors call it once it has started: the script that a shell reads, say. "" means Path.
+	Name string
+	Dir  string // working directory; "" means the operator's own
 	// Env is the full environment as KEY=value. Nil means an EMPTY one and
 	// never the operator's own, which holds secrets. See AllowEnv.
 	Env []string
@@ -45,6 +48,8 @@ type Command struct {
 	// returning. May be nil.
 	OnLine func(Line)
 }
+
+func (c Command) name() string { return cmp.Or(c.Name, c.Path) }
 
 // Result says how a command ended.
 type Result struct {
@@ -99,7 +104,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	if stopErr != nil {
 		res.Ended = time.Now()
 		// Not a StoppedError, whatever ctx says: it would promise that it is gone.
-		return res, cannotComplete(c.Path, stopErr)
+		return res, cannotComplete(c.name(), stopErr)
 	}
 	return ended(ctx, c, p, byContext, res)
 }
@@ -124,7 +129,7 @@ func ended(ctx context.Context, c Command, p *process, byContext bool, res Resul
 	if p.cmd.ProcessState == nil {
 		// Somebody else in this process waits for all children (a reaper).
 		res.Ended = time.Now()
-		return res, cannotComplete(c.Path, errors.Join(errors.New("its exit status is lost"), p.waitErr()))
+		return res, cannotComplete(c.name(), errors.Join(errors.New("its exit status is lost"), p.waitErr()))
 	}
 	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	res.ExitCode = status.ExitStatus()
@@ -136,7 +141,7 @@ func ended(ctx context.Context, c Command, p *process, byContext bool, res Resul
 	}
 	res.Ended = time.Now()
 	if res.ExitCode != 0 {
-		return res, &ExitError{Path: c.Path, Code: res.ExitCode, Signal: res.Signal}
+		return res, &ExitError{Path: c.name(), Code: res.ExitCode, Signal: res.Signal}
 	}
 	return res, nil
 }
@@ -146,7 +151,7 @@ func stopped(ctx context.Context, c Command, res Result) (Result, error) {
 	res.TimedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
 	res.Canceled = !res.TimedOut
 	return res, &StoppedError{
-		Path: c.Path, After: res.Ended.Sub(res.Started), TimedOut: res.TimedOut,
+		Path: c.name(), After: res.Ended.Sub(res.Started), TimedOut: res.TimedOut,
 		Cause: context.Cause(ctx), ctxErr: ctx.Err(),
 	}
 }

@@ -49,6 +49,15 @@ func TestRunReportsHowTheProgramEnded(t *testing.T) {
 	}
 }
 
+func TestErrorsNameTheScriptThatAShellReads(t *testing.T) {
+	c := sh("exit 3")
+	c.Name = "/scripts/chart-pull"
+	_, err := Run(testContext(t), c)
+	if errText(err) != "cannot complete /scripts/chart-pull: exit code 3" {
+		t.Errorf("got %q", errText(err))
+	}
+}
+
 func TestStartErrorNamesTheMistake(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -216,7 +216,7 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 
 	reason, announced := &tail{}, newAnnouncements()
 	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Dir: t.Dir, Env: append(append(inputs, announced.variable()), h.env...),
+		Path: command[0], Args: command[1:], Name: h.scripts.Path(name), Dir: t.Dir, Env: append(append(inputs, announced.variable()), h.env...),
 		Redact: t.redact, Hurry: h.hurry,
 		OnLine: func(line exec.Line) {
 			line.Text = printable(line.Text) // it may be a chart's or a repository's, and is read in terminals

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"octo-operator/config"
 	"octo-operator/exec"
@@ -61,7 +62,8 @@ type Handlers struct {
 	env        []string // of every script and command
 
 	stopWork context.CancelFunc
-	hurry    chan struct{} // closed when what is being stopped has no time left
+	ends     atomic.Pointer[time.Time] // when the operator's last copies are to be in the cluster; nil: it does not end
+	hurry    chan struct{}             // closed when what is being stopped has no time left
 	hurrying sync.Once
 	unlock   func() error // of the state directory; a daemon's
 }

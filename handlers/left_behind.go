@@ -34,8 +34,19 @@ func (h *Handlers) openJournal(identity string) {
 	}, h.log)
 }
 
-// RunJournal keeps the copies in the cluster up to date, until ctx ends.
-func (h *Handlers) RunJournal(ctx context.Context) { h.journal.Run(ctx) }
+// RunJournal keeps the copies in the cluster up to date, until ctx ends, and longer: until Shutdown's grace period is nearly over.
+func (h *Handlers) RunJournal(ctx context.Context) {
+	h.journal.Run(ctx, func() time.Duration {
+		left := leastForCopies
+		if ends := h.ends.Load(); ends != nil {
+			left = max(left, time.Until(*ends))
+		}
+		return left
+	})
+}
+
+// leastForCopies is what the last copies get of a grace period that is over, since what has been killed took it.
+const leastForCopies = time.Second
 
 // journalLane is a lane with the namespace in which the secrets of its events may lie: the release's own.
 func (h *Handlers) journalLane(lane string) journal.Lane {

@@ -88,6 +88,8 @@ func (h *Handlers) Wait() {
 // Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, and long work is stopped so
 // that the next life resumes it.
 func (h *Handlers) Shutdown(grace time.Duration) {
+	ends := time.Now().Add(grace * 9 / 10)
+	h.ends.Store(&ends)
 	h.lanes.shut()
 	soft := time.AfterFunc(grace/2, h.stopWork)
 	hard := time.AfterFunc(grace*8/10, h.Hurry)

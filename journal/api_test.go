@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"octo-operator/kube"
 )
@@ -18,11 +19,17 @@ type fakeAPI struct {
 	mu      sync.Mutex
 	objects map[string]map[string]any // by path
 	version int
-	fail    error    // of every request
-	writes  []string // method and path
+	fail    error         // of every request
+	takes   time.Duration // each request
+	writes  []string      // method and path
 }
 
-func (f *fakeAPI) Do(_ context.Context, method, path string, body, into any) error {
+func (f *fakeAPI) Do(ctx context.Context, method, path string, body, into any) error {
+	select {
+	case <-time.After(f.takes):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"octo-operator/hub"
@@ -339,7 +340,7 @@ func TestTheEndCopiesWhatIsUnfinishedAndGivesUpTheLease(t *testing.T) {
 	p := newPod(t, api, "111111111111")
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { p.Run(ctx); close(ended) }()
+	go func() { p.Run(ctx, second); close(ended) }()
 	run := p.accept(laneA, 1)
 	cancel()
 	<-ended
@@ -348,6 +349,43 @@ func TestTheEndCopiesWhatIsUnfinishedAndGivesUpTheLease(t *testing.T) {
 		if strings.Contains(path, "/leases/") {
 			t.Errorf("%s is left", path)
 		}
+	}
+}
+
+func second() time.Duration { return time.Second }
+
+// 2,000 events may have come in the last second. A node that goes takes the disk with it.
+func TestTheEndCopiesForAsLongAsThereIsTimeAndGivesUpTheLeaseAllTheSame(t *testing.T) {
+	const lanes = 60
+	for _, test := range []struct {
+		name   string
+		time   time.Duration
+		copied func(int) bool
+	}{
+		{"all in time", time.Minute, func(n int) bool { return n == lanes }},
+		{"not all", 100 * time.Millisecond, func(n int) bool { return n < lanes }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newAPI()
+				p := newPod(t, api, "111111111111")
+				for i := range lanes {
+					p.accept(Lane{Name: fmt.Sprintf("octo/lane-%d", i), Namespace: "octo"}, i)
+				}
+				api.takes = 500 * time.Millisecond // a request: 8 at a time
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				p.Run(ctx, func() time.Duration { return test.time })
+				if n := len(api.secrets()); !test.copied(n) {
+					t.Errorf("%d of %d are in the cluster", n, lanes)
+				}
+				for path := range api.objects {
+					if strings.Contains(path, "/leases/") {
+						t.Errorf("%s is left", path)
+					}
+				}
+			})
+		})
 	}
 }
 
@@ -365,7 +403,7 @@ func TestTheEndCopiesWhatHasComeIntoALaneThatIsNotTakenYet(t *testing.T) {
 		newer := p.accept(laneA, 2)
 		ctx, end := context.WithCancel(t.Context())
 		end() // before the lane could be held
-		p.Run(ctx)
+		p.Run(ctx, second)
 
 		next := newPod(t, api, "333333333333")
 		want(t, what, next.hold(laneA), older.ID, newer.ID)

@@ -46,8 +46,8 @@ func (j *Journal) leasePath(identity string) string {
 }
 
 // Run says every few seconds that this operator is alive, looks for what others have left, and copies changes to the cluster,
-// until ctx ends; then it copies what is still to be copied, gives the Lease up and returns.
-func (j *Journal) Run(ctx context.Context) {
+// until ctx ends; then it copies what is still to be copied, for as long as lastCopies says then, gives the Lease up and returns.
+func (j *Journal) Run(ctx context.Context, lastCopies func() time.Duration) {
 	if j == nil {
 		return
 	}
@@ -65,18 +65,21 @@ func (j *Journal) Run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	time.AfterFunc(lastCopies, cancel)
+	time.AfterFunc(lastCopies(), cancel)
 	j.close()
 	for range writers - inBackground { // now the end of the operator waits
 		writing.Go(write)
 	}
 	writing.Wait()
-	j.giveUp(last)
 	cancel()
+	// With time of its own: an operator that has none left for its copies would also keep its successor waiting for 15 s.
+	leaving, end := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
+	defer end()
+	j.giveUp(leaving)
 }
 
-// lastCopies bounds how long the end of the operator waits for the cluster to know what is unfinished.
-const lastCopies = time.Second
+// giveUpTime is what the API server gets to delete the Lease.
+const giveUpTime = 500 * time.Millisecond
 
 // close ends writeChanges when everything is written.
 func (j *Journal) close() {

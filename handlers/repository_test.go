@@ -117,7 +117,7 @@ func TestWhoMayReadARegistryIsToldToHelmInAFile(t *testing.T) {
 }
 
 func TestARepositoryThatTakesTheRequestAndNeverAnswersIsGivenUpWhenHelmsTimeoutIsOver(t *testing.T) {
-	r := newRig(t, with("HELM__TIMEOUT", "1s"))
+	r := newRig(t, with("HELM__TIMEOUT", "1s"), with("SCRIPTDEADLINE", "1s"))
 	r.when("helm pull", func(c *call, _ func() int) int {
 		<-c.term
 		return 1

@@ -250,12 +250,15 @@ var (
 )
 
 // longestPull is what a repository may take. Who deploys waits for its answer, and helm waits for ever where one sends a byte
-// now and then.
-const longestPull = 2 * time.Minute
+// now and then. shortestPull is what it gets even where pods are given less.
+const (
+	longestPull  = 2 * time.Minute
+	shortestPull = 10 * time.Second
+)
 
 // deadlineOf is how long a script may run, and why it is stopped then.
 func deadlineOf(script string, settings config.Config) (time.Duration, error) {
-	limit, pull := settings.Deadline(), min(longestPull, settings.Helm.Timeout)
+	limit, pull := settings.Deadline(), min(longestPull, max(shortestPull, settings.Helm.Timeout))
 	if script == scripts.ChartPull && pull < limit {
 		return pull, errNoAnswer
 	}

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -140,13 +142,20 @@ func TestEventsOfOneReleaseKeepTheirOrderInABurst(t *testing.T) {
 	}
 }
 
-// waitUntilSettled waits until every run has a result.
+// waitUntilSettled waits until every run has a result. Of many the oldest are removed meanwhile.
 func (w *world) waitUntilSettled() {
 	w.Helper()
 	dirs, err := filepath.Glob(filepath.Join(w.stateDir, "runs", "2*"))
 	w.must(err)
 	for _, dir := range dirs {
-		w.waitForFile(filepath.Join(dir, "result.json"))
+		ended := func() bool {
+			_, err := os.Stat(filepath.Join(dir, "result.json"))
+			_, gone := os.Stat(dir)
+			return err == nil || errors.Is(gone, fs.ErrNotExist)
+		}
+		if !w.eventually(ended) {
+			w.Fatalf("run %s does not end; the operator's log:\n%s", dir, w.operator.text())
+		}
 	}
 }
 

@@ -355,6 +355,25 @@ func TestPruneKeepsTheNewestAndYoungFailuresAndWhatIsStillNeeded(t *testing.T) {
 	wantIDs(t, s.List, unfinished)
 }
 
+func TestARunWhoseRemovalIsCutShortIsNotRunAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	finish(t, create(t, s), Succeeded, time.Now())
+	s.drop = func(dir string) error { // the operator is killed when the result is gone, and the event is not
+		must(t, os.Remove(filepath.Join(dir, resultFile)))
+		return syscall.EINTR
+	}
+	if err := s.Prune(0, 0, nothing); !errors.Is(err, syscall.EINTR) {
+		t.Errorf("got %v", err)
+	}
+	s = open(t, dir)
+	wantIDs(t, s.Unfinished)
+	must(t, s.Tidy())
+	if left, err := os.ReadDir(s.Dir()); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestPruneRemovesHalfMadeDirectoriesThatNobodyIsMaking(t *testing.T) {
 	s := open(t, t.TempDir())
 	abandoned, fresh := filepath.Join(s.Dir(), unfinishedName+"1"), filepath.Join(s.Dir(), unfinishedName+"2")

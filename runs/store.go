@@ -22,6 +22,7 @@ import (
 type Store struct {
 	dir  string
 	sync func(dir string) error // makes renames in it durable
+	drop func(dir string) error // removes a directory with all that is in it
 
 	mu   sync.Mutex
 	last time.Time // of an id; zero: none was given yet
@@ -43,7 +44,7 @@ func Open(stateDir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot use the state directory: %w: set OPERATOR__STATEDIR to a directory that can be written to", err)
 	}
-	s := &Store{dir: dir, sync: syncDir}
+	s := &Store{dir: dir, sync: syncDir, drop: os.RemoveAll}
 	return s, s.Check()
 }
 
@@ -167,10 +168,19 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 		if kept++; kept <= keep || (result.Outcome == Failed && time.Since(result.Ended) < failures) || pending(all[i]) {
 			continue
 		}
-		errs = append(errs, os.RemoveAll(all[i].Dir))
+		errs = append(errs, s.remove(all[i]))
 	}
 	errs = append(errs, s.removeHalfMade(time.Hour))
 	return errors.Join(errs...)
+}
+
+// remove takes a run's name away first: a crash that leaves the event without the result must not have it run again.
+func (s *Store) remove(run *Run) error {
+	nameless := filepath.Join(s.dir, unfinishedName+run.ID)
+	if err := os.Rename(run.Dir, nameless); err != nil {
+		return err
+	}
+	return s.drop(nameless)
 }
 
 func (s *Store) removeHalfMade(olderThan time.Duration) error {

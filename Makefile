@@ -59,10 +59,13 @@ chaos: cc tools ## kill everything at random for some minutes: nothing lost, not
 	$(DEVCLUSTER) run -- go test -race -count=1 -v -timeout 20m -run '^TestNothingIsLost' ./e2e \
 		-chaos.kills=$(KILLS) -chaos.seed=$(SEED) -chaos.limit=$(LIMIT)
 
+BENCH ?= .
 .PHONY: bench
-bench: cc devcluster ## what the operator costs beside the same commands typed by hand
-	$(DEVCLUSTER) run -- go test -run '^$$' -bench . -benchtime 1x -timeout 40m ./e2e
+bench: cc devcluster ## what the operator costs beside commands typed by hand (BENCH=Operator/warm: one row; PICTURE=FILE: where the time goes)
+	$(DEVCLUSTER) run -- go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m ./e2e $(if $(PICTURE),-picture '$(abspath $(PICTURE))')
+ifeq ($(BENCH),.)
 	$(DEVCLUSTER) run -- go test -v -count=1 -run '^TestDeploysDuringWhichTheAPIServerIsAway' ./e2e -outage 60s
+endif
 
 GOLANGCI := $(CACHE)/golangci-lint-v2.15.0
 ACTIONLINT := $(CACHE)/actionlint-v1.7.12

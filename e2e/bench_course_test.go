@@ -149,7 +149,7 @@ func drawCourses(names []string, courses []course) string {
 		y += title
 		bottom := y + len(c)*(bar+gap)
 		for at := time.Duration(0); at <= longest; at += tick {
-			fmt.Fprintf(&body, `<line x1="%[1]f" x2="%[1]f" y1="%d" y2="%d" class="tick"/><text x="%[1]f" y="%d" class="tick">%d ms</text>`+"\n",
+			fmt.Fprintf(&body, `<line x1="%.1[1]f" x2="%.1[1]f" y1="%[2]d" y2="%[3]d" class="tick"/><text x="%.1[1]f" y="%[4]d" class="tick">%[5]d ms</text>`+"\n",
 				x(at), y-4, bottom, bottom+12, at.Milliseconds())
 		}
 		for _, s := range c {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const targetFlat = 1.20 // times the same with 10 releases in the namespace
@@ -22,6 +23,7 @@ func BenchmarkCrowdedNamespace(b *testing.B) {
 		r.fill(size - 2) // the rig's first, and the one that is deployed again
 		redeploy = append(redeploy, r.redeployer())
 	}
+	time.Sleep(settleTime)
 	took := make([]comparison, len(sizes)) // each beside the first
 	for i := range *pairs + 1 {
 		all := make([]cost, len(sizes))

@@ -33,7 +33,7 @@ func BenchmarkSlowPods(b *testing.B) {
 	fast.operator.stop(b)
 	hand := newHand(r, threeCommands)
 	byHand := hand.deploySlow(values)
-	r.checkFair(hand)
+	r.checkFair()
 
 	row := func(what, unit string, of func(many) float64) {
 		o, h := of(slow), of(byHand)

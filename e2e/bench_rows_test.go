@@ -51,7 +51,7 @@ func (r *rig) redeploy(b *testing.B, results *table, hand *hand, what string, ta
 	operator(-1)
 	byHand(-1)
 	results.compare(b, what, *pairs, target, operator, byHand)
-	r.checkFair(hand)
+	r.checkFair()
 }
 
 func noPods(i int) (more, colour string) { return shade(i), "red" }

@@ -50,7 +50,7 @@ func benchmarkInstall(b *testing.B, results *table) {
 		func(int) cost { return r.deploy(r.newWorkload("red")) },
 		func(int) cost { return hand.deploy(hand.newRelease("red")) },
 	)
-	r.checkFair(hand)
+	r.checkFair()
 }
 
 // benchmarkStart starts the operator in a new state directory, with one pool already in the cluster.

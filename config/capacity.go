@@ -13,7 +13,8 @@ import (
 type Capacity struct {
 	Memory int64 // the limit in bytes; 0: none
 	Slots  int   // events that work at the same time
-	// Most is how many helms there may ever be, those that hang or wait for a hook among them; 0: any number.
+	// Most is how many events there may ever be at work, those whose helm hangs or waits for a hook among them; 0: any number. What an
+	// earlier life has left of releases is cleared besides, by as many helms as there are slots.
 	Most int
 	// GOGC and GOMemLimit are for helm and kubectl. GOMemLimit is in bytes; 0: none.
 	GOGC       int

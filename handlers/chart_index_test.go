@@ -289,3 +289,29 @@ func TestAChartThatIsPublishedAgainWhileItIsPulledIsTaken(t *testing.T) {
 	r.deploy("shop", s.from)
 	s.counts(t, 2, 2)
 }
+
+func TestWhatWaitsForHelmToReadAnIndexKeepsNobodyFromWorking(t *testing.T) {
+	s, unusual := newChartServer(t), newChartServer(t)
+	r := newRig(t, s.trusted(), with("MEMORYLIMIT", "256Mi"), with("CONCURRENCY", "2")) // as many as it bears
+	s.lists(r, "1.2.3")
+	unusual.setVersion(0)
+	reads, goOn := make(chan struct{}, 2), make(chan struct{})
+	r.when("helm pull demo", func(_ *call, usual func() int) int {
+		reads <- struct{}{}
+		<-goOn
+		return usual()
+	})
+	slow := func(w *hub.WorkloadDeployed) { w.RepositoryURL = unusual.URL }
+	first := r.accept(deployEvent("shop", slow))
+	<-reads
+	second := r.accept(deployEvent("bank", slow))
+	r.eventually("the second one's question for the index", func() bool {
+		unusual.mu.Lock()
+		defer unusual.mu.Unlock()
+		return len(unusual.asked) == 2
+	})
+	r.succeed(r.run(deployEvent("other", s.from, func(w *hub.WorkloadDeployed) { w.TenantID = "other" })))
+	close(goOn)
+	r.succeed(first.result())
+	r.succeed(second.result())
+}

@@ -273,15 +273,30 @@ func linkOrCopy(from, to string) error {
 	return os.WriteFile(to, content, 0o600)
 }
 
+// lockWhole waits until no other helm reads a whole index, without a slot: a repository that hangs must not keep others from working.
+func (c *charts) lockWhole(ctx context.Context, h *Handlers, t *task) error {
+	select {
+	case c.whole <- struct{}{}:
+		return nil
+	default:
+	}
+	return h.rest(ctx, t, func() error {
+		select {
+		case c.whole <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
 // pull lets helm fetch the chart.
 func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed, at location) (chart, error) {
 	if at.url == "" && !isRegistry(w.RepositoryURL) {
-		select {
-		case c.whole <- struct{}{}:
-			defer func() { <-c.whole }()
-		case <-ctx.Done():
-			return chart{}, ctx.Err()
+		if err := c.lockWhole(ctx, h, t); err != nil {
+			return chart{}, err
 		}
+		defer func() { <-c.whole }()
 	}
 	if err := errors.Join(t.Remove(chartFile, "repositories.yaml", repositoryCache), c.writeCredentials(t, w, at)); err != nil {
 		return chart{}, err

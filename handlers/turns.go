@@ -227,6 +227,12 @@ func (ts *turns) full() bool {
 	return ts.working >= ts.limit || ts.most > 0 && ts.working+ts.late >= ts.most
 }
 
+// isLastFor: the tenant, whose work hangs, holds all that the memory bears but one. That one is for others: it might hang for minutes,
+// too. Where the memory bears only two at a time, the tenant may have both. ts.mu is held.
+func (ts *turns) isLastFor(tenant *tenantTurns) bool {
+	return ts.most > 2 && tenant.overdue > 0 && tenant.working+tenant.overdue >= ts.most-1
+}
+
 // next is the index of the turn that is to go on; -1: nobody can.
 func (ts *turns) next() int {
 	if ts.full() && ts.lonely == 0 {
@@ -246,7 +252,7 @@ func (ts *turns) next() int {
 			continue
 		case t.begun: // what comes back from a rest is nearly done
 			return i
-		case tenant.alone || tenant.closed > 0 || updating[t.tenant] || tenant.overdue >= ts.limit:
+		case tenant.alone || tenant.closed > 0 || updating[t.tenant] || tenant.overdue >= ts.limit || ts.isLastFor(tenant):
 			continue
 		}
 		if best < 0 || tenant.working < ts.of(ts.waiting[best].tenant).working {

@@ -108,6 +108,23 @@ func TestWhatIsOverdueStillCountsAgainstWhatTheMemoryBears(t *testing.T) {
 	})
 }
 
+func TestATenantWhoseWorkHangsLeavesOthersThatTheMemoryBearsOneMore(t *testing.T) {
+	atDesk(t, 4, func(t *testing.T, d *desk) {
+		d.most = 4
+		d.begin("a0", "a", false)
+		time.Sleep(overdueAfter)
+		synctest.Wait()
+		for i := range 5 {
+			d.begin(fmt.Sprint("a", i+1), "a", false)
+		}
+		time.Sleep(overdueAfter)
+		synctest.Wait()
+		d.expect(t, "a0", "a1", "a2")
+		d.begin("b", "b", false)
+		d.expect(t, "a0", "a1", "a2", "b")
+	})
+}
+
 func TestATenantsUpdateWaitsForWhatRunsAlone(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
 		running := d.begin("running", "a", false)

@@ -45,8 +45,11 @@ func read(from io.Reader, each func(Entry) error) error {
 	buffered := bufio.NewReaderSize(from, 64<<10)
 	for {
 		start, err := buffered.Peek(1)
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF):
 			return unusual("it is empty")
+		case err != nil:
+			return err
 		}
 		switch start[0] {
 		case ' ', '\t', '\r', '\n':

@@ -187,11 +187,11 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	if len(s.ETag)+len(s.Modified) > maxState {
 		s = state{}
 	}
-	return x.take(response.Body, s, file)
+	return x.take(ctx, response.Body, s, file)
 }
 
 // take reads an index: first it is downloaded, because a repository does not wait for a slow reader.
-func (x *Indexes) take(body io.Reader, s state, file string) (state, error) {
+func (x *Indexes) take(ctx context.Context, body io.Reader, s state, file string) (state, error) {
 	download, err := os.CreateTemp(x.dir, "half-*")
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", ErrUnknown, err)
@@ -206,12 +206,25 @@ func (x *Indexes) take(body io.Reader, s state, file string) (state, error) {
 		_, err = download.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		s, err = keep(download, s, file)
+		s, err = keep(stoppable{ctx, download}, s, file)
 	}
 	if err != nil && !errors.Is(err, ErrTooLarge) {
 		err = fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	return s, err
+}
+
+// stoppable reads until ctx ends: to read the largest index takes minutes on half a core, and an undeploy does not wait for that.
+type stoppable struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (s stoppable) Read(into []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.from.Read(into)
 }
 
 func setHeader(header http.Header, name, value string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -159,6 +160,21 @@ func TestWhoGivesUpLeavesTheNextOneToAskForItself(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+func TestWhoGivesUpWhileAnIndexIsReadDoesNotWaitForItsEnd(t *testing.T) {
+	_, x := newServer(t)
+	for _, text := range []string{"apiVersion: v1\nentries:\n  app:\n" + block(app1, 2), `{"apiVersion":"v1","entries":{}}`} {
+		ctx, cancel := context.WithCancel(t.Context())
+		downloaded := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }))
+		if _, err := x.take(ctx, downloaded, state{}, x.file(Source{})); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(into []byte) (int, error) { return f(into) }
 
 func TestAFailureIsSharedByWhoHasWaitedForItAlone(t *testing.T) {
 	s, x := newServer(t)

@@ -15,7 +15,9 @@ import (
 
 func poolPlace(_ config.Config, event hub.Event) (place, error) {
 	pool, name, err := decodePool(event)
-	return place{lane: "pool/" + name, tenant: pool.TenantID, attrs: []any{"tenant", pool.TenantID, "pool", pool.ID()}}, err
+	// Two pools may have one name: the events of one must not take the place of the other's.
+	lane := "pool/" + name + "/" + shortHash(pool.TenantID, pool.ID())
+	return place{lane: lane, tenant: pool.TenantID, attrs: []any{"tenant", pool.TenantID, "pool", pool.ID()}}, err
 }
 
 // decodePool reads an event's pool and names its resource. What could be read is returned with an error too.
@@ -56,8 +58,8 @@ func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
 	return err
 }
 
-// awaitOldPool is an error while the pool's resource is being deleted: the API server would take a change of it, and it would go all
-// the same. One that is there and stays registers the pool again.
+// awaitOldPool is an error if the resource of that name is another pool's, and while the pool's own is being deleted: the API server
+// would take a change of it, and it would go all the same. One that is there and stays registers the pool again.
 func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, name string) error {
 	if err := h.work(ctx, t); err != nil {
 		return err
@@ -68,6 +70,8 @@ func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, nam
 		t.log.Debug("not known whether the pool has an old resource", "reason", err)
 	case err != nil:
 		return err
+	case isAnothers(old, pool):
+		return anotherPoolError(*old, pool)
 	case old != nil && old.Deleting:
 		return &stillDeletingError{*old}
 	case old != nil:
@@ -91,6 +95,9 @@ func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name s
 	if h.settings.Broker.User == "" && h.settings.Broker.Password == "" {
 		t.log.Warn("no broker secret for the pool: OPERATOR__BROKERUSER and OPERATOR__BROKERPASSWORD are not set")
 		return nil
+	}
+	if err := h.checkBrokerSecret(ctx, t, pool, name); err != nil {
+		return err
 	}
 	secret, err := secretManifest(brokerSecret(name), h.settings.PoolNamespace, poolLabels(pool), nil, map[string]string{
 		"brokerusername": h.settings.Broker.User, "brokerpassword": h.settings.Broker.Password,

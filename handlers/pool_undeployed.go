@@ -25,18 +25,18 @@ func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
 	if own := poolKind(pool); !slices.Contains(kinds, own) {
 		t.log.Warn("the pool may still have a resource: the cluster does not know its kind, or the operator's role does not allow it", "resource", own.Resource)
 	}
-	var resources []string
-	for _, kind := range kinds {
-		resources = append(resources, kind.Resource)
-	}
 	found, err := h.locatePool(ctx, pool, name)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
 	for _, name := range slices.Compact([]string{name, found}) { // it may have both: the reference operator was here in between
+		resources, secret, err := h.undeployable(ctx, t, pool, name, kinds)
+		if err != nil {
+			return fmt.Errorf("cannot undeploy the pool: %w", err)
+		}
 		if err := h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
 			"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": strings.Join(resources, ","),
-			"NAMESPACE": h.settings.PoolNamespace, "SECRET": brokerSecret(name),
+			"NAMESPACE": h.settings.PoolNamespace, "SECRET": secret,
 		}); err != nil {
 			return err
 		}

@@ -86,6 +86,7 @@ var commands = []struct {
 	{"pool-undeploy", PoolUndeploy, pool, nil},
 	{"pool-undeploy-both-kinds", PoolUndeploy, with(pool, "OCTO_POOL_RESOURCE=communicationpools.octo-mesh.meshmakers.io,deploymentsites.octo-mesh.meshmakers.io"), nil},
 	{"pool-undeploy-no-kind", PoolUndeploy, with(pool, "OCTO_POOL_RESOURCE="), nil},
+	{"pool-undeploy-no-secret", PoolUndeploy, with(pool, "OCTO_SECRET="), nil},
 	{"pool-undeploy-refused", PoolUndeploy, with(pool, "FAKE_FAILS=communicationpools.octo-mesh.meshmakers.io"), nil},
 	{"tenant-pre-update", TenantPreUpdate, nil, nil},
 }

@@ -281,6 +281,15 @@ func TestInG1AReleaseWithTheNameOfTheFirstVersionsGoesOnUnderIt(t *testing.T) {
 	r.wantReleases()
 }
 
+// Its name is this operator's for the other one too, and an undeploy of G1 has no runtime id to tell them apart.
+func TestInG1AnUndeployOfANameOfTheFirstVersionsLeavesTheOtherWorkloadsRelease(t *testing.T) {
+	r := newRig(t)
+	r.foreignNamed("acme-web---shop", nil, object{"tenantId": tenant, "adapterRtId": rtID("dashes")})
+	r.foreignNamed("acme-web-shop", nil, object{"tenantId": tenant, "adapterRtId": rtID("shop")})
+	r.succeed(r.run(event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: ofG1("Web - Shop")})))
+	r.wantReleases("acme-web-shop")
+}
+
 // What runs in a lane runs on a release whose name is another one.
 func TestAReleaseWithACutOffNameWhosePodsAreWaitedForIsNotReportedAsDeployed(t *testing.T) {
 	r := newRig(t, central)

@@ -37,7 +37,10 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 	if err != nil {
 		return err
 	}
-	if found.name != found.own { // it may have a second one, made before the reference operator was here in between
+	// It may have a second one, made before the reference operator was here in between. Where odd characters alone make the difference,
+	// that name is another workload's too, and without a runtime id, in G1, nothing tells whose the release is.
+	second := found.name != found.own && (w.WorkloadRtID != "" || found.name == cutName(w.TenantID, nameOrID(w)))
+	if second {
 		own := found
 		own.name = own.own
 		if err := h.undeployRelease(ctx, t, own, w); err != nil {

@@ -72,12 +72,12 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 	return h.controller.ReportDeployedState(ctx, report)
 }
 
-// ownedPools are those that the controller has deployed and those that have a resource, in a certain order.
+// ownedPools are those that the controller has deployed and those that a resource stands for, in a certain order.
 func (h *Handlers) ownedPools() []hub.Pool {
 	owned := h.pools.deployed.all()
 	for _, r := range h.pools.all() {
 		same := func(p hub.Pool) bool { return p.Key() == hubPool(r).Key() }
-		if !slices.ContainsFunc(owned, same) {
+		if h.pools.isLive(r) && !slices.ContainsFunc(owned, same) {
 			owned = append(owned, hubPool(r))
 		}
 	}

@@ -240,3 +240,19 @@ func TestAPoolStaysOutWhileItsResourceCannotBeDeletedAndComesBackWithADeploy(t *
 	}
 	r.wantRegistered(tenant+"/"+poolID, "beta/other")
 }
+
+func TestAPoolThatHasGoneIsNotReportedAsDeployedHoweverLongItsResourceStays(t *testing.T) {
+	other := hub.Pool{TenantID: "beta", PoolRtID: poolID}
+	r := newRig(t, prepared(deletedPool))
+	r.wantPoolStatus(pathOf(heldPool), "Registered")
+	r.cluster.put(poolObject("odd", object{"tenantId": tenant, "poolRtId": "XYZ"}))
+	r.life.Connecting()
+	r.connect(pool, other)
+	r.wantRegistered(tenant+"/"+poolID, "beta/"+poolID)
+	r.succeed(r.run(event(hub.PoolUndeployed, pool)))
+	r.eventually("the other one alone is told", func() bool {
+		r.life.PoolStatus(other, hub.StatusRegistered)
+		return r.isTold(map[string][]string{other.PoolRtID: {}}) && len(r.controller.deployedState()) == 1
+	})
+	r.wantFinalizers(pathOf(heldPool), theirs)
+}

@@ -46,12 +46,15 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 		if len(v.revisions) > 0 {
 			found.labels = v.revisions[0]
 		}
-		if len(v.revisions) > 1 { // a run whose revision has been ready once makes no other
-			older := v.revisions[1]
-			found.byHand = found.labels[runLabel] == older[runLabel] && older[rolloutLabel] == rolloutReady
-		}
+		found.byHand = handedDown(v.revisions)
 		return found, errors.Join(v.err, r.err, s.err)
 	}
+}
+
+// handedDown tells whether somebody else has made the newest revision, with the labels that helm hands down from the one before: a run
+// whose revision has been ready once makes no other.
+func handedDown(revisions []map[string]string) bool {
+	return len(revisions) > 1 && revisions[0][runLabel] == revisions[1][runLabel] && revisions[1][rolloutLabel] == rolloutReady
 }
 
 // keptReplicas is the count that a deploy keeps: the largest that a Deployment has, if it is above 0. Whoever scaled owns the

@@ -113,7 +113,9 @@ func (h *Handlers) whose(ctx context.Context, r release, w hub.Workload, revisio
 	if len(revisions) == 0 {
 		return proof{verdict: ofNobody}, nil
 	}
-	if _, labelled := revisions[0][group+"/tenant"]; labelled {
+	_, labelled := revisions[0][group+"/tenant"]
+	// Under a name of the reference operator's it may have deployed another workload since, and helm has handed the labels down.
+	if labelled && (r.name == r.own || !handedDown(revisions)) {
 		return labelProof(revisions[0], w), nil
 	}
 	in := revisions[0]
@@ -125,6 +127,9 @@ func (h *Handlers) whose(ctx context.Context, r release, w hub.Workload, revisio
 		return proof{}, err
 	}
 	p, err := valuesProof(values, w)
+	if err == nil && p.verdict == unproven && labelled {
+		return labelProof(revisions[0], w), nil
+	}
 	if err != nil || p.verdict != unproven || !bytes.Contains(values, []byte(`"`+r.secretName()+`"`)) {
 		return p, err
 	}

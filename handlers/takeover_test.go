@@ -119,6 +119,43 @@ func TestOfTwoWorkloadsWithOneCutOffNameTheOtherGetsItsOwn(t *testing.T) {
 	r.wantReleases(name)
 }
 
+// There and back: helm has handed this operator's labels, of the one workload, down to the other one's revision.
+func TestACutOffNameIsTheWorkloadsThatTheReferenceOperatorHasDeployedLast(t *testing.T) {
+	for name, undeploys := range map[string]bool{"the first one is undeployed": true, "the first one is deployed": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			name := cutOff(rtID("shop"))
+			r.foreignNamed(name, nil, identity(ofLongTenant("shop")))
+			r.succeed(r.run(longDeploy("shop")))
+			theirs := newest(r.cluster.revisions(namespace, name))
+			theirs.Status = "superseded"
+			r.cluster.putRevision(theirs)
+			other := ofLongTenant("shop")
+			other.WorkloadRtID = rtID("shop")[:20] + "ffff"
+			theirs.Number, theirs.Status, theirs.Content.Values = 3, "deployed", identity(other)
+			r.cluster.putRevision(theirs)
+
+			if undeploys {
+				r.succeed(r.run(longUndeploy("shop")))
+				r.wantReleases(name)
+			} else {
+				r.succeed(r.run(longDeploy("shop")))
+				if got := r.releases(); len(got) != 2 {
+					t.Errorf("the releases are %q", got)
+				}
+			}
+			if got := newest(r.cluster.revisions(namespace, name)); got.Number != 3 || got.Status != "deployed" {
+				t.Errorf("the newest revision under the cut-off name is %d, %s", got.Number, got.Status)
+			}
+			own := len(r.releases())
+			r.succeed(r.run(longDeploy("shop", func(w *hub.WorkloadDeployed) { w.WorkloadRtID = other.WorkloadRtID })))
+			if got := newest(r.cluster.revisions(namespace, name)); got.Number != 4 || len(r.releases()) != own {
+				t.Errorf("the other one went to another release than its own, %q", r.releases())
+			}
+		})
+	}
+}
+
 func TestANewWorkloadWithALongNameGetsItsOwn(t *testing.T) {
 	r := newRig(t)
 	r.succeed(r.run(longDeploy("shop")))

@@ -49,6 +49,9 @@ const (
 	wakesLabel = group + "/wakes"
 	// laneLabel is on a release that the reference operator has named: the name that this operator would give, as its lane has it.
 	laneLabel = group + "/lane"
+	// ownerLabel is on an adapter pool's release: the uid of the pool's resource with which its objects go, or noOwner.
+	ownerLabel = group + "/owner"
+	noOwner    = "none"
 )
 
 // plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
@@ -145,6 +148,9 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels[serverSideLabel] = strconv.FormatBool(d.serverSide)
 	if d.release.name != d.release.own {
 		labels[laneLabel] = d.release.own
+	}
+	if d.w.WorkloadType == hub.AdapterPool {
+		labels[ownerLabel] = noOwner // until own has found it
 	}
 	return labels
 }

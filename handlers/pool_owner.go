@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"slices"
 
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -26,6 +27,9 @@ func (h *Handlers) own(ctx context.Context, t *task, d *deployment) {
 	if err == nil && owner != nil {
 		deployments, err = h.kubectl.SetOwner(ctx, fieldManager, d.release.namespace, d.release.name, d.release.secretName(), owner.Owner())
 	}
+	if err == nil && deployments > 0 {
+		err = h.noteOwner(ctx, d.release, owner.UID)
+	}
 	const consequence = "adapter pool has no owner: it stays when its pool's resource is deleted, until it is undeployed"
 	switch {
 	case ctx.Err() != nil:
@@ -38,6 +42,22 @@ func (h *Handlers) own(ctx context.Context, t *task, d *deployment) {
 	default:
 		t.log.Info("adapter pool is owned by its pool's resource", "owner", owner.Kind+" "+owner.Name, "deployments", deployments)
 	}
+}
+
+// noteOwner writes the owner of a release's objects on its newest revision.
+func (h *Handlers) noteOwner(ctx context.Context, r release, uid string) error {
+	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+	if err != nil || labels == nil || labels[ownerLabel] == uid {
+		return err
+	}
+	return h.kubectl.PatchLabels(ctx, fieldManager, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{ownerLabel: &uid})
+}
+
+// goneWithOwner tells whether the cluster has deleted a release's objects, or is about to, since their owner is gone. labels are those
+// of its newest revision: helm calls it deployed still.
+func (h *Handlers) goneWithOwner(labels map[string]string) bool {
+	uid := labels[ownerLabel]
+	return uid != "" && uid != noOwner && !slices.ContainsFunc(h.pools.all(), func(p kube.Pool) bool { return p.UID == uid && !p.Deleting })
 }
 
 // ownerOf is the resource of a pool in the namespace of pools; nil: there is none that stays.

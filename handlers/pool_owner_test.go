@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,4 +124,30 @@ func TestARollbackLeavesTheSecretItsOwner(t *testing.T) {
 	if diff := cmp.Diff(before, r.owners(secretPath)); diff != "" || len(before) == 0 {
 		t.Errorf("the owners: %s", diff)
 	}
+}
+
+// The controller sends what it takes for missing. helm calls deployed what the cluster has deleted.
+func TestAnAdapterPoolThatHasGoneWithItsPoolIsNotReportedAsDeployed(t *testing.T) {
+	r := newRig(t, central, prepared(func(r *rig) { r.cluster.put(heldPool) }))
+	_, deployment := made(namespace, "adapters")
+	r.deploy("adapters", adapterPool)
+	r.deploy("shop")
+	r.life.Connecting()
+	r.connect(pool)
+	r.life.PoolStatus(pool, hub.StatusRegistered)
+	both := []string{rtID("adapters"), rtID("shop")}
+	slices.Sort(both)
+	r.wantTold(map[string][]string{poolID: both})
+
+	r.cluster.remove(deployment)
+	r.cluster.remove(pathOf(heldPool))
+	r.wantRegistered()
+	r.cluster.put(heldPool)
+	r.wantRegistered(tenant + "/" + poolID)
+	r.life.PoolStatus(pool, hub.StatusRegistered)
+	r.wantTold(map[string][]string{poolID: {rtID("shop")}})
+
+	r.deploy("adapters", adapterPool, resent)
+	r.life.PoolStatus(pool, hub.StatusRegistered)
+	r.wantTold(map[string][]string{poolID: both})
 }

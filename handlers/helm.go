@@ -52,15 +52,6 @@ func toolVersion(ctx context.Context, env []string, tool string, args ...string)
 	return version, nil
 }
 
-// helmGet returns one thing helm knows of a release, as JSON.
-func (h *Handlers) helmGet(ctx context.Context, r release, what string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	return exec.Capture(ctx, exec.Command{
-		Path: "helm", Args: []string{"get", what, r.name, "--namespace", r.namespace, "--output", "json"}, Env: h.env,
-	})
-}
-
 // installedVersion is the version of the chart that a release was made of; empty when there is no such release, or when
 // it was made of another chart.
 func (h *Handlers) installedVersion(ctx context.Context, r release, chart string) (string, error) {

@@ -3,9 +3,12 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	osexec "os/exec"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,7 +78,50 @@ func replaceDefinition(t *testing.T, file, text string) {
 			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
 		}
 	}
+	waitUntilPublished(t)
 }
+
+// waitUntilPublished waits until the API server has told the definition's fields to who asks for them, in both documents: it does
+// that a moment after the definition is established.
+func waitUntilPublished(t *testing.T) {
+	t.Helper()
+	of := func(args ...string) string {
+		out, err := osexec.Command("kubectl", args...).Output()
+		if err != nil {
+			return err.Error()
+		}
+		return string(out)
+	}
+	fields := func(definition string) []string {
+		var spec struct{ Properties map[string]any }
+		_ = json.Unmarshal([]byte(definition), &spec)
+		return slices.Sorted(maps.Keys(spec.Properties))
+	}
+	want := fields(of("get", "crd", poolDefinition, "-o", "jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties.spec}"))
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		var v2 struct{ Definitions map[string]poolSchema }
+		var v3 struct {
+			Components struct{ Schemas map[string]poolSchema }
+		}
+		_ = json.Unmarshal([]byte(of("get", "--raw", "/openapi/v2")), &v2)
+		_ = json.Unmarshal([]byte(of("get", "--raw", "/openapi/v3/apis/octo-mesh.meshmakers.io/v1alpha1")), &v3)
+		const name = "io.meshmakers.octo-mesh.v1alpha1.CommunicationPool"
+		if slices.Equal(v2.Definitions[name].fields(), want) && slices.Equal(v3.Components.Schemas[name].fields(), want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the API server does not publish the fields %q", want)
+		}
+	}
+}
+
+type poolSchema struct {
+	Properties struct {
+		Spec struct{ Properties map[string]any }
+	}
+}
+
+func (s poolSchema) fields() []string { return slices.Sorted(maps.Keys(s.Properties.Spec.Properties)) }
 
 // changesDefinition runs alone, and leaves the definition behind that all other tests use.
 func changesDefinition(t *testing.T) {

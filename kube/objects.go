@@ -78,14 +78,11 @@ func documents(manifest []byte) iter.Seq[[]byte] {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-type manifestReader struct {
-	namespace string
-	objects   []Object
-	marks     int
-}
+// documentReader reads the documents of a manifest, within bounds over all of it.
+type documentReader struct{ marks int }
 
-// read reads a document. It is more than one in YAML if a line "..." ends the first.
-func (r *manifestReader) read(document []byte) error {
+// each hands over a document as YAML sees it: what lies in it is its first content. It is more than one in YAML if a line "..." ends the first.
+func (r *documentReader) each(document []byte, do func(*yaml.Node) error) error {
 	n := marks(document)
 	if r.marks += n; n > maxDocumentMarks || r.marks > maxMarks {
 		return fmt.Errorf("it has %d parts, the manifest so far %d, more than %d or %d", n, r.marks, maxDocumentMarks, maxMarks)
@@ -98,12 +95,23 @@ func (r *manifestReader) read(document []byte) error {
 			return nil
 		}
 		if err == nil {
-			err = r.add(node.Content[0], false)
+			err = do(&node)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+type manifestReader struct {
+	documentReader
+	namespace string
+	objects   []Object
+}
+
+// read reads a document.
+func (r *manifestReader) read(document []byte) error {
+	return r.each(document, func(node *yaml.Node) error { return r.add(node.Content[0], false) })
 }
 
 // marks counts what may begin a YAML node, in any of YAML's line breaks: there are at most twice as many nodes.

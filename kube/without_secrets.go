@@ -3,9 +3,7 @@ package kube
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -32,43 +30,30 @@ func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets 
 }
 
 type manifestCleaner struct {
+	documentReader
 	placeholder string
-	marks       int
 	written     bytes.Buffer
 	secrets     []string
 	hidden      map[*yaml.Node]bool // each once: aliases can make a small document a large one, or lead in a circle
 }
 
-// clean writes a document, which is more than one in YAML if a line "..." ends the first. It is never copied: only what has been read
-// is known to be no Secret.
+// clean writes a document. It is never copied: only what has been read is known to be no Secret.
 func (c *manifestCleaner) clean(document []byte) error {
-	n := marks(document)
-	if c.marks += n; n > maxDocumentMarks || c.marks > maxMarks {
-		return fmt.Errorf("it has %d parts, the manifest so far %d, more than %d or %d", n, c.marks, maxDocumentMarks, maxMarks)
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(document))
-	for {
-		var node yaml.Node
-		err := decoder.Decode(&node)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return c.each(document, func(node *yaml.Node) error {
 		c.object(node.Content[0])
 		for _, item := range valuesOf(node.Content[0], "items") {
 			for _, listed := range item.Content {
 				c.object(resolved(listed))
 			}
 		}
-		text, err := yaml.Marshal(&node)
+		text, err := yaml.Marshal(node)
 		if err != nil {
 			return err
 		}
 		c.written.WriteString("---\n")
 		c.written.Write(text)
-	}
+		return nil
+	})
 }
 
 // object takes the values out of a Secret. A key may be there twice: what any of them says counts.

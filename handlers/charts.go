@@ -280,7 +280,7 @@ func (c *charts) lockWhole(ctx context.Context, h *Handlers, t *task) error {
 		return nil
 	default:
 	}
-	return h.rest(ctx, t, func() error {
+	return h.rest(ctx, t, !t.installs, func() error {
 		select {
 		case c.whole <- struct{}{}:
 			return nil

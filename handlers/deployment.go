@@ -111,7 +111,7 @@ func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err
 	if d.secret, err = h.planSecret(ctx, t, d); err != nil {
 		return err
 	}
-	return t.Write("values.yaml", d.document.YAML)
+	return t.Write(valuesFile, d.document.YAML)
 }
 
 // contentOf is a hash of what a deploy would install. It becomes a label, so secret values are left out; the Secret is compared with

@@ -203,6 +203,7 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 	}
 	j := &job{
 		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
+		begun:      c.kind == deploy && installing(run),
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
 		superseded: func(reason error) { outcome(h.supersede(run, log, reason)) },
 	}

@@ -246,7 +246,7 @@ func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
 				if first == "rests later" {
 					<-queued
 				}
-				_ = turnOf(ctx).rest(func() error {
+				_ = turnOf(ctx).rest(true, func() error {
 					close(rested)
 					<-queued
 					if ctx.Err() == nil {

@@ -23,6 +23,7 @@ type job struct {
 	kind   kind
 	alone  bool // nothing else of the tenant may run beside it
 	pool   bool // it is a pool's: it has slots of its own, and is tried until it has worked
+	begun  bool // of a deploy: an earlier life may have changed the cluster for it
 	asks   ask  // of a deploy
 	run    func(context.Context)
 	// superseded is called instead of run, with the reason.
@@ -58,7 +59,8 @@ type dropped struct {
 //
 //   - Of deploys, and of scalings, only the newest counts; an undeploy ends them all. A deploy never takes an undeploy's
 //     place: after both, the release is a fresh one. Nor that of a deploy before a scaling: on a fresh release there would be
-//     nothing to scale.
+//     nothing to scale. Nor that of a deploy that an earlier life has begun: if the newer one is refused before it touches
+//     anything, half of the older one would stay in the cluster.
 //   - A reconciliation takes the place of nothing but an older reconciliation, and is itself pointless when the lane ends with
 //     a deploy that says the same.
 func arrange(running *job, queue []*job, j *job) (kept []*job, gone []dropped) {
@@ -96,6 +98,8 @@ func replacement(older *job, after []*job) bool {
 			return true
 		case older.kind == undeploy:
 			// only another undeploy does that
+		case older.begun && newer.kind == deploy:
+			return false
 		case newer.kind == older.kind:
 			return older.kind == scale || !newer.asks.reconciliation || older.asks.reconciliation
 		case older.kind == deploy && newer.kind == scale:

@@ -8,9 +8,9 @@ import (
 )
 
 // asked makes a job of a few letters: d a deploy, r a reconciliation, u an undeploy, s a scaling, o another; then, of deploys,
-// what it says and, after a colon, the chart's version: "d1:2.0", "r1".
+// what it says and, after a colon, the chart's version: "d1:2.0", "r1". D is a deploy that an earlier life has begun.
 func asked(name string) *job {
-	j := &job{kind: map[byte]kind{'d': deploy, 'r': deploy, 'u': undeploy, 's': scale, 'o': other}[name[0]]}
+	j := &job{kind: map[byte]kind{'d': deploy, 'D': deploy, 'r': deploy, 'u': undeploy, 's': scale, 'o': other}[name[0]], begun: name[0] == 'D'}
 	says, version := name[1:], ""
 	for i, letter := range says {
 		if letter == ':' {
@@ -48,6 +48,8 @@ func TestALanesQueueLeadsToWhatWasAskedForLast(t *testing.T) {
 		{"a queue does not grow", "", []string{"d1", "s1", "d2", "s2", "d3", "s3", "d4"}, []string{"d3", "s3", "d4"}},
 		{"an undeploy ends them all", "", []string{"d1", "s1", "d2", "r3", "u"}, []string{"u"}},
 		{"a deploy after an undeploy leaves it alone", "", []string{"u", "d1", "d2", "u", "d3"}, []string{"u", "d3"}},
+		{"what was begun is brought to its end first", "", []string{"D1", "d2", "d3"}, []string{"D1", "d3"}},
+		{"but not before an undeploy", "", []string{"D1", "d2", "u"}, []string{"u"}},
 		{"others are never superseded", "", []string{"o1", "o2", "u"}, []string{"o1", "o2", "u"}},
 	} {
 		t.Run(test.why, func(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,16 +69,93 @@ func TestOfWhatAKilledOperatorHadQueuedTheNewestRuns(t *testing.T) {
 	r.accept(deployEvent("shop", override("image.tag", "1")))
 	r.reach(h)
 	r.accept(deployEvent("shop", override("image.tag", "2")))
+	r.accept(deployEvent("shop", override("image.tag", "3")))
 	r.restart()
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
-	if got := r.deployment("shop").image; got != "demo/app:2" {
+	r.eventually("all three runs have a result", func() bool { return len(r.results()) == 3 })
+	if got := r.deployment("shop").image; got != "demo/app:3" {
 		t.Errorf("it runs %s", got)
 	}
-	r.eventually("both runs have a result", func() bool { return len(r.results()) == 2 })
-	if got := r.results(); got[0] != "superseded" || got[1] != "succeeded" {
+	if got := r.results(); !slices.Equal(got, []string{"succeeded", "superseded", "succeeded"}) {
 		t.Errorf("the runs have %q", got)
+	}
+}
+
+func TestWhatAKilledOperatorHadBegunIsNotLeftHalfDoneForADeployThatFails(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		begin func(*rig)
+		again func(*rig)
+	}{
+		{"on its disk", (*rig).upgradeHalf, (*rig).restart},
+		{"on another disk", (*rig).upgradeHalf, (*rig).freshDisk},
+		{"with nothing but its secret applied", (*rig).applySecretAlone, (*rig).restart},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t)
+			r.deploy("shop", secret("secrets.key", "planted-1"))
+			test.begin(r)
+			r.accept(deployEvent("shop", version("9.9.9"))) // there is none
+			r.eventually("both are in the cluster", func() bool { return r.copies() == 2 })
+			test.again(r)
+			r.wantAllOfTheFirst()
+		})
+	}
+}
+
+func TestWhatAnOutageHasCutShortIsNotLeftHalfDoneForADeployThatFails(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop", secret("secrets.key", "planted-1"))
+	h := r.upgradeUntil()
+	r.cluster.setAway(true)
+	h.die()
+	r.eventually("it is to be tried again", func() bool { return strings.Contains(r.log.String(), "tried again") })
+	r.accept(deployEvent("shop", version("9.9.9"))) // there is none
+	r.cluster.setAway(false)
+	r.wantAllOfTheFirst()
+}
+
+// upgradeUntil begins a deploy of shop whose helm hangs after it has applied the objects.
+func (r *rig) upgradeUntil() *hold {
+	r.Helper()
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop", override("image.tag", "2"), secret("secrets.key", "planted-2")))
+	r.reach(h)
+	return h
+}
+
+func (r *rig) upgradeHalf() { r.upgradeUntil() }
+
+// applySecretAlone begins a deploy of shop that hangs after its secret is in the cluster.
+func (r *rig) applySecretAlone() {
+	r.Helper()
+	applied := make(chan struct{})
+	var once sync.Once
+	r.when("kubectl apply", func(c *call, usual func() int) int {
+		code := usual()
+		if !c.dry() {
+			once.Do(func() { close(applied); <-c.gone })
+		}
+		return code
+	})
+	r.accept(deployEvent("shop", override("image.tag", "2"), secret("secrets.key", "planted-2")))
+	<-applied
+}
+
+// wantAllOfTheFirst wants shop as the first of two deploys asked for, of which the second has failed.
+func (r *rig) wantAllOfTheFirst() {
+	r.Helper()
+	r.eventually("the second has failed", func() bool { return slices.Contains(r.results(), "failed") })
+	if all := r.results(); !slices.Equal(all[max(0, len(all)-2):], []string{"succeeded", "failed"}) {
+		r.Errorf("the runs have %q", all)
+	}
+	if got := r.deployment("shop").image; got != "demo/app:2" {
+		r.Errorf("it runs %s", got)
+	}
+	if got := newest(r.cluster.revisions(namespace, releaseName("shop"))); got.Status != "deployed" || fmt.Sprint(section(got.Content.Values, "image")["tag"]) != "2" {
+		r.Errorf("revisions %s, the newest with the values %v", r.cluster.releaseHistory(namespace, releaseName("shop")), got.Content.Values)
+	}
+	if got := r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets"); got["secrets.key"] != "planted-2" {
+		r.Errorf("the release's Secret has %q", got)
 	}
 }
 
@@ -123,6 +202,14 @@ func TestAReportWaitsForTheControllerOverLives(t *testing.T) {
 			}
 		})
 	}
+}
+
+// copies is how many events the cluster keeps.
+func (r *rig) copies() (n int) {
+	for _, path := range r.cluster.paths("/api/v1/namespaces/" + namespace + "/secrets/octo-journal") {
+		n += len(section(r.cluster.get(path), "data"))
+	}
+	return n
 }
 
 // reportsKept are the versions of the cluster's copies of what the controller has not been told yet.

@@ -106,7 +106,8 @@ func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
 }
 
 // insist does something until it has worked or has failed for a reason of its own. Until the next try it keeps nobody from
-// working, and the event makes way for a newer one.
+// working, and the event makes way for a newer one; but not a deploy that may have changed the cluster: if the newer one is refused
+// before it touches anything, half of this one would stay.
 func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error {
 	tries := newRetry(h.settings.Helm.Timeout)
 	tries.endless = t.pool && h.unlock != nil // who runs a single event waits for its end
@@ -134,7 +135,7 @@ func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error
 		if t.pool {
 			pause = func() error { return h.pools.tries.pause(ctx, wait, woken) }
 		}
-		if err := h.rest(ctx, t, pause); err != nil {
+		if err := h.rest(ctx, t, !t.installs, pause); err != nil {
 			return err
 		}
 	}

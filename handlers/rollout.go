@@ -50,7 +50,7 @@ func (h *Handlers) awaitPods(ctx context.Context, t *task, r release) error {
 	if ready, err := w.look(ctx); ready || err != nil {
 		return err
 	}
-	return h.rest(ctx, t, func() error { return w.until(ctx) })
+	return h.rest(ctx, t, true, func() error { return w.until(ctx) })
 }
 
 // rolloutWatch waits for a release's objects.

@@ -48,6 +48,7 @@ func (t *task) say(text string) {
 func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log *slog.Logger) runs.Result {
 	started := time.Now()
 	t := &task{Run: run, log: log, exitCode: -1, began: started, pool: c.pool}
+	t.installs = !c.pool && c.kind == deploy && installing(run)
 	err := t.open()
 	if err == nil {
 		if err = h.begin(ctx, t); err == nil {
@@ -157,9 +158,10 @@ func (h *Handlers) writeResult(t *task, result runs.Result) error {
 }
 
 // rest runs f, which waits for something. Meanwhile the event has no slot, and if the operator ends, it was not because of this event.
-func (h *Handlers) rest(ctx context.Context, t *task, f func() error) error {
+// yields: a newer event may take its place.
+func (h *Handlers) rest(ctx context.Context, t *task, yields bool, f func() error) error {
 	h.pause(t)
-	return turnOf(ctx).rest(f)
+	return turnOf(ctx).rest(yields, f)
 }
 
 // work makes sure, after a rest, that the event has its slot and is known to be worked on.

@@ -134,8 +134,8 @@ func (t *turn) land() {
 }
 
 // rest gives the slot back while f waits for something. The turn stays in flight, unless it leaves: a tenant's update waits for
-// it. What works afterwards calls work first. A nil turn, and one that is alone, just runs f.
-func (t *turn) rest(f func() error) error {
+// it. What works afterwards calls work first. yields: rests is told. A nil turn, and one that is alone, just runs f.
+func (t *turn) rest(yields bool, f func() error) error {
 	if t == nil || t.alone {
 		return f()
 	}
@@ -146,8 +146,10 @@ func (t *turn) rest(f func() error) error {
 	}
 	t.all.dispatch()
 	t.all.mu.Unlock()
-	t.rests(true)
-	defer t.rests(false)
+	if yields {
+		t.rests(true)
+		defer t.rests(false)
+	}
 	return f()
 }
 

@@ -50,7 +50,7 @@ func TestWhoeverWaitsForPodsKeepsNobodyFromStarting(t *testing.T) {
 		resting := d.begin("a1", "a", false)
 		ready := make(chan struct{})
 		go func() {
-			_ = resting.rest(func() error { <-ready; return nil })
+			_ = resting.rest(true, func() error { <-ready; return nil })
 			if resting.work(d.ctx) == nil {
 				d.write("a1 again")
 			}
@@ -150,7 +150,7 @@ func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
 		resting := d.begin("resting", "a", false)
 		ready := make(chan struct{})
-		go func() { _ = resting.rest(func() error { <-ready; return nil }); resting.end() }()
+		go func() { _ = resting.rest(true, func() error { <-ready; return nil }); resting.end() }()
 		synctest.Wait()
 		d.begin("update", "a", true)
 		d.expect(t, "resting")
@@ -167,7 +167,7 @@ func TestATenantsUpdateDoesNotWaitForWhatLeavesWhileItRests(t *testing.T) {
 		leaving.leaves = true
 		back := make(chan struct{})
 		go func() {
-			_ = leaving.rest(func() error { <-back; return nil })
+			_ = leaving.rest(true, func() error { <-back; return nil })
 			if leaving.work(d.ctx) == nil {
 				d.write("back")
 			}
@@ -226,7 +226,7 @@ func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 					return
 				}
 				time.Sleep(time.Duration(i*13%40) * time.Millisecond)
-				_ = turn.rest(func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
+				_ = turn.rest(true, func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
 				_ = turn.work(ctx)
 			}()
 		}

@@ -11,6 +11,7 @@ import (
 	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
+	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 
@@ -99,6 +100,12 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 	}
 	return h.settle(ctx, t, d)
 }
+
+// valuesFile is the last file that is written before anything is done in the cluster.
+const valuesFile = "values.yaml"
+
+// installing tells whether an earlier life may have changed the cluster for a deploy. What it did on another disk is not known here.
+func installing(run *runs.Run) bool { return run.Inherited() || run.Has(valuesFile) }
 
 // install lets the script do its work.
 func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {

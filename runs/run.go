@@ -73,6 +73,12 @@ func (r *Run) ShortID() string {
 // Path names a file of the run.
 func (r *Run) Path(name string) string { return filepath.Join(r.Dir, name) }
 
+// Has tells whether the run has a file of that name.
+func (r *Run) Has(name string) bool {
+	_, err := os.Stat(r.Path(name))
+	return err == nil
+}
+
 // Write writes a file of the run that only its owner can read.
 func (r *Run) Write(name string, text []byte) error {
 	if err := os.WriteFile(r.Path(name), text, 0o600); err != nil {

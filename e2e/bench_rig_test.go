@@ -27,6 +27,7 @@ type rig struct {
 	stateDir   string
 	env        []string // more settings
 	wrap       []string // what the operator is started with, if not directly
+	pod        podPlace // where it runs
 	operator   *daemon
 	repository string // of the charts
 	workloads  int
@@ -59,6 +60,7 @@ func newRigIn(b *testing.B, wrap []string, scripts map[string]string, env ...str
 	b.Cleanup(func() { r.controller.Close() })
 	r.command("kubectl", "create", "namespace", r.namespace)
 	b.Cleanup(func() { _ = osexec.Command("kubectl", "delete", "namespace", r.namespace, "--wait=false").Run() })
+	r.pod = r.newPod()
 	r.controller.SetPools(r.pool)
 	if len(scripts) > 0 {
 		dir := b.TempDir()
@@ -89,7 +91,7 @@ type daemon struct {
 	log string // file
 }
 
-// start starts the operator and returns how long it took until it was registered, and until its pool was. Level and
+// start starts the operator as in a pod and returns how long it took until it was registered, and until its pool was. Level and
 // format of the log are the default ones; it goes to a file.
 func (r *rig) start() (toOperator, toPool time.Duration) {
 	r.Helper()
@@ -98,7 +100,7 @@ func (r *rig) start() (toOperator, toPool time.Duration) {
 	log, err := os.CreateTemp(r.TempDir(), "operator-*.log")
 	r.must(err)
 	defer log.Close()
-	line := append(slices.Clone(r.wrap), binary)
+	line := append(append(slices.Clone(r.wrap), r.pod.wrap...), binary)
 	cmd := osexec.Command(line[0], line[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.environment(), log, log
 	r.operator = &daemon{cmd: cmd, log: log.Name()}
@@ -116,7 +118,7 @@ func (r *rig) start() (toOperator, toPool time.Duration) {
 }
 
 func (r *rig) environment() []string {
-	return append(append(os.Environ(),
+	return append(append(append(os.Environ(), r.pod.env...),
 		"OPERATOR__AUTOMANAGEPOOLS=true",
 		"OPERATOR__COMMUNICATIONCONTROLLERURI="+r.controller.URL(),
 		"OPERATOR__POOLNAMESPACE="+r.namespace,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,10 @@ func (d *daemon) run() error {
 	// webhooks no pool can be made or changed in the whole cluster.
 	answering, endAnswering := context.WithCancel(context.Background())
 	defer endAnswering()
-	metrics := web.NewMetrics(func() string { return d.client.Generation().String() }, d.client.RegisteredPools, d.readiness.able)
+	metrics := web.NewMetrics(web.State{
+		Generation: func() string { return d.client.Generation().String() }, Pools: d.client.RegisteredPools, Able: d.readiness.able,
+		Leads: func() bool { leads, _ := d.leads(); return leads },
+	})
 	d.readiness.server = web.New(web.Options{
 		HTTP: d.settings.HTTPAddress, HTTPS: d.settings.HTTPS.Address,
 		CertificateFile: d.settings.HTTPS.CertificateFile, KeyFile: d.settings.HTTPS.KeyFile,
@@ -93,30 +97,75 @@ func (d *daemon) run() error {
 	return errors.Join(d.serve(ctx, h), h.Close())
 }
 
-// serve works until ctx ends, and then brings everything to its end.
+// serve stands by until this operator leads, and works until ctx ends. The error is why the operator is to be started again.
 func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
-	var background, last sync.WaitGroup
+	ctx, stop := context.WithCancelCause(ctx)
 	keeping, endKeeping := context.WithCancel(context.Background())
-	defer last.Wait()
-	defer endKeeping()
+	var background, last sync.WaitGroup
 	last.Go(func() { h.Prune(keeping) })
-	if err := h.Resume(); err != nil {
-		return err
-	}
-	last.Go(func() { h.RunJournal(keeping) }) // what the disk has is known by now, and comes first
-	background.Go(func() { h.WatchPools(ctx) })
 	background.Go(func() { h.WatchCluster(ctx) })
 	background.Go(func() { d.readiness.watch(ctx, h.Ready) })
+	err := h.Lead(ctx)
+	if err != nil {
+		err = nil // it was told to end before it led
+	} else {
+		err = d.lead(ctx, stop, h)
+	}
+	stop(nil)
+	endKeeping()
+	background.Wait()
+	last.Wait()
+	return err
+}
+
+// lead works until ctx ends, or until this operator does not lead any more, and brings everything to its end. The error is why the operator
+// is to be started again: its state directory cannot be read, or it does not lead any more.
+func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *handlers.Handlers) error {
+	var leading, copying, watching sync.WaitGroup
+	holding, letGo := context.WithCancel(context.Background())
+	keeping, endKeeping := context.WithCancel(context.Background())
+	leading.Go(func() {
+		if err := h.KeepLeading(holding); err != nil {
+			stop(err)
+		}
+	})
+	defer func() {
+		endKeeping()
+		copying.Wait() // the last copies
+		letGo()
+		leading.Wait()
+		h.Release()
+	}()
+	if err := h.Resume(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	copying.Go(func() { h.RunJournal(keeping) }) // what there is in the cluster is known by now
+	watching.Go(func() { h.WatchPools(ctx) })
 	disconnected := make(chan struct{})
 	go func() { d.connect(ctx); close(disconnected) }()
 
 	<-ctx.Done()
-	d.log.Info("octo-operator ends: no more events are taken", "grace", d.settings.ShutdownGrace.String())
-	h.Shutdown(d.settings.ShutdownGrace)
-	background.Wait()
+	lost := lostLeadership(ctx)
+	if lost == nil {
+		d.log.Info("octo-operator ends: no more events are taken", "grace", d.settings.ShutdownGrace.String())
+		h.Shutdown(d.settings.ShutdownGrace)
+	} else {
+		d.log.Error("octo-operator stops its work and starts again", "reason", lost)
+		d.readiness.ending.Store(true)
+		h.Yield()
+	}
+	watching.Wait()
 	select {
 	case <-disconnected:
 	case <-time.After(disconnectTime): // it asks for a token, say, of an issuer that does not answer
+	}
+	return lost
+}
+
+// lostLeadership is why the operator has ended by itself; nil: it was told to.
+func lostLeadership(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
 	}
 	return nil
 }
@@ -124,8 +173,12 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 // away says who cannot be reached: the API server, the controller.
 func (d *daemon) away() error {
 	var cluster, controller error
-	if h := d.handlers.Load(); h != nil {
+	h := d.handlers.Load()
+	if h != nil {
 		cluster = h.ClusterAway()
+	}
+	if leads, who := d.leads(); h != nil && !leads {
+		return errors.Join(cluster, fmt.Errorf("standing by: %s leads", cmp.Or(who, "another operator, or nobody,")))
 	}
 	if d.settings.ControllerURI == "" {
 		controller = errNoController
@@ -133,6 +186,14 @@ func (d *daemon) away() error {
 		controller = fmt.Errorf("not registered at the controller %s", d.settings.ControllerURI)
 	}
 	return errors.Join(cluster, controller)
+}
+
+// leads tells whether this operator is the one that works; if it is not, who is who does: "" if that is not known.
+func (d *daemon) leads() (leads bool, who string) {
+	if h := d.handlers.Load(); h != nil {
+		return h.Leads()
+	}
+	return false, ""
 }
 
 var errNoController = errors.New("there is no controller to connect to: set OPERATOR__COMMUNICATIONCONTROLLERURI")

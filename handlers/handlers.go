@@ -48,11 +48,14 @@ type Handlers struct {
 	helm       helmVersion
 	charts     *charts
 	controller Controller
+	leader     *journal.Leader  // nil: this operator leads
+	othersLed  bool             // since this one, or an earlier life on its disk, last did
 	journal    *journal.Journal // nil: events are kept on disk alone
 	lanes      *lanes
 	pools      *pools
-	deaths     deaths
+	unclean    unclean
 	resumed    resumed
+	accepted   accepted
 	reported   reported
 	recovering chan struct{}         // slots for looking after releases in which something was left
 	cluster    atomic.Pointer[error] // why it cannot be reached; nil: it can
@@ -201,6 +204,7 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 	if outcome == nil {
 		outcome = func(runs.Result) {}
 	}
+	h.accepted.note(where.lane, c.kind, run.ID)
 	j := &job{
 		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
 		begun:      c.kind == deploy && installing(run),

@@ -13,15 +13,12 @@ var (
 	errPoolUndeployed = errors.New("stopped: the pool is being undeployed")
 	// errEnds stops what only waits, so that the operator can end. The next life resumes it.
 	errEnds = errors.New("the operator ends")
-	// errTakenOver stops whatever runs in a lane.
-	errTakenOver = errors.New("stopped: another operator has taken over the release, because this one could not reach the API server for too long")
 )
 
 // lanes runs jobs: one after the other within a lane, in the order of arrange; lanes beside each other, as turns allow.
 type lanes struct {
-	// hold, if not nil, makes a lane this operator's before anything runs in it, and makes sure that what has been added to
-	// it would survive. It may wait for long, and returns jobs that come before those that were added. An error means
-	// that the lane's work is to be left.
+	// hold, if not nil, returns when the lane's work may start, and what has been added to it would survive. It may wait for long, and
+	// returns jobs that come before those that were added. An error means that the lane's work is to be left.
 	hold func(ctx context.Context, lane string) (older []*job, err error)
 
 	ctx      context.Context
@@ -54,7 +51,8 @@ func newLanes(ctx context.Context, slots, most int) *lanes {
 // poolSlots are few: each is a kubectl of 50 MiB beside the helms, and a pool's takes a tenth of a second.
 const poolSlots = 2
 
-// shut lets nothing start any more, and stops the events of pools that wait for their next try: nobody knows how long.
+// shut lets nothing start any more, and stops what only waits, for pods or for its next try: the next life waits on, and until then nobody
+// leads.
 func (l *lanes) shut() {
 	l.close()
 	l.mu.Lock()
@@ -64,9 +62,9 @@ func (l *lanes) shut() {
 	}
 }
 
-// endRest stops what waits for its next try and may do so for ever. The lanes' mu is held.
+// endRest stops what only waits. The lanes' mu is held.
 func (l *lane) endRest() {
-	if l.running != nil && l.running.pool && l.resting {
+	if l.running != nil && l.resting {
 		l.stop(errEnds)
 	}
 }
@@ -180,23 +178,6 @@ func (l *lanes) touch(name string) {
 	l.at(name).touched = true
 }
 
-// lose drops a lane's work: it is somebody else's now.
-func (l *lanes) lose(name string) {
-	l.mu.Lock()
-	lost := l.lanes[name]
-	var queued []*job
-	if lost != nil {
-		queued, lost.queue = lost.queue, nil
-		if lost.running != nil {
-			lost.stop(errTakenOver)
-		}
-	}
-	l.mu.Unlock()
-	for _, j := range queued {
-		j.superseded(errTakenOver)
-	}
-}
-
 // work runs a lane's jobs until none is left. What may not start any more stays on disk.
 func (l *lanes) work(name string, own *lane) {
 	for more := true; more; {
@@ -213,7 +194,7 @@ func (l *lanes) work(name string, own *lane) {
 	l.idle.Broadcast()
 }
 
-// holds makes sure that the lane is ours, and puts what was left in it before what has been added.
+// holds waits until the lane's work may start, and puts what was left in it before what has been added.
 func (l *lanes) holds(name string, own *lane) bool {
 	l.mu.Lock()
 	own.touched = false

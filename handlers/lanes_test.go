@@ -209,23 +209,6 @@ func TestATouchedLaneRunsWhatWasLeftInIt(t *testing.T) {
 	d.expect(t, "left")
 }
 
-func TestALostLanesWorkIsDropped(t *testing.T) {
-	d := &diary{}
-	l := newLanes(t.Context(), 1, 0)
-	started := make(chan struct{})
-	running := d.job("running", scale, make(chan struct{}))
-	run := running.run
-	running.run = func(ctx context.Context) { close(started); run(ctx) }
-	l.add(running)
-	<-started
-	l.add(d.job("queued", deploy, nil))
-	l.lose("a")
-	l.lose("unknown")
-	l.wait()
-	slices.Sort(d.entries)
-	d.expect(t, "queued superseded", "running", "running stopped")
-}
-
 func TestAfterClosingWhatRunsGoesOnAndNothingStarts(t *testing.T) {
 	d := &diary{}
 	l, release := busy(t)

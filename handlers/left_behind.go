@@ -16,24 +16,6 @@ import (
 	"octo-operator/runs"
 )
 
-// openJournal lets unfinished events survive in the cluster, and brings those to their end that another operator has left
-// behind.
-func (h *Handlers) openJournal(identity string) {
-	h.lanes.hold = h.hold
-	if !h.settings.ClusterJournal {
-		return
-	}
-	namespaces := []string{h.settings.PoolNamespace}
-	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {
-		namespaces = append(namespaces, p)
-	}
-	h.journal = journal.New(h.kubectl, journal.Options{
-		Identity: identity, Controller: h.settings.ControllerURI, Key: h.settings.Authentication.ClientSecret,
-		Namespaces: namespaces, LeaseIn: h.settings.PoolNamespace,
-		Restore: h.restore, Report: h.reportLeft, Found: h.lanes.touch, Lost: h.lanes.lose,
-	}, h.log)
-}
-
 // RunJournal keeps the copies in the cluster up to date, until ctx ends, and longer: until Shutdown's grace period is nearly over.
 func (h *Handlers) RunJournal(ctx context.Context) {
 	h.journal.Run(ctx, func() time.Duration {
@@ -57,15 +39,69 @@ func (h *Handlers) journalLane(lane string) journal.Lane {
 	return journal.Lane{Name: lane, Namespace: namespace}
 }
 
-// hold makes a lane ours, and returns what was left behind in it: by an earlier life on this disk, or by another operator.
+// Resume takes up what an earlier life, or another operator, has accepted and not finished, in the order it came, and reports what could
+// not be delivered. It is for who leads, and comes before any new event. The error is of the disk, or ctx's.
+func (h *Handlers) Resume(ctx context.Context) error {
+	if h.othersLed {
+		h.forgetReports()
+	}
+	if err := h.resumeReports(); err != nil {
+		return err
+	}
+	for {
+		err := h.journal.Load(ctx)
+		if err == nil {
+			break
+		}
+		h.log.Warn("no event is taken before it is known what is unfinished in the cluster", "reason", err)
+		if err := sleep(ctx, firstRetry); err != nil {
+			return err
+		}
+	}
+	unfinished, err := h.runs.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, run := range unfinished {
+		_, where, known := h.known(run)
+		switch {
+		case !known || h.resumed.has(run):
+		case h.othersLed && run.Copied(): // and there is no copy any more
+			h.supersede(run, h.log.With("run", run.ID), errTakenOver)
+		default:
+			h.journal.Add(h.journalLane(where.lane), run)
+			h.resumed.add(run)
+		}
+	}
+	for _, lane := range h.resumed.begin() {
+		h.lanes.touch(lane)
+	}
+	return nil
+}
+
+// found takes up an event that has come out of the cluster. One that was handed over may be older than what has been done since.
+func (h *Handlers) found(run *runs.Run) {
+	if c, where, known := h.known(run); known && h.accepted.outrun(where.lane, c.kind, run.ID) {
+		h.supersede(run, h.log.With("run", run.ID), errSuperseded)
+		return
+	}
+	if h.resumed.add(run) {
+		h.lanes.touch(run.Lane)
+	}
+}
+
+// hold makes sure that the lane's work may start and would survive, and returns what was left behind in it: by an earlier life on this
+// disk, or by another operator.
 // The release is recovered before an event that was left makes way for a newer one: its helm may have been killed in the middle. Where
 // an undeploy was left that is not needed, and would do harm: helm uninstalls a pending revision too, with all that is in it.
 func (h *Handlers) hold(ctx context.Context, lane string) (older []*job, err error) {
-	left, err := h.journal.Hold(ctx, lane)
-	if err != nil {
+	if err := h.leader.Wait(ctx); err != nil {
 		return nil, err // the operator ends
 	}
-	left = append(left, h.resumed.take(lane)...)
+	if err := h.journal.Copied(ctx, lane); err != nil {
+		return nil, err
+	}
+	left := h.resumed.take(lane)
 	slices.SortFunc(left, func(a, b *runs.Run) int { return strings.Compare(a.ID, b.ID) })
 	undeploys := false
 	for _, run := range left {
@@ -77,7 +113,7 @@ func (h *Handlers) hold(ctx context.Context, lane string) (older []*job, err err
 		}
 	}
 	if len(older) > 0 {
-		h.deaths.add(lane, window{left[0].Created(), time.Now()})
+		h.unclean.add(lane)
 	}
 	if len(older) > 0 && !undeploys {
 		h.recoverLane(ctx, lane, left[0])
@@ -140,24 +176,35 @@ func (h *Handlers) hasReleases(namespace string) bool {
 	return namespace == h.settings.PoolNamespace || namespace == h.settings.PlatformNamespace
 }
 
-// resumed are the unfinished runs of an earlier life on this disk, by lane.
+// resumed are unfinished runs of an earlier life or another operator, by lane.
 type resumed struct {
 	mu     sync.Mutex
 	byLane map[string][]*runs.Run
+	begun  bool // all that there was at the start is here
 }
 
-func (r *resumed) add(run *runs.Run) {
+// add adds a run whose lane takes it when that is touched; now: it is to be touched now.
+func (r *resumed) add(run *runs.Run) (now bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byLane == nil {
 		r.byLane = map[string][]*runs.Run{}
 	}
 	r.byLane[run.Lane] = append(r.byLane[run.Lane], run)
+	return r.begun
 }
 
-func (r *resumed) lanes() []string {
+func (r *resumed) has(run *runs.Run) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.byLane[run.Lane], func(other *runs.Run) bool { return other.ID == run.ID })
+}
+
+// begin returns the lanes so far.
+func (r *resumed) begin() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun = true
 	return slices.Collect(maps.Keys(r.byLane))
 }
 

@@ -57,28 +57,6 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 // orphanGrace is what the helm of a killed life gets to end by itself. It is short: the event is run again anyway, and waits.
 const orphanGrace = 3 * time.Second
 
-// Resume takes up what an earlier life of the operator has accepted and not finished, in the order it came, and reports
-// what it could not deliver.
-func (h *Handlers) Resume() error {
-	if err := h.resumeReports(); err != nil {
-		return err
-	}
-	unfinished, err := h.runs.Unfinished()
-	if err != nil {
-		return err
-	}
-	for _, run := range unfinished {
-		if _, where, known := h.known(run); known {
-			h.journal.Add(h.journalLane(where.lane), run)
-			h.resumed.add(run)
-		}
-	}
-	for _, lane := range h.resumed.lanes() {
-		h.lanes.touch(lane)
-	}
-	return nil
-}
-
 // Wait returns when nothing is queued or running.
 func (h *Handlers) Wait() {
 	h.lanes.wait()

@@ -54,7 +54,7 @@ func beginLife(stateDir string) (life, error) {
 	if err != nil {
 		return life{}, err
 	}
-	return l, l.Resume()
+	return l, l.Resume(context.Background())
 }
 
 func (l life) RegisterPool(hub.Pool)                          {}

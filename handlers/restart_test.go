@@ -252,27 +252,38 @@ func TestTheClusterKeepsNothingOfWhatHasEnded(t *testing.T) {
 	r.succeed(r.run(undeployEvent("shop")))
 	r.eventually("the copies are gone", func() bool { return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/")) == 0 })
 	r.shutdown(patience)
-	if got := r.cluster.paths("/"); len(got) != 0 {
-		t.Errorf("the operator has ended and left %q", got)
+	for _, path := range r.cluster.paths("/") {
+		if !strings.Contains(path, "/leases/") { // says who led last
+			t.Errorf("the operator has ended and left %q", path)
+		}
 	}
 }
 
-func TestWhatAnotherOperatorWorksOnIsWaitedFor(t *testing.T) {
+func TestAStandbyStartsNothingAndTakesUpAtOnceWhatTheLeaderLeaves(t *testing.T) {
 	r := newRig(t)
 	h := r.hold("upgrade", "shop")
 	first := r.accept(deployEvent("shop", override("image.tag", "1")))
 	r.reach(h)
-	other := newWorld(t, in(r))
-	other.start()
-	second := other.accept(deployEvent("shop", override("image.tag", "2")))
-	other.deploy("bank") // goes on
-	r.wantHistory("shop", "1 pending-install")
+	r.accept(deployEvent("shop", override("image.tag", "2"))) // waits behind the first
+	next := newWorld(t, in(r))
+	next.standBy()
+	next.eventually("it stands by", func() bool { return len(next.log.records("another operator leads: this one stands by")) > 0 })
+	if leads, who := next.life.Leads(); leads || who == "" {
+		t.Errorf("leads: %v; who does: %q", leads, who)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.shutdown(patience) }()
 	h.release()
 	r.succeed(first.result())
-	other.succeed(second.result())
+	<-ended
+	next.leads()
+	if s := next.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	next.eventually("both are done", func() bool { return r.deployment("shop").image == "demo/app:2" })
 	r.wantHistory("shop", "1 superseded, 2 deployed")
-	if got := r.deployment("shop").image; got != "demo/app:2" {
-		t.Errorf("it runs %s", got)
+	if leads, _ := next.life.Leads(); !leads {
+		t.Error("it works and does not lead")
 	}
 }
 

@@ -3,6 +3,8 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,43 +17,42 @@ import (
 // for minutes; twice helm's default timeout is the contract's measure.
 const orphanAge = 10 * time.Minute
 
-// window is when a helm of ours worked on a release and did not end well. No other of ours works on it then.
-type window struct{ from, to time.Time }
-
-// deaths remembers the last such window of each release. A helm that is killed leaves its revision pending, and every
-// later helm refuses with "another operation is in progress".
-type deaths struct {
-	mu      sync.Mutex
-	windows map[string]window // by namespace/release
+// unclean are the releases on which a helm of ours has not ended well, as far as is known: it may have left a revision pending. Nobody
+// else of ours works on them.
+type unclean struct {
+	mu    sync.Mutex
+	lanes map[string]bool
 }
 
-// add remembers a window; one that touches the last one widens it: of several events that a killed life has left in a lane,
-// the first may have been at work.
-func (d *deaths) add(lane string, w window) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.windows == nil {
-		d.windows = map[string]window{}
+func (u *unclean) add(lane string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.lanes == nil {
+		u.lanes = map[string]bool{}
 	}
-	if last, ok := d.windows[lane]; ok && !last.to.Before(w.from) && last.from.Before(w.from) {
-		w.from = last.from
-	}
-	d.windows[lane] = w
+	u.lanes[lane] = true
 }
 
-// clockSkew is how far the clocks of the operator's node and of the API server may be apart.
-const clockSkew = 5 * time.Second
-
-func (d *deaths) covers(lane string, t time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	w, ok := d.windows[lane]
-	return ok && !t.Before(w.from.Add(-clockSkew)) && !t.After(w.to.Add(clockSkew))
+// remove is called when the release was seen in order.
+func (u *unclean) remove(lane string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.lanes, lane)
 }
+
+func (u *unclean) has(lane string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.lanes[lane]
+}
+
+// anotherWorks is what helm says when it has left a release alone because another helm works on it.
+var anotherWorks = regexp.MustCompile(`another operation \(install/upgrade/rollback\) is in progress`)
 
 // usable is recover for a release that is about to be worked on: it returns the labels of the newest revision there is then.
 func (h *Handlers) usable(ctx context.Context, t *task, r release, labels map[string]string) (map[string]string, error) {
 	if !blocked(labels["status"]) {
+		h.unclean.remove(r.lane())
 		return labels, nil
 	}
 	if err := h.recover(ctx, t, r, labels); err != nil {
@@ -66,30 +67,26 @@ func blocked(status string) bool {
 }
 
 // recover clears what a dead helm has left of a release: it leaves its newest revision pending, or the release uninstalling,
-// and every later helm refuses to work on it. It is an error unless the helm is provably dead: the revision is old, or was
-// changed last while a helm of ours worked on it that has not ended well. labels are those of the newest revision.
+// and every later helm refuses to work on it. It is an error unless the helm is provably dead: it was ours, and nobody else of ours works
+// on the release, or the revision is old. labels are those of the newest revision.
 func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[string]string) error {
 	status := labels["status"]
 	if !blocked(status) {
+		h.unclean.remove(r.lane())
 		return nil
 	}
-	secret := kube.RevisionSecret(r.name, labels["version"])
-	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
-	changed, err := h.kubectl.Changed(ctx, r.namespace, "secrets", secret)
-	if err != nil {
-		return fmt.Errorf("cannot find out since when release %s is %s: %w", r.name, status, err)
-	}
-	if err := h.orphaned(r, status, changed, time.Now()); err != nil {
+	if err := h.orphaned(ctx, t, r, time.Now()); err != nil {
 		return err
 	}
-	t.log.Warn("a killed helm has left the release unusable: it is recovered", "status", status, "since", changed.UTC().Format(time.RFC3339))
+	t.log.Warn("a killed helm has left the release unusable: it is recovered", "status", status)
+	secret := kube.RevisionSecret(r.name, labels["version"])
 	if status == "pending-install" || status == "uninstalling" {
 		// There is no older revision to go on from, and without this one helm would not know of what it has installed: a later
 		// undeploy would leave that behind. helm itself uninstalls what it fails to install.
 		secret = ""
 	}
 	exitCode := t.exitCode
-	err = h.script(ctx, t, scripts.WorkloadRecover, map[string]string{
+	err := h.script(ctx, t, scripts.WorkloadRecover, map[string]string{
 		"RELEASE": r.name, "NAMESPACE": r.namespace, "TIMEOUT": h.settings.Helm.Timeout.String(), "STALE_REVISION": secret,
 	})
 	t.exitCode = exitCode
@@ -109,11 +106,38 @@ func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) er
 	return err
 }
 
-// orphaned is an error unless the revision that was last changed then is provably nobody's.
-func (h *Handlers) orphaned(r release, status string, changed, now time.Time) error {
-	if now.Sub(changed) > orphanAge || h.deaths.covers(r.lane(), changed) {
+// orphaned is an error unless nobody works on the release any more, whose newest revision is pending or which is being uninstalled.
+func (h *Handlers) orphaned(ctx context.Context, t *task, r release, now time.Time) error {
+	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
+	if err != nil || len(revisions) == 0 || begunByUs(revisions, t.ShortID(), h.unclean.has(r.lane())) {
+		return err
+	}
+	status := revisions[0]["status"]
+	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
+	changed, err := h.kubectl.Changed(ctx, r.namespace, "secrets", kube.RevisionSecret(r.name, revisions[0]["version"]))
+	if err != nil {
+		return fmt.Errorf("cannot find out since when release %s is %s: %w", r.name, status, err)
+	}
+	if now.Sub(changed) > orphanAge {
 		return nil
 	}
 	return fmt.Errorf("release %s in namespace %s is %s since %s: another helm works on it; if that one is dead, deploy again after %s, when it counts as orphaned",
 		r.name, r.namespace, status, changed.UTC().Format(time.RFC3339), changed.Add(orphanAge).UTC().Format(time.RFC3339))
+}
+
+// begunByUs tells whether a helm of ours has begun what makes the newest revision unusable. It is dead then: who leads works alone, and on
+// each release one run at a time. unclean: that run's helm has not ended well, in this life or an earlier one.
+//
+// The label with the run tells of a revision. But helm hands labels down: a revision that somebody else's helm has begun has the run of
+// one before it. Rolling back and uninstalling leave the labels as they are.
+func begunByUs(revisions []map[string]string, run string, unclean bool) bool {
+	newest := revisions[0]
+	if status := newest["status"]; status != "pending-install" && status != "pending-upgrade" {
+		return unclean
+	}
+	inherited := slices.ContainsFunc(revisions[1:], func(older map[string]string) bool { return older[runLabel] == newest[runLabel] })
+	if inherited { // or it was another try of the same run
+		return unclean && newest[runLabel] == run
+	}
+	return newest[runLabel] != ""
 }

@@ -1,31 +1,33 @@
 package handlers
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
-func TestOnlyAProvablyOrphanedRevisionIsCleared(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 500, time.UTC)
-	r := release{"acme-shop", "octo", "acme-shop"}
+func TestWhoseHelmHasLeftAReleaseUnusableIsToldWithoutClocks(t *testing.T) {
+	revision := func(status, run string) map[string]string { return map[string]string{"status": status, runLabel: run} }
+	const this, before = "run-2", "run-1"
 	for _, test := range []struct {
-		name  string
-		began time.Time
-		died  *window
-		free  bool
+		name      string
+		revisions []map[string]string // newest first
+		unclean   bool
+		ours      bool
 	}{
-		{"old", now.Add(-11 * time.Minute), nil, true},
-		{"young: its helm may live", now.Add(-time.Minute), nil, false},
-		{"begun while a helm of ours worked that is dead", now.Add(-time.Minute).Truncate(time.Second), &window{now.Add(-time.Minute), now.Add(-30 * time.Second)}, true},
-		{"begun after a helm of ours died", now.Add(-time.Minute), &window{now.Add(-3 * time.Minute), now.Add(-2 * time.Minute)}, false},
-		{"begun before a helm of ours that died: somebody else's", now.Add(-4 * time.Minute), &window{now.Add(-3 * time.Minute), now.Add(-2 * time.Minute)}, false},
+		{"an upgrade of ours, of whichever life", []map[string]string{revision("pending-upgrade", this), revision("deployed", before)}, false, true},
+		{"an upgrade of a run that is not known any more", []map[string]string{revision("pending-upgrade", "run-x"), revision("deployed", before)}, false, true},
+		{"a first install of ours", []map[string]string{revision("pending-install", this)}, false, true},
+		{"somebody's upgrade: helm hands the label down", []map[string]string{revision("pending-upgrade", before), revision("deployed", before)}, false, false},
+		{"the same, begun while a helm of ours failed", []map[string]string{revision("pending-upgrade", before), revision("deployed", before)}, true, false},
+		{"the same after a rollback", []map[string]string{revision("pending-upgrade", before), revision("failed", this), revision("superseded", before)}, true, false},
+		{"a second try of ours", []map[string]string{revision("pending-upgrade", this), revision("failed", this), revision("deployed", before)}, true, true},
+		{"somebody's upgrade of what a try of ours has left", []map[string]string{revision("pending-upgrade", this), revision("failed", this)}, false, false},
+		{"somebody's first install", []map[string]string{revision("pending-install", "")}, true, false},
+		{"somebody's upgrade of their own release", []map[string]string{revision("pending-upgrade", ""), revision("deployed", "")}, false, false},
+		{"a rollback of ours", []map[string]string{revision("pending-rollback", before), revision("failed", this), revision("superseded", before)}, true, true},
+		{"somebody's rollback", []map[string]string{revision("pending-rollback", before), revision("deployed", this), revision("superseded", before)}, false, false},
+		{"an uninstall of ours", []map[string]string{revision("uninstalling", before)}, true, true},
+		{"somebody's uninstall", []map[string]string{revision("uninstalling", before)}, false, false},
 	} {
-		h := &Handlers{}
-		if test.died != nil {
-			h.deaths.add(r.lane(), *test.died)
-		}
-		if err := h.orphaned(r, "pending-upgrade", test.began, now); (err == nil) != test.free {
-			t.Errorf("%s: %v", test.name, err)
+		if got := begunByUs(test.revisions, this, test.unclean); got != test.ours {
+			t.Errorf("%s: ours is %v", test.name, got)
 		}
 	}
 }

@@ -164,9 +164,12 @@ func (h *Handlers) rest(ctx context.Context, t *task, yields bool, f func() erro
 	return turnOf(ctx).rest(yields, f)
 }
 
-// work makes sure, after a rest, that the event has its slot and is known to be worked on.
+// work makes sure, after a rest, that the event has its slot, may go on and is known to be worked on.
 func (h *Handlers) work(ctx context.Context, t *task) error {
 	if err := turnOf(ctx).work(ctx); err != nil {
+		return err
+	}
+	if err := h.leader.Wait(ctx); err != nil {
 		return err
 	}
 	return h.begin(ctx, t)
@@ -279,10 +282,9 @@ func (e *scriptError) Unwrap() error { return e.reason }
 
 // releaseScript is script for one that runs helm on a release. A helm that did not end well may have left it locked.
 func (h *Handlers) releaseScript(ctx context.Context, t *task, r release, name string, variables map[string]string) error {
-	started := time.Now()
 	err := h.script(ctx, t, name, variables)
-	if err != nil {
-		h.deaths.add(r.lane(), window{started, time.Now()})
+	if err != nil && !anotherWorks.MatchString(err.Error()) {
+		h.unclean.add(r.lane())
 	}
 	return err
 }

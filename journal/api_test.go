@@ -20,6 +20,7 @@ type fakeAPI struct {
 	objects map[string]map[string]any // by path
 	version int
 	fail    error         // of every request
+	refuse  func(method, path string) error
 	takes   time.Duration // each request
 	writes  []string      // method and path
 }
@@ -34,6 +35,11 @@ func (f *fakeAPI) Do(ctx context.Context, method, path string, body, into any) e
 	defer f.mu.Unlock()
 	if f.fail != nil {
 		return f.fail
+	}
+	if f.refuse != nil {
+		if err := f.refuse(method, path); err != nil {
+			return err
+		}
 	}
 	path, query, _ := strings.Cut(path, "?")
 	if patch, ok := body.(kube.Patch); ok {
@@ -56,7 +62,7 @@ func (f *fakeAPI) Do(ctx context.Context, method, path string, body, into any) e
 		f.writes = append(f.writes, method+" "+path[strings.LastIndex(path, "/")+1:])
 	}
 	answer, err := f.answer(method, path, object)
-	if method == "GET" && strings.HasSuffix(path, "/secrets") {
+	if method == "GET" && strings.HasSuffix(path, "/leases") {
 		answer, err = f.list(path, query)
 	}
 	if err != nil || into == nil {
@@ -89,10 +95,10 @@ func (f *fakeAPI) answer(method, path string, object map[string]any) (map[string
 	old := f.objects[path]
 	switch {
 	case method == "GET" && strings.HasSuffix(path, "/leases"):
-		return map[string]any{"items": []any{}}, nil
+		return nil, nil // see list
 	case method == "POST" && old != nil:
 		return nil, &kube.StatusError{Code: 409, Reason: "AlreadyExists"}
-	case method != "POST" && method != "PATCH" && old == nil:
+	case method != "POST" && old == nil:
 		return nil, &kube.StatusError{Code: 404, Reason: "NotFound"}
 	case method == "GET":
 		return old, nil
@@ -112,7 +118,11 @@ func (f *fakeAPI) answer(method, path string, object map[string]any) (map[string
 		delete(f.objects, path)
 		return nil, nil
 	}
+	if method == "PATCH" { // a merge of what the journal patches: whole sections but the metadata
+		object["metadata"] = meta(old)
+	}
 	f.version++
+	object["metadata"] = maps.Clone(meta(object))
 	meta(object)["resourceVersion"] = fmt.Sprint(f.version)
 	f.objects[path] = object
 	return object, nil
@@ -121,9 +131,15 @@ func (f *fakeAPI) answer(method, path string, object map[string]any) (map[string
 func (f *fakeAPI) Metadata(_ context.Context, path string) (all []kube.Metadata, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	path, _, _ = strings.Cut(path, "?")
+	if f.refuse != nil {
+		if err := f.refuse("GET", path); err != nil {
+			return nil, err
+		}
+	}
+	path, query, _ := strings.Cut(path, "?")
 	for at, object := range f.objects {
-		if strings.HasPrefix(at, path+"/") {
+		labels, _ := meta(object)["labels"].(map[string]any)
+		if strings.HasPrefix(at, path+"/") && (!strings.HasSuffix(query, url.QueryEscape(","+waitingLabel)) || labels[waitingLabel] != nil) {
 			text, _ := json.Marshal(meta(object))
 			var m kube.Metadata
 			if err := json.Unmarshal(text, &m); err != nil {

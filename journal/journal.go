@@ -1,13 +1,14 @@
-// Package journal keeps a copy of every unfinished event in the cluster, so that it survives a pod that is replaced with its
-// disk. One Secret per lane (a release or a pool) holds the lane's unfinished events; whose Secret it is, whose lane it
-// is: of two operators that are alive at the same time, as in a rolling update, only one works on a release.
+// Package journal is what several operators of one controller know of each other through the cluster.
+//
+// A Leader decides which of them works. The Journal keeps a copy of every unfinished event of the one that does, so that it survives a
+// pod that is replaced with its disk: one Secret per lane (a release or a pool) holds the lane's. Whoever leads next loads them all, and
+// takes what others hand over later: events that they had accepted and not copied when they stopped leading.
 package journal
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -31,21 +32,17 @@ type Lane struct {
 
 // Options are what the journal is about, and what it calls back.
 type Options struct {
-	Identity   string   // of this operator; the same after a restart on the same disk
-	Controller string   // only operators of the same controller take over from each other
+	Controller string   // its address: only operators of the same controller take over from each other
 	Key        string   // seals what a release's own Secret does not hold; empty: that is left out
 	Namespaces []string // in which there may be lanes
-	LeaseIn    string   // the namespace of the operator's Lease
 
-	// Restore puts an event that was left on this operator's disk, with its notes (see runs.Run.Inherit); nil, nil: it was there, and
-	// has ended.
+	// Restore puts an event that is in the cluster on this operator's disk, with its notes (see runs.Run.Inherit); nil, nil: it was there,
+	// and has ended.
 	Restore func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error)
-	// Report sends a report that was left.
+	// Report sends a report that is in the cluster.
 	Report func(run *runs.Run, report []byte)
-	// Found tells of a lane in which something was left: Hold it.
-	Found func(lane string)
-	// Lost tells of a lane that another operator has taken over: stop working in it.
-	Lost func(lane string)
+	// Found is told of an event that has come out of the cluster, and is to be done.
+	Found func(run *runs.Run)
 }
 
 // Journal is safe for use by several goroutines. A nil one keeps nothing.
@@ -54,23 +51,21 @@ type Journal struct {
 	o       Options
 	log     *slog.Logger
 	cluster string // label of all that belongs to one controller
-	leased  chan struct{}
-	holders holders
-	slots   chan struct{} // for writing
-	looked  bool          // the earlier life's lanes are known
+	slots   chan struct{}
+	missing map[string]bool // namespaces that could not be loaded
 
-	mu     sync.Mutex
-	lanes  map[string]*lane
-	dirty  map[*lane]bool
-	wake   *sync.Cond
-	off    bool // the operator has no Lease: there are no copies
-	closed bool
+	mu      sync.Mutex
+	lanes   map[string]*lane
+	dirty   map[*lane]bool
+	wake    *sync.Cond
+	closed  bool // what is dirty is written, and then no more
+	stopped bool // nothing is written any more
 }
 
-// New makes a journal; Run lets it work.
+// New makes a journal. Load what there is, then let it Run.
 func New(api API, o Options, log *slog.Logger) *Journal {
 	j := &Journal{
-		api: api, o: o, log: log, cluster: shortHash(o.Controller), leased: make(chan struct{}), slots: make(chan struct{}, writers),
+		api: api, o: o, log: log, cluster: shortHash(o.Controller), slots: make(chan struct{}, writers), missing: map[string]bool{},
 		lanes: map[string]*lane{}, dirty: map[*lane]bool{},
 	}
 	j.wake = sync.NewCond(&j.mu)
@@ -82,13 +77,12 @@ func shortHash(text string) string {
 	return hex.EncodeToString(sum[:10])
 }
 
-// Add puts a run that is to be done into its lane. It returns at once: see Hold.
+// Add puts a run that is to be done into its lane. It returns at once: see Copied.
 func (j *Journal) Add(l Lane, run *runs.Run) {
 	j.change(l, func(own *lane) {
 		e := own.entry(run.ID)
 		if e == nil {
-			e = &entry{run: run, reported: true}
-			own.entries = append(own.entries, e)
+			e = own.insert(&entry{run: run, reported: true})
 		}
 		e.finished = false // killed between its report and its result: it is run again
 	})
@@ -99,8 +93,7 @@ func (j *Journal) Reporting(l Lane, run *runs.Run, report []byte) {
 	j.change(l, func(own *lane) {
 		e := own.entry(run.ID)
 		if e == nil { // of a run that had ended when the operator was started
-			e = &entry{run: run, finished: true}
-			own.entries = append(own.entries, e)
+			e = own.insert(&entry{run: run, finished: true})
 		}
 		e.reported, e.report = false, report
 	})
@@ -124,14 +117,7 @@ func (j *Journal) Note(ctx context.Context, l Lane) error {
 		return nil
 	}
 	j.Noted(l)
-	j.mu.Lock()
-	own, off := j.lanes[l.Name], j.off
-	j.mu.Unlock()
-	if own == nil || off {
-		return nil
-	}
-	_, err := j.write(ctx, own, false)
-	return err
+	return j.write(ctx, j.known(l.Name))
 }
 
 // Finished is called when a run has its result.
@@ -150,9 +136,6 @@ func (j *Journal) change(l Lane, change func(*lane)) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.off {
-		return
-	}
 	own := j.at(l)
 	change(own)
 	own.dropDone()
@@ -164,7 +147,7 @@ func (j *Journal) change(l Lane, change func(*lane)) {
 }
 
 // copyDelay lets changes gather: a report that is delivered at once needs no copy, and a flood for one release needs few.
-// What runs does not wait for it: see Hold.
+// What runs does not wait for it: see Copied.
 const copyDelay = 50 * time.Millisecond
 
 func (j *Journal) schedule(own *lane) {
@@ -179,99 +162,19 @@ func (j *Journal) schedule(own *lane) {
 func (j *Journal) at(l Lane) *lane {
 	own := j.lanes[l.Name]
 	if own == nil {
-		own = &lane{Lane: l, secret: "octo-journal-" + shortHash(j.o.Controller+"\x00"+l.Name), writing: make(chan struct{}, 1)}
+		own = &lane{Lane: l, secret: j.secretName(l), writing: make(chan struct{}, 1)}
 		j.lanes[l.Name] = own
 	}
 	return own
 }
 
-const (
-	firstWait = 500 * time.Millisecond
-	lastWait  = 5 * time.Second
-)
-
-// Hold returns when the lane is this operator's and the cluster has everything that was added to it. It waits for another
-// operator that is at work there, and for the API server when that is away; the error is that ctx ended meanwhile. What had been
-// left in the lane is returned, oldest first: it comes before what was added.
-func (j *Journal) Hold(ctx context.Context, name string) (left []*runs.Run, err error) {
-	if j == nil {
-		return nil, nil
-	}
-	select {
-	case <-j.leased:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	j.mu.Lock()
-	own, off := j.lanes[name], j.off
-	j.mu.Unlock()
-	if own == nil || off {
-		return nil, nil
-	}
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		restored, err := j.write(ctx, own, true)
-		left = append(left, restored...)
-		if err == nil {
-			return left, nil
-		}
-		j.tellWaiting(own, err)
-		if errors.Is(err, errHeld) {
-			wait = firstWait
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return left, ctx.Err()
-		}
-	}
+func (j *Journal) secretName(l Lane) string {
+	return "octo-journal-" + shortHash(j.o.Controller+"\x00"+l.Name)
 }
 
-// tellWaiting says once why nothing happens in a lane.
-func (j *Journal) tellWaiting(own *lane, err error) {
-	j.mu.Lock()
-	told := own.toldWaiting
-	own.toldWaiting = true
-	j.mu.Unlock()
-	if !told {
-		j.log.Warn("events wait", "lane", own.Name, "reason", err)
-	}
-}
-
-const (
-	// writers is how many lanes are written at the same time: a burst of events must not become a burst on the API server.
-	writers = 8
-	// inBackground is how many of them write what nobody waits for. More would take from a burst of events what it needs to be
-	// taken in: etcd syncs a disk for each write, which may be the same.
-	inBackground = 2
-)
-
-// writeChanges writes lanes that have changed, until the journal is closed.
-func (j *Journal) writeChanges(ctx context.Context) {
-	for {
-		own := j.nextDirty()
-		if own == nil {
-			return
-		}
-		if _, err := j.write(ctx, own, false); err != nil && ctx.Err() == nil && !errors.Is(err, errTaken) {
-			j.log.Debug("events not copied to the cluster yet", "lane", own.Name, "reason", err)
-			// The beat makes it dirty again.
-		}
-	}
-}
-
-// nextDirty waits for a lane to write; nil: the journal is closed, and nothing is left to write.
-func (j *Journal) nextDirty() *lane {
+// known is a lane, or nil.
+func (j *Journal) known(name string) *lane {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for len(j.dirty) == 0 {
-		if j.closed {
-			return nil
-		}
-		j.wake.Wait()
-	}
-	for own := range j.dirty {
-		delete(j.dirty, own)
-		return own
-	}
-	return nil
+	return j.lanes[name]
 }

@@ -24,16 +24,15 @@ type pod struct {
 	store   *runs.Store
 	mu      sync.Mutex
 	found   []string
-	lost    []string
 	reports []string
 }
 
-func newPod(t *testing.T, api *fakeAPI, identity string) *pod {
+func newPod(t *testing.T, api API) *pod {
 	t.Helper()
-	return podOf(t, api, identity, "https://controller")
+	return podOf(t, api, "https://controller", "octo")
 }
 
-func podOf(t *testing.T, api *fakeAPI, identity, controller string) *pod {
+func podOf(t *testing.T, api API, controller string, namespaces ...string) *pod {
 	t.Helper()
 	p := &pod{t: t}
 	var err error
@@ -42,84 +41,78 @@ func podOf(t *testing.T, api *fakeAPI, identity, controller string) *pod {
 	}
 	add := func(to *[]string, what string) { p.mu.Lock(); defer p.mu.Unlock(); *to = append(*to, what) }
 	p.Journal = New(api, Options{
-		Identity: identity, Controller: controller, Namespaces: []string{"octo"}, LeaseIn: "octo", Key: "key",
+		Controller: controller, Namespaces: namespaces, Key: "key",
 		Restore: func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error) {
 			run, err := p.store.Restore(id, event, l.Name)
-			return run, errors.Join(err, run.Inherit(notes))
+			if err != nil {
+				return nil, err
+			}
+			if _, err := run.Result(); err == nil {
+				return nil, nil // as handlers do
+			}
+			return run, run.Inherit(notes)
 		},
 		Report: func(_ *runs.Run, report []byte) { add(&p.reports, string(report)) },
-		Found:  func(lane string) { add(&p.found, lane) },
-		Lost:   func(lane string) { add(&p.lost, lane) },
+		Found:  func(run *runs.Run) { add(&p.found, run.ID) },
 	}, slog.New(slog.DiscardHandler))
-	p.beat(t.Context())
 	return p
 }
 
 var laneA = Lane{"octo/a", "octo"}
 
-func (p *pod) accept(l Lane, number int) *runs.Run {
+func (p *pod) create(l Lane, number int) *runs.Run {
 	p.t.Helper()
 	argument := fmt.Sprintf(`{"number":%d,"repositoryPassword":"pw"}`, number)
 	run, err := p.store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(argument)}, l.Name)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return run
+}
+
+func (p *pod) accept(l Lane, number int) *runs.Run {
+	p.t.Helper()
+	run := p.create(l, number)
 	p.Add(l, run)
 	return run
 }
 
-// hold returns the ids of what was left.
-func (p *pod) hold(l Lane) (ids []string) {
+func (p *pod) copied(l Lane) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
-	defer cancel()
-	left, err := p.Hold(ctx, l.Name)
-	if err != nil {
-		p.t.Fatalf("the lane was not held: %v", err)
+	if err := p.Copied(p.t.Context(), l.Name); err != nil {
+		p.t.Fatalf("not copied: %v", err)
 	}
-	for _, run := range left {
-		ids = append(ids, run.ID)
-	}
-	return ids
 }
 
-// cannotHold looks at once: it does not wait for the lane.
-func (p *pod) cannotHold(l Lane) {
+func (p *pod) load() *pod {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := p.Hold(ctx, l.Name); err == nil {
-		p.t.Error("the lane of a living operator was held")
+	if err := p.Load(p.t.Context()); err != nil {
+		p.t.Fatal(err)
 	}
+	return p
 }
 
 // copyAll does what the writers do.
 func (p *pod) copyAll() {
 	p.t.Helper()
-	for _, l := range p.copyTolerant() {
-		if _, err := p.write(p.t.Context(), l, true); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-}
-
-// copyTolerant is copyAll for lanes that may be another's.
-func (p *pod) copyTolerant() (all []*lane) {
 	p.Journal.mu.Lock()
+	var all []*lane
 	for _, l := range p.lanes {
 		all = append(all, l)
 	}
 	p.Journal.mu.Unlock()
 	for _, l := range all {
-		_, _ = p.write(p.t.Context(), l, true)
+		if err := p.write(p.t.Context(), l); err != nil {
+			p.t.Fatal(err)
+		}
 	}
-	return all
 }
 
 func newAPI() *fakeAPI { return &fakeAPI{objects: map[string]map[string]any{}} }
 
 func want(t *testing.T, what string, got []string, want ...string) {
 	t.Helper()
+	got = slices.Clone(got)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
@@ -127,12 +120,20 @@ func want(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
+func refused(code int) error { return &kube.StatusError{Code: code, Reason: "Refused"} }
+
 func TestAnEventIsInTheClusterUntilItHasEndedAndItsReportUntilItIsDelivered(t *testing.T) {
 	api := newAPI()
-	p := newPod(t, api, "111111111111")
+	p := newPod(t, api)
 	run := p.accept(laneA, 1)
-	p.hold(laneA)
-	want(t, "held", api.secrets(), run.ID)
+	if run.Copied() {
+		t.Error("it is said to be copied before it is")
+	}
+	p.copied(laneA)
+	want(t, "copied", api.secrets(), run.ID)
+	if !run.Copied() {
+		t.Error("its directory does not say that it is copied")
+	}
 	p.Reporting(laneA, run, []byte("{}"))
 	p.Finished(laneA, run.ID)
 	p.copyAll()
@@ -145,217 +146,239 @@ func TestAnEventIsInTheClusterUntilItHasEndedAndItsReportUntilItIsDelivered(t *t
 	}
 }
 
-func TestWhatAnOperatorThatEndedHasLeftIsTakenOverInItsOrder(t *testing.T) {
+func TestWhoLeadsNextFindsEverythingThatIsUnfinished(t *testing.T) {
 	api := newAPI()
-	old := newPod(t, api, "111111111111")
+	old := newPod(t, api)
 	done, first, second := old.accept(laneA, 1), old.accept(laneA, 2), old.accept(laneA, 3)
 	old.Reporting(laneA, done, []byte(`{"report":1}`))
 	old.Finished(laneA, done.ID)
-	old.hold(laneA)
+	old.copied(laneA)
 
-	next := newPod(t, api, "222222222222")
-	mine := next.accept(laneA, 4)
-	next.beat(t.Context())
-	want(t, "found of a living operator", next.found)
-	next.cannotHold(laneA)
-
-	old.giveUp(t.Context())
-	next.beat(t.Context())
-	if got := next.hold(laneA); !slices.Equal(got, []string{first.ID, second.ID}) {
-		t.Errorf("left: got %q, want %q", got, []string{first.ID, second.ID})
-	}
+	next := newPod(t, api).load()
+	want(t, "found", next.found, first.ID, second.ID)
 	want(t, "reports", next.reports, `{"report":1}`)
+	mine := next.accept(laneA, 4)
+	next.copied(laneA)
 	want(t, "in the cluster", api.secrets(), done.ID+".report", first.ID, second.ID, mine.ID)
-	event, err := (&runs.Run{ID: first.ID, Dir: next.store.Dir() + "/" + first.ID}).Event()
-	if err != nil || !strings.Contains(string(event.Argument), `"number":2`) || !strings.Contains(string(event.Argument), `"pw"`) {
-		t.Errorf("restored as %s, %v", event.Argument, err)
+	restored := &runs.Run{ID: first.ID, Dir: next.store.Dir() + "/" + first.ID}
+	event, err := restored.Event()
+	if err != nil || !strings.Contains(string(event.Argument), `"number":2`) || !strings.Contains(string(event.Argument), `"pw"`) || !restored.Copied() {
+		t.Errorf("restored as %s, %v; copied is %v", event.Argument, err, restored.Copied())
 	}
-
-	// The old one was not dead: it only could not be seen.
-	old.Add(laneA, first)
-	old.copyTolerant()
-	want(t, "lost", old.lost, "octo/a")
-	old.accept(laneA, 5)
-	old.cannotHold(laneA)
+	if mine.ID < second.ID {
+		t.Error("a new event sorts before one that was restored")
+	}
 }
 
-func TestWhatWaitsForALaneSurvivesTheOneWhoWaited(t *testing.T) {
+func TestALaterLifeOnTheSameDiskFindsNothingTwice(t *testing.T) {
 	api := newAPI()
-	old := newPod(t, api, "111111111111")
-	running := old.accept(laneA, 1)
-	old.hold(laneA)
-	second := newPod(t, api, "222222222222")
-	waiting := second.accept(laneA, 2)
-	second.cannotHold(laneA)
-	want(t, "set aside", api.secrets(), running.ID, waiting.ID)
-	old.beat(t.Context())
-	want(t, "lost by who holds the lane", old.lost)
-	second.giveUp(t.Context()) // and its disk is gone
-
-	third := newPod(t, api, "333333333333")
-	want(t, "found", third.found, "octo/a")
-	newest := third.accept(laneA, 3)
-	third.cannotHold(laneA)
-	old.Finished(laneA, running.ID)
-	old.copyAll()
-	want(t, "after the first had ended", api.secrets(), waiting.ID, newest.ID)
-	if got := third.hold(laneA); !slices.Equal(got, []string{waiting.ID}) {
-		t.Errorf("left: %q, want %q", got, waiting.ID)
-	}
-	want(t, "with the third", api.secrets(), waiting.ID, newest.ID)
-	third.Finished(laneA, waiting.ID)
-	third.Finished(laneA, newest.ID)
-	third.copyAll()
-	want(t, "at the end", api.secrets())
-}
-
-func TestCopyingInTheBackgroundTakesNothingOver(t *testing.T) {
-	api := newAPI()
-	old := newPod(t, api, "111111111111")
-	left := old.accept(laneA, 1)
-	old.hold(laneA)
-	old.giveUp(t.Context())
-	next := newPod(t, api, "222222222222")
-	next.accept(laneA, 2)
-	if runs, err := next.write(t.Context(), next.lanes[laneA.Name], false); len(runs) > 0 || err == nil {
-		t.Errorf("took %d runs that nobody would run, %v", len(runs), err)
-	}
-	if got := next.hold(laneA); !slices.Equal(got, []string{left.ID}) {
-		t.Errorf("left: %q, want %q", got, left.ID)
-	}
-}
-
-func TestAnOperatorIsDeadAfterItsLeaseHasRunOutBeforeOurEyes(t *testing.T) {
-	start := time.Now()
-	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
-	h := &holders{}
-	alive := func(what string, want bool) {
-		t.Helper()
-		if got := h.alive("x"); got != want {
-			t.Errorf("%s: alive is %v", what, got)
-		}
-	}
-	alive("never seen", true)
-	h.saw("x", "beat 1", false, at(0))
-	h.saw("x", "beat 1", false, at(14))
-	alive("just before", true)
-	h.saw("x", "beat 2", false, at(16))
-	alive("it beats", true)
-	h.saw("x", "beat 2", false, at(32))
-	alive("no beat for 16 s", false)
-	h.unseen() // the API server was away: everybody's last beat is old
-	h.saw("x", "beat 2", false, at(100))
-	alive("just after an outage", true)
-	h.saw("x", "beat 2", false, at(116))
-	alive("long after the outage", false)
-	h.saw("x", "", true, at(117))
-	alive("its Lease is gone", false)
-}
-
-func TestAnEarlierLifeOnTheSameDiskIsNotWaitedFor(t *testing.T) {
-	api := newAPI()
-	old := newPod(t, api, "111111111111")
+	old := newPod(t, api)
 	ended, open := old.accept(laneA, 1), old.accept(laneA, 2)
-	old.hold(laneA)
+	old.copied(laneA)
 	if err := ended.Finish(runs.Result{Outcome: runs.Succeeded}, nil); err != nil { // and killed before the cluster knew
 		t.Fatal(err)
 	}
-	next := newPod(t, api, "111111111111")
+	next := newPod(t, api)
 	next.store = old.store
-	next.o.Restore = func(l Lane, id string, event hub.Event, _ []byte) (*runs.Run, error) {
-		if id == ended.ID {
-			return nil, nil // as handlers do
-		}
-		return next.store.Restore(id, event, l.Name)
-	}
-	next.Add(laneA, open) // resumed from disk
-	if left := next.hold(laneA); len(left) > 0 {
-		t.Errorf("resumed twice: %q", left)
-	}
+	next.load()
+	want(t, "found", next.found, open.ID)
+	next.copyAll()
 	want(t, "in the cluster", api.secrets(), open.ID)
 }
 
-func TestWhileTheAPIServerIsAwayALaneWaitsAndNothingIsForgotten(t *testing.T) {
+// Beside the copies of its own lanes an operator of the version before kept those that waited for a lane of another one.
+func TestWhatAnOperatorOfTheVersionBeforeHasLeftIsFound(t *testing.T) {
 	api := newAPI()
-	p := newPod(t, api, "111111111111")
-	api.set(fmt.Errorf("down: %w", kube.ErrUnreachable))
+	old := newPod(t, api)
+	own, waiting := old.accept(laneA, 1), old.create(laneA, 2)
+	old.copied(laneA)
+	s, _ := old.secretOf(old.known(laneA.Name), []entry{{run: waiting}})
+	s.Metadata.Name += "-222222222222"
+	s.Metadata.ResourceVersion = ""
+	s.Metadata.Labels[waitingLabel] = "true"
+	if err := api.Do(t.Context(), "POST", "/api/v1/namespaces/octo/secrets", s, nil); err != nil {
+		t.Fatal(err)
+	}
+	for path, object := range api.objects {
+		if strings.Contains(path, "/secrets/") {
+			meta(object)["labels"].(map[string]any)[holderLabel] = "111111111111"
+		}
+	}
+	next := newPod(t, api).load()
+	want(t, "found", next.found, own.ID, waiting.ID)
+	next.copyAll()
+	want(t, "in the cluster", api.secrets(), own.ID, waiting.ID)
+	if n := len(api.objects); n != 1 {
+		t.Errorf("the lane has %d Secrets", n)
+	}
+}
+
+func TestWhatIsHandedOverIsFoundOnceAndSurvivesUntilTheLaneHasIt(t *testing.T) {
+	api := newAPI()
+	leader := newPod(t, api).load()
+	known := leader.accept(laneA, 1)
+	leader.copied(laneA)
+	other := newPod(t, api)
+	run, reported := other.create(laneA, 2), other.create(laneA, 3)
+	for range 2 { // the first answer was lost
+		if err := errors.Join(other.HandOver(t.Context(), laneA, run, nil), other.HandOver(t.Context(), laneA, reported, []byte(`{"report":3}`))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !run.Copied() {
+		t.Error("its directory does not say that it was handed over")
+	}
+	api.refuse = func(method, _ string) error {
+		if method == "PUT" {
+			return refused(500)
+		}
+		return nil
+	}
+	leader.takeHandedOver(t.Context())
+	_ = leader.write(t.Context(), leader.known(laneA.Name))
+	want(t, "before the lane has it", api.secrets(), known.ID, run.ID, reported.ID+".report")
+	api.refuse = nil
+	leader.takeHandedOver(t.Context())
+	leader.copyAll()
+	leader.takeHandedOver(t.Context())
+	want(t, "found", leader.found, run.ID)
+	want(t, "reports", leader.reports, `{"report":3}`)
+	want(t, "in the cluster", api.secrets(), known.ID, run.ID, reported.ID+".report")
+	if n := len(api.objects); n != 1 {
+		t.Errorf("the lane has %d Secrets", n)
+	}
+}
+
+func TestWhoDoesNotLeadAnyMoreChangesNoCopies(t *testing.T) {
+	api := newAPI()
+	p := newPod(t, api)
 	run := p.accept(laneA, 1)
-	p.cannotHold(laneA)
-	api.set(nil)
-	p.hold(laneA)
+	p.copied(laneA)
+	p.Stop()
+	p.Finished(laneA, run.ID)
+	p.accept(laneA, 2)
+	p.copyAll()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	p.Run(ended, second)
 	want(t, "in the cluster", api.secrets(), run.ID)
 }
 
-func TestAnOperatorThatMayNotWriteSecretsGoesOnWithItsDisk(t *testing.T) {
-	api := newAPI()
-	p := newPod(t, api, "111111111111")
-	api.set(&kube.StatusError{Code: 403, Reason: "Forbidden"})
-	p.accept(laneA, 1)
-	p.hold(laneA)
+func TestWhileTheAPIServerIsAwayALaneWaitsAndNothingIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newAPI()
+		p := newPod(t, api)
+		api.set(fmt.Errorf("down: %w", kube.ErrUnreachable))
+		run := p.accept(laneA, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := p.Copied(ctx, laneA.Name); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it did not wait: %v", err)
+		}
+		api.set(nil)
+		p.copied(laneA)
+		want(t, "in the cluster", api.secrets(), run.ID)
+	})
 }
 
-func TestAnOperatorThatMayNotHaveALeaseGoesOnWithItsDisk(t *testing.T) {
+func TestAWriteThatIsRefusedIsTriedAgainUntilTheClusterKnows(t *testing.T) {
+	for _, code := range []int{401, 403, 409, 500} {
+		for _, method := range []string{"POST", "PUT", "DELETE"} {
+			t.Run(fmt.Sprint(code, " ", method), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					api := newAPI()
+					p := newPod(t, api)
+					ctx, cancel := context.WithCancel(t.Context())
+					ended := make(chan struct{})
+					go func() { p.Run(ctx, second); close(ended) }()
+					left := 3
+					api.refuse = func(m, _ string) error {
+						if m == method && left > 0 {
+							left--
+							return refused(code)
+						}
+						return nil
+					}
+					first := p.accept(laneA, 1)
+					p.copied(laneA) // or the disk alone has it: what runs does not wait
+					later := p.accept(laneA, 2)
+					p.copied(laneA)
+					time.Sleep(20 * time.Second)
+					want(t, "in the cluster", api.secrets(), first.ID, later.ID)
+					for _, run := range []*runs.Run{first, later} {
+						if err := run.Finish(runs.Result{Outcome: runs.Succeeded}, nil); err != nil {
+							t.Fatal(err)
+						}
+						p.Finished(laneA, run.ID)
+					}
+					time.Sleep(20 * time.Second)
+					want(t, "in the end", api.secrets())
+					if left != 0 {
+						t.Errorf("%d requests were not refused", left)
+					}
+					cancel()
+					<-ended
+				})
+			})
+		}
+	}
+}
+
+func TestANamespaceThatIsRefusedKeepsNoOtherWaitingAndIsLoadedLater(t *testing.T) {
 	api := newAPI()
-	api.set(&kube.StatusError{Code: 403, Reason: "Forbidden"})
-	p := newPod(t, api, "111111111111")
-	api.set(nil)
-	p.accept(laneA, 1)
-	p.hold(laneA)
-	want(t, "in the cluster", api.secrets())
+	laneB := Lane{"platform/b", "platform"}
+	old := podOf(t, api, "https://controller", "octo", "platform")
+	a, b := old.accept(laneA, 1), old.accept(laneB, 2)
+	old.copied(laneA)
+	old.copied(laneB)
+	next := podOf(t, api, "https://controller", "octo", "platform")
+	api.refuse = func(_, path string) error {
+		if strings.Contains(path, "/octo/") {
+			return refused(403)
+		}
+		return nil
+	}
+	next.load()
+	want(t, "while one is refused", next.found, b.ID)
+	api.refuse = nil
+	next.takeHandedOver(t.Context())
+	want(t, "later", next.found, a.ID, b.ID)
+}
+
+func TestAnAPIServerThatCannotBeAskedIsNoEmptyJournal(t *testing.T) {
+	api := newAPI()
+	api.set(fmt.Errorf("down: %w", kube.ErrUnreachable))
+	if err := newPod(t, api).Load(t.Context()); !errors.Is(err, kube.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestASecretThatSomebodyDeletedIsWrittenAgain(t *testing.T) {
 	api := newAPI()
-	p := newPod(t, api, "111111111111")
+	p := newPod(t, api)
 	first := p.accept(laneA, 1)
-	p.hold(laneA)
-	for path := range api.objects {
-		if strings.Contains(path, "/secrets/") {
-			delete(api.objects, path)
-		}
-	}
+	p.copied(laneA)
+	clear(api.objects)
 	second := p.accept(laneA, 2)
-	p.hold(laneA)
+	p.copied(laneA)
 	want(t, "in the cluster", api.secrets(), first.ID, second.ID)
 }
 
 func TestOperatorsOfOtherControllersAreLeftAlone(t *testing.T) {
 	api := newAPI()
-	old := newPod(t, api, "111111111111")
-	old.accept(laneA, 1)
-	old.hold(laneA)
-	old.giveUp(t.Context())
-	next := podOf(t, api, "222222222222", "https://another")
+	old := newPod(t, api)
+	left := old.accept(laneA, 1)
+	old.copied(laneA)
+	next := podOf(t, api, "https://another", "octo")
 	run := next.accept(laneA, 2)
-	if left := next.hold(laneA); len(left) > 0 {
-		t.Errorf("took %q", left)
-	}
-	if got := api.secrets(); !slices.Contains(got, run.ID) || len(got) != 2 {
-		t.Errorf("in the cluster: %q", got)
-	}
-}
-
-func TestTheEndCopiesWhatIsUnfinishedAndGivesUpTheLease(t *testing.T) {
-	api := newAPI()
-	p := newPod(t, api, "111111111111")
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { p.Run(ctx, second); close(ended) }()
-	run := p.accept(laneA, 1)
-	cancel()
-	<-ended
-	want(t, "in the cluster", api.secrets(), run.ID)
-	for path := range api.objects {
-		if strings.Contains(path, "/leases/") {
-			t.Errorf("%s is left", path)
-		}
-	}
+	next.copied(laneA)
+	want(t, "in the cluster", api.secrets(), left.ID, run.ID)
 }
 
 func second() time.Duration { return time.Second }
 
 // 2,000 events may have come in the last second. A node that goes takes the disk with it.
-func TestTheEndCopiesForAsLongAsThereIsTimeAndGivesUpTheLeaseAllTheSame(t *testing.T) {
+func TestTheEndCopiesForAsLongAsThereIsTime(t *testing.T) {
 	const lanes = 60
 	for _, test := range []struct {
 		name   string
@@ -368,7 +391,7 @@ func TestTheEndCopiesForAsLongAsThereIsTimeAndGivesUpTheLeaseAllTheSame(t *testi
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := newAPI()
-				p := newPod(t, api, "111111111111")
+				p := newPod(t, api)
 				for i := range lanes {
 					p.accept(Lane{Name: fmt.Sprintf("octo/lane-%d", i), Namespace: "octo"}, i)
 				}
@@ -379,33 +402,7 @@ func TestTheEndCopiesForAsLongAsThereIsTimeAndGivesUpTheLeaseAllTheSame(t *testi
 				if n := len(api.secrets()); !test.copied(n) {
 					t.Errorf("%d of %d are in the cluster", n, lanes)
 				}
-				for path := range api.objects {
-					if strings.Contains(path, "/leases/") {
-						t.Errorf("%s is left", path)
-					}
-				}
 			})
 		})
-	}
-}
-
-func TestTheEndCopiesWhatHasComeIntoALaneThatIsNotTakenYet(t *testing.T) {
-	for what, last := range map[string]string{
-		"left by an earlier life":       "111111111111",
-		"left by an operator that died": "222222222222",
-	} {
-		api := newAPI()
-		before := newPod(t, api, last)
-		older := before.accept(laneA, 1)
-		before.hold(laneA)
-		before.giveUp(t.Context())
-		p := newPod(t, api, "111111111111")
-		newer := p.accept(laneA, 2)
-		ctx, end := context.WithCancel(t.Context())
-		end() // before the lane could be held
-		p.Run(ctx, second)
-
-		next := newPod(t, api, "333333333333")
-		want(t, what, next.hold(laneA), older.ID, newer.ID)
 	}
 }

@@ -8,15 +8,13 @@ import (
 )
 
 // takesOver is the next operator, after one that has died with its disk, and the run that is left.
-func takesOver(t *testing.T, api *fakeAPI, old *pod, identity string) (*pod, *runs.Run) {
+func takesOver(t *testing.T, api *fakeAPI) (*pod, *runs.Run) {
 	t.Helper()
-	old.giveUp(t.Context())
-	next := newPod(t, api, identity)
-	left, err := next.Hold(t.Context(), laneA.Name)
-	if err != nil || len(left) != 1 {
-		t.Fatalf("left: %v, %v", left, err)
+	next := newPod(t, api).load()
+	if len(next.found) != 1 {
+		t.Fatalf("found: %q", next.found)
 	}
-	return next, left[0]
+	return next, next.known(laneA.Name).entry(next.found[0]).run
 }
 
 func begin(t *testing.T, p *pod, run *runs.Run) {
@@ -31,15 +29,14 @@ func begin(t *testing.T, p *pod, run *runs.Run) {
 
 func TestANoteThatARestoredEventIsWorkedOnSurvivesTheDiskUntilItIsTakenBack(t *testing.T) {
 	api := newAPI()
-	p := newPod(t, api, "000000000000")
+	p := newPod(t, api)
 	p.accept(laneA, 1)
-	p.hold(laneA)
-	run := (*runs.Run)(nil)
-	p, run = takesOver(t, api, p, "111111111111")
+	p.copied(laneA)
+	p, run := takesOver(t, api)
 	begin(t, p, run)
 	want(t, "while it is worked on", api.secrets(), run.ID, run.ID+".begun")
 
-	p, run = takesOver(t, api, p, "222222222222")
+	p, run = takesOver(t, api)
 	if notes := bytes.Count(run.Notes(), []byte("\n")); notes != 1 {
 		t.Errorf("%d notes came", notes)
 	}
@@ -48,7 +45,7 @@ func TestANoteThatARestoredEventIsWorkedOnSurvivesTheDiskUntilItIsTakenBack(t *t
 	p.Noted(laneA)
 	p.copyAll()
 
-	p, run = takesOver(t, api, p, "333333333333")
+	p, run = takesOver(t, api)
 	if notes := bytes.Count(run.Notes(), []byte("\n")); notes != 1 {
 		t.Errorf("%d notes came, one of which was taken back", notes)
 	}

@@ -11,15 +11,16 @@ import (
 	"sync"
 
 	"octo-operator/hub"
+	"octo-operator/runs"
 )
 
 const (
 	group       = "octo-mesh.meshmakers.io"
 	label       = group + "/journal" // which controller's
-	holderLabel = group + "/holder"  // which operator's
+	holderLabel = group + "/holder"  // for operators of an older version, each of which had lanes of its own: whose Lease to look at
 	laneKey     = group + "/lane"    // annotation: the lane's name
 	laneLabel   = group + "/lane-id" // the name of the lane's Secret
-	// waitingLabel is on a Secret with what waits for a lane that is another operator's.
+	// waitingLabel is on a Secret that was handed over: the lane's own is another one.
 	waitingLabel = group + "/waiting"
 
 	reportSuffix = ".report"
@@ -53,13 +54,13 @@ func deleteThis(version string) any {
 	return map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": map[string]string{"resourceVersion": version}}
 }
 
-// secretOf is the Secret of a lane. l.writing is held.
-func (j *Journal) secretOf(l *lane, entries []entry) secret {
-	s := secret{
+// secretOf is the Secret of a lane with what fits into it; in are those runs. l.writing is held.
+func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) {
+	s = secret{
 		APIVersion: "v1", Kind: "Secret", Type: label, Data: map[string][]byte{},
 		Metadata: metadata{
 			Name: l.secret, Namespace: l.Namespace, ResourceVersion: l.version,
-			Labels:      map[string]string{label: j.cluster, holderLabel: j.o.Identity, laneLabel: l.secret, group + "/managed-by": "communication-operator"},
+			Labels:      map[string]string{label: j.cluster, holderLabel: j.cluster, laneLabel: l.secret, group + "/managed-by": "communication-operator"},
 			Annotations: map[string]string{laneKey: l.Name},
 		},
 	}
@@ -75,11 +76,12 @@ func (j *Journal) secretOf(l *lane, entries []entry) secret {
 		}
 		size += len(content)
 		s.Data[key] = content
+		in = append(in, e.run)
 		if notes := e.run.Notes(); e.run.Inherited() && !e.finished && len(notes) > 0 {
 			s.Data[key+notesSuffix] = notes
 		}
 	}
-	return s
+	return s, in
 }
 
 // content is what the cluster keeps of a run: no more than what is needed to bring it to its end.

@@ -92,6 +92,15 @@ func (s *Store) now() time.Time {
 	return now
 }
 
+// follow lets later ids sort behind a run of an operator whose clock is ahead of this one's.
+func (s *Store) follow(created time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.last.IsZero() && created.After(s.last) && created.Year() < 9999 {
+		s.last = created
+	}
+}
+
 // newest is when the newest run on disk came; zero: there is none, or none with a time that another can follow (idTime has
 // four digits for the year).
 func (s *Store) newest() time.Time {

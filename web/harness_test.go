@@ -60,6 +60,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
+func yes() bool { return true }
+
 // serve fills in what the test does not care about.
 func serve(t *testing.T, o Options) (*Server, Options) {
 	t.Helper()
@@ -70,7 +72,7 @@ func serve(t *testing.T, o Options) (*Server, Options) {
 		o.Ready = func() Readiness { return Readiness{} }
 	}
 	if o.Metrics == nil {
-		o.Metrics = NewMetrics(func() string { return "" }, func() int { return 0 }, func() bool { return true })
+		o.Metrics = NewMetrics(State{Generation: func() string { return "" }, Pools: func() int { return 0 }, Able: yes, Leads: yes})
 	}
 	if o.LogLevel == nil {
 		o.LogLevel = &slog.LevelVar{}

@@ -16,9 +16,16 @@ type Metrics struct {
 	seconds  *prometheus.HistogramVec
 }
 
-// NewMetrics makes the metrics. generation is asked at each scrape for the controller's generation ("" while there is no
-// connection), pools for the number of pools that are registered, able whether nothing keeps the operator from its work.
-func NewMetrics(generation func() string, pools func() int, able func() bool) *Metrics {
+// State tells how the operator is at the moment of a scrape.
+type State struct {
+	Generation func() string // of the controller; "" while there is no connection
+	Pools      func() int    // that are registered
+	Able       func() bool   // nothing keeps the operator from its work
+	Leads      func() bool   // it is the one of several operators that works
+}
+
+// NewMetrics makes the metrics. state is asked at each scrape.
+func NewMetrics(state State) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -30,7 +37,7 @@ func NewMetrics(generation func() string, pools func() int, able func() bool) *M
 		}, []string{"callback"}),
 	}
 	m.registry.MustRegister(m.events, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&stateCollector{generation, pools, able})
+		&stateCollector{state})
 	return m
 }
 
@@ -53,18 +60,15 @@ func (m *Metrics) handler() http.Handler {
 	})
 }
 
-// stateCollector tells how the operator is at the moment of the scrape.
-type stateCollector struct {
-	generation func() string
-	pools      func() int
-	able       func() bool
-}
+// stateCollector makes metrics of a State.
+type stateCollector struct{ State }
 
 var (
 	connectedDesc = prometheus.NewDesc("octo_operator_connected", "1 while registered at a controller, with its generation.", []string{"generation"}, nil)
 	poolsDesc     = prometheus.NewDesc("octo_operator_pools_registered", "Pools that the controller has accepted.", nil, nil)
 	ableDesc      = prometheus.NewDesc("octo_operator_able_to_work",
 		"1 while it can work: state directory, helm, kubectl, scripts and webhooks are in order. /health/ready says what is not.", nil, nil)
+	leaderDesc = prometheus.NewDesc("octo_operator_leader", "1 while this operator leads: of the others of the same controller none works.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -72,14 +76,16 @@ func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- connectedDesc
 	descs <- poolsDesc
 	descs <- ableDesc
+	descs <- leaderDesc
 }
 
 // Collect implements prometheus.Collector.
 func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
-	generation := c.generation()
+	generation := c.Generation()
 	metrics <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, oneIf(generation != ""), generation)
-	metrics <- prometheus.MustNewConstMetric(poolsDesc, prometheus.GaugeValue, float64(c.pools()))
-	metrics <- prometheus.MustNewConstMetric(ableDesc, prometheus.GaugeValue, oneIf(c.able()))
+	metrics <- prometheus.MustNewConstMetric(poolsDesc, prometheus.GaugeValue, float64(c.Pools()))
+	metrics <- prometheus.MustNewConstMetric(ableDesc, prometheus.GaugeValue, oneIf(c.Able()))
+	metrics <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, oneIf(c.Leads()))
 }
 
 func oneIf(condition bool) float64 {

@@ -1,0 +1,175 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"octo-operator/journal"
+	"octo-operator/runs"
+)
+
+// openJournal lets one of several operators work, and unfinished events survive in the cluster.
+func (h *Handlers) openJournal(identity string) {
+	h.lanes.hold = h.hold
+	if !h.settings.ClusterJournal {
+		return
+	}
+	host, _ := os.Hostname() // for people
+	h.leader = journal.NewLeader(h.kubectl, journal.LeaderOptions{
+		Identity: identity, Host: host, Controller: h.settings.ControllerURI, Namespace: h.settings.PoolNamespace,
+	}, h.log)
+	namespaces := []string{h.settings.PoolNamespace}
+	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {
+		namespaces = append(namespaces, p)
+	}
+	h.journal = journal.New(h.kubectl, journal.Options{
+		Controller: h.settings.ControllerURI, Key: h.settings.Authentication.ClientSecret, Namespaces: namespaces,
+		Restore: h.restore, Report: h.reportLeft, Found: h.found,
+	}, h.log)
+}
+
+// Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
+// disk is handed over to the operator that leads. The error is ctx's.
+func (h *Handlers) Lead(ctx context.Context) (err error) {
+	h.othersLed, err = h.leader.Lead(ctx, h.handOver)
+	if h.leader.Alone() {
+		h.journal = nil
+	}
+	return err
+}
+
+// KeepLeading renews the Lease until ctx ends. An error means that the operator is to Yield and then to start again: another one may lead.
+func (h *Handlers) KeepLeading(ctx context.Context) error { return h.leader.Keep(ctx) }
+
+// Leads tells whether this operator leads; if it does not, who is who does, for people: "" if that is not known.
+func (h *Handlers) Leads() (leads bool, who string) { return h.leader.Leads() }
+
+// releaseTime is what the API server gets to give the Lease up. It is not part of the grace period: an operator that has none left for its
+// copies would also keep its successor waiting.
+const releaseTime = 500 * time.Millisecond
+
+// Release lets another operator lead. To be called when nothing works any more and the last copies are written.
+func (h *Handlers) Release() {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+	h.leader.Release(ctx)
+}
+
+const (
+	// yieldTime is what processes get to end by themselves once another operator may be at work: that one's begin at once.
+	yieldTime = 2 * time.Second
+	// handOverTime is what the API server gets to take what is handed over. What it has not taken by then the next life hands over.
+	handOverTime = 10 * time.Second
+)
+
+// Yield stops all work, because another operator leads, and hands over what that one cannot know of.
+func (h *Handlers) Yield() {
+	h.journal.Stop()
+	h.lanes.shut()
+	h.stopWork()
+	hard := time.AfterFunc(yieldTime, h.Hurry)
+	h.lanes.wait()
+	hard.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
+	defer cancel()
+	if err := h.handOver(ctx); err != nil {
+		h.log.Warn("not everything is handed over to the operator that leads: the next life tries again", "reason", err)
+	}
+}
+
+// errTakenOver ends an event on the disk of an operator that does not lead any more.
+var errTakenOver = errors.New("taken over: another operator leads, because this one ended or could not reach the API server for too long")
+
+// handOver leaves to the operator that leads what is unfinished on this disk. What the cluster has a copy of is that operator's already:
+// done again it would run twice. What came while this operator led and could not reach the API server nobody else knows of.
+func (h *Handlers) handOver(ctx context.Context) error {
+	all, err := h.runs.List()
+	errs := []error{err}
+	for _, run := range all {
+		errs = append(errs, h.handOverRun(ctx, run))
+	}
+	return errors.Join(errs...)
+}
+
+func (h *Handlers) handOverRun(ctx context.Context, run *runs.Run) error {
+	_, err := run.Result()
+	unfinished := errors.Is(err, fs.ErrNotExist)
+	report, err := os.ReadFile(run.Path(reportFile))
+	if err != nil && !unfinished {
+		return nil // all is done
+	}
+	if unfinished {
+		report = nil // it is done again
+	}
+	_, where, known := h.known(run)
+	if !known {
+		return nil
+	}
+	log := h.log.With("run", run.ID).With(where.attrs...)
+	if !run.Copied() {
+		if err := h.journal.HandOver(ctx, h.journalLane(where.lane), run, report); err != nil || !run.Copied() {
+			return err // without one it fits into no Secret, and waits on this disk until this operator leads
+		}
+		log.Info("event handed over to the operator that leads", "callback", run.Callback)
+	}
+	if unfinished {
+		h.supersede(run, log, errTakenOver)
+	}
+	if err := run.Remove(reportFile); err != nil {
+		return fmt.Errorf("a status may be reported twice: %w", err)
+	}
+	return nil
+}
+
+// forgetReports drops the reports on this disk that other operators have taken over with their copies.
+func (h *Handlers) forgetReports() {
+	all, _ := h.runs.List() // the error is found by who reads next
+	for _, run := range all {
+		if reportPending(run) && run.Copied() {
+			if err := run.Remove(reportFile); err != nil {
+				h.log.Warn("a status may be reported twice", "run", run.ID, "reason", err)
+			}
+		}
+	}
+}
+
+// accepted is the newest event of each kind that this life has queued in a lane.
+type accepted struct {
+	mu     sync.Mutex
+	newest map[acceptedKind]string // its run's id; ids sort in the order of the events
+}
+
+type acceptedKind struct {
+	lane string
+	kind kind
+}
+
+func (a *accepted) note(lane string, k kind, id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.newest == nil {
+		a.newest = map[acceptedKind]string{}
+	}
+	key := acceptedKind{lane, k}
+	a.newest[key] = max(a.newest[key], id)
+}
+
+// outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
+// too: what was scaled stays scaled.
+func (a *accepted) outrun(lane string, k kind, id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	newer := func(k kind) bool { return a.newest[acceptedKind{lane, k}] > id }
+	switch k {
+	case deploy, undeploy:
+		return newer(deploy) || newer(undeploy)
+	case scale:
+		return newer(scale) || newer(undeploy)
+	}
+	return false
+}

@@ -240,9 +240,8 @@ func TestARollingUpdateRunsNothingTwiceAndNothingAtTheSameTime(t *testing.T) {
 
 	old := w.operator
 	w.stateDir = w.TempDir()
-	w.start()
-	_, err := w.controller.WaitRegistered(w.ctx, w.pool)
-	w.must(err)
+	w.launch()
+	w.waitForLog(1, "another operator leads: this one stands by", nil)
 	w.signal(old)
 	w.waitForLogOf(old, 1, "octo-operator ends: no more events are taken", nil)
 	w.must(os.WriteFile(filepath.Join(dir, "gate"), nil, 0o600))

@@ -99,7 +99,8 @@ func TestTheVersionsOfTheToolsArePrinted(t *testing.T) {
 
 func TestReadinessNamesWhatIsWrong(t *testing.T) {
 	own := t.TempDir()
-	r := newRig(t, with("SCRIPTSDIR", own), prepared(func(r *rig) { r.cluster.setAway(true) }))
+	r := newRig(t, with("SCRIPTSDIR", own))
+	r.cluster.setAway(true)
 	r.eventually("the API server is away", func() bool { return r.life.ClusterAway() != nil })
 	wantText(t, r.life.ClusterAway().Error(), "cannot reach the API server")
 	if err := r.life.Ready(); err != nil {

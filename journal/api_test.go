@@ -19,7 +19,7 @@ type fakeAPI struct {
 	mu      sync.Mutex
 	objects map[string]map[string]any // by path
 	version int
-	fail    error         // of every request
+	fail    error // of every request
 	refuse  func(method, path string) error
 	takes   time.Duration // each request
 	writes  []string      // method and path

@@ -38,7 +38,7 @@ const longestQuiet = helmTimeout + 30*time.Second
 func (c *chaos) undone() (count int) {
 	for _, f := range c.fates() {
 		last := f.last()
-		if (last.outcome == "" && !f.died) || (last.reporting && last.state == c.current.state) {
+		if (last.outcome == "" && !f.died) || (last.reporting && c.isLiving(last.state)) {
 			count++
 		}
 	}
@@ -54,7 +54,9 @@ func (c *chaos) undone() (count int) {
 
 // working tells whether a script runs.
 func (c *chaos) working() bool {
-	return slices.ContainsFunc(processesBelow(c.T, c.current.state), func(p proc) bool { return runOfScript.Match(p.environ) })
+	return slices.ContainsFunc(c.living(), func(l *life) bool {
+		return slices.ContainsFunc(processesBelow(c.T, l.state), func(p proc) bool { return runOfScript.Match(p.environ) })
+	})
 }
 
 // accounts are what has become of everything.
@@ -158,9 +160,9 @@ func (c *chaos) endedConnections() map[string]bool {
 // on a disk that no operator has any more, that is no news.
 func (c *chaos) secretsLeft() (found []string) {
 	c.Helper()
-	for i, state := range c.states {
+	for _, state := range c.states {
 		var unfinished []string
-		if i < len(c.states)-1 {
+		if !c.isLiving(state) {
 			for _, r := range c.recordsIn(state) {
 				if r.outcome == "" {
 					unfinished = append(unfinished, r.dir+"/")

@@ -30,7 +30,7 @@ func (a *accounts) countFates(fates []*fate, reports map[int][]bool, outdated ma
 		case last.outcome == "":
 			a.lost = append(a.lost, fmt.Sprintf("accepted and never finished: %v", f))
 		case last.outcome == "superseded":
-			if !slices.ContainsFunc(fates, f.supersededBy) || strings.Contains(last.reason, "another operator has taken over") {
+			if !slices.ContainsFunc(fates, f.supersededBy) || strings.HasPrefix(last.reason, takenOver) {
 				a.lost = append(a.lost, fmt.Sprintf("superseded by nothing: %v", f))
 			}
 		case f.event == nil:

@@ -16,6 +16,7 @@ import (
 // inject breaks one thing. What is away comes back by itself, so that other things break meanwhile; what breaks the same
 // thing again waits for that.
 func (c *chaos) inject(f fault) {
+	c.findLeader()
 	switch f.Kind {
 	case killed:
 		c.killLife(c.current)
@@ -43,6 +44,8 @@ func (c *chaos) inject(f fault) {
 		c.current = c.startLife(c.newState())
 	case rolled:
 		c.roll(f)
+	case cutOff:
+		c.cutOff(f)
 	case helmKilled:
 		c.killHelm()
 	case dropped:
@@ -73,18 +76,33 @@ func (c *chaos) inject(f fault) {
 	}
 }
 
-// roll replaces the operator as a Deployment does: the second is ready before the first is told to end.
+// roll replaces the operator as a Deployment does: another one stands by before the first is told to end.
 func (c *chaos) roll(f fault) {
 	c.waitForAPI()
-	first, before := c.current, c.owner(c.pool)
-	c.current = c.startLife(c.newState())
-	c.waitUntil("the second operator registers the pool", patience, func() bool {
-		owner := c.owner(c.pool)
-		return owner != "" && owner != before
+	first := c.current
+	c.current = nil
+	next := c.startLife(c.newState())
+	c.waitUntil("the new operator stands by", patience, func() bool {
+		log, err := os.ReadFile(next.log)
+		return err == nil && bytes.Contains(log, []byte("state directory opened"))
 	})
+	c.current = first
 	c.send(f.Events)
 	time.Sleep(f.For)
+	first = c.current // it may have been started again
+	c.current = next
 	c.endLife(first)
+}
+
+// cutOff cuts the leader off from the API server, while the controller reaches it. If that takes long the other operator leads.
+func (c *chaos) cutOff(f fault) {
+	c.waitForAPI()
+	leader := c.current
+	leader.api.setCut(true)
+	healed := time.Now().Add(f.For)
+	c.send(f.Events)
+	time.Sleep(time.Until(healed))
+	leader.api.setCut(false)
 }
 
 // killHelm kills the first helm that is seen.

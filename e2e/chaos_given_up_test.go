@@ -35,7 +35,7 @@ func (c *chaos) endedTooOften(r record) bool {
 	}
 	var lives []*life
 	for _, l := range c.lives {
-		if l.state == r.state && !l.killed.IsZero() {
+		if !l.killed.IsZero() { // notes go with the event to another disk
 			lives = append(lives, l)
 		}
 	}

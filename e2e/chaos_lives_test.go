@@ -6,6 +6,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ type life struct {
 	number  int
 	state   string // its state directory
 	log     string // a file
+	api     *wire  // its way to the API server
 	cmd     *osexec.Cmd
 	pid     int
 	done    chan struct{}
@@ -41,27 +43,66 @@ func (c *chaos) startLife(state string) *life {
 	c.must(err)
 	defer file.Close()
 	c.stateDir = state // of environment
+	l.api = c.newWire(l.number)
 	l.cmd = osexec.Command(operatorBinary)
-	l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = c.environment(), file, file
+	l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = append(c.environment(), "KUBECONFIG="+l.api.kubeconfig), file, file
 	l.started = time.Now()
 	c.must(l.cmd.Start())
 	l.pid = l.cmd.Process.Pid
-	go func() { _ = l.cmd.Wait(); close(l.done) }()
+	go func() { _ = l.cmd.Wait(); close(l.done); l.api.close() }()
 	c.lives = append(c.lives, l)
 	return l
 }
 
-// keepUp starts the operator again when it has ended by itself, as a kubelet would. It must not: each such end is a failure.
+// keepUp starts an operator again when it has ended by itself, as a kubelet would. It must not, unless another one has become the leader:
+// each such end is a failure.
 func (c *chaos) keepUp() {
-	if c.current == nil {
-		return // killed, and not replaced yet
+	c.current = c.keepRunning(c.current)
+	c.standby = c.keepRunning(c.standby)
+}
+
+func (c *chaos) keepRunning(l *life) *life {
+	if l == nil {
+		return nil // killed, and not replaced yet
 	}
 	select {
-	case <-c.current.done:
-		c.badEnds = append(c.badEnds, fmt.Sprintf("operator %d ended by itself: %v: %s", c.current.number, c.current.cmd.ProcessState, c.current.log))
-		time.Sleep(time.Second)
-		c.current = c.startLife(c.current.state)
+	case <-l.done:
 	default:
+		return l
+	}
+	if log, err := os.ReadFile(l.log); err == nil && c.plan.Standby && bytes.Contains(log, []byte("this operator does not lead any more: ")) {
+		c.deposed++
+	} else {
+		c.badEnds = append(c.badEnds, fmt.Sprintf("operator %d ended by itself: %v: %s", l.number, l.cmd.ProcessState, l.log))
+	}
+	time.Sleep(time.Second)
+	return c.startLife(l.state)
+}
+
+// living are the operators that run, or are about to.
+func (c *chaos) living() (all []*life) {
+	for _, l := range []*life{c.current, c.standby} {
+		if l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// isLiving tells whether an operator works with a disk.
+func (c *chaos) isLiving(state string) bool {
+	return slices.ContainsFunc(c.living(), func(l *life) bool { return l.state == state })
+}
+
+// findLeader makes the operator that leads the current one, if one of the two does.
+func (c *chaos) findLeader() {
+	if c.standby == nil {
+		return
+	}
+	holder, err := osexec.Command("kubectl", "get", "leases", "--namespace", c.namespace, "--output", "jsonpath={.items[*].spec.holderIdentity}").Output()
+	identity, _ := os.ReadFile(filepath.Join(c.standby.state, "identity"))
+	if err == nil && len(identity) > 0 && bytes.HasSuffix(holder, identity) {
+		c.current, c.standby = c.standby, c.current
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 
 // plan is everything that a chaos run does. It is drawn before the run begins: the same seed does the same.
 type plan struct {
-	Seed  uint64
-	Steps []step
-	Last  []event // a deploy of each release when everything is whole again: none may be stuck
+	Seed    uint64
+	Standby bool // two operators run all the time
+	Steps   []step
+	Last    []event // a deploy of each release when everything is whole again: none may be stuck
 }
 
 // step sends events, waits, and breaks something.
@@ -64,7 +65,8 @@ const (
 	nodeDied    faultKind = "node died: all its processes killed, new empty disk"
 	terminated  faultKind = "operator terminated"
 	replaced    faultKind = "pod replaced: operator terminated, new empty disk"
-	rolled      faultKind = "rolling update: a second operator first"
+	rolled      faultKind = "rolling update: another operator first"
+	cutOff      faultKind = "operator cut off from the API server"
 	helmKilled  faultKind = "helm killed"
 	dropped     faultKind = "connections dropped"
 	restarted   faultKind = "controller restarted"
@@ -80,7 +82,7 @@ const (
 
 // faultKinds are all of them, in the order in which they are told.
 var faultKinds = []faultKind{
-	killed, killedTwice, nodeDied, terminated, replaced, rolled, helmKilled, dropped, restarted, warmingUp, rejecting,
+	killed, killedTwice, nodeDied, terminated, replaced, rolled, cutOff, helmKilled, dropped, restarted, warmingUp, rejecting,
 	refusing, unavailable, slow, apiKilled, apiAway, etcdKilled,
 }
 
@@ -95,7 +97,8 @@ const (
 // lifetimes: For is drawn between these.
 var lifetimes = map[faultKind][2]time.Duration{
 	killedTwice: {0, 400 * time.Millisecond},          // a start takes about that long
-	nodeDied:    {16 * time.Second, 20 * time.Second}, // a dead operator counts as dead after 15 s: else its lanes wait for long
+	nodeDied:    {16 * time.Second, 20 * time.Second}, // a dead operator is replaced after 15 s: until then nobody takes events
+	cutOff:      {2 * time.Second, 20 * time.Second},  // after 12 s another one leads
 	rolled:      {0, time.Second},
 	restarted:   {0, 1500 * time.Millisecond},
 	warmingUp:   {time.Second, 5 * time.Second},
@@ -120,7 +123,7 @@ func faultsFor(kills int, controlPlane bool) (deck []faultKind) {
 	for _, kind := range []faultKind{helmKilled, dropped} {
 		add(kills/14, kind)
 	}
-	for _, kind := range []faultKind{terminated, replaced, rolled, restarted, warmingUp, rejecting} {
+	for _, kind := range []faultKind{terminated, replaced, rolled, cutOff, restarted, warmingUp, rejecting} {
 		add(kills/20, kind)
 	}
 	for _, kind := range []faultKind{refusing, unavailable, slow} {
@@ -140,7 +143,7 @@ func drawPlan(seed uint64, kills int, controlPlane bool) plan {
 	deck := faultsFor(kills, controlPlane)
 	d.rand.Shuffle(len(deck), func(i, k int) { deck[i], deck[k] = deck[k], deck[i] })
 	hangs := d.hangs(len(deck), 1+kills/40)
-	p := plan{Seed: seed}
+	p := plan{Seed: seed, Standby: seed%2 == 1}
 	for i, kind := range deck {
 		p.Steps = append(p.Steps, d.step(kind, hangs[i]))
 	}
@@ -194,7 +197,7 @@ func (d *drawer) step(kind faultKind, hangs eventKind) step {
 		s.Fault.For = d.duration(bounds[0], bounds[1])
 	}
 	switch kind {
-	case rolled, nodeDied, warmingUp, rejecting, refusing, unavailable, slow:
+	case rolled, cutOff, nodeDied, warmingUp, rejecting, refusing, unavailable, slow:
 		s.Fault.Events = d.events(1 + d.rand.IntN(3))
 	}
 	return s

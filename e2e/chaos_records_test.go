@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ type fate struct {
 	givenUp bool   // because the operator ended too often
 }
 
-// last is what the newest disk says: who has taken an event over decides.
+// last is what counts: see decides.
 func (f *fate) last() record { return f.records[len(f.records)-1] }
 
 // again tells whether the controller itself has sent the event again.
@@ -134,6 +135,11 @@ func (c *chaos) fates() (fates []*fate) {
 			byID[r.id].records = append(byID[r.id].records, r)
 		}
 	}
+	for _, f := range fates {
+		slices.SortStableFunc(f.records, func(a, b record) int {
+			return cmp.Or(cmp.Compare(c.decides(a), c.decides(b)), a.ended.Compare(b.ended))
+		})
+	}
 	worked := map[string]bool{}
 	for _, entry := range c.trace() {
 		worked[entry.run] = true
@@ -148,6 +154,23 @@ func (c *chaos) fates() (fates []*fate) {
 	slices.SortFunc(fates, func(a, b *fate) int { return strings.Compare(a.last().id, b.last().id) })
 	return fates
 }
+
+// decides ranks what the disks say of an event: an operator that still has to do it, or the last that has done it, and not one that has left
+// it to another.
+func (c *chaos) decides(r record) int {
+	switch {
+	case strings.HasPrefix(r.reason, takenOver):
+		return 0
+	case r.outcome == "" && !c.isLiving(r.state):
+		return 1
+	case r.outcome == "":
+		return 3
+	}
+	return 2
+}
+
+// takenOver begins the reason of an event that another operator does.
+const takenOver = "taken over: "
 
 // eventOf is the event that a run is for.
 func (c *chaos) eventOf(r record) *event {

@@ -41,7 +41,8 @@ type chaos struct {
 	dir        string   // of everything: disks, logs, the trace
 	states     []string // all disks so far, in order; the operator uses the last
 	lives      []*life
-	current    *life // nil while there is none
+	current    *life // that leads, as far as is known; nil while there is none
+	standby    *life // nil: there is none
 	away       away
 
 	sent    []sentEvent
@@ -49,6 +50,7 @@ type chaos struct {
 	kills   int          // SIGKILLs of the operator
 	faults  map[faultKind]int
 	missed  int // no helm was found to kill
+	deposed int // operators that ended because another one led
 	badEnds []string
 
 	// Runs, by the names of their directories:
@@ -76,8 +78,9 @@ func TestNothingIsLostStuckOrOutOfOrderWhateverIsKilled(t *testing.T) {
 	c.send(c.plan.Last)
 	c.settle()
 	wrongState := c.checkDeployedState()
-	c.endLife(c.current)
-	c.current = nil
+	for _, l := range c.living() {
+		c.endLife(l)
+	}
 	accounts := c.settleAccounts(stuck, wrongState)
 	accounts.print(c)
 	accounts.judge(c, kills)
@@ -117,6 +120,9 @@ func newChaos(t *testing.T, p plan, limit time.Duration) *chaos {
 	c.controller.SetPools(c.pool, c.slowPool)
 	c.controller.Redispatch(c.sendAgain)
 	c.current = c.startLife(c.newState())
+	if p.Standby {
+		c.standby = c.startLife(c.newState())
+	}
 	return c
 }
 

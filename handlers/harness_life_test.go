@@ -113,7 +113,9 @@ func (r *rig) standBy() {
 		}
 		l.background.Go(func() {
 			if l.lost = h.KeepLeading(keeping); l.lost != nil {
+				r.log.Write([]byte(`{"msg":"it does not lead any more"}` + "\n"))
 				stop()
+				l.Yield()
 			}
 		})
 		if l.resumed = h.Resume(ctx); l.resumed != nil {

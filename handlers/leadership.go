@@ -29,7 +29,7 @@ func (h *Handlers) openJournal(identity string) {
 	}
 	h.journal = journal.New(h.kubectl, journal.Options{
 		Controller: h.settings.ControllerURI, Key: h.settings.Authentication.ClientSecret, Namespaces: namespaces,
-		Restore: h.restore, Report: h.reportLeft, Found: h.found,
+		MayWrite: h.leader.MayStart, Restore: h.restore, Report: h.reportLeft, Found: h.found,
 	}, h.log)
 }
 
@@ -60,21 +60,16 @@ func (h *Handlers) Release() {
 	h.leader.Release(ctx)
 }
 
-const (
-	// yieldTime is what processes get to end by themselves once another operator may be at work: that one's begin at once.
-	yieldTime = 2 * time.Second
-	// handOverTime is what the API server gets to take what is handed over. What it has not taken by then the next life hands over.
-	handOverTime = 10 * time.Second
-)
+// handOverTime is what the API server gets to take what is handed over. What it has not taken by then the next life hands over.
+const handOverTime = 10 * time.Second
 
-// Yield stops all work, because another operator leads, and hands over what that one cannot know of.
+// Yield stops all work, because another operator leads, and hands over what that one cannot know of. What runs is killed: a helm that is
+// told to end would write down how, over what the other operator's helm has written meanwhile.
 func (h *Handlers) Yield() {
 	h.journal.Stop()
 	h.lanes.shut()
-	h.stopWork()
-	hard := time.AfterFunc(yieldTime, h.Hurry)
+	h.Abort()
 	h.lanes.wait()
-	hard.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
 	defer cancel()
 	if err := h.handOver(ctx); err != nil {

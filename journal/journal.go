@@ -36,6 +36,8 @@ type Options struct {
 	Key        string   // seals what a release's own Secret does not hold; empty: that is left out
 	Namespaces []string // in which there may be lanes
 
+	// MayWrite tells whether this operator leads for certain: the copies may soon be another one's. nil: it does.
+	MayWrite func() bool
 	// Restore puts an event that is in the cluster on this operator's disk, with its notes (see runs.Run.Inherit); nil, nil: it was there,
 	// and has ended.
 	Restore func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error)

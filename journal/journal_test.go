@@ -264,6 +264,25 @@ func TestWhoDoesNotLeadAnyMoreChangesNoCopies(t *testing.T) {
 	want(t, "in the cluster", api.secrets(), run.ID)
 }
 
+func TestWhoMayNotLeadAnyMoreWritesNothingUntilItKnowsThatItDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newAPI()
+		p := newPod(t, api)
+		leads := false
+		p.o.MayWrite = func() bool { return leads }
+		run := p.accept(laneA, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := p.Copied(ctx, laneA.Name); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it did not wait: %v", err)
+		}
+		want(t, "in the cluster", api.secrets())
+		leads = true
+		p.copied(laneA)
+		want(t, "in the cluster", api.secrets(), run.ID)
+	})
+}
+
 func TestWhileTheAPIServerIsAwayALaneWaitsAndNothingIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newAPI()

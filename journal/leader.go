@@ -204,11 +204,11 @@ func (l *Leader) renew(ctx context.Context) error {
 		l.found = written
 		l.extend(sent)
 	}
-	if l.refused.of(kube.Denied(err), time.Now()) > leaseDuration && l.paused() {
+	if l.refused.of(kube.Denied(err), time.Now()) > leaseDuration && !l.MayStart() {
 		l.become(lost)
 		return fmt.Errorf("%w: it may not renew its Lease: %w", ErrLost, err)
 	}
-	if l.paused() {
+	if !l.MayStart() {
 		l.tell("no work starts: the Lease could not be renewed, and another operator may take it", err)
 	} else if err == nil && l.told != "" {
 		l.told = ""
@@ -234,14 +234,23 @@ func (l *Leader) Release(ctx context.Context) {
 	}
 }
 
-// Wait returns when work may start: while this operator leads and its Lease cannot have run out. The error is ctx's.
+// MayStart tells whether work may start: this operator leads, and its Lease cannot have run out.
+func (l *Leader) MayStart() bool {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == alone || l.state == leading && l.tenure.mayStart(time.Now())
+}
+
+// Wait returns when work may start. The error is ctx's.
 func (l *Leader) Wait(ctx context.Context) error {
 	for l != nil {
 		l.mu.Lock()
-		may := l.state == alone || l.state == leading && l.tenure.mayStart(time.Now())
 		renewed := l.renewed
 		l.mu.Unlock()
-		if may {
+		if l.MayStart() {
 			return nil
 		}
 		select {
@@ -285,13 +294,6 @@ func (l *Leader) extend(sent time.Time) {
 	l.state, l.holder, l.tenure = leading, "", tenure{sent}
 	close(l.renewed)
 	l.renewed = make(chan struct{})
-}
-
-// paused: nothing may start until the next renewal.
-func (l *Leader) paused() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.state == leading && !l.tenure.mayStart(time.Now())
 }
 
 // standBehind notes, and says once, who leads.

@@ -11,6 +11,9 @@ const (
 	renewTimeout = 3 * time.Second
 	// pauseAfter a renewal was sent that has succeeded, a leader starts nothing any more until the next one has.
 	pauseAfter = 8 * time.Second
+	// writeTimeout is what a request may take that changes the copies: what was sent just before the pause has ended before they can be
+	// another operator's.
+	writeTimeout = 4 * time.Second
 	// leaseDuration without a renewal, and a standby takes the Lease. The standby measures it with its own clock, and only while the API
 	// server answers: clocks differ, and after an outage everybody's last renewal is old.
 	leaseDuration = 12 * time.Second

@@ -76,10 +76,10 @@ func (j *Journal) Copied(ctx context.Context, name string) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, kube.ErrUnreachable) || changed(err):
-			j.tell(own, "events wait until the cluster has a copy of them", err)
+		case errors.Is(err, kube.ErrUnreachable), errors.Is(err, errPaused), changed(err):
+			j.tell(own, "events wait", err)
 		default: // its role, a quota, a webhook: it is tried again in the background
-			j.tell(own, "events are kept on disk alone for now", err)
+			j.tell(own, "events are kept on disk alone", err)
 			return nil
 		}
 		if err := pause(ctx, wait); err != nil {
@@ -152,10 +152,15 @@ func (j *Journal) write(ctx context.Context, l *lane) error {
 		return err
 	}
 	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	for again := true; ; again = false {
 		entries, change, todo := j.snapshot(l)
 		if !todo {
 			return nil
+		}
+		if j.o.MayWrite != nil && !j.o.MayWrite() {
+			return errPaused
 		}
 		copied, err := j.put(ctx, l, entries)
 		if err == nil {
@@ -174,6 +179,8 @@ func (j *Journal) write(ctx context.Context, l *lane) error {
 		}
 	}
 }
+
+var errPaused = errors.New("this operator may not lead any more: its copies may be another one's")
 
 // changed tells whether the lane's Secret was not as we knew it.
 func changed(err error) bool { return kube.Conflict(err) || kube.NotFound(err) }

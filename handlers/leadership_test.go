@@ -1,0 +1,86 @@
+package handlers_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// deposed lets another operator take the Lease of one that is cut off from the API server, and that one find out.
+func (r *rig) deposed(next *rig) {
+	r.Helper()
+	next.standBy()
+	next.leads() // the Lease has run out
+	r.life.cut.Store(false)
+	r.eventually("it has found out", func() bool { return len(r.log.records("it does not lead any more")) > 0 })
+}
+
+func TestWhatCameWhileTheLeaderWasCutOffIsHandedOverAndDoneOnce(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "bank")
+	r.accept(deployEvent("bank")) // is at work, and copied
+	r.reach(h)
+	r.life.cut.Store(true)
+	r.accept(deployEvent("shop", override("image.tag", "1"), secret("secrets.key", "planted-key"))) // nobody else knows of it
+	next := newWorld(t, in(r))
+	r.deposed(next)
+	if s := next.status("bank"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	if s := next.status("shop"); !s.Success {
+		t.Errorf("status: %+v", s)
+	}
+	next.wantHistory("shop", "1 deployed")
+	r.eventually("its disk has nothing to do any more", func() bool { return slices.Equal(r.results(), []string{"superseded", "superseded"}) })
+	if got := filesWith(t, r.disk, "planted-key"); len(got) > 0 {
+		t.Errorf("the secret lies in %q", got)
+	}
+}
+
+func TestAnEventThatIsHandedOverDoesNotUndoANewerOne(t *testing.T) {
+	r := newRig(t)
+	r.life.cut.Store(true)
+	r.accept(deployEvent("shop", override("image.tag", "1")))
+	r.accept(undeployEvent("bank"))
+	next := newWorld(t, in(r))
+	next.standBy()
+	next.leads()
+	next.deploy("shop", override("image.tag", "2"))
+	next.deploy("bank")
+	r.life.cut.Store(false)
+	next.eventually("both are handed over", func() bool {
+		return strings.Count(strings.Join(next.results(), " "), "superseded") == 2
+	})
+	next.wantHistory("shop", "1 deployed")
+	next.wantHistory("bank", "1 deployed")
+	if got := next.deployment("shop").image; got != "demo/app:2" {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+func TestALeaderThatIsStartedAgainBesideANewerOneHandsOverAndDoesNothingTwice(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "bank")
+	r.accept(deployEvent("bank"))
+	r.reach(h)
+	r.life.cut.Store(true)
+	r.accept(deployEvent("shop"))
+	r.kill()
+	next := newWorld(t, in(r))
+	next.standBy()
+	next.leads()
+	r.standBy()
+	for _, workload := range []string{"bank", "shop"} {
+		if s := next.status(workload); !s.Success {
+			t.Errorf("status: %+v", s)
+		}
+	}
+	next.wantHistory("shop", "1 deployed")
+	r.eventually("its disk has nothing to do any more", func() bool { return slices.Equal(r.results(), []string{"superseded", "superseded"}) })
+	next.shutdown(patience)
+	r.leads()
+	r.deploy("cafe")
+	if n := len(r.log.records("event resumed")); n != 0 {
+		t.Errorf("%d events were done again", n)
+	}
+}

@@ -134,7 +134,7 @@ func own(c *Config) []Setting {
 		{Name: "OPERATOR__SHUTDOWNGRACE", Default: "10s", parse: duration(&c.ShutdownGrace, time.Second),
 			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),
-			Meaning: "unfinished events are copied to the cluster; `false` where the state directory is a volume that stays"},
+			Meaning: "unfinished events are copied to the cluster, and of several operators one works; `false`: one operator, whose state directory is a volume that stays"},
 		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS"},
 		{Name: "OPERATOR__KEEPRUNS", Default: "100", parse: whole(&c.KeepRuns, 0), Meaning: "run directories that are kept: the newest"},
 		{Name: "OPERATOR__KEEPFAILEDHOURS", Default: "24", parse: hours(&c.KeepFailedRuns), Meaning: "and failures of the last hours"},

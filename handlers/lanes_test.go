@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -207,6 +208,70 @@ func TestATouchedLaneRunsWhatWasLeftInIt(t *testing.T) {
 	l.touch("a")
 	l.wait()
 	d.expect(t, "left")
+}
+
+func TestATouchWhileALaneLooksForTheLastTimeIsNotLost(t *testing.T) {
+	d := &diary{}
+	l := newLanes(t.Context(), 1, 0)
+	looks := 0
+	l.hold = func(context.Context, string) (older []*job, err error) {
+		switch looks++; looks {
+		case 1:
+			l.touch("a") // what there is has been looked at already
+		case 2:
+			older = []*job{d.job("left", deploy, nil)}
+		}
+		return older, nil
+	}
+	l.touch("a")
+	l.wait()
+	d.expect(t, "left")
+}
+
+func TestWaitingForTheEndBearsEventsThatComeMeanwhile(t *testing.T) {
+	l := newLanes(t.Context(), 4, 0)
+	var adding, waiting sync.WaitGroup
+	for i := range 4 {
+		adding.Go(func() {
+			for range 500 {
+				l.add(&job{lane: string(rune('a' + i)), run: func(context.Context) {}, superseded: func(error) {}})
+			}
+		})
+		waiting.Go(func() {
+			for range 500 {
+				l.wait()
+			}
+		})
+	}
+	adding.Wait()
+	waiting.Wait()
+	l.wait()
+	if len(l.lanes) != 0 {
+		t.Errorf("%d lanes are left", len(l.lanes))
+	}
+}
+
+func TestTheEndStopsWhatOnlyWaits(t *testing.T) {
+	for _, pool := range []bool{false, true} {
+		l := newLanes(t.Context(), 1, 0)
+		rests := make(chan struct{})
+		var cause error
+		j := &job{lane: "a", tenant: "t", kind: deploy, pool: pool, run: func(ctx context.Context) {
+			_ = turnOf(ctx).rest(true, func() error {
+				close(rests)
+				<-ctx.Done()
+				cause = context.Cause(ctx)
+				return nil
+			})
+		}}
+		l.add(j)
+		<-rests
+		l.shut()
+		l.wait()
+		if !errors.Is(cause, errEnds) {
+			t.Errorf("pool=%v: stopped by %v", pool, cause)
+		}
+	}
 }
 
 func TestAfterClosingWhatRunsGoesOnAndNothingStarts(t *testing.T) {

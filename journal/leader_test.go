@@ -50,7 +50,7 @@ func (c *cutAPI) set(err error) {
 	c.err = err
 }
 
-var cutOff = fmt.Errorf("cut off: %w", kube.ErrUnreachable)
+var errCutOff = fmt.Errorf("cut off: %w", kube.ErrUnreachable)
 
 func candidacy(t *testing.T, api *fakeAPI, identity string) *candidate {
 	t.Helper()
@@ -182,7 +182,7 @@ func TestALeaderThatIsCutOffStartsNothingBeforeAnotherOneCanLeadAndStopsWhenItSe
 		synctest.Wait()
 		b := candidacy(t, api, idB)
 		pass(time.Minute)
-		a.api.set(cutOff)
+		a.api.set(errCutOff)
 		pass(pauseAfter - renewInterval)
 		for b.led.IsZero() {
 			if _, may := a.leads(); may && !b.led.IsZero() {
@@ -214,8 +214,8 @@ func TestAfterAnOutageForEverybodyTheLeaderGoesOn(t *testing.T) {
 		synctest.Wait()
 		b := candidacy(t, api, idB)
 		pass(time.Minute)
-		a.api.set(cutOff)
-		b.api.set(cutOff)
+		a.api.set(errCutOff)
+		b.api.set(errCutOff)
 		pass(time.Hour)
 		a.want(t, "during the outage", true, false)
 		a.api.set(nil)
@@ -289,7 +289,7 @@ func TestAnAPIServerThatRefusesForAMomentLetsNobodyWorkAlone(t *testing.T) {
 		a := candidacy(t, api, idA)
 		for range 20 { // refused, away, refused …
 			pass(2 * time.Second)
-			api.set(cutOff)
+			api.set(errCutOff)
 			pass(2 * time.Second)
 			api.set(refused(http.StatusForbidden))
 		}

@@ -133,10 +133,10 @@ func (h *Handlers) forgetReports() {
 	}
 }
 
-// accepted is the newest event of each kind that this life has queued in a lane.
+// accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.
 type accepted struct {
-	mu     sync.Mutex
-	newest map[acceptedKind]string // its run's id; ids sort in the order of the events
+	mu             sync.Mutex
+	newest, before map[acceptedKind]string // its run's id; ids sort in the order of the events
 }
 
 type acceptedKind struct {
@@ -144,14 +144,17 @@ type acceptedKind struct {
 	kind kind
 }
 
+// maxAccepted bounds what is remembered, twice: tenants may ask for any number of releases. What is handed over is some seconds old.
+const maxAccepted = 5000
+
 func (a *accepted) note(lane string, k kind, id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.newest == nil {
-		a.newest = map[acceptedKind]string{}
+	if a.newest == nil || len(a.newest) >= maxAccepted {
+		a.newest, a.before = map[acceptedKind]string{}, a.newest
 	}
 	key := acceptedKind{lane, k}
-	a.newest[key] = max(a.newest[key], id)
+	a.newest[key] = max(a.newest[key], a.before[key], id)
 }
 
 // outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
@@ -159,7 +162,7 @@ func (a *accepted) note(lane string, k kind, id string) {
 func (a *accepted) outrun(lane string, k kind, id string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	newer := func(k kind) bool { return a.newest[acceptedKind{lane, k}] > id }
+	newer := func(k kind) bool { key := acceptedKind{lane, k}; return max(a.newest[key], a.before[key]) > id }
 	switch k {
 	case deploy, undeploy:
 		return newer(deploy) || newer(undeploy)

@@ -241,10 +241,6 @@ func (ts *turns) next() int {
 		return -1 // of thousands that wait, none needs to be looked at
 	}
 	best := -1
-	updating := map[string]bool{} // tenants of which nothing new starts
-	for _, t := range ts.waiting {
-		updating[t.tenant] = updating[t.tenant] || t.alone
-	}
 	for i, t := range ts.waiting {
 		tenant := ts.of(t.tenant)
 		switch {
@@ -254,7 +250,7 @@ func (ts *turns) next() int {
 			continue
 		case t.begun: // what comes back from a rest is nearly done
 			return i
-		case tenant.alone || tenant.closed > 0 || updating[t.tenant] || tenant.overdue >= ts.limit || ts.isLastFor(tenant):
+		case tenant.alone || tenant.closed > 0 || tenant.overdue >= ts.limit || ts.isLastFor(tenant):
 			continue
 		}
 		if best < 0 || tenant.working < ts.of(ts.waiting[best].tenant).working {

@@ -17,7 +17,7 @@ import (
 const (
 	group       = "octo-mesh.meshmakers.io"
 	label       = group + "/journal" // which controller's
-	holderLabel = group + "/holder"  // for operators of an older version, each of which had lanes of its own: whose Lease to look at
+	holderLabel = group + "/holder"  // for operators of an older version, which take lanes whose holder's Lease, octo-operator-{holder}, has run out
 	laneKey     = group + "/lane"    // annotation: the lane's name
 	laneLabel   = group + "/lane-id" // the name of the lane's Secret
 	// waitingLabel is on a Secret that was handed over: the lane's own is another one.

@@ -180,6 +180,9 @@ func (d *daemon) away() error {
 	if leads, who := d.leads(); h != nil && !leads {
 		return errors.Join(cluster, fmt.Errorf("standing by: %s leads", cmp.Or(who, "another operator, or nobody,")))
 	}
+	if h != nil && !h.MayStart() {
+		cluster = errors.Join(cluster, errPaused)
+	}
 	if d.settings.ControllerURI == "" {
 		controller = errNoController
 	} else if !d.client.Connected() {
@@ -195,6 +198,8 @@ func (d *daemon) leads() (leads bool, who string) {
 	}
 	return false, ""
 }
+
+var errPaused = errors.New("no work starts: the Lease that says that this operator leads could not be renewed")
 
 var errNoController = errors.New("there is no controller to connect to: set OPERATOR__COMMUNICATIONCONTROLLERURI")
 

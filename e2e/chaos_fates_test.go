@@ -30,7 +30,7 @@ func (a *accounts) countFates(fates []*fate, reports map[int][]bool, outdated ma
 		case last.outcome == "":
 			a.lost = append(a.lost, fmt.Sprintf("accepted and never finished: %v", f))
 		case last.outcome == "superseded":
-			if !slices.ContainsFunc(fates, f.supersededBy) || strings.HasPrefix(last.reason, takenOver) {
+			if !slices.ContainsFunc(fates, f.supersededBy) {
 				a.lost = append(a.lost, fmt.Sprintf("superseded by nothing: %v", f))
 			}
 		case f.event == nil:

@@ -155,22 +155,16 @@ func (c *chaos) fates() (fates []*fate) {
 	return fates
 }
 
-// decides ranks what the disks say of an event: an operator that still has to do it, or the last that has done it, and not one that has left
-// it to another.
+// decides ranks what the disks say of an event: an operator that still has to do it, or else the last that has done it.
 func (c *chaos) decides(r record) int {
 	switch {
-	case strings.HasPrefix(r.reason, takenOver):
-		return 0
-	case r.outcome == "" && !c.isLiving(r.state):
+	case r.outcome != "":
 		return 1
-	case r.outcome == "":
-		return 3
+	case c.isLiving(r.state):
+		return 2
 	}
-	return 2
+	return 0
 }
-
-// takenOver begins the reason of an event that another operator does.
-const takenOver = "taken over: "
 
 // eventOf is the event that a run is for.
 func (c *chaos) eventOf(r record) *event {

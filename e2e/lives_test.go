@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -218,6 +219,38 @@ func TestAReportSurvivesAPodThatIsReplacedWithItsDisk(t *testing.T) {
 	w.waitForEmptyJournal()
 	if n := len(matching(w.operator.records(t), "event resumed", nil)); n != 0 {
 		t.Error("it was run again")
+	}
+}
+
+func TestAStandbyIsReadySaysWhoLeadsAndTakesTheKilledLeadersPlace(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	if s := w.deploy(app); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	leader, leaders := w.operator, w.stateDir
+	w.stateDir = w.TempDir()
+	address := w.probe()
+	w.launch()
+	w.waitForLog(1, "another operator leads: this one stands by", nil)
+	identity, err := os.ReadFile(filepath.Join(leaders, "identity"))
+	w.must(err)
+	w.waitUntilReadiness(address, http.StatusOK, "_"+string(identity)+" leads")
+	metrics := strings.TrimSuffix(address, "/health/ready") + "/metrics"
+	w.waitUntilReadiness(metrics, http.StatusOK, "octo_operator_leader 0")
+	if n := len(w.controller.Connections()); n != 1 {
+		t.Errorf("%d operators have connected", n)
+	}
+
+	after := w.controller.LastSeq()
+	w.must(leader.cmd.Process.Signal(syscall.SIGKILL))
+	w.waitFor("RegisterPoolAsync", func(c devcontroller.Call) bool { return c.Seq > after && c.Error == "" })
+	w.waitUntilReadiness(metrics, http.StatusOK, "octo_operator_leader 1")
+	app.ValuesYaml = "replicaCount: 2"
+	if s := w.deploy(app); !s.Success {
+		t.Error(s.StatusMessage)
 	}
 }
 

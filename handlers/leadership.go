@@ -49,6 +49,9 @@ func (h *Handlers) KeepLeading(ctx context.Context) error { return h.leader.Keep
 // Leads tells whether this operator leads; if it does not, who is who does, for people: "" if that is not known.
 func (h *Handlers) Leads() (leads bool, who string) { return h.leader.Leads() }
 
+// MayStart tells whether work may start: this operator leads, and nobody else can.
+func (h *Handlers) MayStart() bool { return h.leader.MayStart() }
+
 // releaseTime is what the API server gets to give the Lease up. It is not part of the grace period: an operator that has none left for its
 // copies would also keep its successor waiting.
 const releaseTime = 500 * time.Millisecond
@@ -77,10 +80,7 @@ func (h *Handlers) Yield() {
 	}
 }
 
-// errTakenOver ends an event on the disk of an operator that does not lead any more.
-var errTakenOver = errors.New("taken over: another operator leads, because this one ended or could not reach the API server for too long")
-
-// handOver leaves to the operator that leads what is unfinished on this disk. What the cluster has a copy of is that operator's already:
+// handOver leaves to the operator that leads what is not done on this disk. What the cluster has a copy of is that operator's already:
 // done again it would run twice. What came while this operator led and could not reach the API server nobody else knows of.
 func (h *Handlers) handOver(ctx context.Context) error {
 	all, err := h.runs.List()
@@ -105,32 +105,36 @@ func (h *Handlers) handOverRun(ctx context.Context, run *runs.Run) error {
 	if !known {
 		return nil
 	}
-	log := h.log.With("run", run.ID).With(where.attrs...)
 	if !run.Copied() {
 		if err := h.journal.HandOver(ctx, h.journalLane(where.lane), run, report); err != nil || !run.Copied() {
 			return err // without one it fits into no Secret, and waits on this disk until this operator leads
 		}
-		log.Info("event handed over to the operator that leads", "callback", run.Callback)
 	}
-	if unfinished {
-		h.supersede(run, log, errTakenOver)
+	return h.leaveToOthers(run)
+}
+
+// leaveToOthers takes a run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
+// back, when this operator leads again.
+func (h *Handlers) leaveToOthers(run *runs.Run) error {
+	if err := h.runs.Remove(run); err != nil {
+		return fmt.Errorf("an event that another operator does may be done again here: %w", err)
 	}
-	if err := run.Remove(reportFile); err != nil {
-		return fmt.Errorf("a status may be reported twice: %w", err)
-	}
+	h.log.Info("event left to the operator that leads", "run", run.ID, "callback", run.Callback)
 	return nil
 }
 
-// forgetReports drops the reports on this disk that other operators have taken over with their copies.
-func (h *Handlers) forgetReports() {
-	all, _ := h.runs.List() // the error is found by who reads next
+// leaveCopied takes off this disk what is not done on it, of which the cluster has had a copy: others have led since. What is still to be done
+// comes back with its copy.
+func (h *Handlers) leaveCopied() error {
+	all, err := h.runs.List()
+	errs := []error{err}
 	for _, run := range all {
-		if reportPending(run) && run.Copied() {
-			if err := run.Remove(reportFile); err != nil {
-				h.log.Warn("a status may be reported twice", "run", run.ID, "reason", err)
-			}
+		_, err := run.Result()
+		if run.Copied() && (errors.Is(err, fs.ErrNotExist) || reportPending(run)) {
+			errs = append(errs, h.leaveToOthers(run))
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.

@@ -1,7 +1,6 @@
 package handlers_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -31,7 +30,7 @@ func TestWhatCameWhileTheLeaderWasCutOffIsHandedOverAndDoneOnce(t *testing.T) {
 		t.Errorf("status: %+v", s)
 	}
 	next.wantHistory("shop", "1 deployed")
-	r.eventually("its disk has nothing to do any more", func() bool { return slices.Equal(r.results(), []string{"superseded", "superseded"}) })
+	r.eventually("its disk has nothing to do any more", func() bool { return len(r.runDirs()) == 0 })
 	if got := filesWith(t, r.disk, "planted-key"); len(got) > 0 {
 		t.Errorf("the secret lies in %q", got)
 	}
@@ -76,11 +75,31 @@ func TestALeaderThatIsStartedAgainBesideANewerOneHandsOverAndDoesNothingTwice(t 
 		}
 	}
 	next.wantHistory("shop", "1 deployed")
-	r.eventually("its disk has nothing to do any more", func() bool { return slices.Equal(r.results(), []string{"superseded", "superseded"}) })
+	r.eventually("its disk has nothing to do any more", func() bool { return len(r.runDirs()) == 0 })
 	next.shutdown(patience)
 	r.leads()
 	r.deploy("cafe")
 	if n := len(r.log.records("event resumed")); n != 0 {
 		t.Errorf("%d events were done again", n)
+	}
+}
+
+func TestWhatWasLeftToALeaderThatDiesBeforeItIsDoneComesBack(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "bank")
+	r.accept(deployEvent("bank"))
+	r.reach(h)
+	r.kill()
+	next := newWorld(t, in(r))
+	h = next.hold("upgrade", "bank")
+	next.standBy()
+	next.leads()
+	next.reach(h)
+	r.standBy()
+	r.eventually("it is left to the other one", func() bool { return len(r.log.records("event left to the operator that leads")) == 1 })
+	next.kill()
+	r.leads()
+	if s := r.status("bank"); !s.Success {
+		t.Errorf("status: %+v", s)
 	}
 }

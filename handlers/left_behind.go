@@ -43,7 +43,9 @@ func (h *Handlers) journalLane(lane string) journal.Lane {
 // not be delivered. It is for who leads, and comes before any new event. The error is of the disk, or ctx's.
 func (h *Handlers) Resume(ctx context.Context) error {
 	if h.othersLed {
-		h.forgetReports()
+		if err := h.leaveCopied(); err != nil {
+			return err
+		}
 	}
 	if err := h.resumeReports(); err != nil {
 		return err
@@ -63,12 +65,7 @@ func (h *Handlers) Resume(ctx context.Context) error {
 		return err
 	}
 	for _, run := range unfinished {
-		_, where, known := h.known(run)
-		switch {
-		case !known || h.resumed.has(run):
-		case h.othersLed && run.Copied(): // and there is no copy any more
-			h.supersede(run, h.log.With("run", run.ID), errTakenOver)
-		default:
+		if _, where, known := h.known(run); known && !h.resumed.has(run) {
 			h.journal.Add(h.journalLane(where.lane), run)
 			h.resumed.add(run)
 		}

@@ -71,7 +71,7 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 
 // pointless tells of an end that is none of the event's own.
 func pointless(err error) bool {
-	for _, reason := range []error{errSuperseded, errRepeated, errUndeployed, errPoolUndeployed, errTakenOver} {
+	for _, reason := range []error{errSuperseded, errRepeated, errUndeployed, errPoolUndeployed} {
 		if errors.Is(err, reason) {
 			return true
 		}

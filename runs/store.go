@@ -177,14 +177,14 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 		if kept++; kept <= keep || (result.Outcome == Failed && time.Since(result.Ended) < failures) || pending(all[i]) {
 			continue
 		}
-		errs = append(errs, s.remove(all[i]))
+		errs = append(errs, s.Remove(all[i]))
 	}
 	errs = append(errs, s.removeHalfMade(time.Hour))
 	return errors.Join(errs...)
 }
 
-// remove takes a run's name away first: a crash that leaves the event without the result must not have it run again.
-func (s *Store) remove(run *Run) error {
+// Remove removes a run's directory: its name first, as a crash that leaves the event without the result must not have it run again.
+func (s *Store) Remove(run *Run) error {
 	nameless := filepath.Join(s.dir, unfinishedName+run.ID)
 	if err := os.Rename(run.Dir, nameless); err != nil {
 		return err

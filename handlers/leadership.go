@@ -92,17 +92,9 @@ func (h *Handlers) handOver(ctx context.Context) error {
 }
 
 func (h *Handlers) handOverRun(ctx context.Context, run *runs.Run) error {
-	_, err := run.Result()
-	unfinished := errors.Is(err, fs.ErrNotExist)
-	report, err := os.ReadFile(run.Path(reportFile))
-	if err != nil && !unfinished {
-		return nil // all is done
-	}
-	if unfinished {
-		report = nil // it is done again
-	}
+	unfinished, report := h.undone(run)
 	_, where, known := h.known(run)
-	if !known {
+	if !known || !unfinished && report == nil {
 		return nil
 	}
 	if !run.Copied() {
@@ -110,10 +102,22 @@ func (h *Handlers) handOverRun(ctx context.Context, run *runs.Run) error {
 			return err // without one it fits into no Secret, and waits on this disk until this operator leads
 		}
 	}
-	return h.leaveToOthers(run)
+	if unfinished {
+		return h.leaveToOthers(run)
+	}
+	return nil // its report stays on this disk, until this operator leads again and sees whether it was delivered
 }
 
-// leaveToOthers takes a run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
+// undone tells what there is still to do of a run: all of it, or to deliver its report.
+func (h *Handlers) undone(run *runs.Run) (unfinished bool, report []byte) {
+	if _, err := run.Result(); errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	report, _ = os.ReadFile(run.Path(reportFile)) // none: it was delivered
+	return false, report
+}
+
+// leaveToOthers takes an unfinished run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
 // back, when this operator leads again.
 func (h *Handlers) leaveToOthers(run *runs.Run) error {
 	if err := h.runs.Remove(run); err != nil {
@@ -123,15 +127,26 @@ func (h *Handlers) leaveToOthers(run *runs.Run) error {
 	return nil
 }
 
-// leaveCopied takes off this disk what is not done on it, of which the cluster has had a copy: others have led since. What is still to be done
-// comes back with its copy.
+// leaveCopied takes off this disk what is unfinished on it, of which the cluster has had a copy: others have led since. What is still to be
+// done comes back with its copy.
 func (h *Handlers) leaveCopied() error {
+	unfinished, err := h.runs.Unfinished()
+	errs := []error{err}
+	for _, run := range unfinished {
+		if run.Copied() {
+			errs = append(errs, h.leaveToOthers(run))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after Load.
+func (h *Handlers) forgetReports() error {
 	all, err := h.runs.List()
 	errs := []error{err}
 	for _, run := range all {
-		_, err := run.Result()
-		if run.Copied() && (errors.Is(err, fs.ErrNotExist) || reportPending(run)) {
-			errs = append(errs, h.leaveToOthers(run))
+		if run.Copied() && reportPending(run) && !h.resumed.inCluster(run.ID) {
+			errs = append(errs, run.Remove(reportFile))
 		}
 	}
 	return errors.Join(errs...)

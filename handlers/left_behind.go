@@ -47,9 +47,6 @@ func (h *Handlers) Resume(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := h.resumeReports(); err != nil {
-		return err
-	}
 	for {
 		err := h.journal.Load(ctx)
 		if err == nil {
@@ -59,6 +56,14 @@ func (h *Handlers) Resume(ctx context.Context) error {
 		if err := sleep(ctx, firstRetry); err != nil {
 			return err
 		}
+	}
+	if h.othersLed {
+		if err := h.forgetReports(); err != nil {
+			return err
+		}
+	}
+	if err := h.resumeReports(); err != nil {
+		return err
 	}
 	unfinished, err := h.runs.Unfinished()
 	if err != nil {
@@ -177,7 +182,24 @@ func (h *Handlers) hasReleases(namespace string) bool {
 type resumed struct {
 	mu     sync.Mutex
 	byLane map[string][]*runs.Run
-	begun  bool // all that there was at the start is here
+	begun  bool            // all that there was at the start is here
+	copies map[string]bool // runs that have ended on this disk, of which the cluster has a copy
+}
+
+// hasCopy notes that the cluster has a copy of a run that has ended here.
+func (r *resumed) hasCopy(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.copies == nil {
+		r.copies = map[string]bool{}
+	}
+	r.copies[id] = true
+}
+
+func (r *resumed) inCluster(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.copies[id]
 }
 
 // add adds a run whose lane takes it when that is touched; now: it is to be touched now.
@@ -221,6 +243,7 @@ func (h *Handlers) restore(l journal.Lane, id string, event hub.Event, notes []b
 		return nil, err
 	}
 	if _, err := run.Result(); !errors.Is(err, fs.ErrNotExist) {
+		h.resumed.hasCopy(id)
 		return nil, nil
 	}
 	return run, h.withSpace(func() error { return run.Inherit(notes) })
@@ -228,6 +251,10 @@ func (h *Handlers) restore(l journal.Lane, id string, event hub.Event, notes []b
 
 // reportLeft tells the controller how an event ended that another operator has carried out.
 func (h *Handlers) reportLeft(run *runs.Run, text []byte) {
+	if reportPending(h.runs.Run(run.ID)) { // on this disk, too: see resumeReports
+		h.resumed.hasCopy(run.ID)
+		return
+	}
 	var r report
 	if err := json.Unmarshal(text, &r); err != nil || !slices.Contains([]string{methodDeploymentStatus, methodScaleStatus}, r.Method) {
 		h.log.Error("status not reported: its copy in the cluster cannot be read", "run", run.ID, "reason", err)

@@ -128,11 +128,14 @@ func (s *Store) List() ([]*Run, error) {
 	var runs []*Run
 	for _, e := range entries {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), unfinishedName) {
-			runs = append(runs, &Run{ID: e.Name(), Dir: filepath.Join(s.dir, e.Name())})
+			runs = append(runs, s.Run(e.Name()))
 		}
 	}
 	return runs, nil
 }
+
+// Run is the run with an id, whether there is one or not.
+func (s *Store) Run(id string) *Run { return &Run{ID: id, Dir: filepath.Join(s.dir, id)} }
 
 // Unfinished returns the runs without a result, oldest first.
 func (s *Store) Unfinished() ([]*Run, error) {

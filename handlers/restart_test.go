@@ -352,6 +352,22 @@ func TestAnotherHelmsWorkIsNotDisturbed(t *testing.T) {
 	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
 }
 
+// helm hands labels down: the revision that a person's helm makes has the label of our last run.
+func TestAPersonsHelmThatBeginsWhileOursFailsIsNotDisturbed(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	r.status("shop")
+	r.when("helm upgrade", func(_ *call, usual func() int) int {
+		last := newest(r.cluster.revisions(namespace, releaseName("shop")))
+		r.cluster.putRevision(revision{Name: last.Name, Namespace: namespace, Number: last.Number + 1, Status: "pending-upgrade", Labels: last.Labels})
+		return usual()
+	})
+	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "another")
+	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
+	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "3"))), "shop", "pending-upgrade", "another helm works on it")
+	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
+}
+
 func TestWhatADeadHelmHasLeftIsRecovered(t *testing.T) {
 	for _, status := range []string{"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"} {
 		t.Run(status, func(t *testing.T) {

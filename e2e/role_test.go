@@ -109,16 +109,25 @@ var doesWithout = map[asked]string{
 }
 
 // audit reads what the service accounts of a namespace have asked of the API server: how often, and what their role has refused.
-func audit(namespace string) (all map[asked]int, refused []string, err error) {
+func audit(namespace string) (_ map[asked]int, refused []string, err error) {
 	file, err := os.Open(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "audit.log"))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close()
-	all = map[asked]int{}
+	type in struct { // one namespace; empty: all of them
+		asked
+		namespace string
+	}
+	all, allowed, forbidden := map[asked]int{}, map[in]bool{}, map[in][]string{}
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadString('\n')
 		if err != nil { // the last line may be half there
+			for what, requests := range forbidden {
+				if !allowed[what] { // else it was an API server that had just been started: it knows no roles for a moment
+					refused = append(refused, requests...)
+				}
+			}
 			return all, refused, nil
 		}
 		if !strings.Contains(line, `"system:serviceaccount:`+namespace+`:`) {
@@ -126,7 +135,7 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 		}
 		var event struct {
 			Verb, RequestURI string
-			ObjectRef        *struct{ APIGroup, Resource, Subresource string }
+			ObjectRef        *struct{ APIGroup, Resource, Subresource, Namespace string }
 			Annotations      map[string]string
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil || event.ObjectRef == nil {
@@ -137,8 +146,11 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 			a.resource += "/" + event.ObjectRef.Subresource
 		}
 		all[a]++
-		if event.Annotations["authorization.k8s.io/decision"] == "forbid" && doesWithout[a] == "" {
-			refused = append(refused, fmt.Sprintf("%s (%s)", a, event.RequestURI))
+		what := in{a, event.ObjectRef.Namespace}
+		if event.Annotations["authorization.k8s.io/decision"] != "forbid" {
+			allowed[what] = true
+		} else if doesWithout[a] == "" {
+			forbidden[what] = append(forbidden[what], fmt.Sprintf("%s (%s)", a, event.RequestURI))
 		}
 	}
 }

@@ -108,7 +108,8 @@ var doesWithout = map[asked]string{
 	{"list", "admissionregistration.k8s.io", "validatingwebhookconfigurations"}: "the same",
 }
 
-// audit reads what the service accounts of a namespace have asked of the API server: how often, and what their role has refused.
+// audit reads what the service accounts of a namespace have asked of the API server: how often, and what their role has refused. What it
+// has allowed at another time is none of the role's: an API server that has just started refuses what it has not read the roles for.
 func audit(namespace string) (all map[asked]int, refused []string, err error) {
 	file, err := os.Open(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "audit.log"))
 	if err != nil {
@@ -116,6 +117,14 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 	}
 	defer file.Close()
 	all = map[asked]int{}
+	forbidden, allowed := map[asked][]string{}, map[asked]bool{} // by place, too
+	defer func() {
+		for a, uris := range forbidden {
+			if !allowed[a] {
+				refused = append(refused, uris...)
+			}
+		}
+	}()
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadString('\n')
 		if err != nil { // the last line may be half there
@@ -126,7 +135,7 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 		}
 		var event struct {
 			Verb, RequestURI string
-			ObjectRef        *struct{ APIGroup, Resource, Subresource string }
+			ObjectRef        *struct{ APIGroup, Resource, Subresource, Namespace string }
 			Annotations      map[string]string
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil || event.ObjectRef == nil {
@@ -137,8 +146,13 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 			a.resource += "/" + event.ObjectRef.Subresource
 		}
 		all[a]++
-		if event.Annotations["authorization.k8s.io/decision"] == "forbid" && doesWithout[a] == "" {
-			refused = append(refused, fmt.Sprintf("%s (%s)", a, event.RequestURI))
+		there := a
+		there.resource += " in " + event.ObjectRef.Namespace
+		switch {
+		case event.Annotations["authorization.k8s.io/decision"] != "forbid":
+			allowed[there] = true
+		case doesWithout[a] == "":
+			forbidden[there] = append(forbidden[there], fmt.Sprintf("%s (%s)", a, event.RequestURI))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"octo-operator/config"
@@ -26,12 +27,20 @@ import (
 var version = "dev"
 
 func main() {
-	// A core dump would hold secrets, of helm and kubectl too, which inherit the limit. To lower one is never refused.
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	hideSecrets()
 	if err := command().ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "octo-operator:", err)
 		os.Exit(1)
 	}
+}
+
+// hideSecrets closes the ways to this process' environment and memory that anybody with the same user id has. What it starts is such
+// one: helm, kubectl, and scripts that somebody has put in the place of its own.
+func hideSecrets() {
+	// A core dump would hold secrets, of helm and kubectl too, which inherit the limit. To lower one is never refused.
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	// /proc/PID/environ and mem belong to root then, and nobody may trace the process. Each program that it starts is as usual again.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
 // untilSignal ends with the first SIGTERM or SIGINT.

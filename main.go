@@ -12,10 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"octo-operator/config"
 	"octo-operator/handlers"
@@ -130,26 +128,6 @@ func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 		log.Info("settings without effect here: README.md says why", "names", strings.Join(settings.Ignored, " "))
 	}
 	return settings, log, err
-}
-
-// logTime is for a log that somebody collects; who looks at a terminal knows the day.
-const logTime = "2006-01-02T15:04:05.000Z07:00"
-
-// logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
-var logLevel slog.LevelVar
-
-func newLogger(settings config.Config, to *os.File) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has seen to it
-	logLevel.Set(level)
-	if settings.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel}))
-	}
-	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true}
-	if term.IsTerminal(int(to.Fd())) {
-		options.TimeFormat, options.NoColor = "15:04:05.000", false
-	}
-	return slog.New(tint.NewTextHandler(to, options))
 }
 
 // handleOnce runs the event through the same lanes and handlers as the daemon.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -69,7 +68,7 @@ func TestWhatTheOperatorStartsCannotReadItsEnvironmentOrMemory(t *testing.T) {
 			t.Errorf("the environment of %s is\n%s", tool, own)
 		}
 		if found := read("found"); found != "" {
-			t.Error(fmt.Sprintf("what %s can look at of the operator:\n%s", tool, found))
+			t.Errorf("what %s can look at of the operator:\n%s", tool, found)
 		}
 	}
 }

@@ -49,6 +49,11 @@ func TestEveryOtherSettingCanBeReadFromAFileToo(t *testing.T) {
 			t.Errorf("%s: %s", s.name, diff)
 		}
 	}
+	// A key and an issuer may be called so.
+	odd := load(t, "OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__FILE=x", "OPERATOR__ADDITIONALVALIDISSUERS__FILE=y")
+	if diff := cmp.Diff([]EncryptionKey{{"FILE", "x"}}, odd.ClusterSecrets.EncryptionKeys); diff != "" || !slices.Equal(odd.AdditionalValidIssuers, []string{"y"}) {
+		t.Errorf("%s%q", diff, odd.AdditionalValidIssuers)
+	}
 	lower := load(t, "operator__brokerpassword__file="+fileWith(t, "x"))
 	if lower.Broker.Password != "x" || len(lower.Warnings) > 0 {
 		t.Errorf("in lower case: %q, %q", lower.Broker.Password, lower.Warnings)

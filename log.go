@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -28,11 +29,23 @@ func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	if settings.LogFormat == "json" {
 		return slog.New(plainHandler{slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel})})
 	}
+	return slog.New(textHandler(to, term.IsTerminal(int(to.Fd()))))
+}
+
+func textHandler(to io.Writer, terminal bool) slog.Handler {
 	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true}
-	if term.IsTerminal(int(to.Fd())) {
-		options.TimeFormat, options.NoColor = "15:04:05.000", false
+	if terminal {
+		options = &tint.Options{Level: &logLevel, TimeFormat: "15:04:05.000", ReplaceAttr: withoutEscapes}
 	}
-	return slog.New(plainHandler{tint.NewTextHandler(to, options)})
+	return plainHandler{tint.NewTextHandler(to, options)}
+}
+
+// withoutEscapes is for a terminal: there tint makes an escape sequence even of the four characters \x1b.
+func withoutEscapes(_ []string, a slog.Attr) slog.Attr {
+	if text := a.Value.String(); strings.Contains(text, `\x1b`) {
+		a.Value = slog.StringValue(strings.ReplaceAll(text, `\x1b`, `\u001b`))
+	}
+	return a
 }
 
 // plainHandler is the one wall between what somebody has sent and who reads the log: names in events, a chart's and a repository's

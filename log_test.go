@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +57,19 @@ func TestNoTextForgesARecordOrReachesTheTerminal(t *testing.T) {
 		if format == "json" && json.Unmarshal([]byte(lines[0]), &map[string]any{}) != nil {
 			t.Errorf("no JSON: %s", lines[0])
 		}
+	}
+}
+
+// Colours are the log's own; everything else that begins with an escape would be somebody's.
+func TestOnATerminalOnlyTheLogsOwnColoursAreObeyed(t *testing.T) {
+	var into bytes.Buffer
+	log := slog.New(textHandler(&into, true))
+	for _, planted := range []string{hostile, `a\x1b[2Jb`, fmt.Sprintf("%q", hostile)} {
+		log.Info(planted, "name", planted, "reason", errors.New(planted))
+	}
+	text := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(into.String(), "")
+	if strings.ContainsAny(text, "\x1b\r\u009b\u202e") || strings.Count(text, "\n") != 3 {
+		t.Errorf("%q", into.String())
 	}
 }
 

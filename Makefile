@@ -77,6 +77,12 @@ lint: shellcheck ## golangci-lint, with the rules that keep the rooms apart, she
 	$(ACTIONLINT)
 	shellcheck .ci/install deploy/image deploy/image-check deploy/rootfs
 
+GOVULNCHECK := $(CACHE)/govulncheck-v1.9.0
+.PHONY: vulnerabilities
+vulnerabilities: ## known vulnerabilities that the operator's code can reach (asks the database of Go)
+	@test -x $(GOVULNCHECK) || { GOBIN=$(CACHE) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0 && mv $(CACHE)/govulncheck $(GOVULNCHECK); }
+	$(GOVULNCHECK) ./...
+
 .PHONY: image
 image: ## build the container image for amd64 and arm64 without a daemon, and look at it (ARCH=amd64: that one alone)
 	OCTO_CACHE=$(CACHE) deploy/image $(VERSION) $(ARCH)

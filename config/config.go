@@ -122,14 +122,15 @@ type Helm struct {
 	PlainHTTP      bool // oci:// registries without TLS
 }
 
-// Load reads the settings from environ ("NAME=value" each). Names are case-insensitive, and a blank value is none.
+// Load reads the settings from environ ("NAME=value" each), and from the files that it names (NAME__FILE). Names are
+// case-insensitive, and a blank value is none.
 //
 // A value that cannot be read never changes silently what is deployed, where, or whom the operator trusts: such ones are the error,
 // each named in it, and the operator must connect to nothing. Of any other the default is used, and Warnings says so. The Config can
 // be used in both cases, for the log and the probes.
 func Load(environ []string) (Config, error) {
 	c, e := Config{}, newEnvironment(environ)
-	var wrong []error
+	wrong := e.readFiles()
 	for _, s := range table(&c) {
 		if s.ignored() {
 			c.Ignored = append(c.Ignored, e.matching(s)...)

@@ -232,6 +232,11 @@ func (w *world) wantConfined() {
 	if bytes.Contains(environ, []byte("OCTO_CLUSTER_DIR")) || !bytes.Contains(environ, []byte("POD_NAMESPACE="+w.namespace+"\x00")) {
 		w.Errorf("the environment is not the pod's: %s", bytes.ReplaceAll(environ, []byte{0}, []byte{'\n'}))
 	}
+	for _, secret := range []string{brokerPassword, plantedMongo} {
+		if bytes.Contains(environ, []byte(secret)) {
+			w.Errorf("%s is in the environment, not in a file", secret)
+		}
+	}
 }
 
 func TestWebhooksOfTheChartReachTheOperatorAndOnlyForItsOwnNamespace(t *testing.T) {

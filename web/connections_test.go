@@ -78,6 +78,26 @@ func TestTheConnectionOfTheOldestChangeIsClosed(t *testing.T) {
 	}
 }
 
+// pipeFrom is a connection from an address.
+type pipeFrom struct {
+	net.Conn
+	address net.TCPAddr
+}
+
+func (p *pipeFrom) RemoteAddr() net.Addr { return &p.address }
+
+// A pod that opens hundreds of connections at once would otherwise cut off the API server in the middle of a review.
+func TestWhoOpensManyConnectionsClosesTheirOwn(t *testing.T) {
+	c := &connections{limit: 4}
+	var all []net.Conn
+	for i, from := range []string{"10.0.0.1", "10.0.0.2", "10.9.9.9", "10.9.9.9", "10.9.9.9", "10.9.9.9"} {
+		near, _ := net.Pipe()
+		all = append(all, &pipeFrom{near, net.TCPAddr{IP: net.ParseIP(from), Port: 40000 + i}})
+		c.changed(all[i], http.StateNew)
+	}
+	wantOpen(t, all, true, true, false, false, true, true)
+}
+
 func wantOpen(t *testing.T, connections []net.Conn, want ...bool) {
 	t.Helper()
 	for i, connection := range connections {

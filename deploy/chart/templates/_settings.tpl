@@ -60,3 +60,22 @@ OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
 {{- define "octo.hasSecretSettings" -}}
 {{- range $name, $value := include "octo.secretSettings" . | fromYaml }}{{ if $value }}yes{{ end }}{{ end }}
 {{- end }}
+
+{{/* The secret settings that the container gets: what extraEnv sets, or the file of, wins over them. */}}
+{{- define "octo.givenSecretSettings" -}}
+{{- $other := dict }}
+{{- range .Values.extraEnv }}{{ $_ := set $other (trimSuffix "__FILE" .name) true }}{{ end }}
+{{- range $name, $value := include "octo.secretSettings" . | fromYaml }}
+{{- if and $value (not (hasKey $other $name)) }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Where they are mounted as files. */}}
+{{- define "octo.secretFiles" -}}/secrets{{- end }}
+
+{{/* Whether they are: then there is a volume. */}}
+{{- define "octo.hasSecretFiles" -}}
+{{- if and .Values.secretFiles (include "octo.givenSecretSettings" . | fromYaml) }}yes{{ end }}
+{{- end }}

@@ -86,14 +86,14 @@ func TestAChartIsPulledAgainWhenTheRepositorysIndexHasChanged(t *testing.T) {
 	s.setVersion(1)
 	pulls := func(want int, when string) {
 		t.Helper()
-		r.deploy("shop", s.from)
+		r.deploy("shop", s.from, unpinned)
 		if got := len(r.pulled()); got != want {
 			t.Errorf("%s: %d pulls, want %d", when, got, want)
 		}
 	}
 	pulls(1, "the first deploy")
 	pulls(1, "the same again")
-	r.deploy("bank", s.from)
+	r.deploy("bank", s.from, unpinned)
 	pulls(1, "another workload of the same chart")
 	s.setVersion(2)
 	pulls(2, "the index has changed")

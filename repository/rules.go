@@ -28,7 +28,7 @@ func refused(format string, args ...any) error { return &RefusedError{fmt.Sprint
 func (r Rules) Check(from Source, chart string) error {
 	address, err := url.Parse(from.URL)
 	if err != nil {
-		return refused("repositoryUrl is no URL")
+		return refused("repositoryUrl is not an http://, https:// or oci:// URL")
 	}
 	wanted := *address
 	if IsRegistry(from.URL) {

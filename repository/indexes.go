@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,8 +165,13 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 		setHeader(request.Header, "If-None-Match", old.ETag)
 		setHeader(request.Header, "If-Modified-Since", old.Modified)
 	}
+	began := time.Now()
 	response, err := x.http.Do(request)
-	if err != nil {
+	switch timeout := (*url.Error)(nil); {
+	case errors.As(err, &timeout) && timeout.Timeout() && x.http.Timeout > 0 && time.Since(began) >= x.http.Timeout:
+		// net/http says it in several ways, whichever of its clocks was first.
+		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", ErrUnknown, Shown(address.String()))
+	case err != nil:
 		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	defer response.Body.Close()

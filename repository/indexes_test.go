@@ -303,3 +303,18 @@ func TestWhatNobodyAsksForIsForgotten(t *testing.T) {
 	}
 	s.finds(t, x, "", time.Time{}, app1)
 }
+
+func TestARepositoryThatDoesNotAnswerInTimeIsSaidToInOneWay(t *testing.T) {
+	s, x := newServer(t)
+	s.hold = make(chan struct{})
+	defer close(s.hold)
+	client := *s.Client()
+	client.Timeout = 10 * time.Millisecond
+	x.http = &client
+	for range 20 {
+		_, err := x.Find(t.Context(), Source{URL: s.URL + "?sig=planted"}, "app", "", time.Now())
+		if want := "the index cannot be read: Get \"" + s.URL + "/index.yaml\": context deadline exceeded"; err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -38,6 +39,7 @@ type Config struct {
 	Ingress             Ingress
 	Helm                Helm
 	Authentication      Authentication
+	Repositories        Repositories
 
 	StateDir       string // empty: not set; runs.Dir finds one
 	ScriptsDir     string
@@ -110,10 +112,21 @@ type Ingress struct {
 type Annotation struct{ Name, Value string }
 
 // Authentication is how the operator proves to the controller who it is.
-type Authentication struct{ IssuerURI, ClientID, ClientSecret, TenantID string }
+type Authentication struct {
+	IssuerURI, ClientID, ClientSecret, TenantID string
+
+	InsecureTLS bool // the issuer's certificate is not verified
+}
 
 // Enabled tells whether an access token can be asked for. ClientSecret may be missing: the issuer then says what it thinks of that.
 func (a Authentication) Enabled() bool { return a.IssuerURI != "" && a.ClientID != "" }
+
+// Repositories are where charts may come from.
+type Repositories struct {
+	Allowed          []string       // URLs, or what they begin with; empty: any
+	Addresses        []netip.Prefix // that are contacted although they are the operator's own machine or the like
+	PlainCredentials bool           // credentials may go over connections without TLS
+}
 
 // Helm is how helm is called.
 type Helm struct {
@@ -137,7 +150,9 @@ func Load(environ []string) (Config, error) {
 			continue
 		}
 		if s.each != nil {
-			s.each(e)
+			if err := s.each(e); err != nil {
+				wrong = append(wrong, err)
+			}
 			continue
 		}
 		name, value := c.choose(e, s)

@@ -30,6 +30,20 @@ var wrongDecisions = []struct{ setting, want string }{
 	{"OPERATOR__HELM__FORCECONFLICTS=2", "is neither true nor false"},
 	{"OPERATOR__HELM__PLAINHTTP=http", "is neither true nor false"},
 	{"OPERATOR__INSECURESKIPVERIFY=y", "is neither true nor false"},
+	{"OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY=y", "is neither true nor false"},
+	{"OPERATOR__ALLOWPLAINCREDENTIALS=y", "is neither true nor false"},
+	{"OPERATOR__ALLOWEDREPOSITORIES=charts.example", `"charts.example" is not an http://, https:// or oci:// URL`},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=ftp://charts.example", "is not an http://, https:// or oci:// URL"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://", "is not an http://, https:// or oci:// URL"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://*.example", "holds a wildcard"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/*", "holds a wildcard"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__1=https://user:word@charts.example", "an entry for charts.example holds credentials"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example?a=b", "holds credentials, a query"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a/../b", "could be read in two ways"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a//b", "could be read in two ways"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a%2fb", "could be read in two ways"},
+	{"OPERATOR__ALLOWEDREPOSITORYADDRESSES__0=localhost", `"localhost" is neither an address nor a network`},
+	{"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1,10.0.0.0/33", `"10.0.0.0/33" is neither`},
 	{"OPERATOR__STATEDIR=var/lib", `"var/lib" is not an absolute path`},
 	{"OPERATOR__STATEDIR=/a,b", "holds a comma"},
 	{"OPERATOR__SCRIPTSDIR=scripts", "is not an absolute path"},
@@ -120,7 +134,7 @@ func TestAllWrongValuesAreNamedAtOnce(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for name := range names {
-		if !strings.Contains(err.Error(), name+": ") {
+		if !strings.Contains(err.Error(), strings.TrimSuffix(name, "__n")) {
 			t.Errorf("%s is not named in %v", name, err)
 		}
 	}

@@ -135,6 +135,15 @@ func own(c *Config) []Setting {
 			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),
 			Meaning: "unfinished events are copied to the cluster; `false` where the state directory is a volume that stays"},
+		{Name: "OPERATOR__ALLOWEDREPOSITORIES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORIES"}, Decides: true, each: repositories(&c.Repositories.Allowed),
+			Meaning: "what a chart repository's URL must begin with, such as `https://charts.example.com/team` (then also `…/team/x`, not `…/teams`) or " +
+				"`oci://registry.example.com`; without the number, several with commas; not set: any repository"},
+		{Name: "OPERATOR__ALLOWEDREPOSITORYADDRESSES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORYADDRESSES"}, Decides: true,
+			each: addresses(&c.Repositories.Addresses),
+			Meaning: "addresses or networks, such as `127.0.0.1` or `127.0.0.0/8`, at which a chart repository may be although they are the operator's own machine, " +
+				"link-local, or a cloud's metadata; without the number, several with commas"},
+		{Name: "OPERATOR__ALLOWPLAINCREDENTIALS", Default: "false", Decides: true, parse: boolean(&c.Repositories.PlainCredentials),
+			Meaning: "a chart repository's credentials may go over connections without TLS; on the operator's own machine they always may"},
 		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS"},
 		{Name: "OPERATOR__KEEPRUNS", Default: "100", parse: whole(&c.KeepRuns, 0), Meaning: "run directories that are kept: the newest"},
 		{Name: "OPERATOR__KEEPFAILEDHOURS", Default: "24", parse: hours(&c.KeepFailedRuns), Meaning: "and failures of the last hours"},
@@ -142,6 +151,8 @@ func own(c *Config) []Setting {
 		{Name: "OPERATOR__LOGLEVEL", Default: "info", parse: logLevel(&c.LogLevel), Meaning: "`debug`, `info`, `warn`, `error`"},
 		{Name: "OPERATOR__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.InsecureTLS),
 			Meaning: "the controller's TLS certificate is not verified; warned about at every start"},
+		{Name: "OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.Authentication.InsecureTLS),
+			Meaning: "the TLS certificate of the token's issuer is not verified, so that anybody on the way can get the client's secret; warned about at every start"},
 	}
 	for n := range settings {
 		settings[n].Whose = Own

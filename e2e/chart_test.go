@@ -36,6 +36,7 @@ func (w *world) installChart(values ...string) {
 		fmt.Sprintf("pod.httpPort=%d,configMap.kestrelHttpUrl=http://127.0.0.1:%d", http, http),
 		fmt.Sprintf("pod.httpsPort=%d,configMap.kestrelHttpsUrl=https://127.0.0.1:%d", https, https),
 		"settings.LOGFORMAT=json",
+		"operator.allowedRepositoryAddresses[0]=127.0.0.0/8", // the tests' repositories are on this machine
 		"extraEnv[0].name=POD_NAMESPACE,extraEnv[0].valueFrom.fieldRef.fieldPath=metadata.namespace",
 	}, values...)
 	w.helm("install", w.namespace, chartDir, "--set", strings.Join(all, ","))

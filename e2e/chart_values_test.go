@@ -124,6 +124,7 @@ func TestValuesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ values, want string }{
 		{"operator.autoManagePool=true", "additional properties 'autoManagePool' not allowed"},
+		{"operator.allowedRepositories[0]=charts.example.com", "'charts.example.com' does not match pattern"},
 		{"brokr.host=x", "additional properties 'brokr' not allowed"},
 		{"rbac.scope=Namespace", "value must be one of 'cluster', 'namespace'"},
 		{"settings.OPERATOR__LOGLEVEL=debug", "invalid propertyName 'OPERATOR__LOGLEVEL'"},

@@ -208,6 +208,7 @@ func (w *world) environment() []string {
 		"OPERATOR__STATEDIR="+w.stateDir,
 		"OPERATOR__LOGFORMAT=json",
 		"OPERATOR__HELM__PLAINHTTP=true",
+		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.0/8,::1", // the tests' repositories are on this machine
 		"OPERATOR__BROKERUSER=octo",
 		"OPERATOR__BROKERPASSWORD="+brokerPassword,
 		"KESTREL__ENDPOINTS__HTTP__URL=http://127.0.0.1:0",

@@ -48,8 +48,6 @@ func checkRepository(w hub.WorkloadDeployed) error {
 	switch {
 	case err != nil || repository.Host == "" || (repository.Scheme != "http" && repository.Scheme != "https" && repository.Scheme != "oci"):
 		return fmt.Errorf("repositoryUrl is not an http://, https:// or oci:// URL")
-	case repository.Scheme == "oci" && !strings.HasPrefix(w.RepositoryURL, "oci://"): // helm knows it by these letters alone
-		return fmt.Errorf("repositoryUrl begins with %q: write oci:// in small letters", w.RepositoryURL[:len("oci://")])
 	case w.RepositoryPassword == journal.LostPassword:
 		return errors.New("the password of the chart's repository was lost when the operator's pod was replaced: deploy again, and set OPERATOR__AUTHENTICATION__CLIENTSECRET, which seals it")
 	case repository.User != nil:

@@ -16,7 +16,7 @@ func aDeploy() hub.WorkloadDeployed {
 
 func TestADeployFromAnywhereThatHelmCanReachIsAccepted(t *testing.T) {
 	for _, url := range []string{
-		"https://charts.example", "http://charts.example:8080/a/b/", "HTTPS://charts.example", "oci://registry.example:5000/charts",
+		"https://charts.example", "http://charts.example:8080/a/b/", "HTTPS://charts.example", "oci://registry.example:5000/charts", "OCI://registry.example/charts",
 		"https://charts.example/über", "https://charts.example/a?b=c%20d",
 	} {
 		w := aDeploy()
@@ -46,8 +46,6 @@ func TestWhatHelmOrTheLogCouldTakeForSomethingElseIsRefused(t *testing.T) {
 		name, want string
 		change     func(*hub.WorkloadDeployed)
 	}{
-		{"a scheme that the script does not know", `repositoryUrl begins with "OCI://": write oci:// in small letters`, func(w *hub.WorkloadDeployed) { w.RepositoryURL = "OCI://registry.example/charts" }},
-		{"another spelling of it", `repositoryUrl begins with "oCi://"`, func(w *hub.WorkloadDeployed) { w.RepositoryURL = "oCi://registry.example/charts" }},
 		{"a registry without slashes", "repositoryUrl is not an", func(w *hub.WorkloadDeployed) { w.RepositoryURL = "oci:registry.example/charts" }},
 		{"a colour in the URL", "repositoryUrl", func(w *hub.WorkloadDeployed) { w.RepositoryURL = "https://charts.example/\x1b[31m" }},
 		{"a line's end in the URL", "repositoryUrl", func(w *hub.WorkloadDeployed) { w.RepositoryURL = "https://charts.example/\n+ helm uninstall" }},

@@ -10,19 +10,22 @@ import (
 
 	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 
 // failureOf is what an event's error says of it, in the words that a person gets.
 func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failure {
 	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
-	rollout, failed := (*rolloutError)(nil), (*scriptError)(nil)
+	rollout, failed, pulled := (*rolloutError)(nil), (*scriptError)(nil), (*pullError)(nil)
 	switch {
 	case errors.As(reason, &rollout):
 		f.step, f.words = scripts.WorkloadDeploy, ""
 		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen
 	case errors.As(reason, &failed):
 		f.step = failed.script
+	case errors.As(reason, &pulled):
+		f.step = scripts.ChartPull
 	}
 	if hook := webhookFailed.FindStringSubmatch(f.words); hook != nil {
 		f.webhook = h.kubectl.WebhookConfiguration(ctx, hook[1])
@@ -31,7 +34,7 @@ func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failur
 	if err != nil || t.Callback != hub.WorkloadDeploy {
 		return f
 	}
-	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, w.RepositoryURL
+	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, repository.Shown(w.RepositoryURL)
 	r, err := t.release, error(nil)
 	if r.name == "" {
 		r, err = releaseOf(h.settings, w.Workload)
@@ -47,6 +50,9 @@ func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failur
 func wordsOf(err error) string {
 	if failed := (*scriptError)(nil); errors.As(err, &failed) {
 		return failed.reason.Error()
+	}
+	if pulled := (*pullError)(nil); errors.As(err, &pulled) {
+		return pulled.words
 	}
 	return err.Error()
 }

@@ -118,7 +118,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 		pruner:     pruner{due: make(chan struct{}, 1)},
 		stopWork:   stopWork, hurry: make(chan struct{}),
 	}
-	h.charts, err = openCharts(settings)
+	h.charts, err = openCharts(settings, env)
 	return h, err
 }
 

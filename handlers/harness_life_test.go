@@ -80,6 +80,7 @@ func (r *rig) start() {
 	r.must(err)
 	waitForForks()
 	h.Ended = r.countEnd
+	h.Reach(r.reachRegistry)
 	l.Handlers, r.life = h, l
 	ctx, stop := context.WithCancel(context.Background())
 	keeping, stopKeeping := context.WithCancel(context.Background())
@@ -118,6 +119,7 @@ func (r *rig) once() *life {
 	h, err := handlers.New(r.Context(), r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, nil)))
 	r.must(err)
 	waitForForks()
+	h.Reach(r.reachRegistry)
 	l.Handlers = h
 	r.Cleanup(func() {
 		h.Wait()

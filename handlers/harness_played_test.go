@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,8 @@ type played struct {
 	replaced []replacement
 	holders  []*hold
 	ends     []string
+	pulls    []string // charts that repositories were asked for
+	pulling  func(w http.ResponseWriter, request *http.Request, usual func())
 	requests []string // that the operator itself has sent to the API server, "GET /api/…"
 }
 
@@ -63,7 +66,7 @@ func (r *rig) fails(pattern, words string) {
 func (r *rig) usually() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.replaced = nil
+	r.replaced, r.pulling = nil, nil
 }
 
 // hold lets a helm hang while it waits for a release to become ready, or to be gone.

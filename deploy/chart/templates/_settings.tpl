@@ -15,6 +15,15 @@ OPERATOR__INSTANCEPREFIX: {{ $operator.instancePrefix | quote }}
 OPERATOR__ADAPTERIGNORECERTIFICATEVALIDATION: {{ $operator.adapterIgnoreCertificateValidation | quote }}
 OPERATOR__IMAGEPULLSECRETNAME: {{ .Values.adapterImagePullSecretName | quote }}
 OPERATOR__IMAGEREGISTRY: {{ $operator.imageRegistry | quote }}
+{{- range $n, $value := $operator.allowedRepositories }}
+OPERATOR__ALLOWEDREPOSITORIES__{{ $n }}: {{ $value | quote }}
+{{- end }}
+{{- range $n, $value := $operator.allowedRepositoryAddresses }}
+OPERATOR__ALLOWEDREPOSITORYADDRESSES__{{ $n }}: {{ $value | quote }}
+{{- end }}
+{{- if $operator.allowPlainCredentials }}
+OPERATOR__ALLOWPLAINCREDENTIALS: "true"
+{{- end }}
 OPERATOR__REPORTINGSERVICEURI: {{ $operator.reportingServiceUri | quote }}
 OPERATOR__BROKERHOST: {{ .Values.broker.host | quote }}
 OPERATOR__BROKERVIRTUALHOST: {{ .Values.broker.virtualHost | quote }}

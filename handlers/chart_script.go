@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,16 +10,55 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"octo-operator/exec"
 	"octo-operator/hub"
+	"octo-operator/repository"
+	"octo-operator/scripts"
 )
 
 // repositoryCache is where helm looks for the index of the repository in repositories.yaml.
 const repositoryCache = "repository-cache"
+
+// pullByScript lets a chart-pull of the environment's own get the chart. What it connects to is its own affair.
+func (c *charts) pullByScript(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed, at location) error {
+	if at.url == "" && !repository.IsRegistry(w.RepositoryURL) {
+		if err := c.lockWhole(ctx, h, t); err != nil {
+			return err
+		}
+		defer func() { <-c.whole }()
+	}
+	if err := errors.Join(t.Remove("repositories.yaml", repositoryCache), c.writeCredentials(t, w, at)); err != nil {
+		return err
+	}
+	return h.script(ctx, t, scripts.ChartPull, map[string]string{
+		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
+		"REPOSITORY": repository.Shown(w.RepositoryURL), "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion, "CHART_URL": at.openURL(),
+		"CREDENTIALS": strconv.FormatBool(hasCredentials(w)),
+		"PLAIN_HTTP":  strconv.FormatBool(c.rules.PlainHTTP),
+	})
+}
+
+// lockWhole waits until no other script may let helm read a whole index, without a slot: a repository that hangs must not keep others from working.
+func (c *charts) lockWhole(ctx context.Context, h *Handlers, t *task) error {
+	select {
+	case c.whole <- struct{}{}:
+		return nil
+	default:
+	}
+	return h.rest(ctx, t, !t.installs, func() error {
+		select {
+		case c.whole <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
 
 func hasCredentials(w hub.WorkloadDeployed) bool {
 	return w.RepositoryUsername != "" || w.RepositoryPassword != ""
@@ -53,19 +93,19 @@ func withoutAddressSecrets(line string) string {
 // writeCredentials puts what must be on no command line into the files that helm reads it from: the repository's credentials, and
 // an archive's address that may be secret itself. helm sends the credentials to the repository's own host alone.
 func (c *charts) writeCredentials(t *task, w hub.WorkloadDeployed, at location) error {
-	repository, err := url.Parse(w.RepositoryURL)
+	from, err := url.Parse(w.RepositoryURL)
 	if err != nil {
 		return err
 	}
-	if repository.Scheme == "oci" {
+	if from.Scheme == "oci" {
 		if !hasCredentials(w) {
 			return nil
 		}
 		auth := base64.StdEncoding.EncodeToString([]byte(w.RepositoryUsername + ":" + w.RepositoryPassword))
-		text, err := json.Marshal(map[string]any{"auths": map[string]any{repository.Host: map[string]any{"auth": auth}}})
+		text, err := json.Marshal(map[string]any{"auths": map[string]any{from.Host: map[string]any{"auth": auth}}})
 		return errors.Join(err, t.Write("registry.json", text))
 	}
-	if !hasCredentials(w) && at.url == at.openURL() {
+	if !hasCredentials(w) && at.url == at.openURL() && from.RawQuery == "" {
 		return nil
 	}
 	text, err := yaml.Marshal(map[string]any{"apiVersion": "v1", "repositories": []any{map[string]any{

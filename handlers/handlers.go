@@ -182,11 +182,15 @@ func (c callback) statusOf(event hub.Event, success bool, message string) *repor
 // place says whose an event is.
 type place struct {
 	lane    string
+	owner   string // see job
 	tenant  string
 	asks    ask   // of a deploy
 	attrs   []any // for every log record of the run
 	invalid bool
 }
+
+// ownerOf is the same for two events only if they are one workload's or pool's: names in the cluster leave case and odd characters out.
+func ownerOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }
 
 var callbacks = map[string]callback{
 	hub.PoolDeployed:     {kind: deploy, pool: true, place: poolPlace, run: (*Handlers).poolDeployed},
@@ -202,7 +206,7 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 		outcome = func(runs.Result) {}
 	}
 	j := &job{
-		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
+		lane: where.lane, owner: where.owner, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
 		superseded: func(reason error) { outcome(h.supersede(run, log, reason)) },
 	}

@@ -16,7 +16,7 @@ import (
 
 func workloadPlace(settings config.Config, event hub.Event) (place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
-	p := place{tenant: w.TenantID, attrs: []any{"tenant", w.TenantID, "workload", w.WorkloadName}}
+	p := place{tenant: w.TenantID, owner: ownerOf(w.TenantID, nameOrID(w)), attrs: []any{"tenant", w.TenantID, "workload", w.WorkloadName}}
 	if err = errors.Join(err, w.Check()); err != nil {
 		return p, err
 	}

@@ -136,11 +136,23 @@ func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	if settings.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel}))
 	}
-	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true}
-	if term.IsTerminal(int(to.Fd())) {
-		options.TimeFormat, options.NoColor = "15:04:05.000", false
+	return slog.New(textHandler(to, term.IsTerminal(int(to.Fd()))))
+}
+
+func textHandler(to io.Writer, terminal bool) slog.Handler {
+	if !terminal {
+		return tint.NewTextHandler(to, &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true})
 	}
-	return slog.New(tint.NewTextHandler(to, options))
+	return tint.NewTextHandler(to, &tint.Options{Level: &logLevel, TimeFormat: "15:04:05.000", ReplaceAttr: withoutEscapes})
+}
+
+// withoutEscapes keeps what others have written from colouring the terminal, or worse: on one, tint makes an escape sequence of an escaped
+// one too.
+func withoutEscapes(_ []string, a slog.Attr) slog.Attr {
+	if text := a.Value.String(); strings.ContainsRune(text, '\x1b') || strings.Contains(text, `\x1b`) {
+		a.Value = slog.StringValue(strings.NewReplacer("\x1b", `\u001b`, `\x1b`, `\u001b`).Replace(text))
+	}
+	return a
 }
 
 // handleOnce runs the event through the same lanes and handlers as the daemon.
@@ -220,6 +232,7 @@ type logController struct{ log *slog.Logger }
 func (c logController) RegisterPool(hub.Pool)                          {}
 func (c logController) UnregisterPool(hub.Pool)                        {}
 func (c logController) ReregisterTenant(context.Context, string) error { return nil }
+func (c logController) Generation() hub.Generation                     { return 0 }
 func (c logController) Withdraw(string, string)                        {}
 func (c logController) ReportDeployedState(context.Context, []hub.DeployedPool) error {
 	return nil

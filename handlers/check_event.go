@@ -16,7 +16,7 @@ import (
 // Limits in bytes. They are far above what anybody types, and far below what hurts.
 const (
 	// maxArgument bounds an event as JSON. .NET writes a letter outside ASCII in six bytes, so an event is longer than its values.
-	maxArgument = 16 << 20
+	maxArgument = 8 << 20
 
 	maxTenantID     = 250
 	maxPoolName     = 250

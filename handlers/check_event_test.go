@@ -57,7 +57,7 @@ func TestWhatPeopleTypeIsAccepted(t *testing.T) {
 		},
 			"p ä ss: \"'$", "{\n\t\"type\": \"service_account\"\r\n}\n", strings.Repeat("x", 64<<10)),
 		"values": {func(w *hub.WorkloadDeployed) {
-			w.ValuesYaml = strings.Repeat("# ü\n", 1<<20)
+			w.ValuesYaml = strings.Repeat("# ü\n", 700_000)
 			w.Values = []hub.Value{{Path: `a.b[0].example\.com/c`, Value: strings.Repeat("v", 1<<20)}, {Path: "key", Value: strings.Repeat("s", 1<<20), IsSecret: true}}
 		}},
 		"many values": {func(w *hub.WorkloadDeployed) { w.Values = manyValues(2000) }},
@@ -161,7 +161,7 @@ func TestWhatCouldBeTakenForSomethingElseIsRefused(t *testing.T) {
 			w.Values = []hub.Value{{Path: "a", Value: strings.Repeat("p", 1<<20), IsSecret: true}, {Path: "b", Value: "p", IsSecret: true}, {Path: "c", Value: "plain"}}
 		}},
 		{"more values than anybody has", "values has more than 2000 overrides", func(w *hub.WorkloadDeployed) { w.Values = manyValues(2001) }},
-		{"20 MB", "the limit is 16777216: make its values shorter", func(w *hub.WorkloadDeployed) { w.ValuesYaml = strings.Repeat("#", 20_000_000) }},
+		{"20 MB", "the limit is 8388608: make its values shorter", func(w *hub.WorkloadDeployed) { w.ValuesYaml = strings.Repeat("#", 9_000_000) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := aDeploy()

@@ -207,6 +207,7 @@ type logController struct{ log *slog.Logger }
 func (c logController) RegisterPool(hub.Pool)                          {}
 func (c logController) UnregisterPool(hub.Pool)                        {}
 func (c logController) ReregisterTenant(context.Context, string) error { return nil }
+func (c logController) Generation() hub.Generation                     { return 0 }
 func (c logController) Withdraw(string, string)                        {}
 func (c logController) ReportDeployedState(context.Context, []hub.DeployedPool) error {
 	return nil

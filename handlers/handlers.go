@@ -30,6 +30,8 @@ type Controller interface {
 	// ReregisterTenant returns when the tenant's pools are registered again, or with ctx.
 	ReregisterTenant(ctx context.Context, tenantID string) error
 	Report(hub.Report)
+	// Generation of the controller on the connection that is up; 0: none is, or it is not known yet.
+	Generation() hub.Generation
 	// Withdraw drops the report of that method and key that is not delivered yet.
 	Withdraw(method, key string)
 	// ReportDeployedState may be tried again after an error, unless it is hub.ErrUnsupported.
@@ -182,11 +184,15 @@ func (c callback) statusOf(event hub.Event, success bool, message string) *repor
 // place says whose an event is.
 type place struct {
 	lane    string
+	owner   string // see job
 	tenant  string
 	asks    ask   // of a deploy
 	attrs   []any // for every log record of the run
-	invalid bool
+	refused error // why the event is not carried out; nil: it is
 }
+
+// ownerOf is the same for two events only if they are one workload's or pool's: names in the cluster leave case and odd characters out.
+func ownerOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }
 
 var callbacks = map[string]callback{
 	hub.PoolDeployed:     {kind: deploy, pool: true, place: poolPlace, run: (*Handlers).poolDeployed},
@@ -201,14 +207,15 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 	if outcome == nil {
 		outcome = func(runs.Result) {}
 	}
+	if where.refused != nil { // an earlier version has kept it
+		c.kind, c.alone, c.undo = other, false, nil
+		c.run = func(*Handlers, context.Context, *task) error { return where.refused }
+	}
 	j := &job{
-		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
+		lane: where.lane, owner: where.owner, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
 		begun:      c.kind == deploy && installing(run),
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
 		superseded: func(reason error) { outcome(h.supersede(run, log, reason)) },
-	}
-	if where.invalid {
-		j.kind, j.alone = other, false
 	}
 	return j
 }

@@ -60,6 +60,7 @@ func beginLife(stateDir string) (life, error) {
 func (l life) RegisterPool(hub.Pool)                          {}
 func (l life) UnregisterPool(hub.Pool)                        {}
 func (l life) ReregisterTenant(context.Context, string) error { return nil }
+func (l life) Generation() hub.Generation                     { return 0 }
 func (l life) Withdraw(string, string)                        {}
 
 func (l life) ReportDeployedState(context.Context, []hub.DeployedPool) error { return nil }

@@ -105,9 +105,9 @@ func poolLabels(p hub.Pool) map[string]string {
 	}
 	switch {
 	case p.DeploymentSiteRtID != "":
-		labels[group+"/deployment-site-rt-id"] = p.DeploymentSiteRtID
+		labels[group+"/deployment-site-rt-id"] = labelValue(p.DeploymentSiteRtID)
 	case p.PoolRtID != "":
-		labels[group+"/pool-rt-id"] = p.PoolRtID
+		labels[group+"/pool-rt-id"] = labelValue(p.PoolRtID)
 	default:
 		labels[group+"/pool"] = labelValue(p.PoolName)
 	}
@@ -119,7 +119,7 @@ func poolLabels(p hub.Pool) map[string]string {
 func workloadLabels(w hub.Workload) map[string]string {
 	labels := poolLabels(w.Pool)
 	if w.WorkloadRtID != "" {
-		labels[group+"/workload-rt-id"] = w.WorkloadRtID
+		labels[group+"/workload-rt-id"] = labelValue(w.WorkloadRtID)
 	}
 	return labels
 }

@@ -17,7 +17,7 @@ func poolPlace(_ config.Config, event hub.Event) (place, error) {
 	pool, name, err := decodePool(event)
 	// Two pools may have one name: the events of one must not take the place of the other's.
 	lane := "pool/" + name + "/" + shortHash(pool.TenantID, pool.ID())
-	return place{lane: lane, tenant: pool.TenantID, attrs: []any{"tenant", pool.TenantID, "pool", pool.ID()}}, err
+	return place{lane: lane, owner: ownerOf(pool.TenantID, pool.ID()), tenant: pool.TenantID, attrs: []any{"tenant", shown(pool.TenantID), "pool", shown(pool.ID())}}, err
 }
 
 // decodePool reads an event's pool and names its resource. What could be read is returned with an error too.

@@ -74,7 +74,7 @@ func (h *Handlers) progress(t *task, message string) {
 	h.controller.Report(hub.Report{
 		Method: methodProgress, Key: workloadKey(w), Transient: true,
 		Arguments: []any{hub.WorkloadDeploymentProgress{
-			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(message),
+			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(t.redact.String(message)),
 		}},
 	})
 }

@@ -53,7 +53,7 @@ func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secr
 	if len(c.wanted) == 0 {
 		return c, nil
 	}
-	labels, annotations := workloadLabels(d.w.Workload), map[string]string{group + "/workload-name": d.w.WorkloadName}
+	labels, annotations := workloadLabels(d.w.Workload), map[string]string{group + "/workload-name": escaped(d.w.WorkloadName)}
 	if err := c.checkOwner(d.release, d.w.Workload); err != nil {
 		return c, err
 	}

@@ -151,3 +151,18 @@ func TestARepositoryThatTakesTheRequestAndNeverAnswersIsGivenUpWhenHelmsTimeoutI
 	r.whenPulled(func(_ http.ResponseWriter, request *http.Request, _ func()) { <-request.Context().Done() })
 	r.wantFailure(r.run(deployEvent("shop")), "shop", "the repository "+repository+" does not answer in time: ")
 }
+
+// Whoever has a signed address may read.
+func TestWhatSignsARepositorysAddressIsInNoLogAndNoStatusAndDoesNotStay(t *testing.T) {
+	s := newChartServer(t)
+	r := newRig(t, s.trusted())
+	r.fails("helm pull", "Error: looks like "+s.URL+"/charts?sig=planted-signature is not a chart repository")
+	status := r.wantFailure(r.run(deployEvent("shop", version("7"), func(w *hub.WorkloadDeployed) {
+		w.RepositoryURL = s.URL + "/charts?sig=planted-signature"
+	})), "shop", s.URL)
+	for _, text := range []string{status.StatusMessage, r.log.String(), r.file("output.log"), r.file("event.json"), r.file("result.json")} {
+		if text == "" || strings.Contains(text, "planted") {
+			t.Errorf("it tells the signature: %q", text)
+		}
+	}
+}

@@ -307,7 +307,7 @@ func (t *task) inputs(h *Handlers, variables map[string]string) []string {
 	}
 	var inputs []string
 	for _, name := range sortedKeys(all) {
-		inputs = append(inputs, "OCTO_"+name+"="+all[name])
+		inputs = append(inputs, "OCTO_"+name+"="+escaped(all[name])) // a workload's name is any text
 	}
 	return inputs
 }

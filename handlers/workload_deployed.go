@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 
 	"octo-operator/config"
@@ -17,8 +17,8 @@ import (
 
 func workloadPlace(settings config.Config, event hub.Event) (place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
-	p := place{tenant: w.TenantID, attrs: []any{"tenant", w.TenantID, "workload", w.WorkloadName}}
-	if err = errors.Join(err, w.Check()); err != nil {
+	p := place{tenant: w.TenantID, owner: ownerOf(w.TenantID, nameOrID(w)), attrs: []any{"tenant", shown(w.TenantID), "workload", shown(w.WorkloadName)}}
+	if err != nil {
 		return p, err
 	}
 	release, err := releaseOf(settings, w)
@@ -48,7 +48,7 @@ func deployPlace(settings config.Config, event hub.Event) (place, error) {
 // workloadDeployed deploys a workload.
 func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
-	if err = errors.Join(err, checkDeploy(w)); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot deploy the workload: %w", err)
 	}
 	t.redact = exec.NewRedactor(h.secretsOf(w)...)
@@ -59,10 +59,11 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 func deploymentStatus(event hub.Event, success bool, message string) *report {
 	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
 	status := hub.WorkloadDeploymentStatus{
-		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Success: success, StatusMessage: message,
+		TenantID: w.TenantID, WorkloadName: shortened(w.WorkloadName, maxWorkloadName), WorkloadRtID: w.WorkloadRtID,
+		Success: success, StatusMessage: message,
 	}
 	if w.Named() {
-		status.PoolName = w.PoolName
+		status.PoolName = shortened(w.PoolName, maxPoolName)
 	}
 	return newReport(methodDeploymentStatus, w, status)
 }
@@ -142,6 +143,9 @@ func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
 // secretsOf is everything that must not be seen in the output of a deploy.
 func (h *Handlers) secretsOf(w hub.WorkloadDeployed) []string {
 	secrets := append(h.settings.Secrets(), w.RepositoryPassword)
+	if repository, err := url.Parse(w.RepositoryURL); err == nil {
+		secrets = append(secrets, repository.RawQuery) // it may be signed
+	}
 	for _, v := range w.Values {
 		if v.IsSecret {
 			secrets = append(secrets, v.Value)

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // workloadUndeployed uninstalls a workload's release and removes its secret.
 func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	w, err := hub.Decode[hub.WorkloadUndeployed](t.event.Argument)
-	if err = errors.Join(err, w.Check()); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot undeploy the workload: %w", err)
 	}
 	if err := h.undeploy(ctx, t, w.Workload); err != nil {

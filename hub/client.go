@@ -255,7 +255,7 @@ func (c *Client) receive(callbacks []invocation) {
 		unknown := (*UnknownCallbackError)(nil)
 		switch {
 		case errors.As(err, &unknown):
-			c.log.Warn("callback ignored: this operator does not know it", "callback", i.Target, "arguments", len(i.Arguments))
+			c.log.Warn("callback ignored: this operator does not know it", "callback", unknown.Name, "arguments", len(i.Arguments))
 		case err != nil:
 			c.log.Error("callback ignored", "callback", i.Target, "reason", err)
 		default:

@@ -35,6 +35,8 @@ var pullCauses = []cause{
 		line: "what the registry {repository} has as {chartVersion} is not a Helm chart: check chartName"},
 	{words: newPattern(`no space left on device`),
 		line: "the disk of the operator is full: {chartVersion} cannot be stored"},
+	{words: newPattern(`the index cannot be read: (?P<why>[^\n]+)`),
+		line: "what {repository} answers is not the index of a chart repository ({why}): check repositoryUrl"},
 }
 
 const noVersion = "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"

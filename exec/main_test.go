@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,27 @@ func TestMain(m *testing.M) {
 		playKillMarked(mark)
 		return
 	}
+	if amount := os.Getenv("EXEC_TEST_ALLOCATE"); amount != "" {
+		playHungry(amount)
+		return
+	}
+	if script := os.Getenv("EXEC_TEST_LIMITED"); script != "" {
+		_, err := Run(context.Background(), Command{Path: "/bin/sh", Args: []string{"-c", script}, Limits: Limits{Memory: 1 << 30, FileSize: 1 << 30},
+			OnLine: func(l Line) { fmt.Println(l.Text) }})
+		fmt.Println(err)
+		return
+	}
 	os.Exit(m.Run())
+}
+
+// playHungry allocates so many MiB and says "enough".
+func playHungry(amount string) {
+	mib, _ := strconv.Atoi(amount)
+	held := make([][]byte, 0, mib)
+	for range mib {
+		held = append(held, bytes.Repeat([]byte("x"), 1<<20))
+	}
+	fmt.Println("enough", len(held) == mib)
 }
 
 // playKillMarked says "ready" when KillMarked has stopped a stranger and not

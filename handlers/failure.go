@@ -18,6 +18,7 @@ func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failur
 	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
 	rollout, failed := (*rolloutError)(nil), (*scriptError)(nil)
 	switch {
+	case errors.As(reason, new(*limitError)): // it says all there is to say
 	case errors.As(reason, &rollout):
 		f.step, f.words = scripts.WorkloadDeploy, ""
 		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen

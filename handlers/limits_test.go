@@ -71,3 +71,12 @@ func TestOfAFloodOfOutputTheLogGetsTheBeginningAndOutputLogAllOfIt(t *testing.T)
 		t.Errorf("output.log has %d lines of the flood", lines)
 	}
 }
+
+func TestSecretsThatFitIntoNoSecretAreRefusedBeforeAnythingRuns(t *testing.T) {
+	r := newRig(t)
+	s := r.wantFailure(r.run(deployEvent("shop", secret("token", strings.Repeat("0123456789abcde\n", 1<<18)))), "shop",
+		"its secret values have more than 2 MiB, or too many lines: a Secret holds 1 MiB: make them smaller")
+	if strings.Contains(s.StatusMessage, "0123") || len(r.commands()) > 0 {
+		t.Errorf("status %.300q; it ran %v", s.StatusMessage, r.commands())
+	}
+}

@@ -37,8 +37,13 @@ func (h *Handlers) keepManifest(t *task) {
 	}
 	if err == nil {
 		secrets = slices.DeleteFunc(secrets, func(value string) bool { return len(value) < shortestElsewhere })
-		manifest = []byte(t.redact.String(exec.NewRedactor(secrets...).String(string(manifest))))
-		err = t.Write(manifestFile, manifest)
+		redact := exec.NewRedactor(secrets...)
+		if redact.Full() {
+			err = errors.New("the chart's Secrets hold too much")
+		} else {
+			manifest = []byte(t.redact.String(redact.String(string(manifest))))
+			err = t.Write(manifestFile, manifest)
+		}
 	}
 	if err == nil {
 		return

@@ -215,19 +215,26 @@ func checkDigest(file, digest string) error {
 	if digest == "" {
 		return nil
 	}
-	f, err := os.Open(file)
+	sum, err := digestOf(file)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {
+	if got := hex.EncodeToString(sum); got != digest {
 		return &digestError{got, digest}
 	}
 	return nil
+}
+
+// digestOf is a file's SHA-256.
+func digestOf(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return sum.Sum(nil), err
 }
 
 // digestError is an archive that is not the one in the index.
@@ -266,11 +273,17 @@ func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}
-	content, err := os.ReadFile(from)
+	source, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, 0o600)
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
 }
 
 // lockWhole waits until no other helm reads a whole index, without a slot: a repository that hangs must not keep others from working.

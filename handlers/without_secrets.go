@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"octo-operator/bounds"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -27,7 +28,7 @@ const shortestElsewhere = 9
 // and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
 // that begins again makes another one.
 func (h *Handlers) keepManifest(t *task) {
-	manifest, err := readAtMost(t.Path(manifestFile), kube.LongestManifest)
+	manifest, err := readAtMost(t.Path(manifestFile), bounds.Manifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -51,10 +51,6 @@ const (
 	Release = 64 << 20
 )
 
-// Events, as the controller sends them.
-const (
-	// Event is the size in bytes of one message: values of 4 MiB and overrides, in JSON, in which each quote and each line end has two bytes.
-	Event = 16 << 20
-	// EventValues is how many values it may hold, as JSON: fields and overrides. What is in valuesYaml is one.
-	EventValues = 100_000
-)
+// Event is the size in bytes of one message of the controller: values of 4 MiB and overrides, in JSON, in which each quote and each line
+// end has two bytes.
+const Event = 16 << 20

@@ -10,7 +10,8 @@ import (
 
 // hungry is a Go program, as helm and kubectl are, that allocates so many MiB.
 func hungry(t *testing.T, mib int) Command {
-	self, err := os.Executable()
+	t.Helper()
+	self, err := plain()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestNoFileOfACommandGrowsBeyondItsLimit(t *testing.T) {
 }
 
 func TestLimitsHigherThanTheOperatorsOwnKeepNothingFromStarting(t *testing.T) {
-	self, err := os.Executable()
+	self, err := plain()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,8 +38,25 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(plainDir)
+	os.Exit(code)
 }
+
+// plainDir is where plain lies, "" before.
+var plainDir string
+
+// plain is this test binary without the race detector, which takes ten times as much memory and time.
+var plain = sync.OnceValues(func() (binary string, err error) {
+	if plainDir, err = os.MkdirTemp("", "exec-test-"); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(plainDir, "test")
+	if out, err := osexec.Command("go", "test", "-c", "-o", binary, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build the tests without the race detector: %w\n%s", err, out)
+	}
+	return binary, nil
+})
 
 // playHungry allocates so many MiB and says "enough".
 func playHungry(amount string) {

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	osexec "os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -79,6 +81,18 @@ func taken(f func() any) (inUse, all int) {
 }
 
 func TestSecretsOfAnySizeTakeSomeMiB(t *testing.T) {
+	if os.Getenv("EXEC_TEST_PLAIN") == "" { // below is what is done then
+		binary, err := plain()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := osexec.Command(binary, "-test.run", "^"+t.Name()+"$")
+		again.Env = append(os.Environ(), "EXEC_TEST_PLAIN=1")
+		if out, err := again.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
 	lines := func(size, count int, end string) string {
 		var b strings.Builder
 		text := noise(6, size*count)

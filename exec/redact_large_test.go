@@ -22,7 +22,7 @@ func noise(seed uint64, size int) string {
 }
 
 func TestALongSecretIsTakenOutWholeInEachOfItsForms(t *testing.T) {
-	for _, size := range []int{longText - 1, longText, longText + 1, 5*blockSize + 7, 100_000} {
+	for _, size := range []int{longText - 1, longText, longText + 1, 5*blockSize + 7, 10_000} {
 		secret := noise(1, size/2) + `"'<\` + noise(2, size-size/2-4)
 		r := NewRedactor(secret, "hunter2")
 		for form := range forms(secret) {

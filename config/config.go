@@ -47,6 +47,9 @@ type Config struct {
 	MemoryLimit    Bytes         // of everything that runs; 0: the container's own
 	IndexMaxAge    time.Duration // see docs/architecture.md, charts
 	ScriptDeadline time.Duration // 0: see Deadline
+	ScriptMemory   *Bytes        // of each process of a script; nil: see Capacity, 0: no limit
+	ScriptFileSize Bytes         // of each file that a script makes; 0: no limit
+	ScriptOutput   Bytes         // of all that a script writes to stdout and stderr; 0: no limit
 	FailFast       bool          // a deploy's wait ends when it can never succeed
 	ShutdownGrace  time.Duration // the pod's terminationGracePeriodSeconds
 	ClusterJournal bool          // unfinished events are kept in the cluster too

@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
 		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
-		Helm: Helm{Timeout: 5 * time.Minute},
+		ScriptFileSize: 128 << 20, ScriptOutput: 16 << 20, Helm: Helm{Timeout: 5 * time.Minute},
 	}
 	if diff := cmp.Diff(want, load(t)); diff != "" {
 		t.Error(diff)
@@ -117,6 +117,9 @@ var settings = []struct {
 	{"OPERATOR__FAILFAST", "false", func(c Config) any { return c.FailFast }, false},
 	{"OPERATOR__SCRIPTDEADLINE", "90s", func(c Config) any { return c.ScriptDeadline }, 90 * time.Second},
 	{"OPERATOR__CONCURRENCY", "9", func(c Config) any { return c.Concurrency }, 9},
+	{"OPERATOR__SCRIPTMEMORY", "256Mi", func(c Config) any { return c.ScriptMemory }, new(Bytes(256 << 20))},
+	{"OPERATOR__SCRIPTFILESIZE", "64Mi", func(c Config) any { return c.ScriptFileSize }, Bytes(64 << 20)},
+	{"OPERATOR__SCRIPTOUTPUT", "0", func(c Config) any { return c.ScriptOutput }, Bytes(0)},
 	{"OPERATOR__MEMORYLIMIT", " 512Mi ", func(c Config) any { return c.MemoryLimit }, Bytes(512 << 20)},
 	{"OPERATOR__INDEXMAXAGE", "1m", func(c Config) any { return c.IndexMaxAge }, time.Minute},
 	{"OPERATOR__KEEPRUNS", "0", func(c Config) any { return c.KeepRuns }, 0},

@@ -102,6 +102,32 @@ func memory(into *Bytes) func(string) error {
 	return func(text string) error { return into.UnmarshalText([]byte(strings.TrimSpace(text))) }
 }
 
+// limit reads an amount of memory, of which less than least would keep everything from working; 0 is none.
+func limit(into *Bytes, least Bytes) func(string) error {
+	return func(text string) error {
+		var value Bytes
+		if err := memory(&value)(text); err != nil {
+			return err
+		}
+		if value != 0 && value < least {
+			return fmt.Errorf("%s is less than %s, and more than 0, which is no limit", strings.TrimSpace(text), FormatMemory(int64(least)))
+		}
+		*into = value
+		return nil
+	}
+}
+
+func optionalLimit(into **Bytes, least Bytes) func(string) error {
+	return func(text string) error {
+		var value Bytes
+		if err := limit(&value, least)(text); err != nil {
+			return err
+		}
+		*into = &value
+		return nil
+	}
+}
+
 func hours(into *time.Duration) func(string) error {
 	return func(text string) error {
 		value, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)

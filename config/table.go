@@ -131,6 +131,14 @@ func own(c *Config) []Setting {
 			Meaning: "a deploy's wait ends within seconds when it can never succeed (an invalid image name, a Secret key that does not exist); `false`: it waits on"},
 		{Name: "OPERATOR__SCRIPTDEADLINE", parse: duration(&c.ScriptDeadline, time.Second),
 			Meaning: "when a script that hangs is stopped; its event has failed then; not set: twice helm's timeout and 2 m"},
+		{Name: "OPERATOR__SCRIPTMEMORY", parse: optionalLimit(&c.ScriptMemory, leastHelm),
+			Meaning: "what each helm, kubectl and other process of a script may allocate; its event has failed then; `0`: no limit. Not set: what the container's " +
+				"memory leaves beside the operator and what others at work usually take, at least 256 MiB where there is so much; without a limit of the container `1Gi`"},
+		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),
+			Meaning: "how large each file that a script makes may become, a chart's archive too; its event has failed then; `0`: no limit"},
+		{Name: "OPERATOR__SCRIPTOUTPUT", Default: "16Mi", parse: limit(&c.ScriptOutput, mebi),
+			Meaning: "how much a script may write to stdout and stderr; it is stopped then, and its event has failed. The first MiB of it goes to the log, all of it to " +
+				"`output.log`; `0`: no limit"},
 		{Name: "OPERATOR__SHUTDOWNGRACE", Default: "10s", parse: duration(&c.ShutdownGrace, time.Second),
 			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),

@@ -10,8 +10,10 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
+	"octo-operator/bounds"
 	"octo-operator/merge"
 )
 
@@ -24,15 +26,7 @@ type chart struct {
 	hooksAfter bool
 }
 
-// The limits of an archive, which anybody may have made: one of a few hundred KB can stand for 64 GiB. helm takes no chart
-// beyond 100 MiB either, helm 3 no file beyond 5 MiB; the largest public charts have some hundred files.
-const (
-	maxUnpacked   = 100 << 20
-	maxChartFile  = 5 << 20
-	maxChartFiles = 10_000
-)
-
-var errUnpacksTooLarge = fmt.Errorf("it unpacks to more than %d MiB, which helm does not take either", maxUnpacked>>20)
+var errUnpacksTooLarge = fmt.Errorf("it unpacks to more than %d MiB, which helm does not take either", bounds.Unpacked>>20)
 
 // readChart reads the version, the default values and the schema of a chart's archive.
 func readChart(archive string) (chart, error) {
@@ -40,8 +34,8 @@ func readChart(archive string) (chart, error) {
 		return chart{}, err
 	} else if !info.Mode().IsRegular() {
 		return chart{}, fmt.Errorf("it is no file, but %s", info.Mode().Type())
-	} else if info.Size() > maxUnpacked {
-		return chart{}, fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), maxUnpacked)
+	} else if info.Size() > bounds.Unpacked {
+		return chart{}, fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), bounds.Unpacked)
 	}
 	f, err := os.Open(archive)
 	if err != nil {
@@ -52,7 +46,7 @@ func readChart(archive string) (chart, error) {
 	if err != nil {
 		return chart{}, notAnArchive(err)
 	}
-	unpacked := &io.LimitedReader{R: unzipped, N: maxUnpacked}
+	unpacked := &io.LimitedReader{R: unzipped, N: bounds.Unpacked}
 	c, err := readFiles(tar.NewReader(unpacked))
 	if unpacked.N <= 0 { // whatever the end looked like
 		err = errUnpacksTooLarge
@@ -74,10 +68,13 @@ func readFiles(files *tar.Reader) (chart, error) {
 		if err != nil {
 			return c, notAnArchive(err)
 		}
-		if count == maxChartFiles {
-			return c, fmt.Errorf("it holds more than %d files", maxChartFiles)
+		if count == bounds.ChartFiles {
+			return c, fmt.Errorf("it holds more than %d files", bounds.ChartFiles)
 		}
-		if unpacked += header.Size; header.Size > maxUnpacked || unpacked > maxUnpacked {
+		if err := checkEntry(header); err != nil {
+			return c, err
+		}
+		if unpacked += header.Size; header.Size > bounds.Unpacked || unpacked > bounds.Unpacked {
 			return c, errUnpacksTooLarge
 		}
 		// Those at the chart's top level, NAME/values.yaml, not those of its subcharts. Of two the last one counts, as in helm.
@@ -104,13 +101,30 @@ func readFiles(files *tar.Reader) (chart, error) {
 	return c, err
 }
 
+// checkEntry refuses what no chart needs, before helm sees it: files elsewhere than in the archive's own folder, by their name or by a
+// link, and what is no file. helm package makes nothing of the kind.
+func checkEntry(header *tar.Header) error {
+	name := strings.ReplaceAll(header.Name, `\`, "/") // as helm does
+	switch {
+	case len(name) > bounds.FileName:
+		return fmt.Errorf("a name in it has %d bytes, the limit is %d: %.100q …: give the file a shorter name", len(name), bounds.FileName, name)
+	case path.IsAbs(name), len(name) > 1 && name[1] == ':', slices.Contains(strings.Split(name, "/"), ".."):
+		return fmt.Errorf("the name %.200q in it leads out of the chart: make the archive with helm package", header.Name)
+	}
+	switch header.Typeflag {
+	case tar.TypeReg, tar.TypeDir, tar.TypeXGlobalHeader, tar.TypeGNUSparse, '\x00':
+		return nil
+	}
+	return fmt.Errorf("%.200q in it is no file, but a link or a device: make the archive with helm package", header.Name)
+}
+
 func readFile(name string, content io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(content, maxChartFile+1))
+	text, err := io.ReadAll(io.LimitReader(content, bounds.ChartFile+1))
 	if err != nil {
 		return nil, notAnArchive(err)
 	}
-	if len(text) > maxChartFile {
-		return nil, fmt.Errorf("%.100s is larger than %d MiB", name, maxChartFile>>20)
+	if len(text) > bounds.ChartFile {
+		return nil, fmt.Errorf("%.100s is larger than %d MiB", name, bounds.ChartFile>>20)
 	}
 	return text, nil
 }

@@ -166,19 +166,26 @@ func checkDigest(file, digest string) error {
 	if digest == "" {
 		return nil
 	}
-	f, err := os.Open(file)
+	sum, err := digestOf(file)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {
+	if got := hex.EncodeToString(sum); got != digest {
 		return &repository.DigestError{Got: got, Want: digest, In: "index"}
 	}
 	return nil
+}
+
+// digestOf is a file's SHA-256.
+func digestOf(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return sum.Sum(nil), err
 }
 
 // keep puts an archive that could be read into the cache. A cache that cannot be written costs time only.
@@ -210,9 +217,15 @@ func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}
-	content, err := os.ReadFile(from)
+	source, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, 0o600)
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
 }

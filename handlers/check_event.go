@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"octo-operator/bounds"
 	"octo-operator/hub"
-	"octo-operator/merge"
 )
 
 // Every field of an event is looked at here, once, before the event is kept and before its lane is chosen: a tenant may have typed any
@@ -69,7 +69,7 @@ var (
 		{"chartName", func(w *hub.WorkloadDeployed) string { return w.ChartName }, maxChartName, aChartName, true},
 		{"chartVersion", func(w *hub.WorkloadDeployed) string { return w.ChartVersion }, maxChartName, aChartVersion, true},
 		{"hostname", func(w *hub.WorkloadDeployed) string { return w.Hostname }, maxHostname, aHostname, true},
-		{"valuesYaml", func(w *hub.WorkloadDeployed) string { return w.ValuesYaml }, merge.MaxDocument, anything, false},
+		{"valuesYaml", func(w *hub.WorkloadDeployed) string { return w.ValuesYaml }, bounds.Document, anything, false},
 	})
 )
 

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"unicode"
 
+	"octo-operator/bounds"
 	"octo-operator/hub"
 	"octo-operator/journal"
-	"octo-operator/merge"
 )
 
 const (
@@ -154,7 +154,7 @@ func TestWhatCouldBeTakenForSomethingElseIsRefused(t *testing.T) {
 
 		{"a host that is a URL", `hostname "https://shop.example" is not the name of a host`, func(w *hub.WorkloadDeployed) { w.Hostname, w.IngressEnabled = "https://shop.example", true }},
 		{"a host with a user", `hostname "a@shop.example" is not`, func(w *hub.WorkloadDeployed) { w.Hostname, w.IngressEnabled = "a@shop.example", true }},
-		{"values of 5 MiB and a byte", "valuesYaml has 5242881 bytes, the limit is 5242880", func(w *hub.WorkloadDeployed) { w.ValuesYaml = strings.Repeat("#", merge.MaxDocument+1) }},
+		{"values of 5 MiB and a byte", "valuesYaml has 5242881 bytes, the limit is 5242880", func(w *hub.WorkloadDeployed) { w.ValuesYaml = strings.Repeat("#", bounds.Document+1) }},
 		{"a path of two lines", `the path "a\u000ab" of values[1] holds a control character`, func(w *hub.WorkloadDeployed) { w.Values = []hub.Value{{Path: "a"}, {Path: "a\nb"}} }},
 		{"a path of 1 MB", "of values[0] has 1000000 bytes, the limit is 4096", func(w *hub.WorkloadDeployed) { w.Values = []hub.Value{{Path: strings.Repeat("a", 1_000_000)}} }},
 		{"secrets of 1 MiB and a byte", "the secret values have 1048577 bytes together, the limit is 1048576", func(w *hub.WorkloadDeployed) {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 
@@ -125,12 +124,11 @@ func contentOf(archive string, in merge.Input, hibernated bool) (string, error) 
 			}
 		}
 	}
-	chart, err := os.ReadFile(archive)
+	digest, err := digestOf(archive)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the chart: %w", err)
 	}
-	digest := sha256.Sum256(chart)
-	text, err := json.Marshal([]any{digest, hibernated, in.Context, in.Values, in.Injected, in.Overrides})
+	text, err := json.Marshal([]any{[sha256.Size]byte(digest), hibernated, in.Context, in.Values, in.Injected, in.Overrides})
 	if err != nil {
 		return "", fmt.Errorf("cannot tell what the values are: %w", err)
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
+	"octo-operator/bounds"
 	"octo-operator/hub"
 	"octo-operator/kube"
 	"octo-operator/repository"
@@ -19,6 +19,7 @@ func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failur
 	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
 	rollout, failed, pulled := (*rolloutError)(nil), (*scriptError)(nil), (*pullError)(nil)
 	switch {
+	case errors.As(reason, new(*limitError)): // it says all there is to say
 	case errors.As(reason, &rollout):
 		f.step, f.words = scripts.WorkloadDeploy, ""
 		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen
@@ -67,11 +68,11 @@ const (
 // refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
 // kubectl does not say which one it was. "": it cannot be told.
 func refusedObject(t *task, namespace string) string {
-	manifest, err := readAtMost(t.Path(manifestFile), kube.LongestManifest)
+	manifest, err := readAtMost(t.Path(manifestFile), bounds.Manifest)
 	if err != nil {
 		return ""
 	}
-	looked, err := readAtMost(t.Path(lookedFile), kube.LongestManifest)
+	looked, err := readAtMost(t.Path(lookedFile), bounds.Manifest)
 	if err != nil {
 		return ""
 	}
@@ -94,11 +95,11 @@ func readAtMost(path string, limit int) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err == nil && len(text) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", path, limit)
+	text, err := bounds.ReadAll(f, limit)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	return text, err
+	return text, nil
 }
 
 // acceptedIn looks for a line such as "deployment.apps/web serverside-applied (server dry run)".

@@ -62,6 +62,7 @@ type Handlers struct {
 	unkept     unkept
 	log        *slog.Logger
 	env        []string // of every script and command
+	limits     limits   // of every script
 
 	stopWork context.CancelFunc
 	ends     atomic.Pointer[time.Time] // when the operator's last copies are to be in the cluster; nil: it does not end
@@ -110,7 +111,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 	}
 	ctx, stopWork := context.WithCancel(ctx)
 	h := &Handlers{
-		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env,
+		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env, limits: limitsOf(settings, capacity),
 		kubectl:    kube.NewKubectl(env, socketDir, log),
 		helm:       helmVersion{env: env},
 		lanes:      newLanes(ctx, capacity.Slots, capacity.Most),

@@ -143,6 +143,13 @@ func TestAnEventThatKillsTheOperatorFailsInItsFourthLife(t *testing.T) {
 	if tries := triesOf(t, run); tries != 3 {
 		t.Errorf("it was tried %d times", tries)
 	}
+	store, err := runs.Open(stateDir)
+	if err == nil {
+		err = store.Prune(0, 0, reportPending) // as where the disk is full
+	}
+	if _, statErr := os.Stat(run.Path("tries")); err != nil || statErr != nil {
+		t.Errorf("it is not kept for a look: %v, %v", err, statErr)
+	}
 }
 
 func TestAnEventThatWasCutShortByAnOrderlyEndIsTriedInEachLife(t *testing.T) {

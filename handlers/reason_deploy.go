@@ -76,11 +76,14 @@ var deployCauses = []cause{
 	{words: newPattern(`failed (?P<hook>(?:pre|post)-install): |(?P<hook>(?:pre|post)-upgrade) hooks failed: `), made: hookFails},
 	{words: newPattern(`OPERATOR__SCRIPTDEADLINE`),
 		line: "{step} hangs and was stopped: look into its output.log, or allow it more time with OPERATOR__SCRIPTDEADLINE"},
-	{words: newPattern(`killed by SIGKILL|signal: killed|^Killed$`),
-		line: "{step} was killed from outside, often for want of memory: raise the memory limit of the operator's pod"},
+	killedFromOutside,
 	{words: newPattern(`resource (?P<kind>\w+)/[^/\s]*/(?P<name>\S+) not ready\. status: (?P<status>\w+), message: *(?P<why>[^\n]*)`), made: waitEnds},
 	{words: newPattern(`context deadline exceeded|timed out waiting for the condition`), made: waitEnds},
 }
+
+// killedFromOutside is mostly the kernel's doing, in a container that has no memory left.
+var killedFromOutside = cause{words: newPattern(`killed by SIGKILL|signal: killed|(?m)^(\S+: line \d+: +\d+ )?Killed\b`),
+	line: "{step} was killed from outside (SIGKILL), often for want of memory: raise the memory limit of the operator's pod, or lower OPERATOR__CONCURRENCY or OPERATOR__SCRIPTMEMORY"}
 
 var (
 	exceededQuota       = newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: exceeded quota: (?P<quota>[^,\s]+), requested: (?P<requested>[^\n]*?), used: (?P<used>[^\n]*?), limited: (?P<limited>[^\n]+)`)

@@ -175,8 +175,8 @@ func told(err error) (t trouble, ofCluster bool) {
 	switch {
 	case errors.Is(err, kube.ErrUnreachable):
 		return outage, false
-	case errors.Is(err, errHangs):
-		return none, false // it has been given all the time there is
+	case errors.Is(err, errHangs), errors.As(err, new(*limitError)):
+		return none, false // it has been given all the time, or all of what else there is
 	case errors.Is(err, errNoAnswer):
 		return repositoryAway, false
 	case errors.As(err, &pulled):

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"octo-operator/bounds"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -27,7 +28,7 @@ const shortestElsewhere = 9
 // and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
 // that begins again makes another one.
 func (h *Handlers) keepManifest(t *task) {
-	manifest, err := readAtMost(t.Path(manifestFile), kube.LongestManifest)
+	manifest, err := readAtMost(t.Path(manifestFile), bounds.Manifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -37,8 +38,13 @@ func (h *Handlers) keepManifest(t *task) {
 	}
 	if err == nil {
 		secrets = slices.DeleteFunc(secrets, func(value string) bool { return len(value) < shortestElsewhere })
-		manifest = []byte(t.redact.String(exec.NewRedactor(secrets...).String(string(manifest))))
-		err = t.Write(manifestFile, manifest)
+		redact := exec.NewRedactor(secrets...)
+		if redact.Full() {
+			err = errors.New("the chart's Secrets hold too much")
+		} else {
+			manifest = []byte(t.redact.String(redact.String(string(manifest))))
+			err = t.Write(manifestFile, manifest)
+		}
 	}
 	if err == nil {
 		return

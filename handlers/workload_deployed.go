@@ -51,7 +51,12 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("cannot deploy the workload: %w", err)
 	}
-	t.redact = exec.NewRedactor(h.secretsOf(w)...)
+	redact := exec.NewRedactor(h.secretsOf(w)...)
+	if redact.Full() {
+		return fmt.Errorf("cannot deploy the workload: its secret values have more than %d MiB, or too many lines: a Secret holds 1 MiB: make them smaller",
+			exec.MaxSecrets>>20)
+	}
+	t.redact = redact
 	return h.deploy(ctx, t, w)
 }
 

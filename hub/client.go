@@ -25,7 +25,7 @@ const (
 	// controller that accepts the registration and then closes, because of what we send it, say, would be asked twice a second.
 	steadyAfter = time.Minute
 	// libraryBuffer is what the library allocates for reading. Our connection hands frames over in pieces of this
-	// size, so it needs no more; the limit on a message is maxMessage.
+	// size, so it needs no more.
 	libraryBuffer = 64 << 10
 )
 

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"octo-operator/bounds"
 	"octo-operator/exec"
 )
 
@@ -96,12 +97,15 @@ func (k *Kubectl) do(ctx context.Context, r request, into any) error {
 		return err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(io.LimitReader(answer.Body, bounds.Answer+1))
 	if err != nil {
 		return k.failed(ctx, err)
 	}
 	if into == nil {
 		return nil
+	}
+	if len(text) > bounds.Answer {
+		return fmt.Errorf("cannot read the API server's answer to %s %s: it has more than %d MiB", r.method, r.path, bounds.Answer>>20)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("cannot read the API server's answer to %s %s: %w", r.method, r.path, err)

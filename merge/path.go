@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"octo-operator/bounds"
 )
 
 // MaxIndex is the highest list index a path may have, helm's strvals.MaxIndex.
@@ -52,8 +54,8 @@ func ParsePath(text string) (Path, error) {
 			}
 			path, at = append(path, Step{Index: index, InList: true}), next
 		}
-		if len(path) > MaxDepth {
-			return nil, fmt.Errorf("the path is deeper than %d levels", MaxDepth)
+		if len(path) > bounds.Depth {
+			return nil, fmt.Errorf("the path is deeper than %d levels", bounds.Depth)
 		}
 		if at == len(text) {
 			return path, nil

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 
+	"octo-operator/bounds"
 	"octo-operator/merge"
 )
 
 // readWhole reads an index that cannot be taken apart, all at once. No program writes such ones, people do: so they are small, and a
 // larger one is refused.
 func readWhole(from io.Reader, each func(Entry) error) error {
-	text, err := io.ReadAll(io.LimitReader(from, merge.MaxDocument+1))
+	text, err := io.ReadAll(io.LimitReader(from, bounds.Document+1))
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,8 @@ func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*
 	if d.release.name != d.release.own {
 		t.log.Info("the release goes on under the name that the reference operator has given it", "name", d.release.name)
 	}
+	t.claim.leave() // an earlier try's
+	t.claim = h.claims.look(d.release.place())
 	wait := h.lookUp(ctx, d.release)
 	if d.chart, err = h.charts.fetch(ctx, h, t, d.release, w); err != nil {
 		return nil, err
@@ -141,6 +143,7 @@ func contentOf(archive string, in merge.Input, hibernated bool) (string, error) 
 // labels are those of the revision that the run makes.
 func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels := workloadLabels(d.w.Workload)
+	labels[tenantHash] = hashOf(d.w.TenantID)
 	labels[runLabel] = run.ShortID()
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting

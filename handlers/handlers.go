@@ -51,6 +51,7 @@ type Handlers struct {
 	journal    *journal.Journal // nil: events are kept on disk alone
 	lanes      *lanes
 	pools      *pools
+	claims     claims
 	deaths     deaths
 	resumed    resumed
 	reported   reported

@@ -48,8 +48,13 @@ func sanitize(s string) string {
 }
 
 func shortHash(parts ...string) string {
+	return hashOf(parts...)[:hashLength]
+}
+
+// hashOf is of 160 bits: nobody finds another text with the same one.
+func hashOf(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:])[:hashLength]
+	return hex.EncodeToString(sum[:20])
 }
 
 var (
@@ -95,13 +100,16 @@ func nameOrID(w hub.Workload) string {
 // lane is where the release's events follow each other. It is known without a look into the cluster.
 func (r release) lane() string { return r.namespace + "/" + r.own }
 
+// place is where it is in the cluster.
+func (r release) place() string { return r.namespace + "/" + r.name }
+
 func (r release) secretName() string { return r.name + "-octo-secrets" }
 
 // poolLabels say whose an object is.
 func poolLabels(p hub.Pool) map[string]string {
 	labels := map[string]string{
-		group + "/tenant":     labelValue(p.TenantID),
-		group + "/managed-by": "communication-operator",
+		tenantLabel:    labelValue(p.TenantID),
+		managedByLabel: managedBy,
 	}
 	switch {
 	case p.DeploymentSiteRtID != "":
@@ -119,7 +127,7 @@ func poolLabels(p hub.Pool) map[string]string {
 func workloadLabels(w hub.Workload) map[string]string {
 	labels := poolLabels(w.Pool)
 	if w.WorkloadRtID != "" {
-		labels[group+"/workload-rt-id"] = w.WorkloadRtID
+		labels[rtIDLabel] = w.WorkloadRtID
 	}
 	return labels
 }

@@ -13,7 +13,7 @@ import (
 // scaleWorkload sets the replicas of a release's Deployments.
 func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
 	s, err := hub.Decode[hub.WorkloadScale](t.event.Argument)
-	if err = errors.Join(err, checkScale(s)); err != nil {
+	if err = errors.Join(err, checkScale(s, h.settings.MaxReplicas)); err != nil {
 		return fmt.Errorf("cannot scale the workload: %w", err)
 	}
 	return h.scale(ctx, t, s)
@@ -27,12 +27,15 @@ func scaleStatus(event hub.Event, success bool, message string) *report {
 	})
 }
 
-func checkScale(s hub.WorkloadScale) error {
+func checkScale(s hub.WorkloadScale, most int) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if s.Replicas < 0 {
+	switch {
+	case s.Replicas < 0:
 		return fmt.Errorf("replicas is %d: it must be 0 or more", s.Replicas)
+	case s.Replicas > most:
+		return fmt.Errorf("replicas is %d: at most %d are allowed: ask for fewer, or raise OPERATOR__MAXREPLICAS", s.Replicas, most)
 	}
 	return nil
 }
@@ -42,6 +45,11 @@ func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) erro
 	if err != nil {
 		return err
 	}
+	done, err := h.alone(ctx, t, release.place())
+	if err != nil {
+		return err
+	}
+	defer done()
 	revisions, err := h.owned(ctx, release, s.Workload)
 	if err != nil {
 		return err

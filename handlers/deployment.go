@@ -66,8 +66,6 @@ func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*
 	if d.release.name != d.release.own {
 		t.log.Info("the release goes on under the name that the reference operator has given it", "name", d.release.name)
 	}
-	t.claim.leave() // an earlier try's
-	t.claim = h.claims.look(d.release.place())
 	wait := h.lookUp(ctx, d.release)
 	if d.chart, err = h.charts.fetch(ctx, h, t, d.release, w); err != nil {
 		return nil, err

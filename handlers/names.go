@@ -100,9 +100,6 @@ func nameOrID(w hub.Workload) string {
 // lane is where the release's events follow each other. It is known without a look into the cluster.
 func (r release) lane() string { return r.namespace + "/" + r.own }
 
-// place is where it is in the cluster.
-func (r release) place() string { return r.namespace + "/" + r.name }
-
 func (r release) secretName() string { return r.name + "-octo-secrets" }
 
 // poolLabels say whose an object is.

@@ -57,14 +57,14 @@ func tenantProof(labels, annotations map[string]string, tenant string) proof {
 		return differs("label", tenantHash, hash, hashOf(tenant))
 	case label != "" && label != labelValue(tenant) && label != referenceLabel(tenant):
 		return differs("label", tenantLabel, label, labelValue(tenant))
-	case hasID, hash != "", label != "" && label == tenant && !shortened.MatchString(label):
+	case hasID, hash != "", label != "" && label == tenant && !madeLabel.MatchString(label):
 		return proof{verdict: ofThis}
 	}
 	return proof{verdict: unproven}
 }
 
-// shortened is a label that labelValue may have made of something else.
-var shortened = regexp.MustCompile(fmt.Sprintf(`(^|-)[0-9a-f]{%d}$`, hashLength))
+// madeLabel is one that labelValue may have made of something else.
+var madeLabel = regexp.MustCompile(fmt.Sprintf(`(^|-)[0-9a-f]{%d}$`, hashLength))
 
 // labelProof reads the labels of a release's revision. The pool is not looked at: a workload may move to another one. Where one side has
 // no runtime id, it proves nothing: in G1 not every event has one.

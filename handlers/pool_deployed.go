@@ -40,7 +40,7 @@ func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
 	if name, err = h.locatePool(ctx, pool, name); err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
-	done, err := h.alone(ctx, t, poolPlaceOf(name))
+	done, err := h.poolTurns.take(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -114,9 +114,6 @@ func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name s
 	}
 	return t.Write("secret.yaml", secret)
 }
-
-// poolPlaceOf is where a pool's objects of a name are, as claims know it.
-func poolPlaceOf(name string) string { return "pool/" + name }
 
 func brokerSecret(pool string) string { return pool + "-octo-mesh-connection" }
 

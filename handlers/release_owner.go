@@ -112,19 +112,6 @@ func checkSecret(s *kube.Secret, r release, w hub.Workload, releaseThere bool) e
 	return nil
 }
 
-// checkAgain is an error if what was nobody's when the deploy looked has become another workload's.
-func (h *Handlers) checkAgain(ctx context.Context, d *deployment) error {
-	revisions, err := h.owned(ctx, d.release, d.w.Workload)
-	if err != nil {
-		return err
-	}
-	secret, err := h.kubectl.Secret(ctx, d.release.namespace, d.release.secretName())
-	if err != nil {
-		return err
-	}
-	return checkSecret(secret, d.release, d.w.Workload, len(revisions) > 0)
-}
-
 // leftSecret is the name of the Secret that an undeploy is to delete where there is no release, which would prove whose it is: one that
 // was ended halfway has left it, or what was kept of it. "": there is none, or it is not known to be the workload's.
 func (h *Handlers) leftSecret(ctx context.Context, t *task, r release, w hub.Workload) (string, error) {

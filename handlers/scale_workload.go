@@ -45,11 +45,6 @@ func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) erro
 	if err != nil {
 		return err
 	}
-	done, err := h.alone(ctx, t, release.place())
-	if err != nil {
-		return err
-	}
-	defer done()
 	revisions, err := h.owned(ctx, release, s.Workload)
 	if err != nil {
 		return err

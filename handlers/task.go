@@ -34,7 +34,6 @@ type task struct {
 	// makesSecret: the deploy makes the Secret, of a release that was not there either.
 	makesSecret bool
 	release     release // of a workload, once it was looked for in the cluster
-	claim       *claim  // a deploy's on the release's name; nil: not yet
 }
 
 // say adds to what a person is told of a success, once.
@@ -50,7 +49,6 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	started := time.Now()
 	t := &task{Run: run, log: log, exitCode: -1, began: started, pool: c.pool}
 	err := t.open()
-	defer func() { t.claim.leave() }()
 	if err == nil {
 		if err = h.begin(ctx, t); err == nil {
 			err = h.withSpace(func() error { return h.try(ctx, c, t) })

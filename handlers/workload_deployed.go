@@ -102,16 +102,6 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 
 // install lets the script do its work.
 func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
-	outdated, done, err := h.act(ctx, t, t.claim)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if outdated {
-		if err := h.checkAgain(ctx, d); err != nil {
-			return err
-		}
-	}
 	t.installs = true
 	t.makesSecret = t.makesSecret || d.found.labels == nil && d.secret.live == nil && d.secret.writes
 	if err := h.keepSecret(ctx, t, d); err != nil {

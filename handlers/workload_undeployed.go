@@ -51,11 +51,6 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 }
 
 func (h *Handlers) undeployRelease(ctx context.Context, t *task, release release, w hub.Workload) error {
-	done, err := h.alone(ctx, t, release.place())
-	if err != nil {
-		return err
-	}
-	defer done()
 	revisions, err := h.owned(ctx, release, w)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
 	if name, err = h.locatePool(ctx, pool, name); err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
-	done, err := h.poolTurns.take(ctx, name)
+	done, err := h.alone(ctx, t, name)
 	if err != nil {
 		return err
 	}

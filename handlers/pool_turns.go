@@ -17,8 +17,9 @@ type poolTurn struct {
 	free  chan struct{} // has one token while nobody acts
 }
 
-// take returns when nobody else acts on a pool's resource of that name, or with ctx. done gives it back.
-func (p *poolTurns) take(ctx context.Context, name string) (done func(), err error) {
+// alone returns when nobody else acts on a pool's resource of that name, or with ctx. done lets others act.
+func (h *Handlers) alone(ctx context.Context, t *task, name string) (done func(), err error) {
+	p := &h.poolTurns
 	p.mu.Lock()
 	at := p.names[name]
 	if at == nil {
@@ -30,11 +31,21 @@ func (p *poolTurns) take(ctx context.Context, name string) (done func(), err err
 	p.mu.Unlock()
 	select {
 	case <-at.free:
-		return func() { at.free <- struct{}{}; p.leave(name, at) }, nil
-	case <-ctx.Done():
-		p.leave(name, at)
-		return nil, ctx.Err()
+	default: // without a slot: there are few
+		err = h.rest(ctx, t, func() error {
+			select {
+			case <-at.free:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
 	}
+	if err != nil {
+		p.leave(name, at)
+		return nil, err
+	}
+	return func() { at.free <- struct{}{}; p.leave(name, at) }, nil
 }
 
 func (p *poolTurns) leave(name string, at *poolTurn) {

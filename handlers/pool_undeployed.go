@@ -41,7 +41,7 @@ func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
 
 // removePool lets the script remove what is there under a name and is the pool's.
 func (h *Handlers) removePool(ctx context.Context, t *task, pool hub.Pool, name string, kinds []kube.PoolKind) error {
-	done, err := h.poolTurns.take(ctx, name)
+	done, err := h.alone(ctx, t, name)
 	if err != nil {
 		return err
 	}

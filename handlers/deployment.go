@@ -182,7 +182,7 @@ func (h *Handlers) nothingToDo(ctx context.Context, t *task, d *deployment) (boo
 	if err != nil {
 		return false, err
 	}
-	drift, err := h.kubectl.Drift(ctx, manifest, d.release.namespace)
+	drift, err := h.kubectl.Drift(t.asTenant(ctx), manifest, d.release.namespace)
 	if err != nil {
 		return false, fmt.Errorf("cannot compare release %s with the cluster: %w", d.release.name, err)
 	}

@@ -15,7 +15,7 @@ import (
 
 // failureOf is what an event's error says of it, in the words that a person gets.
 func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failure {
-	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
+	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout, account: t.account}
 	rollout, failed := (*rolloutError)(nil), (*scriptError)(nil)
 	switch {
 	case errors.As(reason, &rollout):

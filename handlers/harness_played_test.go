@@ -14,6 +14,7 @@ type played struct {
 	holders  []*hold
 	ends     []string
 	requests []string // that the operator itself has sent to the API server, "GET /api/…"
+	asOthers []string // those of them with somebody else's rights, "GET /api/… as NAME"
 }
 
 // run carries a tool's call out.
@@ -38,6 +39,13 @@ func (l *life) run(c *call) int {
 		return usual()
 	}
 	return instead(c, usual)
+}
+
+// impersonated are the operator's own requests with somebody else's rights.
+func (r *rig) impersonated() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asOthers)
 }
 
 // replacement is what a test lets a tool do.

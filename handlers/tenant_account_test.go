@@ -70,25 +70,6 @@ func TestARunThatIsRunAgainActsAsTheAccountToo(t *testing.T) {
 	wantText(t, r.log.String(), "--kube-as-user="+account)
 }
 
-func TestAnAccountCostsNoRequest(t *testing.T) {
-	asked := func(options ...option) int {
-		r := newWorld(t, append(options, with("CLUSTERJOURNAL", "false"))...)
-		r.start()
-		r.deploy("shop", secret("secrets.key", "planted-key"))
-		r.succeed(r.run(scaleEvent("shop", 2)))
-		r.succeed(r.run(undeployEvent("shop")))
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return len(slices.DeleteFunc(slices.Clone(r.requests), func(request string) bool {
-			return strings.Contains(request, "pools") || strings.Contains(request, "sites") || strings.Contains(request, "/readyz")
-		}))
-	}
-	without := asked()
-	if got := asked(asAccount); got > without+2 || without == 0 { // the looks at pods depend on time
-		t.Errorf("with an account there are %d requests, without %d", got, without)
-	}
-}
-
 func TestNoTwoTenantsShareAnAccount(t *testing.T) {
 	accounts := map[string]string{}
 	for _, tenant := range append([]string{victimTenant, "acme", "victim-corp-0123456789abcdef0123", "0123456789abcdef0123", "acme-" + longTenant, longTenant, longTenant + "y", "-", "Ä", "ä", "acme-", "a--b"}, sameNames...) {

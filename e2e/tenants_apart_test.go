@@ -34,15 +34,14 @@ func TestTenantsWithOneNameInTheClusterTouchNothingOfEachOther(t *testing.T) {
 			w.kubectl("label", "secret", release+"-octo-secrets", resource+"-octo-mesh-connection", group+"tenant-", group+"workload-rt-id-", group+"pool-rt-id-", group+"managed-by-")
 			w.kubectl("label", "communicationpool", resource, group+"tenant-", group+"pool-rt-id-")
 			w.wantUntouchedBy(evil, taken, resource)
+			victim.Values = secret("newer") // it is still its own tenant's
+			if s := w.deploy(victim); !s.Success || !strings.Contains(w.secretData(release+"-octo-secrets"), planted+"newer") {
+				t.Errorf("%+v", s)
+			}
 			w.kubectl("patch", "communicationpool", resource, "--type", "merge", "--patch", `{"metadata":{"finalizers":["test/holds"]}}`)
 			w.kubectl("delete", "communicationpool", resource, "--wait=false")
 			w.wantUntouchedBy(evil, taken, resource)
 			w.kubectl("patch", "communicationpool", resource, "--type", "merge", "--patch", `{"metadata":{"finalizers":null}}`)
-
-			victim.Values = secret("newer") // the release is still its own
-			if s := w.deploy(victim); !s.Success || !strings.Contains(w.secretData(release+"-octo-secrets"), planted+"newer") {
-				t.Errorf("%+v", s)
-			}
 		})
 	}
 }

@@ -120,7 +120,7 @@ func own(c *Config) []Setting {
 		{Name: "OPERATOR__TENANTSERVICEACCOUNT", Decides: true, parse: tenantAccount(&c.TenantAccount),
 			Meaning: "service account with whose rights helm and kubectl work on a tenant's workloads, such as `octo-tenants/octo-{tenant}`: its namespace " +
 				"(not set: that of pools) and its name; see [docs/tenants.md](docs/tenants.md); not set: the operator's own rights"},
-		{Name: "OPERATOR__MAXREPLICAS", Default: "100", parse: whole(&c.MaxReplicas, 0),
+		{Name: "OPERATOR__MAXREPLICAS", Default: "100", parse: whole(&c.MaxReplicas, 1),
 			Meaning: "the most replicas that a scaling may ask for"},
 		{Name: "OPERATOR__CONCURRENCY", parse: whole(&c.Concurrency, 0),
 			Meaning: "events that work at the same time; any number may wait for pods, or for their next try. Not set, or 0: two for a core, at least two, " +

@@ -19,8 +19,9 @@ type Config struct {
 	ControllerURI         string // empty: there is no controller to connect to
 	WorkloadControllerURI string
 	PoolNamespace         string
-	PlatformNamespace     string  // empty: PoolNamespace
-	WatchNamespace        string  // empty: all namespaces
+	PlatformNamespace     string // empty: PoolNamespace
+	WatchNamespace        string // empty: all namespaces
+	TenantAccount         TenantAccount
 	PoolRetrySeconds      float64 // 0: a rejected registration is tried again on the next connection only
 
 	InstancePrefix         string
@@ -43,6 +44,7 @@ type Config struct {
 
 	StateDir       string // empty: not set; runs.Dir finds one
 	ScriptsDir     string
+	MaxReplicas    int           // that a scaling may ask for
 	Concurrency    int           // 0: as the machine bears, see Capacity
 	MemoryLimit    Bytes         // of everything that runs; 0: the container's own
 	IndexMaxAge    time.Duration // see docs/architecture.md, charts

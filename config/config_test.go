@@ -42,7 +42,7 @@ func wantWarning(t *testing.T, c Config, parts ...string) {
 
 func TestDefaults(t *testing.T) {
 	want := Config{
-		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
+		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, MaxReplicas: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
 		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
 		ScriptFileSize: 128 << 20, ScriptOutput: 16 << 20, Helm: Helm{Timeout: 5 * time.Minute},
 	}
@@ -116,6 +116,8 @@ var settings = []struct {
 	{"OPERATOR__CLUSTERJOURNAL", "false", func(c Config) any { return c.ClusterJournal }, false},
 	{"OPERATOR__FAILFAST", "false", func(c Config) any { return c.FailFast }, false},
 	{"OPERATOR__SCRIPTDEADLINE", "90s", func(c Config) any { return c.ScriptDeadline }, 90 * time.Second},
+	{"OPERATOR__TENANTSERVICEACCOUNT", "x-{tenant}", func(c Config) any { return c.TenantAccount }, TenantAccount{Name: "x-{tenant}"}},
+	{"OPERATOR__MAXREPLICAS", "7", func(c Config) any { return c.MaxReplicas }, 7},
 	{"OPERATOR__CONCURRENCY", "9", func(c Config) any { return c.Concurrency }, 9},
 	{"OPERATOR__SCRIPTMEMORY", "256Mi", func(c Config) any { return c.ScriptMemory }, new(Bytes(256 << 20))},
 	{"OPERATOR__SCRIPTFILESIZE", "64Mi", func(c Config) any { return c.ScriptFileSize }, Bytes(64 << 20)},

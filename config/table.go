@@ -117,6 +117,11 @@ func own(c *Config) []Setting {
 			Meaning: "run directories, charts, caches; absolute, no comma; not set: `/var/lib/octo-operator`, or where that cannot be written " +
 				"`/tmp/octo-operator` or `/dev/shm/octo-operator`"},
 		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "your own scripts"},
+		{Name: "OPERATOR__TENANTSERVICEACCOUNT", Decides: true, parse: tenantAccount(&c.TenantAccount),
+			Meaning: "service account with whose rights helm and kubectl work on a tenant's workloads, such as `octo-tenants/octo-{tenant}`: its namespace " +
+				"(not set: that of pools) and its name; see [docs/tenants.md](docs/tenants.md); not set: the operator's own rights"},
+		{Name: "OPERATOR__MAXREPLICAS", Default: "100", parse: whole(&c.MaxReplicas, 1),
+			Meaning: "the most replicas that a scaling may ask for"},
 		{Name: "OPERATOR__CONCURRENCY", parse: whole(&c.Concurrency, 0),
 			Meaning: "events that work at the same time; any number may wait for pods, or for their next try. Not set, or 0: two for a core, at least two, " +
 				"at most eight, and not more than the container's memory bears; the log's record `helm at a time` says how many"},

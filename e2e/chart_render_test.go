@@ -101,7 +101,7 @@ func TestTheAPIServerTakesWhatTheChartRendersAndFindsThePodRestricted(t *testing
 		w.applyJSON(fmt.Sprintf(foreignKinds, strings.ToLower(name), name, group))
 		w.kubectl("wait", "--for=condition=Established", "crd/"+strings.ToLower(name)+"s."+group)
 	}
-	for _, namespace := range []string{"octo", "octo-edge", "octo-pools", "octo-platform"} {
+	for _, namespace := range []string{"octo", "octo-edge", "octo-pools", "octo-platform", "octo-tenants"} {
 		w.applyJSON(fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{"pod-security.kubernetes.io/warn":"restricted"}}}`, namespace))
 	}
 	for _, file := range renderedValues(t) {

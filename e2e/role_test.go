@@ -136,9 +136,10 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 		var event struct {
 			Verb, RequestURI string
 			ObjectRef        *struct{ APIGroup, Resource, Subresource, Namespace string }
+			ImpersonatedUser *struct{} // a tenant's account, which has a role of its own
 			Annotations      map[string]string
 		}
-		if err := json.Unmarshal([]byte(line), &event); err != nil || event.ObjectRef == nil {
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.ObjectRef == nil || event.ImpersonatedUser != nil {
 			continue // discovery and the like, which everybody may
 		}
 		a := asked{event.Verb, event.ObjectRef.APIGroup, event.ObjectRef.Resource}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"octo-operator/bounds"
@@ -132,7 +133,7 @@ func fieldsOf(event hub.Event) (w hub.WorkloadDeployed, err error) {
 		s, err = hub.Decode[hub.WorkloadScale](event.Argument)
 		w.Workload = s.Workload
 		if err == nil {
-			err = checkScale(s)
+			err = checkScale(s, math.MaxInt) // the most is a setting: see scaleWorkload
 		}
 	}
 	if err == nil && !w.WorkloadType.Known() {

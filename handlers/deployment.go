@@ -139,6 +139,7 @@ func contentOf(archive string, in merge.Input, hibernated bool) (string, error) 
 // labels are those of the revision that the run makes.
 func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels := workloadLabels(d.w.Workload)
+	labels[tenantHash] = hashOf(d.w.TenantID)
 	labels[runLabel] = run.ShortID()
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting
@@ -179,7 +180,7 @@ func (h *Handlers) nothingToDo(ctx context.Context, t *task, d *deployment) (boo
 	if err != nil {
 		return false, err
 	}
-	drift, err := h.kubectl.Drift(ctx, manifest, d.release.namespace)
+	drift, err := h.kubectl.Drift(t.asTenant(ctx), manifest, d.release.namespace)
 	if err != nil {
 		return false, fmt.Errorf("cannot compare release %s with the cluster: %w", d.release.name, err)
 	}

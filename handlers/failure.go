@@ -16,7 +16,7 @@ import (
 
 // failureOf is what an event's error says of it, in the words that a person gets.
 func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failure {
-	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
+	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout, account: t.account}
 	rollout, failed, pulled := (*rolloutError)(nil), (*scriptError)(nil), (*pullError)(nil)
 	switch {
 	case errors.As(reason, new(*limitError)): // it says all there is to say

@@ -53,6 +53,7 @@ type Handlers struct {
 	journal    *journal.Journal // nil: events are kept on disk alone
 	lanes      *lanes
 	pools      *pools
+	poolTurns  poolTurns
 	deaths     deaths
 	resumed    resumed
 	reported   reported
@@ -117,6 +118,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 		lanes:      newLanes(ctx, capacity.Slots, capacity.Most),
 		recovering: make(chan struct{}, capacity.Slots),
 		pools:      newPools(),
+		poolTurns:  poolTurns{names: map[string]*poolTurn{}},
 		reported:   reported{newest: map[string]sent{}},
 		pruner:     pruner{due: make(chan struct{}, 1)},
 		stopWork:   stopWork, hurry: make(chan struct{}),

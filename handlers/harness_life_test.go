@@ -58,6 +58,9 @@ func (r *rig) newLife() *life {
 		}
 		r.mu.Lock()
 		r.requests = append(r.requests, req.Method+" "+req.URL.RequestURI())
+		if as := req.Header.Get("Impersonate-User"); as != "" {
+			r.asOthers = append(r.asOthers, req.Method+" "+req.URL.RequestURI()+" as "+as)
+		}
 		r.mu.Unlock()
 		r.cluster.ServeHTTP(w, req)
 	})}

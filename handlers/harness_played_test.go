@@ -17,6 +17,7 @@ type played struct {
 	pulls    []string // charts that repositories were asked for
 	pulling  func(w http.ResponseWriter, request *http.Request, usual func())
 	requests []string // that the operator itself has sent to the API server, "GET /api/…"
+	asOthers []string // those of them with somebody else's rights, "GET /api/… as NAME"
 }
 
 // run carries a tool's call out.
@@ -41,6 +42,13 @@ func (l *life) run(c *call) int {
 		return usual()
 	}
 	return instead(c, usual)
+}
+
+// impersonated are the operator's own requests with somebody else's rights.
+func (r *rig) impersonated() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asOthers)
 }
 
 // replacement is what a test lets a tool do.

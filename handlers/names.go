@@ -48,8 +48,13 @@ func sanitize(s string) string {
 }
 
 func shortHash(parts ...string) string {
+	return hashOf(parts...)[:hashLength]
+}
+
+// hashOf is of 160 bits: nobody finds another text with the same one.
+func hashOf(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:])[:hashLength]
+	return hex.EncodeToString(sum[:20])
 }
 
 var (
@@ -100,8 +105,8 @@ func (r release) secretName() string { return r.name + "-octo-secrets" }
 // poolLabels say whose an object is.
 func poolLabels(p hub.Pool) map[string]string {
 	labels := map[string]string{
-		group + "/tenant":     labelValue(p.TenantID),
-		group + "/managed-by": "communication-operator",
+		tenantLabel:    labelValue(p.TenantID),
+		managedByLabel: managedBy,
 	}
 	switch {
 	case p.DeploymentSiteRtID != "":
@@ -119,7 +124,7 @@ func poolLabels(p hub.Pool) map[string]string {
 func workloadLabels(w hub.Workload) map[string]string {
 	labels := poolLabels(w.Pool)
 	if w.WorkloadRtID != "" {
-		labels[group+"/workload-rt-id"] = labelValue(w.WorkloadRtID)
+		labels[rtIDLabel] = labelValue(w.WorkloadRtID)
 	}
 	return labels
 }

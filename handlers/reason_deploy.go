@@ -48,7 +48,7 @@ var deployCauses = []cause{
 	{words: newPattern(`admission webhook "(?P<hook>[^"]+)" denied the request(?:: (?P<why>[^\n]+))?`), made: webhookRefuses},
 	{words: newPattern(`(?:(?P<kind>[\w.]+) "(?P<name>[^"]+)" is (?:forbidden|invalid): (?:: )?)?ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>[^\n]+)`),
 		line: "{object} is refused by the cluster's ValidatingAdmissionPolicy {policy}: {why}: change the values or the chart"},
-	{words: newPattern(`User "[^"]*" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)" (?P<where>in the namespace "[^"]+"|at the cluster scope)`), made: roleLacks},
+	{words: newPattern(`User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)" (?P<where>in the namespace "[^"]+"|at the cluster scope)`), made: roleLacks},
 	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: user "[^"]*" [^\n]*is attempting to grant RBAC permissions not currently held`),
 		line: "{object} grants permissions that the operator does not have itself: add them to the operator's role, or turn this part of the chart off in the values"},
 	{words: newPattern(`the server has asked for the client to provide credentials|\bUnauthorized\b`),

@@ -59,10 +59,15 @@ func podSecurityRefuses(_ failure, m match) string {
 
 var inBrackets = newPattern(` \([^)]*\)?`)
 
-// roleLacks explains what the operator itself may not do.
-func roleLacks(_ failure, m match) string {
+// roleLacks explains what the operator itself, or the tenant's account, may not do.
+func roleLacks(f failure, m match) string {
 	if group := m.facts["group"]; group != "" {
 		m = m.with("resource", m.facts["resource"]+"."+group)
+	}
+	if f.account != "" && m.facts["user"] == f.account {
+		where := strings.NewReplacer("in the namespace", "in namespace", "at the cluster scope", "in the whole cluster", `"`, "").Replace(m.facts["where"])
+		return m.with("where", where).
+			fill("the tenant's service account {user} may not {verb} {resource} {where}: add that to its role, or turn this part of the chart off in the values")
 	}
 	if m.facts["where"] == "at the cluster scope" {
 		return m.fill("the operator may not {verb} {resource} in the whole cluster: allow it in a ClusterRole, or turn this part of the chart off in the values")

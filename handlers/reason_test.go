@@ -45,6 +45,7 @@ func readFailure(t *testing.T, file string) failure {
 		hopeless: value["hopeless"], waiting: linesOf(blocks["waiting"]), seen: linesOf(blocks["seen"]),
 		release: value["release"], namespace: value["namespace"], chart: value["chart"], version: value["version"],
 		repository: value["repository"], object: value["object"], webhook: value["webhook"], timeout: timeout, after: value["after"],
+		account: value["account"],
 	}
 }
 

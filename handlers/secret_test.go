@@ -83,7 +83,7 @@ func (r *rig) wantSettled(workload string) {
 	r.Helper()
 	if o := r.cluster.get(secretObject(secretName(workload))); o != nil {
 		annotations := section(section(o, "metadata"), "annotations")
-		if len(annotations) != 1 || annotations[group+"/workload-name"] != workload {
+		if len(annotations) != 2 || annotations[group+"/workload-name"] != workload || annotations[group+"/tenant-id"] != tenant {
 			r.Errorf("the Secret has the annotations %v", annotations)
 		}
 	}

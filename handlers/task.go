@@ -24,8 +24,9 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
-	pool     bool // it is a pool's event
-	hasChart bool // the run directory holds the event's chart, complete and pulled in this life
+	pool     bool   // it is a pool's event
+	account  string // whom helm and kubectl act as; "": as the operator
+	hasChart bool   // the run directory holds the event's chart, complete and pulled in this life
 
 	began    time.Time // the first try
 	said     []string  // what a person should know of a success
@@ -49,6 +50,7 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	t := &task{Run: run, log: log, exitCode: -1, began: started, pool: c.pool}
 	t.installs = !c.pool && c.kind == deploy && installing(run)
 	err := t.open()
+	t.account = accountOf(h.settings, t.event)
 	if err == nil {
 		if err = h.begin(ctx, t); err == nil {
 			err = h.withSpace(func() error { return h.try(ctx, c, t) })
@@ -274,6 +276,7 @@ func (h *Handlers) releaseScript(ctx context.Context, t *task, r release, name s
 func (t *task) inputs(h *Handlers, variables map[string]string) []string {
 	all := map[string]string{
 		"RUN": t.ID, "CALLBACK": t.event.Callback, "LIB": h.scripts.Library(), "FIELD_MANAGER": fieldManager,
+		"AS": t.account,
 	}
 	for name, value := range variables {
 		all[name] = value

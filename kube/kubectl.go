@@ -133,7 +133,7 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	k.announce(r)
+	k.announce(r, impersonate(ctx, req.Header))
 	answer, err := k.http.Do(req)
 	if err != nil {
 		return nil, k.failed(ctx, err)
@@ -146,12 +146,15 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 }
 
 // announce logs what can be pasted into a shell: for a look-up that is kubectl's own way to send it.
-func (k *Kubectl) announce(r request) {
-	if r.method == http.MethodGet {
+func (k *Kubectl) announce(r request, as string) {
+	switch {
+	case r.method == http.MethodGet && as == "":
 		k.log.Debug("command", "cmd", exec.Quote([]string{"kubectl", "get", "--raw", r.path}))
-		return
+	case r.method == http.MethodGet:
+		k.log.Debug("command", "cmd", exec.Quote([]string{"kubectl", "get", "--as=" + as, "--raw", r.path}))
+	default:
+		k.log.Debug("request", "method", r.method, "path", r.path)
 	}
-	k.log.Debug("request", "method", r.method, "path", r.path)
 }
 
 func encode(body any) (text []byte, contentType string, err error) {

@@ -43,20 +43,20 @@ func victimRelease(generation devcontroller.Generation) string {
 }
 
 // belongings are the victim's objects, by kind and name, without what the cluster itself keeps changing.
-func (w *world) belongings() map[string]string {
-	w.Helper()
+func (h *hostileWorld) belongings() map[string]string {
+	h.Helper()
+	names := []string{victimRelease(h.generation), victimTenant + "-" + h.victims.ID}
 	var found struct{ Items []map[string]any }
 	kinds := "deployments,configmaps,secrets,services,serviceaccounts,ingresses,roles,rolebindings,communicationpools,deploymentsites"
-	w.must(json.Unmarshal([]byte(w.kubectl("get", kinds, "-o", "json")), &found))
+	h.must(json.Unmarshal([]byte(h.kubectl("get", kinds, "-o", "json")), &found))
 	all := map[string]string{}
 	for _, o := range found.Items {
 		metadata := o["metadata"].(map[string]any)
-		name, labels := metadata["name"].(string), fmt.Sprint(metadata["labels"])
-		if !strings.Contains(name, "victim") && !strings.Contains(labels, victimTenant) {
+		name := metadata["name"].(string)
+		labels, _ := metadata["labels"].(map[string]any)
+		named := slices.ContainsFunc(names, func(victims string) bool { return strings.Contains("-"+name+"-", "-"+victims+"-") || strings.Contains(name, "v1."+victims+".v") })
+		if !named && labels["octo-mesh.meshmakers.io/tenant"] != victimTenant || labels["octo-mesh.meshmakers.io/holder"] != nil { // a journal of unfinished events
 			continue
-		}
-		if strings.Contains(labels, "octo-mesh.meshmakers.io/holder") {
-			continue // the journal of unfinished events
 		}
 		delete(o, "status")
 		delete(metadata, "managedFields")
@@ -65,7 +65,7 @@ func (w *world) belongings() map[string]string {
 			delete(metadata, "annotations") // the controller manager counts revisions there
 		}
 		text, err := json.Marshal(o)
-		w.must(err)
+		h.must(err)
 		all[fmt.Sprintf("%s %s", o["kind"], name)] = string(text)
 	}
 	return all

@@ -54,7 +54,9 @@ func (h *hostileWorld) belongings() map[string]string {
 		metadata := o["metadata"].(map[string]any)
 		name := metadata["name"].(string)
 		labels, _ := metadata["labels"].(map[string]any)
-		named := slices.ContainsFunc(names, func(victims string) bool { return strings.Contains("-"+name+"-", "-"+victims+"-") || strings.Contains(name, "v1."+victims+".v") })
+		named := slices.ContainsFunc(names, func(victims string) bool {
+			return strings.Contains("-"+name+"-", "-"+victims+"-") || strings.Contains(name, "v1."+victims+".v")
+		})
 		if !named && labels["octo-mesh.meshmakers.io/tenant"] != victimTenant || labels["octo-mesh.meshmakers.io/holder"] != nil { // a journal of unfinished events
 			continue
 		}

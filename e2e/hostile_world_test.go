@@ -56,6 +56,7 @@ func newHostileWorld(t *testing.T, generation devcontroller.Generation) *hostile
 	h.env = []string{
 		"KUBECONFIG=" + h.account(), "HOME=" + filepath.Join(h.outside, "home"), "TMPDIR=" + filepath.Join(h.outside, "tmp"),
 		"OPERATOR__HELM__TIMEOUT=15s", "OPERATOR__SCRIPTDEADLINE=40s", "OPERATOR__CONCURRENCY=4",
+		"OPERATOR__MEMORYLIMIT=512Mi",                    // as the official chart's pod has it
 		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1", // not all that are loopback
 	}
 	// For a machine on which the operator does not keep its promises.

@@ -254,18 +254,19 @@ func (s *hostileServer) answer(w http.ResponseWriter, r *http.Request, answer ho
 // trap is a server that nobody may reach: an internal service of the operator's node, or a thief of credentials.
 type trap struct {
 	*httptest.Server
+	answers  string
 	mu       sync.Mutex
 	requests []string
 }
 
-// newTrap listens on a loopback address of its own, which no setting of the tests allows.
-func newTrap(t *testing.T, address string) *trap {
+// newTrap listens on a loopback address.
+func newTrap(t *testing.T, address, answers string) *trap {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	caught := &trap{}
+	caught := &trap{answers: answers}
 	caught.Server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: caught, ReadHeaderTimeout: time.Minute}}
 	caught.Start()
 	t.Cleanup(caught.Close)
@@ -276,7 +277,7 @@ func (t *trap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.requests = append(t.requests, fmt.Sprintf("%s %s %v", r.Method, r.URL, r.Header))
-	_, _ = io.WriteString(w, plantedInternal)
+	_, _ = io.WriteString(w, t.answers)
 }
 
 func (t *trap) seen() []string {

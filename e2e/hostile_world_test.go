@@ -32,7 +32,7 @@ type hostileWorld struct {
 func newHostileWorld(t *testing.T, generation devcontroller.Generation) *hostileWorld {
 	h := &hostileWorld{world: newWorld(t, generation), generation: generation, byName: map[string][]status{}, byID: map[string][]status{}}
 	h.server = newHostileServer(t)
-	h.internal, h.thief = newTrap(t, "127.0.0.2:0"), newTrap(t, "127.0.0.1:0")
+	h.internal, h.thief = newTrap(t, "127.0.0.2:0", plantedInternal), newTrap(t, "127.0.0.1:0", "nothing")
 	h.outside, h.elsewhere = h.stateDir, h.namespace+"-elsewhere"
 	h.stateDir = filepath.Join(h.outside, "state")
 	for _, dir := range []string{"home", "tmp"} {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -54,13 +55,12 @@ func newHostileWorld(t *testing.T, generation devcontroller.Generation) *hostile
 	h.victims, h.mallorys, h.neighbours = devcontroller.Pool{TenantID: victimTenant, ID: id("a1")},
 		devcontroller.Pool{TenantID: "mallory", ID: id("b1")}, devcontroller.Pool{TenantID: "neighbour", ID: id("c1")}
 	h.env = []string{
-		"KUBECONFIG=" + h.account(), "HOME=" + filepath.Join(h.outside, "home"), "TMPDIR=" + filepath.Join(h.outside, "tmp"),
+		"HOME=" + filepath.Join(h.outside, "home"), "TMPDIR=" + filepath.Join(h.outside, "tmp"),
 		"OPERATOR__HELM__TIMEOUT=15s", "OPERATOR__SCRIPTDEADLINE=40s", "OPERATOR__CONCURRENCY=4",
 		"OPERATOR__MEMORYLIMIT=512Mi",                    // as the official chart's pod has it
 		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1", // not all that are loopback
 	}
-	// For a machine on which the operator does not keep its promises.
-	h.wrap = []string{"sh", "-c", `ulimit -v 4000000 && ulimit -f 2000000 && exec "$@"`, "sh"}
+	h.inPod(h.account())
 	h.judged = func(violation string) bool { return !repeatsWhatItWasTold.MatchString(violation) }
 	return h
 }
@@ -69,13 +69,30 @@ func newHostileWorld(t *testing.T, generation devcontroller.Generation) *hostile
 var repeatsWhatItWasTold = regexp.MustCompile(`(workloadRtId|tenantId|poolName|workloadName) is `)
 
 // account is a service account with the chart's role, as the suite's own is. What a hostile chart asks for and the role refuses
-// must not count as a right that the role lacks.
-func (h *hostileWorld) account() (kubeconfig string) {
+// must not count as a right that the role lacks. It returns the files that a pod has of it.
+func (h *hostileWorld) account() (dir string) {
 	h.kubectl("create", "serviceaccount", "hostile-operator")
 	h.kubectl("create", "rolebinding", "hostile-operator-role", "--role=octo-suite-communication-operator", "--serviceaccount="+h.namespace+":hostile-operator")
-	file := filepath.Join(h.TempDir(), "kubeconfig")
-	h.must(writeKubeconfig(file, h.namespace, "hostile-operator"))
-	return file
+	authority, err := base64.StdEncoding.DecodeString(h.kubectl("config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"))
+	h.must(err)
+	dir = h.TempDir()
+	for name, text := range map[string]string{"token": h.kubectl("create", "token", "hostile-operator"), "ca.crt": string(authority), "namespace": h.namespace} {
+		h.must(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	return dir
+}
+
+// inPod lets the operator find the API server and its account as in a pod, without a kubeconfig. It has limits for the sake of a
+// machine on which it does not keep its promises.
+func (h *hostileWorld) inPod(account string) {
+	unshare := []string{"unshare", "--mount"}
+	if os.Geteuid() != 0 {
+		unshare = append(unshare, "--map-root-user")
+	}
+	h.wrap = append(unshare, "sh", "-c", `ulimit -v 4000000 && ulimit -f 2000000 && mount -t tmpfs none /var/run && mkdir -p /var/run/secrets/kubernetes.io &&
+		ln -s "$0" /var/run/secrets/kubernetes.io/serviceaccount && exec "$@"`, account)
+	host, port, _ := strings.Cut(strings.TrimPrefix(h.api, "https://"), ":")
+	h.env = append(h.env, "KUBECONFIG=", "KUBERNETES_SERVICE_HOST="+host, "KUBERNETES_SERVICE_PORT="+port)
 }
 
 // workloadIn is a good workload of a pool.

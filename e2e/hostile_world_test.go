@@ -152,13 +152,16 @@ func (h *hostileWorld) checkNeighbours(cases []*hostileCase, after int) {
 			h.Errorf("another tenant's deploy failed: %s", s.StatusMessage)
 		}
 	}
-	open := 0
+	open, long := 0, 0
 	for _, c := range cases {
+		if c.Must == "deploys" {
+			long++
+		}
 		if c.reported() && len(h.reports(c)) == 0 {
 			open++
 		}
 	}
-	if len(cases) > 50 && open == 0 {
+	if long > 50 && open == 0 { // which take a minute
 		h.Errorf("another tenant's deploys were the last of all (after call %d)", after)
 	}
 }

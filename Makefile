@@ -25,7 +25,7 @@ else
 endif
 
 .PHONY: test
-test: vet unit oracle e2e ## everything: unit tests with the race detector, Helm as oracle, end to end
+test: vet unit oracle fuzz e2e ## everything: unit tests with the race detector, Helm as oracle, fuzzing, end to end
 	@echo "all tests passed"
 
 .PHONY: vet
@@ -41,6 +41,15 @@ unit: cc shellcheck busybox
 oracle: tools ## compare merge/ with Helm's own code
 	cd merge/helmoracle && go test ./...
 	cd devcluster && go test ./...
+
+FUZZTIME ?= 20s
+FUZZ ?= Fuzz
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s), one after the other, from its kept corpus (FUZZ=FuzzPath: that one)
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | while read -r file target; do \
+		case $$target in $(FUZZ)*) ;; *) continue ;; esac; \
+		( cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s . ) </dev/null || exit 1; \
+	done
 
 .PHONY: tools
 tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUILD_TOOLS=1 builds all)

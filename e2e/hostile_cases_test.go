@@ -32,8 +32,8 @@ type hostileCase struct {
 	Message   any            `json:"message"`
 	Times     int            `json:"times"` // how often; 1 where it is not said
 
-	Chart      *hostileChart      `json:"chart"`
-	Repository *hostileRepository `json:"repository"`
+	Chart      *hostileChart            `json:"chart"`
+	Repository *repositoryThatIsHostile `json:"repository"`
 
 	Must string `json:"must"` // one of hostileOutcomes
 	Says string `json:"says"` // what its status or its record in the log must match

@@ -125,8 +125,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// hostileRepository is how a repository behaves. What is not said is as it should be: an index with the chart, its address and digest.
-type hostileRepository struct {
+// repositoryThatIsHostile is how a repository behaves. What is not said is as it should be: an index with the chart, its address and digest.
+type repositoryThatIsHostile struct {
 	URL     string                   `json:"url"`     // the archive's address in the index
 	Digest  string                   `json:"digest"`  // the archive's in the index
 	Index   any                      `json:"index"`   // the whole index
@@ -152,7 +152,7 @@ type hostileServer struct {
 }
 
 type servedCase struct {
-	repository hostileRepository
+	repository repositoryThatIsHostile
 	index      []byte
 	archive    []byte
 	places     places

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/bounds"
 	"octo-operator/hub"
 )
 
@@ -42,7 +43,7 @@ func FuzzReadChart(f *testing.F) {
 			if err == nil && c.version != "" && !aVersion.MatchString(c.version) {
 				t.Errorf("its version is %q", c.version)
 			}
-			if len(c.values) > maxChartFile || len(c.schema) > maxChartFile {
+			if len(c.values) > bounds.ChartFile || len(c.schema) > bounds.ChartFile {
 				t.Errorf("it has files of %d and %d bytes", len(c.values), len(c.schema))
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+
+	"octo-operator/bounds"
 )
 
 // A manifest is what a chart makes: of a Secret in it nothing may stay, in whatever form it is written.
@@ -45,7 +47,7 @@ func FuzzContentOf(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		got, err := contentOf([]byte(base64.StdEncoding.EncodeToString(stored)))
-		if len(got.Manifest) > LongestManifest && err == nil {
+		if len(got.Manifest) > bounds.Manifest && err == nil {
 			t.Errorf("a manifest of %d bytes was taken", len(got.Manifest))
 		}
 		_, _ = contentOf(stored) // no base64: no panic

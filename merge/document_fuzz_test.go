@@ -3,6 +3,8 @@ package merge
 import (
 	"strings"
 	"testing"
+
+	"octo-operator/bounds"
 )
 
 // All that a tenant and a chart say of values at once: whatever it is, the operator neither ends nor leaks.
@@ -28,7 +30,7 @@ func FuzzDocument(f *testing.F) {
 		if _, err := Parse("own output", result.YAML); err != nil {
 			t.Fatalf("cannot read what was written: %v\n%s", err, result.YAML)
 		}
-		if len(result.YAML) > MaxDocument {
+		if len(result.YAML) > bounds.Document {
 			t.Errorf("it has %d bytes", len(result.YAML))
 		}
 		if secret && len(result.Secrets) != 1 && strings.Contains(string(result.YAML), name) && !strings.Contains(values, name) {

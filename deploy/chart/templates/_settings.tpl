@@ -10,7 +10,9 @@ OPERATOR__AUTOMANAGEPOOLS: {{ $operator.autoManagePools | quote }}
 OPERATOR__COMMUNICATIONCONTROLLERURI: {{ $operator.communicationControllerUri | quote }}
 OPERATOR__POOLNAMESPACE: {{ $operator.poolNamespace | quote }}
 OPERATOR__PLATFORMNAMESPACE: {{ $operator.platformNamespace | quote }}
-OPERATOR__TENANTSERVICEACCOUNT: {{ $operator.tenantServiceAccount | quote }}
+{{- with $operator.tenantServiceAccount }}
+OPERATOR__TENANTSERVICEACCOUNT: {{ . | quote }}
+{{- end }}
 OPERATOR__WATCHNAMESPACE: {{ include "octo.watchNamespace" . | quote }}
 OPERATOR__INSTANCEPREFIX: {{ $operator.instancePrefix | quote }}
 OPERATOR__ADAPTERIGNORECERTIFICATEVALIDATION: {{ $operator.adapterIgnoreCertificateValidation | quote }}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +17,8 @@ import (
 // or the operator. It runs within the script, and within helm, since nobody else sees what is applied before it is.
 //
 // With a file it looks at what helm template has written there, and leaves in it what kubectl is asked about: no hooks, and nothing
-// of a chart's crds/. Without one it is a post-renderer of helm's: it hands on what it has read.
+// of a chart's crds/. Without one it is a post-renderer of helm's: it hands on what it has read, and notes why not in the file that
+// OCTO_REFUSED names.
 //
 // The variables of the run say whose the manifest is. Without them, where a person has pasted the command, it looks at nothing.
 func Look(environ []string, file string, in io.Reader, out io.Writer) error {
@@ -38,6 +40,9 @@ func Look(environ []string, file string, in io.Reader, out io.Writer) error {
 	if err == nil && rules.Release != "" {
 		err = kube.Look(manifest, rules)
 	}
+	if note := variableOf(environ, "REFUSED"); err != nil && note != "" {
+		err = errors.Join(err, os.WriteFile(note, []byte("octo-operator: "+err.Error()+"\n"), 0o600))
+	}
 	if err != nil {
 		return err
 	}
@@ -55,15 +60,18 @@ const (
 	operatorAccountVariable = "OPERATOR_ACCOUNT" // its service account, likewise
 )
 
-func lookRules(environ []string) kube.Rules {
-	value := func(name string) string {
-		for _, variable := range environ {
-			if text, is := strings.CutPrefix(variable, "OCTO_"+name+"="); is {
-				return text
-			}
+// variableOf is a run's variable.
+func variableOf(environ []string, name string) string {
+	for _, variable := range environ {
+		if text, is := strings.CutPrefix(variable, "OCTO_"+name+"="); is {
+			return text
 		}
-		return ""
 	}
+	return ""
+}
+
+func lookRules(environ []string) kube.Rules {
+	value := func(name string) string { return variableOf(environ, name) }
 	list := func(name string) []string {
 		return slices.DeleteFunc(strings.Split(value(name), ","), func(s string) bool { return s == "" })
 	}

@@ -134,7 +134,7 @@ func TestWhatATemplateHasReadInTheClusterIsNeitherToldNorLogged(t *testing.T) {
 			} {
 				s := w.deploy(w.rendering(template))
 				first, _, _ := strings.Cut(s.StatusMessage, "\n")
-				if s.Success || strings.Contains(s.StatusMessage, victimsKey) || !strings.HasPrefix(first, "a template of chart anything fails, and its words are not repeated here: ") {
+				if s.Success || strings.Contains(s.StatusMessage, victimsKey) || !strings.HasPrefix(first, "a template of the chart fails, and its words are not repeated here: ") {
 					t.Errorf("%s: reported %v: %s", template, s.Success, s.StatusMessage)
 				}
 			}

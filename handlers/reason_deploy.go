@@ -4,8 +4,6 @@ package handlers
 // whatever it likes.
 var deployCauses = []cause{
 	{words: newPattern(`(?m)^\s*octo-operator: (?P<why>(?:the manifest is refused|cannot look at the manifest): [^\n]+)`), made: manifestRefused},
-	{words: newPattern(`a template of the chart fails, and its words are not repeated here: (?P<why>[^\n]+)`),
-		line: "a template of chart {chart} fails, and its words are not repeated here: {why}"},
 
 	{words: newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?execution error at \((?P<place>[^)]*)\):\s*(?P<why>[^\n]+)`),
 		line: "chart {chart} refuses the values: {why} ({place})"},

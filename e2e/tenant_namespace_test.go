@@ -16,7 +16,7 @@ apiVersion: v1
 kind: ResourceQuota
 metadata: {name: tenants}
 spec:
-  hard: {requests.cpu: "2", requests.memory: 4Gi, limits.memory: 8Gi, pods: "20", count/services.loadbalancers: "0"}
+  hard: {requests.cpu: "2", requests.memory: 4Gi, limits.memory: 8Gi, pods: "20", services.loadbalancers: "0", services.nodeports: "0"}
 ---
 apiVersion: v1
 kind: LimitRange

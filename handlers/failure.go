@@ -61,11 +61,11 @@ const (
 // refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
 // kubectl does not say which one it was. "": it cannot be told.
 func refusedObject(t *task, namespace string) string {
-	manifest, err := readAtMost(t.Path(manifestFile), kube.LongestManifest)
+	manifest, err := readManifest(t.Path(manifestFile))
 	if err != nil {
 		return ""
 	}
-	looked, err := readAtMost(t.Path(lookedFile), kube.LongestManifest)
+	looked, err := readManifest(t.Path(lookedFile))
 	if err != nil {
 		return ""
 	}
@@ -81,14 +81,15 @@ func refusedObject(t *task, namespace string) string {
 	return ""
 }
 
-// readAtMost reads a file that a chart may have made as large as it likes. One of more than limit bytes is an error.
-func readAtMost(path string, limit int) ([]byte, error) {
+// readManifest reads a file that a chart may have made as large as it likes.
+func readManifest(path string) ([]byte, error) {
+	const limit = kube.LongestManifest
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && len(text) > limit {
 		err = fmt.Errorf("%s has more than %d bytes", path, limit)
 	}

@@ -24,7 +24,7 @@ import (
 func Look(environ []string, file string, in io.Reader, out io.Writer) error {
 	rules := lookRules(environ)
 	if file != "" {
-		manifest, err := readAtMost(file, kube.LongestManifest)
+		manifest, err := readManifest(file)
 		if err != nil {
 			return fmt.Errorf("cannot look at the manifest: %w", err)
 		}

@@ -37,11 +37,11 @@ func (l *manifestLook) value(node *yaml.Node, at place, object string) error {
 	if node.Kind == yaml.ScalarNode {
 		return l.scalar(node, at, object)
 	}
-	if v := (visit{node, at}); l.seen[v] {
+	this := visit{node, at}
+	if l.seen[this] {
 		return nil
-	} else {
-		l.seen[v] = true
 	}
+	l.seen[this] = true
 	if node.Kind == yaml.MappingNode {
 		return l.mapping(node, at, object)
 	}

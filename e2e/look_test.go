@@ -89,6 +89,15 @@ func TestAChartThatTouchesAnotherReleaseIsRefusedAndChangesNothing(t *testing.T)
 			if after := w.kubectl("get", "secrets,configmaps,pods", "-o", "name"); after != before {
 				t.Errorf("before there was\n%s\nafter\n%s", before, after)
 			}
+			other := w.rendering(strings.Replace(harmless, "'{{ .Release.Name }}'", "taken", 1))
+			other.Name, other.RtID = "Other", brokenRtID
+			if s := w.deploy(other); !s.Success {
+				t.Errorf("an ordinary chart: %s", s.StatusMessage)
+			}
+			s := w.deploy(w.rendering(strings.Replace(harmless, "'{{ .Release.Name }}'", "taken", 1)))
+			if want := "ConfigMap taken in namespace " + w.namespace + " belongs to release acme-" + brokenRtID; s.Success || !strings.HasPrefix(s.StatusMessage, want) {
+				t.Errorf("an object of another release, which helm itself refuses: reported %v: %s", s.Success, s.StatusMessage)
+			}
 			if s := w.deploy(w.rendering("")); !s.Success {
 				t.Errorf("a chart that makes nothing: %s", s.StatusMessage)
 			}

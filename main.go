@@ -58,7 +58,7 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 		Args: cobra.NoArgs, RunE: run, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(), handleCommand(), valuesCommand(), versionCommand())
+	root.AddCommand(runCommand(), handleCommand(), valuesCommand(), versionCommand(), lookCommand())
 	return root
 }
 
@@ -102,6 +102,17 @@ The chart is pulled, since it says of which type an override is.`,
 	cmd.Flags().BoolVar(&explain, "explain", false, "print where each value comes from instead")
 	cmd.Flags().BoolVar(&noChart, "no-chart", false, "do not pull the chart: overrides without a target in the event stay strings")
 	return cmd
+}
+
+// lookCommand is for workload-deploy and helm, not for people.
+func lookCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "look [FILE]", Hidden: true, Args: cobra.MaximumNArgs(1),
+		Short: "Refuse a rendered manifest that would touch other releases or the operator",
+		RunE: func(_ *cobra.Command, args []string) error {
+			return handlers.Look(os.Environ(), strings.Join(args, ""), os.Stdin, os.Stdout)
+		},
+	}
 }
 
 func versionCommand() *cobra.Command {

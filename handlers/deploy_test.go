@@ -41,6 +41,7 @@ func TestADeployBecomesARelease(t *testing.T) {
 
 	want := []string{
 		"helm template " + releaseName("shop") + " chart.tgz (dry run)",
+		"octo-operator look manifest.yaml",
 		"kubectl apply manifest.yaml (dry run)",
 		"kubectl apply secret.yaml",
 		"helm upgrade " + releaseName("shop") + " chart.tgz",

@@ -68,11 +68,11 @@ const (
 // refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
 // kubectl does not say which one it was. "": it cannot be told.
 func refusedObject(t *task, namespace string) string {
-	manifest, err := readAtMost(t.Path(manifestFile), bounds.Manifest)
+	manifest, err := readManifest(t.Path(manifestFile))
 	if err != nil {
 		return ""
 	}
-	looked, err := readAtMost(t.Path(lookedFile), bounds.Manifest)
+	looked, err := readManifest(t.Path(lookedFile))
 	if err != nil {
 		return ""
 	}
@@ -88,14 +88,14 @@ func refusedObject(t *task, namespace string) string {
 	return ""
 }
 
-// readAtMost reads a file that a chart may have made as large as it likes. One of more than limit bytes is an error.
-func readAtMost(path string, limit int) ([]byte, error) {
+// readManifest reads a file that a chart may have made as large as it likes.
+func readManifest(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := bounds.ReadAll(f, limit)
+	text, err := bounds.ReadAll(f, bounds.Manifest)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}

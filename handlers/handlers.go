@@ -64,6 +64,7 @@ type Handlers struct {
 	log        *slog.Logger
 	env        []string // of every script and command
 	limits     limits   // of every script
+	program    string   // the operator's own, for octo-operator look
 
 	stopWork context.CancelFunc
 	ends     atomic.Pointer[time.Time] // when the operator's last copies are to be in the cluster; nil: it does not end
@@ -80,6 +81,9 @@ func New(ctx context.Context, settings config.Config, environ []string, controll
 	}
 	return prepare(ctx, settings, environ, store, controller, log)
 }
+
+// ownProgram is os.Executable, but in tests.
+var ownProgram = os.Executable
 
 // openStore finds out where the state is kept, sets it, and opens it.
 func openStore(settings *config.Config, log *slog.Logger) (*runs.Store, error) {
@@ -106,13 +110,17 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 		return nil, err
 	}
 	env = append(env, marks...)
+	program, err := ownProgram()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the operator's own program, which looks at manifests: %w", err)
+	}
 	socketDir := filepath.Join(settings.StateDir, "kube")
 	if err := os.MkdirAll(socketDir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a directory for kubectl: %w", err)
 	}
 	ctx, stopWork := context.WithCancel(ctx)
 	h := &Handlers{
-		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env, limits: limitsOf(settings, capacity),
+		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env, limits: limitsOf(settings, capacity), program: program,
 		kubectl:    kube.NewKubectl(env, socketDir, log),
 		helm:       helmVersion{env: env},
 		lanes:      newLanes(ctx, capacity.Slots, capacity.Most),

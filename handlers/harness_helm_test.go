@@ -1,8 +1,10 @@
 package handlers_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path"
@@ -12,6 +14,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"octo-operator/handlers"
 )
 
 // helm does what the real one does, as far as the operator can see it: revisions are Secrets, the objects of a release are
@@ -80,6 +84,9 @@ func (r *rig) helmUpgrade(c *call) int {
 	if c.dry() || c.word(0) == "template" {
 		c.print("%s", manifests(next.Content.Objects))
 		return 0
+	}
+	if c.has("post-renderer") && c.look("", []byte(manifests(next.Content.Objects))) != 0 {
+		return c.fail("UPGRADE FAILED: error while running post render on files")
 	}
 	all := r.cluster.revisions(next.Namespace, next.Name)
 	last := newest(all)
@@ -299,6 +306,15 @@ func asJSON(value any) string {
 		panic(err)
 	}
 	return string(text)
+}
+
+// look is octo-operator look, which the script runs on a file, and helm on what it has rendered.
+func (c *call) look(file string, rendered []byte) int {
+	if err := handlers.Look(c.env, file, bytes.NewReader(rendered), io.Discard); err != nil {
+		c.say("octo-operator: %s", err)
+		return 1
+	}
+	return 0
 }
 
 func manifests(objects []object) string {

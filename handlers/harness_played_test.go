@@ -35,8 +35,11 @@ func (l *life) run(c *call) int {
 	}
 	r.mu.Unlock()
 	usual := func() int { return r.helm(c) }
-	if c.tool == "kubectl" {
+	switch c.tool {
+	case "kubectl":
 		usual = func() int { return r.kubectl(c) }
+	case "octo-operator":
+		usual = func() int { return c.look(c.path(c.word(1)), nil) }
 	}
 	if instead == nil {
 		return usual()

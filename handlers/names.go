@@ -100,7 +100,14 @@ func nameOrID(w hub.Workload) string {
 // lane is where the release's events follow each other. It is known without a look into the cluster.
 func (r release) lane() string { return r.namespace + "/" + r.own }
 
-func (r release) secretName() string { return r.name + "-octo-secrets" }
+// The ends of the names of Secrets that belong to one release or pool each.
+const (
+	secretsEnding = "-octo-secrets"
+	beforeEnding  = "-before" // after secretsEnding
+	brokerEnding  = "-octo-mesh-connection"
+)
+
+func (r release) secretName() string { return r.name + secretsEnding }
 
 // poolLabels say whose an object is.
 func poolLabels(p hub.Pool) map[string]string {

@@ -115,7 +115,7 @@ func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name s
 	return t.Write("secret.yaml", secret)
 }
 
-func brokerSecret(pool string) string { return pool + "-octo-mesh-connection" }
+func brokerSecret(pool string) string { return pool + brokerEnding }
 
 // poolFields are the settings that a pool's resource can carry: nothing else is taken by the API server. In G1 each version of the
 // official CustomResourceDefinition has others, later none has any. Who the pool is, all have.

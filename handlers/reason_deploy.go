@@ -3,6 +3,8 @@ package handlers
 // deployCauses are why helm and kubectl could not change the cluster. Those of the chart itself come first: a chart may say
 // whatever it likes.
 var deployCauses = []cause{
+	{words: newPattern(`(?m)^\s*octo-operator: (?P<why>(?:the manifest is refused|cannot look at the manifest): [^\n]+)`), made: manifestRefused},
+
 	{words: newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?execution error at \((?P<place>[^)]*)\):\s*(?P<why>[^\n]+)`),
 		line: "chart {chart} refuses the values: {why} ({place})"},
 	{words: newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?parse error at \((?P<place>[^)]*)\): (?P<why>[^\n]+)`),

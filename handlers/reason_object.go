@@ -53,9 +53,16 @@ func webhookRefuses(_ failure, m match) string {
 
 // podSecurityRefuses names what a pod lacks; the tool's own words say for each container how to mend it.
 func podSecurityRefuses(_ failure, m match) string {
-	return m.with("why", inBrackets.ReplaceAllString(m.facts["why"], "")).
-		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: set the securityContext in the values, or change the level")
+	why, todo := inBrackets.ReplaceAllString(m.facts["why"], ""), "set the securityContext in the values"
+	if ofTheNode.MatchString(why) {
+		why, todo = m.facts["why"], "take that out of the values or the chart"
+	}
+	return m.with("why", why, "todo", todo).
+		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: {todo}, or change the level")
 }
+
+// ofTheNode is what no securityContext allows: hostPath volumes, the node's network, its ports.
+var ofTheNode = newPattern(`(?i)volume|\bhost`)
 
 var inBrackets = newPattern(` \([^)]*\)?`)
 

@@ -19,7 +19,7 @@ import (
 const changeAnnotation = group + "/secret-change"
 
 // secretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
-func (r release) secretBefore() string { return r.secretName() + "-before" }
+func (r release) secretBefore() string { return r.secretName() + beforeEnding }
 
 // secretChange is what a deploy does to the release's Secret.
 type secretChange struct {

@@ -100,7 +100,7 @@ func TestASecretThatIsAsItShouldBeIsNotWrittenAndRestartsNothing(t *testing.T) {
 	before := len(r.commands())
 	r.deploy("shop", keys("key-1", "password-1"))
 	want := []string{
-		"helm template " + releaseName("shop") + " chart.tgz (dry run)", "kubectl apply manifest.yaml (dry run)",
+		"helm template " + releaseName("shop") + " chart.tgz (dry run)", "octo-operator look manifest.yaml", "kubectl apply manifest.yaml (dry run)",
 		"helm upgrade " + releaseName("shop") + " chart.tgz",
 	}
 	got := r.commands()[before:]

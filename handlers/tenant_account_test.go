@@ -33,7 +33,7 @@ func TestAllThatIsDoneForAWorkloadIsDoneAsItsTenantsAccount(t *testing.T) {
 	for _, c := range calls {
 		line, as := c.String(), c.flag("as")+c.flag("kube-as-user")
 		switch {
-		case c.is("helm version"), c.is("kubectl version"), c.is("kubectl proxy"), c.is("helm pull"):
+		case c.is("helm version"), c.is("kubectl version"), c.is("kubectl proxy"), c.is("helm pull"), c.is("octo-operator look"):
 		case strings.Contains(line, "pool.yaml"), strings.Contains(line, "communicationpools"), strings.Contains(line, "octo-mesh-connection"):
 			if as != "" {
 				t.Errorf("for a pool it acts as %s: %s", as, line)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"octo-operator/bounds"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -28,7 +27,7 @@ const shortestElsewhere = 9
 // and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
 // that begins again makes another one.
 func (h *Handlers) keepManifest(t *task) {
-	manifest, err := readAtMost(t.Path(manifestFile), bounds.Manifest)
+	manifest, err := readManifest(t.Path(manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

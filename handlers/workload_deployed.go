@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -120,10 +121,14 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 	if err := h.keepSecret(ctx, t, d); err != nil {
 		return err
 	}
+	variables, err := h.lookVariables(ctx, d)
+	if err != nil {
+		return err
+	}
 	stop := h.watchProgress(ctx, t, d.release)
 	defer stop()
 	scaleTo := d.replicas.scaleTo(d.document, d.chart)
-	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, map[string]string{
+	maps.Copy(variables, map[string]string{
 		"HELM": d.helm, "TENANT": d.w.TenantID, "WORKLOAD": d.w.WorkloadName,
 		"RELEASE": d.release.name, "NAMESPACE": d.release.namespace,
 		"LABELS":  joinLabels(d.labels(t.Run)),
@@ -135,6 +140,7 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || h.settings.Helm.ForceConflicts || scaleTo != ""),
 		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
 	})
+	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, variables)
 }
 
 // settle is the end of a deploy whose pods are ready.

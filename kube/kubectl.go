@@ -29,6 +29,7 @@ type Kubectl struct {
 	outage atomic.Int64 // Unix nanoseconds; 0: never
 
 	discovered discovered
+	self       self
 }
 
 // NewKubectl prepares a kubectl proxy, which the first request starts; in a pod, requests go to the API server directly. env is

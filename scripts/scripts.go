@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed lib.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
+//go:embed plugins lib.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
 var embedded embed.FS
 
 // The steps.
@@ -33,6 +33,9 @@ const (
 )
 
 var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadRestart, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
+
+// lookPlugin is how helm 4 finds octo-operator look.
+const lookPlugin = "octo-look/plugin.yaml"
 
 // Set is where each script lies on disk.
 type Set struct {
@@ -56,6 +59,9 @@ func Install(stateDir, ownDir string) (Set, error) {
 	}
 	set.defaults = filepath.Join(stateDir, "scripts", hash)
 	if err := os.MkdirAll(set.defaults, 0o700); err != nil {
+		return set, fmt.Errorf("cannot install the scripts: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(set.Plugins(), filepath.Dir(lookPlugin)), 0o700); err != nil {
 		return set, fmt.Errorf("cannot install the scripts: %w", err)
 	}
 	for name, text := range files {
@@ -84,7 +90,7 @@ func writeProgram(path string, text []byte) error {
 func contents() (files map[string][]byte, hash string, err error) {
 	files = map[string][]byte{}
 	sum := sha256.New()
-	for _, name := range append(slices.Clone(names), "lib.sh") {
+	for _, name := range append(slices.Clone(names), "lib.sh", filepath.Join("plugins", lookPlugin)) {
 		if files[name], err = embedded.ReadFile(name); err != nil {
 			return nil, "", err
 		}
@@ -149,6 +155,9 @@ func (s Set) Check() error {
 
 // Library is the file that scripts source for helpers.
 func (s Set) Library() string { return filepath.Join(s.defaults, "lib.sh") }
+
+// Plugins is the directory in which helm 4 finds what workload-deploy lets it run.
+func (s Set) Plugins() string { return filepath.Join(s.defaults, "plugins") }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

@@ -81,8 +81,8 @@ func (h *Handlers) arrivalOf(event hub.Event, outcome func(runs.Result)) (arriva
 	return a, nil
 }
 
-// placeOf finds an event's lane. A run of an earlier version whose event is refused by now still has an end, which its owner is told: it
-// has a lane of its own, in which it replaces nothing and keeps nobody waiting. generation is as in checkEvent.
+// placeOf finds an event's lane. A run whose event was accepted once, and is refused by now, still has an end, which its owner is told: it
+// fails, and replaces nothing. generation is as in checkEvent.
 func (h *Handlers) placeOf(c callback, event hub.Event, generation hub.Generation) place {
 	refused := checkEvent(event, generation)
 	where, err := c.place(h.settings, event)
@@ -90,7 +90,10 @@ func (h *Handlers) placeOf(c callback, event hub.Event, generation hub.Generatio
 		refused = err
 	}
 	if refused != nil {
-		where.lane, where.owner, where.refused = "invalid/"+shortHash(event.Callback, string(event.Argument)), "", refused
+		where.owner, where.refused = "", refused
+	}
+	if err != nil { // else the lane stays: an event that was kept, and is refused now, has its copy in the cluster there
+		where.lane = "invalid/" + shortHash(event.Callback, string(event.Argument))
 	}
 	return where
 }

@@ -54,13 +54,21 @@ func tenantProof(labels, annotations map[string]string, tenant string) proof {
 	case hasID && id != tenant:
 		return differs("annotation", tenantID, id, tenant)
 	case hash != "" && hash != hashOf(tenant):
-		return differs("label", tenantHash, hash, hashOf(tenant))
+		return proof{ofAnother, hashedOwner(label, hash, tenant)}
 	case label != "" && label != labelValue(tenant) && label != referenceLabel(tenant):
 		return differs("label", tenantLabel, label, labelValue(tenant))
 	case hasID, hash != "", label != "" && label == tenant && !madeLabel.MatchString(label):
 		return proof{verdict: ofThis}
 	}
 	return proof{verdict: unproven}
+}
+
+// hashedOwner says whose an object with another hash is. Nobody can read a hash, so the tenant is named where its label is its id.
+func hashedOwner(label, hash, tenant string) string {
+	if hashOf(label) == hash {
+		return fmt.Sprintf("it is of tenant %q, this one of tenant %q", label, tenant)
+	}
+	return fmt.Sprintf("it is of another tenant than %q, as its label %s says (its label %s is %q)", tenant, tenantHash, tenantLabel, label)
 }
 
 // madeLabel is one that labelValue may have made of something else.

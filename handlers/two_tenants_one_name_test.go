@@ -49,7 +49,7 @@ func TestATenantsEventNeitherStopsNorReplacesThoseOfAnotherWhoseReleaseIsCalledT
 			if result := attacked.result(); result.Outcome != runs.Failed {
 				t.Errorf("the other tenant's event has %s", result.Outcome)
 			} else {
-				wantText(t, result.Reason, "belongs to another workload", `"Acme"`)
+				wantText(t, result.Reason, `belongs to another workload: it is of tenant "acme", this one of tenant "Acme": undeploy the other one`)
 			}
 			if got := r.deployment("shop"); got != (running{1, "demo/app:2"}) {
 				t.Errorf("it runs %+v", got)

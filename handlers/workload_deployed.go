@@ -54,8 +54,8 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 	}
 	redact := exec.NewRedactor(h.secretsOf(w)...)
 	if redact.Full() {
-		return fmt.Errorf("cannot deploy the workload: its secret values have more than %d MiB, or too many lines: a Secret holds 1 MiB: make them smaller",
-			exec.MaxSecrets>>20)
+		return fmt.Errorf("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
+			"make them smaller, or put large files elsewhere")
 	}
 	t.redact = redact
 	return h.deploy(ctx, t, w)

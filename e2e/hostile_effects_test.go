@@ -240,9 +240,8 @@ func obeyed(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || slices.Contains([]rune("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), r)
 }
 
-// mostMemory is what the operator itself may take in MiB with all the cases at once, two dozen of 4 MiB and more among them. One at a
-// time takes less than 150.
-const mostMemory = 256
+// mostMemory is what the operator itself may take in MiB with all the cases at once, two dozen of 4 MiB and more among them.
+const mostMemory = 150
 
 // checkMemory: the operator's own stays low whatever the events hold, and none of its commands takes the machine.
 func (h *hostileWorld) checkMemory(t *testing.T, seen watched) {

@@ -130,6 +130,7 @@ func (a Authentication) Enabled() bool { return a.IssuerURI != "" && a.ClientID 
 type Repositories struct {
 	Allowed          []string       // URLs, or what they begin with; empty: any
 	Addresses        []netip.Prefix // that are contacted although they are the operator's own machine or the like
+	Schemas          []string       // URLs, or what they begin with, to which a chart's schema may refer; empty: none
 	PlainCredentials bool           // credentials may go over connections without TLS
 }
 

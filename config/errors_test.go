@@ -42,6 +42,7 @@ var wrongDecisions = []struct{ setting, want string }{
 	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a/../b", "could be read in two ways"},
 	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a//b", "could be read in two ways"},
 	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a%2fb", "could be read in two ways"},
+	{"OPERATOR__ALLOWEDSCHEMAS__0=oci://schemas.example", `"oci://schemas.example" is not an http:// or https:// URL`},
 	{"OPERATOR__ALLOWEDREPOSITORYADDRESSES__0=localhost", `"localhost" is neither an address nor a network`},
 	{"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1,10.0.0.0/33", `"10.0.0.0/33" is neither`},
 	{"OPERATOR__TENANTSERVICEACCOUNT=octo-tenant", `"octo-tenant" is no template of service accounts`},

@@ -266,13 +266,14 @@ func entries(list string, read func(entry string) error) func(environment) error
 	}
 }
 
-// repositories reads what repositories' URLs must begin with. What is refused here could match nothing, or be taken for more than it is.
-func repositories(into *[]string) func(environment) error {
-	return entries("OPERATOR__ALLOWEDREPOSITORIES", func(entry string) error {
+// beginnings reads what URLs of some schemes ("http:// or https://") must begin with. What is refused here could match nothing, or be
+// taken for more than it is.
+func beginnings(list, schemes string, into *[]string) func(environment) error {
+	return entries(list, func(entry string) error {
 		u, err := url.Parse(entry)
 		switch {
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "oci" || u.Hostname() == "":
-			return fmt.Errorf("%q is not an http://, https:// or oci:// URL", entry[strings.LastIndex(entry, "@")+1:])
+		case err != nil || u.Scheme == "" || !strings.Contains(schemes, u.Scheme+"://") || u.Hostname() == "":
+			return fmt.Errorf("%q is not an %s URL", entry[strings.LastIndex(entry, "@")+1:], schemes)
 		case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 			return fmt.Errorf("an entry for %s holds credentials, a query or a fragment: scheme, host, port and path are compared, nothing else", u.Host)
 		case strings.Contains(u.Host, "*") || strings.ContainsAny(u.EscapedPath(), `%\;*`) || path.Clean("/"+u.Path+"/") != "/"+strings.Trim(u.Path, "/"):

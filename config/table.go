@@ -148,13 +148,18 @@ func own(c *Config) []Setting {
 			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),
 			Meaning: "unfinished events are copied to the cluster; `false` where the state directory is a volume that stays"},
-		{Name: "OPERATOR__ALLOWEDREPOSITORIES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORIES"}, Decides: true, each: repositories(&c.Repositories.Allowed),
+		{Name: "OPERATOR__ALLOWEDREPOSITORIES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORIES"}, Decides: true,
+			each: beginnings("OPERATOR__ALLOWEDREPOSITORIES", "http://, https:// or oci://", &c.Repositories.Allowed),
 			Meaning: "what a chart repository's URL must begin with, such as `https://charts.example.com/team` (then also `…/team/x`, not `…/teams`) or " +
 				"`oci://registry.example.com`; without the number, several with commas; not set: any repository"},
 		{Name: "OPERATOR__ALLOWEDREPOSITORYADDRESSES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORYADDRESSES"}, Decides: true,
 			each: addresses(&c.Repositories.Addresses),
 			Meaning: "addresses or networks, such as `127.0.0.1` or `127.0.0.0/8`, at which a chart repository may be although they are the operator's own machine, " +
 				"link-local, or a cloud's metadata; without the number, several with commas"},
+		{Name: "OPERATOR__ALLOWEDSCHEMAS__n", Aliases: []string{"OPERATOR__ALLOWEDSCHEMAS"}, Decides: true,
+			each: beginnings("OPERATOR__ALLOWEDSCHEMAS", "http:// or https://", &c.Repositories.Schemas),
+			Meaning: "what an address must begin with to which a chart's `values.schema.json` may refer. helm gets it by itself, follows its redirects and references, and " +
+				"keeps to no rule for repositories: name only what nobody else can write to; without the number, several with commas; not set: none"},
 		{Name: "OPERATOR__ALLOWPLAINCREDENTIALS", Default: "false", Decides: true, parse: boolean(&c.Repositories.PlainCredentials),
 			Meaning: "a chart repository's credentials may go over connections without TLS; on the operator's own machine they always may"},
 		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS"},

@@ -56,7 +56,8 @@ func TestOfAnArchiveTheChartsOwnFilesCount(t *testing.T) {
 		file{name: "app/charts/db/Chart.yaml", text: "version: 9.9.9"}, file{name: "app/charts/db/values.yaml", text: "no: 1"},
 		file{name: "app/values.yaml", text: "first: 1"},
 		file{name: "app/Chart.yaml", text: "name: app\nversion: 1.2.3-rc.1+build.7\n"},
-		file{name: "./app/values.yaml", text: "last: 1"}, // helm takes the last one too
+		file{name: "app/values.yaml", text: "last: 1"}, // helm takes the last one too
+		file{name: "./app/values.yaml", text: "no: 3"}, // helm takes the dot for the archive's directory
 		file{name: "app/values.schema.json", text: `{"type":"object"}`},
 		file{name: "app/templates/values.yaml", text: "no: 2"},
 	))

@@ -31,6 +31,7 @@ type charts struct {
 	client   *http.Client // of both:
 	indexes  *repository.Indexes
 	archives *repository.Archives
+	schemas  []string      // see OPERATOR__ALLOWEDSCHEMAS
 	young    time.Duration // see OPERATOR__INDEXMAXAGE
 	writing  sync.Mutex
 	// whole is held while a script of the environment's own may read a whole index, for which helm needs much memory.
@@ -56,7 +57,7 @@ func openCharts(settings config.Config, env []string) (*charts, error) {
 	rules.Guard(client, client.Transport.(*http.Transport))
 	return &charts{
 		dir: dir, rules: rules, client: client, indexes: repository.NewIndexes(dir, client), archives: repository.NewArchives(client, rules),
-		young: settings.IndexMaxAge, whole: make(chan struct{}, 1),
+		schemas: settings.Repositories.Schemas, young: settings.IndexMaxAge, whole: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -79,7 +80,7 @@ func apiServer(env []string) string {
 
 const chartFile = "chart.tgz"
 
-// fetch puts the event's chart into the run directory. For a task that has it already, because the event is tried again, it
+// fetch puts the event's chart into the run directory, if its schemas refer to nothing that helm may not read. For a task that has it already, because the event is tried again, it
 // is not pulled once more, whatever is the newest by then.
 func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w hub.WorkloadDeployed) (chart, error) {
 	if repository.IsRegistry(w.RepositoryURL) { // OCI:// is the same scheme, and scripts know it by small letters alone
@@ -90,7 +91,7 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 	}
 	if t.hasChart {
 		if found, err := readChart(t.Path(chartFile)); err == nil {
-			return found, nil
+			return found, c.mayUse(found, w)
 		}
 	}
 	if w.IsReconciliation && w.ChartVersion == "" { // nobody asked for a newer one
@@ -102,7 +103,17 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 	}
 	found, err := c.get(ctx, h, t, w)
 	t.hasChart = err == nil
+	if err == nil {
+		err = c.mayUse(found, w)
+	}
 	return found, err
+}
+
+func (c *charts) mayUse(found chart, w hub.WorkloadDeployed) error {
+	if err := c.checkSchemas(found); err != nil {
+		return cannotUse(w, err)
+	}
+	return nil
 }
 
 // get takes the chart from the cache, or else from the repository. The index must be one that the repository has confirmed since the

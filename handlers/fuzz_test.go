@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,31 @@ func FuzzReadChart(f *testing.F) {
 			}
 			if len(c.values) > bounds.ChartFile || len(c.schema) > bounds.ChartFile {
 				t.Errorf("it has files of %d and %d bytes", len(c.values), len(c.schema))
+			}
+		}
+	})
+}
+
+// Whatever else stands in a schema, what leads out of it is found.
+func FuzzReferencesOut(f *testing.F) {
+	for _, test := range schemaCases(f) {
+		f.Add(test.Schema)
+	}
+	const elsewhere = "http://inside.example/a.json"
+	f.Fuzz(func(t *testing.T, schema string) {
+		left := newSchemaBudget()
+		_, _ = referencesOut("values.schema.json", []byte(schema), &left)
+		if !json.Valid([]byte(schema)) {
+			return
+		}
+		for _, around := range []string{
+			`{"properties":{"a":%s,"b":{"$ref":"` + elsewhere + `"}}}`, `{"allOf":[%s,{"$schema":"` + elsewhere + `"}]}`,
+			`{"$ref":"#/default/b","default":{"a":%s,"b":{"$dynamicRef":"` + elsewhere + `#x"}}}`,
+		} {
+			left := newSchemaBudget()
+			found, err := referencesOut("values.schema.json", []byte(strings.Replace(around, "%s", schema, 1)), &left)
+			if err == nil && !slices.ContainsFunc(found, func(r schemaReference) bool { return r.address == elsewhere && r.web }) {
+				t.Errorf("in %s of %q only %+v is found", around, schema, found)
 			}
 		}
 	})

@@ -5,18 +5,20 @@ import (
 	"strings"
 )
 
-// allows tells whether the list of allowed repositories has what a URL begins with: the same scheme, host and port, and whole
-// segments of its path. What could be read in more than one way (.., %2f, a backslash) is in no list, so that the repository cannot
-// read it in the other way. An entry that is no URL allows nothing.
+// allows tells whether a repository may be asked.
 func (r Rules) allows(wanted *url.URL) bool {
-	if len(r.Allowed) == 0 {
-		return true
-	}
+	return len(r.Allowed) == 0 || BeginsWithOne(r.Allowed, wanted)
+}
+
+// BeginsWithOne tells whether a list has what a URL begins with: the same scheme, host and port, and whole segments of its path. What
+// could be read in more than one way (.., %2f, a backslash) is in no list, so that a server cannot read it in the other way. An entry
+// that is no URL allows nothing.
+func BeginsWithOne(entries []string, wanted *url.URL) bool {
 	path, plain := plainPath(wanted)
 	if !plain || wanted.User != nil || wanted.Opaque != "" {
 		return false
 	}
-	for _, entry := range r.Allowed {
+	for _, entry := range entries {
 		begin, err := url.Parse(entry)
 		if err != nil || begin.Host == "" || begin.User != nil {
 			continue

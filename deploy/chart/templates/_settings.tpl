@@ -24,6 +24,9 @@ OPERATOR__ALLOWEDREPOSITORIES__{{ $n }}: {{ $value | quote }}
 {{- range $n, $value := $operator.allowedRepositoryAddresses }}
 OPERATOR__ALLOWEDREPOSITORYADDRESSES__{{ $n }}: {{ $value | quote }}
 {{- end }}
+{{- range $n, $value := $operator.allowedSchemas }}
+OPERATOR__ALLOWEDSCHEMAS__{{ $n }}: {{ $value | quote }}
+{{- end }}
 {{- if $operator.allowPlainCredentials }}
 OPERATOR__ALLOWPLAINCREDENTIALS: "true"
 {{- end }}

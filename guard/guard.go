@@ -4,6 +4,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -174,17 +175,16 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, askedKey{}, &asked{run, t, step})))
 }
 
-// refusal is what helm or kubectl is told.
+// refusal is what helm or kubectl is told, in the API server's own form.
 func (r Run) refusal(method string, t target, why string) string {
-	what := t.String()
-	if what == "" {
-		what = "this path"
+	what, may := t.resource, "change or delete it"
+	if t.name != "" {
+		what += fmt.Sprintf(" %q", t.name)
 	}
-	doing := "be changed or deleted"
 	if method == http.MethodGet || method == http.MethodHead {
-		doing = "be read"
+		may = "read it"
 	}
-	return fmt.Sprintf("%s is forbidden: octo-operator does not let it %s while release %s is worked on: %s", what, doing, r.Release, why)
+	return fmt.Sprintf("%s is forbidden: octo-operator: release %s may not %s: %s", cmp.Or(what, "the path"), r.Release, may, why)
 }
 
 // answer answers as the API server does.

@@ -51,14 +51,3 @@ func targetOf(u *url.URL) (t target, err error) {
 	}
 	return t, nil
 }
-
-func (t target) String() string {
-	text := t.resource
-	if t.name != "" {
-		text += " " + t.name
-	}
-	if t.namespace != "" && t.resource != "namespaces" {
-		text += " in namespace " + t.namespace
-	}
-	return text
-}

@@ -48,6 +48,7 @@ type guarded struct {
 	known map[string]string // of paths of objects that were read: why they are another's
 }
 
+// New makes a guard that listens from the first run on.
 func New(api API, log *slog.Logger) *Guard {
 	return &Guard{api: api, log: log, runs: map[string]*guarded{}}
 }

@@ -16,6 +16,7 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/exec"
+	"octo-operator/guard"
 	"octo-operator/hub"
 	"octo-operator/journal"
 	"octo-operator/kube"
@@ -47,6 +48,7 @@ type Handlers struct {
 	runs       *runs.Store
 	scripts    scripts.Set
 	kubectl    *kube.Kubectl
+	guard      *guard.Guard
 	helm       helmVersion
 	charts     *charts
 	controller Controller
@@ -131,6 +133,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 		pruner:     pruner{due: make(chan struct{}, 1)},
 		stopWork:   stopWork, hurry: make(chan struct{}),
 	}
+	h.guard = guard.New(h.kubectl, log)
 	h.charts, err = openCharts(settings, env)
 	return h, err
 }

@@ -68,6 +68,9 @@ func (s *toolServer) add(l *life) {
 func (s *toolServer) lifeOf(env []string) *life {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if l, guarded := s.lives[variable(env, "OCTO_KUBECONFIG")]; guarded {
+		return l
+	}
 	return s.lives[variable(env, "KUBECONFIG")]
 }
 

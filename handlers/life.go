@@ -82,6 +82,7 @@ func (h *Handlers) Resume() error {
 // Wait returns when nothing is queued or running.
 func (h *Handlers) Wait() {
 	h.lanes.wait()
+	h.guard.Close()
 	h.kubectl.Close()
 }
 
@@ -112,6 +113,7 @@ func (h *Handlers) Abort() {
 
 // Close gives up what the daemon holds. To be called when nothing works any more.
 func (h *Handlers) Close() error {
+	h.guard.Close()
 	h.kubectl.Close()
 	if err := h.unlock(); err != nil {
 		return fmt.Errorf("cannot give up the state directory: %w", err)

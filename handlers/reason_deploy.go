@@ -70,6 +70,7 @@ var deployCauses = []cause{
 	{words: newPattern(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), made: invalidObject},
 	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" (?P<why>already exists)`),
 		line: "{object} exists already: it is twice in the chart, or something else made it: delete it, or turn it off in the values"},
+	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: octo-operator: (?P<why>[^\n]+)`), line: "{object} is left alone: {why}"},
 	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: (?P<why>[^\n]+)`),
 		line: "the cluster refuses {object}: {why}"},
 

@@ -99,7 +99,7 @@ func (t *task) open() (err error) {
 }
 
 // secretFiles are in the run directory for the time of the run alone. Of the manifest, see keepManifest.
-var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
+var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", kubeconfigFile}
 
 // supersede ends a run that was never started.
 func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
@@ -219,9 +219,14 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	guarded, err := h.guarded(ctx, t, name, variables)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = t.Remove(kubeconfigFile) }() // finish does it too
 	listens := newListener(t, name, h.limits, stop)
 	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Name: h.scripts.Path(name), Dir: t.Dir, Env: append(append(inputs, listens.announced.variable()), h.env...),
+		Path: command[0], Args: command[1:], Name: h.scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, h.env, guarded),
 		Redact: t.redact, Hurry: h.hurry, Limits: h.limits.processes(), OnLine: listens.line,
 	})
 	t.exitCode = result.ExitCode

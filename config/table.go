@@ -142,8 +142,8 @@ func own(c *Config) []Setting {
 		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),
 			Meaning: "how large each file that a script makes may become, a chart's archive too; its event has failed then; `0`: no limit"},
 		{Name: "OPERATOR__SCRIPTOUTPUT", Default: "16Mi", parse: limit(&c.ScriptOutput, mebi),
-			Meaning: "how much a script may write to stdout and stderr; it is stopped then, and its event has failed. The first MiB of it goes to the log, all of it to " +
-				"`output.log`; `0`: no limit"},
+			Meaning: "how much a script may write to stdout and stderr; it is stopped then, and its event has failed. The first MiB of it goes to the log, " +
+				"64 MiB of all tries together to `output.log`; `0`: no limit"},
 		{Name: "OPERATOR__SHUTDOWNGRACE", Default: "10s", parse: duration(&c.ShutdownGrace, time.Second),
 			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),

@@ -6,8 +6,8 @@ package bounds
 
 // Values: what an event brings, and a chart's values.yaml.
 const (
-	// Document is the size in bytes of one values document: as text, with its aliases written out, and merged. An event may be 4 MiB, and
-	// helm 3 reads no file of a chart beyond 5 MiB. The values of kube-prometheus-stack have 200 KB.
+	// Document is the size in bytes of one values document: as text, with its aliases written out, and merged. helm 3 reads no file of a
+	// chart beyond 5 MiB. The values of kube-prometheus-stack have 200 KB.
 	Document = 5 << 20
 
 	// Values is how many values one document may hold: each takes up to 3 KiB on the way, even if its text is "{},". The largest
@@ -20,6 +20,11 @@ const (
 
 	// Depth is how deep maps and lists may be nested. Values that people write stay below 20.
 	Depth = 100
+
+	// Overrides is how many single values an event may set; people set some ten. Path is the size in bytes of the path of one: those that
+	// people write stay below 200.
+	Overrides = 2000
+	Path      = 4096
 
 	// Documents is how many documents one stream of values may hold: each costs a parser, even if it is empty.
 	Documents = 1000

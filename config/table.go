@@ -142,8 +142,8 @@ func own(c *Config) []Setting {
 		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),
 			Meaning: "how large each file that a script makes may become, a chart's archive too; its event has failed then; `0`: no limit"},
 		{Name: "OPERATOR__SCRIPTOUTPUT", Default: "16Mi", parse: limit(&c.ScriptOutput, mebi),
-			Meaning: "how much a script may write to stdout and stderr; it is stopped then, and its event has failed. The first MiB of it goes to the log, all of it to " +
-				"`output.log`; `0`: no limit"},
+			Meaning: "how much a script may write to stdout and stderr; it is stopped then, and its event has failed. The first MiB of it goes to the log, " +
+				"64 MiB of all tries together to `output.log`; `0`: no limit"},
 		{Name: "OPERATOR__SHUTDOWNGRACE", Default: "10s", parse: duration(&c.ShutdownGrace, time.Second),
 			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),
@@ -162,7 +162,7 @@ func own(c *Config) []Setting {
 				"keeps to no rule for repositories: name only what nobody else can write to; without the number, several with commas; not set: none"},
 		{Name: "OPERATOR__ALLOWPLAINCREDENTIALS", Default: "false", Decides: true, parse: boolean(&c.Repositories.PlainCredentials),
 			Meaning: "a chart repository's credentials may go over connections without TLS; on the operator's own machine they always may"},
-		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS"},
+		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS; their credentials only with `OPERATOR__ALLOWPLAINCREDENTIALS`"},
 		{Name: "OPERATOR__KEEPRUNS", Default: "100", parse: whole(&c.KeepRuns, 0), Meaning: "run directories that are kept: the newest"},
 		{Name: "OPERATOR__KEEPFAILEDHOURS", Default: "24", parse: hours(&c.KeepFailedRuns), Meaning: "and failures of the last hours"},
 		{Name: "OPERATOR__LOGFORMAT", Default: "text", parse: oneOf(&c.LogFormat, "text", "json"), Meaning: "`json` for machines"},

@@ -75,7 +75,7 @@ func (at location) openURL() string {
 // webAddress is an address in a text, in parts: user and query may be secret.
 var webAddress = regexp.MustCompile(`(https?://)([^\s"/?#@]*@)?([^\s"?]*)(\?[^\s"]*)?`)
 
-// withoutAddressSecrets takes out of a line what may be secret in an address. helm's errors have the address of an archive that
+// withoutAddressSecrets takes out of a line what may be secret in an address. Errors have the address of an archive that
 // the index has signed, and the one to which a repository has redirected it, which the operator has never seen.
 func withoutAddressSecrets(line string) string {
 	return webAddress.ReplaceAllStringFunc(line, func(address string) string {

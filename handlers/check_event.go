@@ -27,12 +27,9 @@ const (
 	maxHostname     = 253      // as DNS has it
 	maxUsername     = 1000     // it may be a token
 	maxPassword     = 64 << 10 // so may this: those of cloud providers have several KiB
-	maxPath         = 4096     // as the merge has it
 
 	// maxSecrets bounds the values of all secret overrides together: they go into one Kubernetes Secret, which takes no more.
 	maxSecrets = 1 << 20
-	// maxOverrides bounds their number, not bytes.
-	maxOverrides = 2000
 )
 
 // rule is what a text of an event must be.
@@ -209,8 +206,8 @@ func checkValues(values []hub.Value) error {
 			secrets += len(v.Value)
 		}
 		c := onOneLine(v.Path)
-		if len(v.Path) > maxPath {
-			c.why = fmt.Sprintf("has %d bytes, the limit is %d", len(v.Path), maxPath)
+		if len(v.Path) > bounds.Path {
+			c.why = fmt.Sprintf("has %d bytes, the limit is %d", len(v.Path), bounds.Path)
 		}
 		if c.why != "" {
 			return fmt.Errorf("the path %s of values[%d] %s: %s", quoted(v.Path), i, c.why, remedy)

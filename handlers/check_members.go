@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"octo-operator/bounds"
 )
 
 // maxMembers bounds the fields of an event and of an override. The contract has some twenty.
@@ -74,8 +76,8 @@ func (s *scanner) members(value func(name string) error) error {
 func (s *scanner) overrides() error {
 	s.at++
 	for i := 0; s.next() != ']'; i++ {
-		if i == maxOverrides {
-			return fmt.Errorf("values has more than %d overrides", maxOverrides)
+		if i == bounds.Overrides {
+			return fmt.Errorf("values has more than %d overrides", bounds.Overrides)
 		}
 		if s.next() != '{' {
 			s.skip()

@@ -1,10 +1,8 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"octo-operator/config"
 	"octo-operator/exec"
@@ -54,53 +52,5 @@ func exceeded(what, setting string, limit int64) *limitError {
 	return &limitError{fmt.Sprintf("%s (%s is %s): make the chart or its values smaller, or raise the setting", what, setting, config.FormatMemory(limit))}
 }
 
-// reasonOf is why the script has failed, given how its run ended.
-func (l *listener) reasonOf(err error) error {
-	exit := (*exec.ExitError)(nil)
-	switch tooMuch := (*limitError)(nil); {
-	case errors.As(err, &tooMuch): // it was stopped because of that
-		return tooMuch
-	case !errors.As(err, &exit):
-		return err
-	case l.reached != nil:
-		return l.reached
-	case l.limits.fileSize > 0 && (exit.Signal == "SIGXFSZ" || exit.Code == 128+sigXFSZ):
-		return l.limits.reached(l.script, "file too large")
-	}
-	if text := l.tail.text(); text != "" {
-		return errors.New(text)
-	}
-	return err
-}
-
 // sigXFSZ is the signal of a program that makes a file too large, which a shell adds to 128.
 const sigXFSZ = 25
-
-// tail keeps the end of what a script wrote to stderr: why it failed.
-type tail struct{ lines []string }
-
-// The first error counts most, and much may follow it: kubectl adds ten lines of advice to a conflict, and of an immutable Job it
-// shows all of its template.
-const (
-	tailLines = 200
-	tailBytes = 64 << 10
-)
-
-func (r *tail) add(line exec.Line) {
-	// Helm 4 logs what its Error then says again, and both tools log what goes on inside them.
-	helmLog := strings.HasPrefix(line.Text, "level=") || klogLine.MatchString(line.Text)
-	if line.Stream != "stderr" || helmLog || strings.TrimSpace(line.Text) == "" {
-		return
-	}
-	if r.lines = append(r.lines, line.Text); len(r.lines) > tailLines {
-		r.lines = r.lines[1:]
-	}
-}
-
-// klogLine is how Kubernetes' client library logs: E1123 11:35:18.625841    4711 request.go:1198] …
-var klogLine = regexp.MustCompile(`^[EWI][0-9]{4} [0-9:.]+ +[0-9]+ `)
-
-func (r *tail) text() string {
-	text := strings.Join(r.lines, "\n")
-	return strings.ToValidUTF8(text[max(0, len(text)-tailBytes):], "")
-}

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -33,13 +32,7 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	text := fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)
-	return strings.Map(func(r rune) rune { // a chart has made these names
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, " "))
+	return printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
 }
 
 // Look is an error if a manifest holds what the rules forbid: a *RefusedError that names the object, or one that says why nobody can

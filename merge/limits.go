@@ -9,21 +9,17 @@ import (
 
 // Everything here is written by somebody else: a tenant's event, a chart from anywhere. What documents may be is in room bounds; documents
 // that could take as much as they may are worked on one at a time.
-const (
-	// maxOverrides limits the overrides of one layer.
-	maxOverrides = 5000
 
-	// maxAdded limits how many maps and list elements all overrides of a document may add to reach their paths. Without it a
-	// path such as a[65536][65536][65536] costs a MiB for each bracket.
-	maxAdded = 2 * MaxIndex
-)
+// maxAdded limits how many maps and list elements all overrides of a document may add to reach their paths. Without it a
+// path such as a[65536][65536][65536] costs a MiB for each bracket.
+const maxAdded = 2 * MaxIndex
 
 // checkOverrides refuses overrides that would take too much memory, each for itself or all together.
 func checkOverrides(layers ...[]Override) error {
 	size, values := 0, 0
 	for _, overrides := range layers {
-		if len(overrides) > maxOverrides {
-			return fmt.Errorf("cannot set %d overrides, the limit is %d", len(overrides), maxOverrides)
+		if len(overrides) > bounds.Overrides {
+			return fmt.Errorf("cannot set %d overrides, the limit is %d", len(overrides), bounds.Overrides)
 		}
 		for _, o := range overrides {
 			size += len(o.Path) + len(o.Value)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"octo-operator/bounds"
 )
 
 // allocated is how many MiB f allocates, all garbage counted: a bound for what it needs at any time, that does not depend on
@@ -86,7 +88,7 @@ func TestWhatWouldExhaustTheMemoryIsRefusedInAFewMiB(t *testing.T) {
 		{"a schema of 25,000 patterns, each tried on one name a hundred times", Input{ChartSchema: []byte(schemaOf("patternProperties", 25_000, "^p")), Overrides: manyOverrides(100, inList, "1", false)}, "values.schema.json: it takes too long", 200},
 		{"overrides without end", overrides(manyOverrides(100_000, numbered, "", true)), "cannot set 100000 overrides", 1},
 		{"overrides of lists", Input{ChartSchema: []byte(`{"additionalProperties":{"type":"array"}}`), Overrides: manyOverrides(1000, numbered, "["+repeat("1,", 1000)+"]", false)}, "cannot set overrides of", 3},
-		{"overrides of deep paths", overrides(manyOverrides(5000, func(i int) string { return numbered(i) + repeat(".a", 90) }, "", false)), "would add more than", 150},
+		{"overrides of deep paths", overrides(manyOverrides(bounds.Overrides, func(i int) string { return numbered(i) + repeat(".a", 90) }, "", false)), "would add more than", 150},
 		{"overrides far out in lists", overrides(manyOverrides(10, func(i int) string { return numbered(i) + "[65000]" }, "", false)), "would add more than", 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -116,7 +118,7 @@ func largest() map[string]Input {
 		"text that is escaped":  {Values: escaped("a"), ChartValues: escaped("b"), ChartSchema: []byte(`{"x":"` + repeat("<", 5<<20-100) + `"}`)},
 		"text":                  {Values: text("a"), ChartValues: text("b"), ChartSchema: []byte(`{"x":"` + repeat("x", 5<<20-100) + `"}`)},
 		"numbers":               {Values: []byte("a: [" + repeat("1,", 48_000) + "]"), ChartValues: []byte("b: [" + repeat("1,", 48_000) + "]"), ChartSchema: schema("1")},
-		"overrides":             {Overrides: manyOverrides(4900, func(i int) string { return numbered(i) + ".a.b" }, repeat("x", 1000), true), SecretName: "s"},
+		"overrides":             {Overrides: manyOverrides(bounds.Overrides, func(i int) string { return numbered(i) + ".a.b" }, repeat("x", 2400), true), SecretName: "s"},
 		"anchors in each other": {Values: []byte("a: &x [" + repeat("1,", 4000) + "]\nb: [" + repeat("*x,", 10) + "]"), ChartValues: maps("b")},
 	}
 }

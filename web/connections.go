@@ -86,9 +86,3 @@ func (c *connections) forget(connection net.Conn) {
 		delete(c.open, connection)
 	}
 }
-
-func (c *connections) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.open)
-}

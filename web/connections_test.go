@@ -57,6 +57,12 @@ func TestWhoeverHoldsConnectionsKeepsNobodyOut(t *testing.T) {
 	}
 }
 
+func (c *connections) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
+}
+
 func TestTheConnectionOfTheOldestChangeIsClosed(t *testing.T) {
 	c := &connections{limit: 2}
 	var near [4]net.Conn

@@ -126,7 +126,9 @@ func TestTheKubeconfigOfARunEndsWithItAndIsInNoCommand(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.start()
 	w.deployPool()
-	if s := w.deploy(w.workload("Shop", appRtID)); !s.Success {
+	app := w.workload("Shop", appRtID)
+	app.ValuesYaml = "settings: {LOOK: lookup}" // with this word in it, a deploy is guarded
+	if s := w.deploy(app); !s.Success {
 		t.Fatal(s.StatusMessage)
 	}
 	w.waitUntilSettled()
@@ -141,6 +143,9 @@ func TestTheKubeconfigOfARunEndsWithItAndIsInNoCommand(t *testing.T) {
 		env, err := os.ReadFile(file)
 		w.must(err)
 		text += string(env)
+	}
+	if !strings.Contains(text, "OCTO_GUARDED='true'") && !strings.Contains(text, "OCTO_GUARDED=true") {
+		t.Errorf("the deploy was not guarded: %s", text)
 	}
 	if len(envs) == 0 || strings.Contains(text, "api-server") || strings.Contains(text, "proxy-url") || regexp.MustCompile(`runs/[^/ ]*/kubeconfig`).MatchString(text) || strings.Contains(text, "OCTO_KUBECONFIG") {
 		t.Errorf("what a person runs again goes through the guard: %s", text)

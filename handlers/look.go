@@ -81,6 +81,7 @@ func lookRules(environ []string) kube.Rules {
 		Group: group, Tenant: labelValue(value("TENANT")),
 		Endings: []string{secretsEnding, secretsEnding + beforeEnding, brokerEnding}, Own: list(ownSecretsVariable),
 		Account: value(operatorAccountVariable), Secrets: list(operatorSecretsVariable),
+		NoHooks: value(guardedVariable) == "false",
 	}
 }
 

@@ -30,9 +30,10 @@ render_alone() {
 # cause leaves out how each of helm's commands begins the same error.
 cause() { printf '%s\n' "$1" | sed -n '/^Error: /,$p' | sed 's/^Error: //; s/^UPGRADE FAILED: //; s/^INSTALLATION FAILED: //'; }
 
-# withheld is what is said instead. It tells of the two failures that no chart is to blame for.
+# withheld is what is said instead. It tells of a look-up that was refused, and of the two failures that no chart is to blame for.
 withheld() {
     case $1 in
+        *'is forbidden: octo-operator: '*) why='it looks up (lookup) Secrets that are not its release'"'s, which is forbidden: octo-operator: take the lookup out of the chart" ;;
         *'is forbidden: User '*) why='it looks something up (lookup) that is Forbidden to helm' ;;
         *'error calling lookup: '*': connect: connection refused'*) why='it looks something up (lookup), and the API server cannot be reached: connection refused' ;;
         *) why='they depend on what it has read in the cluster (lookup), which may be secret' ;;

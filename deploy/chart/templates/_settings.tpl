@@ -90,7 +90,10 @@ OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
 {{/* Where they are mounted as files. */}}
 {{- define "octo.secretFiles" -}}/secrets{{- end }}
 
-{{/* Whether they are: then there is a volume. */}}
+{{/*
+Whether they are: then there is a volume. Beside a Secret of the user's they are not: it may have the same setting, and the operator does
+not start with one in a file and in the environment. Where both are in the environment, the chart's wins.
+*/}}
 {{- define "octo.hasSecretFiles" -}}
-{{- if and .Values.secretFiles (include "octo.givenSecretSettings" . | fromYaml) }}yes{{ end }}
+{{- if and .Values.secretFiles (not .Values.existingSecret) (include "octo.givenSecretSettings" . | fromYaml) }}yes{{ end }}
 {{- end }}

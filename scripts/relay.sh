@@ -7,7 +7,7 @@
 relay() {
     case $1 in
         *'execution error at ('* | *'executing "'* | *'error calling '* | *'parse error'* | *'error converting YAML'* | *'error merging '*)
-            alone=$(render_alone) && alone=''
+            alone=$(without_cluster 2>&1 >/dev/null) && alone=''
             if [ "$(cause "$1")" = "$(cause "$alone")" ]; then
                 set -- "$alone"
             else
@@ -18,13 +18,13 @@ relay() {
     printf '%s\n' "$1" >&2
 }
 
-# render_alone prints what helm says where it is told of the cluster no more than its version and its kinds.
-render_alone() {
+# without_cluster renders the chart where helm is told of the cluster no more than its version and its kinds.
+without_cluster() {
     [ "$OCTO_UPGRADE" = false ] || set -- --is-upgrade
-    # shellcheck disable=SC2046,SC2069 # each is a word; stderr alone is meant
-    helm template "$OCTO_RELEASE" chart.tgz --namespace "$OCTO_NAMESPACE" --values values.yaml "$@" \
+    # shellcheck disable=SC2046 # each is a word
+    helm template "$OCTO_RELEASE" chart.tgz --namespace "$OCTO_NAMESPACE" --values values.yaml "$@" --include-crds \
         $(kubectl get --raw /version | sed -n 's/.*"gitVersion": *"\([^"]*\)".*/--kube-version=\1/p') \
-        $(kubectl api-versions | sed 's/^/--api-versions=/') 2>&1 >/dev/null
+        $(kubectl api-versions | sed 's/^/--api-versions=/')
 }
 
 # cause leaves out how each of helm's commands begins the same error.

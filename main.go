@@ -104,13 +104,13 @@ The chart is pulled, since it says of which type an override is.`,
 	return cmd
 }
 
-// lookCommand is for workload-deploy and helm, not for people.
+// lookCommand is for workload-deploy, not for people.
 func lookCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "look [FILE]", Hidden: true, Args: cobra.MaximumNArgs(1),
+		Use: "look FILE", Hidden: true, Args: cobra.ExactArgs(1),
 		Short: "Refuse a rendered manifest that would touch other releases or the operator",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return handlers.Look(os.Environ(), strings.Join(args, ""), os.Stdin, os.Stdout)
+			return handlers.Look(os.Environ(), args[0])
 		},
 	}
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,7 +67,7 @@ const (
 func (w *world) objects() string {
 	all := strings.Fields(w.kubectl("get", "secrets,configmaps,pods", "-o", "name"))
 	all = slices.DeleteFunc(all, func(name string) bool {
-		return name == "configmap/kube-root-ca.crt" || strings.HasPrefix(name, "secret/octo-journal-")
+		return name == "configmap/kube-root-ca.crt" || strings.HasPrefix(name, "secret/octo-journal-") || strings.HasPrefix(name, "secret/sh.helm.release.v1.acme-")
 	})
 	return strings.Join(all, "\n")
 }
@@ -121,6 +122,26 @@ func TestAChartThatTouchesAnotherReleaseIsRefusedAndChangesNothing(t *testing.T)
 	}
 }
 
+// On its way to a post-renderer helm 4.3.1 writes both of these in another way.
+func TestTheTextsOfAChartAreAppliedToTheLetter(t *testing.T) {
+	for name, env := range helms(t) {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, devcontroller.G3)
+			w.env = env
+			w.start()
+			w.deployPool()
+			if s := w.deploy(w.rendering(harmless + "\ndata:\n  folded: >-\n    first\n      code\n\n    last\n  block: |\n    line\n{{- /* without a line break */ -}}")); !s.Success {
+				t.Fatal(s.StatusMessage)
+			}
+			for key, want := range map[string]string{"folded": "first\n  code\n\nlast", "block": "line\n"} {
+				if got := w.kubectl("get", "configmap", "acme-"+appRtID, "--output", "go-template={{printf \"%q\" .data."+key+"}}"); got != fmt.Sprintf("%q", want) {
+					t.Errorf("%s is %s, want %q", key, got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestAChartThatBringsTheKindOfItsOwnObjectsIsDeployed(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.env = []string{"KUBECONFIG=" + os.Getenv("KUBECONFIG")} // the chart's role may not make definitions
@@ -136,8 +157,8 @@ func TestAChartThatBringsTheKindOfItsOwnObjectsIsDeployed(t *testing.T) {
 	}
 }
 
-// helm template always renders revision 1. What helm renders for the second revision is looked at by helm itself.
-func TestAChartThatRendersSomethingElseForHelmIsRefusedByHelmsOwnLook(t *testing.T) {
+// helm template always renders revision 1. What helm renders for the second revision is looked at when it is sent.
+func TestAChartThatRendersSomethingElseForHelmIsRefusedWhenHelmSendsIt(t *testing.T) {
 	for name, env := range helms(t) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
@@ -149,8 +170,11 @@ func TestAChartThatRendersSomethingElseForHelmIsRefusedByHelmsOwnLook(t *testing
 			}
 			before := w.objects()
 			s := w.deploy(w.rendering(harmless + "\n---\n{{ if gt .Release.Revision 1 }}\n" + forged + "\n{{ end }}"))
-			if first, _, _ := strings.Cut(s.StatusMessage, "\n"); s.Success || !strings.HasPrefix(first, "the manifest is refused: Secret sh.helm.release.v1.victim.v99 would count") {
+			if first, _, _ := strings.Cut(s.StatusMessage, "\n"); s.Success || !strings.Contains(first, "Secret sh.helm.release.v1.victim.v99 ") {
 				t.Errorf("reported %v: %s", s.Success, s.StatusMessage)
+			}
+			if !strings.Contains(s.StatusMessage, "rolled back to revision 1") {
+				t.Errorf("it was not taken back: %s", s.StatusMessage)
 			}
 			if after := w.objects(); after != before {
 				t.Errorf("before there was\n%s\nafter\n%s", before, after)

@@ -161,6 +161,9 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	if err == nil && r.Header.Get("Upgrade") != "" {
 		err = errors.New("a deploy needs no other protocol")
 	}
+	if err == nil && run.Look != nil && !run.isOwn(t) {
+		err = run.lookAtBody(r, t)
+	}
 	if err == nil && step == look {
 		var away error
 		if err, away = g.lookAt(ctx, run, r.URL.Path, t); away != nil {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"sync"
 	"testing"
 
+	"octo-operator/bounds"
 	"octo-operator/kube"
 )
 
@@ -325,5 +327,44 @@ func BenchmarkRequest(b *testing.B) {
 				answer.Body.Close()
 			}
 		})
+	}
+}
+
+// helm renders a chart again when it sends it, perhaps something else than what was looked at before.
+func TestWhatIsSentIsLookedAt(t *testing.T) {
+	r := &guarded{Run: run}
+	r.Look = func(object []byte) error {
+		if bytes.Contains(object, []byte("hostile")) {
+			return errors.New("hostile")
+		}
+		return nil
+	}
+	for _, test := range []struct{ name, method, path, kind, body, want string }{
+		{"an object", "POST", "/api/v1/namespaces/octo/configmaps", "application/json", `{"a": "b"}`, ""},
+		{"a hostile one", "POST", "/api/v1/namespaces/octo/configmaps", "application/json", `{"a": "hostile"}`, "hostile"},
+		{"a hostile patch of one", "PATCH", "/api/v1/namespaces/octo/configmaps/a", "application/apply-patch+yaml", "a: hostile", "hostile"},
+		{"one that nobody can look at", "POST", "/api/v1/namespaces/octo/configmaps", "application/cbor", "", `it is sent as "application/cbor"`},
+		{"helm's new record of the release", "POST", "/api/v1/namespaces/octo/secrets", "application/vnd.kubernetes.protobuf", "hostile", ""},
+		{"another object in the same form", "POST", "/api/v1/namespaces/octo/pods", "application/vnd.kubernetes.protobuf", "hostile", "it is sent as"},
+		{"an endless one", "PUT", "/api/v1/namespaces/octo/configmaps/a", "application/json", strings.Repeat(" ", bounds.Manifest+1), "it has more than"},
+		{"what is deleted", "DELETE", "/api/v1/namespaces/octo/configmaps/a", "application/json", "hostile", ""},
+	} {
+		request := httptest.NewRequest(test.method, test.path, strings.NewReader(test.body))
+		request.Header.Set("Content-Type", test.kind)
+		_, about, err := r.judge(test.method, request.URL)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		err = r.lookAtBody(request, about)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
+		}
+		if rest, _ := io.ReadAll(request.Body); err == nil && string(rest) != test.body {
+			t.Errorf("%s: %q is handed on", test.name, rest)
+		}
+	}
+	elsewhere, _ := url.Parse("/api/v1/namespaces/kube-system/configmaps")
+	if _, _, err := r.judge("POST", elsewhere); err == nil || !strings.Contains(err.Error(), "it belongs into namespace kube-system") {
+		t.Errorf("got %v", err)
 	}
 }

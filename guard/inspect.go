@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"octo-operator/bounds"
 	"octo-operator/kube"
 )
 
@@ -112,4 +114,32 @@ func hold(response *http.Response, message string) error {
 	response.Header = http.Header{"Content-Type": {"application/json"}, "Content-Length": {strconv.Itoa(len(text))}}
 	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	return err
+}
+
+// protobuf is how helm sends a new record of its own. What a chart makes it sends as JSON or YAML: it does not know the kinds.
+const protobuf = "application/vnd.kubernetes.protobuf"
+
+// lookAtBody looks at what is to be written. helm renders a chart again for each of its commands, perhaps something else than what was
+// looked at before: here is what it really sends, hooks and all, once.
+func (r *guarded) lookAtBody(request *http.Request, t target) error {
+	if request.Method == http.MethodDelete || request.Body == nil || request.Method == http.MethodGet || request.Method == http.MethodHead {
+		return nil
+	}
+	kind := request.Header.Get("Content-Type")
+	if kind == protobuf && t.name == "" && t.resource == "secrets" {
+		return nil
+	}
+	if !strings.Contains(kind, "json") && !strings.Contains(kind, "yaml") || request.Header.Get("Content-Encoding") != "" {
+		return fmt.Errorf("it is sent as %q, which nobody can look at", kind)
+	}
+	text, err := io.ReadAll(io.LimitReader(request.Body, bounds.Manifest+1))
+	request.Body.Close()
+	if err != nil {
+		return fmt.Errorf("cannot read it: %w", err)
+	}
+	if len(text) > bounds.Manifest {
+		return fmt.Errorf("it has more than %d bytes", bounds.Manifest)
+	}
+	request.Body = io.NopCloser(bytes.NewReader(text))
+	return r.Look(text)
 }

@@ -19,6 +19,8 @@ type Run struct {
 	Tenants            []string // what the label GROUP/tenant may be on objects of the release's tenant
 	Secrets            []string // names of those that the operator makes for the release
 	Broker             []string // likewise for its pool: they may be read
+	// Look, if not nil, says what is wrong with an object that is to be written, or a patch of one: YAML or JSON.
+	Look func(object []byte) error
 	// Renders: helm makes the manifest, so a template may look anything up (lookup). Else helm works with what it has stored.
 	Renders bool
 }
@@ -81,6 +83,8 @@ func (r Run) judgeWriting(method string, t target, query url.Values) (step, targ
 		return pass, t, errors.New("there is nothing to be written")
 	case t.group == r.Group:
 		return pass, t, errors.New("only the operator makes and changes objects of its API group " + r.Group)
+	case t.namespace != "" && t.namespace != r.Namespace && r.Look != nil && method != http.MethodDelete:
+		return pass, t, fmt.Errorf("it belongs into namespace %s, and the release may only have objects in %s: correct the namespace in the chart or the values", t.namespace, r.Namespace)
 	case t.namespace != "" && t.namespace != r.Namespace:
 		return pass, t, nil // which RBAC judges
 	case t.name == "" && method == http.MethodDelete:

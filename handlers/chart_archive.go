@@ -24,7 +24,7 @@ type chart struct {
 	schema  []byte // values.schema.json
 	// hooksAfter: the chart may have hooks that run after its pods are ready, for which helm itself must wait.
 	hooksAfter bool
-	reaches    bool              // a template may read the cluster or be a hook, see needsGuard
+	looksUp    bool              // a template may read the cluster
 	references []schemaReference // of its schema and of its subcharts', those that lead out of them
 }
 
@@ -139,7 +139,7 @@ func (r *archiveReader) readFile(header *tar.Header, content io.Reader, where st
 	case strings.Contains("/"+name, "/templates/"): // its subcharts' too
 		var template []byte
 		template, err = readFile(header.Name, content)
-		r.chart.reaches = r.chart.reaches || reaches.Match(template)
+		r.chart.looksUp = r.chart.looksUp || looksUp.Match(template)
 		r.chart.hooksAfter = r.chart.hooksAfter || bytes.Contains(template, []byte("helm.sh/hook")) && hookAfter.Match(template)
 	}
 	return err

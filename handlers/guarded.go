@@ -8,6 +8,7 @@ import (
 	"octo-operator/exec"
 	"octo-operator/guard"
 	"octo-operator/hub"
+	"octo-operator/kube"
 	"octo-operator/scripts"
 )
 
@@ -19,22 +20,17 @@ var guardedSteps = []string{
 	scripts.WorkloadDeploy, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
 }
 
-// guardedVariable is false in a deploy that needs no guard, which takes a twentieth of its processor time.
-const guardedVariable = "GUARDED"
+// lookUpVariable is false in a deploy of a chart that cannot look anything up: only what helm upgrade asks goes through the guard then.
+// For helm template that takes as much of the processor as for helm upgrade, and there is nothing to be kept from it.
+const lookUpVariable = "LOOKS_UP"
 
-// reaches is what a template needs to read the cluster, by itself (lookup) or in a text that it is given (tpl), and what a hook is known by.
-var reaches = regexp.MustCompile(`lookup|tpl|hook`)
+// looksUp is what a template needs to read the cluster: by itself, or in a text that it is given.
+var looksUp = regexp.MustCompile(`lookup|tpl`)
 
-// needsGuard tells whether a deploy may reach more than what helm keeps apart by itself: helm refuses objects that are another release's,
-// but for hooks. A hook whose name is put together, so that it is not found here, the look at the manifest refuses.
-func (d *deployment) needsGuard() bool {
-	return d.chart.reaches || reaches.Match(d.document.YAML)
-}
-
-// guarded lets the helm and kubectl of a step reach the API server through the guard alone, until ctx ends. It returns variables, to be
-// put behind the others.
+// guarded lets the helm and kubectl of a step reach the API server through the guard alone, until ctx ends; of a deploy that looks nothing
+// up, what changes the release. It returns variables, to be put behind the others.
 func (h *Handlers) guarded(ctx context.Context, t *task, step string, variables map[string]string) ([]string, error) {
-	if !slices.Contains(guardedSteps, step) || variables[guardedVariable] == "false" {
+	if !slices.Contains(guardedSteps, step) {
 		return nil, nil
 	}
 	w, err := hub.Decode[hub.Workload](t.event.Argument)
@@ -51,6 +47,10 @@ func (h *Handlers) guarded(ctx context.Context, t *task, step string, variables 
 			run.Broker = append(run.Broker, brokerSecret(name))
 		}
 	}
+	if run.Renders {
+		rules := lookRules(func(name string) string { return variables[name] })
+		run.Look = func(object []byte) error { return kube.Look(object, rules) }
+	}
 	kubeconfig, err := h.guard.Open(ctx, run)
 	if err != nil {
 		return nil, err
@@ -59,5 +59,9 @@ func (h *Handlers) guarded(ctx context.Context, t *task, step string, variables 
 	for _, variable := range exec.AllowEnv(h.env, "KUBECONFIG") {
 		operators = variable[len("KUBECONFIG="):]
 	}
-	return []string{"OCTO_KUBECONFIG=" + operators, "KUBECONFIG=" + t.Path(kubeconfigFile)}, t.Write(kubeconfigFile, kubeconfig)
+	through := []string{"OCTO_KUBECONFIG=" + operators, "OCTO_GUARDED=" + t.Path(kubeconfigFile)}
+	if variables[lookUpVariable] != "false" {
+		through = append(through, "KUBECONFIG="+t.Path(kubeconfigFile))
+	}
+	return through, t.Write(kubeconfigFile, kubeconfig)
 }

@@ -1,10 +1,8 @@
 package handlers_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path"
@@ -84,9 +82,6 @@ func (r *rig) helmUpgrade(c *call) int {
 	if c.dry() || c.word(0) == "template" {
 		c.print("%s", manifests(next.Content.Objects))
 		return 0
-	}
-	if c.has("post-renderer") && c.look("", []byte(manifests(next.Content.Objects))) != 0 {
-		return c.fail("UPGRADE FAILED: error while running post render on files")
 	}
 	all := r.cluster.revisions(next.Namespace, next.Name)
 	last := newest(all)
@@ -309,8 +304,8 @@ func asJSON(value any) string {
 }
 
 // look is octo-operator look, which the script runs on a file, and helm on what it has rendered.
-func (c *call) look(file string, rendered []byte) int {
-	if err := handlers.Look(c.env, file, bytes.NewReader(rendered), io.Discard); err != nil {
+func (c *call) look(file string) int {
+	if err := handlers.Look(c.env, file); err != nil {
 		c.say("octo-operator: %s", err)
 		return 1
 	}

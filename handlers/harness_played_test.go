@@ -39,7 +39,7 @@ func (l *life) run(c *call) int {
 	case "kubectl":
 		usual = func() int { return r.kubectl(c) }
 	case "octo-operator":
-		usual = func() int { return c.look(c.path(c.word(1)), nil) }
+		usual = func() int { return c.look(c.path(c.word(1))) }
 	}
 	if instead == nil {
 		return usual()

@@ -1,57 +1,36 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 
-	"octo-operator/bounds"
 	"octo-operator/kube"
 )
 
-// Look is what octo-operator look does in workload-deploy: an error if the manifest of a run's release would touch another release
-// or the operator. It runs within the script, and within helm, since nobody else sees what is applied before it is.
-//
-// With a file it looks at what helm template has written there, and leaves in it what kubectl is asked about: no hooks, and nothing
-// of a chart's crds/. Without one it is a post-renderer of helm's: it hands on what it has read, and notes why not in the file that
-// OCTO_REFUSED names.
+// Look is what octo-operator look does in workload-deploy: an error if the manifest of a run's release, in a file that helm template has
+// written, would touch another release or the operator. In the file it leaves what kubectl is asked about: no hooks, and nothing of a
+// chart's crds/. What helm upgrade then sends, which may be something else, the guard looks at.
 //
 // The variables of the run say whose the manifest is. Without them, where a person has pasted the command, it looks at nothing.
-func Look(environ []string, file string, in io.Reader, out io.Writer) error {
-	rules := lookRules(environ)
-	if file != "" {
-		manifest, err := readManifest(file)
-		if err != nil {
-			return fmt.Errorf("cannot look at the manifest: %w", err)
-		}
-		if err := kube.Look(manifest, rules); err != nil {
-			return err
-		}
-		if manifest, err = kube.Applied(manifest); err != nil {
-			return fmt.Errorf("cannot look at the manifest: %w", err)
-		}
-		return os.WriteFile(file, manifest, 0o600)
+func Look(environ []string, file string) error {
+	manifest, err := readManifest(file)
+	if err != nil {
+		return fmt.Errorf("cannot look at the manifest: %w", err)
 	}
-	manifest, err := io.ReadAll(io.LimitReader(in, bounds.Manifest+1))
-	if err == nil && rules.Release != "" {
+	rules := lookRules(func(name string) string { return variableOf(environ, name) })
+	if rules.Release != "" {
 		err = kube.Look(manifest, rules)
-	}
-	if note := variableOf(environ, "REFUSED"); err != nil && note != "" {
-		err = errors.Join(err, os.WriteFile(note, []byte("octo-operator: "+err.Error()+"\n"), 0o600))
 	}
 	if err != nil {
 		return err
 	}
-	if len(bytes.TrimSpace(manifest)) == 0 {
-		manifest = []byte("# nothing\n") // a chart may make nothing, and helm takes an empty answer for a failure
+	if manifest, err = kube.Applied(manifest); err != nil {
+		return fmt.Errorf("cannot look at the manifest: %w", err)
 	}
-	_, err = out.Write(manifest)
-	return err
+	return os.WriteFile(file, manifest, 0o600)
 }
 
 // The variables of a run by which a manifest is looked at, besides RELEASE, NAMESPACE and TENANT: names with commas between them.
@@ -71,8 +50,8 @@ func variableOf(environ []string, name string) string {
 	return ""
 }
 
-func lookRules(environ []string) kube.Rules {
-	value := func(name string) string { return variableOf(environ, name) }
+// lookRules are made of the variables of a run.
+func lookRules(value func(name string) string) kube.Rules {
 	list := func(name string) []string {
 		return slices.DeleteFunc(strings.Split(value(name), ","), func(s string) bool { return s == "" })
 	}
@@ -81,7 +60,6 @@ func lookRules(environ []string) kube.Rules {
 		Group: group, Tenant: labelValue(value("TENANT")),
 		Endings: []string{secretsEnding, secretsEnding + beforeEnding, brokerEnding}, Own: list(ownSecretsVariable),
 		Account: value(operatorAccountVariable), Secrets: list(operatorSecretsVariable),
-		NoHooks: value(guardedVariable) == "false",
 	}
 }
 
@@ -95,7 +73,7 @@ func (h *Handlers) lookVariables(ctx context.Context, d *deployment) (map[string
 		}
 	}
 	variables := map[string]string{
-		"OPERATOR": h.program, "PLUGINS": h.scripts.Plugins(),
+		"OPERATOR":         h.program,
 		ownSecretsVariable: strings.Join(own, ","), operatorSecretsVariable: "", operatorAccountVariable: "",
 	}
 	self, err := h.kubectl.Self(ctx)

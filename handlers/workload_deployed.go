@@ -139,7 +139,7 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 		// the dry run, which finds the old count there.
 		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || h.settings.Helm.ForceConflicts || scaleTo != ""),
 		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
-		guardedVariable: strconv.FormatBool(d.needsGuard()),
+		lookUpVariable: strconv.FormatBool(d.chart.looksUp || looksUp.Match(d.document.YAML)),
 	})
 	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, variables)
 }

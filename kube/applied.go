@@ -19,7 +19,7 @@ func Applied(manifest []byte) ([]byte, error) {
 		}
 		hook := false
 		err := reader.each(document, func(node *yaml.Node) error {
-			hook = hook || field(node.Content[0], "metadata", "annotations", hookKey) != nil
+			hook = hook || field(node.Content[0], "metadata", "annotations", "helm.sh/hook") != nil
 			return nil
 		})
 		if err != nil {

@@ -23,7 +23,6 @@ type Rules struct {
 	Endings, Own []string
 	Account      string   // the operator's own service account, if it is in Namespace; "": it is not, or not known
 	Secrets      []string // the operator's own Secrets, if they are in Namespace
-	NoHooks      bool     // the chart was taken for one without hooks, which nobody guards
 }
 
 // RefusedError is an object that a release must not have.
@@ -67,7 +66,6 @@ func Look(manifest []byte, rules Rules) error {
 var gluedMarker = regexp.MustCompile(`(?m)^---[^\s]`)
 
 const (
-	hookKey    = "helm.sh/hook"
 	outOfChart = ": take it out of the chart or the values"
 	helmsOwn   = "sh.helm.release." // how the names and types of Helm's own Secrets begin
 )
@@ -97,8 +95,6 @@ func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) erro
 		return refuse("has the name of a Secret that is another release's or pool's: give the chart's another name")
 	case is("Secret") && slices.ContainsFunc(names, func(n string) bool { return slices.Contains(l.rules.Secrets, n) }):
 		return refuse("is the operator's own Secret: give the chart's another name")
-	case l.rules.NoHooks && len(l.texts(node, "metadata", "annotations", hookKey)) > 0:
-		return refuse("is a hook, and neither a template nor the values name one: write helm.sh/hook in one piece")
 	}
 	for _, namespace := range l.texts(node, "metadata", "namespace") {
 		if namespace != "" && namespace != l.rules.Namespace {

@@ -163,26 +163,3 @@ func mustNotBe(value any) (any, bool) {
 	}
 	return nil, false
 }
-
-// Nobody guards the deploy of a chart that was taken for one without hooks.
-func TestAHookIsRefusedWhereNoneWasExpected(t *testing.T) {
-	rules := shopRules
-	rules.NoHooks = true
-	for _, hook := range []string{
-		"metadata: {name: a, annotations: {helm.sh/hook: pre-install}}",
-		`metadata: {name: a, annotations: {"helm.sh/ho\u006fk": pre-install}}`,
-		"metadata: {name: a, annotations: {!!binary aGVsbS5zaC9ob29r: pre-install}}",
-		"metadata:\n  name: a\n  annotations:\n    <<: {helm.sh/hook: test}",
-	} {
-		manifest := []byte("apiVersion: v1\nkind: ConfigMap\n" + hook + "\n")
-		if err := Look(manifest, rules); err == nil || !strings.Contains(err.Error(), "ConfigMap a is a hook") {
-			t.Errorf("%s: got %v", hook, err)
-		}
-		if err := Look(manifest, shopRules); err != nil {
-			t.Errorf("%s: %v", hook, err)
-		}
-	}
-	if err := Look([]byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {other: helm.sh/hook}}\n"), rules); err != nil {
-		t.Error(err)
-	}
-}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -74,7 +73,7 @@ func (p *place) shell(variables []string, args ...string) (stdout, stderr string
 	cmd.Dir = p.run
 	cmd.Env = append([]string{
 		"PATH=" + filepath.Join(p.root, "bin") + ":" + path, "FAKE_ARGV=" + p.at, "OCTO_LIB=" + p.scripts.Library(),
-		"OCTO_SCALE_SCRIPT=" + p.scripts.Path(WorkloadScale), "OCTO_OPERATOR=octo-operator", "OCTO_PLUGINS=" + p.scripts.Plugins(),
+		"OCTO_SCALE_SCRIPT=" + p.scripts.Path(WorkloadScale), "OCTO_OPERATOR=octo-operator",
 	}, variables...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -115,9 +114,6 @@ func withoutLookups(commands [][]string) (changes [][]string) {
 	for _, command := range commands {
 		if command[1] == "get" || command[0] == "octo-operator" {
 			continue
-		}
-		if i := slices.Index(command, "--post-renderer"); i >= 0 {
-			command = command[:i]
 		}
 		changes = append(changes, command)
 	}

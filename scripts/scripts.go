@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed plugins lib.sh relay.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
+//go:embed lib.sh relay.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
 var embedded embed.FS
 
 // The steps.
@@ -36,9 +36,6 @@ const (
 var libraries = []string{"lib.sh", "relay.sh"}
 
 var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadRestart, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
-
-// lookPlugin is how helm 4 finds octo-operator look.
-const lookPlugin = "octo-look/plugin.yaml"
 
 // Set is where each script lies on disk.
 type Set struct {
@@ -62,9 +59,6 @@ func Install(stateDir, ownDir string) (Set, error) {
 	}
 	set.defaults = filepath.Join(stateDir, "scripts", hash)
 	if err := os.MkdirAll(set.defaults, 0o700); err != nil {
-		return set, fmt.Errorf("cannot install the scripts: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Join(set.Plugins(), filepath.Dir(lookPlugin)), 0o700); err != nil {
 		return set, fmt.Errorf("cannot install the scripts: %w", err)
 	}
 	for name, text := range files {
@@ -93,7 +87,7 @@ func writeProgram(path string, text []byte) error {
 func contents() (files map[string][]byte, hash string, err error) {
 	files = map[string][]byte{}
 	sum := sha256.New()
-	for _, name := range slices.Concat(names, libraries, []string{filepath.Join("plugins", lookPlugin)}) {
+	for _, name := range slices.Concat(names, libraries) {
 		if files[name], err = embedded.ReadFile(name); err != nil {
 			return nil, "", err
 		}
@@ -158,9 +152,6 @@ func (s Set) Check() error {
 
 // Library is the file that scripts source for helpers.
 func (s Set) Library() string { return filepath.Join(s.defaults, "lib.sh") }
-
-// Plugins is the directory in which helm 4 finds what workload-deploy lets it run.
-func (s Set) Plugins() string { return filepath.Join(s.defaults, "plugins") }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

@@ -30,6 +30,7 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 RUN cd devcluster && go run . image --arch "$TARGETARCH" --out /image/operator --operator .. --version "$VERSION" && \
+    go run . sbom --version "$VERSION" --out /image/operator/usr/share/sbom/octo-operator.spdx.json /image/base /image/tools /image/operator && \
     find /image/operator -exec touch -h -d @0 {} +
 
 FROM scratch

@@ -25,7 +25,7 @@ else
 endif
 
 .PHONY: test
-test: vet unit oracle e2e ## everything: unit tests with the race detector, Helm as oracle, end to end
+test: vet unit oracle fuzz e2e ## everything: unit tests with the race detector, Helm as oracle, fuzzing, end to end
 	@echo "all tests passed"
 
 .PHONY: vet
@@ -41,6 +41,15 @@ unit: cc shellcheck busybox
 oracle: tools ## compare merge/ with Helm's own code
 	cd merge/helmoracle && go test ./...
 	cd devcluster && go test ./...
+
+FUZZTIME ?= 20s
+FUZZ ?= Fuzz
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s), one after the other, from its kept corpus (FUZZ=FuzzPath: that one)
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | while read -r file target; do \
+		case $$target in $(FUZZ)*) ;; *) continue ;; esac; \
+		( cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s . ) </dev/null || exit 1; \
+	done
 
 .PHONY: tools
 tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUILD_TOOLS=1 builds all)
@@ -76,6 +85,12 @@ lint: shellcheck ## golangci-lint, with the rules that keep the rooms apart, she
 	@test -x $(ACTIONLINT) || { GOBIN=$(CACHE) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 && mv $(CACHE)/actionlint $(ACTIONLINT); }
 	$(ACTIONLINT)
 	shellcheck .ci/install deploy/image deploy/image-check deploy/rootfs
+
+GOVULNCHECK := $(CACHE)/govulncheck-v1.9.0
+.PHONY: vulnerabilities
+vulnerabilities: ## known vulnerabilities that the operator's code can reach (asks the database of Go)
+	@test -x $(GOVULNCHECK) || { GOBIN=$(CACHE) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0 && mv $(CACHE)/govulncheck $(GOVULNCHECK); }
+	$(GOVULNCHECK) ./...
 
 .PHONY: image
 image: ## build the container image for amd64 and arm64 without a daemon, and look at it (ARCH=amd64: that one alone)

@@ -40,6 +40,9 @@ func run(*cobra.Command, []string) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
 	d.tellCapacity(config.ThisMachine())
@@ -58,6 +61,10 @@ func run(*cobra.Command, []string) error {
 
 // gcPercent makes the garbage collector work sooner than Go's 100: beside helm's its time does not count, and its memory does.
 const gcPercent = 50
+
+// memoryLimit is in bytes. The worst that one event may be (room bounds) needs some 70 MiB for a moment: from here on garbage is collected
+// at once, not when there is half as much again. It is no hard limit.
+const memoryLimit = 80 << 20
 
 // tellCapacity logs how much is done at a time, and why.
 func (d *daemon) tellCapacity(machine config.Machine) {

@@ -12,9 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+	"golang.org/x/sys/unix"
 
 	"octo-operator/config"
 	"octo-operator/handlers"
@@ -26,12 +25,20 @@ import (
 var version = "dev"
 
 func main() {
-	// A core dump would hold secrets, of helm and kubectl too, which inherit the limit. To lower one is never refused.
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	hideSecrets()
 	if err := command().ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "octo-operator:", err)
 		os.Exit(1)
 	}
+}
+
+// hideSecrets closes the ways to this process' environment and memory that anybody with the same user id has. What it starts is such
+// one: helm, kubectl, and scripts that somebody has put in the place of its own.
+func hideSecrets() {
+	// A core dump would hold secrets, of helm and kubectl too, which inherit the limit. To lower one is never refused.
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	// /proc/PID/environ and mem belong to root then, and nobody may trace the process. Each program that it starts is as usual again.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
 // untilSignal ends with the first SIGTERM or SIGINT.
@@ -51,7 +58,7 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 		Args: cobra.NoArgs, RunE: run, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(), handleCommand(), valuesCommand(), versionCommand())
+	root.AddCommand(runCommand(), handleCommand(), valuesCommand(), versionCommand(), lookCommand())
 	return root
 }
 
@@ -97,6 +104,17 @@ The chart is pulled, since it says of which type an override is.`,
 	return cmd
 }
 
+// lookCommand is for workload-deploy, not for people.
+func lookCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "look FILE", Hidden: true, Args: cobra.ExactArgs(1),
+		Short: "Refuse a rendered manifest that would touch other releases or the operator",
+		RunE: func(_ *cobra.Command, args []string) error {
+			return handlers.Look(os.Environ(), args[0])
+		},
+	}
+}
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the versions of octo-operator, helm and kubectl", Args: cobra.NoArgs,
@@ -121,26 +139,6 @@ func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 		log.Info("settings without effect here: README.md says why", "names", strings.Join(settings.Ignored, " "))
 	}
 	return settings, log, err
-}
-
-// logTime is for a log that somebody collects; who looks at a terminal knows the day.
-const logTime = "2006-01-02T15:04:05.000Z07:00"
-
-// logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
-var logLevel slog.LevelVar
-
-func newLogger(settings config.Config, to *os.File) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has seen to it
-	logLevel.Set(level)
-	if settings.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel}))
-	}
-	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true}
-	if term.IsTerminal(int(to.Fd())) {
-		options.TimeFormat, options.NoColor = "15:04:05.000", false
-	}
-	return slog.New(tint.NewTextHandler(to, options))
 }
 
 // handleOnce runs the event through the same lanes and handlers as the daemon.
@@ -220,6 +218,7 @@ type logController struct{ log *slog.Logger }
 func (c logController) RegisterPool(hub.Pool)                          {}
 func (c logController) UnregisterPool(hub.Pool)                        {}
 func (c logController) ReregisterTenant(context.Context, string) error { return nil }
+func (c logController) Generation() hub.Generation                     { return 0 }
 func (c logController) Withdraw(string, string)                        {}
 func (c logController) ReportDeployedState(context.Context, []hub.DeployedPool) error {
 	return nil

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,5 +32,19 @@ func TestTheTextLogOfAServiceHasTheDate(t *testing.T) {
 	stamp, err := time.Parse(time.RFC3339, string(line[1]))
 	if err != nil || time.Since(stamp) > time.Hour || !regexp.MustCompile(`\.\d{3}(Z|[+-]\d\d:\d\d)$`).Match(line[1]) {
 		t.Errorf("the time is %s, not RFC 3339 with milliseconds: %v", line[1], err)
+	}
+}
+
+func TestNothingInTheLogColoursATerminalOrEndsALineButTheLogItself(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		var text bytes.Buffer
+		log := slog.New(textHandler(&text, terminal))
+		for _, planted := range []string{"a\x1b[2Jb", `a\x1b[2Jb`, "a\r+ helm\nb"} {
+			log.Info("event refused", "workload", planted, "reason", errors.New(planted), "quoted", fmt.Errorf("%q", planted))
+		}
+		own := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAll(text.Bytes(), nil)
+		if bytes.ContainsAny(own, "\x1b\r") || bytes.Count(own, []byte("\n")) != 3 {
+			t.Errorf("on a terminal %v: %q", terminal, own)
+		}
 	}
 }

@@ -19,6 +19,8 @@ type Capacity struct {
 	// GOGC and GOMemLimit are for helm and kubectl. GOMemLimit is in bytes; 0: none.
 	GOGC       int
 	GOMemLimit int64
+	// ScriptMemory is what each process of a script may allocate, in bytes; 0: no limit. See OPERATOR__SCRIPTMEMORY.
+	ScriptMemory int64
 	// Warning is about more events at a time than the memory bears, because the settings say so; "": it bears them.
 	Warning string
 }
@@ -35,6 +37,11 @@ const (
 	// leastHelm is what a helm works with at all.
 	leastHelm = 48 * mebi
 	mostSlots = 8
+	// usualHelm is what a helm takes that installs an ordinary chart, largeHelm what one takes for the largest charts that people make.
+	// boundlessHelm is for where memory has no limit: no chart comes near it, and one that would fill the machine is stopped.
+	usualHelm     = 60 * mebi
+	largeHelm     = 256 * mebi
+	boundlessHelm = 1024 * mebi
 )
 
 // Capacity fits the settings to a machine. OPERATOR__CONCURRENCY counts where it is set; otherwise there are two slots for a core,
@@ -48,6 +55,7 @@ func (c *Config) Capacity(m Machine) Capacity {
 		l.Slots = min(max(2, int(math.Ceil(2*m.Cores))), mostSlots)
 	}
 	if m.Memory == 0 {
+		l.ScriptMemory = c.scriptMemory(l)
 		return l
 	}
 	l.Most = bears(m.Memory, quickHelm)
@@ -62,7 +70,21 @@ func (c *Config) Capacity(m Machine) Capacity {
 		l.Most = l.Slots
 	}
 	l.GOMemLimit = max(leastHelm, (m.Memory-resident)/int64(l.Most))
+	l.ScriptMemory = c.scriptMemory(l)
 	return l
+}
+
+// scriptMemory lets one helm have all that the others, while they take what is usual, do not need: a chart that asks for more is the one
+// that fails, not the container with everything in it. A share for each would keep large charts out of containers that bear them.
+func (c *Config) scriptMemory(l Capacity) int64 {
+	switch {
+	case c.ScriptMemory != nil:
+		return int64(*c.ScriptMemory)
+	case l.Memory == 0:
+		return boundlessHelm
+	}
+	left := l.Memory - resident
+	return max(left-int64(l.Slots-1)*usualHelm, min(left, largeHelm), quickHelm)
 }
 
 // bears is how many helms there is memory for, at least one.

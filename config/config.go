@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -18,8 +19,9 @@ type Config struct {
 	ControllerURI         string // empty: there is no controller to connect to
 	WorkloadControllerURI string
 	PoolNamespace         string
-	PlatformNamespace     string  // empty: PoolNamespace
-	WatchNamespace        string  // empty: all namespaces
+	PlatformNamespace     string // empty: PoolNamespace
+	WatchNamespace        string // empty: all namespaces
+	TenantAccount         TenantAccount
 	PoolRetrySeconds      float64 // 0: a rejected registration is tried again on the next connection only
 
 	InstancePrefix         string
@@ -38,13 +40,18 @@ type Config struct {
 	Ingress             Ingress
 	Helm                Helm
 	Authentication      Authentication
+	Repositories        Repositories
 
 	StateDir       string // empty: not set; runs.Dir finds one
 	ScriptsDir     string
+	MaxReplicas    int           // that a scaling may ask for
 	Concurrency    int           // 0: as the machine bears, see Capacity
 	MemoryLimit    Bytes         // of everything that runs; 0: the container's own
 	IndexMaxAge    time.Duration // see docs/architecture.md, charts
 	ScriptDeadline time.Duration // 0: see Deadline
+	ScriptMemory   *Bytes        // of each process of a script; nil: see Capacity, 0: no limit
+	ScriptFileSize Bytes         // of each file that a script makes; 0: no limit
+	ScriptOutput   Bytes         // of all that a script writes to stdout and stderr; 0: no limit
 	FailFast       bool          // a deploy's wait ends when it can never succeed
 	ShutdownGrace  time.Duration // the pod's terminationGracePeriodSeconds
 	ClusterJournal bool          // unfinished events are kept in the cluster too
@@ -110,10 +117,22 @@ type Ingress struct {
 type Annotation struct{ Name, Value string }
 
 // Authentication is how the operator proves to the controller who it is.
-type Authentication struct{ IssuerURI, ClientID, ClientSecret, TenantID string }
+type Authentication struct {
+	IssuerURI, ClientID, ClientSecret, TenantID string
+
+	InsecureTLS bool // the issuer's certificate is not verified
+}
 
 // Enabled tells whether an access token can be asked for. ClientSecret may be missing: the issuer then says what it thinks of that.
 func (a Authentication) Enabled() bool { return a.IssuerURI != "" && a.ClientID != "" }
+
+// Repositories are where charts may come from.
+type Repositories struct {
+	Allowed          []string       // URLs, or what they begin with; empty: any
+	Addresses        []netip.Prefix // that are contacted although they are the operator's own machine or the like
+	Schemas          []string       // URLs, or what they begin with, to which a chart's schema may refer; empty: none
+	PlainCredentials bool           // credentials may go over connections without TLS
+}
 
 // Helm is how helm is called.
 type Helm struct {
@@ -122,21 +141,24 @@ type Helm struct {
 	PlainHTTP      bool // oci:// registries without TLS
 }
 
-// Load reads the settings from environ ("NAME=value" each). Names are case-insensitive, and a blank value is none.
+// Load reads the settings from environ ("NAME=value" each), and from the files that it names (NAME__FILE). Names are
+// case-insensitive, and a blank value is none.
 //
 // A value that cannot be read never changes silently what is deployed, where, or whom the operator trusts: such ones are the error,
 // each named in it, and the operator must connect to nothing. Of any other the default is used, and Warnings says so. The Config can
 // be used in both cases, for the log and the probes.
 func Load(environ []string) (Config, error) {
 	c, e := Config{}, newEnvironment(environ)
-	var wrong []error
+	wrong := e.readFiles()
 	for _, s := range table(&c) {
 		if s.ignored() {
 			c.Ignored = append(c.Ignored, e.matching(s)...)
 			continue
 		}
 		if s.each != nil {
-			s.each(e)
+			if err := s.each(e); err != nil {
+				wrong = append(wrong, err)
+			}
 			continue
 		}
 		name, value := c.choose(e, s)

@@ -77,7 +77,8 @@ func (e environment) unknown() (sentences []string) {
 		if !strings.HasPrefix(name, "OPERATOR__") {
 			continue
 		}
-		if _, known := Find(name); known {
+		_, known := Find(name)
+		if _, file := fileOf(name); known || file {
 			continue
 		}
 		sentence := fmt.Sprintf("%s is not a setting", e[name].name)

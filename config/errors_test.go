@@ -30,6 +30,23 @@ var wrongDecisions = []struct{ setting, want string }{
 	{"OPERATOR__HELM__FORCECONFLICTS=2", "is neither true nor false"},
 	{"OPERATOR__HELM__PLAINHTTP=http", "is neither true nor false"},
 	{"OPERATOR__INSECURESKIPVERIFY=y", "is neither true nor false"},
+	{"OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY=y", "is neither true nor false"},
+	{"OPERATOR__ALLOWPLAINCREDENTIALS=y", "is neither true nor false"},
+	{"OPERATOR__ALLOWEDREPOSITORIES=charts.example", `"charts.example" is not an http://, https:// or oci:// URL`},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=ftp://charts.example", "is not an http://, https:// or oci:// URL"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://", "is not an http://, https:// or oci:// URL"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://*.example", "holds a wildcard"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/*", "holds a wildcard"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__1=https://user:word@charts.example", "an entry for charts.example holds credentials"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example?a=b", "holds credentials, a query"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a/../b", "could be read in two ways"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a//b", "could be read in two ways"},
+	{"OPERATOR__ALLOWEDREPOSITORIES__0=https://charts.example/a%2fb", "could be read in two ways"},
+	{"OPERATOR__ALLOWEDSCHEMAS__0=oci://schemas.example", `"oci://schemas.example" is not an http:// or https:// URL`},
+	{"OPERATOR__ALLOWEDREPOSITORYADDRESSES__0=localhost", `"localhost" is neither an address nor a network`},
+	{"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1,10.0.0.0/33", `"10.0.0.0/33" is neither`},
+	{"OPERATOR__TENANTSERVICEACCOUNT=octo-tenant", `"octo-tenant" is no template of service accounts`},
+	{"OPERATOR__TENANTSERVICEACCOUNT=Octo/{tenant}", "cannot be the name of a namespace"},
 	{"OPERATOR__STATEDIR=var/lib", `"var/lib" is not an absolute path`},
 	{"OPERATOR__STATEDIR=/a,b", "holds a comma"},
 	{"OPERATOR__SCRIPTSDIR=scripts", "is not an absolute path"},
@@ -46,8 +63,12 @@ var wrongHabits = []struct{ setting, want string }{
 	{"OPERATOR__SHUTDOWNGRACE=soon", "is not a duration"},
 	{"OPERATOR__FAILFAST=sometimes", "is neither true nor false: the default true is used"},
 	{"OPERATOR__CLUSTERJOURNAL=x", "is neither true nor false"},
+	{"OPERATOR__MAXREPLICAS=many", `"many" is not a whole number: the default 100 is used`},
 	{"OPERATOR__CONCURRENCY=-1", "-1 is less than 0: it is taken as not set"},
 	{"OPERATOR__CONCURRENCY=banana", `"banana" is not a whole number: it is taken as not set`},
+	{"OPERATOR__SCRIPTMEMORY=16Mi", "16Mi is less than 48 MiB, and more than 0, which is no limit: it is taken as not set"},
+	{"OPERATOR__SCRIPTFILESIZE=1Ki", "1Ki is less than 1 MiB"},
+	{"OPERATOR__SCRIPTOUTPUT=much", `"much" is no amount of memory, such as 512Mi: the default 16Mi is used`},
 	{"OPERATOR__MEMORYLIMIT=512MB", `"512MB" is no amount of memory, such as 512Mi`},
 	{"OPERATOR__MEMORYLIMIT=-1", "is no amount of memory"},
 	{"OPERATOR__MEMORYLIMIT=9999999999Gi", "is no amount of memory"},
@@ -120,7 +141,7 @@ func TestAllWrongValuesAreNamedAtOnce(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for name := range names {
-		if !strings.Contains(err.Error(), name+": ") {
+		if !strings.Contains(err.Error(), strings.TrimSuffix(name, "__n")) {
 			t.Errorf("%s is not named in %v", name, err)
 		}
 	}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,5 +88,37 @@ func TestTheKeyRing(t *testing.T) {
 				t.Errorf("warnings: %q", c.Warnings)
 			}
 		})
+	}
+}
+
+func TestRepositoriesMayBeSetOneByOneOrAllInOne(t *testing.T) {
+	const list = "OPERATOR__ALLOWEDREPOSITORIES"
+	want := []string{"https://charts.example/team", "oci://registry.example:5000", "http://charts.svc/"}
+	for _, environ := range [][]string{
+		{list + "__0=" + want[0], "operator__allowedrepositories__1= " + want[1] + " ", list + "__2=" + want[2], list + "__3= "},
+		{list + "=" + strings.Join(want, ",")},
+		{list + "=" + want[0] + " ", list + "__0=" + want[1] + ",\n " + want[2]},
+	} {
+		c := load(t, environ...)
+		if diff := cmp.Diff(want, c.Repositories.Allowed); diff != "" || len(c.Warnings) > 0 {
+			t.Errorf("%q: %s, warnings %q", environ, diff, c.Warnings)
+		}
+	}
+}
+
+func TestAddressesOfSchemasMayBeSetOneByOneOrAllInOne(t *testing.T) {
+	want := []string{"https://schemas.example/team", "http://schemas.svc:8080"}
+	for _, environ := range [][]string{{"OPERATOR__ALLOWEDSCHEMAS=" + strings.Join(want, ", ")}, {"OPERATOR__ALLOWEDSCHEMAS__0=" + want[0], "OPERATOR__ALLOWEDSCHEMAS__1=" + want[1]}} {
+		c := load(t, environ...)
+		if diff := cmp.Diff(want, c.Repositories.Schemas); diff != "" || len(c.Warnings) > 0 {
+			t.Errorf("%q: %s, warnings %q", environ, diff, c.Warnings)
+		}
+	}
+}
+
+func TestAddressesAreNetworksToo(t *testing.T) {
+	c := load(t, "OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1,::1", "OPERATOR__ALLOWEDREPOSITORYADDRESSES__0=10.1.2.3/8", "OPERATOR__ALLOWEDREPOSITORYADDRESSES__1=::ffff:127.0.0.2")
+	if got := fmt.Sprint(c.Repositories.Addresses); got != "[127.0.0.1/32 ::1/128 10.0.0.0/8 127.0.0.2/32]" || len(c.Warnings) > 0 {
+		t.Errorf("got %s, warnings %q", got, c.Warnings)
 	}
 }

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"net/url"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // What reads a value returns a function that parses text into a field, and leaves the field as it is when it cannot.
@@ -99,6 +102,32 @@ func memory(into *Bytes) func(string) error {
 	return func(text string) error { return into.UnmarshalText([]byte(strings.TrimSpace(text))) }
 }
 
+// limit reads an amount of memory, of which less than least would keep everything from working; 0 is none.
+func limit(into *Bytes, least Bytes) func(string) error {
+	return func(text string) error {
+		var value Bytes
+		if err := memory(&value)(text); err != nil {
+			return err
+		}
+		if value != 0 && value < least {
+			return fmt.Errorf("%s is less than %s, and more than 0, which is no limit", strings.TrimSpace(text), FormatMemory(int64(least)))
+		}
+		*into = value
+		return nil
+	}
+}
+
+func optionalLimit(into **Bytes, least Bytes) func(string) error {
+	return func(text string) error {
+		var value Bytes
+		if err := limit(&value, least)(text); err != nil {
+			return err
+		}
+		*into = &value
+		return nil
+	}
+}
+
 func hours(into *time.Duration) func(string) error {
 	return func(text string) error {
 		value, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
@@ -181,39 +210,94 @@ func stateDirectory(into *string) func(string) error {
 }
 
 // issuers drops blank entries: workloads compare with each entry and a slash at its end, so a blank one would let any issuer of "/" in.
-func issuers(into *[]string) func(environment) {
-	return func(e environment) {
+func issuers(into *[]string) func(environment) error {
+	return func(e environment) error {
 		for _, c := range e.children("OPERATOR__ADDITIONALVALIDISSUERS__n") {
 			if strings.TrimSpace(c.value) != "" {
 				*into = append(*into, c.value)
 			}
 		}
+		return nil
 	}
 }
 
 // annotations drops those with a blank name or value.
-func annotations(into *[]Annotation) func(environment) {
-	return func(e environment) {
+func annotations(into *[]Annotation) func(environment) error {
+	return func(e environment) error {
 		for _, c := range e.children("OPERATOR__INGRESS__ANNOTATIONS__n__NAME") {
 			a := Annotation{Name: c.value, Value: e.value("OPERATOR__INGRESS__ANNOTATIONS__" + strings.ToUpper(c.key) + "__VALUE")}
 			if strings.TrimSpace(a.Name) != "" && a.Value != "" {
 				*into = append(*into, a)
 			}
 		}
+		return nil
 	}
 }
 
 // encryptionKeys keeps the case of the ids, which stand in what workloads have encrypted, and drops empty keys.
-func encryptionKeys(into *[]EncryptionKey) func(environment) {
-	return func(e environment) {
+func encryptionKeys(into *[]EncryptionKey) func(environment) error {
+	return func(e environment) error {
 		for _, c := range e.children("OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__KEYID") {
 			if strings.TrimSpace(c.value) != "" {
 				*into = append(*into, EncryptionKey{ID: c.key, Key: c.value})
 			}
 		}
 		slices.SortFunc(*into, func(a, b EncryptionKey) int { return strings.Compare(a.ID, b.ID) })
+		return nil
 	}
 }
 
+// entries reads those of a list that may also be set without numbers, several with commas, by read, whose error must not name the
+// variable. Blank ones are dropped.
+func entries(list string, read func(entry string) error) func(environment) error {
+	return func(e environment) error {
+		all := []variable{{list, e.value(list)}}
+		for _, c := range e.children(list + "__n") {
+			all = append(all, variable{list + "__" + strings.ToUpper(c.key), c.value})
+		}
+		for _, v := range all {
+			for _, entry := range strings.FieldsFunc(v.value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+				if err := read(entry); err != nil {
+					return fmt.Errorf("%s: %w", v.name, err)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// beginnings reads what URLs of some schemes ("http:// or https://") must begin with. What is refused here could match nothing, or be
+// taken for more than it is.
+func beginnings(list, schemes string, into *[]string) func(environment) error {
+	return entries(list, func(entry string) error {
+		u, err := url.Parse(entry)
+		switch {
+		case err != nil || u.Scheme == "" || !strings.Contains(schemes, u.Scheme+"://") || u.Hostname() == "":
+			return fmt.Errorf("%q is not an %s URL", entry[strings.LastIndex(entry, "@")+1:], schemes)
+		case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+			return fmt.Errorf("an entry for %s holds credentials, a query or a fragment: scheme, host, port and path are compared, nothing else", u.Host)
+		case strings.Contains(u.Host, "*") || strings.ContainsAny(u.EscapedPath(), `%\;*`) || path.Clean("/"+u.Path+"/") != "/"+strings.Trim(u.Path, "/"):
+			return fmt.Errorf("%q holds a wildcard, or what could be read in two ways: write the plain beginning of the URL", entry)
+		}
+		*into = append(*into, entry)
+		return nil
+	})
+}
+
+// addresses reads addresses and networks.
+func addresses(into *[]netip.Prefix) func(environment) error {
+	return entries("OPERATOR__ALLOWEDREPOSITORYADDRESSES", func(entry string) error {
+		network, err := netip.ParsePrefix(entry)
+		if address, addressErr := netip.ParseAddr(entry); addressErr == nil {
+			network, err = netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()), nil
+		}
+		if err != nil {
+			return fmt.Errorf("%q is neither an address nor a network such as 127.0.0.0/8", entry)
+		}
+		*into = append(*into, network.Masked())
+		return nil
+	})
+}
+
 // readWith is for the second variable of a pair: the first one's reader reads both.
-func readWith(environment) {}
+func readWith(environment) error { return nil }

@@ -61,6 +61,9 @@ func row(s Setting) string {
 	if s.Decides {
 		name = "**" + name + "**"
 	}
+	if s.Secret {
+		name += " (secret)"
+	}
 	for _, alias := range s.Aliases {
 		name += " (`" + strings.Replace(alias, "OPERATOR__", "…", 1) + "`)"
 	}

@@ -19,7 +19,7 @@ type Setting struct {
 	Decides bool
 
 	parse func(text string) error // of a single value; changes nothing when it fails
-	each  func(environment)       // of a list; parse and each nil: the setting is ignored
+	each  func(environment) error // of a list; parse and each nil: the setting is ignored
 }
 
 // Whose says where a setting comes from.

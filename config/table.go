@@ -117,6 +117,11 @@ func own(c *Config) []Setting {
 			Meaning: "run directories, charts, caches; absolute, no comma; not set: `/var/lib/octo-operator`, or where that cannot be written " +
 				"`/tmp/octo-operator` or `/dev/shm/octo-operator`"},
 		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "your own scripts"},
+		{Name: "OPERATOR__TENANTSERVICEACCOUNT", Decides: true, parse: tenantAccount(&c.TenantAccount),
+			Meaning: "service account with whose rights helm and kubectl work on a tenant's workloads, such as `octo-tenants/octo-{tenant}`: its namespace " +
+				"(not set: that of pools) and its name; see [docs/tenants.md](docs/tenants.md); not set: the operator's own rights"},
+		{Name: "OPERATOR__MAXREPLICAS", Default: "100", parse: whole(&c.MaxReplicas, 1),
+			Meaning: "the most replicas that a scaling may ask for"},
 		{Name: "OPERATOR__CONCURRENCY", parse: whole(&c.Concurrency, 0),
 			Meaning: "events that work at the same time; any number may wait for pods, or for their next try. Not set, or 0: two for a core, at least two, " +
 				"at most eight, and not more than the container's memory bears; the log's record `helm at a time` says how many"},
@@ -131,17 +136,41 @@ func own(c *Config) []Setting {
 			Meaning: "a deploy's wait ends within seconds when it can never succeed (an invalid image name, a Secret key that does not exist); `false`: it waits on"},
 		{Name: "OPERATOR__SCRIPTDEADLINE", parse: duration(&c.ScriptDeadline, time.Second),
 			Meaning: "when a script that hangs is stopped; its event has failed then; not set: twice helm's timeout and 2 m"},
+		{Name: "OPERATOR__SCRIPTMEMORY", parse: optionalLimit(&c.ScriptMemory, leastHelm),
+			Meaning: "what each helm, kubectl and other process of a script may allocate; its event has failed then; `0`: no limit. Not set: what the container's " +
+				"memory leaves beside the operator and what others at work usually take, at least 256 MiB where there is so much; without a limit of the container `1Gi`"},
+		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),
+			Meaning: "how large each file that a script makes may become, a chart's archive too; its event has failed then; `0`: no limit"},
+		{Name: "OPERATOR__SCRIPTOUTPUT", Default: "16Mi", parse: limit(&c.ScriptOutput, mebi),
+			Meaning: "how much a script may write to stdout and stderr; it is stopped then, and its event has failed. The first MiB of it goes to the log, " +
+				"64 MiB of all tries together to `output.log`; `0`: no limit"},
 		{Name: "OPERATOR__SHUTDOWNGRACE", Default: "10s", parse: duration(&c.ShutdownGrace, time.Second),
 			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),
 			Meaning: "unfinished events are copied to the cluster, and of several operators one works; `false`: one operator, whose state directory is a volume that stays"},
-		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS"},
+		{Name: "OPERATOR__ALLOWEDREPOSITORIES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORIES"}, Decides: true,
+			each: beginnings("OPERATOR__ALLOWEDREPOSITORIES", "http://, https:// or oci://", &c.Repositories.Allowed),
+			Meaning: "what a chart repository's URL must begin with, such as `https://charts.example.com/team` (then also `…/team/x`, not `…/teams`) or " +
+				"`oci://registry.example.com`; without the number, several with commas; not set: any repository"},
+		{Name: "OPERATOR__ALLOWEDREPOSITORYADDRESSES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORYADDRESSES"}, Decides: true,
+			each: addresses(&c.Repositories.Addresses),
+			Meaning: "addresses or networks, such as `127.0.0.1` or `127.0.0.0/8`, at which a chart repository may be although they are the operator's own machine, " +
+				"link-local, or a cloud's metadata; without the number, several with commas"},
+		{Name: "OPERATOR__ALLOWEDSCHEMAS__n", Aliases: []string{"OPERATOR__ALLOWEDSCHEMAS"}, Decides: true,
+			each: beginnings("OPERATOR__ALLOWEDSCHEMAS", "http:// or https://", &c.Repositories.Schemas),
+			Meaning: "what an address must begin with to which a chart's `values.schema.json` may refer. helm gets it by itself, follows its redirects and references, and " +
+				"keeps to no rule for repositories: name only what nobody else can write to; without the number, several with commas; not set: none"},
+		{Name: "OPERATOR__ALLOWPLAINCREDENTIALS", Default: "false", Decides: true, parse: boolean(&c.Repositories.PlainCredentials),
+			Meaning: "a chart repository's credentials may go over connections without TLS; on the operator's own machine they always may"},
+		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS; their credentials only with `OPERATOR__ALLOWPLAINCREDENTIALS`"},
 		{Name: "OPERATOR__KEEPRUNS", Default: "100", parse: whole(&c.KeepRuns, 0), Meaning: "run directories that are kept: the newest"},
 		{Name: "OPERATOR__KEEPFAILEDHOURS", Default: "24", parse: hours(&c.KeepFailedRuns), Meaning: "and failures of the last hours"},
 		{Name: "OPERATOR__LOGFORMAT", Default: "text", parse: oneOf(&c.LogFormat, "text", "json"), Meaning: "`json` for machines"},
 		{Name: "OPERATOR__LOGLEVEL", Default: "info", parse: logLevel(&c.LogLevel), Meaning: "`debug`, `info`, `warn`, `error`"},
 		{Name: "OPERATOR__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.InsecureTLS),
 			Meaning: "the controller's TLS certificate is not verified; warned about at every start"},
+		{Name: "OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.Authentication.InsecureTLS),
+			Meaning: "the TLS certificate of the token's issuer is not verified, so that anybody on the way can get the client's secret; warned about at every start"},
 	}
 	for n := range settings {
 		settings[n].Whose = Own

@@ -42,6 +42,7 @@ func (d *demo) startOperator() error {
 		"OPERATOR__STATEDIR="+o.stateDir,
 		"OPERATOR__LOGFORMAT=json",
 		"OPERATOR__HELM__TIMEOUT="+helmTimeout,
+		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.0/8,::1", // the demo's charts are served by this machine
 		"OPERATOR__BROKERUSER=octo",
 		"OPERATOR__BROKERPASSWORD="+brokerPassword,
 		"KESTREL__ENDPOINTS__HTTP__URL=http://127.0.0.1:0",

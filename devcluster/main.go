@@ -41,6 +41,10 @@ const usage = `devcluster: pinned Kubernetes tools and a real control plane on l
       into DIR/usr/local/bin, with the licenses of all its modules in
       DIR/usr/share/licenses.
 
+  devcluster sbom --version V --out FILE DIR...
+      Write what the image consists of, whose root is these folders together, as
+      an SPDX document: programs, Go modules, packages of Debian.
+
   devcluster oidc --port N --users FILE
       Serve an OpenID Connect issuer on loopback, for tests of access tokens.
 
@@ -83,6 +87,8 @@ func run(ctx context.Context, stop func(), args []string) error {
 		return chartsCommand(ctx, rest)
 	case "image":
 		return imageCommand(ctx, rest)
+	case "sbom":
+		return sbomCommand(rest)
 	case "oidc":
 		return oidcCommand(ctx, rest)
 	case "help", "-h", "--help":

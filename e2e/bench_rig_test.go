@@ -121,6 +121,7 @@ func (r *rig) environment() []string {
 	return append(append(append(os.Environ(), r.pod.env...),
 		"OPERATOR__AUTOMANAGEPOOLS=true",
 		"OPERATOR__COMMUNICATIONCONTROLLERURI="+r.controller.URL(),
+		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.0/8,::1",
 		"OPERATOR__POOLNAMESPACE="+r.namespace,
 		"OPERATOR__WATCHNAMESPACE="+r.namespace,
 		"OPERATOR__STATEDIR="+r.stateDir,

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +17,10 @@ import (
 
 const tooOften = "the operator ended 3 times while it worked on this event"
 
-// endedTooOften tells whether a run has failed for that reason, and rightly.
-func (c *chaos) endedTooOften(r record) bool {
+// endedTooOften tells whether a run has failed for that reason, and rightly. The notes go with the event from disk to disk.
+func (c *chaos) endedTooOften(f *fate) bool {
 	c.Helper()
+	r := f.last()
 	if r.outcome != "failed" || !strings.HasPrefix(r.reason, tooOften) {
 		return false
 	}
@@ -35,7 +37,8 @@ func (c *chaos) endedTooOften(r record) bool {
 	}
 	var lives []*life
 	for _, l := range c.lives {
-		if !l.killed.IsZero() { // notes go with the event to another disk
+		was := slices.ContainsFunc(f.records, func(r record) bool { return r.state == l.state })
+		if was && !l.killed.IsZero() {
 			lives = append(lives, l)
 		}
 	}

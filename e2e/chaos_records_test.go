@@ -146,7 +146,7 @@ func (c *chaos) fates() (fates []*fate) {
 	}
 	for _, f := range fates {
 		f.event, f.worked = c.eventOf(f.records[0]), worked[f.last().id]
-		f.givenUp = c.endedTooOften(f.last())
+		f.givenUp = c.endedTooOften(f)
 		f.mayFail = f.givenUp || c.helmVictims[f.last().id]
 		_, notCopied := c.notCopied[f.last().id]
 		f.died = notCopied && f.last().outcome == ""

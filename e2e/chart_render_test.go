@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	osexec "os/exec"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -100,7 +101,7 @@ func TestTheAPIServerTakesWhatTheChartRendersAndFindsThePodRestricted(t *testing
 		w.applyJSON(fmt.Sprintf(foreignKinds, strings.ToLower(name), name, group))
 		w.kubectl("wait", "--for=condition=Established", "crd/"+strings.ToLower(name)+"s."+group)
 	}
-	for _, namespace := range []string{"octo", "octo-edge", "octo-pools", "octo-platform"} {
+	for _, namespace := range []string{"octo", "octo-edge", "octo-pools", "octo-platform", "octo-tenants"} {
 		w.applyJSON(fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{"pod-security.kubernetes.io/warn":"restricted"}}}`, namespace))
 	}
 	for _, file := range renderedValues(t) {
@@ -234,7 +235,15 @@ func renderedEnvironment(t *testing.T, file string) (environment []string) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				environment = append(environment, env.Name+"="+cmp.Or(env.Value, string(plain), "elsewhere"))
+				name, value := env.Name, cmp.Or(env.Value, string(plain), "elsewhere")
+				if of, ok := strings.CutSuffix(name, "__FILE"); ok { // the operator reads the file
+					plain, err := base64.StdEncoding.DecodeString(secret[path.Base(value)])
+					if err != nil || len(plain) == 0 || path.Dir(value) != "/secrets" {
+						t.Errorf("%s: nothing is mounted at %s: %v", name, value, err)
+					}
+					name, value = of, string(plain)
+				}
+				environment = append(environment, name+"="+value)
 			}
 		}
 	}

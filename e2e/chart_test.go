@@ -36,6 +36,7 @@ func (w *world) installChart(values ...string) {
 		fmt.Sprintf("pod.httpPort=%d,configMap.kestrelHttpUrl=http://127.0.0.1:%d", http, http),
 		fmt.Sprintf("pod.httpsPort=%d,configMap.kestrelHttpsUrl=https://127.0.0.1:%d", https, https),
 		"settings.LOGFORMAT=json",
+		"operator.allowedRepositoryAddresses[0]=127.0.0.0/8", // the tests' repositories are on this machine
 		"extraEnv[0].name=POD_NAMESPACE,extraEnv[0].valueFrom.fieldRef.fieldPath=metadata.namespace",
 	}, values...)
 	w.helm("install", w.namespace, chartDir, "--set", strings.Join(all, ","))
@@ -231,6 +232,11 @@ func (w *world) wantConfined() {
 	w.must(err)
 	if bytes.Contains(environ, []byte("OCTO_CLUSTER_DIR")) || !bytes.Contains(environ, []byte("POD_NAMESPACE="+w.namespace+"\x00")) {
 		w.Errorf("the environment is not the pod's: %s", bytes.ReplaceAll(environ, []byte{0}, []byte{'\n'}))
+	}
+	for _, secret := range []string{brokerPassword, plantedMongo} {
+		if bytes.Contains(environ, []byte(secret)) {
+			w.Errorf("%s is in the environment, not in a file", secret)
+		}
 	}
 }
 

@@ -109,10 +109,22 @@ func TestAValuesFileOfTheOfficialChartGivesTheOperatorTheSameSettings(t *testing
 	}
 }
 
+// The operator takes a setting from a file or from the environment, not from both.
+func TestWhatIsSetByHandTakesThePlaceOfASecretsFile(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"OPERATOR__BROKERPASSWORD", "OPERATOR__BROKERPASSWORD__FILE"} {
+		out := render(t, "helm", "--set", "broker.password=four,extraEnv[0].name="+by+",extraEnv[0].value=/by/hand")
+		if strings.Count(out, "name: OPERATOR__BROKERPASSWORD") != 1 || strings.Contains(out, "mountPath: /secrets") || !strings.Contains(out, "value: /by/hand") {
+			t.Errorf("%s:\n%s", by, out)
+		}
+	}
+}
+
 func TestValuesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ values, want string }{
 		{"operator.autoManagePool=true", "additional properties 'autoManagePool' not allowed"},
+		{"operator.allowedRepositories[0]=charts.example.com", "'charts.example.com' does not match pattern"},
 		{"brokr.host=x", "additional properties 'brokr' not allowed"},
 		{"rbac.scope=Namespace", "value must be one of 'cluster', 'namespace'"},
 		{"settings.OPERATOR__LOGLEVEL=debug", "invalid propertyName 'OPERATOR__LOGLEVEL'"},

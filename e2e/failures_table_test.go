@@ -65,6 +65,7 @@ var failures = []struct {
 		{name: "invalid-image-name-waited-for", left: uninstalled, breaks: values("image: {repository: Demo/App}")},
 		{name: "timeout", left: uninstalled, breaks: values("podAnnotations: {octo-dev/ready-after: 10m}")},
 	}},
+	{"in a namespace for tenants", (*world).asForTenants, refusedByKubernetes},
 	{"with a role of its own", (*world).asServiceAccount, []failureCase{
 		{name: "rbac", worked: true, left: untouched, breaks: values("ingress: {enabled: true}")},
 	}},

@@ -154,6 +154,7 @@ var changing = []struct {
 }{
 	{regexp.MustCompile(`acme-[0-9a-f]{24}`), "RELEASE"},
 	{regexp.MustCompile(`RELEASE-[0-9a-z]{1,10}-[0-9a-z]{5}\b`), "RELEASE-POD"},
+	{regexp.MustCompile(`(pods[/ ]"?RELEASE-)[0-9a-z]{5}\b`), "${1}POD"},
 	{regexp.MustCompile(`replicaset RELEASE-[0-9a-z]+`), "replicaset RELEASE-SET"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`/scripts/[0-9a-f]+/`), "/scripts/HASH/"},

@@ -168,7 +168,7 @@ func TestAMissingHelmIsToldAndNeedsNoRestartWhenItComes(t *testing.T) {
 	w.waitUntilReadiness(ready, http.StatusServiceUnavailable, "cannot run helm: it is not on PATH")
 	w.deployPool()
 	app := w.workload("Shop", appRtID)
-	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "helm: not found") {
+	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "cannot run helm: no such command in PATH") {
 		t.Errorf("reported %+v", s)
 	}
 	link("helm")

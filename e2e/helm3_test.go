@@ -64,7 +64,7 @@ func TestHelm4GoesOnWithWhatHelm3HasMade(t *testing.T) {
 	if s := w.deploy(app); !s.Success {
 		t.Fatal(s.StatusMessage)
 	}
-	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"}) // else it is done once more
+	w.waitForLog(1, "event done", map[string]string{"release": "acme-" + appRtID}) // else it is resumed, and reported once more
 	w.kill()
 	w.env = settings
 	after := w.controller.LastSeq()

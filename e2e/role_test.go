@@ -108,18 +108,23 @@ var doesWithout = map[asked]string{
 	{"list", "admissionregistration.k8s.io", "validatingwebhookconfigurations"}: "the same",
 }
 
-// audit reads what the service accounts of a namespace have asked of the API server: how often, and what their role has refused.
-func audit(namespace string) (_ map[asked]int, refused []string, err error) {
+// audit reads what the service accounts of a namespace have asked of the API server: how often, and what their role has refused. What it
+// has allowed at another time is none of the role's: an API server that has just started refuses what it has not read the roles for.
+func audit(namespace string) (all map[asked]int, refused []string, err error) {
 	file, err := os.Open(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "audit.log"))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close()
-	type in struct { // one namespace; empty: all of them
-		asked
-		namespace string
-	}
-	all, allowed, forbidden := map[asked]int{}, map[in]bool{}, map[in][]string{}
+	all = map[asked]int{}
+	forbidden, allowed := map[asked][]string{}, map[asked]bool{} // by place, too
+	defer func() {
+		for a, uris := range forbidden {
+			if !allowed[a] {
+				refused = append(refused, uris...)
+			}
+		}
+	}()
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadString('\n')
 		if err != nil { // the last line may be half there
@@ -136,9 +141,10 @@ func audit(namespace string) (_ map[asked]int, refused []string, err error) {
 		var event struct {
 			Verb, RequestURI string
 			ObjectRef        *struct{ APIGroup, Resource, Subresource, Namespace string }
+			ImpersonatedUser *struct{} // a tenant's account, which has a role of its own
 			Annotations      map[string]string
 		}
-		if err := json.Unmarshal([]byte(line), &event); err != nil || event.ObjectRef == nil {
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.ObjectRef == nil || event.ImpersonatedUser != nil {
 			continue // discovery and the like, which everybody may
 		}
 		a := asked{event.Verb, event.ObjectRef.APIGroup, event.ObjectRef.Resource}
@@ -146,11 +152,13 @@ func audit(namespace string) (_ map[asked]int, refused []string, err error) {
 			a.resource += "/" + event.ObjectRef.Subresource
 		}
 		all[a]++
-		what := in{a, event.ObjectRef.Namespace}
-		if event.Annotations["authorization.k8s.io/decision"] != "forbid" {
-			allowed[what] = true
-		} else if doesWithout[a] == "" {
-			forbidden[what] = append(forbidden[what], fmt.Sprintf("%s (%s)", a, event.RequestURI))
+		there := a
+		there.resource += " in " + event.ObjectRef.Namespace
+		switch {
+		case event.Annotations["authorization.k8s.io/decision"] != "forbid":
+			allowed[there] = true
+		case doesWithout[a] == "":
+			forbidden[there] = append(forbidden[there], fmt.Sprintf("%s (%s)", a, event.RequestURI))
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (w *world) wantTemplates(release string, want map[string]int) {
 func (w *world) wantSecretData(name, want string) {
 	w.Helper()
 	got := w.kubectl("get", "secret", name, "--output", `go-template={{range $key, $value := .data}}{{$key}}={{$value | base64decode}} {{end}}{{.metadata.annotations}}`)
-	if want += " map[octo-mesh.meshmakers.io/workload-name:Shop]"; got != want {
+	if want += " map[octo-mesh.meshmakers.io/tenant-id:acme octo-mesh.meshmakers.io/workload-name:Shop]"; got != want {
 		w.Errorf("the Secret has %q, want %q", got, want)
 	}
 	if left := w.kubectl("get", "secret", name+"-before", "--ignore-not-found", "--output", "name"); left != "" {

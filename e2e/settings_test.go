@@ -29,7 +29,10 @@ func TestWithoutAControllerItServesAndConnectsToNothing(t *testing.T) {
 
 // What would be deployed elsewhere, or by another's word, is not deployed at all.
 func TestAWrongSettingThatDecidesKeepsItFromConnectingNotFromServing(t *testing.T) {
-	for _, setting := range []string{"OPERATOR__PLATFORMNAMESPACE=Platform", "OPERATOR__AUTOMANAGEPOOLS=yes", "OPERATOR__COMMUNICATIONCONTROLLERURI=controller:80"} {
+	for _, setting := range []string{
+		"OPERATOR__PLATFORMNAMESPACE=Platform", "OPERATOR__AUTOMANAGEPOOLS=yes", "OPERATOR__COMMUNICATIONCONTROLLERURI=controller:80",
+		"OPERATOR__IRONOCRLICENSEKEY__FILE=/not/there",
+	} {
 		t.Run(setting, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
 			ready := w.probe()

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +28,44 @@ func TestMain(m *testing.M) {
 		playKillMarked(mark)
 		return
 	}
-	os.Exit(m.Run())
+	if amount := os.Getenv("EXEC_TEST_ALLOCATE"); amount != "" {
+		playHungry(amount)
+		return
+	}
+	if script := os.Getenv("EXEC_TEST_LIMITED"); script != "" {
+		_, err := Run(context.Background(), Command{Path: "/bin/sh", Args: []string{"-c", script}, Limits: Limits{Memory: 1 << 30, FileSize: 1 << 30},
+			OnLine: func(l Line) { fmt.Println(l.Text) }})
+		fmt.Println(err)
+		return
+	}
+	code := m.Run()
+	os.RemoveAll(plainDir)
+	os.Exit(code)
+}
+
+// plainDir is where plain lies, "" before.
+var plainDir string
+
+// plain is this test binary without the race detector, which takes ten times as much memory and time.
+var plain = sync.OnceValues(func() (binary string, err error) {
+	if plainDir, err = os.MkdirTemp("", "exec-test-"); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(plainDir, "test")
+	if out, err := osexec.Command("go", "test", "-c", "-o", binary, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build the tests without the race detector: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// playHungry allocates so many MiB and says "enough".
+func playHungry(amount string) {
+	mib, _ := strconv.Atoi(amount)
+	held := make([][]byte, 0, mib)
+	for range mib {
+		held = append(held, bytes.Repeat([]byte("x"), 1<<20))
+	}
+	fmt.Println("enough", len(held) == mib)
 }
 
 // playKillMarked says "ready" when KillMarked has stopped a stranger and not

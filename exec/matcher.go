@@ -1,14 +1,35 @@
 package exec
 
-import "io"
+import (
+	"hash/maphash"
+	"io"
+)
 
 // matcher finds many texts at once in a stream of bytes (Aho-Corasick): one
 // step per byte, however many secrets there are. The tree's nodes are kept as
 // lists, not tables: a secret may be a keystore of 100 KB.
+//
+// Of a long text, only its beginning is in the tree, which takes 24 bytes for each byte of a text. The rest is known by the hashes of its
+// blocks: once the beginning was found, each block that follows is looked up.
 type matcher struct {
-	nodes []node
+	pages []*[nodesOfPage]node
+	count int32
 	root  [256]int32 // the root's children by their byte, 0 for none
+
+	seed   maphash.Seed
+	blocks map[uint64]struct{} // of long texts, from their beginning on
+	tails  map[uint64]struct{} // the last block of each, which overlaps the one before
 }
+
+const (
+	nodesOfPage = 4096 // nodes are never copied to make room for more
+	// maxNodes and maxBlocks bound a matcher to some 30 MiB, and what it takes to build one to a second.
+	maxNodes  = 1 << 19
+	maxBlocks = 1 << 19
+	// longText is the length in bytes from which on a text is long, and blockSize that of its blocks.
+	longText  = 256
+	blockSize = 64
+)
 
 // node stands for the text on the way from the root to it.
 type node struct {
@@ -17,29 +38,56 @@ type node struct {
 	depth          int32 // length of this text
 	match          int32 // length of the longest text to find that this one ends with; 0 for none
 	b              byte
+	long           bool // it ends with the first block of a long text
 }
 
-func newMatcher() *matcher { return &matcher{nodes: make([]node, 1)} }
+func newMatcher() *matcher {
+	m := &matcher{seed: maphash.MakeSeed(), blocks: map[uint64]struct{}{}, tails: map[uint64]struct{}{}}
+	m.newNode(node{})
+	return m
+}
+
+func (m *matcher) node(i int32) *node { return &m.pages[i/nodesOfPage][i%nodesOfPage] }
+
+func (m *matcher) newNode(n node) int32 {
+	if m.count%nodesOfPage == 0 {
+		m.pages = append(m.pages, new([nodesOfPage]node))
+	}
+	m.count++
+	*m.node(m.count - 1) = n
+	return m.count - 1
+}
+
+// full tells that there is no room for another text.
+func (m *matcher) full() bool { return m.count > maxNodes || len(m.blocks) > maxBlocks }
 
 // add adds a text to find. To be called before link.
 func (m *matcher) add(text string) {
-	if len(text) < MinSecret {
+	if len(text) < MinSecret || m.full() {
 		return
+	}
+	long := len(text) >= longText
+	if long {
+		for at := blockSize; at+blockSize <= len(text); at += blockSize {
+			m.blocks[maphash.String(m.seed, text[at:at+blockSize])] = struct{}{}
+		}
+		m.tails[maphash.String(m.seed, text[len(text)-blockSize:])] = struct{}{}
+		text = text[:blockSize]
 	}
 	at := int32(0)
 	for i := range len(text) {
 		next := m.childOf(at, text[i])
 		if next == 0 {
-			next = int32(len(m.nodes))
-			m.nodes = append(m.nodes, node{b: text[i], sibling: m.nodes[at].child, depth: int32(i + 1)})
-			m.nodes[at].child = next
+			next = m.newNode(node{b: text[i], sibling: m.node(at).child, depth: int32(i + 1)})
+			m.node(at).child = next
 			if at == 0 {
 				m.root[text[i]] = next
 			}
 		}
 		at = next
 	}
-	m.nodes[at].match = int32(len(text))
+	end := m.node(at)
+	end.match, end.long = int32(len(text)), end.long || long
 }
 
 // link sets where to go on when a text turns out to be another one, level by
@@ -49,11 +97,13 @@ func (m *matcher) link() {
 	for len(level) > 0 {
 		var below []int32
 		for _, parent := range level {
-			for c := m.nodes[parent].child; c != 0; c = m.nodes[c].sibling {
+			for c := m.node(parent).child; c != 0; c = m.node(c).sibling {
+				n := m.node(c)
 				if parent != 0 {
-					m.nodes[c].fail = m.step(m.nodes[parent].fail, m.nodes[c].b)
+					n.fail = m.step(m.node(parent).fail, n.b)
 				}
-				m.nodes[c].match = max(m.nodes[c].match, m.nodes[m.nodes[c].fail].match)
+				fail := m.node(n.fail)
+				n.match, n.long = max(n.match, fail.match), n.long || fail.long
 				below = append(below, c)
 			}
 		}
@@ -68,7 +118,7 @@ func (m *matcher) step(at int32, b byte) int32 {
 		if c := m.childOf(at, b); c != 0 {
 			return c
 		}
-		at = m.nodes[at].fail
+		at = m.node(at).fail
 	}
 	return m.root[b]
 }
@@ -77,8 +127,8 @@ func (m *matcher) childOf(at int32, b byte) int32 {
 	if at == 0 {
 		return m.root[b]
 	}
-	for c := m.nodes[at].child; c != 0; c = m.nodes[c].sibling {
-		if m.nodes[c].b == b {
+	for c := m.node(at).child; c != 0; c = m.node(c).sibling {
+		if m.node(c).b == b {
 			return c
 		}
 	}
@@ -97,6 +147,8 @@ type redactWriter struct {
 	held   []heldByte // not passed on yet
 	hiding bool       // the last byte passed on was hidden
 	out    []byte     // to be written with the next flush
+
+	follow follower
 }
 
 type heldByte struct {
@@ -106,7 +158,7 @@ type heldByte struct {
 
 func (w *redactWriter) Write(p []byte) (int, error) {
 	for i := 0; i < len(p); i++ {
-		if w.at == 0 {
+		if w.at == 0 && w.follow.count == 0 {
 			// Most of the output: nothing that any secret begins with.
 			from := i
 			for i < len(p) && w.matcher.root[p[i]] == 0 {
@@ -128,18 +180,63 @@ func (w *redactWriter) Write(p []byte) (int, error) {
 // Close passes on what is held back.
 func (w *redactWriter) Close() error {
 	w.passOn(len(w.held))
-	w.at = 0
+	w.at, w.follow = 0, follower{}
 	return w.flush()
 }
 
 func (w *redactWriter) take(b byte) {
 	w.held = append(w.held, heldByte{b: b})
 	w.at = w.matcher.step(w.at, b)
-	n := &w.matcher.nodes[w.at]
-	for i := len(w.held) - int(n.match); i < len(w.held); i++ {
+	n := w.matcher.node(w.at)
+	w.hide(int(n.match))
+	w.hide(w.follow.next(w.matcher, w.held, n.long))
+	keep := int(n.depth)
+	if w.follow.count > 0 {
+		keep = max(keep, blockSize)
+	}
+	w.passOn(max(0, len(w.held)-keep))
+}
+
+// hide hides the last n bytes.
+func (w *redactWriter) hide(n int) {
+	for i := len(w.held) - n; i < len(w.held); i++ {
 		w.held[i].hide = true
 	}
-	w.passOn(len(w.held) - int(n.depth))
+}
+
+// follower follows long texts of which the beginning was found. There may be several at a time, one in another, but those that are a whole
+// number of blocks apart are one: they look at the same blocks.
+type follower struct {
+	at    int             // position, modulo blockSize
+	ends  [blockSize]bool // a block may end here
+	count int             // of those
+}
+
+// next takes the last byte of held, and returns how many of the last bytes are of a long text. begun: its beginning ends here.
+func (f *follower) next(m *matcher, held []heldByte, begun bool) (hide int) {
+	if f.count == 0 && !begun {
+		return 0
+	}
+	f.at = (f.at + 1) % blockSize
+	if f.count > 0 {
+		var block [blockSize]byte
+		for i, h := range held[len(held)-blockSize:] {
+			block[i] = h.b
+		}
+		sum := maphash.Bytes(m.seed, block[:])
+		_, known := m.blocks[sum]
+		_, tail := m.tails[sum]
+		if f.ends[f.at] && !known {
+			f.ends[f.at], f.count = false, f.count-1
+		}
+		if f.ends[f.at] || tail {
+			hide = blockSize
+		}
+	}
+	if begun && !f.ends[f.at] {
+		f.ends[f.at], f.count = true, f.count+1
+	}
+	return hide
 }
 
 // passOn decides the fate of the n oldest bytes held.

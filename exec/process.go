@@ -32,6 +32,12 @@ func start(c Command) (*process, error) {
 	if err != nil {
 		return nil, explainStart(c, path, err)
 	}
+	program, args := c.Limits.within(path, c.Args)
+	if program != path {
+		if err := checkProgram(path); err != nil {
+			return nil, explainStart(c, path, err)
+		}
+	}
 	stdout, err := newStream("stdout")
 	if err != nil {
 		return nil, explainStart(c, path, err)
@@ -46,7 +52,7 @@ func start(c Command) (*process, error) {
 	started := startSignal{ch: make(chan struct{})}
 	p.lifecycle = gocmd.NewCmdOptions(gocmd.Options{
 		BeforeExec: []func(*osexec.Cmd){func(cmd *osexec.Cmd) { p.prepare(cmd, c) }},
-	}, path, c.Args...)
+	}, program, args...)
 	p.lifecycle.Env, p.lifecycle.Dir = c.Env, c.Dir
 	p.lifecycle.StartWithStdin(&started)
 	p.exited = p.lifecycle.Done()

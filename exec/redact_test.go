@@ -153,11 +153,11 @@ func FuzzRedactor(f *testing.F) {
 			}
 			clean := true
 			for _, secret := range []string{secret1, secret2} {
-				for _, form := range forms(secret) {
+				for form := range forms(secret) {
 					if len(form) < MinSecret {
 						continue
 					}
-					clean = clean && !strings.Contains(in, form)
+					clean = clean && len(form) < longText && !strings.Contains(in, form)
 					for part := range strings.SplitSeq(got, Redacted) {
 						if strings.Contains(part, form) {
 							t.Fatalf("%q became %q, which holds %q", in, got, form)

@@ -34,7 +34,8 @@ type Command struct {
 	Dir  string // working directory; "" means the operator's own
 	// Env is the full environment as KEY=value. Nil means an EMPTY one and
 	// never the operator's own, which holds secrets. See AllowEnv.
-	Env []string
+	Env    []string
+	Limits Limits
 	// Grace is the time between SIGTERM and SIGKILL; 0 means DefaultGrace.
 	Grace time.Duration
 	// Hurry ends the grace period at once when it is closed, be it before the

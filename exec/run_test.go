@@ -89,16 +89,18 @@ func TestStartErrorNamesTheMistake(t *testing.T) {
 		{"/bin/sh", "/no/such/dir", "cannot run /bin/sh: its working directory /no/such/dir does not exist", fs.ErrNotExist},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
-			res, err := Run(testContext(t), Command{Path: tt.path, Dir: tt.dir})
-			if errText(err) != tt.want {
-				t.Errorf("got  %s\nwant %s", errText(err), tt.want)
-			}
-			var start *StartError
-			if !errors.As(err, &start) || res.ExitCode != -1 {
-				t.Errorf("got %T, exit code %d", err, res.ExitCode)
-			}
-			if tt.is != nil && !errors.Is(err, tt.is) {
-				t.Errorf("error is not %v", tt.is)
+			for _, limits := range []Limits{{}, {Memory: 1 << 30}} { // with limits a shell starts it
+				res, err := Run(testContext(t), Command{Path: tt.path, Dir: tt.dir, Limits: limits})
+				if errText(err) != tt.want {
+					t.Errorf("got  %s\nwant %s", errText(err), tt.want)
+				}
+				var start *StartError
+				if !errors.As(err, &start) || res.ExitCode != -1 {
+					t.Errorf("got %T, exit code %d", err, res.ExitCode)
+				}
+				if tt.is != nil && !errors.Is(err, tt.is) {
+					t.Errorf("error is not %v", tt.is)
+				}
 			}
 		})
 	}

@@ -8,16 +8,15 @@ import (
 )
 
 // AcceptAll puts events on disk and into their lanes, in their order. It returns once they would survive a crash: many take
-// little longer than one. One that cannot be kept is refused, which the controller is told.
+// little longer than one. One that is wrong or cannot be kept is refused, which the controller is told.
 func (h *Handlers) AcceptAll(events []hub.Event) {
 	var all []arrival
 	for _, event := range events {
 		if h.ignores(event) {
 			continue
 		}
-		if a, err := h.arrivalOf(event, nil); err != nil {
-			h.log.Error("event refused", "callback", event.Callback, "reason", err)
-		} else {
+		if a, err := h.arrivalOf(event, nil); err == nil {
+			h.pools.deployed.note(event)
 			all = append(all, a)
 		}
 	}
@@ -31,16 +30,20 @@ func (h *Handlers) Accept(event hub.Event, outcome func(runs.Result)) error {
 	if h.ignores(event) {
 		return nil
 	}
-	return h.accept(event, outcome)
+	a, err := h.arrivalOf(event, outcome)
+	if err != nil {
+		return err
+	}
+	h.pools.deployed.note(event)
+	return h.keep([]arrival{a})
 }
 
-// ignores tells of an event that is not this operator's business, and learns from every other one.
+// ignores tells of an event that is not this operator's business.
 func (h *Handlers) ignores(event hub.Event) bool {
 	if !h.settings.AutoManagePools && (event.Callback == hub.PoolDeployed || event.Callback == hub.PoolUndeployed) {
 		h.log.Info("event ignored: pools are not managed in edge mode", "callback", event.Callback)
 		return true
 	}
-	h.pools.deployed.note(event)
 	return false
 }
 
@@ -61,20 +64,36 @@ type arrival struct {
 	outcome func(runs.Result)
 }
 
+// arrivalOf is the event that has passed the wall. One that has not is refused here: nothing of it is kept.
 func (h *Handlers) arrivalOf(event hub.Event, outcome func(runs.Result)) (arrival, error) {
 	c, ok := callbacks[event.Callback]
 	if !ok {
-		return arrival{}, &hub.UnknownCallbackError{Name: event.Callback}
+		err := &hub.UnknownCallbackError{Name: shown(event.Callback)}
+		h.log.Error("event refused", "reason", err)
+		return arrival{}, err
 	}
-	return arrival{c, event, h.placeOf(c, event), outcome}, nil
+	a := arrival{c, event, h.placeOf(c, event, h.controller.Generation()), outcome}
+	if err := a.where.refused; err != nil {
+		h.log.With(a.where.attrs...).Error("event refused", "callback", event.Callback, "reason", err)
+		h.refuse(a, err.Error())
+		return arrival{}, err
+	}
+	return a, nil
 }
 
-// placeOf finds an event's lane. One whose owner cannot be made out still becomes a run: its handler reports what is wrong
-// with it. It has a lane of its own: nothing takes its place, and it keeps nobody waiting.
-func (h *Handlers) placeOf(c callback, event hub.Event) place {
+// placeOf finds an event's lane. A run whose event was accepted once, and is refused by now, still has an end, which its owner is told: it
+// fails, and replaces nothing. generation is as in checkEvent.
+func (h *Handlers) placeOf(c callback, event hub.Event, generation hub.Generation) place {
+	refused := checkEvent(event, generation)
 	where, err := c.place(h.settings, event)
-	if err != nil {
-		where.lane, where.invalid = "invalid/"+shortHash(event.Callback, string(event.Argument)), true
+	if refused == nil {
+		refused = err
+	}
+	if refused != nil {
+		where.owner, where.refused = "", refused
+	}
+	if err != nil { // else the lane stays: an event that was kept, and is refused now, has its copy in the cluster there
+		where.lane = "invalid/" + shortHash(event.Callback, string(event.Argument))
 	}
 	return where
 }
@@ -93,7 +112,8 @@ func (h *Handlers) keep(all []arrival) error {
 		h.enqueue(all, created)
 		return nil
 	case len(all) == 1:
-		h.refuse(all[0], err)
+		h.log.Error("event refused: it could not be kept", "callback", all[0].event.Callback, "reason", err)
+		h.refuse(all[0], "the operator cannot take the event: "+err.Error()+": send it again when its state directory can be written to")
 		return err
 	}
 	var errs []error
@@ -103,13 +123,23 @@ func (h *Handlers) keep(all []arrival) error {
 	return errors.Join(errs...)
 }
 
-// refuse tells the controller of an event that could not even be written down: the disk is full, say.
-func (h *Handlers) refuse(a arrival, reason error) {
-	h.log.Error("event refused: it could not be kept", "callback", a.event.Callback, "reason", reason)
-	message := bounded("the operator cannot take the event: " + reason.Error() + ": send it again when its state directory can be written to")
-	if r := a.statusOf(a.event, false, message); r != nil {
+// refuse tells the controller of an event that is not kept: it is wrong, or the disk is full, say.
+func (h *Handlers) refuse(a arrival, message string) {
+	if h.Ended != nil {
+		h.Ended(a.event.Callback, "refused", 0)
+	}
+	if !addressable(a.event) {
+		return
+	}
+	if r := a.statusOf(a.event, false, bounded(message)); r != nil {
 		h.controller.Report(hub.Report{Method: r.Method, Key: r.Key, Arguments: []any{r.Argument}})
 	}
+}
+
+// addressable tells whether a status can say whose it is: one that is megabytes long would never be sent.
+func addressable(event hub.Event) bool {
+	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
+	return len(w.TenantID) <= maxTenantID && len(w.WorkloadRtID) <= maxTenantID && w.WorkloadRtID+w.WorkloadName != ""
 }
 
 // enqueue puts runs into their lanes.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,7 +56,8 @@ func TestOfAnArchiveTheChartsOwnFilesCount(t *testing.T) {
 		file{name: "app/charts/db/Chart.yaml", text: "version: 9.9.9"}, file{name: "app/charts/db/values.yaml", text: "no: 1"},
 		file{name: "app/values.yaml", text: "first: 1"},
 		file{name: "app/Chart.yaml", text: "name: app\nversion: 1.2.3-rc.1+build.7\n"},
-		file{name: "./app/values.yaml", text: "last: 1"}, // helm takes the last one too
+		file{name: "app/values.yaml", text: "last: 1"}, // helm takes the last one too
+		file{name: "./app/values.yaml", text: "no: 3"}, // helm takes the dot for the archive's directory
 		file{name: "app/values.schema.json", text: `{"type":"object"}`},
 		file{name: "app/templates/values.yaml", text: "no: 2"},
 	))
@@ -95,7 +97,7 @@ func TestAnArchiveThatWouldFillMemoryOrTimeIsRefused(t *testing.T) {
 		mib   uint64
 	}{
 		{"Chart.yaml with 100,000 aliases of 200 KB", []file{{name: "app/Chart.yaml", text: bomb(100_000)}}, "cannot read Chart.yaml: it has 1000", 5},
-		{"Chart.yaml with fewer aliases", []file{{name: "app/Chart.yaml", text: bomb(90_000)}}, "cannot read Chart.yaml: its aliases expand to more than", 60},
+		{"Chart.yaml with fewer aliases", []file{{name: "app/Chart.yaml", text: bomb(45_000)}}, "cannot read Chart.yaml: its aliases expand to more than", 60},
 		{"Chart.yaml of 1,000,000 values", []file{{name: "app/Chart.yaml", text: "a: [" + strings.Repeat("1,", 1_000_000) + "]"}}, "cannot read Chart.yaml: it has 1000", 40},
 		{"Chart.yaml of 6 MiB", []file{{name: "app/Chart.yaml", zeros: 6 << 20}}, "app/Chart.yaml is larger than 5 MiB", 40},
 		{"values.yaml of 20 MiB", []file{{name: "app/values.yaml", zeros: 20 << 20}}, "app/values.yaml is larger than 5 MiB", 40},
@@ -204,4 +206,43 @@ func gzipped(t *testing.T, text []byte) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+func TestWhatLeadsOutOfAChartIsRefusedAndWhatHelmPackageMakesIsNot(t *testing.T) {
+	for _, test := range []struct {
+		header tar.Header
+		want   string // "": taken
+	}{
+		{tar.Header{Name: "app/templates/a.yaml", Typeflag: tar.TypeReg}, ""},
+		{tar.Header{Name: "app/templates/", Typeflag: tar.TypeDir}, ""},
+		{tar.Header{Name: "./app/..a/b..", Typeflag: tar.TypeReg}, ""},
+		{tar.Header{Name: "pax_global_header", Typeflag: tar.TypeXGlobalHeader}, ""}, // of git archive
+		{tar.Header{Name: "/etc/passwd", Typeflag: tar.TypeReg}, `the name "/etc/passwd" in it leads out of the chart: make the archive with helm package`},
+		{tar.Header{Name: "app/../../env", Typeflag: tar.TypeReg}, "leads out of the chart"},
+		{tar.Header{Name: `app\..\env`, Typeflag: tar.TypeReg}, "leads out of the chart"},
+		{tar.Header{Name: `c:\env`, Typeflag: tar.TypeReg}, "leads out of the chart"},
+		{tar.Header{Name: "app/values.yaml", Linkname: "/etc/passwd", Typeflag: tar.TypeSymlink}, `"app/values.yaml" in it is no file, but a link or a device: make the archive with helm package`},
+		{tar.Header{Name: "app/values.yaml", Linkname: "app/x", Typeflag: tar.TypeLink}, "is no file, but a link or a device"},
+		{tar.Header{Name: "app/x", Typeflag: tar.TypeFifo}, "is no file, but a link or a device"},
+		{tar.Header{Name: "app/x", Typeflag: tar.TypeChar}, "is no file, but a link or a device"},
+		{tar.Header{Name: "app/" + strings.Repeat("x", 2000), Typeflag: tar.TypeReg}, "a name in it has 2004 bytes, the limit is 1024"},
+	} {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		test.header.Mode = 0o644
+		if test.header.Typeflag == tar.TypeXGlobalHeader {
+			test.header = tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "abc"}}
+		}
+		if err := errors.Join(w.WriteHeader(&test.header), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "chart.tgz")
+		if err := os.WriteFile(path, gzipped(t, b.Bytes()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readChart(path)
+		if got := fmt.Sprint(err); test.want == "" && err != nil || test.want != "" && !strings.Contains(got, test.want) || len(got) > 400 {
+			t.Errorf("%.50q: %s", test.header.Name, got)
+		}
+	}
 }

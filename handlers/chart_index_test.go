@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func (s *chartServer) lists(r *rig, versions ...string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.index = index
+	s.index, s.rig = index, r
 	s.version++
 }
 
@@ -35,30 +36,14 @@ func (s *chartServer) counts(t *testing.T, asked, sent int) {
 	}
 }
 
-// pulled are the commands that have pulled a chart, without where to.
-func (r *rig) pulled() (commands []string) {
-	for _, c := range r.called("helm pull") {
-		command, _, _ := strings.Cut(c.String(), " --destination")
-		commands = append(commands, command)
-	}
-	return commands
-}
-
-func (r *rig) wantPulled(want ...string) {
-	r.Helper()
-	if got := r.pulled(); strings.Join(got, "\n") != strings.Join(want, "\n") {
-		r.Errorf("pulled by %q, want %q", got, want)
-	}
-}
-
 func unpinned(w *hub.WorkloadDeployed) { w.ChartVersion = "" }
 
-func TestHelmGetsTheAddressThatTheIndexHasAndNoIndex(t *testing.T) {
+func TestTheArchiveIsGotFromTheAddressThatTheIndexHas(t *testing.T) {
 	s := newChartServer(t)
 	r := newRig(t, s.trusted())
 	s.lists(r, "1.2.3")
 	r.deploy("shop", s.from)
-	r.wantPulled("helm pull " + s.URL + "/archives/demo-1.2.3.tgz")
+	r.wantPulled(s.URL + "/archives/demo-1.2.3.tgz")
 }
 
 func TestDeploysAtTheSameTimeShareOneIndexAndOneChart(t *testing.T) {
@@ -86,7 +71,7 @@ func TestAPinnedChartThatIsAtHandNeedsNeitherIndexNorNetwork(t *testing.T) {
 	r.deploy("shop", s.from)
 	s.Close()
 	r.deploy("bank", s.from)
-	r.wantPulled("helm pull " + s.URL + "/archives/demo-1.2.3.tgz")
+	r.wantPulled(s.URL + "/archives/demo-1.2.3.tgz")
 	s.counts(t, 1, 1)
 }
 
@@ -100,7 +85,7 @@ func TestTheNewestVersionIsLookedUpForEachDeploy(t *testing.T) {
 	r.charts.add("demo", "2.0.0", nil)
 	s.lists(r, "1.2.3", "2.0.0")
 	r.deploy("shop", s.from, unpinned)
-	r.wantPulled("helm pull "+s.URL+"/archives/demo-1.2.3.tgz", "helm pull "+s.URL+"/archives/demo-2.0.0.tgz")
+	r.wantPulled(s.URL+"/archives/demo-1.2.3.tgz", s.URL+"/archives/demo-2.0.0.tgz")
 }
 
 func TestAVersionThatIsPublishedAfterTheIndexWasReadIsFound(t *testing.T) {
@@ -173,95 +158,49 @@ func TestWhatARepositoryDoesNotHaveIsSaidWithoutHelm(t *testing.T) {
 	r.wantPulled()
 }
 
-func TestWithCredentialsHelmGetsAnIndexOfOneChart(t *testing.T) {
-	s := newChartServer(t)
-	r := newRig(t, s.trusted())
-	s.lists(r, "1.2.3")
-	var config, index string
-	r.when("helm pull", func(c *call, usual func() int) int {
-		config = readFile(c.path(c.flag("repository-config")))
-		index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
-		return usual()
-	})
-	r.deploy("shop", s.from, func(w *hub.WorkloadDeployed) {
-		w.RepositoryUsername, w.RepositoryPassword = "reader", "planted-password"
-	})
-	wantText(t, config, "username: reader", "password: planted-password", s.URL)
-	wantText(t, index, `"demo"`, `"1.2.3"`, s.URL+"/archives/demo-1.2.3.tgz")
-	r.wantPulled("helm pull workload/demo")
-	if updates := r.called("helm repo"); len(updates) > 0 {
-		t.Errorf("the whole index was read: %s", updates[0])
-	}
-	if left := r.file("repository-cache/workload-index.yaml") + r.file("repositories.yaml"); left != "" {
-		t.Errorf("after the run there is still %s", left)
-	}
-}
-
-func TestAnAddressThatMayHoldASecretIsOnNoCommandLine(t *testing.T) {
-	for _, address := range []string{"https://charts.test/demo-1.2.3.tgz?token=planted-token", "https://user:planted-token@charts.test/demo-1.2.3.tgz"} {
+func TestAnAddressThatMayHoldASecretIsInNoLog(t *testing.T) {
+	for _, archive := range []string{"archives/demo-1.2.3.tgz?token=planted-token", "https://user:planted-token@HOST/archives/demo-1.2.3.tgz"} {
 		t.Run("", func(t *testing.T) {
 			s := newChartServer(t)
 			r := newRig(t, s.trusted())
 			s.lists(r, "1.2.3")
-			s.index = strings.Replace(s.index, "archives/demo-1.2.3.tgz", `"`+address+`"`, 1)
-			var index string
-			r.when("helm pull", func(c *call, usual func() int) int {
-				index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
-				return usual()
-			})
-			r.deploy("shop", s.from)
-			wantText(t, index, address)
-			r.wantPulled("helm pull workload/demo")
-			if log := r.log.String(); strings.Contains(log, "planted-token") {
-				t.Errorf("it is in the log: %s", log)
+			s.index = strings.Replace(s.index, "archives/demo-1.2.3.tgz", `"`+strings.Replace(archive, "HOST", s.Listener.Addr().String(), 1)+`"`, 1)
+			withQuery := func(w *hub.WorkloadDeployed) { w.RepositoryURL = s.URL + "/charts?sig=planted-token" }
+			for name, how := range map[string]func(){
+				"it works": func() { r.usually(); r.deploy("shop", s.from) },
+				"the archive is not there": func() {
+					r.whenPulled(func(w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(http.StatusNotFound) })
+					r.wantFailure(r.run(deployEvent("bank", withQuery)), "bank", "does not have its archive")
+				},
+				"the host of a redirect is not trusted": func() {
+					r.whenPulled(func(w http.ResponseWriter, request *http.Request, _ func()) {
+						http.Redirect(w, request, strings.Replace(s.URL, "127.0.0.1", "localhost", 1)+"/x?X-Amz-Signature=planted-token", http.StatusFound)
+					})
+					r.wantFailure(r.run(deployEvent("desk", withQuery)), "desk", "cannot be verified")
+				},
+			} {
+				how()
+				if seen := r.log.String() + r.file("output.log") + r.file("result.json"); strings.Contains(seen, "planted-token") {
+					t.Errorf("%s: it is in the log or in the run directory: %s", name, seen)
+				}
 			}
 		})
 	}
 }
 
-func TestAnAddressOfAnotherKindIsLeftToHelm(t *testing.T) {
+func TestAnIndexMayReferToARegistryWhichGetsNoCredentials(t *testing.T) {
 	s := newChartServer(t)
 	r := newRig(t, s.trusted())
 	s.lists(r, "1.2.3")
 	s.index = strings.Replace(s.index, "archives/demo-1.2.3.tgz", "oci://registry.test/charts/demo:1.2.3", 1)
-	r.deploy("shop", s.from)
-	r.wantPulled("helm pull demo")
-}
-
-func TestAnAddressThatMayHoldASecretIsInNoReason(t *testing.T) {
-	for said, want := range map[string]string{
-		"failed to fetch https://charts.test/demo-1.2.3.tgz?token=planted-token : 403 Forbidden": "failed to fetch https://charts.test/demo-1.2.3.tgz?[redacted] : 403 Forbidden",
-		"failed to fetch https://user:planted-token@charts.test/demo-1.2.3.tgz : 404 Not Found":  "failed to fetch https://[redacted]@charts.test/demo-1.2.3.tgz : 404 Not Found",
-		// where a redirect leads to
-		`Get "https://store.test/a?X-Amz-Signature=planted-token": x509: certificate signed by unknown authority`: `Get "https://store.test/a?[redacted]": x509: certificate signed by`,
-	} {
-		t.Run("", func(t *testing.T) {
-			s := newChartServer(t)
-			r := newRig(t, s.trusted())
-			s.lists(r, "1.2.3")
-			r.when("helm pull", func(c *call, _ func() int) int { return c.fail("%s", said) })
-			r.wantFailure(r.run(deployEvent("shop", s.from)), "shop", want)
-			if seen := r.log.String() + r.file("output.log") + r.file("result.json"); strings.Contains(seen, "planted-token") {
-				t.Errorf("it is in the log or in the run directory: %s", seen)
-			}
-		})
-	}
-}
-
-func TestAChartInAFolderIsFoundWithCredentialsToo(t *testing.T) {
-	s := newChartServer(t)
-	r := newRig(t, s.trusted())
-	s.lists(r, "1.2.3")
-	s.index = strings.Replace(s.index, "  demo:", "  team/demo:", 1)
-	var index string
-	r.when("helm pull", func(c *call, usual func() int) int {
-		index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
-		return usual()
+	r.whenPulled(func(_ http.ResponseWriter, request *http.Request, usual func()) {
+		if got := request.Header.Get("Authorization"); got != "" {
+			t.Errorf("it got %q", got)
+		}
+		usual()
 	})
-	r.deploy("shop", s.from, func(w *hub.WorkloadDeployed) {
-		w.ChartName, w.RepositoryUsername, w.RepositoryPassword = "team/demo", "reader", "planted-password"
-	})
-	wantText(t, index, `"team/demo":[`, `"name":"demo"`) // helm passes over a version whose name has a slash
+	r.deploy("shop", s.from, reader)
+	r.wantPulled("oci://registry.test/charts/demo:1.2.3")
 }
 
 func TestTheIndexOfARepositoryWithAQueryIsAskedForAsHelmDoes(t *testing.T) {
@@ -282,36 +221,7 @@ func TestAChartThatIsPublishedAgainWhileItIsPulledIsTaken(t *testing.T) {
 		r.charts.add("demo", "1.2.3", map[string]string{"values.yaml": demoValues + "new: true\n"})
 		s.lists(r, "1.2.3")
 	})
-	r.when("helm pull", func(_ *call, usual func() int) int {
-		again()
-		return usual()
-	})
+	r.whenPulled(func(_ http.ResponseWriter, _ *http.Request, usual func()) { again(); usual() })
 	r.deploy("shop", s.from)
 	s.counts(t, 2, 2)
-}
-
-func TestWhatWaitsForHelmToReadAnIndexKeepsNobodyFromWorking(t *testing.T) {
-	s, unusual := newChartServer(t), newChartServer(t)
-	r := newRig(t, s.trusted(), with("MEMORYLIMIT", "256Mi"), with("CONCURRENCY", "2")) // as many as it bears
-	s.lists(r, "1.2.3")
-	unusual.setVersion(0)
-	reads, goOn := make(chan struct{}, 2), make(chan struct{})
-	r.when("helm pull demo", func(_ *call, usual func() int) int {
-		reads <- struct{}{}
-		<-goOn
-		return usual()
-	})
-	slow := func(w *hub.WorkloadDeployed) { w.RepositoryURL = unusual.URL }
-	first := r.accept(deployEvent("shop", slow))
-	<-reads
-	second := r.accept(deployEvent("bank", slow))
-	r.eventually("the second one's question for the index", func() bool {
-		unusual.mu.Lock()
-		defer unusual.mu.Unlock()
-		return len(unusual.asked) == 2
-	})
-	r.succeed(r.run(deployEvent("other", s.from, func(w *hub.WorkloadDeployed) { w.TenantID = "other" })))
-	close(goOn)
-	r.succeed(first.result())
-	r.succeed(second.result())
 }

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,25 +24,23 @@ import (
 
 // charts keeps the archives of pulled charts. Which one an event asks for is looked up in the repository's index; an archive with
 // the digest that stands there need not be pulled again. Where the index has no digest, an archive counts for as long as the index
-// is the same. An oci:// registry has no index: there helm pulls each time.
+// is the same. An oci:// registry has no index: there the chart is pulled each time.
 type charts struct {
-	dir       string
-	indexes   *repository.Indexes
-	young     time.Duration // see OPERATOR__INDEXMAXAGE
-	plainHTTP bool
-	writing   sync.Mutex
-	// whole is held while helm reads a whole index, for which it needs much memory: one of an unusual form.
+	dir      string
+	rules    repository.Rules
+	client   *http.Client // of both:
+	indexes  *repository.Indexes
+	archives *repository.Archives
+	schemas  []string      // see OPERATOR__ALLOWEDSCHEMAS
+	young    time.Duration // see OPERATOR__INDEXMAXAGE
+	writing  sync.Mutex
+	// whole is held while a script of the environment's own may read a whole index, for which helm needs much memory.
 	whole chan struct{}
 }
 
-const (
-	// indexTimeout bounds the download of an index, and headersTimeout the wait for its first byte. What is slower is left to helm.
-	indexTimeout   = 30 * time.Second
-	headersTimeout = 10 * time.Second
-	unusedChart    = 7 * 24 * time.Hour
-)
+const unusedChart = 7 * 24 * time.Hour
 
-func openCharts(settings config.Config) (*charts, error) {
+func openCharts(settings config.Config, env []string) (*charts, error) {
 	dir := filepath.Join(settings.StateDir, "charts")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a cache for charts: %w", err)
@@ -51,22 +49,49 @@ func openCharts(settings config.Config) (*charts, error) {
 	if err != nil {
 		return nil, err
 	}
-	client.Timeout = indexTimeout
-	client.Transport.(*http.Transport).ResponseHeaderTimeout = headersTimeout
+	client.Timeout, _ = deadlineOf(scripts.ChartPull, settings)
+	rules := repository.Rules{
+		Allowed: settings.Repositories.Allowed, Addresses: settings.Repositories.Addresses, APIServer: apiServer(env),
+		PlainCredentials: settings.Repositories.PlainCredentials, PlainHTTP: settings.Helm.PlainHTTP,
+	}
+	rules.Guard(client, client.Transport.(*http.Transport))
 	return &charts{
-		dir: dir, indexes: repository.NewIndexes(dir, client), young: settings.IndexMaxAge,
-		plainHTTP: settings.Helm.PlainHTTP, whole: make(chan struct{}, 1),
+		dir: dir, rules: rules, client: client, indexes: repository.NewIndexes(dir, client), archives: repository.NewArchives(client, rules),
+		schemas: settings.Repositories.Schemas, young: settings.IndexMaxAge, whole: make(chan struct{}, 1),
 	}, nil
+}
+
+// apiServer is the address of the API server's Service, as a pod's environment has it; "": this is no pod.
+func apiServer(env []string) string {
+	host, port := "", ""
+	for _, variable := range env {
+		switch name, value, _ := strings.Cut(variable, "="); name {
+		case "KUBERNETES_SERVICE_HOST":
+			host = value
+		case "KUBERNETES_SERVICE_PORT":
+			port = value
+		}
+	}
+	if host == "" || port == "" {
+		return ""
+	}
+	return net.JoinHostPort(host, port)
 }
 
 const chartFile = "chart.tgz"
 
-// fetch puts the event's chart into the run directory. For a task that has it already, because the event is tried again, it
+// fetch puts the event's chart into the run directory, if its schemas refer to nothing that helm may not read. For a task that has it already, because the event is tried again, it
 // is not pulled once more, whatever is the newest by then.
 func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w hub.WorkloadDeployed) (chart, error) {
+	if repository.IsRegistry(w.RepositoryURL) { // OCI:// is the same scheme, and scripts know it by small letters alone
+		w.RepositoryURL = "oci" + w.RepositoryURL[len("oci"):]
+	}
+	if err := c.rules.Check(sourceOf(w), w.ChartName); err != nil {
+		return chart{}, cannotGet(w, err)
+	}
 	if t.hasChart {
 		if found, err := readChart(t.Path(chartFile)); err == nil {
-			return found, nil
+			return found, c.mayUse(found, w)
 		}
 	}
 	if w.IsReconciliation && w.ChartVersion == "" { // nobody asked for a newer one
@@ -78,7 +103,17 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 	}
 	found, err := c.get(ctx, h, t, w)
 	t.hasChart = err == nil
+	if err == nil {
+		err = c.mayUse(found, w)
+	}
 	return found, err
+}
+
+func (c *charts) mayUse(found chart, w hub.WorkloadDeployed) error {
+	if err := c.checkSchemas(found); err != nil {
+		return cannotUse(w, err)
+	}
+	return nil
 }
 
 // get takes the chart from the cache, or else from the repository. The index must be one that the repository has confirmed since the
@@ -87,13 +122,13 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 func (c *charts) get(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
 	now := time.Now()
 	if w.ChartVersion != "" {
-		if at, err := c.find(ctx, w, now.Add(-c.young)); err == nil && at.exact {
+		if at, err := c.find(ctx, h, w, now.Add(-c.young)); err == nil && at.exact {
 			if found, err := c.takeCached(t, at); err == nil {
 				return found, nil
 			}
 		}
 	}
-	at, err := c.find(ctx, w, now)
+	at, err := c.find(ctx, h, w, now)
 	if err != nil {
 		return chart{}, err
 	}
@@ -101,8 +136,8 @@ func (c *charts) get(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDe
 		return found, nil
 	}
 	found, err := c.pull(ctx, h, t, w, at)
-	if errors.As(err, new(*digestError)) { // it may have been published again between the index and the archive
-		newer, lookErr := c.find(ctx, w, time.Now())
+	if errors.As(err, new(*repository.DigestError)) { // it may have been published again between the index and the archive
+		newer, lookErr := c.find(ctx, h, w, time.Now())
 		if lookErr != nil || newer.digest == at.digest {
 			return found, err
 		}
@@ -113,79 +148,6 @@ func (c *charts) get(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDe
 		c.keep(t.Path(chartFile), at)
 	}
 	return found, err
-}
-
-// location is where a chart is to be had.
-type location struct {
-	key     string // of its archive in the cache; "": it cannot be kept
-	digest  string // of its archive; "": not known
-	url     string // of its archive; "": helm has to look it up
-	version string
-	exact   bool // that version is the one that is asked for
-}
-
-// find looks the event's chart up in the repository's index. What only helm can tell is no error: helm then pulls by name, and says
-// what is wrong.
-func (c *charts) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time.Time) (location, error) {
-	if isRegistry(w.RepositoryURL) {
-		return location{}, nil
-	}
-	from := sourceOf(w)
-	found, err := c.indexes.Find(ctx, from, w.ChartName, w.ChartVersion, confirmed)
-	missing := (*repository.NotFoundError)(nil)
-	switch {
-	case errors.As(err, &missing):
-		return location{}, notInIndex(w, missing)
-	case errors.Is(err, repository.ErrTooLarge), ctx.Err() != nil:
-		return location{}, fmt.Errorf("cannot get chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
-	}
-	at := location{version: found.Version, exact: found.Exact}
-	if err == nil {
-		at.url = archiveURL(w.RepositoryURL, found.URL)
-	}
-	switch {
-	case at.url != "" && found.Digest != "":
-		at.digest = found.Digest
-		at.key = from.Key(found.Digest)
-	case found.State != "":
-		at.key = from.Key(w.ChartName, w.ChartVersion, found.URL, found.State)
-	}
-	return at, nil
-}
-
-func isRegistry(repositoryURL string) bool { return strings.HasPrefix(repositoryURL, "oci:") }
-
-func sourceOf(w hub.WorkloadDeployed) repository.Source {
-	return repository.Source{URL: w.RepositoryURL, Username: w.RepositoryUsername, Password: w.RepositoryPassword}
-}
-
-func chartOf(w hub.WorkloadDeployed) string {
-	return strings.TrimSpace(w.ChartName + " " + w.ChartVersion)
-}
-
-// notInIndex says what the table of causes says of helm's words.
-func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error {
-	f := failure{repository: w.RepositoryURL, chart: w.ChartName, version: w.ChartVersion}
-	if missing.HasChart && w.ChartVersion != "" {
-		return errors.New(match{facts: f.facts()}.fill(noVersion))
-	}
-	return errors.New(noChart(f, match{facts: f.facts()}))
-}
-
-// archiveURL is the address of an archive, which in an index may be relative to the repository; "": it is none that helm could be
-// given as it is.
-func archiveURL(repositoryURL, inIndex string) string {
-	if inIndex == "" {
-		return ""
-	}
-	address, err := repository.Resolve(repositoryURL, inIndex)
-	if err != nil {
-		return ""
-	}
-	if address.Scheme != "http" && address.Scheme != "https" || address.Host == "" || address.Path == "" {
-		return ""
-	}
-	return address.String()
 }
 
 // takeCached puts the chart that was pulled for an earlier deploy into the run directory.
@@ -215,26 +177,26 @@ func checkDigest(file, digest string) error {
 	if digest == "" {
 		return nil
 	}
-	f, err := os.Open(file)
+	sum, err := digestOf(file)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {
-		return &digestError{got, digest}
+	if got := hex.EncodeToString(sum); got != digest {
+		return &repository.DigestError{Got: got, Want: digest, In: "index"}
 	}
 	return nil
 }
 
-// digestError is an archive that is not the one in the index.
-type digestError struct{ got, want string }
-
-func (e *digestError) Error() string {
-	return fmt.Sprintf("the archive that it sends has the SHA-256 digest %s, and its index says %s: publish the chart again, with a new index", e.got, e.want)
+// digestOf is a file's SHA-256.
+func digestOf(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return sum.Sum(nil), err
 }
 
 // keep puts an archive that could be read into the cache. A cache that cannot be written costs time only.
@@ -266,59 +228,15 @@ func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}
-	content, err := os.ReadFile(from)
+	source, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, 0o600)
-}
-
-// lockWhole waits until no other helm reads a whole index, without a slot: a repository that hangs must not keep others from working.
-func (c *charts) lockWhole(ctx context.Context, h *Handlers, t *task) error {
-	select {
-	case c.whole <- struct{}{}:
-		return nil
-	default:
-	}
-	return h.rest(ctx, t, !t.installs, func() error {
-		select {
-		case c.whole <- struct{}{}:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-}
-
-// pull lets helm fetch the chart.
-func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed, at location) (chart, error) {
-	if at.url == "" && !isRegistry(w.RepositoryURL) {
-		if err := c.lockWhole(ctx, h, t); err != nil {
-			return chart{}, err
-		}
-		defer func() { <-c.whole }()
-	}
-	if err := errors.Join(t.Remove(chartFile, "repositories.yaml", repositoryCache), c.writeCredentials(t, w, at)); err != nil {
-		return chart{}, err
-	}
-	err := h.script(ctx, t, scripts.ChartPull, map[string]string{
-		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
-		"REPOSITORY": w.RepositoryURL, "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion, "CHART_URL": at.openURL(),
-		"CREDENTIALS": strconv.FormatBool(hasCredentials(w)),
-		"PLAIN_HTTP":  strconv.FormatBool(c.plainHTTP),
-	})
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return chart{}, fmt.Errorf("cannot get chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
+		return err
 	}
-	found, err := readChart(t.Path(chartFile))
-	if err == nil {
-		err = os.Chmod(t.Path(chartFile), 0o600)
-	}
-	if err != nil {
-		return chart{}, fmt.Errorf("cannot read chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
-	}
-	if err := checkDigest(t.Path(chartFile), at.digest); err != nil && !h.scripts.Replaced(scripts.ChartPull) {
-		return chart{}, fmt.Errorf("cannot use chart %s from %s: %w", chartOf(w), w.RepositoryURL, err)
-	}
-	return found, nil
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
 }

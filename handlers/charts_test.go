@@ -34,7 +34,9 @@ func newRepository(t *testing.T) (*testRepository, *Handlers) {
 		w.Header().Set("ETag", etag)
 		if request.Header.Get("If-None-Match") == etag {
 			w.WriteHeader(http.StatusNotModified)
+			return
 		}
+		_, _ = fmt.Fprintf(w, "apiVersion: v1\nentries:\n  app:\n  - name: app\n    version: %s.0.0\n    urls: [app.tgz]\n", strings.Trim(etag, `"`))
 	}))
 	t.Cleanup(r.Close)
 	scripts := filepath.Join(r.dir, "scripts")
@@ -43,7 +45,7 @@ func newRepository(t *testing.T) (*testRepository, *Handlers) {
 	}
 	r.pulls("cat " + r.dir + "/offered.tgz >chart.tgz")
 	r.offer(1)
-	s := settings(t, "OPERATOR__STATEDIR="+filepath.Join(r.dir, "state")+"\nOPERATOR__SCRIPTSDIR="+scripts)
+	s := settings(t, "OPERATOR__STATEDIR="+filepath.Join(r.dir, "state")+"\nOPERATOR__SCRIPTSDIR="+scripts+"\nOPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1")
 	h, err := New(t.Context(), s, []string{"PATH=" + os.Getenv("PATH")}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

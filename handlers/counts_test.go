@@ -16,8 +16,17 @@ import (
 // TestWhatAnEventCosts pins the processes that an event starts and the requests that the operator itself sends to the API server: a
 // change of either shows in the golden file's diff. What helm and kubectl send is theirs; docs/performance.md has it as measured.
 func TestWhatAnEventCosts(t *testing.T) {
+	handlers.Golden(t, "what-an-event-costs.txt", whatEventsCost(t))
+}
+
+func TestWithATenantsAccountAnEventCostsTheSame(t *testing.T) {
+	handlers.Golden(t, "what-an-event-costs.txt", whatEventsCost(t, asAccount))
+}
+
+func whatEventsCost(t *testing.T, options ...option) []byte {
+	t.Helper()
 	s := newChartServer(t)
-	r := newRig(t, s.trusted(), central, with("CLUSTERJOURNAL", "false"))
+	r := newRig(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
 	s.lists(r, "1.2.3")
 	r.watching()
 	key := func(value string) func(*hub.WorkloadDeployed) { return secret("secrets.apiKey", value) }
@@ -44,7 +53,7 @@ func TestWhatAnEventCosts(t *testing.T) {
 		r.eventually("pools that have a resource say that they are registered", r.poolsSay)
 		fmt.Fprintf(&all, "%s\n%s\n", step.what, r.costs())
 	}
-	handlers.Golden(t, "what-an-event-costs.txt", []byte(all.String()))
+	return []byte(all.String())
 }
 
 // TestWhatTheCopyOfAnEventCosts is the same for the copy in the cluster, which is made beside everything else.

@@ -40,8 +40,8 @@ func TestADeployBecomesARelease(t *testing.T) {
 	r.deploy("shop", secret("secrets.apiKey", "planted-key"), override("image.tag", "1.10"), override("ingress.enabled", "false"))
 
 	want := []string{
-		"helm pull " + repository + "/demo",
 		"helm template " + releaseName("shop") + " chart.tgz (dry run)",
+		"octo-operator look manifest.yaml",
 		"kubectl apply manifest.yaml (dry run)",
 		"kubectl apply secret.yaml",
 		"helm upgrade " + releaseName("shop") + " chart.tgz",
@@ -49,6 +49,7 @@ func TestADeployBecomesARelease(t *testing.T) {
 	if diff := cmp.Diff(want, r.commands()); diff != "" {
 		t.Errorf("commands: %s", diff)
 	}
+	r.wantPulled(repository + "/demo:1.2.3")
 	r.wantHistory("shop", "1 deployed")
 	if diff := cmp.Diff(map[string]string{"secrets.apiKey": "planted-key"}, r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets")); diff != "" {
 		t.Errorf("the release's Secret: %s", diff)

@@ -65,7 +65,8 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 	}
 	report := []hub.DeployedPool{}
 	for _, pool := range h.ownedPools() {
-		workloads := append([]string{}, healthy[poolLabel(pool)]...)
+		workloads := append([]string{}, healthy[hashOf(pool.TenantID)+"/"+labelValue(pool.ID())]...)
+		workloads = append(workloads, healthy[poolLabel(pool)]...) // of before there was the hash
 		slices.Sort(workloads)
 		report = append(report, hub.DeployedPool{Pool: pool, WorkloadRtIDs: workloads})
 	}
@@ -108,7 +109,7 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 				continue
 			}
 			pool := firstSet(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])
-			key := labels[group+"/tenant"] + "/" + pool
+			key := firstSet(labels[tenantHash], labels[tenantLabel]) + "/" + pool
 			healthy[key] = append(healthy[key], rtID)
 		}
 	}

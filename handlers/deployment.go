@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 
@@ -125,12 +124,11 @@ func contentOf(archive string, in merge.Input, hibernated bool) (string, error) 
 			}
 		}
 	}
-	chart, err := os.ReadFile(archive)
+	digest, err := digestOf(archive)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the chart: %w", err)
 	}
-	digest := sha256.Sum256(chart)
-	text, err := json.Marshal([]any{digest, hibernated, in.Context, in.Values, in.Injected, in.Overrides})
+	text, err := json.Marshal([]any{[sha256.Size]byte(digest), hibernated, in.Context, in.Values, in.Injected, in.Overrides})
 	if err != nil {
 		return "", fmt.Errorf("cannot tell what the values are: %w", err)
 	}
@@ -141,6 +139,7 @@ func contentOf(archive string, in merge.Input, hibernated bool) (string, error) 
 // labels are those of the revision that the run makes.
 func (d *deployment) labels(run *runs.Run) map[string]string {
 	labels := workloadLabels(d.w.Workload)
+	labels[tenantHash] = hashOf(d.w.TenantID)
 	labels[runLabel] = run.ShortID()
 	labels[contentLabel] = d.content
 	labels[rolloutLabel] = rolloutWaiting
@@ -181,7 +180,7 @@ func (h *Handlers) nothingToDo(ctx context.Context, t *task, d *deployment) (boo
 	if err != nil {
 		return false, err
 	}
-	drift, err := h.kubectl.Drift(ctx, manifest, d.release.namespace)
+	drift, err := h.kubectl.Drift(t.asTenant(ctx), manifest, d.release.namespace)
 	if err != nil {
 		return false, fmt.Errorf("cannot compare release %s with the cluster: %w", d.release.name, err)
 	}

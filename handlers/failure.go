@@ -4,25 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
+	"octo-operator/bounds"
 	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 
 // failureOf is what an event's error says of it, in the words that a person gets.
 func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failure {
-	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout}
-	rollout, failed := (*rolloutError)(nil), (*scriptError)(nil)
+	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout, account: t.account}
+	rollout, failed, pulled := (*rolloutError)(nil), (*scriptError)(nil), (*pullError)(nil)
 	switch {
+	case errors.As(reason, new(*limitError)): // it says all there is to say
 	case errors.As(reason, &rollout):
 		f.step, f.words = scripts.WorkloadDeploy, ""
 		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen
 	case errors.As(reason, &failed):
 		f.step = failed.script
+	case errors.As(reason, &pulled):
+		f.step = scripts.ChartPull
 	}
 	if hook := webhookFailed.FindStringSubmatch(f.words); hook != nil {
 		f.webhook = h.kubectl.WebhookConfiguration(ctx, hook[1])
@@ -31,7 +35,7 @@ func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failur
 	if err != nil || t.Callback != hub.WorkloadDeploy {
 		return f
 	}
-	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, w.RepositoryURL
+	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, repository.Shown(w.RepositoryURL)
 	r, err := t.release, error(nil)
 	if r.name == "" {
 		r, err = releaseOf(h.settings, w.Workload)
@@ -48,6 +52,9 @@ func wordsOf(err error) string {
 	if failed := (*scriptError)(nil); errors.As(err, &failed) {
 		return failed.reason.Error()
 	}
+	if pulled := (*pullError)(nil); errors.As(err, &pulled) {
+		return pulled.words
+	}
 	return err.Error()
 }
 
@@ -61,11 +68,11 @@ const (
 // refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
 // kubectl does not say which one it was. "": it cannot be told.
 func refusedObject(t *task, namespace string) string {
-	manifest, err := readAtMost(t.Path(manifestFile), kube.LongestManifest)
+	manifest, err := readManifest(t.Path(manifestFile))
 	if err != nil {
 		return ""
 	}
-	looked, err := readAtMost(t.Path(lookedFile), kube.LongestManifest)
+	looked, err := readManifest(t.Path(lookedFile))
 	if err != nil {
 		return ""
 	}
@@ -81,18 +88,18 @@ func refusedObject(t *task, namespace string) string {
 	return ""
 }
 
-// readAtMost reads a file that a chart may have made as large as it likes. One of more than limit bytes is an error.
-func readAtMost(path string, limit int) ([]byte, error) {
+// readManifest reads a file that a chart may have made as large as it likes.
+func readManifest(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err == nil && len(text) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", path, limit)
+	text, err := bounds.ReadAll(f, bounds.Manifest)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	return text, err
+	return text, nil
 }
 
 // acceptedIn looks for a line such as "deployment.apps/web serverside-applied (server dry run)".

@@ -16,6 +16,7 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/exec"
+	"octo-operator/guard"
 	"octo-operator/hub"
 	"octo-operator/journal"
 	"octo-operator/kube"
@@ -30,6 +31,8 @@ type Controller interface {
 	// ReregisterTenant returns when the tenant's pools are registered again, or with ctx.
 	ReregisterTenant(ctx context.Context, tenantID string) error
 	Report(hub.Report)
+	// Generation of the controller on the connection that is up; 0: none is, or it is not known yet.
+	Generation() hub.Generation
 	// Withdraw drops the report of that method and key that is not delivered yet.
 	Withdraw(method, key string)
 	// ReportDeployedState may be tried again after an error, unless it is hub.ErrUnsupported.
@@ -45,6 +48,7 @@ type Handlers struct {
 	runs       *runs.Store
 	scripts    scripts.Set
 	kubectl    *kube.Kubectl
+	guard      *guard.Guard
 	helm       helmVersion
 	charts     *charts
 	controller Controller
@@ -54,6 +58,7 @@ type Handlers struct {
 	lanes      *lanes
 	pools      *pools
 	unclean    unclean
+	poolTurns  poolTurns
 	resumed    resumed
 	accepted   accepted
 	reported   reported
@@ -63,6 +68,8 @@ type Handlers struct {
 	unkept     unkept
 	log        *slog.Logger
 	env        []string // of every script and command
+	limits     limits   // of every script
+	program    string   // the operator's own, for octo-operator look
 
 	stopWork context.CancelFunc
 	ends     atomic.Pointer[time.Time] // when the operator's last copies are to be in the cluster; nil: it does not end
@@ -79,6 +86,9 @@ func New(ctx context.Context, settings config.Config, environ []string, controll
 	}
 	return prepare(ctx, settings, environ, store, controller, log)
 }
+
+// ownProgram is os.Executable, but in tests.
+var ownProgram = os.Executable
 
 // openStore finds out where the state is kept, sets it, and opens it.
 func openStore(settings *config.Config, log *slog.Logger) (*runs.Store, error) {
@@ -105,23 +115,29 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 		return nil, err
 	}
 	env = append(env, marks...)
+	program, err := ownProgram()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the operator's own program, which looks at manifests: %w", err)
+	}
 	socketDir := filepath.Join(settings.StateDir, "kube")
 	if err := os.MkdirAll(socketDir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a directory for kubectl: %w", err)
 	}
 	ctx, stopWork := context.WithCancel(ctx)
 	h := &Handlers{
-		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env,
+		settings: settings, runs: store, scripts: set, controller: controller, log: log, env: env, limits: limitsOf(settings, capacity), program: program,
 		kubectl:    kube.NewKubectl(env, socketDir, log),
 		helm:       helmVersion{env: env},
 		lanes:      newLanes(ctx, capacity.Slots, capacity.Most),
 		recovering: make(chan struct{}, capacity.Slots),
 		pools:      newPools(),
+		poolTurns:  poolTurns{names: map[string]*poolTurn{}},
 		reported:   reported{newest: map[string]sent{}},
 		pruner:     pruner{due: make(chan struct{}, 1)},
 		stopWork:   stopWork, hurry: make(chan struct{}),
 	}
-	h.charts, err = openCharts(settings)
+	h.guard = guard.New(h.kubectl, log)
+	h.charts, err = openCharts(settings, env)
 	return h, err
 }
 
@@ -185,11 +201,15 @@ func (c callback) statusOf(event hub.Event, success bool, message string) *repor
 // place says whose an event is.
 type place struct {
 	lane    string
+	owner   string // see job
 	tenant  string
 	asks    ask   // of a deploy
 	attrs   []any // for every log record of the run
-	invalid bool
+	refused error // why the event is not carried out; nil: it is
 }
+
+// ownerOf is the same for two events only if they are one workload's or pool's: names in the cluster leave case and odd characters out.
+func ownerOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }
 
 var callbacks = map[string]callback{
 	hub.PoolDeployed:     {kind: deploy, pool: true, place: poolPlace, run: (*Handlers).poolDeployed},
@@ -205,14 +225,15 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 		outcome = func(runs.Result) {}
 	}
 	h.accepted.note(where.lane, c.kind, run.ID)
+	if where.refused != nil { // an earlier version has kept it
+		c.kind, c.alone, c.undo = other, false, nil
+		c.run = func(*Handlers, context.Context, *task) error { return where.refused }
+	}
 	j := &job{
-		lane: where.lane, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
+		lane: where.lane, owner: where.owner, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
 		begun:      c.kind == deploy && installing(run),
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
 		superseded: func(reason error) { outcome(h.supersede(run, log, reason)) },
-	}
-	if where.invalid {
-		j.kind, j.alone = other, false
 	}
 	return j
 }

@@ -14,16 +14,17 @@ import (
 
 // controller is what the operator tells. It outlives the operator's lives.
 type controller struct {
-	mu       sync.Mutex
-	away     bool
-	refuse   map[string]error // by method
-	told     []told
-	read     map[string]int // how many of told a test has seen, by method and workload
-	pools    map[string]hub.Pool
-	deployed [][]hub.DeployedPool
-	tenants  []string
-	rejoin   func(ctx context.Context, tenant string) error // of ReregisterTenant
-	sessions map[*session]bool                              // that live
+	mu         sync.Mutex
+	away       bool
+	generation hub.Generation   // 0: it is not known
+	refuse     map[string]error // by method
+	told       []told
+	read       map[string]int // how many of told a test has seen, by method and workload
+	pools      map[string]hub.Pool
+	deployed   [][]hub.DeployedPool
+	tenants    []string
+	rejoin     func(ctx context.Context, tenant string) error // of ReregisterTenant
+	sessions   map[*session]bool                              // that live
 }
 
 // told is a report that has arrived.
@@ -134,6 +135,13 @@ func (s *session) alive() bool {
 }
 
 func poolKey(p hub.Pool) string { return p.TenantID + "/" + p.ID() }
+
+// Generation implements handlers.Controller.
+func (s *session) Generation() hub.Generation {
+	s.controller.mu.Lock()
+	defer s.controller.mu.Unlock()
+	return s.generation
+}
 
 // RegisterPool implements handlers.Controller.
 func (s *session) RegisterPool(p hub.Pool) {

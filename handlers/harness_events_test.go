@@ -57,11 +57,13 @@ type accepted struct {
 	done chan runs.Result
 }
 
-// accept hands an event to the operator.
+// accept hands an event to the operator. One that it refuses has failed.
 func (r *rig) accept(e hub.Event) accepted {
 	r.Helper()
 	a := accepted{r, e.Callback + " " + string(e.Argument), make(chan runs.Result, 1)}
-	r.must(r.life.Accept(e, func(result runs.Result) { a.done <- result }))
+	if err := r.life.Accept(e, func(result runs.Result) { a.done <- result }); err != nil {
+		a.done <- runs.Result{Outcome: runs.Failed, Reason: err.Error()}
+	}
 	return a
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"octo-operator/handlers"
 )
 
 // helm does what the real one does, as far as the operator can see it: revisions are Secrets, the objects of a release are
@@ -299,6 +301,15 @@ func asJSON(value any) string {
 		panic(err)
 	}
 	return string(text)
+}
+
+// look is octo-operator look, which the script runs on a file, and helm on what it has rendered.
+func (c *call) look(file string) int {
+	if err := handlers.Look(c.env, file); err != nil {
+		c.say("octo-operator: %s", err)
+		return 1
+	}
+	return 0
 }
 
 func manifests(objects []object) string {

@@ -60,6 +60,9 @@ func (r *rig) newLife() *life {
 		}
 		r.mu.Lock()
 		r.requests = append(r.requests, req.Method+" "+req.URL.RequestURI())
+		if as := req.Header.Get("Impersonate-User"); as != "" {
+			r.asOthers = append(r.asOthers, req.Method+" "+req.URL.RequestURI()+" as "+as)
+		}
 		r.mu.Unlock()
 		r.cluster.ServeHTTP(w, req)
 	})}
@@ -100,6 +103,7 @@ func (r *rig) standBy() {
 	r.must(err)
 	waitForForks()
 	h.Ended = r.countEnd
+	h.Reach(r.reachRegistry)
 	l.Handlers, r.life = h, l
 	ctx, stop := context.WithCancel(context.Background())
 	keeping, stopKeeping := context.WithCancel(context.Background())
@@ -153,6 +157,7 @@ func (r *rig) once() *life {
 	h, err := handlers.New(r.Context(), r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, nil)))
 	r.must(err)
 	waitForForks()
+	h.Reach(r.reachRegistry)
 	l.Handlers = h
 	r.Cleanup(func() {
 		h.Wait()

@@ -119,6 +119,15 @@ func (k *cluster) put(o object) {
 	k.set(pathOf(o), o, "test")
 }
 
+// change changes an object by hand.
+func (k *cluster) change(path string, by func(object)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	o := clone(k.objects[path])
+	by(o)
+	k.set(path, o, "test")
+}
+
 func (k *cluster) remove(path string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

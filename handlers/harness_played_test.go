@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +14,10 @@ type played struct {
 	replaced []replacement
 	holders  []*hold
 	ends     []string
+	pulls    []string // charts that repositories were asked for
+	pulling  func(w http.ResponseWriter, request *http.Request, usual func())
 	requests []string // that the operator itself has sent to the API server, "GET /api/…"
+	asOthers []string // those of them with somebody else's rights, "GET /api/… as NAME"
 }
 
 // run carries a tool's call out.
@@ -31,13 +35,23 @@ func (l *life) run(c *call) int {
 	}
 	r.mu.Unlock()
 	usual := func() int { return r.helm(c) }
-	if c.tool == "kubectl" {
+	switch c.tool {
+	case "kubectl":
 		usual = func() int { return r.kubectl(c) }
+	case "octo-operator":
+		usual = func() int { return c.look(c.path(c.word(1))) }
 	}
 	if instead == nil {
 		return usual()
 	}
 	return instead(c, usual)
+}
+
+// impersonated are the operator's own requests with somebody else's rights.
+func (r *rig) impersonated() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asOthers)
 }
 
 // replacement is what a test lets a tool do.
@@ -63,7 +77,7 @@ func (r *rig) fails(pattern, words string) {
 func (r *rig) usually() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.replaced = nil
+	r.replaced, r.pulling = nil, nil
 }
 
 // hold lets a helm hang while it waits for a release to become ready, or to be gone.

@@ -15,6 +15,7 @@
 //	harness_workloads_test.go   what becomes of Deployments and the like
 //	harness_controller_test.go  what the controller is told
 //	harness_charts_test.go      charts to pull
+//	harness_registry_test.go    the registry that has them
 package handlers_test
 
 import (

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"octo-operator/handlers"
 )
 
 // toolServer plays helm and kubectl. The programs of that name on the PATH are testdata/stubtool: they ask it what to do. It
@@ -32,9 +34,12 @@ func startTools(dir string) (*toolServer, error) {
 	if out, err := osexec.Command("go", "build", "-ldflags=-s -w", "-o", helm, "./testdata/stubtool").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("cannot build the tools: %w\n%s", err, out)
 	}
-	if err := os.Link(helm, filepath.Join(dir, "kubectl")); err != nil {
-		return nil, err
+	for _, tool := range []string{"kubectl", "octo-operator"} {
+		if err := os.Link(helm, filepath.Join(dir, tool)); err != nil {
+			return nil, err
+		}
 	}
+	handlers.OwnProgram(filepath.Join(dir, "octo-operator"))
 	listener, err := net.Listen("unix", filepath.Join(dir, "tools.sock"))
 	if err != nil {
 		return nil, err
@@ -63,6 +68,9 @@ func (s *toolServer) add(l *life) {
 func (s *toolServer) lifeOf(env []string) *life {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if l, guarded := s.lives[variable(env, "OCTO_KUBECONFIG")]; guarded {
+		return l
+	}
 	return s.lives[variable(env, "KUBECONFIG")]
 }
 
@@ -204,7 +212,7 @@ func (c *call) stdin() []byte {
 // switches are the flags that take no value but one after "=".
 var switches = []string{
 	"all", "all-namespaces", "A", "atomic", "client", "dry-run", "force", "force-conflicts", "hide-notes", "i", "ignore-not-found", "install",
-	"disable-openapi-validation", "is-upgrade", "no-headers", "no-hooks", "overwrite", "plain-http", "append-server-path", "reset-values", "reuse-values", "rollback-on-failure",
+	"disable-openapi-validation", "is-upgrade", "include-crds", "no-headers", "no-hooks", "overwrite", "plain-http", "append-server-path", "reset-values", "reuse-values", "rollback-on-failure",
 	"server-side", "skip-crds", "cleanup-on-fail", "wait", "watch", "validate", "show-managed-fields", "keep-history", "take-ownership",
 }
 

@@ -143,6 +143,9 @@ func (l *lanes) openTenant(own *lane) {
 // makeWay stops what runs if something that is queued ends it. The lanes' mu is held.
 func (l *lane) makeWay() {
 	for _, queued := range l.queue {
+		if l.running == nil || queued.owner != l.running.owner {
+			continue // another workload's, which has the same release name
+		}
 		if reason := stops(queued, l.running, l.resting); reason != nil {
 			l.stop(reason)
 			return
@@ -222,7 +225,7 @@ func (l *lanes) holds(name string, own *lane) bool {
 }
 
 // runNext waits for a turn and runs the head of the queue. It is taken from the queue only then, so that until then a newer
-// one can take its place. All jobs of a lane are alike in tenant, pool and alone. False: there is nothing to run any more.
+// one can take its place. All jobs of a lane are alike in pool and alone. False: there is nothing to run any more.
 func (l *lanes) runNext(name string, own *lane) bool {
 	l.mu.Lock()
 	if len(own.queue) == 0 {
@@ -241,7 +244,7 @@ func (l *lanes) runNext(name string, own *lane) bool {
 	defer stop(nil)
 	j := l.begin(own, turn, stop)
 	if j == nil {
-		return false
+		return true // the next look finds out why
 	}
 	j.run(withTurn(ctx, turn))
 
@@ -251,11 +254,11 @@ func (l *lanes) runNext(name string, own *lane) bool {
 	return true
 }
 
-// begin takes the head of the queue to run it; nil: nothing may start.
+// begin takes the head of the queue to run it; nil: nothing may start, or the head is another tenant's by now, whose turn it is not.
 func (l *lanes) begin(own *lane, turn *turn, stop context.CancelCauseFunc) *job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.starting.Err() != nil || len(own.queue) == 0 {
+	if l.starting.Err() != nil || len(own.queue) == 0 || own.queue[0].tenant != turn.tenant {
 		return nil
 	}
 	j := own.queue[0]

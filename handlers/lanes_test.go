@@ -347,3 +347,23 @@ func TestFromTheMomentThatATenantsUpdateIsAcceptedNothingNewOfTheTenantStarts(t 
 		})
 	}
 }
+
+// What another operator has left in a lane may be a workload's of another tenant, with the same release name.
+func TestAJobRunsInATurnOfItsOwnTenant(t *testing.T) {
+	d := &diary{}
+	l := newLanes(t.Context(), 1, 0)
+	ofTenant := func(tenant string) *job {
+		return &job{lane: "a", owner: tenant, tenant: tenant, kind: deploy, superseded: func(error) { t.Errorf("%s's was superseded", tenant) },
+			run: func(ctx context.Context) { d.write("%s in a turn of %s", tenant, turnOf(ctx).tenant) }}
+	}
+	looks := 0
+	l.hold = func(context.Context, string) (older []*job, err error) {
+		if looks++; looks == 2 { // the job that was added has its turn by now
+			return []*job{ofTenant("left")}, nil
+		}
+		return nil, nil
+	}
+	l.add(ofTenant("added"))
+	l.wait()
+	d.expect(t, "left in a turn of left", "added in a turn of added")
+}

@@ -13,7 +13,7 @@ import (
 func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart, replicas string) merge.Input {
 	in := merge.Input{
 		Context: contextValues(h.settings, w), Values: []byte(w.ValuesYaml), Injected: injected(h.settings, w),
-		SecretName: r.secretName(), ChartValues: c.values, ChartSchema: c.schema,
+		Identity: []string{"tenantId", "adapterRtId"}, SecretName: r.secretName(), ChartValues: c.values, ChartSchema: c.schema,
 	}
 	for _, v := range w.Values {
 		in.Overrides = append(in.Overrides, merge.Override{Path: v.Path, Value: v.Value, Secret: v.IsSecret})

@@ -131,7 +131,11 @@ func (h *Handlers) known(run *runs.Run) (callback, place, bool) {
 		return callback{}, place{}, false
 	}
 	c, known := callbacks[event.Callback]
-	where := h.placeOf(c, event)
+	if !known { // of a newer version, perhaps
+		h.log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: shown(event.Callback)})
+		return callback{}, place{}, false
+	}
+	where := h.placeOf(c, event, 0)
 	run.Callback, run.Lane = event.Callback, where.lane
 	return c, where, known
 }

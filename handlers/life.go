@@ -60,6 +60,7 @@ const orphanGrace = 3 * time.Second
 // Wait returns when nothing is queued or running.
 func (h *Handlers) Wait() {
 	h.lanes.wait()
+	h.guard.Close()
 	h.kubectl.Close()
 }
 
@@ -90,6 +91,7 @@ func (h *Handlers) Abort() {
 
 // Close gives up what the daemon holds. To be called when nothing works any more.
 func (h *Handlers) Close() error {
+	h.guard.Close()
 	h.kubectl.Close()
 	if err := h.unlock(); err != nil {
 		return fmt.Errorf("cannot give up the state directory: %w", err)

@@ -60,6 +60,7 @@ func beginLife(stateDir string) (life, error) {
 func (l life) RegisterPool(hub.Pool)                          {}
 func (l life) UnregisterPool(hub.Pool)                        {}
 func (l life) ReregisterTenant(context.Context, string) error { return nil }
+func (l life) Generation() hub.Generation                     { return 0 }
 func (l life) Withdraw(string, string)                        {}
 
 func (l life) ReportDeployedState(context.Context, []hub.DeployedPool) error { return nil }
@@ -141,6 +142,13 @@ func TestAnEventThatKillsTheOperatorFailsInItsFourthLife(t *testing.T) {
 	}
 	if tries := triesOf(t, run); tries != 3 {
 		t.Errorf("it was tried %d times", tries)
+	}
+	store, err := runs.Open(stateDir)
+	if err == nil {
+		err = store.Prune(0, 0, reportPending) // as where the disk is full
+	}
+	if _, statErr := os.Stat(run.Path("tries")); err != nil || statErr != nil {
+		t.Errorf("it is not kept for a look: %v, %v", err, statErr)
 	}
 }
 

@@ -48,8 +48,13 @@ func sanitize(s string) string {
 }
 
 func shortHash(parts ...string) string {
+	return hashOf(parts...)[:hashLength]
+}
+
+// hashOf is of 160 bits: nobody finds another text with the same one.
+func hashOf(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:])[:hashLength]
+	return hex.EncodeToString(sum[:20])
 }
 
 var (
@@ -95,19 +100,26 @@ func nameOrID(w hub.Workload) string {
 // lane is where the release's events follow each other. It is known without a look into the cluster.
 func (r release) lane() string { return r.namespace + "/" + r.own }
 
-func (r release) secretName() string { return r.name + "-octo-secrets" }
+// The ends of the names of Secrets that belong to one release or pool each.
+const (
+	secretsEnding = "-octo-secrets"
+	beforeEnding  = "-before" // after secretsEnding
+	brokerEnding  = "-octo-mesh-connection"
+)
+
+func (r release) secretName() string { return r.name + secretsEnding }
 
 // poolLabels say whose an object is.
 func poolLabels(p hub.Pool) map[string]string {
 	labels := map[string]string{
-		group + "/tenant":     labelValue(p.TenantID),
-		group + "/managed-by": "communication-operator",
+		tenantLabel:    labelValue(p.TenantID),
+		managedByLabel: managedBy,
 	}
 	switch {
 	case p.DeploymentSiteRtID != "":
-		labels[group+"/deployment-site-rt-id"] = p.DeploymentSiteRtID
+		labels[group+"/deployment-site-rt-id"] = labelValue(p.DeploymentSiteRtID)
 	case p.PoolRtID != "":
-		labels[group+"/pool-rt-id"] = p.PoolRtID
+		labels[group+"/pool-rt-id"] = labelValue(p.PoolRtID)
 	default:
 		labels[group+"/pool"] = labelValue(p.PoolName)
 	}
@@ -119,7 +131,7 @@ func poolLabels(p hub.Pool) map[string]string {
 func workloadLabels(w hub.Workload) map[string]string {
 	labels := poolLabels(w.Pool)
 	if w.WorkloadRtID != "" {
-		labels[group+"/workload-rt-id"] = w.WorkloadRtID
+		labels[rtIDLabel] = labelValue(w.WorkloadRtID)
 	}
 	return labels
 }

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -23,18 +24,21 @@ func TestAnEventThatAnOutageHasCutShortIsTriedAgain(t *testing.T) {
 	for _, test := range []struct{ name, during string }{
 		{"while the secret is applied", "kubectl apply"},
 		{"while helm works", "helm upgrade"},
-		{"while the release is looked up", "helm pull"},
+		{"while the release is looked up", "the pull"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
 			first := true
-			r.when(test.during, func(_ *call, usual func() int) int {
+			away := func() {
 				if first {
 					first = false
 					r.cluster.setAway(true)
 				}
-				return usual()
-			})
+			}
+			r.when(test.during, func(_ *call, usual func() int) int { away(); return usual() })
+			if test.during == "the pull" {
+				r.whenPulled(func(_ http.ResponseWriter, _ *http.Request, usual func()) { away(); usual() })
+			}
 			deploy := r.accept(deployEvent("shop", secret("secrets.key", "planted-key")))
 			r.eventually("it is to be tried again", func() bool { return strings.Contains(r.log.String(), "tried again") })
 			r.cluster.setAway(false)

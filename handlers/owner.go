@@ -1,31 +1,28 @@
 package handlers
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"maps"
+	"regexp"
 	"strings"
 
 	"octo-operator/hub"
 	"octo-operator/kube"
 )
 
-// A release has a workload's name and need not be the workload's: a person may have installed it, or the name may have been cut off.
-// An undeploy that goes by the name alone has once removed a release of the platform. So there must be proof:
-//   - this operator's labels, on the newest revision;
-//   - where there are none, the values tenantId and adapterRtId, which the reference operator gives to every release;
-//   - where these are not there either, for releases of its first versions, the Secret that the values refer to, by its labels.
+// Whose is it? Before anything is done to a pool's resource, a release or a secret that is there already, the answer to that is found
+// here: by what the object itself has of its owner. Names tell nothing: victim.corp, VICTIM_CORP and victim-corp are three tenants, and
+// Kubernetes names made of their ids are the same. So is, at times, what a label can hold of them.
 
-// verdict says whose something is, as far as one workload wants to know.
+// verdict says whose something is, as far as one workload or pool wants to know.
 type verdict int
 
 const (
 	ofNobody  verdict = iota // there is nothing
 	unproven                 // nothing proves whose it is
-	ofThis                   // it is the workload's
-	ofAnother                // it is another workload's
+	ofThis                   // it is the workload's, or the pool's
+	ofAnother                // it is another one's
 )
 
 type proof struct {
@@ -33,125 +30,57 @@ type proof struct {
 	reason  string // of ofAnother: what differs
 }
 
-// locate finds the name of a workload's release: its own, or another one under which the reference operator has made it, if that is
-// provably this workload's. An error is that it cannot be told: a second release beside the first one would be worse.
-func (h *Handlers) locate(ctx context.Context, w hub.Workload) (release, error) {
-	r, err := releaseOf(h.settings, w)
-	if err != nil {
-		return r, err
-	}
-	for _, name := range referenceReleases(w) {
-		old := r
-		old.name = name
-		p, err := h.whoseReference(ctx, old, w)
-		switch {
-		case err != nil:
-			return r, err
-		case p.verdict == ofThis:
-			return old, nil
-		case p.verdict == unproven:
-			return r, unprovenError(old, w)
-		}
-	}
-	return r, nil
+func differs(what, key, found, wanted string) proof {
+	return proof{ofAnother, fmt.Sprintf("its %s %s is %q, this one's is %q", what, key, found, wanted)}
 }
 
-// whoseReference tells whose a release with a name of the reference operator's is. If only its Secret is left, that tells: an undeploy
-// may have been ended after helm.
-func (h *Handlers) whoseReference(ctx context.Context, r release, w hub.Workload) (proof, error) {
-	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
-	if err != nil || len(revisions) > 0 {
-		p := proof{}
-		if err == nil {
-			p, err = h.whose(ctx, r, w, revisions)
-		}
-		return p, err
-	}
-	secret, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
-	if err == nil && ours(secret, w) {
-		return proof{verdict: ofThis}, nil
-	}
-	return proof{verdict: ofNobody}, err
-}
+const (
+	managedByLabel = group + "/managed-by"
+	managedBy      = "communication-operator"
+	rtIDLabel      = group + "/workload-rt-id"
+	tenantLabel    = group + "/tenant" // labelValue of the tenant's id
+	// tenantID is an annotation with the tenant's id as it is. Helm's revisions can have none, so they have a label with a hash of it.
+	tenantID   = group + "/tenant-id"
+	tenantHash = group + "/tenant-hash"
+)
 
-// owned returns the labels of a release's revisions, the newest first. It is an error if the release is not the workload's.
-func (h *Handlers) owned(ctx context.Context, r release, w hub.Workload) ([]map[string]string, error) {
-	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
-	if err != nil {
-		return nil, err
-	}
-	return revisions, h.checkOwner(ctx, r, w, revisions)
-}
-
-// checkOwner is an error unless a release that is there is provably the workload's. revisions are the labels of its revisions, the
-// newest first.
-func (h *Handlers) checkOwner(ctx context.Context, r release, w hub.Workload, revisions []map[string]string) error {
-	p, err := h.whose(ctx, r, w, revisions)
+// tenantProof tells whether an object is a tenant's. All that it has of its tenant must be right: what differs has been changed by hand.
+// Objects that the reference operator has made, or this one before it knew better, have the label alone. It counts where it is the
+// tenant's id and is made of no other one.
+func tenantProof(labels, annotations map[string]string, tenant string) proof {
+	label, hash := labels[tenantLabel], labels[tenantHash]
+	id, hasID := annotations[tenantID]
 	switch {
-	case err != nil:
-		return fmt.Errorf("cannot find out whose release %s is: %w", r.name, err)
-	case p.verdict == ofAnother:
-		return fmt.Errorf("release %s in namespace %s belongs to another workload: %s: undeploy the other one, or rename one of them", r.name, r.namespace, p.reason)
-	case p.verdict == unproven:
-		return unprovenError(r, w)
+	case hasID && id != tenant:
+		return differs("annotation", tenantID, id, tenant)
+	case hash != "" && hash != hashOf(tenant):
+		return proof{ofAnother, hashedOwner(label, hash, tenant)}
+	case label != "" && label != labelValue(tenant) && label != referenceLabel(tenant):
+		return differs("label", tenantLabel, label, labelValue(tenant))
+	case hasID, hash != "", label != "" && label == tenant && !madeLabel.MatchString(label):
+		return proof{verdict: ofThis}
 	}
-	return nil
+	return proof{verdict: unproven}
 }
 
-func unprovenError(r release, w hub.Workload) error {
-	labels := []string{group + "/tenant=" + labelValue(w.TenantID)}
-	if w.WorkloadRtID != "" {
-		labels = append(labels, group+"/workload-rt-id="+w.WorkloadRtID)
+// hashedOwner says whose an object with another hash is. Nobody can read a hash, so the tenant is named where its label is its id.
+func hashedOwner(label, hash, tenant string) string {
+	if hashOf(label) == hash {
+		return fmt.Sprintf("it is of tenant %q, this one of tenant %q", label, tenant)
 	}
-	return fmt.Errorf("release %s in namespace %s is left alone: nothing proves that it is this workload's, neither labels nor the values tenantId and adapterRtId. "+
-		"If it is: kubectl label secret --namespace %s --selector owner=helm,name=%s %s", r.name, r.namespace, r.namespace, r.name, strings.Join(labels, " "))
+	return fmt.Sprintf("it is of another tenant than %q, as its label %s says (its label %s is %q)", tenant, tenantHash, tenantLabel, label)
 }
 
-// whose tells whose a release is, by what the reference operator or this one has left. revisions are the labels of its revisions, the
-// newest first.
-func (h *Handlers) whose(ctx context.Context, r release, w hub.Workload, revisions []map[string]string) (proof, error) {
-	if len(revisions) == 0 {
-		return proof{verdict: ofNobody}, nil
-	}
-	_, labelled := revisions[0][group+"/tenant"]
-	// Under a name of the reference operator's it may have deployed another workload since, and helm has handed the labels down.
-	if labelled && (r.name == r.own || !handedDown(revisions)) {
-		return labelProof(revisions[0], w), nil
-	}
-	in := revisions[0]
-	if i := slices.IndexFunc(revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
-		in = revisions[i] // what is newer has failed, or has not come to its end: another workload's, perhaps
-	}
-	values, err := h.kubectl.Values(ctx, r.namespace, r.name, in["version"])
-	if err != nil {
-		return proof{}, err
-	}
-	p, err := valuesProof(values, w)
-	if err == nil && p.verdict == unproven && labelled {
-		return labelProof(revisions[0], w), nil
-	}
-	if err != nil || p.verdict != unproven || !bytes.Contains(values, []byte(`"`+r.secretName()+`"`)) {
-		return p, err
-	}
-	secret, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
-	if err != nil || secret == nil {
-		return p, err
-	}
-	p = secretProof(secret, w)
-	p.reason = "so says its secret " + secret.Name + ": " + p.reason
-	return p, nil
-}
+// madeLabel is one that labelValue may have made of something else.
+var madeLabel = regexp.MustCompile(fmt.Sprintf(`(^|-)[0-9a-f]{%d}$`, hashLength))
 
-// labelProof reads this operator's labels. The pool is not looked at: a workload may move to another one. Where one side has no runtime
-// id, it proves nothing: in G1 not every event has one.
+// labelProof reads the labels of a release's revision. The pool is not looked at: a workload may move to another one. Where one side has
+// no runtime id, it proves nothing: in G1 not every event has one.
 func labelProof(labels map[string]string, w hub.Workload) proof {
-	wanted := workloadLabels(w)
-	for _, key := range []string{group + "/tenant", group + "/workload-rt-id"} {
-		if labels[key] != "" && wanted[key] != "" && labels[key] != wanted[key] {
-			return differs("label", key, labels[key], wanted[key])
-		}
+	if id := labels[rtIDLabel]; id != "" && w.WorkloadRtID != "" && id != w.WorkloadRtID {
+		return differs("label", rtIDLabel, id, w.WorkloadRtID)
 	}
-	return proof{verdict: ofThis}
+	return tenantProof(labels, nil, w.TenantID)
 }
 
 // valuesProof reads the values that the reference operator gives to every release. An undeploy of G1 has no runtime id: there it is
@@ -181,28 +110,73 @@ func text(value json.RawMessage) (s string) {
 	return s
 }
 
-// secretProof reads the labels that both operators put on a release's Secret. In G1 the reference operator put the workload's name there.
+// secretProof reads what both operators put on a release's Secret. In G1 the reference operator put the workload's name there.
 func secretProof(s *kube.Secret, w hub.Workload) proof {
-	const tenant, rtID, name = group + "/tenant", group + "/workload-rt-id", group + "/workload"
-	has := func(label string) bool { return s.Labels[label] != "" }
+	const name = group + "/workload"
+	p, id := tenantProof(s.Labels, s.Annotations, w.TenantID), s.Labels[rtIDLabel]
 	switch {
-	case has(tenant) && !isLabelOf(s.Labels[tenant], w.TenantID):
-		return differs("label", tenant, s.Labels[tenant], labelValue(w.TenantID))
-	case has(rtID) && w.WorkloadRtID != "" && s.Labels[rtID] != w.WorkloadRtID:
-		return differs("label", rtID, s.Labels[rtID], w.WorkloadRtID)
-	case has(name) && !isLabelOf(s.Labels[name], w.WorkloadName):
+	case p.verdict == ofAnother:
+		return p
+	case id != "" && w.WorkloadRtID != "" && id != w.WorkloadRtID:
+		return differs("label", rtIDLabel, id, w.WorkloadRtID)
+	case s.Labels[name] != "" && !isLabelOf(s.Labels[name], w.WorkloadName):
 		return differs("label", name, s.Labels[name], labelValue(w.WorkloadName))
-	case s.Labels[group+"/managed-by"] != "communication-operator" || !has(tenant):
+	case s.Labels[managedByLabel] != managedBy, s.Labels[name] == "" && id != w.WorkloadRtID:
 		return proof{verdict: unproven}
-	case has(name) || s.Labels[rtID] == w.WorkloadRtID:
+	}
+	return p
+}
+
+// ours tells whether this operator or the reference operator has made the Secret for the workload.
+func ours(s *kube.Secret, w hub.Workload) bool {
+	return s != nil && secretProof(s, w).verdict == ofThis
+}
+
+// poolProof reads a pool's resource, which has the ids as they are. One that stands for no pool yet is whoever's deploy makes it stand
+// for one.
+func poolProof(found *kube.Pool, pool hub.Pool) proof {
+	switch {
+	case found == nil:
+		return proof{verdict: ofNobody}
+	case hubPool(*found).Key() == pool.Key():
 		return proof{verdict: ofThis}
+	case found.TenantID != "" && found.TenantID != pool.TenantID || hubPool(*found).Check() == nil:
+		return proof{ofAnother, fmt.Sprintf("it is of pool %q of tenant %q; this one is %q of tenant %q", hubPool(*found).ID(), found.TenantID, pool.ID(), pool.TenantID)}
 	}
 	return proof{verdict: unproven}
 }
 
-// isLabelOf tells whether a label's value is made of s, by this operator or by the reference operator.
+// brokerSecretProof reads what both operators put on a pool's broker secret.
+func brokerSecretProof(s *kube.Secret, pool hub.Pool) proof {
+	if s == nil {
+		return proof{verdict: ofNobody}
+	}
+	const site, rtID, name = group + "/deployment-site-rt-id", group + "/pool-rt-id", group + "/pool"
+	p, id := tenantProof(s.Labels, s.Annotations, pool.TenantID), firstSet(s.Labels[site], s.Labels[rtID], s.Labels[name])
+	switch {
+	case p.verdict == ofAnother:
+		return p
+	case id != "" && !isLabelOf(id, pool.ID()):
+		return proof{ofAnother, fmt.Sprintf("it is of pool %q, this one is %q", id, pool.ID())}
+	case id == "", s.Labels[managedByLabel] != managedBy:
+		return proof{verdict: unproven}
+	}
+	return p
+}
+
+// isLabelOf tells whether a label's value is made of s, by this operator or by the reference operator. Of the latter's, two may be the same.
 func isLabelOf(value, s string) bool { return value == labelValue(s) || value == referenceLabel(s) }
 
-func differs(what, key, found, wanted string) proof {
-	return proof{ofAnother, fmt.Sprintf("its %s %s is %q, this workload's is %q", what, key, found, wanted)}
+// markedAs is the command by which a person says whose an object is, which nothing proves: labels, such as the workload's.
+func markedAs(object, tenant string, labels map[string]string) string {
+	all := map[string]string{tenantLabel: labelValue(tenant)}
+	if tenantProof(all, nil, tenant).verdict != ofThis {
+		all[tenantHash] = hashOf(tenant)
+	}
+	maps.Copy(all, labels)
+	words := []string{"kubectl", "label", object}
+	for _, key := range sortedKeys(all) {
+		words = append(words, key+"="+all[key])
+	}
+	return strings.Join(words, " ")
 }

@@ -17,7 +17,7 @@ func poolPlace(_ config.Config, event hub.Event) (place, error) {
 	pool, name, err := decodePool(event)
 	// Two pools may have one name: the events of one must not take the place of the other's.
 	lane := "pool/" + name + "/" + shortHash(pool.TenantID, pool.ID())
-	return place{lane: lane, tenant: pool.TenantID, attrs: []any{"tenant", pool.TenantID, "pool", pool.ID()}}, err
+	return place{lane: lane, owner: ownerOf(pool.TenantID, pool.ID()), tenant: pool.TenantID, attrs: []any{"tenant", shown(pool.TenantID), "pool", shown(pool.ID())}}, err
 }
 
 // decodePool reads an event's pool and names its resource. What could be read is returned with an error too.
@@ -40,17 +40,23 @@ func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
 	if name, err = h.locatePool(ctx, pool, name); err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
-	if err := h.awaitOldPool(ctx, t, pool, name); err != nil {
+	done, err := h.alone(ctx, t, name)
+	if err != nil {
 		return err
 	}
-	if err := h.writePool(ctx, t, pool, name); err != nil {
+	defer done()
+	there, err := h.awaitOldPool(ctx, t, pool, name)
+	if err != nil {
+		return err
+	}
+	if err := h.writePool(ctx, t, pool, name, there); err != nil {
 		return err
 	}
 	err = h.script(ctx, t, scripts.PoolDeploy, map[string]string{
 		"TENANT": pool.TenantID, "POOL": name, "NAMESPACE": h.settings.PoolNamespace,
 	})
 	if err == nil {
-		err = h.awaitOldPool(ctx, t, pool, name) // somebody may have deleted it in between
+		_, err = h.awaitOldPool(ctx, t, pool, name) // somebody may have deleted it in between
 	}
 	if err == nil {
 		h.pools.tries.wake()
@@ -60,27 +66,28 @@ func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
 
 // awaitOldPool is an error if the resource of that name is another pool's, and while the pool's own is being deleted: the API server
 // would take a change of it, and it would go all the same. One that is there and stays registers the pool again.
-func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, name string) error {
+func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, name string) (there bool, err error) {
 	if err := h.work(ctx, t); err != nil {
-		return err
+		return false, err
 	}
 	old, err := h.kubectl.Pool(ctx, poolKind(pool), h.settings.PoolNamespace, name)
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
 		t.log.Debug("not known whether the pool has an old resource", "reason", err)
 	case err != nil:
-		return err
-	case isAnothers(old, pool):
-		return anotherPoolError(*old, pool)
+		return false, err
+	case poolProof(old, pool).verdict == ofAnother:
+		return false, anotherPoolError(*old, pool)
 	case old != nil && old.Deleting:
-		return &stillDeletingError{*old}
+		return false, &stillDeletingError{*old}
 	case old != nil:
 		h.redeployed(old.UID)
 	}
-	return nil
+	return poolProof(old, pool).verdict == ofThis, nil
 }
 
-func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name string) error {
+// writePool writes what is to be applied. there: the pool has a resource of that name.
+func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name string, there bool) error {
 	fields, err := h.poolFields(ctx, pool)
 	if err != nil {
 		return err
@@ -96,10 +103,10 @@ func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name s
 		t.log.Warn("no broker secret for the pool: OPERATOR__BROKERUSER and OPERATOR__BROKERPASSWORD are not set")
 		return nil
 	}
-	if err := h.checkBrokerSecret(ctx, t, pool, name); err != nil {
+	if err := h.checkBrokerSecret(ctx, t, pool, name, there); err != nil {
 		return err
 	}
-	secret, err := secretManifest(brokerSecret(name), h.settings.PoolNamespace, poolLabels(pool), nil, map[string]string{
+	secret, err := secretManifest(brokerSecret(name), h.settings.PoolNamespace, poolLabels(pool), map[string]string{tenantID: pool.TenantID}, map[string]string{
 		"brokerusername": h.settings.Broker.User, "brokerpassword": h.settings.Broker.Password,
 	})
 	if err != nil {
@@ -108,7 +115,7 @@ func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name s
 	return t.Write("secret.yaml", secret)
 }
 
-func brokerSecret(pool string) string { return pool + "-octo-mesh-connection" }
+func brokerSecret(pool string) string { return pool + brokerEnding }
 
 // poolFields are the settings that a pool's resource can carry: nothing else is taken by the API server. In G1 each version of the
 // official CustomResourceDefinition has others, later none has any. Who the pool is, all have.

@@ -23,26 +23,17 @@ func (h *Handlers) locatePool(ctx context.Context, pool hub.Pool, name string) (
 	for _, old := range names {
 		for _, kind := range kinds {
 			found, err := h.kubectl.Pool(ctx, kind, h.settings.PoolNamespace, old)
-			if err != nil || found != nil && hubPool(*found).Key() == pool.Key() {
+			if err != nil || poolProof(found, pool).verdict == ofThis {
 				return old, err
 			}
 		}
 		// An undeploy may have been ended after the resource.
 		secret, err := h.kubectl.Secret(ctx, h.settings.PoolNamespace, brokerSecret(old))
-		if err != nil || secret != nil && isBrokerSecretOf(secret, pool) {
+		if err != nil || brokerSecretProof(secret, pool).verdict == ofThis {
 			return old, err
 		}
 	}
 	return name, nil
-}
-
-// isAnothers tells whether a resource stands for another pool: the ids of two may make one name. One that stands for no pool yet is
-// whoever's deploy makes it stand for one.
-func isAnothers(found *kube.Pool, pool hub.Pool) bool {
-	if found == nil || hubPool(*found).Key() == pool.Key() {
-		return false
-	}
-	return found.TenantID != "" && found.TenantID != pool.TenantID || hubPool(*found).Check() == nil
 }
 
 func anotherPoolError(found kube.Pool, pool hub.Pool) error {
@@ -50,17 +41,23 @@ func anotherPoolError(found kube.Pool, pool hub.Pool) error {
 		found.Kind, found.Name, found.Namespace, hubPool(found).ID(), found.TenantID, pool.ID(), pool.TenantID)
 }
 
-// checkBrokerSecret is an error if the labels of the broker secret of that name say that it is another pool's.
-func (h *Handlers) checkBrokerSecret(ctx context.Context, t *task, pool hub.Pool, name string) error {
+// checkBrokerSecret is an error if the broker secret of that name is not the pool's. A resource of that name that is the pool's proves it,
+// unless the secret itself says otherwise.
+func (h *Handlers) checkBrokerSecret(ctx context.Context, t *task, pool hub.Pool, name string, resourceThere bool) error {
 	secret, err := h.kubectl.Secret(ctx, h.settings.PoolNamespace, brokerSecret(name))
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
 		t.log.Debug("not known whose the broker secret is", "reason", err)
+		return nil
 	case err != nil:
 		return err
-	case secret != nil && secret.Labels[group+"/tenant"] != "" && !isBrokerSecretOf(secret, pool):
-		return fmt.Errorf("secret %s in namespace %s belongs to another pool, of tenant %q; this one's is %q: undeploy the other one, or rename one of the tenants",
-			secret.Name, secret.Namespace, secret.Labels[group+"/tenant"], pool.TenantID)
+	}
+	switch p := brokerSecretProof(secret, pool); {
+	case p.verdict == ofAnother:
+		return fmt.Errorf("secret %s in namespace %s belongs to another pool: %s: undeploy the other one, or rename one of the tenants", secret.Name, secret.Namespace, p.reason)
+	case p.verdict == unproven && !resourceThere:
+		return fmt.Errorf("secret %s in namespace %s is left alone: nothing proves that it is this pool's, whose resource is not there. If it is: %s",
+			secret.Name, secret.Namespace, markedAs("secret "+secret.Name+" --namespace "+secret.Namespace, pool.TenantID, poolLabels(pool)))
 	}
 	return nil
 }
@@ -74,10 +71,10 @@ func (h *Handlers) undeployable(ctx context.Context, t *task, pool hub.Pool, nam
 		switch {
 		case err != nil && !kube.Denied(err):
 			return nil, "", err
-		case isAnothers(found, pool):
+		case poolProof(found, pool).verdict == ofAnother:
 			others = append(others, anotherPoolError(*found, pool))
 			continue
-		case found != nil:
+		case poolProof(found, pool).verdict == ofThis:
 			own++
 		}
 		resources = append(resources, kind.Resource)
@@ -87,7 +84,7 @@ func (h *Handlers) undeployable(ctx context.Context, t *task, pool hub.Pool, nam
 	}
 	stays := errors.Join(others...) // the other one's resource needs the secret
 	if stays == nil {
-		stays = h.checkBrokerSecret(ctx, t, pool, name)
+		stays = h.checkBrokerSecret(ctx, t, pool, name, own > 0)
 	}
 	if errors.Is(stays, kube.ErrUnreachable) {
 		return nil, "", stays
@@ -97,11 +94,4 @@ func (h *Handlers) undeployable(ctx context.Context, t *task, pool hub.Pool, nam
 		return resources, "", nil
 	}
 	return resources, brokerSecret(name), nil
-}
-
-// isBrokerSecretOf reads the labels that both operators put on a pool's broker secret.
-func isBrokerSecretOf(s *kube.Secret, pool hub.Pool) bool {
-	id := firstSet(s.Labels[group+"/deployment-site-rt-id"], s.Labels[group+"/pool-rt-id"], s.Labels[group+"/pool"])
-	return s.Labels[group+"/managed-by"] == "communication-operator" &&
-		isLabelOf(s.Labels[group+"/tenant"], pool.TenantID) && isLabelOf(id, pool.ID())
 }

@@ -76,7 +76,7 @@ func (h *Handlers) ownerOf(ctx context.Context, pool hub.Pool) (*kube.Pool, erro
 		return nil, err
 	}
 	p, err := h.kubectl.Pool(ctx, kind, h.settings.PoolNamespace, name)
-	if p != nil && (p.Deleting || isAnothers(p, pool)) {
+	if p != nil && (p.Deleting || poolProof(p, pool).verdict == ofAnother) {
 		p = nil
 	}
 	return p, err

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"octo-operator/hub"
+	"octo-operator/kube"
 	"octo-operator/scripts"
 )
 
@@ -30,16 +32,26 @@ func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
 	for _, name := range slices.Compact([]string{name, found}) { // it may have both: the reference operator was here in between
-		resources, secret, err := h.undeployable(ctx, t, pool, name, kinds)
-		if err != nil {
-			return fmt.Errorf("cannot undeploy the pool: %w", err)
-		}
-		if err := h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
-			"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": strings.Join(resources, ","),
-			"NAMESPACE": h.settings.PoolNamespace, "SECRET": secret,
-		}); err != nil {
+		if err := h.removePool(ctx, t, pool, name, kinds); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// removePool lets the script remove what is there under a name and is the pool's.
+func (h *Handlers) removePool(ctx context.Context, t *task, pool hub.Pool, name string, kinds []kube.PoolKind) error {
+	done, err := h.alone(ctx, t, name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	resources, secret, err := h.undeployable(ctx, t, pool, name, kinds)
+	if err != nil {
+		return fmt.Errorf("cannot undeploy the pool: %w", err)
+	}
+	return h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
+		"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": strings.Join(resources, ","),
+		"NAMESPACE": h.settings.PoolNamespace, "SECRET": secret,
+	})
 }

@@ -151,8 +151,7 @@ func TestAnUndeployedPoolLeavesNothing(t *testing.T) {
 					"metadata": object{"name": resourceName, "namespace": namespace}, "spec": object{"tenantId": tenant, "poolRtId": poolID}})
 				r.cluster.put(object{"apiVersion": "octo-mesh.meshmakers.io/v1", "kind": "DeploymentSite",
 					"metadata": object{"name": resourceName, "namespace": namespace}, "spec": object{"tenantId": tenant, "deploymentSiteRtId": poolID}})
-				r.cluster.put(object{"apiVersion": "v1", "kind": "Secret",
-					"metadata": object{"name": resourceName + "-octo-mesh-connection", "namespace": namespace}})
+				r.putSecret(resourceName+"-octo-mesh-connection", object{group + "/tenant": tenant, group + "/pool-rt-id": poolID, group + "/managed-by": "communication-operator"}, nil)
 				prepare(r)
 				r.succeed(r.run(e))
 				r.wantGone(resources+resourceName, sites+resourceName, brokerSecret)

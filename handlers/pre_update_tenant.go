@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,14 +12,7 @@ import (
 
 func tenantPlace(_ config.Config, event hub.Event) (place, error) {
 	t, err := hub.Decode[hub.Tenant](event.Argument)
-	return place{lane: "tenant/" + t.TenantID, tenant: t.TenantID, attrs: []any{"tenant", t.TenantID}}, errors.Join(err, checkTenant(t))
-}
-
-func checkTenant(t hub.Tenant) error {
-	if t.TenantID == "" {
-		return errors.New("tenantId is empty")
-	}
-	return nil
+	return place{lane: "tenant/" + t.TenantID, tenant: t.TenantID, attrs: []any{"tenant", shown(t.TenantID)}}, err
 }
 
 // preUpdateTenant runs alone: when it starts, nothing of the tenant is in flight, and nothing new starts before it has
@@ -28,7 +20,7 @@ func checkTenant(t hub.Tenant) error {
 // whatever the script says: without them the tenant would get no more events.
 func (h *Handlers) preUpdateTenant(ctx context.Context, t *task) error {
 	tenant, err := hub.Decode[hub.Tenant](t.event.Argument)
-	if err = errors.Join(err, checkTenant(tenant)); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot prepare the tenant's update: %w", err)
 	}
 	failure := h.script(ctx, t, scripts.TenantPreUpdate, map[string]string{"TENANT": tenant.TenantID})

@@ -35,7 +35,7 @@ func (h *Handlers) look(ctx context.Context, t *task, r release) []string {
 	objects, objectsErr := h.objectsOf(ctx, t, r)
 	if err == nil && objectsErr == nil && len(objects) > 0 {
 		var rollout kube.Rollout
-		rollout, err = h.kubectl.Rollout(ctx, objects, t.began)
+		rollout, err = h.kubectl.Rollout(t.asTenant(ctx), objects, t.began)
 		found = append(found, rollout.Findings...)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -74,7 +74,7 @@ func (h *Handlers) progress(t *task, message string) {
 	h.controller.Report(hub.Report{
 		Method: methodProgress, Key: workloadKey(w), Transient: true,
 		Arguments: []any{hub.WorkloadDeploymentProgress{
-			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(message),
+			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(t.redact.String(message)),
 		}},
 	})
 }

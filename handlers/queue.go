@@ -19,6 +19,7 @@ const (
 // job is an event in its lane.
 type job struct {
 	lane   string // a release or a pool
+	owner  string // whose it is, exactly: two workloads may have one release name, and neither may touch the other's events
 	tenant string
 	kind   kind
 	alone  bool // nothing else of the tenant may run beside it
@@ -63,6 +64,8 @@ type dropped struct {
 //     anything, half of the older one would stay in the cluster.
 //   - A reconciliation takes the place of nothing but an older reconciliation, and is itself pointless when the lane ends with
 //     a deploy that says the same.
+//   - What stands behind another workload's event, one with the same release name, replaces nothing before it: who came first gets
+//     the name, and the other one is refused by the look at whose release it is.
 func arrange(running *job, queue []*job, j *job) (kept []*job, gone []dropped) {
 	if last := lastOf(running, queue); last != nil && last.kind == deploy && j.kind == deploy && j.asks.repeats(last.asks) {
 		return queue, []dropped{{j, errRepeated}}
@@ -92,7 +95,7 @@ func lastOf(running *job, queue []*job) *job {
 func replacement(older *job, after []*job) bool {
 	for _, newer := range after {
 		switch {
-		case older.kind == other:
+		case older.kind == other, newer.owner != older.owner:
 			return false
 		case newer.kind == undeploy:
 			return true

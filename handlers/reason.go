@@ -19,6 +19,7 @@ type failure struct {
 	seen     []string // what pods and events say, such as "pod web-1: container app: ImagePullBackOff: …"
 
 	release, namespace, chart, version, repository string
+	account                                        string // whom helm and kubectl have acted as; "": as the operator
 
 	webhook string        // what makes the API server ask the webhook that failed, as "MutatingWebhookConfiguration NAME"; "": unknown
 	object  string        // the object that kubectl was about, such as "Deployment web": of a conflict it does not say so itself

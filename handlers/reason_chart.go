@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// manifestRefused hands on what octo-operator look says: whole, since what to do comes last.
+func manifestRefused(_ failure, m match) string { return m.facts["why"] }
+
 // templateFails explains an error within templates, which may include one another: helm names all of them, the cause comes last.
 func templateFails(_ failure, m match) string {
 	last := executing.FindStringSubmatch(m.words)

@@ -3,6 +3,8 @@ package handlers
 // deployCauses are why helm and kubectl could not change the cluster. Those of the chart itself come first: a chart may say
 // whatever it likes.
 var deployCauses = []cause{
+	{words: newPattern(`(?m)^\s*octo-operator: (?P<why>(?:the manifest is refused|cannot look at the manifest): [^\n]+)`), made: manifestRefused},
+
 	{words: newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?execution error at \((?P<place>[^)]*)\):\s*(?P<why>[^\n]+)`),
 		line: "chart {chart} refuses the values: {why} ({place})"},
 	{words: newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?parse error at \((?P<place>[^)]*)\): (?P<why>[^\n]+)`),
@@ -48,7 +50,7 @@ var deployCauses = []cause{
 	{words: newPattern(`admission webhook "(?P<hook>[^"]+)" denied the request(?:: (?P<why>[^\n]+))?`), made: webhookRefuses},
 	{words: newPattern(`(?:(?P<kind>[\w.]+) "(?P<name>[^"]+)" is (?:forbidden|invalid): (?:: )?)?ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>[^\n]+)`),
 		line: "{object} is refused by the cluster's ValidatingAdmissionPolicy {policy}: {why}: change the values or the chart"},
-	{words: newPattern(`User "[^"]*" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)" (?P<where>in the namespace "[^"]+"|at the cluster scope)`), made: roleLacks},
+	{words: newPattern(`User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)" (?P<where>in the namespace "[^"]+"|at the cluster scope)`), made: roleLacks},
 	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: user "[^"]*" [^\n]*is attempting to grant RBAC permissions not currently held`),
 		line: "{object} grants permissions that the operator does not have itself: add them to the operator's role, or turn this part of the chart off in the values"},
 	{words: newPattern(`the server has asked for the client to provide credentials|\bUnauthorized\b`),
@@ -68,6 +70,7 @@ var deployCauses = []cause{
 	{words: newPattern(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), made: invalidObject},
 	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" (?P<why>already exists)`),
 		line: "{object} exists already: it is twice in the chart, or something else made it: delete it, or turn it off in the values"},
+	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: octo-operator: (?P<why>[^\n]+)`), line: "{object} is left alone: {why}"},
 	{words: newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: (?P<why>[^\n]+)`),
 		line: "the cluster refuses {object}: {why}"},
 
@@ -76,11 +79,14 @@ var deployCauses = []cause{
 	{words: newPattern(`failed (?P<hook>(?:pre|post)-install): |(?P<hook>(?:pre|post)-upgrade) hooks failed: `), made: hookFails},
 	{words: newPattern(`OPERATOR__SCRIPTDEADLINE`),
 		line: "{step} hangs and was stopped: look into its output.log, or allow it more time with OPERATOR__SCRIPTDEADLINE"},
-	{words: newPattern(`killed by SIGKILL|signal: killed|^Killed$`),
-		line: "{step} was killed from outside, often for want of memory: raise the memory limit of the operator's pod"},
+	killedFromOutside,
 	{words: newPattern(`resource (?P<kind>\w+)/[^/\s]*/(?P<name>\S+) not ready\. status: (?P<status>\w+), message: *(?P<why>[^\n]*)`), made: waitEnds},
 	{words: newPattern(`context deadline exceeded|timed out waiting for the condition`), made: waitEnds},
 }
+
+// killedFromOutside is mostly the kernel's doing, in a container that has no memory left.
+var killedFromOutside = cause{words: newPattern(`killed by SIGKILL|signal: killed|(?m)^(\S+: line \d+: +\d+ )?Killed\b`),
+	line: "{step} was killed from outside (SIGKILL), often for want of memory: raise the memory limit of the operator's pod, or lower OPERATOR__CONCURRENCY or OPERATOR__SCRIPTMEMORY"}
 
 var (
 	exceededQuota       = newPattern(`(?P<kind>[\w.]+) "(?P<name>[^"]+)" is forbidden: exceeded quota: (?P<quota>[^,\s]+), requested: (?P<requested>[^\n]*?), used: (?P<used>[^\n]*?), limited: (?P<limited>[^\n]+)`)

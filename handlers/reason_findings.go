@@ -42,13 +42,22 @@ var findingCauses = []cause{
 	{words: newPattern(`pods "[^"]*" is forbidden: failed quota: (?P<quota>\S+): (?P<why>.+)`),
 		line: "no pod can be made, because of the ResourceQuota {quota} of namespace {namespace}: {why}: set resources in the values"},
 	{words: violatesPodSecurity, made: podSecurityRefuses},
+	{words: newPattern(maker + `.*ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>.+)`),
+		line: "{owner} cannot make its pods: the cluster's ValidatingAdmissionPolicy {policy} refuses them: {why}: change the values or the chart"},
+	{words: newPattern(maker + `.*admission webhook "(?P<hook>[^"]+)" denied the request: (?P<why>.+)`),
+		line: "{owner} cannot make its pods: the cluster's admission webhook {hook} refuses them: {why}: change the values or the chart"},
+	{words: newPattern(maker + `.* is forbidden: \[?(?P<why>(?:maximum|minimum) \S+ usage per .+?)\]?$`),
+		line: "{owner} cannot make its pods: they are outside of the limits (LimitRange) of namespace {namespace}: {why}: change resources in the values, or the limits"},
 	{words: newPattern(`error looking up service account [^/]*/(?P<account>[^:\s]+): `),
 		line: "no pod can be made: the service account {account} does not exist in namespace {namespace}: create it, or correct its name in the values"},
-	{words: newPattern(`(?P<owner>\w+ \S+): FailedCreate: (?:Error creating: )?(?P<why>.+)`),
+	{words: newPattern(maker + `(?P<why>.+)`),
 		line: "{owner} cannot make its pods: {why}"},
 	{words: newPattern(`(?i)job (?P<job>[^\s:]+): (?:failed: )?(?P<why>BackoffLimitExceeded|DeadlineExceeded|PodFailurePolicy)\b`),
 		line: "Job {job} failed ({why}): look into the logs of its pods"},
 }
+
+// maker is how a finding begins about what cannot make its pods.
+const maker = `(?P<owner>\w+ \S+): FailedCreate: (?:Error creating: )?`
 
 // container is how a finding about a container begins.
 const container = `pod (?P<pod>\S+): container (?P<container>\S+): `

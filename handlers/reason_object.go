@@ -53,16 +53,28 @@ func webhookRefuses(_ failure, m match) string {
 
 // podSecurityRefuses names what a pod lacks; the tool's own words say for each container how to mend it.
 func podSecurityRefuses(_ failure, m match) string {
-	return m.with("why", inBrackets.ReplaceAllString(m.facts["why"], "")).
-		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: set the securityContext in the values, or change the level")
+	why, todo := inBrackets.ReplaceAllString(m.facts["why"], ""), "set the securityContext in the values"
+	if ofTheNode.MatchString(why) {
+		why, todo = m.facts["why"], "take that out of the values or the chart"
+	}
+	return m.with("why", why, "todo", todo).
+		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: {todo}, or change the level")
 }
+
+// ofTheNode is what no securityContext allows: hostPath volumes, the node's network, its ports.
+var ofTheNode = newPattern(`(?i)volume|\bhost`)
 
 var inBrackets = newPattern(` \([^)]*\)?`)
 
-// roleLacks explains what the operator itself may not do.
-func roleLacks(_ failure, m match) string {
+// roleLacks explains what the operator itself, or the tenant's account, may not do.
+func roleLacks(f failure, m match) string {
 	if group := m.facts["group"]; group != "" {
 		m = m.with("resource", m.facts["resource"]+"."+group)
+	}
+	if f.account != "" && m.facts["user"] == f.account {
+		where := strings.NewReplacer("in the namespace", "in namespace", "at the cluster scope", "in the whole cluster", `"`, "").Replace(m.facts["where"])
+		return m.with("where", where).
+			fill("the tenant's service account {user} may not {verb} {resource} {where}: add that to its role, or turn this part of the chart off in the values")
 	}
 	if m.facts["where"] == "at the cluster scope" {
 		return m.fill("the operator may not {verb} {resource} in the whole cluster: allow it in a ClusterRole, or turn this part of the chart off in the values")

@@ -24,6 +24,7 @@ var poolCauses = []cause{
 		line: "the API server does not accept the operator's credentials: check its service account or its KUBECONFIG"},
 	{words: newPattern(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), made: invalidPool},
 	{words: newPattern(`(?P<why>The connection to the server \S+ was refused)|(?P<why>(?:Get|Post|Put|Patch|Delete) "https://[^"]+": [^\n]+|etcdserver: [^\n]+|http2: client connection lost)`), made: apiServerAway},
+	killedFromOutside,
 	{words: newPattern(`OPERATOR__SCRIPTDEADLINE`), line: "{step} hangs and was stopped: look into its output.log"},
 }
 

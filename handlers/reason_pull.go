@@ -27,6 +27,7 @@ var pullCauses = []cause{
 		line: "the certificate of repository {repository} cannot be verified ({why}): correct it, or name its authority in OPERATOR__ROOTCACERTIFICATE"},
 	{words: newPattern(`(?P<why>connection refused|connection reset by peer|no route to host|network is unreachable|broken pipe|EOF)\b`),
 		line: "the repository {repository} cannot be reached ({why}): check repositoryUrl, and whether the repository runs"},
+	killedFromOutside,
 	{words: newPattern(`Client\.Timeout|context deadline exceeded|i/o timeout|TLS handshake timeout|timeout awaiting|has not sent the chart|OPERATOR__SCRIPTDEADLINE`),
 		line: "the repository {repository} does not answer in time: check repositoryUrl, and whether the repository is overloaded"},
 	{words: newPattern(`cannot unmarshal|error converting YAML|failed to decode response|invalid character '<'`),
@@ -35,6 +36,8 @@ var pullCauses = []cause{
 		line: "what the registry {repository} has as {chartVersion} is not a Helm chart: check chartName"},
 	{words: newPattern(`no space left on device`),
 		line: "the disk of the operator is full: {chartVersion} cannot be stored"},
+	{words: newPattern(`the index cannot be read: (?P<why>[^\n]+)`),
+		line: "what {repository} answers is not the index of a chart repository ({why}): check repositoryUrl"},
 }
 
 const noVersion = "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"

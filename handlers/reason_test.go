@@ -45,6 +45,7 @@ func readFailure(t *testing.T, file string) failure {
 		hopeless: value["hopeless"], waiting: linesOf(blocks["waiting"]), seen: linesOf(blocks["seen"]),
 		release: value["release"], namespace: value["namespace"], chart: value["chart"], version: value["version"],
 		repository: value["repository"], object: value["object"], webhook: value["webhook"], timeout: timeout, after: value["after"],
+		account: value["account"],
 	}
 }
 
@@ -241,10 +242,10 @@ func TestTheLinesOfTheTablesNameOnlyWhatThereIs(t *testing.T) {
 			for _, name := range c.words.SubexpNames() {
 				groups[name] = true
 			}
-			for _, place := range placeholder.FindAllString(c.line, -1) {
-				name := strings.Trim(place, "{}")
+			for _, place := range placeholder.FindAllStringSubmatch(c.line, -1) {
+				name := strings.Trim(place[0], "{}")
 				if _, fact := known[name]; !fact && !groups[name] {
-					t.Errorf("%s in %q is neither a fact nor a group of %s", place, c.line, c.words)
+					t.Errorf("%s in %q is neither a fact nor a group of %s", place[0], c.line, c.words)
 				}
 			}
 			if (c.line == "") == reflect.ValueOf(c.made).IsNil() {

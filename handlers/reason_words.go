@@ -60,7 +60,7 @@ var originalError = newPattern(`original (?:upgrade|install) error: `)
 
 // errorPrefix is what an error begins with before it says anything.
 var errorPrefix = newPattern(`^(?:` + strings.Join([]string{
-	`[Ee]rror: `, `Error from server(?: \(\w+\))?: `, `(?:UPGRADE|INSTALLATION|ROLLBACK) FAILED: `,
+	`[Ee]rror: `, `octo-operator: `, `Error from server(?: \(\w+\))?: `, `(?:UPGRADE|INSTALLATION|ROLLBACK) FAILED: `,
 	`release \S+ failed, and has been (?:rolled back|uninstalled) due to \S+ being set: `,
 	`an error occurred while (?:rolling back|uninstalling) the release\. ` + originalError.String(),
 	`unable to find a previously successful release when attempting to rollback\. ` + originalError.String(),

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	"octo-operator/hub"
 	"octo-operator/kube"
 )
 
@@ -20,7 +19,7 @@ import (
 const changeAnnotation = group + "/secret-change"
 
 // secretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
-func (r release) secretBefore() string { return r.secretName() + "-before" }
+func (r release) secretBefore() string { return r.secretName() + beforeEnding }
 
 // secretChange is what a deploy does to the release's Secret.
 type secretChange struct {
@@ -53,12 +52,14 @@ func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secr
 	if len(c.wanted) == 0 {
 		return c, nil
 	}
-	labels, annotations := workloadLabels(d.w.Workload), map[string]string{group + "/workload-name": d.w.WorkloadName}
-	if err := c.checkOwner(d.release, d.w.Workload); err != nil {
+	labels, annotations := workloadLabels(d.w.Workload), map[string]string{group + "/workload-name": escaped(d.w.WorkloadName)}
+	if err := checkSecret(c.live, d.release, d.w.Workload, d.found.labels != nil); err != nil {
 		return c, err
 	}
 	changed := changedKeys(dataOf(c.live), asData(c.wanted))
-	c.writes = c.live == nil || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	// One that is this workload's without the tenant's id needs no new one: the operator's upgrade would make deploys of reconciliations.
+	c.writes = c.live == nil || tenantProof(c.live.Labels, c.live.Annotations, d.w.TenantID).verdict != ofThis || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	annotations[tenantID] = d.w.TenantID
 	if err := h.planRestarts(ctx, d, &c, changed); err != nil || !c.writes {
 		return c, err
 	}
@@ -167,24 +168,6 @@ func (h *Handlers) closeChange(ctx context.Context, r release) error {
 
 func (h *Handlers) deleteSecret(ctx context.Context, r release) error {
 	return errors.Join(h.kubectl.DeleteSecret(ctx, r.namespace, r.secretName()), h.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore()))
-}
-
-// checkOwner is an error if the Secret's labels say that it is another workload's. What has a name of the reference operator's is the
-// release's: there, two workloads may have written it.
-func (c secretChange) checkOwner(r release, w hub.Workload) error {
-	if c.live == nil || r.name != r.own {
-		return nil
-	}
-	if p := secretProof(c.live, w); p.verdict == ofAnother {
-		return fmt.Errorf("secret %s in namespace %s belongs to another workload: %s: undeploy the other one, or rename one of them",
-			c.name, r.namespace, p.reason)
-	}
-	return nil
-}
-
-// ours tells whether this operator or the reference operator has made the Secret for the workload.
-func ours(s *kube.Secret, w hub.Workload) bool {
-	return s != nil && secretProof(s, w).verdict == ofThis
 }
 
 // dataOf is what a Secret holds; nothing if there is none.

@@ -135,7 +135,7 @@ func TestAReconciliationKeepsTheInstalledVersion(t *testing.T) {
 
 func TestAChartThatIsNotThereIsNamed(t *testing.T) {
 	r := newRig(t)
-	r.wantFailure(r.run(deployEvent("shop", version("9.9.9"))), "shop", "the repository "+repository+" has no version 9.9.9 of chart demo")
+	r.wantFailure(r.run(deployEvent("shop", version("9.9.9"))), "shop", "the registry "+repository+" has no chart demo 9.9.9: check chartName and chartVersion, or publish it")
 }
 
 func TestAnArchiveThatIsNoChartIsSaidToBe(t *testing.T) {

@@ -156,9 +156,18 @@ func reportPending(run *runs.Run) bool {
 // message is how an event ended, as the controller's users may see it; empty for a success of which there is nothing to say.
 func (t *task) message(err error) string {
 	if err == nil {
-		return bounded(strings.Join(t.said, "\n"))
+		return bounded(printableLines(t.redact.String(strings.Join(t.said, "\n"))))
 	}
-	return bounded(t.redact.String(err.Error()))
+	return bounded(printableLines(t.redact.String(err.Error())))
+}
+
+// printableLines is printable for a text of several lines: whatever an error quotes, it is read in terminals.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // workloadKey is the same for two workloads only if they are one: names may hold anything. The name counts in G1 alone; later it

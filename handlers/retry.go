@@ -170,15 +170,17 @@ func (h *Handlers) troubleOf(ctx context.Context, t *task, err error, started ti
 // told is what an error itself tells; ofCluster: it came from work with the API server. Only the tool's own words count: what
 // pods say of themselves ("connection refused", of a probe) tells nothing of the API server.
 func told(err error) (t trouble, ofCluster bool) {
-	failed, words := (*scriptError)(nil), ""
+	failed, pulled, words := (*scriptError)(nil), (*pullError)(nil), ""
 	exit, stopped := (*exec.ExitError)(nil), (*exec.StoppedError)(nil)
 	switch {
 	case errors.Is(err, kube.ErrUnreachable):
 		return outage, false
-	case errors.Is(err, errHangs):
-		return none, false // it has been given all the time there is
+	case errors.Is(err, errHangs), errors.As(err, new(*limitError)):
+		return none, false // it has been given all the time, or all of what else there is
 	case errors.Is(err, errNoAnswer):
 		return repositoryAway, false
+	case errors.As(err, &pulled):
+		return repositoryTrouble(pulled.words), false
 	case errors.As(err, &failed) && failed.script == scripts.ChartPull:
 		return repositoryTrouble(failed.reason.Error()), false
 	case failed != nil:

@@ -82,7 +82,7 @@ func (w *rolloutWatch) until(ctx context.Context) error {
 // look is an error when waiting is over. Most looks are brief.
 func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
-	ready, err = w.h.kubectl.RolledOut(ctx, w.objects)
+	ready, err = w.h.kubectl.RolledOut(w.task.asTenant(ctx), w.objects)
 	if err == nil && !ready && (began.After(w.deadline) || began.Sub(w.told) >= tellInterval) {
 		w.told = began
 		err = w.lookClosely(ctx)
@@ -99,7 +99,7 @@ func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
 
 // lookClosely finds out why the release is not ready. It is an error when waiting is over.
 func (w *rolloutWatch) lookClosely(ctx context.Context) error {
-	now, err := w.h.kubectl.Rollout(ctx, w.objects, w.task.began)
+	now, err := w.h.kubectl.Rollout(w.task.asTenant(ctx), w.objects, w.task.began)
 	if err != nil || now.Ready {
 		return err
 	}

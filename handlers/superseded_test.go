@@ -24,7 +24,7 @@ func TestABrokenDeployIsTakenBackThoughANewerOneThatIsRefusedTookItsPlace(t *tes
 	r.deploy("shop")
 	r.status("shop")
 	r.sicken("shop", pulling)
-	r.wantFailure(r.overtaken().result(), "shop", "has no version 9.9.9", "rolled back to revision 1")
+	r.wantFailure(r.overtaken().result(), "shop", "has no chart demo 9.9.9", "rolled back to revision 1")
 	if got := r.deployment("shop").image; got != "demo/app:1.0" {
 		t.Errorf("it runs %s", got)
 	}
@@ -40,7 +40,7 @@ func TestADeployWhosePodsBecomeReadyStaysThoughANewerOneThatIsRefusedTookItsPlac
 		return len(r.log.records("the deploy has failed before it changed anything: the pods of the one before it are waited for")) > 0
 	})
 	r.sicken("shop", nil)
-	r.wantFailure(second.result(), "shop", "has no version 9.9.9")
+	r.wantFailure(second.result(), "shop", "has no chart demo 9.9.9")
 	if got := r.deployment("shop").image; got != "demo/app:2" {
 		t.Errorf("it runs %s", got)
 	}

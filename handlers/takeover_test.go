@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -375,12 +376,9 @@ func TestAnEventThatWasLeftRecoversNoReleaseOfSomebodyElses(t *testing.T) {
 	v := revision{Name: releaseName("shop"), Namespace: namespace, Number: 1, Status: "pending-install", Content: content{Chart: "demo", Version: "1.0.0"}}
 	r.cluster.putRevision(v)
 	r.cluster.age(v.path(), time.Hour)
-	r.when("helm pull", func(c *call, _ func() int) int {
-		<-c.gone
-		return killed
-	})
+	r.whenPulled(func(_ http.ResponseWriter, request *http.Request, _ func()) { <-request.Context().Done() })
 	r.accept(deployEvent("shop"))
-	r.eventually("the chart is pulled", func() bool { return len(r.called("helm pull")) > 0 })
+	r.eventually("the chart is pulled", func() bool { return len(r.pulled()) > 0 })
 	r.usually()
 	r.restart()
 	s := r.status("shop")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +24,9 @@ type task struct {
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
-	pool     bool // it is a pool's event
-	hasChart bool // the run directory holds the event's chart, complete and pulled in this life
+	pool     bool   // it is a pool's event
+	account  string // whom helm and kubectl act as; "": as the operator
+	hasChart bool   // the run directory holds the event's chart, complete and pulled in this life
 
 	began    time.Time // the first try
 	said     []string  // what a person should know of a success
@@ -50,6 +50,7 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	t := &task{Run: run, log: log, exitCode: -1, began: started, pool: c.pool}
 	t.installs = !c.pool && c.kind == deploy && installing(run)
 	err := t.open()
+	t.account = accountOf(h.settings, t.event)
 	if err == nil {
 		if err = h.begin(ctx, t); err == nil {
 			err = h.withSpace(func() error { return h.try(ctx, c, t) })
@@ -98,7 +99,7 @@ func (t *task) open() (err error) {
 }
 
 // secretFiles are in the run directory for the time of the run alone. Of the manifest, see keepManifest.
-var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache"}
+var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", kubeconfigFile}
 
 // supersede ends a run that was never started.
 func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
@@ -219,32 +220,21 @@ func (h *Handlers) script(ctx context.Context, t *task, name string, variables m
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
 	defer cancel()
 
-	reason, announced := &tail{}, newAnnouncements()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	guarded, err := h.guarded(ctx, t, name, variables)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = t.Remove(kubeconfigFile) }() // finish does it too
+	listens := newListener(t, name, h.limits, stop)
 	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Name: h.scripts.Path(name), Dir: t.Dir, Env: append(append(inputs, announced.variable()), h.env...),
-		Redact: t.redact, Hurry: h.hurry,
-		OnLine: func(line exec.Line) {
-			line.Text = printable(line.Text) // it may be a chart's or a repository's, and is read in terminals
-			if cmd, ok := announced.command(line); ok {
-				t.output.Line(line.Time, line.Stream, "+ "+cmd)
-				t.log.Info("command", "cmd", cmd)
-				return
-			}
-			if name == scripts.ChartPull {
-				line.Text = withoutAddressSecrets(line.Text)
-			}
-			t.output.Line(line.Time, line.Stream, line.Text)
-			t.logLine(line)
-			reason.add(line)
-		},
+		Path: command[0], Args: command[1:], Name: h.scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, h.env, guarded),
+		Redact: t.redact, Hurry: h.hurry, Limits: h.limits.processes(), OnLine: listens.line,
 	})
 	t.exitCode = result.ExitCode
-	exit := (*exec.ExitError)(nil)
-	if errors.As(err, &exit) && reason.text() != "" {
-		err = errors.New(reason.text())
-	}
 	if err != nil {
-		return &scriptError{name, err}
+		return &scriptError{name, listens.reasonOf(err)}
 	}
 	return nil
 }
@@ -289,27 +279,18 @@ func (h *Handlers) releaseScript(ctx context.Context, t *task, r release, name s
 	return err
 }
 
-// logLine makes a record of each line as it comes.
-func (t *task) logLine(line exec.Line) {
-	// What went well is told by the records around it: at info a deploy reads like a story.
-	level := slog.LevelDebug
-	if line.Stream == "stderr" {
-		level = slog.LevelInfo
-	}
-	t.log.Log(context.Background(), level, line.Text, "stream", line.Stream)
-}
-
 // inputs are the variables of a script, sorted by name.
 func (t *task) inputs(h *Handlers, variables map[string]string) []string {
 	all := map[string]string{
 		"RUN": t.ID, "CALLBACK": t.event.Callback, "LIB": h.scripts.Library(), "FIELD_MANAGER": fieldManager,
+		"AS": t.account,
 	}
 	for name, value := range variables {
 		all[name] = value
 	}
 	var inputs []string
 	for _, name := range sortedKeys(all) {
-		inputs = append(inputs, "OCTO_"+name+"="+all[name])
+		inputs = append(inputs, "OCTO_"+name+"="+escaped(all[name])) // a workload's name is any text
 	}
 	return inputs
 }
@@ -336,33 +317,4 @@ cd %s
 exec %s
 `, exec.Quote([]string{t.Dir}), exec.Quote(command))
 	return errors.Join(t.Write("env", []byte(env.String())), t.WriteProgram("rerun", []byte(rerun)))
-}
-
-// tail keeps the end of what a script wrote to stderr: why it failed.
-type tail struct{ lines []string }
-
-// The first error counts most, and much may follow it: kubectl adds ten lines of advice to a conflict, and of an immutable Job it
-// shows all of its template.
-const (
-	tailLines = 200
-	tailBytes = 64 << 10
-)
-
-func (r *tail) add(line exec.Line) {
-	// Helm 4 logs what its Error then says again, and both tools log what goes on inside them.
-	helmLog := strings.HasPrefix(line.Text, "level=") || klogLine.MatchString(line.Text)
-	if line.Stream != "stderr" || helmLog || strings.TrimSpace(line.Text) == "" {
-		return
-	}
-	if r.lines = append(r.lines, line.Text); len(r.lines) > tailLines {
-		r.lines = r.lines[1:]
-	}
-}
-
-// klogLine is how Kubernetes' client library logs: E1123 11:35:18.625841    4711 request.go:1198] …
-var klogLine = regexp.MustCompile(`^[EWI][0-9]{4} [0-9:.]+ +[0-9]+ `)
-
-func (r *tail) text() string {
-	text := strings.Join(r.lines, "\n")
-	return strings.ToValidUTF8(text[max(0, len(text)-tailBytes):], "")
 }

@@ -17,8 +17,12 @@ import (
 
 // PrintValues prints the values document of a WorkloadDeployed event, or where each value in it comes from.
 func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, explain, withChart bool) error {
+	// What says whose event it is, is enough for the values; where the chart comes from may be left out.
+	if err := checkFields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
+		return fmt.Errorf("cannot merge the values: %w", err)
+	}
 	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
-	if err = errors.Join(err, w.Check()); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot merge the values: %w", err)
 	}
 	release, err := releaseOf(h.settings, w.Workload)
@@ -45,7 +49,7 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 
 // lookAtChart pulls the chart into a directory that is gone afterwards.
 func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r release, w hub.WorkloadDeployed) (chart, error) {
-	if err := checkDeploy(w); err != nil {
+	if err := checkFields(event, 0); err != nil {
 		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
 	}
 	dir, err := os.MkdirTemp(h.settings.StateDir, "values-")

@@ -27,7 +27,7 @@ const shortestElsewhere = 9
 // and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
 // that begins again makes another one.
 func (h *Handlers) keepManifest(t *task) {
-	manifest, err := readAtMost(t.Path(manifestFile), kube.LongestManifest)
+	manifest, err := readManifest(t.Path(manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -37,8 +37,13 @@ func (h *Handlers) keepManifest(t *task) {
 	}
 	if err == nil {
 		secrets = slices.DeleteFunc(secrets, func(value string) bool { return len(value) < shortestElsewhere })
-		manifest = []byte(t.redact.String(exec.NewRedactor(secrets...).String(string(manifest))))
-		err = t.Write(manifestFile, manifest)
+		redact := exec.NewRedactor(secrets...)
+		if redact.Full() {
+			err = errors.New("the chart's Secrets hold too much")
+		} else {
+			manifest = []byte(t.redact.String(redact.String(string(manifest))))
+			err = t.Write(manifestFile, manifest)
+		}
 	}
 	if err == nil {
 		return
@@ -62,7 +67,7 @@ func withoutSecrets(event hub.Event) (hub.Event, bool) {
 		case strings.EqualFold(name, "repositoryPassword"):
 			return removedJSON
 		case strings.EqualFold(name, "repositoryUrl"):
-			return withoutUser(value)
+			return withoutUserAndQuery(value)
 		case strings.EqualFold(name, "values"):
 			return withoutSecretValues(value)
 		}
@@ -114,8 +119,8 @@ func withoutSecretValue(override json.RawMessage) json.RawMessage {
 	return clean
 }
 
-// withoutUser works on a URL. A deploy whose URL holds a password is refused, but its event is kept like any other.
-func withoutUser(text json.RawMessage) json.RawMessage {
+// withoutUserAndQuery works on a URL: it may be signed, and an earlier version has kept events whose URL holds a password.
+func withoutUserAndQuery(text json.RawMessage) json.RawMessage {
 	var address string
 	if json.Unmarshal(text, &address) != nil {
 		return removedJSON
@@ -123,15 +128,20 @@ func withoutUser(text json.RawMessage) json.RawMessage {
 	u, err := url.Parse(address)
 	readable := err == nil && u.Host != ""
 	switch {
-	case readable && u.User == nil, !readable && !strings.Contains(address, "@"):
+	case readable && u.User == nil && u.RawQuery == "" && u.Fragment == "", !readable && !strings.ContainsAny(address, "@?#"):
 		return text
 	case !readable:
 		return removedJSON
 	}
-	if _, has := u.User.Password(); !has {
-		u.User = url.User("xxxxx") // a token, maybe
+	const hidden = "xxxxx"
+	if u.User != nil {
+		u.User = url.User(hidden) // the name may be a token
 	}
-	clean, err := json.Marshal(u.Redacted())
+	if u.RawQuery != "" {
+		u.RawQuery = hidden
+	}
+	u.Fragment = ""
+	clean, err := json.Marshal(u.String())
 	if err != nil {
 		return removedJSON
 	}
@@ -143,29 +153,20 @@ func isNull(value json.RawMessage) bool { return string(value) == "null" }
 // editObject lets edit change each value of a JSON object: also those whose name comes more than once, of which a map holds
 // the last alone.
 func editObject(object json.RawMessage, edit func(name string, value json.RawMessage) json.RawMessage) (json.RawMessage, error) {
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
-		return nil, errors.Join(err, errors.New("it is not a JSON object"))
-	}
 	edited := bytes.NewBufferString("{")
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := token.(string) // of a member it is nothing else
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return nil, err
-		}
+	err := eachMember(object, func(name string, value json.RawMessage) error {
 		quoted, _ := json.Marshal(name) // never fails for a string
 		if edited.Len() > 1 {
 			edited.WriteByte(',')
 		}
 		fmt.Fprintf(edited, "%s:%s", quoted, edit(name, value))
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	edited.WriteByte('}')
 	compact := &bytes.Buffer{}
-	err := json.Compact(compact, edited.Bytes())
+	err = json.Compact(compact, edited.Bytes())
 	return compact.Bytes(), err
 }

@@ -38,8 +38,12 @@ func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
 		"values that are no list":  {`{"values":{"a":"planted"},"values":"planted"}`, `{"values":"REMOVED","values":"REMOVED"}`},
 		"an argument that is none": {`["planted"]`, `"[not readable, removed after the run]"`},
 		"a password in a URL": {
-			`{"repositoryUrl":"https://me:planted@charts.example/a?b=c","RepositoryURL":"oci://planted@charts.example"}`,
-			`{"repositoryUrl":"https://me:xxxxx@charts.example/a?b=c","RepositoryURL":"oci://xxxxx@charts.example"}`,
+			`{"repositoryUrl":"https://me:planted@charts.example/a","RepositoryURL":"oci://planted@charts.example"}`,
+			`{"repositoryUrl":"https://xxxxx@charts.example/a","RepositoryURL":"oci://xxxxx@charts.example"}`,
+		},
+		"a signed URL": {
+			`{"repositoryUrl":"https://charts.example/a?sig=planted","repositoryURL":"https://charts.example/a#planted","RepositoryUrl":"charts?planted"}`,
+			`{"repositoryUrl":"https://charts.example/a?xxxxx","repositoryURL":"https://charts.example/a","RepositoryUrl":"REMOVED"}`,
 		},
 		"a URL that cannot be read": {
 			`{"repositoryUrl":"https://me:planted%@x","repositoryUrl":"me:planted@x","repositoryUrl":["https://me:planted@x"]}`,
@@ -63,7 +67,7 @@ func TestAnEventWithoutSecretsStaysAsItIs(t *testing.T) {
 	for name, event := range map[string]hub.Event{
 		"a pool's event": {Callback: hub.PoolDeployed, Argument: json.RawMessage(`{}`)},
 		"a deploy": {Callback: hub.WorkloadDeploy, Argument: json.RawMessage(
-			`{"repositoryUrl": "https://charts.example/@scope", "repositoryPassword": null, "values": [{"path": "a", "value": "plain"}], "number": 12345678901234567890}`)},
+			`{"repositoryUrl": "https://charts.example/@scope/a%20b", "repositoryPassword": null, "values": [{"path": "a", "value": "plain"}], "number": 12345678901234567890}`)},
 		"a deploy of little": {Callback: hub.WorkloadDeploy, Argument: json.RawMessage(`{"repositoryUrl": null, "values": null}`)},
 	} {
 		if again, changed := withoutSecrets(event); changed {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"net/url"
 	"strconv"
 
 	"octo-operator/config"
@@ -17,8 +18,8 @@ import (
 
 func workloadPlace(settings config.Config, event hub.Event) (place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
-	p := place{tenant: w.TenantID, attrs: []any{"tenant", w.TenantID, "workload", w.WorkloadName}}
-	if err = errors.Join(err, w.Check()); err != nil {
+	p := place{tenant: w.TenantID, owner: ownerOf(w.TenantID, nameOrID(w)), attrs: []any{"tenant", shown(w.TenantID), "workload", shown(w.WorkloadName)}}
+	if err != nil {
 		return p, err
 	}
 	release, err := releaseOf(settings, w)
@@ -48,10 +49,15 @@ func deployPlace(settings config.Config, event hub.Event) (place, error) {
 // workloadDeployed deploys a workload.
 func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
-	if err = errors.Join(err, checkDeploy(w)); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot deploy the workload: %w", err)
 	}
-	t.redact = exec.NewRedactor(h.secretsOf(w)...)
+	redact := exec.NewRedactor(h.secretsOf(w)...)
+	if redact.Full() {
+		return fmt.Errorf("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
+			"make them smaller, or put large files elsewhere")
+	}
+	t.redact = redact
 	return h.deploy(ctx, t, w)
 }
 
@@ -59,10 +65,11 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 func deploymentStatus(event hub.Event, success bool, message string) *report {
 	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
 	status := hub.WorkloadDeploymentStatus{
-		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Success: success, StatusMessage: message,
+		TenantID: w.TenantID, WorkloadName: shortened(w.WorkloadName, maxWorkloadName), WorkloadRtID: w.WorkloadRtID,
+		Success: success, StatusMessage: message,
 	}
 	if w.Named() {
-		status.PoolName = w.PoolName
+		status.PoolName = shortened(w.PoolName, maxPoolName)
 	}
 	return newReport(methodDeploymentStatus, w, status)
 }
@@ -114,10 +121,14 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 	if err := h.keepSecret(ctx, t, d); err != nil {
 		return err
 	}
+	variables, err := h.lookVariables(ctx, d)
+	if err != nil {
+		return err
+	}
 	stop := h.watchProgress(ctx, t, d.release)
 	defer stop()
 	scaleTo := d.replicas.scaleTo(d.document, d.chart)
-	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, map[string]string{
+	maps.Copy(variables, map[string]string{
 		"HELM": d.helm, "TENANT": d.w.TenantID, "WORKLOAD": d.w.WorkloadName,
 		"RELEASE": d.release.name, "NAMESPACE": d.release.namespace,
 		"LABELS":  joinLabels(d.labels(t.Run)),
@@ -128,7 +139,9 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 		// the dry run, which finds the old count there.
 		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || h.settings.Helm.ForceConflicts || scaleTo != ""),
 		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+		lookUpVariable: strconv.FormatBool(d.chart.looksUp || looksUp.Match(d.document.YAML)),
 	})
+	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, variables)
 }
 
 // settle is the end of a deploy whose pods are ready.
@@ -142,6 +155,9 @@ func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
 // secretsOf is everything that must not be seen in the output of a deploy.
 func (h *Handlers) secretsOf(w hub.WorkloadDeployed) []string {
 	secrets := append(h.settings.Secrets(), w.RepositoryPassword)
+	if repository, err := url.Parse(w.RepositoryURL); err == nil {
+		secrets = append(secrets, repository.RawQuery) // it may be signed
+	}
 	for _, v := range w.Values {
 		if v.IsSecret {
 			secrets = append(secrets, v.Value)

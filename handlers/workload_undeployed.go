@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // workloadUndeployed uninstalls a workload's release and removes its secret.
 func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	w, err := hub.Decode[hub.WorkloadUndeployed](t.event.Argument)
-	if err = errors.Join(err, w.Check()); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot undeploy the workload: %w", err)
 	}
 	if err := h.undeploy(ctx, t, w.Workload); err != nil {
@@ -51,11 +50,18 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 }
 
 func (h *Handlers) undeployRelease(ctx context.Context, t *task, release release, w hub.Workload) error {
-	if _, err := h.owned(ctx, release, w); err != nil {
+	revisions, err := h.owned(ctx, release, w)
+	if err != nil {
 		return err
 	}
+	secret := release.secretName()
+	if len(revisions) == 0 {
+		if secret, err = h.leftSecret(ctx, t, release, w); err != nil {
+			return err
+		}
+	}
 	started := time.Now()
-	err := h.uninstall(ctx, t, release, w)
+	err = h.uninstall(ctx, t, release, secret, w)
 	if err == nil || ctx.Err() != nil || time.Since(started) >= h.settings.Helm.Timeout { // it has had its time
 		return err
 	}
@@ -65,14 +71,14 @@ func (h *Handlers) undeployRelease(ctx context.Context, t *task, release release
 		return err
 	}
 	t.log.Warn("helm was ended in the middle of the undeploy: it is run again", "reason", t.message(err))
-	return h.uninstall(ctx, t, release, w)
+	return h.uninstall(ctx, t, release, secret, w)
 }
 
-// uninstall lets the script do its work.
-func (h *Handlers) uninstall(ctx context.Context, t *task, r release, w hub.Workload) error {
+// uninstall lets the script do its work. secret is the one that goes too; "": none.
+func (h *Handlers) uninstall(ctx context.Context, t *task, r release, secret string, w hub.Workload) error {
 	return h.releaseScript(ctx, t, r, scripts.WorkloadUndeploy, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
-		"RELEASE": r.name, "NAMESPACE": r.namespace, "SECRET": r.secretName(),
+		"RELEASE": r.name, "NAMESPACE": r.namespace, "SECRET": secret,
 		"TIMEOUT": h.settings.Helm.Timeout.String(),
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/bounds"
 	"octo-operator/devcontroller"
 )
 
@@ -26,6 +27,30 @@ func TestAnEventOf4MiBArrivesWhole(t *testing.T) {
 	must(t, err)
 	if event.ValuesYaml != w.ValuesYaml {
 		t.Errorf("got %d bytes of values, want the %d sent", len(event.ValuesYaml), len(w.ValuesYaml))
+	}
+	wantUnbroken(t, controller)
+}
+
+func TestAnEventThatIsTooLongIsIgnoredAndTheNextOneArrives(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	operator := startOperator(t, controller.URL())
+	operator.RegisterPool(pool)
+	_, err := controller.WaitRegistered(ctx, poolThat)
+	must(t, err)
+
+	large := workload("large")
+	large.ValuesYaml = strings.Repeat("x", bounds.Event)
+	must(t, controller.Deploy(ctx, large))
+	must(t, controller.Deploy(ctx, workload("small")))
+	event, err := Decode[WorkloadDeployed](operator.next(ctx, t).Argument)
+	must(t, err)
+	if event.WorkloadName != "small" {
+		t.Errorf("got %s", event.WorkloadName)
+	}
+	if n := operator.log.count(`"level":"ERROR"`, "message ignored: it is too long for an event"); n != 1 {
+		t.Errorf("the log says %d times that an event is too long", n)
 	}
 	wantUnbroken(t, controller)
 }

@@ -25,7 +25,7 @@ const (
 	// controller that accepts the registration and then closes, because of what we send it, say, would be asked twice a second.
 	steadyAfter = time.Minute
 	// libraryBuffer is what the library allocates for reading. Our connection hands frames over in pieces of this
-	// size, so it needs no more; the limit on a message is maxMessage.
+	// size, so it needs no more.
 	libraryBuffer = 64 << 10
 )
 
@@ -71,20 +71,39 @@ func New(settings config.Config, options Options, log *slog.Logger) (*Client, er
 	}
 	c := &Client{settings: settings, options: options, http: client, log: log}
 	if settings.Authentication.Enabled() {
-		c.tokens = &tokens{settings: settings.Authentication, http: &http.Client{Transport: client.Transport}, log: log}
+		if c.tokens, err = newTokens(settings, log); err != nil {
+			return nil, err
+		}
 		client.Transport = c.tokens.sentBy(client.Transport)
-		client.CheckRedirect = sameHost // the transport would show the token to whoever is redirected to
+		client.CheckRedirect = sameHost("OPERATOR__COMMUNICATIONCONTROLLERURI") // the transport would show the token to whoever is redirected to
 	}
 	c.reports.wake = make(chan struct{}, 1)
 	return c, nil
 }
 
-func sameHost(next *http.Request, before []*http.Request) error {
-	if next.URL.Host != before[0].URL.Host {
-		return fmt.Errorf("it redirects to another host, %s: set OPERATOR__COMMUNICATIONCONTROLLERURI to where the controller really is", next.URL.Host)
+// sameHost follows a redirect as long as what is secret stays where it is meant to be: on the host that the setting names, and on TLS.
+func sameHost(setting string) func(next *http.Request, before []*http.Request) error {
+	return func(next *http.Request, before []*http.Request) error {
+		if next.URL.Host != before[0].URL.Host {
+			return fmt.Errorf("it redirects to another host, %s: set %s to where it really is", next.URL.Host, setting)
+		}
+		return keepsTLS(next, before, setting)
+	}
+}
+
+// keepsTLS follows a bounded number of redirects that do not leave TLS.
+func keepsTLS(next *http.Request, before []*http.Request, setting string) error {
+	last := before[len(before)-1].URL
+	if last.Scheme != next.URL.Scheme && next.URL.Scheme != "https" && next.URL.Scheme != "wss" {
+		return fmt.Errorf("it redirects from %s:// to %s://, without TLS: have it redirect to https://, or correct %s", last.Scheme, next.URL.Scheme, setting)
+	}
+	if len(before) >= maxRedirects {
+		return fmt.Errorf("it redirects more than %d times: correct %s", maxRedirects, setting)
 	}
 	return nil
 }
+
+const maxRedirects = 10
 
 // Connected tells whether the operator is registered at the controller now.
 func (c *Client) Connected() bool { return c.current() != nil }
@@ -236,7 +255,7 @@ func (c *Client) receive(callbacks []invocation) {
 		unknown := (*UnknownCallbackError)(nil)
 		switch {
 		case errors.As(err, &unknown):
-			c.log.Warn("callback ignored: this operator does not know it", "callback", i.Target, "arguments", len(i.Arguments))
+			c.log.Warn("callback ignored: this operator does not know it", "callback", unknown.Name, "arguments", len(i.Arguments))
 		case err != nil:
 			c.log.Error("callback ignored", "callback", i.Target, "reason", err)
 		default:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -14,13 +15,15 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/philippseith/signalr"
+
+	"octo-operator/bounds"
 )
 
 const (
-	// maxMessage bounds one websocket message. The library's own limit of 32 KiB ends the connection at the first
-	// longer values document; the contract asks for 4 MiB, and a burst of events may come as one message.
-	maxMessage = 64 << 20
-	frameEnd   = '\x1e'
+	// maxPiece is how much of a websocket message is read at once. A limit on the message, as the library's own of 32 KiB, would end the
+	// connection: an event that is too long (bounds.Event) would do it to all others, again each time that the controller sends it.
+	maxPiece = maxReadAhead
+	frameEnd = '\x1e'
 	// maxBatch bounds what is received at once: the first of a batch waits for the last.
 	maxBatch = 256
 )
@@ -50,6 +53,7 @@ type connection struct {
 
 	ahead     *readAhead
 	buffer    bytes.Buffer  // what was taken and is no whole frame yet
+	tooLong   bool          // what has come of the frame is, and is forgotten
 	callbacks []invocation  // taken and not received yet
 	receiving atomic.Bool   // receive is at work
 	frames    chan []byte   // whole frames for the library
@@ -98,7 +102,7 @@ func dial(ctx context.Context, url string, client *http.Client) (*websocket.Conn
 		}
 		return nil, fmt.Errorf("cannot connect to %s: %w", url, err)
 	}
-	ws.SetReadLimit(maxMessage)
+	ws.SetReadLimit(-1) // see maxPiece
 	return ws, nil
 }
 
@@ -112,11 +116,29 @@ func (e *refusedError) Error() string {
 func (c *connection) read() {
 	defer c.ahead.end()
 	for {
-		var message []byte
-		if _, message, c.err = c.ws.Read(c.Context()); c.err != nil {
+		if c.err = c.readMessage(); c.err != nil {
 			return
 		}
-		c.ahead.put(message)
+	}
+}
+
+// readMessage reads a message in pieces.
+func (c *connection) readMessage() error {
+	_, message, err := c.ws.Reader(c.Context())
+	if err != nil {
+		return err
+	}
+	for {
+		piece, err := io.ReadAll(io.LimitReader(message, maxPiece))
+		if err != nil {
+			return err
+		}
+		if len(piece) > 0 {
+			c.ahead.put(piece)
+		}
+		if len(piece) < maxPiece {
+			return nil
+		}
 	}
 }
 
@@ -165,13 +187,22 @@ func (c *connection) take(messages [][]byte) {
 func (c *connection) split(message []byte) {
 	for {
 		head, rest, whole := bytes.Cut(message, []byte{frameEnd})
-		c.buffer.Write(head)
+		if c.tooLong = c.tooLong || c.buffer.Len()+len(head) > bounds.Event; c.tooLong {
+			c.buffer = bytes.Buffer{}
+		} else {
+			c.buffer.Write(head)
+		}
 		if !whole {
 			return
 		}
+		message = rest
+		if c.tooLong { // whose it is could only be told by reading all of it
+			c.log.Error("message ignored: it is too long for an event: make the workload's values smaller", "limit_bytes", bounds.Event)
+			c.tooLong = false
+			continue
+		}
 		frame := bytes.Clone(c.buffer.Bytes())
 		c.buffer.Reset()
-		message = rest
 		c.sort(frame)
 	}
 }

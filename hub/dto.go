@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,9 +62,12 @@ const (
 
 var workloadTypes = []string{"Adapter", "Application", "AdapterPool"}
 
-// unknownType is what Check refuses. An error in UnmarshalJSON would keep the rest of the event from being read, and
-// nobody could be told whose event it was.
+// unknownType is any other. An error in UnmarshalJSON would keep the rest of the event from being read, and nobody could be told
+// whose event it was.
 const unknownType WorkloadType = -1
+
+// Known tells whether it is a type of the contract.
+func (t WorkloadType) Known() bool { return t != unknownType }
 
 // UnmarshalJSON accepts the number and, case-insensitively, the name.
 func (t *WorkloadType) UnmarshalJSON(data []byte) error {
@@ -93,21 +95,6 @@ type Workload struct {
 	WorkloadName string       `json:"workloadName"`
 	WorkloadRtID string       `json:"workloadRtId"`
 	WorkloadType WorkloadType `json:"workloadType"`
-}
-
-// Check names the field that is missing or malformed. workloadRtId may be empty in G1 alone.
-func (w Workload) Check() error {
-	switch {
-	case w.TenantID == "":
-		return fmt.Errorf("tenantId is empty")
-	case w.WorkloadType == unknownType:
-		return fmt.Errorf("workloadType is none of 0 Adapter, 1 Application, 2 AdapterPool")
-	case w.Named() && w.WorkloadName == "":
-		return fmt.Errorf("workloadName is empty")
-	case !w.Named() && !IsRtID(w.WorkloadRtID):
-		return fmt.Errorf("workloadRtId %q is not 24 lowercase hexadecimal digits", w.WorkloadRtID)
-	}
-	return nil
 }
 
 // WorkloadDeployed is the argument of WorkloadDeployedAsync.
@@ -189,13 +176,14 @@ type DeployedPool struct {
 // may be a secret.
 func Decode[T any](argument json.RawMessage) (T, error) {
 	var dto T
-	err := json.NewDecoder(bytes.NewReader(argument)).Decode(&dto)
+	err := json.Unmarshal(argument, &dto)
 	if wrongType := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrongType) {
 		field := embedded.ReplaceAllString(wrongType.Field, "")
 		if field == "" {
 			field = "the argument"
 		}
-		return dto, fmt.Errorf("%s is a JSON %s, not %s", field, wrongType.Value, jsonKind(wrongType.Type.Kind().String()))
+		kind, _, _ := strings.Cut(wrongType.Value, " ") // a number is there with its digits
+		return dto, fmt.Errorf("%s is a JSON %s, not %s", field, kind, jsonKind(wrongType.Type.Kind().String()))
 	}
 	return dto, err
 }
@@ -209,6 +197,8 @@ func jsonKind(goKind string) string {
 		return "an object"
 	case "slice":
 		return "a list"
+	case "int":
+		return "a whole number of usual size"
 	}
 	return "a " + goKind
 }

@@ -37,12 +37,15 @@ type Event struct {
 	Argument json.RawMessage `json:"argument"`
 }
 
-// UnknownCallbackError is a callback that this operator does not know: a newer controller's.
+// UnknownCallbackError is a callback that this operator does not know: a newer controller's. Its name is cut off at longestName.
 type UnknownCallbackError struct{ Name string }
 
 func (e *UnknownCallbackError) Error() string {
 	return fmt.Sprintf("callback %q is not known: known are %s", e.Name, strings.Join(Callbacks, ", "))
 }
+
+// longestName bounds in bytes what the log has of a name that nobody knows.
+const longestName = 100
 
 // ParseEvent takes a callback's name (with or without Async) and its arguments as they come over the wire. More
 // arguments than known are ignored: a newer controller may add some.
@@ -50,7 +53,7 @@ func ParseEvent(target string, arguments []json.RawMessage) (Event, error) {
 	lower := strings.TrimSuffix(strings.ToLower(target), "async")
 	name, known := canonical[lower]
 	if !known {
-		return Event{}, &UnknownCallbackError{target}
+		return Event{}, &UnknownCallbackError{strings.ToValidUTF8(target[:min(len(target), longestName)], "")}
 	}
 	if len(arguments) == 0 {
 		return Event{}, fmt.Errorf("cannot take %s: it came without arguments", target)

@@ -59,14 +59,8 @@ func FuzzDecodeKeepsValuesOutOfErrors(f *testing.F) {
 		if err != nil {
 			return
 		}
-		dto, err := Decode[WorkloadDeployed](planted)
-		if err == nil {
-			err = dto.Check()
-			if err == nil || strings.Contains(dto.WorkloadRtID+dto.PoolRtID, marker) {
-				return // Check names a malformed id, which is no secret
-			}
-		}
-		if strings.Contains(err.Error(), marker) {
+		_, err = Decode[WorkloadDeployed](planted)
+		if err != nil && strings.Contains(err.Error(), marker) {
 			t.Errorf("the error for %s holds the value: %v", planted, err)
 		}
 	})

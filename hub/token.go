@@ -35,6 +35,27 @@ type tokens struct {
 	current *oauth2.Token
 }
 
+// newTokens makes a client of its own for the issuer, which gets the client's secret: that the controller's certificate is not verified
+// says nothing of the issuer's.
+func newTokens(settings config.Config, log *slog.Logger) (*tokens, error) {
+	client, err := settings.HTTPClient()
+	if err != nil {
+		return nil, err
+	}
+	if settings.Authentication.InsecureTLS {
+		client.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+		log.Warn("the certificate of the token's issuer is NOT verified", "setting", "OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY")
+	}
+	client.CheckRedirect = func(next *http.Request, before []*http.Request) error {
+		const setting = "OPERATOR__AUTHENTICATION__ISSUERURI"
+		if before[0].Method == http.MethodGet { // the discovery holds no secret, but says where the secret goes
+			return keepsTLS(next, before, setting)
+		}
+		return sameHost(setting)(next, before)
+	}
+	return &tokens{settings: settings.Authentication, http: client, log: log}, nil
+}
+
 // Token returns a token that is good for at least a minute. When a new one cannot be had, one that has not ended yet is
 // returned once more.
 func (t *tokens) Token() (*oauth2.Token, error) {
@@ -113,12 +134,20 @@ func (t *tokens) fetch() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	endpoint := provider.Endpoint().TokenURL
+	if isTLS(t.settings.IssuerURI) && !isTLS(endpoint) {
+		return nil, fmt.Errorf("it wants the client's secret without TLS, at %s", endpoint)
+	}
 	grant := clientcredentials.Config{
 		ClientID: t.settings.ClientID, ClientSecret: t.settings.ClientSecret,
-		TokenURL: provider.Endpoint().TokenURL, Scopes: []string{"octo_api"},
+		TokenURL: endpoint, Scopes: []string{"octo_api"},
 	}
 	if t.settings.TenantID != "" {
 		grant.EndpointParams = map[string][]string{"acr_values": {"tenant:" + t.settings.TenantID}}
 	}
 	return grant.Token(ctx)
+}
+
+func isTLS(address string) bool {
+	return len(address) > len("https:") && strings.EqualFold(address[:len("https:")], "https:")
 }

@@ -246,15 +246,95 @@ func TestAWebPageForAnAnswerOfTheIssuerIsOneShortLine(t *testing.T) {
 	}
 }
 
-func TestATokenIsNotShownToAHostThatTheControllerRedirectsTo(t *testing.T) {
-	from, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://controller.example/operatorHub", nil)
-	must(t, err)
-	to, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://elsewhere.example/operatorHub", nil)
-	must(t, err)
-	if err := sameHost(to, []*http.Request{from}); err == nil || !strings.Contains(err.Error(), "elsewhere.example") {
-		t.Errorf("a redirect to another host: %v", err)
+func TestATokenStaysOnItsHostAndOnTLS(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ from, to, refused string }{
+		{"https://controller.example/operatorHub", "https://controller.example/other", ""},
+		{"http://controller.example/operatorHub", "https://controller.example/operatorHub", ""},
+		{"http://controller.example/operatorHub", "http://controller.example/other", ""},
+		{"https://controller.example/operatorHub", "https://elsewhere.example/operatorHub", "another host, elsewhere.example"},
+		{"https://controller.example/operatorHub", "https://controller.example:8443/operatorHub", "another host, controller.example:8443"},
+		{"https://controller.example/operatorHub", "https://controller.example.evil.net/", "another host"},
+		{"https://controller.example/operatorHub", "http://controller.example/operatorHub", "from https:// to http://, without TLS"},
+		{"https://controller.example/operatorHub", "ws://controller.example/operatorHub", "without TLS"},
+	} {
+		from, err := http.NewRequestWithContext(t.Context(), http.MethodGet, test.from, nil)
+		must(t, err)
+		to, err := http.NewRequestWithContext(t.Context(), http.MethodGet, test.to, nil)
+		must(t, err)
+		err = sameHost("OPERATOR__X")(to, []*http.Request{from})
+		if (err != nil) != (test.refused != "") || err != nil && (!strings.Contains(err.Error(), test.refused) || !strings.Contains(err.Error(), "OPERATOR__X")) {
+			t.Errorf("%s to %s: %v", test.from, test.to, err)
+		}
 	}
-	if err := sameHost(from, []*http.Request{from}); err != nil {
-		t.Errorf("a redirect on the same host: %v", err)
+}
+
+func TestARedirectThatLeavesTLSDoesNotShowTheToken(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	issuer := startIssuer(t)
+	controller := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+r.Host+"/operatorHub", http.StatusFound)
+	}))
+	t.Cleanup(controller.Close)
+	operator := startOperator(t, controller.URL, issuer.authenticates, func(s *setup) { s.settings.InsecureTLS = true })
+	operator.log.wait(ctx, t, "not connected to the controller", "it redirects from https:// to http://, without TLS", "OPERATOR__COMMUNICATIONCONTROLLERURI")
+}
+
+func TestSkippingTheControllersCertificateDoesNotCoverTheIssuers(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	asked := make(chan struct{}, 100)
+	issuer := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{} }))
+	t.Cleanup(issuer.Close)
+	controller := startController(t, devcontroller.Options{})
+	authenticates := func(s *setup) {
+		s.settings.Authentication = config.Authentication{IssuerURI: issuer.URL, ClientID: "operator", ClientSecret: clientSecret}
+		s.settings.InsecureTLS = true
+	}
+	operator := startOperator(t, controller.URL(), authenticates)
+	operator.log.wait(ctx, t, "cannot get an access token from "+issuer.URL, "certificate signed by unknown authority")
+	if len(asked) > 0 {
+		t.Error("the issuer was asked all the same")
+	}
+	operator = startOperator(t, controller.URL(), authenticates, func(s *setup) { s.settings.Authentication.InsecureTLS = true })
+	<-asked
+	operator.log.wait(ctx, t, `"level":"WARN"`, "the certificate of the token's issuer is NOT verified", "OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY")
+}
+
+func TestTheClientsSecretStaysWithTheIssuerAndOnTLS(t *testing.T) {
+	t.Parallel()
+	shown := false
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { shown = true }))
+	t.Cleanup(elsewhere.Close)
+	for name, test := range map[string]struct{ endpoint, want string }{
+		"a redirect of the token endpoint":      {"", "it redirects to another host"},
+		"a token endpoint that is not over TLS": {elsewhere.URL + "/connect/token", "it wants the client's secret without TLS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var issuer *httptest.Server
+			issuer = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/connect/token" {
+					http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) // with the body
+					return
+				}
+				endpoint := test.endpoint
+				if endpoint == "" {
+					endpoint = issuer.URL + "/connect/token"
+				}
+				_ = json.NewEncoder(w).Encode(map[string]string{"issuer": issuer.URL, "token_endpoint": endpoint})
+			}))
+			defer issuer.Close()
+			tokens, err := newTokens(config.Config{Authentication: config.Authentication{
+				IssuerURI: issuer.URL, ClientID: "operator", ClientSecret: clientSecret, InsecureTLS: true,
+			}}, slog.New(slog.DiscardHandler))
+			must(t, err)
+			if _, err := tokens.Token(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v", err)
+			}
+			if shown {
+				t.Error("the secret was shown")
+			}
+		})
 	}
 }

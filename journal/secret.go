@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"octo-operator/bounds"
 	"octo-operator/hub"
 	"octo-operator/runs"
 )
@@ -27,8 +28,8 @@ const (
 	notesSuffix  = ".begun"
 	// maxSecret is what Kubernetes takes as a Secret, less some for what it does not count.
 	maxSecret = 1<<20 - 16<<10
-	// maxEvent bounds what an event may grow to when it is unpacked: the hub's own limit.
-	maxEvent = 64 << 20
+	// maxEvent bounds what an event may grow to when it is unpacked: what the hub takes, and its name.
+	maxEvent = bounds.Event + 1<<20
 )
 
 // secret is a Kubernetes Secret with a lane's unfinished events: run id → event (gzip), run id.report → report, and, of a run

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+
+	"octo-operator/bounds"
 )
 
 // driftManager is none of those that own fields: what an object has besides what the manifest says stays, and is no difference.
@@ -19,8 +21,8 @@ const driftManager = "octo-communication-operator-drift"
 // quantities and other spellings of the same are no drift. Neither are counts of replicas, which may be scaled. What the API server
 // does not tell (it may not be looked at, a webhook knows no dry run) is taken for the same.
 func (k *Kubectl) Drift(ctx context.Context, manifest []byte, namespace string) (string, error) {
-	if len(manifest) > LongestManifest {
-		return "", fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), LongestManifest)
+	if len(manifest) > bounds.Manifest {
+		return "", fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
 	}
 	for document := range documents(manifest) {
 		r := manifestReader{namespace: namespace}

@@ -31,12 +31,7 @@ func findings(found []string) []string {
 
 // line makes one short line of a text from the cluster: anybody's charts, images and webhooks have written it.
 func line(text string) string {
-	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, " ")))
+	text = strings.TrimSpace(printable(text))
 	if len(text) <= longestLine {
 		return text
 	}
@@ -45,6 +40,16 @@ func line(text string) string {
 		end--
 	}
 	return text[:end] + "…"
+}
+
+// printable is text with a space for whatever ends a line, moves a terminal or is no character.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(text, " "))
 }
 
 const instance = "app.kubernetes.io/instance="

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"octo-operator/bounds"
 	"octo-operator/exec"
 )
 
@@ -28,6 +29,7 @@ type Kubectl struct {
 	outage atomic.Int64 // Unix nanoseconds; 0: never
 
 	discovered discovered
+	self       self
 }
 
 // NewKubectl prepares a kubectl proxy, which the first request starts; in a pod, requests go to the API server directly. env is
@@ -96,12 +98,15 @@ func (k *Kubectl) do(ctx context.Context, r request, into any) error {
 		return err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(io.LimitReader(answer.Body, bounds.Answer+1))
 	if err != nil {
 		return k.failed(ctx, err)
 	}
 	if into == nil {
 		return nil
+	}
+	if len(text) > bounds.Answer {
+		return fmt.Errorf("cannot read the API server's answer to %s %s: it has more than %d MiB", r.method, r.path, bounds.Answer>>20)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("cannot read the API server's answer to %s %s: %w", r.method, r.path, err)
@@ -129,7 +134,7 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	k.announce(r)
+	k.announce(r, impersonate(ctx, req.Header))
 	answer, err := k.http.Do(req)
 	if err != nil {
 		return nil, k.failed(ctx, err)
@@ -142,12 +147,15 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 }
 
 // announce logs what can be pasted into a shell: for a look-up that is kubectl's own way to send it.
-func (k *Kubectl) announce(r request) {
-	if r.method == http.MethodGet {
+func (k *Kubectl) announce(r request, as string) {
+	switch {
+	case r.method == http.MethodGet && as == "":
 		k.log.Debug("command", "cmd", exec.Quote([]string{"kubectl", "get", "--raw", r.path}))
-		return
+	case r.method == http.MethodGet:
+		k.log.Debug("command", "cmd", exec.Quote([]string{"kubectl", "get", "--as=" + as, "--raw", r.path}))
+	default:
+		k.log.Debug("request", "method", r.method, "path", r.path)
 	}
-	k.log.Debug("request", "method", r.method, "path", r.path)
 }
 
 func encode(body any) (text []byte, contentType string, err error) {

@@ -6,9 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
+
+	"octo-operator/bounds"
 )
 
 // stored is what Helm makes of a revision.
@@ -64,3 +68,49 @@ func TestARevisionThatCannotBeReadIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestARevisionThatUnpacksToMuchIsReadInPieces(t *testing.T) {
+	file := `{"name":"f","data":"` + strings.Repeat("A", 1<<20) + `"}`
+	chart := func(files int) string {
+		return `{"name":"demo","chart":{"files":[` + strings.Repeat(file+",", files) + `{}],"metadata":{"name":"shop","version":"1.2.3"}},"manifest":"kind: Pod"}`
+	}
+	for _, test := range []struct{ name, release, want string }{
+		{"a chart with files of 50 MiB", chart(50), ""},
+		{"a chart with files of 80 MiB", chart(80), "unexpected EOF"},
+		{"a manifest of 40 MiB", `{"manifest":"` + strings.Repeat("x", 40<<20) + `"}`, "a value in it has more than 20971520 bytes"},
+		{"a chart with a file of 40 MiB", `{"chart":{"files":[{"data":"` + strings.Repeat("x", 40<<20) + `"}]}}`, "a value in it has more than 20971520 bytes"},
+		{"no object", `[1]`, "it is not a JSON object"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			packed := stored(t, test.release)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			c, err := contentOf(packed)
+			runtime.ReadMemStats(&after)
+			if test.want == "" && (err != nil || c.Manifest != "kind: Pod" || c.Chart.Metadata.Name != "shop") {
+				t.Errorf("%+v, %v", c, err)
+			}
+			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+			// A token of the file is garbage once it is read, so this is all of the files, and not a buffer for the whole.
+			if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 180 {
+				t.Errorf("it took %d MiB", mib)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatIsTooLongIsRefused(t *testing.T) {
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.CopyN(w, zeros{}, bounds.Answer+10)
+	})
+	var into map[string]any
+	if err := r.Do(testContext(t), http.MethodGet, "/api/v1/pods", nil, &into); err == nil || !strings.Contains(err.Error(), "GET /api/v1/pods: it has more than 32 MiB") {
+		t.Errorf("got %v", err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"octo-operator/bounds"
 )
 
 // Object names an object of a release.
@@ -23,28 +25,19 @@ func (o Object) group() string {
 	return group
 }
 
-// A chart may render anything. These bounds are far above what a cluster takes, and keep what reading costs below 200 MiB and at a
-// few seconds. The marks are what separates the parts of a document, each of which may be two YAML nodes of 160 bytes.
-const (
-	LongestManifest  = 32 << 20 // bytes that Objects reads; Helm keeps a release in a Secret, which holds 1 MiB packed
-	maxObjects       = 10_000   // and documents
-	maxMarks         = 1 << 21
-	maxDocumentMarks = 1 << 18
-)
-
 // Objects reads the objects of a rendered manifest: a stream of YAML documents, some of which may be empty. Lists are taken
 // apart; hooks and objects without a name (the API server makes one up) are left out. An object without a namespace gets the
 // given one, even if its kind is none of a namespace: only the cluster knows that.
 func Objects(manifest []byte, namespace string) ([]Object, error) {
-	if len(manifest) > LongestManifest {
-		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), LongestManifest)
+	if len(manifest) > bounds.Manifest {
+		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
 	}
 	r := manifestReader{namespace: namespace}
 	number := 0
 	for document := range documents(manifest) {
 		number++
-		if number > maxObjects {
-			return nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", maxObjects)
+		if number > bounds.Objects {
+			return nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
 		}
 		if err := r.read(document); err != nil {
 			return nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
@@ -79,13 +72,13 @@ func documents(manifest []byte) iter.Seq[[]byte] {
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // documentReader reads the documents of a manifest, within bounds over all of it.
-type documentReader struct{ marks int }
+type documentReader struct{ places int }
 
 // each hands over a document as YAML sees it: what lies in it is its first content. It is more than one in YAML if a line "..." ends the first.
 func (r *documentReader) each(document []byte, do func(*yaml.Node) error) error {
-	n := marks(document)
-	if r.marks += n; n > maxDocumentMarks || r.marks > maxMarks {
-		return fmt.Errorf("it has %d parts, the manifest so far %d, more than %d or %d", n, r.marks, maxDocumentMarks, maxMarks)
+	n := bounds.Places(document)
+	if r.places += n; n > bounds.ObjectPlaces || r.places > bounds.ManifestTotal {
+		return fmt.Errorf("it has %d places at which a value may begin, the manifest so far %d, more than %d or %d", n, r.places, bounds.ObjectPlaces, bounds.ManifestTotal)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(document))
 	for {
@@ -114,26 +107,6 @@ func (r *manifestReader) read(document []byte) error {
 	return r.each(document, func(node *yaml.Node) error { return r.add(node.Content[0], false) })
 }
 
-// marks counts what may begin a YAML node, in any of YAML's line breaks: there are at most twice as many nodes.
-func marks(document []byte) int {
-	n := 0
-	for i, c := range document {
-		switch c {
-		case '\n', '\r', ',', '[', '{', ':':
-			n++
-		case '-', '?':
-			if i+1 == len(document) || !isWord(document[i+1]) {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-func isWord(c byte) bool {
-	return c == '-' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-}
-
 // add reads the nodes of an object by hand: decoding would expand aliases, and compare each key with each other.
 func (r *manifestReader) add(node *yaml.Node, listed bool) error {
 	if node.Tag == "!!null" {
@@ -152,8 +125,8 @@ func (r *manifestReader) add(node *yaml.Node, listed bool) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if len(r.objects) == maxObjects {
-		return fmt.Errorf("there are more than %d objects", maxObjects)
+	if len(r.objects) == bounds.Objects {
+		return fmt.Errorf("there are more than %d objects", bounds.Objects)
 	}
 	r.objects = append(r.objects, o)
 	return nil

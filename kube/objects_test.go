@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"octo-operator/bounds"
 )
 
 // rendered is what helm template prints of a small chart.
@@ -72,12 +74,12 @@ func TestAManifestThatCannotBeReadSaysWhere(t *testing.T) {
 		{"a name that leaves the path", "apiVersion: v1\nkind: Pod\nmetadata: {name: ../secrets}", `its metadata.name cannot be "../secrets"`},
 		{"a namespace that leaves the path", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ..}", `its metadata.namespace cannot be ".."`},
 		{"a version that leaves the path", "apiVersion: a/b/c\nkind: Pod\nmetadata: {name: a}", `its apiVersion cannot be "b/c"`},
-		{"too long", strings.Repeat(" ", LongestManifest+1), "it has 33554433 bytes, more than 33554432"},
-		{"too many nodes", head + "[" + strings.Repeat("1,", maxDocumentMarks) + "]", "it has 262154 parts"},
-		{"too many nodes, without a space", head + "\n" + strings.Repeat("-\r", maxDocumentMarks), "parts, the manifest so far"},
-		{"too many nodes in all", strings.Repeat("null"+strings.Repeat("\n", maxDocumentMarks-20)+"---\n", 9), "document 9: it has 262125 parts, the manifest so far"},
-		{"too many documents", strings.Repeat("null\n---\n", maxObjects+1), "it has more than 10000 documents"},
-		{"too many objects", "x: &p {apiVersion: v1, kind: Pod, metadata: {name: a}}\napiVersion: v1\nkind: List\nitems: [" + strings.Repeat("*p,", maxObjects+1) + "]",
+		{"too long", strings.Repeat(" ", bounds.Manifest+1), "it has 16777217 bytes, more than 16777216"},
+		{"too many nodes", head + "[" + strings.Repeat("1,", bounds.ObjectPlaces) + "]", "it has 131079 places at which a value may begin"},
+		{"too many nodes, without a space", head + "\n" + strings.Repeat("-\r", bounds.ObjectPlaces), "the manifest so far"},
+		{"too many nodes in all", strings.Repeat("null #"+strings.Repeat(",", bounds.ObjectPlaces-20)+"\n---\n", 9), "document 9: it has 131052 places at which a value may begin, the manifest so far"},
+		{"too many documents", strings.Repeat("null\n---\n", bounds.Objects+1), "it has more than 10000 documents"},
+		{"too many objects", "x: &p {apiVersion: v1, kind: Pod, metadata: {name: a}}\napiVersion: v1\nkind: List\nitems: [" + strings.Repeat("*p,", bounds.Objects+1) + "]",
 			"there are more than 10000 objects"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -22,6 +22,8 @@ type live struct {
 			RollingUpdate struct{ Partition *int }
 		}
 		Type, ClusterIP string // of a Service
+		Parallelism     *int   // of a Job
+		ManagedBy       string
 	}
 	Status liveStatus
 }
@@ -37,6 +39,9 @@ type liveStatus struct {
 
 	DesiredNumberScheduled                                                       *int
 	CurrentNumberScheduled, UpdatedNumberScheduled, NumberAvailable, NumberReady int
+
+	Active, Succeeded, Failed int // pods of a Job, and those that have ended and are not counted there yet
+	UncountedTerminatedPods   struct{ Succeeded, Failed []string }
 }
 
 type identity struct {
@@ -285,8 +290,10 @@ func podProgress(o live, _ time.Time) progress {
 	}
 }
 
-// jobProgress: like helm without --wait-for-jobs, one that has begun is ready, unless it has failed.
-// jobProgress: a Job that failed before this deploy, and that this deploy does not run again, says nothing of it.
+// jobProgress: like helm without --wait-for-jobs, one that has begun is ready, unless it has failed. Unlike in helm, it has begun when a
+// pod of it exists: whoever refuses the pods (Pod Security, a quota, a policy) has admitted the Job.
+//
+// A Job that failed before this deploy, and that this deploy does not run again, says nothing of it.
 func jobProgress(o live, since time.Time) progress {
 	for _, c := range o.Status.Conditions {
 		switch {
@@ -300,6 +307,11 @@ func jobProgress(o live, since time.Time) progress {
 	}
 	if o.Status.StartTime == "" {
 		return waiting("not begun")
+	}
+	uncounted := o.Status.UncountedTerminatedPods
+	pods := o.Status.Active + o.Status.Succeeded + o.Status.Failed + len(uncounted.Succeeded) + len(uncounted.Failed)
+	if wants := o.Spec.Parallelism == nil || *o.Spec.Parallelism > 0; wants && pods == 0 && o.Spec.ManagedBy == "" {
+		return waiting("none of its pods exists")
 	}
 	return ready
 }

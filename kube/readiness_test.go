@@ -98,6 +98,11 @@ func TestReadiness(t *testing.T) {
 
 		{"not begun", "batch/Job", object("", ""), "not begun", false},
 		{"runs", "batch/Job", object("", `"startTime":"2026-11-23T12:00:00Z","active":1`), "", false},
+		{"begun, without a pod", "batch/Job", object("", `"startTime":"2026-11-23T12:00:00Z"`), "none of its pods exists", false},
+		{"has failed once", "batch/Job", object("", `"startTime":"2026-11-23T12:00:00Z","failed":1`), "", false},
+		{"its pod has just ended", "batch/Job", object("", `"startTime":"2026-11-23T12:00:00Z","uncountedTerminatedPods":{"succeeded":["a"]}`), "", false},
+		{"wants no pods", "batch/Job", object(`"parallelism":0`, `"startTime":"2026-11-23T12:00:00Z"`), "", false},
+		{"somebody else's to run", "batch/Job", object(`"managedBy":"kueue.x-k8s.io/multikueue"`, `"startTime":"2026-11-23T12:00:00Z"`), "", false},
 		{"complete", "batch/Job", object("", conditions(cond("Complete", "True", "", ""))), "", false},
 		{"failed", "batch/Job", object("", `"startTime":"2026-11-23T12:00:00Z",`+conditions(cond("Failed", "True", "BackoffLimitExceeded", "x"))), "BackoffLimitExceeded: x", true},
 		// helm 4 fails for ever on such a Job, helm 3 does not: nothing of this deploy has failed.

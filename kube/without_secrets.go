@@ -7,20 +7,22 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"octo-operator/bounds"
 )
 
 // WithoutSecrets returns a rendered manifest with a placeholder for each value in its Secrets, and those values: they may stand elsewhere
 // in it too. It reads what Objects reads; an error means that nobody can tell what in it is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
-	if len(manifest) > LongestManifest {
-		return nil, nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), LongestManifest)
+	if len(manifest) > bounds.Manifest {
+		return nil, nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
 	}
 	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
 	number := 0
 	for document := range documents(manifest) {
 		number++
-		if number > maxObjects {
-			return nil, nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", maxObjects)
+		if number > bounds.Objects {
+			return nil, nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
 		}
 		if err := cleaner.clean(document); err != nil {
 			return nil, nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)

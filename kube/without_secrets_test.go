@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"octo-operator/bounds"
 )
 
 const placeholder = "[gone]"
@@ -83,7 +85,7 @@ func TestAliasesOfAliasesAreHiddenInNoTime(t *testing.T) {
 }
 
 func TestAManifestThatCannotBeReadIsNotKept(t *testing.T) {
-	for _, manifest := range []string{"kind: [", "kind: Secret\n\tdata: x", strings.Repeat("#", LongestManifest+1)} {
+	for _, manifest := range []string{"kind: [", "kind: Secret\n\tdata: x", strings.Repeat("#", bounds.Manifest+1)} {
 		if clean, _, err := WithoutSecrets([]byte(manifest), placeholder); err == nil || clean != nil {
 			t.Errorf("error %v, clean %.20q", err, clean)
 		}

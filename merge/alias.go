@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	yamlnode "go.yaml.in/yaml/v3"
+
+	"octo-operator/bounds"
 )
 
 // checkAliases refuses a document that grows beyond the limits when its aliases are written out. The YAML library has a
@@ -18,10 +20,10 @@ func (p part) checkAliases() error {
 		return p.explain(err)
 	}
 	switch written := expand(&root, map[*yamlnode.Node]expansion{}); {
-	case written.bytes > MaxDocument:
-		return fmt.Errorf("its aliases expand to more than %d bytes", MaxDocument)
-	case written.values > MaxValues:
-		return fmt.Errorf("its aliases expand to more than %d values", MaxValues)
+	case written.bytes > bounds.Document:
+		return fmt.Errorf("its aliases expand to more than %d bytes", bounds.Document)
+	case written.values > bounds.Values:
+		return fmt.Errorf("its aliases expand to more than %d values", bounds.Values)
 	}
 	return nil
 }
@@ -29,7 +31,7 @@ func (p part) checkAliases() error {
 // expansion is about how large a node is with its aliases written out.
 type expansion struct{ bytes, values int }
 
-func (e expansion) tooLarge() bool { return e.bytes > MaxDocument || e.values > MaxValues }
+func (e expansion) tooLarge() bool { return e.bytes > bounds.Document || e.values > bounds.Values }
 
 // expand stops counting above the limits. known holds anchored nodes, which keeps this linear in the text; a node that
 // contains itself counts 0 there, the decoder reports it.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"octo-operator/bounds"
 )
 
 // kind is the type that an override's text is to take.
@@ -82,14 +84,14 @@ func coerce(value string, to kind) any {
 // parseAs reads text as YAML of one kind, within the limits of Parse.
 func parseAs(value string, want kind) (any, bool) {
 	p := part{text: []byte(value)}
-	if checkSize(p.text) != nil || p.checkAliases() != nil {
+	if bounds.YAML(p.text) != nil || p.checkAliases() != nil {
 		return nil, false
 	}
 	var v any
 	if err := yaml.Unmarshal(p.text, &v, exactNumbers); err != nil {
 		return nil, false
 	}
-	return v, kindOf(v) == want && depth(v) <= MaxDepth
+	return v, kindOf(v) == want && depth(v) <= bounds.Depth
 }
 
 // targetTypes knows the type of an override's target: what the document already has there, else the chart's values,

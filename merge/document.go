@@ -6,6 +6,8 @@
 //	values      the event's own overrides, later entries over earlier ones
 //	pinned      overrides the operator sets above everything (the count of replicas)
 //
+// Whose the workload is (Input.Identity) stands in the lowest layer, and no other changes it.
+//
 // Of what the operator adds of its own accord (context, injected, pinned), a value is left out that the chart does not take:
 // its schema forbids it, or its default values or the event's have another kind of value on that path.
 //
@@ -21,6 +23,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // The layers by name, as Explain reports them.
@@ -49,6 +53,9 @@ type Input struct {
 	Injected  []Override     // layer "injected"
 	Overrides []Override     // layer "values"
 	Pinned    []Override     // layer "pinned"
+	// Identity are keys of Context that no layer above changes, nor removes: they say whose the workload is. One that the chart does not
+	// take is in no document at all.
+	Identity []string
 
 	SecretName string // the Secret that secret overrides refer to: {release}-octo-secrets
 
@@ -88,6 +95,7 @@ type assembly struct {
 	values      map[string]any
 	assignments []assignment // in order
 	leftOut     []LeftOut
+	identity    []string // the keys of it that are in values
 
 	chart chart
 	types targetTypes
@@ -111,7 +119,7 @@ func assemble(in Input) (*assembly, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, upper, leftOut, err := documents(in, chart)
+	identity, values, upper, leftOut, err := documents(in, chart)
 	if err == nil {
 		err = overlay(values, upper)
 	}
@@ -128,6 +136,9 @@ func assemble(in Input) (*assembly, error) {
 	}
 	if err == nil {
 		err = a.set(LayerPinned, in.Pinned)
+	}
+	if err == nil {
+		a.identify(identity)
 	}
 	if err == nil {
 		err = chart.schema.err()
@@ -159,16 +170,40 @@ func (a *assembly) set(layer string, overrides []Override) error {
 	return nil
 }
 
-// documents returns the two layers that are whole documents: context, without what the chart does not take, and valuesYaml.
-func documents(in Input, chart chart) (context, values map[string]any, leftOut []LeftOut, err error) {
+// identify puts the identity over everything that the event has made of its keys, or in them.
+func (a *assembly) identify(identity map[string]any) {
+	var leftOut []LeftOut
+	for _, key := range slices.Sorted(maps.Keys(identity)) {
+		if reason := a.chart.refuses(Path{{Name: key}}, identity[key], false, map[string]any{}); reason != "" {
+			leftOut = append(leftOut, LeftOut{key, LayerContext, reason})
+			delete(a.values, key)
+			continue
+		}
+		a.values[key] = identity[key]
+		a.identity = append(a.identity, key)
+	}
+	a.leftOut = append(leftOut, a.leftOut...)
+}
+
+// documents returns the two layers that are whole documents: context, without what the chart does not take, and valuesYaml. The
+// identity is taken out of both: nothing below it counts.
+func documents(in Input, chart chart) (identity, context, values map[string]any, leftOut []LeftOut, err error) {
 	if context, err = normalize(in.Context); err != nil {
-		return nil, nil, nil, fmt.Errorf("cannot encode the values from the operator's settings: %w", err)
+		return nil, nil, nil, nil, fmt.Errorf("cannot encode the values from the operator's settings: %w", err)
 	}
 	if values, err = parse("valuesYaml", in.Values); err != nil {
-		return nil, nil, nil, fmt.Errorf("%w: correct the workload's values", err)
+		return nil, nil, nil, nil, fmt.Errorf("%w: correct the workload's values", err)
+	}
+	identity = map[string]any{}
+	for _, key := range in.Identity {
+		if value, ok := context[key]; ok {
+			identity[key] = value
+			delete(context, key)
+			delete(values, key)
+		}
 	}
 	leftOut = chart.prune(context, values, nil)
-	return context, values, leftOut, nil
+	return identity, context, values, leftOut, nil
 }
 
 // normalize copies a map into the types that Parse gives, so that everything after it knows only those.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	yamltext "go.yaml.in/yaml/v2"
+
+	"octo-operator/bounds"
 )
 
 // encode writes values as YAML with sorted keys. Text that would be read back as something else (1.10, yes, null,
@@ -20,7 +22,7 @@ func encode(values map[string]any) ([]byte, error) {
 		err = encoder.Close()
 	}
 	if doc.full {
-		return nil, fmt.Errorf("the merged values have more than %d bytes as YAML, in which each level is indented", MaxDocument)
+		return nil, fmt.Errorf("the merged values have more than %d bytes as YAML, in which each level is indented", bounds.Document)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the merged values as YAML: %w", err)
@@ -28,14 +30,14 @@ func encode(values map[string]any) ([]byte, error) {
 	return doc.Bytes(), nil
 }
 
-// bounded is a buffer that takes no more than MaxDocument bytes.
+// bounded is a buffer that takes no more than bounds.Document bytes.
 type bounded struct {
 	bytes.Buffer
 	full bool
 }
 
 func (b *bounded) Write(text []byte) (int, error) {
-	if b.Len()+len(text) > MaxDocument {
+	if b.Len()+len(text) > bounds.Document {
 		b.full = true
 		return 0, bytes.ErrTooLarge
 	}

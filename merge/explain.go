@@ -34,6 +34,9 @@ func Explain(in Input) ([]Origin, []LeftOut, error) {
 			return nil, nil, err
 		}
 	}
+	for _, key := range merged.identity {
+		labels[key] = LayerContext
+	}
 	return origins(nil, nil, merged.values, labels), merged.leftOut, nil
 }
 
@@ -43,7 +46,7 @@ func labelled(in Input) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	lower, upper, _, err := documents(in, chart)
+	_, lower, upper, _, err := documents(in, chart)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // LeftOut is a value that the operator would have added of its own accord and that the chart does not take. What the event
-// asks for is never left out.
+// asks for is never left out, but for what it says of the identity.
 type LeftOut struct {
 	Path   string `json:"path"` // as ParsePath reads it
 	Layer  string `json:"layer"`

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"sigs.k8s.io/yaml"
+
+	"octo-operator/bounds"
 )
 
 // Parse reads a document that holds a map, YAML or JSON, from anywhere; name is what errors call it. An empty document is an
@@ -15,14 +17,14 @@ import (
 // keys counts, several documents in one file are merged in order. Only that numbers are json.Number, not float64, so
 // that 30000000 is not written as 3e+07 later.
 //
-// Errors: not YAML, with the line; not a map, with line and column; more than MaxDocument, MaxValues or MaxDepth.
+// Errors: not YAML, with the line; not a map, with line and column; more than bounds.Document, Values or Depth.
 func Parse(name string, doc []byte) (map[string]any, error) {
 	defer takeTurn(len(doc))()
 	return parse(name, doc)
 }
 
 func parse(name string, doc []byte) (map[string]any, error) {
-	err := checkSize(doc)
+	err := bounds.YAML(doc)
 	var parts []part
 	if err == nil {
 		parts, err = split(doc)
@@ -63,8 +65,8 @@ func split(stream []byte) ([]part, error) {
 				return nil, fmt.Errorf("line %d: only a comment may follow ---", number)
 			}
 			if len(current.text) > 0 {
-				if parts = append(parts, current); len(parts) >= maxParts {
-					return nil, fmt.Errorf("line %d: it is a stream of more than %d documents", number, maxParts)
+				if parts = append(parts, current); len(parts) >= bounds.Documents {
+					return nil, fmt.Errorf("line %d: it is a stream of more than %d documents", number, bounds.Documents)
 				}
 				current = part{line: number}
 				continue
@@ -83,8 +85,8 @@ func (p part) parse() (map[string]any, error) {
 	if err := yaml.Unmarshal(p.text, &values, exactNumbers); err != nil {
 		return nil, p.explain(err)
 	}
-	if depth(values) > MaxDepth {
-		return nil, fmt.Errorf("it is nested deeper than %d levels", MaxDepth)
+	if depth(values) > bounds.Depth {
+		return nil, fmt.Errorf("it is nested deeper than %d levels", bounds.Depth)
 	}
 	return values, nil
 }

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"octo-operator/bounds"
 )
 
 // MaxIndex is the highest list index a path may have, helm's strvals.MaxIndex.
 const MaxIndex = 65536
-
-// maxPathLength limits a path in bytes. Paths people write stay below 200.
-const maxPathLength = 4096
 
 // Path leads to a value: names of map keys and indexes of lists, outermost first.
 type Path []Step
@@ -35,8 +34,8 @@ func ParsePath(text string) (Path, error) {
 	if text == "" {
 		return nil, errors.New("the path is empty")
 	}
-	if len(text) > maxPathLength {
-		return nil, fmt.Errorf("the path has %d bytes, the limit is %d", len(text), maxPathLength)
+	if len(text) > bounds.Path {
+		return nil, fmt.Errorf("the path has %d bytes, the limit is %d", len(text), bounds.Path)
 	}
 	var path Path
 	for at := 0; ; at++ { // at++ steps over the dot
@@ -52,8 +51,8 @@ func ParsePath(text string) (Path, error) {
 			}
 			path, at = append(path, Step{Index: index, InList: true}), next
 		}
-		if len(path) > MaxDepth {
-			return nil, fmt.Errorf("the path is deeper than %d levels", MaxDepth)
+		if len(path) > bounds.Depth {
+			return nil, fmt.Errorf("the path is deeper than %d levels", bounds.Depth)
 		}
 		if at == len(text) {
 			return path, nil

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"octo-operator/bounds"
 )
 
 func TestParsePathReadsWhatHelmSetReads(t *testing.T) {
@@ -78,7 +80,7 @@ func FuzzPath(f *testing.F) {
 			return
 		}
 		again, err := ParsePath(path.String())
-		if err != nil && len(path.String()) > maxPathLength {
+		if err != nil && len(path.String()) > bounds.Path {
 			return // escapes made it longer
 		}
 		if diff := cmp.Diff(path, again); err != nil || diff != "" {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"octo-operator/bounds"
 )
 
 // maxSchemaSteps limits what all look-ups in a schema may cost, in steps of about 100 ns: allOf and $ref can multiply, and
@@ -29,7 +31,7 @@ func readSchema(text []byte) (*schema, error) {
 	if len(text) == 0 {
 		return s, nil
 	}
-	err := checkSize(text)
+	err := checkSchema(text)
 	if err == nil {
 		s.root, err = decode(text)
 	}
@@ -39,6 +41,13 @@ func readSchema(text []byte) (*schema, error) {
 	version, _ := s.root["$schema"].(string)
 	s.old = strings.Contains(version, "draft-0")
 	return s, nil
+}
+
+func checkSchema(text []byte) error {
+	if len(text) > bounds.Document {
+		return fmt.Errorf("it has %d bytes, the limit is %d", len(text), bounds.Document)
+	}
+	return bounds.JSON(text, bounds.SchemaValues)
 }
 
 var errSchemaTooComplex = errors.New("cannot read the chart's values.schema.json: it takes too long to find the overrides in it")

@@ -13,13 +13,18 @@ func isVersion(text string) bool {
 	return err == nil
 }
 
-// digestOf is a SHA-256 as 64 hex digits; "" for anything else.
+// digestOf is a digest as IsDigest knows it; what is none stays as it is.
 func digestOf(text string) string {
-	text = strings.ToLower(strings.TrimPrefix(text, "sha256:"))
-	if raw, err := hex.DecodeString(text); err != nil || len(raw) != 32 {
-		return ""
+	if digest := strings.ToLower(strings.TrimPrefix(text, "sha256:")); IsDigest(digest) {
+		return digest
 	}
 	return text
+}
+
+// IsDigest tells a SHA-256 as 64 hex digits in lower case.
+func IsDigest(text string) bool {
+	raw, err := hex.DecodeString(text)
+	return err == nil && len(raw) == 32 && text == strings.ToLower(text)
 }
 
 // choice finds the version that helm would take: the one that is called exactly as it was asked for, or else the newest

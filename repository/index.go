@@ -16,7 +16,7 @@ type Entry struct {
 	Chart   string `json:"chart"`
 	Version string `json:"version"`
 	URL     string `json:"url,omitempty"`    // of the archive; may be relative to the repository's. "": the index has none
-	Digest  string `json:"digest,omitempty"` // of the archive: SHA-256, 64 hex digits. "": the index has none of that kind
+	Digest  string `json:"digest,omitempty"` // of the archive; "": the index has none. It may be none: see IsDigest
 }
 
 const (
@@ -35,7 +35,7 @@ var (
 	errTooLong    = fmt.Errorf("%w: it is larger than %d MiB, the limit", ErrTooLarge, maxIndex>>20)
 	errManyCharts = fmt.Errorf("%w: it has more than %d charts, the limit", ErrTooLarge, maxCharts)
 	// errUnusual is an index that cannot be taken apart: it is none, or in a form that repositories do not write, such as
-	// with aliases from one version to another. Only a parser that holds it all can tell, and helm has one.
+	// with aliases from one version to another. Only a parser that holds it all can tell: see readWhole.
 	errUnusual = errors.New("the index cannot be read a piece at a time")
 )
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,7 +59,7 @@ func (e *NotFoundError) Error() string {
 	return "there is no such chart"
 }
 
-// ErrUnknown says that only helm can tell what the repository has, or why it cannot be read.
+// ErrUnknown says that the index cannot be had, or not be read; the error has the reason, as helm says it.
 var ErrUnknown = errors.New("the index cannot be read")
 
 // Found is a version of a chart in an index.
@@ -73,16 +74,13 @@ type Found struct {
 // Find looks for a chart's version (see choice) in an index that the repository has confirmed after a moment: a younger one is
 // not asked for. Those who ask for the same repository at the same time wait for one answer.
 //
-// The error is ErrTooLarge, a *NotFoundError, ctx's, or ErrUnknown; then Found.State may be known, of an index that helm can read.
+// The error is ErrTooLarge, a *NotFoundError, a *RefusedError, ctx's, or ErrUnknown.
 func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, confirmed time.Time) (Found, error) {
 	s, err := x.confirm(ctx, from, confirmed)
 	if err != nil {
 		return Found{}, err
 	}
 	found := Found{State: s.ETag + s.Modified}
-	if s.Unusual != "" {
-		return found, fmt.Errorf("%w: %s", ErrUnknown, s.Unusual)
-	}
 	c, hasChart, err := choose(x.file(from), chart, version)
 	switch {
 	case err != nil:
@@ -161,16 +159,19 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	if err != nil {
 		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	if from.Username != "" {
-		request.SetBasicAuth(from.Username, from.Password)
-	}
+	from.authorize(request)
 	old, err := readState(file)
 	if err == nil {
 		setHeader(request.Header, "If-None-Match", old.ETag)
 		setHeader(request.Header, "If-Modified-Since", old.Modified)
 	}
+	began := time.Now()
 	response, err := x.http.Do(request)
-	if err != nil {
+	switch timeout := (*url.Error)(nil); {
+	case errors.As(err, &timeout) && timeout.Timeout() && x.http.Timeout > 0 && time.Since(began) >= x.http.Timeout:
+		// net/http says it in several ways, whichever of its clocks was first.
+		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", ErrUnknown, Shown(address.String()))
+	case err != nil:
 		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	defer response.Body.Close()
@@ -179,7 +180,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 		touch(file)
 		return old, nil
 	case response.StatusCode != http.StatusOK:
-		return state{}, fmt.Errorf("%w: %s", ErrUnknown, response.Status)
+		return state{}, fmt.Errorf("%w: failed to fetch %s : %s", ErrUnknown, Shown(address.String()), response.Status)
 	case response.ContentLength > maxIndex:
 		return state{}, errTooLong
 	}
@@ -216,15 +217,15 @@ func (x *Indexes) take(ctx context.Context, body io.Reader, s state, file string
 
 // stoppable reads until ctx ends: to read the largest index takes minutes on half a core, and an undeploy does not wait for that.
 type stoppable struct {
-	ctx  context.Context
-	from io.Reader
+	ctx context.Context
+	io.ReadSeeker
 }
 
 func (s stoppable) Read(into []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return s.from.Read(into)
+	return s.ReadSeeker.Read(into)
 }
 
 func setHeader(header http.Header, name, value string) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -206,20 +207,44 @@ func TestWhatIsNotInTheIndexIsSaid(t *testing.T) {
 	}
 }
 
-func TestAnIndexThatOnlyHelmCanReadIsToldFromOthers(t *testing.T) {
+func TestAnIndexOfAnUnusualFormIsReadAllAtOnce(t *testing.T) {
 	s, x := newServer(t)
-	s.index, s.etag = "apiVersion: v1\nentries: {app: [{name: app, version: 1.0.0}]}\n", `"1"`
-	first, err := x.Find(t.Context(), Source{URL: s.URL}, "app", "", time.Now())
-	if !errors.Is(err, ErrUnknown) || first.State == "" {
-		t.Fatalf("got %+v, %v", first, err)
-	}
-	same, _ := x.Find(t.Context(), Source{URL: s.URL}, "app", "", time.Now())
+	s.index, s.etag = "apiVersion: v1\nentries: {app: [{name: app, version: 1.0.0, urls: [app-1.0.0.tgz], digest: "+digestA+"}, {name: app}], web: []}\n", `"1"`
+	s.finds(t, x, "", time.Now(), app1)
+	s.finds(t, x, "1.0.0", time.Now(), app1)
 	s.counts(t, 2, 1)
-	s.etag = `"2"`
-	other, _ := x.Find(t.Context(), Source{URL: s.URL}, "app", "", time.Now())
-	if same.State != first.State || other.State == first.State {
-		t.Errorf("states %q, %q, %q", first.State, same.State, other.State)
+}
+
+func TestAnIndexThatIsNoneIsSaidToBeAndAskedForAgain(t *testing.T) {
+	for text, want := range map[string]string{
+		"<html>Sign in</html>":                 "values must be a map",
+		"kind: List\n":                         "no apiVersion",
+		"apiVersion: v1\nentries: [1]\n":       "its entries are no map",
+		"apiVersion: v1\nentries: {app: {}}\n": "app",
+		"apiVersion: v1\nentries: {app: [" + strings.Repeat("{},", 200_000) + "]}\n": "the limit is",
+		"apiVersion: v1\nentries: {app: [" + strings.Repeat("x", 6<<20) + "]}\n":     "the limit is",
+	} {
+		s, x := newServer(t)
+		s.index, s.etag = text, `"1"`
+		for range 2 {
+			_, err := x.Find(t.Context(), Source{URL: s.URL}, "app", "", time.Now())
+			if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%.60s: got %v", text, err)
+			}
+		}
+		s.counts(t, 2, 2)
 	}
+}
+
+// An earlier version of the operator has left such an index to helm.
+func TestAFileWithoutEntriesIsNotTaken(t *testing.T) {
+	s, x := newServer(t)
+	s.offers(app1)
+	if err := os.WriteFile(x.file(Source{URL: s.URL + "/"}), []byte(`{"etag":"\"1\"","unusual":"it has flow style"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.finds(t, x, "", time.Now(), app1)
+	s.counts(t, 1, 1)
 }
 
 func TestAnIndexBeyondTheLimitIsRefusedBeforeItIsRead(t *testing.T) {
@@ -277,4 +302,19 @@ func TestWhatNobodyAsksForIsForgotten(t *testing.T) {
 		t.Error("not forgotten")
 	}
 	s.finds(t, x, "", time.Time{}, app1)
+}
+
+func TestARepositoryThatDoesNotAnswerInTimeIsSaidToInOneWay(t *testing.T) {
+	s, x := newServer(t)
+	s.hold = make(chan struct{})
+	defer close(s.hold)
+	client := *s.Client()
+	client.Timeout = 10 * time.Millisecond
+	x.http = &client
+	for range 20 {
+		_, err := x.Find(t.Context(), Source{URL: s.URL + "?sig=planted"}, "app", "", time.Now())
+		if want := "the index cannot be read: Get \"" + s.URL + "/index.yaml\": context deadline exceeded"; err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
 }

@@ -15,7 +15,7 @@ import (
 type state struct {
 	ETag     string `json:"etag,omitempty"`
 	Modified string `json:"modified,omitempty"`
-	// Unusual is why only helm can read the index; "": the entries follow.
+	// Unusual: an earlier version of the operator has left the index to helm, so that no entries follow.
 	Unusual string `json:"unusual,omitempty"`
 }
 
@@ -25,22 +25,19 @@ const maxState = 1000
 func (s state) known() bool { return s.ETag+s.Modified != "" }
 
 // keep reads an index and writes what counts of it to a file, a line of JSON for each version: first the state.
-func keep(index io.Reader, s state, file string) (state, error) {
+func keep(index io.ReadSeeker, s state, file string) (state, error) {
 	half, err := os.CreateTemp(filepath.Dir(file), "half-*")
 	if err != nil {
 		return s, err
 	}
 	defer os.Remove(half.Name())
 	defer half.Close()
-	if err := writeEntries(half, index, s); errors.Is(err, errUnusual) {
-		s.Unusual = err.Error()
-		if err := half.Truncate(0); err != nil {
-			return s, err
+	if err := writeEntries(half, s, func(each func(Entry) error) error { return read(index, each) }); errors.Is(err, errUnusual) {
+		err = errors.Join(half.Truncate(0), rewind(half), rewind(index))
+		if err == nil {
+			err = writeEntries(half, s, func(each func(Entry) error) error { return readWhole(index, each) })
 		}
-		if _, err := half.Seek(0, io.SeekStart); err != nil {
-			return s, err
-		}
-		if err := json.NewEncoder(half).Encode(s); err != nil {
+		if err != nil {
 			return s, err
 		}
 	} else if err != nil {
@@ -49,13 +46,18 @@ func keep(index io.Reader, s state, file string) (state, error) {
 	return s, errors.Join(half.Close(), os.Rename(half.Name(), file))
 }
 
-func writeEntries(to io.Writer, index io.Reader, s state) error {
+func rewind(file io.Seeker) error {
+	_, err := file.Seek(0, io.SeekStart)
+	return err
+}
+
+func writeEntries(to io.Writer, s state, read func(each func(Entry) error) error) error {
 	buffered := bufio.NewWriter(to)
 	encode := json.NewEncoder(buffered)
 	if err := encode.Encode(s); err != nil {
 		return err
 	}
-	if err := read(index, func(e Entry) error { return encode.Encode(e) }); err != nil {
+	if err := read(func(e Entry) error { return encode.Encode(e) }); err != nil {
 		return err
 	}
 	return buffered.Flush()
@@ -71,6 +73,9 @@ func readState(file string) (s state, err error) {
 	line, err := bufio.NewReader(f).ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &s)
+	}
+	if err == nil && s.Unusual != "" {
+		return state{}, errors.New(s.Unusual)
 	}
 	return s, err
 }

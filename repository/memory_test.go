@@ -49,7 +49,7 @@ func BenchmarkRead(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := writeEntries(io.Discard, strings.NewReader(text), state{}); err != nil {
+		if err := writeEntries(io.Discard, state{}, func(each func(Entry) error) error { return read(strings.NewReader(text), each) }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -55,7 +55,7 @@ var indexes = []struct {
 	{"versions in flow style", "apiVersion: v1\nentries:\n  app:\n  - {name: app, version: 1.0.0, urls: [app-1.0.0.tgz], digest: " + digestA + "}\n", []Entry{app1}},
 	{"a text that looks like an index", "apiVersion: v1\nentries:\n  app:\n" + block(app1, 2) + "    description: |\n      entries:\n      - name: other\n      --- \n\n      # no comment\n    home: x\n" + block(app2, 2), []Entry{app1, app2}},
 	{"a digest with its kind", "apiVersion: v1\nentries:\n  app:\n" + strings.Replace(block(app1, 2), digestA, "sha256:"+strings.ToUpper(digestA), 1), []Entry{app1}},
-	{"a digest of another kind", "apiVersion: v1\nentries:\n  web:\n" + block(web1, 2) + "    digest: 0123abcd\n", []Entry{web1}},
+	{"a digest of another kind", "apiVersion: v1\nentries:\n  web:\n" + block(web1, 2) + "    digest: 0123abcd\n", []Entry{{Chart: "web", Version: web1.Version, URL: web1.URL, Digest: "0123abcd"}}},
 	{"a chart without versions", "apiVersion: v1\nentries:\n  app: []\n  web:\n" + block(web1, 2) + "  none:\n", []Entry{web1}},
 	{"no charts", "apiVersion: v1\nentries: {}\n", []Entry{}},
 	{"no entries", "apiVersion: v1\n", []Entry{}},

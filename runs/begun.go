@@ -44,6 +44,13 @@ func (r *Run) Begin() error {
 	return nil
 }
 
+// lookAtDeaths is how long a run that was not tried again because the operator ended maxLives times with it is kept whatever else goes: it
+// is the only trace of what ended the operator.
+const lookAtDeaths = 24 * time.Hour
+
+// endedOperators tells whether the run was not tried again because of that.
+func (r *Run) endedOperators() bool { return bytes.Count(r.Notes(), []byte("\n")) >= maxLives }
+
 // Pause takes the note of this life back: the run waits, or has ended. What cannot be taken back counts as one life too
 // many; nothing is lost by that but a try.
 func (r *Run) Pause() {

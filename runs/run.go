@@ -160,10 +160,15 @@ func (r *Run) Result() (Result, error) {
 
 // Output is the run's output.log: every line with its time and stream.
 type Output struct {
-	mu   sync.Mutex
-	file *os.File
-	err  error
+	mu      sync.Mutex
+	file    *os.File
+	written int64
+	err     error
 }
+
+// maxOutput is the size limit of output.log in bytes: an event may be tried for days. Each of its scripts has a limit of its own, see
+// OPERATOR__SCRIPTOUTPUT.
+const maxOutput = 64 << 20
 
 // OpenOutput opens output.log for appending.
 func (r *Run) OpenOutput() (*Output, error) {
@@ -171,14 +176,26 @@ func (r *Run) OpenOutput() (*Output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep the output of run %s: %w", r.ID, err)
 	}
-	return &Output{file: f}, nil
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot keep the output of run %s: %w", r.ID, err), f.Close())
+	}
+	return &Output{file: f, written: info.Size()}, nil
 }
 
-// Line appends one line. A full disk must not stop the run, so the first error is kept for Close.
+// Line appends one line. A full disk must not stop the run, so the first error is kept for Close. Nor must a full output.log: what does
+// not go into it is lost, and its last line says so.
 func (o *Output) Line(t time.Time, stream, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, err := fmt.Fprintf(o.file, "%s %s %s\n", t.UTC().Format("15:04:05.000"), stream, text); o.err == nil {
+	if o.written >= maxOutput {
+		return
+	}
+	n, err := fmt.Fprintf(o.file, "%s %s %s\n", t.UTC().Format("15:04:05.000"), stream, text)
+	if o.written += int64(n); o.written >= maxOutput && err == nil {
+		_, err = fmt.Fprintf(o.file, "output cut: this file has %d bytes\n", o.written)
+	}
+	if o.err == nil {
 		o.err = err
 	}
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -445,5 +446,23 @@ func TestAnEventThatCannotBeReadNamesTheRun(t *testing.T) {
 	must(t, run.Write(resultFile, []byte("half")))
 	if _, err := run.Result(); err == nil || !strings.Contains(err.Error(), "cannot read the result of run "+run.ID) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestOutputThatIsTooLongIsCutAndSaysSoOnce(t *testing.T) {
+	run := create(t, open(t, t.TempDir()))
+	long := strings.Repeat("x", 1<<20)
+	for range 2 { // the event is tried again
+		output, err := run.OpenOutput()
+		must(t, err)
+		for range 40 {
+			output.Line(time.Now(), "stderr", long)
+		}
+		must(t, output.Close())
+	}
+	text, err := os.ReadFile(run.Path("output.log"))
+	must(t, err)
+	if len(text) > 66<<20 || strings.Count(string(text), "output cut") != 1 || !bytes.HasSuffix(text, []byte(" bytes\n")) {
+		t.Errorf("it has %d bytes and ends in %q", len(text), text[len(text)-100:])
 	}
 }

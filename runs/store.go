@@ -177,7 +177,8 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 		if err != nil {
 			continue // not finished
 		}
-		if kept++; kept <= keep || (result.Outcome == Failed && time.Since(result.Ended) < failures) || pending(all[i]) {
+		age := time.Since(result.Ended)
+		if kept++; kept <= keep || (result.Outcome == Failed && age < failures) || (age < lookAtDeaths && all[i].endedOperators()) || pending(all[i]) {
 			continue
 		}
 		errs = append(errs, s.Remove(all[i]))

@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +23,8 @@ var (
 		"OCTO_POOL=acme-main", "OCTO_NAMESPACE=octo", "OCTO_FIELD_MANAGER=octo-communication-operator",
 		"OCTO_POOL_RESOURCE=communicationpools.octo-mesh.meshmakers.io", "OCTO_SECRET=acme-main-octo-mesh-connection",
 	}
-	two = "FAKE_DEPLOYMENTS=deployment.apps/web\ndeployment.apps/worker\n"
+	asTenant = "OCTO_AS=system:serviceaccount:octo:octo-tenant-acme"
+	two      = "FAKE_DEPLOYMENTS=deployment.apps/web\ndeployment.apps/worker\n"
 )
 
 // with lays variables over others; the last of a name counts.
@@ -71,6 +73,10 @@ var commands = []struct {
 	{"scale", WorkloadScale, with(deploy, "OCTO_REPLICAS=0", two), nil},
 	{"scale-nothing", WorkloadScale, with(deploy, "OCTO_REPLICAS=3"), nil},
 	{"scale-refused", WorkloadScale, with(deploy, "OCTO_REPLICAS=3", "FAKE_FAILS=get deployments"), nil},
+	{"undeploy-no-secret", WorkloadUndeploy, with(deploy, "OCTO_SECRET="), nil},
+	{"deploy-as", WorkloadDeploy, with(deploy, asTenant), []string{"secret.yaml"}},
+	{"undeploy-as", WorkloadUndeploy, with(deploy, "OCTO_SECRET=acme-demo-octo-secrets", asTenant), nil},
+	{"scale-as", WorkloadScale, with(deploy, "OCTO_REPLICAS=2", two, asTenant), nil},
 	{"pull-http", ChartPull, pull, nil},
 	{"pull-http-newest", ChartPull, with(pull, "OCTO_CHART_VERSION="), nil},
 	{"pull-http-credentials", ChartPull, pull, []string{"repositories.yaml"}},
@@ -98,6 +104,33 @@ func TestEachScriptRunsTheRightCommands(t *testing.T) {
 			p.files(test.files...)
 			stdout, stderr, exitCode := p.shell(test.variables, p.scripts.Path(test.script))
 			golden(t, test.name, p.report(stdout, stderr, exitCode, p.argv()))
+		})
+	}
+}
+
+// One that is left out would act with the operator's own rights.
+func TestEveryCommandOnAWorkloadActsAsTheTenantsAccount(t *testing.T) {
+	for _, test := range commands {
+		if test.script == ChartPull || !strings.HasPrefix(test.script, "workload-") {
+			continue
+		}
+		t.Run(test.name, func(t *testing.T) {
+			p := newPlace(t)
+			p.files(test.files...)
+			p.shell(with(test.variables, asTenant), p.scripts.Path(test.script))
+			ran := p.argv()
+			for _, command := range ran {
+				if command[0] == "octo-operator" {
+					continue // it asks nobody
+				}
+				as := map[string]string{"helm": "--kube-as-user=", "kubectl": "--as="}[command[0]] + strings.TrimPrefix(asTenant, "OCTO_AS=")
+				if !slices.Contains(command, as) {
+					t.Errorf("%s is missing in %q", as, command)
+				}
+			}
+			if len(ran) == 0 {
+				t.Error("nothing ran")
+			}
 		})
 	}
 }

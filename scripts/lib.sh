@@ -15,10 +15,12 @@ quote() {
 }
 
 # announce tells the operator's log which command runs next. OCTO_ANNOUNCE is what the operator knows announcements by: another
-# text in each run, so that nothing that a chart makes helm print passes for one. In a terminal it is a plus.
+# text in each run, so that nothing that a chart makes helm print passes for one. In a terminal it is a plus. The kubeconfig of a run
+# ends with it (OCTO_KUBECONFIG is the operator's): what is announced can be typed later.
 announce() {
     line=$(quote "$@")
-    [ -z "${KUBECONFIG-}" ] || line="KUBECONFIG=$(quote "$KUBECONFIG")$line"
+    kubeconfig=${OCTO_KUBECONFIG-${KUBECONFIG-}}
+    [ -z "$kubeconfig" ] || line="KUBECONFIG=$(quote "$kubeconfig")$line"
     printf '%s %s\n' "${OCTO_ANNOUNCE:-+}" "${line% }" >&2
 }
 

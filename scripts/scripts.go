@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed lib.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
+//go:embed lib.sh relay.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
 var embedded embed.FS
 
 // The steps.
@@ -31,6 +31,9 @@ const (
 	WorkloadScale    = "workload-scale"
 	WorkloadUndeploy = "workload-undeploy"
 )
+
+// libraries are what scripts source.
+var libraries = []string{"lib.sh", "relay.sh"}
 
 var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadRestart, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
 
@@ -84,7 +87,7 @@ func writeProgram(path string, text []byte) error {
 func contents() (files map[string][]byte, hash string, err error) {
 	files = map[string][]byte{}
 	sum := sha256.New()
-	for _, name := range append(slices.Clone(names), "lib.sh") {
+	for _, name := range slices.Concat(names, libraries) {
 		if files[name], err = embedded.ReadFile(name); err != nil {
 			return nil, "", err
 		}

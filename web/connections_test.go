@@ -57,6 +57,12 @@ func TestWhoeverHoldsConnectionsKeepsNobodyOut(t *testing.T) {
 	}
 }
 
+func (c *connections) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
+}
+
 func TestTheConnectionOfTheOldestChangeIsClosed(t *testing.T) {
 	c := &connections{limit: 2}
 	var near [4]net.Conn
@@ -76,6 +82,26 @@ func TestTheConnectionOfTheOldestChangeIsClosed(t *testing.T) {
 	if n := c.count(); n != 2 {
 		t.Errorf("%d are counted", n)
 	}
+}
+
+// pipeFrom is a connection from an address.
+type pipeFrom struct {
+	net.Conn
+	address net.TCPAddr
+}
+
+func (p *pipeFrom) RemoteAddr() net.Addr { return &p.address }
+
+// A pod that opens hundreds of connections at once would otherwise cut off the API server in the middle of a review.
+func TestWhoOpensManyConnectionsClosesTheirOwn(t *testing.T) {
+	c := &connections{limit: 4}
+	var all []net.Conn
+	for i, from := range []string{"10.0.0.1", "10.0.0.2", "10.9.9.9", "10.9.9.9", "10.9.9.9", "10.9.9.9"} {
+		near, _ := net.Pipe()
+		all = append(all, &pipeFrom{near, net.TCPAddr{IP: net.ParseIP(from), Port: 40000 + i}})
+		c.changed(all[i], http.StateNew)
+	}
+	wantOpen(t, all, true, true, false, false, true, true)
 }
 
 func wantOpen(t *testing.T, connections []net.Conn, want ...bool) {

@@ -85,7 +85,7 @@ func (s *Server) Trouble() error {
 func routes(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
-	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) { tellReadiness(w, o.Ready()) })
+	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, r *http.Request) { tellReadiness(w, o.Ready(), wantLoopback(r) == nil) })
 	mux.Handle("GET /metrics", o.Metrics.handler())
 	reviews := newReviews(o.Log)
 	for kind, check := range pools {
@@ -96,13 +96,21 @@ func routes(o Options) http.Handler {
 	return mux
 }
 
-func tellReadiness(w http.ResponseWriter, r Readiness) {
+// tellReadiness says what is wrong to whoever is in the pod already. It names addresses, paths and what settings hold, and everybody in
+// the cluster can ask: they get the answer that the kubelet needs.
+func tellReadiness(w http.ResponseWriter, r Readiness, inside bool) {
+	unable, trouble := errors.Join(r.Unable, r.Trouble), r.Trouble
+	if !inside {
+		unable, trouble = errAskInside, errAskInside
+	}
 	switch {
 	case r.Unable != nil:
-		http.Error(w, errors.Join(r.Unable, r.Trouble).Error(), http.StatusServiceUnavailable)
+		http.Error(w, unable.Error(), http.StatusServiceUnavailable)
 	case r.Trouble != nil:
-		fmt.Fprintf(w, "ready, but:\n%v\n", r.Trouble)
+		fmt.Fprintf(w, "ready, but:\n%v\n", trouble)
 	default:
 		fmt.Fprintln(w, "ready")
 	}
 }
+
+var errAskInside = errors.New("something is wrong: the log says what, and so does this address when it is asked from within the pod (kubectl port-forward, and localhost)")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -38,6 +39,38 @@ func TestProbes(t *testing.T) {
 				t.Errorf("got %d %q, want %d %q", status, body, test.status, test.body)
 			}
 		})
+	}
+}
+
+// Who is in the cluster reaches the port, and everybody can send a name of the host.
+func TestOnlyWhoIsInThePodIsToldWhatIsWrong(t *testing.T) {
+	secret := errors.New("cannot reach https://10.0.0.1:6443 for tenant acme")
+	for _, from := range []struct{ address, host, header string }{
+		{"10.1.2.3:40000", "localhost:5000", ""},
+		{"[::ffff:10.1.2.3]:40000", "localhost", ""},
+		{"127.0.0.1:40000", "operator.octo.svc:5000", ""},
+		{"127.0.0.1:40000", "localhost:5000", "X-Forwarded-For"}, // a proxy in the pod
+	} {
+		for _, readiness := range []Readiness{{Unable: secret}, {Trouble: secret}, {secret, secret}} {
+			log, _ := newLog()
+			handler := routes(Options{Log: log, Metrics: NewMetrics(State{}), Ready: func() Readiness { return readiness }})
+			request := httptest.NewRequest(http.MethodGet, "/health/ready", nil)
+			request.RemoteAddr, request.Host = from.address, from.host
+			if from.header != "" {
+				request.Header.Set(from.header, "127.0.0.1")
+			}
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, request)
+			if answer.Code == http.StatusOK != (readiness.Unable == nil) {
+				t.Errorf("%v: got %d", readiness, answer.Code)
+			}
+			wantText(t, answer.Body.String(), "from within the pod", "kubectl port-forward")
+			for _, name := range []string{"10.0.0.1", "acme"} {
+				if strings.Contains(answer.Body.String(), name) {
+					t.Errorf("%v is told %s", from, answer.Body)
+				}
+			}
+		}
 	}
 }
 

@@ -10,11 +10,26 @@ OPERATOR__AUTOMANAGEPOOLS: {{ $operator.autoManagePools | quote }}
 OPERATOR__COMMUNICATIONCONTROLLERURI: {{ $operator.communicationControllerUri | quote }}
 OPERATOR__POOLNAMESPACE: {{ $operator.poolNamespace | quote }}
 OPERATOR__PLATFORMNAMESPACE: {{ $operator.platformNamespace | quote }}
+{{- with $operator.tenantServiceAccount }}
+OPERATOR__TENANTSERVICEACCOUNT: {{ . | quote }}
+{{- end }}
 OPERATOR__WATCHNAMESPACE: {{ include "octo.watchNamespace" . | quote }}
 OPERATOR__INSTANCEPREFIX: {{ $operator.instancePrefix | quote }}
 OPERATOR__ADAPTERIGNORECERTIFICATEVALIDATION: {{ $operator.adapterIgnoreCertificateValidation | quote }}
 OPERATOR__IMAGEPULLSECRETNAME: {{ .Values.adapterImagePullSecretName | quote }}
 OPERATOR__IMAGEREGISTRY: {{ $operator.imageRegistry | quote }}
+{{- range $n, $value := $operator.allowedRepositories }}
+OPERATOR__ALLOWEDREPOSITORIES__{{ $n }}: {{ $value | quote }}
+{{- end }}
+{{- range $n, $value := $operator.allowedRepositoryAddresses }}
+OPERATOR__ALLOWEDREPOSITORYADDRESSES__{{ $n }}: {{ $value | quote }}
+{{- end }}
+{{- range $n, $value := $operator.allowedSchemas }}
+OPERATOR__ALLOWEDSCHEMAS__{{ $n }}: {{ $value | quote }}
+{{- end }}
+{{- if $operator.allowPlainCredentials }}
+OPERATOR__ALLOWPLAINCREDENTIALS: "true"
+{{- end }}
 OPERATOR__REPORTINGSERVICEURI: {{ $operator.reportingServiceUri | quote }}
 OPERATOR__BROKERHOST: {{ .Values.broker.host | quote }}
 OPERATOR__BROKERVIRTUALHOST: {{ .Values.broker.virtualHost | quote }}
@@ -59,4 +74,26 @@ OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
 {{/* Whether there is any of them: then there is a Secret. */}}
 {{- define "octo.hasSecretSettings" -}}
 {{- range $name, $value := include "octo.secretSettings" . | fromYaml }}{{ if $value }}yes{{ end }}{{ end }}
+{{- end }}
+
+{{/* The secret settings that the container gets: what extraEnv sets, or the file of, wins over them. */}}
+{{- define "octo.givenSecretSettings" -}}
+{{- $other := dict }}
+{{- range .Values.extraEnv }}{{ $_ := set $other (trimSuffix "__FILE" .name) true }}{{ end }}
+{{- range $name, $value := include "octo.secretSettings" . | fromYaml }}
+{{- if and $value (not (hasKey $other $name)) }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Where they are mounted as files. */}}
+{{- define "octo.secretFiles" -}}/secrets{{- end }}
+
+{{/*
+Whether they are: then there is a volume. Beside a Secret of the user's they are not: it may have the same setting, and the operator does
+not start with one in a file and in the environment. Where both are in the environment, the chart's wins.
+*/}}
+{{- define "octo.hasSecretFiles" -}}
+{{- if and .Values.secretFiles (not .Values.existingSecret) (include "octo.givenSecretSettings" . | fromYaml) }}yes{{ end }}
 {{- end }}

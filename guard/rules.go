@@ -1,0 +1,138 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"octo-operator/kube"
+)
+
+// Run is whose requests are judged: those of helm and kubectl while one step of a release runs.
+type Run struct {
+	Release, Namespace string
+	Group              string   // of the operator's own resources and labels
+	Tenants            []string // what the label GROUP/tenant may be on objects of the release's tenant
+	Secrets            []string // names of those that the operator makes for the release
+	Broker             []string // likewise for its pool: they may be read
+	// Look, if not nil, says what is wrong with an object that is to be written, or a patch of one: YAML or JSON.
+	Look func(object []byte) error
+	// Renders: helm makes the manifest, so a template may look anything up (lookup). Else helm works with what it has stored.
+	Renders bool
+}
+
+// step is what is to be done with a request.
+type step int
+
+const (
+	pass   step = iota
+	learn       // pass, and remember from the answer whose the object is
+	reveal      // pass, and hold the answer back unless the object is the release's
+	look        // at whose the object is, before the request may pass
+)
+
+// judge decides by the request alone. An error is why it is refused.
+func (r Run) judge(method string, u *url.URL) (step, target, error) {
+	t, err := targetOf(u)
+	if err != nil {
+		return pass, t, err
+	}
+	switch t.sub {
+	case "exec", "attach", "portforward", "proxy", "token":
+		return pass, t, errors.New("a deploy needs no " + t.sub)
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return r.judgeReading(t, u.Query())
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return r.judgeWriting(method, t, u.Query())
+	}
+	return pass, t, errors.New("helm and kubectl send no " + method)
+}
+
+func (r Run) judgeReading(t target, query url.Values) (step, target, error) {
+	isSecret := strings.EqualFold(t.resource, "secrets") && r.Renders
+	switch {
+	case t.name != "" && isSecret && !r.isOwn(t) && (t.namespace != r.Namespace || !slices.Contains(r.Broker, t.name)):
+		return reveal, t, nil
+	case t.name != "" && t.sub == "" && !isSecret:
+		return learn, t, nil
+	case t.name == "" && isSecret && !r.isList(query):
+		return pass, t, errors.New("it would list all Secrets, those of other releases too: take the lookup out of the chart, or let it ask for one Secret by its name")
+	}
+	return pass, t, nil
+}
+
+// isList tells whether a list of Secrets is one of helm's own: of the release's revisions, or of what waits for objects. Those of
+// lookup have no query at all, and a template cannot give them one.
+func (r Run) isList(query url.Values) bool {
+	if selectors := query["labelSelector"]; len(selectors) == 1 {
+		wants := strings.Split(selectors[0], ",")
+		return slices.Contains(wants, "owner=helm") && slices.Contains(wants, "name="+r.Release)
+	}
+	return query.Get("watch") != "" || query.Get("resourceVersion") != "" || query.Get("limit") != ""
+}
+
+func (r Run) judgeWriting(method string, t target, query url.Values) (step, target, error) {
+	switch {
+	case t.resource == "":
+		return pass, t, errors.New("there is nothing to be written")
+	case t.group == r.Group:
+		return pass, t, errors.New("only the operator makes and changes objects of its API group " + r.Group)
+	case t.namespace != "" && t.namespace != r.Namespace && r.Look != nil && method != http.MethodDelete:
+		return pass, t, fmt.Errorf("it belongs into namespace %s, and the release may only have objects in %s: correct the namespace in the chart or the values", t.namespace, r.Namespace)
+	case t.namespace != "" && t.namespace != r.Namespace:
+		return pass, t, nil // which RBAC judges
+	case t.name == "" && method == http.MethodDelete:
+		return pass, t, errors.New("nothing deletes all objects of a kind")
+	case t.name == "" || r.isOwn(t):
+		return pass, t, nil
+	case t.resource == "leases" && strings.HasPrefix(t.name, "octo-operator-"):
+		return pass, t, errors.New("it is an operator's own")
+	case t.resource == "secrets" && strings.HasPrefix(t.name, revisions):
+		return pass, t, errors.New("it is a revision of another release")
+	case method != http.MethodDelete && slices.Equal(query["dryRun"], []string{"All"}): // a DELETE may say something else in its body
+		return pass, t, nil
+	}
+	return look, t, nil
+}
+
+const revisions = "sh.helm.release.v1."
+
+// isOwn tells by the name whether something is a Secret that helm or the operator keeps for the release.
+func (r Run) isOwn(t target) bool {
+	if t.resource != "secrets" || t.namespace != r.Namespace {
+		return false
+	}
+	version, is := strings.CutPrefix(t.name, revisions+r.Release+".v")
+	return is && strings.Trim(version, "0123456789") == "" || slices.Contains(r.Secrets, t.name)
+}
+
+// ofRelease is the end of the name that the operator gives to a release: the runtime id of its workload.
+var ofRelease = regexp.MustCompile(`-[0-9a-f]{24}$`)
+
+// belongs tells by what an object has of its owner whether it is the release's, and why it is another's; "": nothing says so.
+func (r Run) belongs(m kube.Metadata) (own bool, another string) {
+	const name, namespace, instance = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "app.kubernetes.io/instance"
+	release, tenant := m.Annotations[name], m.Labels[r.Group+"/tenant"]
+	switch {
+	case release != "" && (release != r.Release || m.Annotations[namespace] != r.Namespace):
+		return false, fmt.Sprintf("it is release %s's in namespace %s (annotation %s)", release, m.Annotations[namespace], name)
+	case tenant != "" && !slices.Contains(r.Tenants, tenant):
+		return false, fmt.Sprintf("it is tenant %s's (label %s/tenant)", tenant, r.Group)
+	case m.Labels["owner"] == "helm" && m.Labels["name"] != r.Release:
+		return false, "it is a revision of another release (label owner=helm)"
+	case ofRelease.MatchString(m.Labels[instance]) && m.Labels[instance] != r.Release:
+		return false, fmt.Sprintf("it is release %s's (label %s)", m.Labels[instance], instance)
+	}
+	for _, label := range []string{"/journal", "/holder", "/waiting"} {
+		if _, is := m.Labels[r.Group+label]; is {
+			return false, "it is the operator's own (label " + r.Group + label + ")"
+		}
+	}
+	return release != "" || m.Labels[instance] == r.Release, ""
+}

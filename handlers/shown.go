@@ -1,0 +1,46 @@
+package handlers
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Texts of an event as people see them. A workload's name is any text: in a log or a terminal it must be one line that is read as it
+// stands, and not a second record, a colour or a line that is turned round.
+
+const (
+	longestShown  = 100 // bytes
+	longestQuoted = 60
+)
+
+// escaped is text with what cannot be printed as \u0000. It does not write \x1b: the log, on a terminal, would make an escape sequence of it.
+func escaped(text string) string {
+	if !strings.ContainsFunc(text, notPrinted) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case !notPrinted(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// shown is text for an attribute of a log record.
+func shown(text string) string { return escaped(shortened(text, longestShown)) }
+
+// quoted is text for an error.
+func quoted(text string) string { return `"` + escaped(shortened(text, longestQuoted)) + `"` }
+
+func shortened(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
+}

@@ -1,0 +1,162 @@
+package kube
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"octo-operator/bounds"
+)
+
+// Rules are what a release's manifest is looked at by: what it must not hold, since it would touch another release, or the operator.
+// What else a chart may do is for the API server to judge.
+type Rules struct {
+	Release, Namespace string
+	Group              string // the operator's API group, which its labels begin with too
+	Tenant             string // the value of the label Group/tenant that is this tenant's
+	// Endings are those of names of Secrets that belong to one release or pool each, such as "-octo-secrets"; Own are those of this
+	// release and its pool.
+	Endings, Own []string
+	Account      string   // the operator's own service account, if it is in Namespace; "": it is not, or not known
+	Secrets      []string // the operator's own Secrets, if they are in Namespace
+}
+
+// RefusedError is an object that a release must not have.
+type RefusedError struct {
+	Object string // such as "Secret web"
+	Why    string // and what to do
+}
+
+func (e *RefusedError) Error() string {
+	return printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
+}
+
+// Look is an error if a manifest holds what the rules forbid: a *RefusedError that names the object, or one that says why nobody can
+// tell. It looks at all that helm would hand to the API server: hooks too, lists in lists, and what is there twice or by an alias.
+func Look(manifest []byte, rules Rules) error {
+	if len(manifest) > bounds.Manifest {
+		return fmt.Errorf("cannot look at the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
+	}
+	l := manifestLook{rules: rules, seen: map[visit]bool{}}
+	number := 0
+	for document := range documents(manifest) {
+		number++
+		err := error(nil)
+		if number > bounds.Objects {
+			return fmt.Errorf("cannot look at the manifest: it has more than %d documents", bounds.Objects)
+		}
+		if gluedMarker.Match(document) { // where helm and kubectl disagree on where a document ends
+			err = errors.New("a line begins with --- and goes on with something else")
+		} else {
+			err = l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
+		}
+		if refused := (*RefusedError)(nil); err != nil && !errors.As(err, &refused) {
+			return fmt.Errorf("cannot look at the manifest: document %d: %w: correct the chart", number, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var gluedMarker = regexp.MustCompile(`(?m)^---[^\s]`)
+
+const (
+	outOfChart = ": take it out of the chart or the values"
+	helmsOwn   = "sh.helm.release." // how the names and types of Helm's own Secrets begin
+)
+
+// object looks at what an object is.
+func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) error {
+	refuse := func(why string) error { return &RefusedError{name, why} }
+	is := func(kind string) bool {
+		return slices.ContainsFunc(kinds, func(k string) bool { return strings.EqualFold(k, kind) })
+	}
+	stored := is("Secret") || is("ConfigMap")
+	names := append(l.texts(node, "metadata", "name"), l.texts(node, "metadata", "generateName")...)
+	switch {
+	case stored && slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, helmsOwn) }),
+		slices.ContainsFunc(l.texts(node, "type"), func(t string) bool { return strings.HasPrefix(t, "helm.sh/") }),
+		is("Secret") && slices.Contains(l.texts(node, "metadata", "labels", "owner"), "helm"):
+		return refuse("would count as a revision of a Helm release, and only helm itself writes those" + outOfChart)
+	case slices.ContainsFunc(l.texts(node, "apiVersion"), func(v string) bool { return strings.HasPrefix(v, l.rules.Group+"/") }):
+		return refuse("is of the operator's own API group " + l.rules.Group + ", of which only the operator makes objects" + outOfChart)
+	case is("Lease") && slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "octo-operator-") }):
+		return refuse("would count as an operator's own Lease" + outOfChart)
+	case l.rules.Account != "" && is("ServiceAccount") && slices.Contains(names, l.rules.Account):
+		return refuse("is the operator's own service account: give the chart's another name")
+	case l.rules.Account != "" && slices.Contains(l.texts(node, "metadata", "annotations", "kubernetes.io/service-account.name"), l.rules.Account):
+		return refuse("asks for a token of the operator's own service account" + outOfChart)
+	case is("Secret") && slices.ContainsFunc(names, l.isAnothers):
+		return refuse("has the name of a Secret that is another release's or pool's: give the chart's another name")
+	case is("Secret") && slices.ContainsFunc(names, func(n string) bool { return slices.Contains(l.rules.Secrets, n) }):
+		return refuse("is the operator's own Secret: give the chart's another name")
+	}
+	for _, namespace := range l.texts(node, "metadata", "namespace") {
+		if namespace != "" && namespace != l.rules.Namespace {
+			return refuse(fmt.Sprintf("belongs into namespace %s, and release %s may only have objects in %s: correct the namespace in the chart or the values",
+				namespace, l.rules.Release, l.rules.Namespace))
+		}
+	}
+	return nil
+}
+
+// ofRelease is the end of a release's name: the runtime id of its workload.
+var ofRelease = regexp.MustCompile(`-[0-9a-f]{24}$`)
+
+// labels looks at what a mapping's labels say of whose it is: by them the operator and helm find what belongs to a release.
+func (l *manifestLook) labels(node *yaml.Node, object string) error {
+	for _, tenant := range l.texts(node, "labels", l.rules.Group+"/tenant") {
+		if tenant != l.rules.Tenant {
+			return &RefusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
+		}
+	}
+	for _, label := range []string{"/journal", "/holder", "/waiting"} {
+		if len(l.texts(node, "labels", l.rules.Group+label)) > 0 {
+			return &RefusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
+		}
+	}
+	for _, release := range l.texts(node, "labels", "app.kubernetes.io/instance") {
+		if release != l.rules.Release && ofRelease.MatchString(release) {
+			return &RefusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
+		}
+	}
+	return nil
+}
+
+// text looks at a string for the name of something that is another's. Wherever it stands counts: which fields of which kinds name a
+// Secret, also those of kinds that only this cluster has, nobody can list.
+func (l *manifestLook) text(text string, at place, object string) error {
+	if len(text) > longestReference {
+		return nil
+	}
+	refuse := func(format string, args ...any) error {
+		return &RefusedError{object, fmt.Sprintf(format, args...) + outOfChart}
+	}
+	name := text[strings.LastIndexByte(text, '/')+1:] // some write NAMESPACE/NAME
+	switch {
+	case strings.HasPrefix(name, helmsOwn):
+		return refuse("names %s, a revision of a Helm release, which may hold secrets", name)
+	case l.isAnothers(name):
+		return refuse("names the Secret %s, which is another release's or pool's", name)
+	case at.inSecret && slices.Contains(l.rules.Secrets, name):
+		return refuse("names the Secret %s, which is the operator's own", name)
+	case at.inAccount && l.rules.Account != "" && text == l.rules.Account:
+		return refuse("runs with the operator's own service account %s, and would have all its rights", text)
+	}
+	return nil
+}
+
+// longestReference is a namespace and a name.
+const longestReference = 63 + 1 + 253
+
+var secretName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
+
+func (l *manifestLook) isAnothers(name string) bool {
+	return name != l.rules.Release && !slices.Contains(l.rules.Own, name) && secretName.MatchString(name) &&
+		slices.ContainsFunc(l.rules.Endings, func(ending string) bool { return strings.HasSuffix(name, ending) })
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+
+	"octo-operator/config"
+)
+
+// logTime is for a log that somebody collects; who looks at a terminal knows the day.
+const logTime = "2006-01-02T15:04:05.000Z07:00"
+
+// logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
+var logLevel slog.LevelVar
+
+func newLogger(settings config.Config, to *os.File) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has seen to it
+	logLevel.Set(level)
+	if settings.LogFormat == "json" {
+		return slog.New(plainHandler{slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel})})
+	}
+	return slog.New(textHandler(to, term.IsTerminal(int(to.Fd()))))
+}
+
+func textHandler(to io.Writer, terminal bool) slog.Handler {
+	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true}
+	if terminal {
+		options = &tint.Options{Level: &logLevel, TimeFormat: "15:04:05.000", ReplaceAttr: withoutEscapes}
+	}
+	return plainHandler{tint.NewTextHandler(to, options)}
+}
+
+// withoutEscapes is for a terminal: there tint makes an escape sequence even of the four characters \x1b.
+func withoutEscapes(_ []string, a slog.Attr) slog.Attr {
+	if text := a.Value.String(); strings.Contains(text, `\x1b`) {
+		a.Value = slog.StringValue(strings.ReplaceAll(text, `\x1b`, `\u001b`))
+	}
+	return a
+}
+
+// plainHandler is the one wall between what somebody has sent and who reads the log: names in events, a chart's and a repository's
+// words. No text moves the cursor of a terminal or turns its direction, begins a record of its own, or fills the disk.
+type plainHandler struct{ slog.Handler }
+
+// longestText is in bytes. The whole output of a script is in its run's output.log; a reason of a failure has 4 KiB.
+const longestText = 16 << 10
+
+func (h plainHandler) Handle(ctx context.Context, record slog.Record) error {
+	// The text format writes a message as it is, line breaks too.
+	plain := slog.NewRecord(record.Time, record.Level, strings.ReplaceAll(plainText(record.Message), "\n", " "), record.PC)
+	record.Attrs(func(a slog.Attr) bool {
+		plain.AddAttrs(plainAttr(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, plain)
+}
+
+// WithAttrs implements slog.Handler.
+func (h plainHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	plain := make([]slog.Attr, 0, len(attrs))
+	for _, a := range attrs {
+		plain = append(plain, plainAttr(a))
+	}
+	return plainHandler{h.Handler.WithAttrs(plain)}
+}
+
+// WithGroup implements slog.Handler.
+func (h plainHandler) WithGroup(name string) slog.Handler {
+	return plainHandler{h.Handler.WithGroup(name)}
+}
+
+func plainAttr(a slog.Attr) slog.Attr {
+	value := a.Value.Resolve()
+	switch value.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(plainText(value.String()))
+	case slog.KindGroup:
+		var group []slog.Attr
+		for _, inner := range value.Group() {
+			group = append(group, plainAttr(inner))
+		}
+		a.Value = slog.GroupValue(group...)
+	case slog.KindAny:
+		switch v := value.Any().(type) {
+		case nil:
+		case []string:
+			plain := make([]string, len(v))
+			for i := range v {
+				plain[i] = plainText(v[i])
+			}
+			a.Value = slog.AnyValue(plain)
+		default: // an error above all
+			a.Value = slog.StringValue(plainText(fmt.Sprint(v)))
+		}
+	}
+	return a
+}
+
+// plainText keeps line breaks and tabs, which both formats write as \n and \t.
+func plainText(text string) string {
+	if length := len(text); length > longestText {
+		at := longestText
+		for at > longestText-utf8.UTFMax && !utf8.RuneStart(text[at]) {
+			at--
+		}
+		text = fmt.Sprintf("%s… (%d bytes)", text[:at], length)
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {
+			return r
+		}
+		return '?'
+	}, text)
+}

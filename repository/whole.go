@@ -1,0 +1,48 @@
+package repository
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"octo-operator/bounds"
+	"octo-operator/merge"
+)
+
+// readWhole reads an index that cannot be taken apart, all at once. No program writes such ones, people do: so they are small, and a
+// larger one is refused.
+func readWhole(from io.Reader, each func(Entry) error) error {
+	text, err := io.ReadAll(io.LimitReader(from, bounds.Document+1))
+	if err != nil {
+		return err
+	}
+	index, err := merge.Parse("index.yaml", text)
+	if err != nil {
+		return err
+	}
+	if index["apiVersion"] == nil { // a list of something else, or a page
+		return errors.New("it has no apiVersion")
+	}
+	entries, isMap := index["entries"].(map[string]any)
+	if !isMap && index["entries"] != nil {
+		return errors.New("its entries are no map")
+	}
+	if len(entries) > maxCharts {
+		return errManyCharts
+	}
+	for chart, versions := range entries {
+		all, isList := versions.([]any)
+		if !isList && versions != nil {
+			return fmt.Errorf("what it has of chart %.100q is no list", chart)
+		}
+		for _, version := range all {
+			fields, _ := version.(map[string]any)
+			if e, ok := itemOf(fields).entry(chart); ok {
+				if err := each(e); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

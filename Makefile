@@ -47,8 +47,7 @@ FUZZ ?= Fuzz
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s), one after the other, from its kept corpus (FUZZ=FuzzPath: that one)
 	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | while read -r file target; do \
-		case $$target in $(FUZZ)*) ;; *) continue ;; esac; \
-		( cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s . ) </dev/null || exit 1; \
+		case $$target in $(FUZZ)*) .ci/fuzz "$$(dirname "$$file")" "$$target" $(FUZZTIME) </dev/null || exit 1 ;; esac; \
 	done
 
 .PHONY: tools
@@ -58,7 +57,7 @@ tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUI
 
 .PHONY: e2e
 e2e: cc tools ## the real binary on a real control plane
-	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 20m ./e2e
+	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 40m ./e2e
 
 SEED ?= 0
 KILLS ?= 100
@@ -84,7 +83,7 @@ lint: shellcheck ## golangci-lint, with the rules that keep the rooms apart, she
 	$(GOLANGCI) run ./...
 	@test -x $(ACTIONLINT) || { GOBIN=$(CACHE) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 && mv $(CACHE)/actionlint $(ACTIONLINT); }
 	$(ACTIONLINT)
-	shellcheck .ci/install deploy/image deploy/image-check deploy/rootfs
+	shellcheck .ci/install .ci/fuzz deploy/image deploy/image-check deploy/rootfs
 
 GOVULNCHECK := $(CACHE)/govulncheck-v1.9.0
 .PHONY: vulnerabilities

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // TenantAccount is a template of the service accounts with whose rights tenants' workloads are worked on. Without a Name there is none.
@@ -27,8 +28,10 @@ func (a TenantAccount) Of(tenant, poolNamespace string) string {
 	return "system:serviceaccount:" + namespace + ":" + strings.ReplaceAll(a.Name, tenantPlaceholder, tenant)
 }
 
-// accountName is what the template's name must be around the tenant, by Kubernetes' rule for names.
-var accountName = regexp.MustCompile(`^([a-z0-9][-a-z0-9.]{0,99})?\{tenant\}([-a-z0-9.]{0,89}[a-z0-9])?$`)
+// accountName is what the template's name must be around the tenant, by Kubernetes' rule for names. It is large, and few need it.
+var accountName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z0-9][-a-z0-9.]{0,99})?\{tenant\}([-a-z0-9.]{0,89}[a-z0-9])?$`)
+})
 
 func tenantAccount(into *TenantAccount) func(string) error {
 	return func(text string) error {
@@ -43,7 +46,7 @@ func tenantAccount(into *TenantAccount) func(string) error {
 				return err
 			}
 		}
-		if !accountName.MatchString(name) {
+		if !accountName().MatchString(name) {
 			return fmt.Errorf("%q is no template of service accounts: NAME or NAMESPACE/NAME, where the name has {tenant} once, and besides it lower-case letters, digits, - and . alone", text)
 		}
 		*into = account

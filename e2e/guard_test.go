@@ -11,16 +11,6 @@ import (
 	"octo-operator/devcontroller"
 )
 
-// withHelm lets the operator use helm 3 or 4.
-func (w *world) withHelm(major string) {
-	w.Helper()
-	if major == "3" {
-		dir := w.TempDir()
-		w.must(os.Symlink(os.Getenv("OCTO_HELM3"), filepath.Join(dir, "helm")))
-		w.env = append(w.env, "PATH="+dir+":"+os.Getenv("PATH"))
-	}
-}
-
 // A chart of the usual ways with Secrets: a password that is made once and looked up later, one that only hooks use, and hooks that run
 // after helm has waited for all.
 const chartOfSecrets = `
@@ -47,79 +37,67 @@ data: {found: '{{ lookup "v1" "Secret" .Release.Namespace "there-is-no-such-secr
 `
 
 func TestAChartReadsItsOwnSecretsAndNoOthers(t *testing.T) {
-	for _, helm := range []string{"3", "4"} {
-		t.Run("helm "+helm, func(t *testing.T) {
-			w := newWorld(t, devcontroller.G3)
-			w.withHelm(helm)
-			w.start()
-			w.deployPool()
-			victim := w.workload("Till", "77777777b420da3fb1238177")
-			victim.Values = secret("planted")
-			if s := w.deploy(victim); !s.Success {
+	withEachHelm(t, func(t *testing.T, w *world) {
+		victim := w.workload("Till", "77777777b420da3fb1238177")
+		victim.Values = secret("planted")
+		if s := w.deploy(victim); !s.Success {
+			t.Fatal(s.StatusMessage)
+		}
+		w.kubectl("create", "secret", "generic", "by-hand", "--from-literal=a=planted")
+
+		app := w.workload("Shop", appRtID)
+		app.RepositoryURL, app.ChartName, app.ChartVersion = w.ownChart(chartOfSecrets), "mine", "1.0.0"
+		made := ""
+		for range 2 {
+			if s := w.deploy(app); !s.Success {
 				t.Fatal(s.StatusMessage)
 			}
-			w.kubectl("create", "secret", "generic", "by-hand", "--from-literal=a=planted")
-
-			app := w.workload("Shop", appRtID)
-			app.RepositoryURL, app.ChartName, app.ChartVersion = w.ownChart(chartOfSecrets), "mine", "1.0.0"
-			made := ""
-			for range 2 {
-				if s := w.deploy(app); !s.Success {
-					t.Fatal(s.StatusMessage)
-				}
-				password := w.secretData("acme-" + appRtID + "-made")
-				if made != "" && password != made {
-					t.Errorf("the chart has made another password: %s, %s", made, password)
-				}
-				made = password
+			password := w.secretData("acme-" + appRtID + "-made")
+			if made != "" && password != made {
+				t.Errorf("the chart has made another password: %s, %s", made, password)
 			}
-			for name, template := range map[string]string{
-				"by its name":     `(lookup "v1" "Secret" .Release.Namespace "acme-77777777b420da3fb1238177-octo-secrets").data`,
-				"Helm's revision": `(lookup "v1" "Secret" .Release.Namespace "sh.helm.release.v1.acme-77777777b420da3fb1238177.v1").data`,
-				"nobody's":        `(lookup "v1" "Secret" .Release.Namespace "by-hand").data`,
-				"all":             `(lookup "v1" "Secret" .Release.Namespace "").items`,
-				"everywhere":      `(lookup "v1" "Secret" "" "").items`,
-			} {
-				app.RepositoryURL = w.ownChart("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: loot}\ndata: {loot: {{ " + template + " | toJson | quote }}}\n")
-				s := w.deploy(app)
-				if s.Success || !strings.Contains(s.StatusMessage, "is forbidden: octo-operator: ") {
-					t.Errorf("%s: %+v", name, s)
-				}
+			made = password
+		}
+		for name, template := range map[string]string{
+			"by its name":     `(lookup "v1" "Secret" .Release.Namespace "acme-77777777b420da3fb1238177-octo-secrets").data`,
+			"Helm's revision": `(lookup "v1" "Secret" .Release.Namespace "sh.helm.release.v1.acme-77777777b420da3fb1238177.v1").data`,
+			"nobody's":        `(lookup "v1" "Secret" .Release.Namespace "by-hand").data`,
+			"all":             `(lookup "v1" "Secret" .Release.Namespace "").items`,
+			"everywhere":      `(lookup "v1" "Secret" "" "").items`,
+		} {
+			app.RepositoryURL = w.ownChart("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: loot}\ndata: {loot: {{ " + template + " | toJson | quote }}}\n")
+			s := w.deploy(app)
+			if s.Success || !strings.Contains(s.StatusMessage, "is forbidden: octo-operator: ") {
+				t.Errorf("%s: %+v", name, s)
 			}
-			if out, err := w.try("", "get", "configmap", "loot", "-o", "json"); err == nil {
-				t.Errorf("there is loot: %s", out)
-			}
-			w.undeploy(app)
-			w.undeploy(victim)
-		})
-	}
+		}
+		if out, err := w.try("", "get", "configmap", "loot", "-o", "json"); err == nil {
+			t.Errorf("there is loot: %s", out)
+		}
+		w.undeploy(app)
+		w.undeploy(victim)
+	})
 }
 
 func TestAHookDeletesAndChangesNothingOfAnotherRelease(t *testing.T) {
 	const victims = "acme-77777777b420da3fb1238177"
-	for _, helm := range []string{"3", "4"} {
-		t.Run("helm "+helm, func(t *testing.T) {
-			w := newWorld(t, devcontroller.G3)
-			w.withHelm(helm)
-			w.start()
-			w.deployPool()
-			if s := w.deploy(w.workload("Till", "77777777b420da3fb1238177")); !s.Success {
-				t.Fatal(s.StatusMessage)
+	withEachHelm(t, func(t *testing.T, w *world) {
+		if s := w.deploy(w.workload("Till", "77777777b420da3fb1238177")); !s.Success {
+			t.Fatal(s.StatusMessage)
+		}
+		before := w.kubectl("get", "configmap", victims, "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion} {.data}")
+		app := w.workload("Shop", appRtID)
+		app.ChartName, app.ChartVersion = "mine", "1.0.0"
+		for _, policy := range []string{"before-hook-creation", "hook-succeeded", "hook-failed"} {
+			app.RepositoryURL = w.ownChart(fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, annotations: {helm.sh/hook: pre-install, helm.sh/hook-delete-policy: %s}}\ndata: {a: stolen}\n", victims, policy))
+			if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, victims) {
+				t.Errorf("%s: %+v", policy, s)
 			}
-			before := w.kubectl("get", "configmap", victims, "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion} {.data}")
-			app := w.workload("Shop", appRtID)
-			app.ChartName, app.ChartVersion = "mine", "1.0.0"
-			for _, policy := range []string{"before-hook-creation", "hook-succeeded", "hook-failed"} {
-				app.RepositoryURL = w.ownChart(fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, annotations: {helm.sh/hook: pre-install, helm.sh/hook-delete-policy: %s}}\ndata: {a: stolen}\n", victims, policy))
-				if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, victims) {
-					t.Errorf("%s: %+v", policy, s)
-				}
-				if after := w.kubectl("get", "configmap", victims, "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion} {.data}"); after != before {
-					t.Errorf("%s: it was %s and is %s", policy, before, after)
-				}
+			if after := w.kubectl("get", "configmap", victims, "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion} {.data}"); after != before {
+				t.Errorf("%s: it was %s and is %s", policy, before, after)
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestTheKubeconfigOfARunEndsWithItAndIsInNoCommand(t *testing.T) {

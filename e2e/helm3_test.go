@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,13 +9,8 @@ import (
 
 func TestHelm3DoesTheMainJobToo(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	helm3 := os.Getenv("OCTO_HELM3")
-	if helm3 == "" {
-		t.Fatal("helm 3 is not there: run make test, or devcluster tools helm3")
-	}
-	dir := t.TempDir()
-	w.must(os.Symlink(helm3, filepath.Join(dir, "helm")))
-	w.env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "OPERATOR__HELM__TIMEOUT=8s"}
+	w.env = []string{"OPERATOR__HELM__TIMEOUT=8s"}
+	w.withHelm("3")
 	w.start()
 	w.deployPool()
 	app := w.workload("Shop", appRtID)
@@ -54,10 +47,9 @@ func TestHelm3DoesTheMainJobToo(t *testing.T) {
 
 func TestHelm4GoesOnWithWhatHelm3HasMade(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	dir := t.TempDir()
-	w.must(os.Symlink(os.Getenv("OCTO_HELM3"), filepath.Join(dir, "helm")))
 	settings := []string{"OPERATOR__HELM__TIMEOUT=8s", "OPERATOR__HELM__FORCECONFLICTS=true"}
-	w.env = append(settings, "PATH="+dir+":"+os.Getenv("PATH"))
+	w.env = settings
+	w.withHelm("3")
 	w.start()
 	w.deployPool()
 	app := w.workload("Shop", appRtID)

@@ -28,6 +28,12 @@ func (w *world) reference(helm, onFail string) *reference {
 	return &reference{w, w.helmOf(helm), onFail, "communicationControllerServiceUri: \"" + w.controller.URL() + "\"\n", w.TempDir()}
 }
 
+// withHelm lets the operator use helm 3 or 4.
+func (w *world) withHelm(version string) {
+	w.Helper()
+	w.env = append(w.env, "PATH="+filepath.Dir(w.helmOf(version))+":"+os.Getenv("PATH"))
+}
+
 // changes are those between the reference operator, with helm 3 or helm 4, and this one.
 var changes = []struct{ from, onFail, to string }{{"3", "--atomic", "4"}, {"4", "--rollback-on-failure", "4"}, {"3", "--atomic", "3"}}
 
@@ -35,8 +41,12 @@ var changes = []struct{ from, onFail, to string }{{"3", "--atomic", "4"}, {"4", 
 func (w *world) helmOf(version string) string {
 	w.Helper()
 	if version == "3" {
+		helm3 := os.Getenv("OCTO_HELM3")
+		if helm3 == "" {
+			w.Fatal("helm 3 is not there: run make test, or devcluster tools helm3")
+		}
 		dir := w.TempDir()
-		w.must(os.Symlink(os.Getenv("OCTO_HELM3"), filepath.Join(dir, "helm")))
+		w.must(os.Symlink(helm3, filepath.Join(dir, "helm")))
 		return filepath.Join(dir, "helm")
 	}
 	helm, err := osexec.LookPath("helm")

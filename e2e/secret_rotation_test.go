@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,11 +59,7 @@ func TestARotatedSecretReachesExactlyThePodsThatUseIt(t *testing.T) {
 		t.Run("helm "+helm, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
 			w.env = []string{"OPERATOR__BROKERUSER=", "OPERATOR__BROKERPASSWORD=", "OPERATOR__HELM__TIMEOUT=15s"}
-			if helm == "3" {
-				dir := t.TempDir()
-				w.must(os.Symlink(os.Getenv("OCTO_HELM3"), filepath.Join(dir, "helm")))
-				w.env = append(w.env, "PATH="+dir+":"+os.Getenv("PATH"))
-			}
+			w.withHelm(helm)
 			w.start()
 			w.deployPool()
 			release, secretName := "acme-"+appRtID, "acme-"+appRtID+"-octo-secrets"

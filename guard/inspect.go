@@ -132,13 +132,10 @@ func (r *guarded) lookAtBody(request *http.Request, t target) error {
 	if !strings.Contains(kind, "json") && !strings.Contains(kind, "yaml") || request.Header.Get("Content-Encoding") != "" {
 		return fmt.Errorf("it is sent as %q, which nobody can look at", kind)
 	}
-	text, err := io.ReadAll(io.LimitReader(request.Body, bounds.Manifest+1))
+	text, err := bounds.ReadAll(request.Body, bounds.Manifest)
 	request.Body.Close()
 	if err != nil {
 		return fmt.Errorf("cannot read it: %w", err)
-	}
-	if len(text) > bounds.Manifest {
-		return fmt.Errorf("it has more than %d bytes", bounds.Manifest)
 	}
 	request.Body = io.NopCloser(bytes.NewReader(text))
 	return r.Look(text)

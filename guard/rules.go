@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -108,12 +107,9 @@ func (r Run) isOwn(t target) bool {
 	if t.resource != "secrets" || t.namespace != r.Namespace {
 		return false
 	}
-	version, is := strings.CutPrefix(t.name, revisions+r.Release+".v")
+	version, is := strings.CutPrefix(t.name, kube.RevisionSecret(r.Release, ""))
 	return is && strings.Trim(version, "0123456789") == "" || slices.Contains(r.Secrets, t.name)
 }
-
-// ofRelease is the end of the name that the operator gives to a release: the runtime id of its workload.
-var ofRelease = regexp.MustCompile(`-[0-9a-f]{24}$`)
 
 // belongs tells by what an object has of its owner whether it is the release's, and why it is another's; "": nothing says so.
 func (r Run) belongs(m kube.Metadata) (own bool, another string) {
@@ -126,10 +122,10 @@ func (r Run) belongs(m kube.Metadata) (own bool, another string) {
 		return false, fmt.Sprintf("it is tenant %s's (label %s/tenant)", tenant, r.Group)
 	case m.Labels["owner"] == "helm" && m.Labels["name"] != r.Release:
 		return false, "it is a revision of another release (label owner=helm)"
-	case ofRelease.MatchString(m.Labels[instance]) && m.Labels[instance] != r.Release:
+	case kube.NamesRelease(m.Labels[instance]) && m.Labels[instance] != r.Release:
 		return false, fmt.Sprintf("it is release %s's (label %s)", m.Labels[instance], instance)
 	}
-	for _, label := range []string{"/journal", "/holder", "/waiting"} {
+	for _, label := range kube.NoteLabels {
 		if _, is := m.Labels[r.Group+label]; is {
 			return false, "it is the operator's own (label " + r.Group + label + ")"
 		}

@@ -210,4 +210,4 @@ func readFile(name string, content io.Reader) ([]byte, error) {
 // counts, and is waited for by helm.
 var hookAfter = regexp.MustCompile(`post-(install|upgrade)`)
 
-var aVersion = regexp.MustCompile(`^v?[0-9][0-9A-Za-z.+-]{0,249}$`)
+var aVersion = newPattern(`^v?[0-9][0-9A-Za-z.+-]{0,249}$`)

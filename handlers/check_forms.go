@@ -134,7 +134,7 @@ func aChartVersion(text string, _ *hub.WorkloadDeployed) complaint {
 	return complaint{}
 }
 
-var hostLetters = regexp.MustCompile(`^[\p{L}\p{N}*._:-]*$`)
+var hostLetters = newPattern(`^[\p{L}\p{N}*._:-]*$`)
 
 // aHostname becomes the workload's address, https://…, where it has one.
 func aHostname(text string, w *hub.WorkloadDeployed) complaint {

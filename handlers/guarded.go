@@ -40,12 +40,7 @@ func (h *Handlers) guarded(ctx context.Context, t *task, step string, variables 
 	r := release{name: variables["RELEASE"], namespace: variables["NAMESPACE"]}
 	run := guard.Run{
 		Release: r.name, Namespace: r.namespace, Group: group, Tenants: []string{labelValue(w.TenantID), referenceLabel(w.TenantID)},
-		Secrets: []string{r.secretName(), r.secretBefore()}, Renders: step == scripts.WorkloadDeploy,
-	}
-	if name, err := dnsName(w.TenantID, w.ID()); err == nil {
-		for _, name := range append([]string{name}, referencePools(w.Pool)...) {
-			run.Broker = append(run.Broker, brokerSecret(name))
-		}
+		Secrets: []string{r.secretName(), r.secretBefore()}, Broker: brokerSecrets(w.Pool), Renders: step == scripts.WorkloadDeploy,
 	}
 	if run.Renders {
 		rules := lookRules(func(name string) string { return variables[name] })

@@ -229,11 +229,9 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 		c.kind, c.alone, c.undo = other, false, nil
 		c.run = func(*Handlers, context.Context, *task) error { return where.refused }
 	}
-	j := &job{
+	return &job{
 		lane: where.lane, owner: where.owner, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
-		begun:      c.kind == deploy && installing(run),
 		run:        func(ctx context.Context) { outcome(h.carryOut(ctx, c, run, log)) },
 		superseded: func(reason error) { outcome(h.supersede(run, log, reason)) },
 	}
-	return j
 }

@@ -111,7 +111,9 @@ func (h *Handlers) hold(ctx context.Context, lane string) (older []*job, err err
 			undeploys = undeploys || c.kind == undeploy
 			log := h.log.With("run", run.ID).With(where.attrs...)
 			log.Info("event resumed", "callback", run.Callback)
-			older = append(older, h.job(c, run, where, log, nil))
+			j := h.job(c, run, where, log, nil)
+			j.begun = j.kind == deploy && installing(run)
+			older = append(older, j)
 		}
 	}
 	if len(older) > 0 {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"fmt"
-	"regexp"
 
 	"octo-operator/config"
 	"octo-operator/exec"
@@ -31,8 +30,8 @@ func (e *limitError) Error() string { return e.text }
 // How programs say that they got no memory, or could not make a file larger: Go's runtime before it prints all its goroutines, the
 // kernel's two errors as Go and C name them, and the shells.
 var (
-	outOfMemory  = regexp.MustCompile(`^(fatal error: (runtime: )?(out of memory|cannot allocate memory)|runtime: (out of memory|cannot allocate memory))|[Cc]annot allocate memory$|: [Oo]ut of (memory|space)$`)
-	fileTooLarge = regexp.MustCompile(`(^|: )file too large$|(^|: )File (size limit exceeded|too large)\b`)
+	outOfMemory  = newPattern(`^(fatal error: (runtime: )?(out of memory|cannot allocate memory)|runtime: (out of memory|cannot allocate memory))|[Cc]annot allocate memory$|: [Oo]ut of (memory|space)$`)
+	fileTooLarge = newPattern(`(^|: )file too large$|(^|: )File (size limit exceeded|too large)\b`)
 )
 
 // reached is the error of a limit that a line tells of; nil: of none.

@@ -65,13 +65,7 @@ func lookRules(value func(name string) string) kube.Rules {
 
 // lookVariables are what octo-operator look knows a release by.
 func (h *Handlers) lookVariables(ctx context.Context, d *deployment) (map[string]string, error) {
-	own := []string{d.release.secretName()}
-	pool := d.w.Pool
-	if name, err := dnsName(pool.TenantID, pool.ID()); err == nil {
-		for _, name := range append([]string{name}, referencePools(pool)...) {
-			own = append(own, brokerSecret(name))
-		}
-	}
+	own := append([]string{d.release.secretName()}, brokerSecrets(d.w.Pool)...)
 	variables := map[string]string{
 		"OPERATOR":         h.program,
 		ownSecretsVariable: strings.Join(own, ","), operatorSecretsVariable: "", operatorAccountVariable: "",

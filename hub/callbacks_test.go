@@ -13,12 +13,7 @@ import (
 
 func TestAnEventOf4MiBArrivesWhole(t *testing.T) {
 	t.Parallel()
-	ctx := testContext(t)
-	controller := startController(t, devcontroller.Options{})
-	operator := startOperator(t, controller.URL())
-	operator.RegisterPool(pool)
-	_, err := controller.WaitRegistered(ctx, poolThat)
-	must(t, err)
+	ctx, controller, operator := startWithPool(t)
 
 	w := workload("large")
 	w.ValuesYaml = "text: " + strings.Repeat("0123456789abcde\n", 4<<20/16)
@@ -33,12 +28,7 @@ func TestAnEventOf4MiBArrivesWhole(t *testing.T) {
 
 func TestAnEventThatIsTooLongIsIgnoredAndTheNextOneArrives(t *testing.T) {
 	t.Parallel()
-	ctx := testContext(t)
-	controller := startController(t, devcontroller.Options{})
-	operator := startOperator(t, controller.URL())
-	operator.RegisterPool(pool)
-	_, err := controller.WaitRegistered(ctx, poolThat)
-	must(t, err)
+	ctx, controller, operator := startWithPool(t)
 
 	large := workload("large")
 	large.ValuesYaml = strings.Repeat("x", bounds.Event)
@@ -178,12 +168,7 @@ func TestAnEventThatIsWrongInsideIsReceived(t *testing.T) {
 
 func TestNoSecretFromArgumentsIsLogged(t *testing.T) {
 	t.Parallel()
-	ctx := testContext(t)
-	controller := startController(t, devcontroller.Options{})
-	operator := startOperator(t, controller.URL())
-	operator.RegisterPool(pool)
-	_, err := controller.WaitRegistered(ctx, poolThat)
-	must(t, err)
+	ctx, controller, operator := startWithPool(t)
 	connection := controller.Connections()[0].ID
 
 	const secret = "m4rk3r-Passw0rd"

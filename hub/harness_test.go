@@ -99,6 +99,18 @@ func startOperator(t *testing.T, url string, changes ...func(*setup)) *operator 
 	return o
 }
 
+// startWithPool starts a controller and an operator, and waits until the operator's pool is registered.
+func startWithPool(t *testing.T) (context.Context, *devcontroller.Server, *operator) {
+	t.Helper()
+	ctx := testContext(t)
+	controller := startController(t, devcontroller.Options{})
+	operator := startOperator(t, controller.URL())
+	operator.RegisterPool(pool)
+	_, err := controller.WaitRegistered(ctx, poolThat)
+	must(t, err)
+	return ctx, controller, operator
+}
+
 func newOperator(t *testing.T, url string, changes ...func(*setup)) *operator {
 	t.Helper()
 	s := setup{settings: config.Config{ControllerURI: url, PoolRetrySeconds: 1}, receive: func(Event) {}}

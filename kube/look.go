@@ -105,8 +105,13 @@ func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) erro
 	return nil
 }
 
-// ofRelease is the end of a release's name: the runtime id of its workload.
+// NoteLabels are the labels, behind the operator's API group, by which it knows its own notes in the cluster.
+var NoteLabels = []string{"/journal", "/holder", "/waiting"}
+
 var ofRelease = regexp.MustCompile(`-[0-9a-f]{24}$`)
+
+// NamesRelease tells whether a label's value is the name of a release of the operator's: it ends with the runtime id of its workload.
+func NamesRelease(value string) bool { return ofRelease.MatchString(value) }
 
 // labels looks at what a mapping's labels say of whose it is: by them the operator and helm find what belongs to a release.
 func (l *manifestLook) labels(node *yaml.Node, object string) error {
@@ -115,13 +120,13 @@ func (l *manifestLook) labels(node *yaml.Node, object string) error {
 			return &RefusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
 		}
 	}
-	for _, label := range []string{"/journal", "/holder", "/waiting"} {
+	for _, label := range NoteLabels {
 		if len(l.texts(node, "labels", l.rules.Group+label)) > 0 {
 			return &RefusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
 		}
 	}
 	for _, release := range l.texts(node, "labels", "app.kubernetes.io/instance") {
-		if release != l.rules.Release && ofRelease.MatchString(release) {
+		if release != l.rules.Release && NamesRelease(release) {
 			return &RefusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
 		}
 	}

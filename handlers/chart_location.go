@@ -24,7 +24,7 @@ type location struct {
 
 // find looks the event's chart up in the repository's index. What a script of the environment's own has to find out for itself is no
 // error where there is one.
-func (c *charts) find(ctx context.Context, h *Handlers, w hub.WorkloadDeployed, confirmed time.Time) (location, error) {
+func (c *charts) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time.Time) (location, error) {
 	if repository.IsRegistry(w.RepositoryURL) {
 		return location{}, nil
 	}
@@ -42,7 +42,7 @@ func (c *charts) find(ctx context.Context, h *Handlers, w hub.WorkloadDeployed, 
 		at.url, at.image = archiveURL(w.RepositoryURL, found.URL)
 		at.digest = found.Digest
 	}
-	if !h.scripts.Replaced(scripts.ChartPull) {
+	if !c.scripts.Replaced(scripts.ChartPull) {
 		switch {
 		case err != nil:
 			return location{}, cannotGet(w, pullFailed(err))

@@ -13,8 +13,8 @@ import (
 
 // pull puts the chart into the run directory. The operator does so itself, because only who makes the connections can tell where they
 // lead: a repository redirects to wherever it likes. Where the environment has a chart-pull of its own, that is what pulls.
-func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed, at location) (chart, error) {
-	own := h.scripts.Replaced(scripts.ChartPull)
+func (c *charts) pull(ctx context.Context, t *task, w hub.WorkloadDeployed, at location) (chart, error) {
+	own := c.scripts.Replaced(scripts.ChartPull)
 	by := c.download
 	if own {
 		by = c.pullByScript
@@ -22,7 +22,7 @@ func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadD
 	if err := t.Remove(chartFile); err != nil {
 		return chart{}, err
 	}
-	if err := by(ctx, h, t, w, at); err != nil {
+	if err := by(ctx, t, w, at); err != nil {
 		return chart{}, cannotGet(w, err)
 	}
 	found, err := readChart(t.Path(chartFile))
@@ -39,11 +39,11 @@ func (c *charts) pull(ctx context.Context, h *Handlers, t *task, w hub.WorkloadD
 }
 
 // download gets the chart as helm pull would, within the same time as a script.
-func (c *charts) download(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed, at location) error {
-	if err := h.work(ctx, t); err != nil {
+func (c *charts) download(ctx context.Context, t *task, w hub.WorkloadDeployed, at location) error {
+	if err := t.work(ctx); err != nil {
 		return err
 	}
-	limit, cause := deadlineOf(scripts.ChartPull, h.settings)
+	limit, cause := deadlineOf(scripts.ChartPull, c.settings)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
 

@@ -25,9 +25,9 @@ import (
 const repositoryCache = "repository-cache"
 
 // pullByScript lets a chart-pull of the environment's own get the chart. What it connects to is its own affair.
-func (c *charts) pullByScript(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed, at location) error {
+func (c *charts) pullByScript(ctx context.Context, t *task, w hub.WorkloadDeployed, at location) error {
 	if at.url == "" && !repository.IsRegistry(w.RepositoryURL) {
-		if err := c.lockWhole(ctx, h, t); err != nil {
+		if err := c.lockWhole(ctx, t); err != nil {
 			return err
 		}
 		defer func() { <-c.whole }()
@@ -35,7 +35,7 @@ func (c *charts) pullByScript(ctx context.Context, h *Handlers, t *task, w hub.W
 	if err := errors.Join(t.Remove("repositories.yaml", repositoryCache), c.writeCredentials(t, w, at)); err != nil {
 		return err
 	}
-	return h.script(ctx, t, scripts.ChartPull, map[string]string{
+	return t.script(ctx, scripts.ChartPull, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"REPOSITORY": repository.Shown(w.RepositoryURL), "CHART": w.ChartName, "CHART_VERSION": w.ChartVersion, "CHART_URL": at.openURL(),
 		"CREDENTIALS": strconv.FormatBool(hasCredentials(w)),
@@ -44,13 +44,13 @@ func (c *charts) pullByScript(ctx context.Context, h *Handlers, t *task, w hub.W
 }
 
 // lockWhole waits until no other script may let helm read a whole index, without a slot: a repository that hangs must not keep others from working.
-func (c *charts) lockWhole(ctx context.Context, h *Handlers, t *task) error {
+func (c *charts) lockWhole(ctx context.Context, t *task) error {
 	select {
 	case c.whole <- struct{}{}:
 		return nil
 	default:
 	}
-	return h.rest(ctx, t, !t.installs, func() error {
+	return t.rest(ctx, !t.installs, func() error {
 		select {
 		case c.whole <- struct{}{}:
 			return nil

@@ -26,21 +26,25 @@ import (
 // the digest that stands there need not be pulled again. Where the index has no digest, an archive counts for as long as the index
 // is the same. An oci:// registry has no index: there the chart is pulled each time.
 type charts struct {
-	dir      string
-	rules    repository.Rules
-	client   *http.Client // of both:
-	indexes  *repository.Indexes
-	archives *repository.Archives
-	schemas  []string      // see OPERATOR__ALLOWEDSCHEMAS
-	young    time.Duration // see OPERATOR__INDEXMAXAGE
-	writing  sync.Mutex
+	settings config.Config
+	scripts  scripts.Set
+	// installed is the version of a chart that a release has; "": none, or of another chart.
+	installed func(ctx context.Context, r release, chart string) (string, error)
+	dir       string
+	rules     repository.Rules
+	client    *http.Client // of both:
+	indexes   *repository.Indexes
+	archives  *repository.Archives
+	schemas   []string      // see OPERATOR__ALLOWEDSCHEMAS
+	young     time.Duration // see OPERATOR__INDEXMAXAGE
+	writing   sync.Mutex
 	// whole is held while a script of the environment's own may read a whole index, for which helm needs much memory.
 	whole chan struct{}
 }
 
 const unusedChart = 7 * 24 * time.Hour
 
-func openCharts(settings config.Config, env []string) (*charts, error) {
+func openCharts(settings config.Config, set scripts.Set, env []string, installed func(context.Context, release, string) (string, error)) (*charts, error) {
 	dir := filepath.Join(settings.StateDir, "charts")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a cache for charts: %w", err)
@@ -56,6 +60,7 @@ func openCharts(settings config.Config, env []string) (*charts, error) {
 	}
 	rules.Guard(client, client.Transport.(*http.Transport))
 	return &charts{
+		settings: settings, scripts: set, installed: installed,
 		dir: dir, rules: rules, client: client, indexes: repository.NewIndexes(dir, client), archives: repository.NewArchives(client, rules),
 		schemas: settings.Repositories.Schemas, young: settings.IndexMaxAge, whole: make(chan struct{}, 1),
 	}, nil
@@ -82,7 +87,7 @@ const chartFile = "chart.tgz"
 
 // fetch puts the event's chart into the run directory, if its schemas refer to nothing that helm may not read. For a task that has it already, because the event is tried again, it
 // is not pulled once more, whatever is the newest by then.
-func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w hub.WorkloadDeployed) (chart, error) {
+func (c *charts) fetch(ctx context.Context, t *task, r release, w hub.WorkloadDeployed) (chart, error) {
 	if repository.IsRegistry(w.RepositoryURL) { // OCI:// is the same scheme, and scripts know it by small letters alone
 		w.RepositoryURL = "oci" + w.RepositoryURL[len("oci"):]
 	}
@@ -95,13 +100,13 @@ func (c *charts) fetch(ctx context.Context, h *Handlers, t *task, r release, w h
 		}
 	}
 	if w.IsReconciliation && w.ChartVersion == "" { // nobody asked for a newer one
-		version, err := h.installedVersion(ctx, r, w.ChartName)
+		version, err := c.installed(ctx, r, w.ChartName)
 		if err != nil {
 			return chart{}, err
 		}
 		w.ChartVersion = version
 	}
-	found, err := c.get(ctx, h, t, w)
+	found, err := c.get(ctx, t, w)
 	t.hasChart = err == nil
 	if err == nil {
 		err = c.mayUse(found, w)
@@ -119,30 +124,30 @@ func (c *charts) mayUse(found chart, w hub.WorkloadDeployed) error {
 // get takes the chart from the cache, or else from the repository. The index must be one that the repository has confirmed since the
 // event came: somebody may have published a version and deployed it at once. Only a chart that is at hand under exactly the version
 // that is asked for is taken by an older index, of which the settings say how old it may be.
-func (c *charts) get(ctx context.Context, h *Handlers, t *task, w hub.WorkloadDeployed) (chart, error) {
+func (c *charts) get(ctx context.Context, t *task, w hub.WorkloadDeployed) (chart, error) {
 	now := time.Now()
 	if w.ChartVersion != "" {
-		if at, err := c.find(ctx, h, w, now.Add(-c.young)); err == nil && at.exact {
+		if at, err := c.find(ctx, w, now.Add(-c.young)); err == nil && at.exact {
 			if found, err := c.takeCached(t, at); err == nil {
 				return found, nil
 			}
 		}
 	}
-	at, err := c.find(ctx, h, w, now)
+	at, err := c.find(ctx, w, now)
 	if err != nil {
 		return chart{}, err
 	}
 	if found, err := c.takeCached(t, at); err == nil {
 		return found, nil
 	}
-	found, err := c.pull(ctx, h, t, w, at)
+	found, err := c.pull(ctx, t, w, at)
 	if errors.As(err, new(*repository.DigestError)) { // it may have been published again between the index and the archive
-		newer, lookErr := c.find(ctx, h, w, time.Now())
+		newer, lookErr := c.find(ctx, w, time.Now())
 		if lookErr != nil || newer.digest == at.digest {
 			return found, err
 		}
 		at = newer
-		found, err = c.pull(ctx, h, t, w, at)
+		found, err = c.pull(ctx, t, w, at)
 	}
 	if err == nil {
 		c.keep(t.Path(chartFile), at)
@@ -208,6 +213,15 @@ func (c *charts) keep(archive string, at location) {
 	defer c.writing.Unlock()
 	_ = os.Remove(c.archive(at))
 	_ = linkOrCopy(archive, c.archive(at))
+}
+
+// forget removes what was pulled longer ago than a week; full: the disk is full, and all of it goes.
+func (c *charts) forget(full bool) {
+	if full {
+		c.prune(0)
+	} else {
+		c.prune(unusedChart)
+	}
 }
 
 // prune forgets charts that were pulled longer ago than age.

@@ -21,12 +21,13 @@ import (
 // testRepository is a chart repository and the script that pulls from it. Its index has the ETag of the version that it offers.
 type testRepository struct {
 	*httptest.Server
-	t       *testing.T
-	dir     string
-	version atomic.Int64
+	t          *testing.T
+	dispatcher *dispatcher
+	dir        string
+	version    atomic.Int64
 }
 
-func newRepository(t *testing.T) (*testRepository, *Handlers) {
+func newRepository(t *testing.T) (*testRepository, *charts) {
 	t.Helper()
 	r := &testRepository{t: t, dir: t.TempDir()}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
@@ -50,7 +51,8 @@ func newRepository(t *testing.T) (*testRepository, *Handlers) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, h
+	r.dispatcher = h.dispatcher
+	return r, h.releases.charts
 }
 
 // pulls makes script the one that pulls; it is counted.
@@ -83,7 +85,8 @@ func (r *testRepository) pulled() int {
 // task is a deploy in a run directory, maybe one of an earlier life.
 func (r *testRepository) task(dir string) *task {
 	r.t.Helper()
-	t := &task{Run: &runs.Run{ID: "run", Dir: dir}, log: slog.New(slog.DiscardHandler), redact: exec.NewRedactor()}
+	t := r.dispatcher.task(handler{}, &runs.Run{ID: "run", Dir: dir}, slog.New(slog.DiscardHandler))
+	t.redact = exec.NewRedactor()
 	var err error
 	if t.output, err = t.OpenOutput(); err != nil {
 		r.t.Fatal(err)
@@ -97,9 +100,9 @@ func (r *testRepository) event() hub.WorkloadDeployed {
 }
 
 // fetches expects a version from a number of pulls.
-func (r *testRepository) fetches(h *Handlers, t *task, want string, pulls int) {
+func (r *testRepository) fetches(h *charts, t *task, want string, pulls int) {
 	r.t.Helper()
-	c, err := h.charts.fetch(context.Background(), h, t, release{}, r.event())
+	c, err := h.fetch(context.Background(), t, release{}, r.event())
 	if err != nil || c.version != want {
 		r.t.Errorf("got version %s, %v, want %s", c.version, err, want)
 	}
@@ -143,7 +146,7 @@ func TestAnEarlierLifesChartIsNotTrusted(t *testing.T) {
 func TestOnlyAChartThatCanBeReadIsKept(t *testing.T) {
 	r, h := newRepository(t)
 	r.pulls("echo '<html>' >chart.tgz")
-	_, err := h.charts.fetch(context.Background(), h, r.task(t.TempDir()), release{}, r.event())
+	_, err := h.fetch(context.Background(), r.task(t.TempDir()), release{}, r.event())
 	if err == nil || !strings.Contains(err.Error(), "cannot read chart app from "+r.URL+": it is no archive of a chart: ") {
 		t.Errorf("got %v", err)
 	}
@@ -171,7 +174,7 @@ func TestAPullThatLeavesNoFileIsAnError(t *testing.T) {
 		"echo Error: no such host >&2;exit 1": "cannot get chart app from " + r.URL + ": chart-pull failed: Error: no such host",
 	} {
 		r.pulls(script)
-		_, err := h.charts.fetch(context.Background(), h, r.task(t.TempDir()), release{}, r.event())
+		_, err := h.fetch(context.Background(), r.task(t.TempDir()), release{}, r.event())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", script, err, want)
 		}
@@ -190,14 +193,14 @@ func TestEqualDeploysAtTheSameTimeLeaveAWholeCache(t *testing.T) {
 				if i == 3 {
 					r.offer(version + 1)
 				}
-				c, err := h.charts.fetch(context.Background(), h, same, release{}, r.event())
+				c, err := h.fetch(context.Background(), same, release{}, r.event())
 				if err != nil || !strings.HasSuffix(c.version, ".0.0") {
 					t.Errorf("version %q, %v", c.version, err)
 				}
 			})
 		}
 		deploys.Wait()
-		c, err := h.charts.fetch(context.Background(), h, r.task(t.TempDir()), release{}, r.event())
+		c, err := h.fetch(context.Background(), r.task(t.TempDir()), release{}, r.event())
 		if want := fmt.Sprintf("%d.0.0", version+1); err != nil || c.version != want {
 			t.Errorf("got version %s, %v, want %s", c.version, err, want)
 		}

@@ -290,9 +290,10 @@ func FuzzCheckEvent(f *testing.F) {
 	}
 	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
 	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+poolID+`","poolRtId":"`+workID+`"}`, uint8(4))
-	h := &Handlers{settings: settings(f, "OPERATOR__STATEDIR=/state")}
+	h := &Handlers{settings: settings(f, "OPERATOR__STATEDIR=/state"), pools: &pools{}, releases: &releases{}}
+	h.dispatcher = &dispatcher{options: options{settings: h.settings, handlers: h.table(), check: checkEvent}}
 	f.Fuzz(func(t *testing.T, callback, argument string, generation uint8) {
-		c, known := callbacks[callback]
+		c, known := h.handlers[callback]
 		if !known {
 			return
 		}

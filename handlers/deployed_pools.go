@@ -12,53 +12,43 @@ import (
 )
 
 // Connecting is called before each connection to the controller is opened: what the one before has told does not count any more.
-func (h *Handlers) Connecting() {
-	h.pools.deployed.forget()
+func (ps *pools) Connecting() {
+	ps.deployed.forget()
 	select {
-	case <-h.pools.registered:
+	case <-ps.registered:
 	default:
 	}
 }
 
-// Registered is called after each registration at the controller, with the pools that are deployed, and returns with the
-// connection. In central mode each of them must have its custom resource and broker secret, and the controller is told what
-// is deployed.
-func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
-	if !h.settings.AutoManagePools {
-		return
-	}
-	h.pools.deployed.answered(deployed)
-	h.ensurePools(ctx, deployed)
-	keepTold(ctx, h.pools.registered, h.reportDeployedState, h.log)
-}
-
-func (h *Handlers) ensurePools(ctx context.Context, deployed []hub.Pool) {
-	h.pools.waitForList(ctx)
-	secrets, err := h.kubectl.SecretNames(ctx, h.settings.PoolNamespace, group+"/managed-by=communication-operator")
+// ensurePools makes, of the pools that the controller has as deployed, those that lack their custom resource or broker secret.
+func (ps *pools) ensurePools(ctx context.Context, deployed []hub.Pool) {
+	ps.deployed.answered(deployed)
+	ps.waitForList(ctx)
+	secrets, err := ps.kubectl.SecretNames(ctx, ps.settings.PoolNamespace, group+"/managed-by=communication-operator")
 	if ctx.Err() != nil {
 		return // the next connection looks again
 	}
 	if err != nil {
-		h.log.Warn("broker secrets not looked up: they are applied again", "reason", err)
+		ps.log.Warn("broker secrets not looked up: they are applied again", "reason", err)
 	}
 	for _, pool := range deployed {
-		err := h.pools.deployed.ifStill(pool, func() error { return h.ensurePool(pool, secrets) })
+		err := ps.deployed.ifStill(pool, func() error { return ps.ensurePool(pool, secrets) })
 		if err != nil {
-			h.log.Error("pool may lack its resource or its broker secret", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
+			ps.log.Error("pool may lack its resource or its broker secret", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
 		}
 	}
 }
 
 // ensurePool lets a pool that lacks its objects take the way of its event.
-func (h *Handlers) ensurePool(pool hub.Pool, secrets map[string]bool) error {
+func (ps *pools) ensurePool(pool hub.Pool, secrets map[string]bool) error {
 	name, err := dnsName(pool.TenantID, pool.ID())
 	if err != nil {
 		return err
 	}
 	names := append(referencePools(pool), name)
-	needsSecret := h.settings.Broker.User != "" || h.settings.Broker.Password != ""
-	if slices.ContainsFunc(h.pools.of(pool), func(r kube.Pool) bool {
-		return slices.Contains(names, r.Name) && r.Namespace == h.settings.PoolNamespace && r.PoolKind == poolKind(pool) &&
+	needsSecret := ps.settings.Broker.User != "" || ps.settings.Broker.Password != ""
+	if slices.ContainsFunc(ps.of(pool), func(r kube.Pool) bool {
+		return slices.Contains(names, r.Name) && r.Namespace == ps.settings.PoolNamespace && r.PoolKind == poolKind(pool) &&
 			(secrets[brokerSecret(r.Name)] || !needsSecret)
 	}) {
 		return nil
@@ -67,7 +57,7 @@ func (h *Handlers) ensurePool(pool hub.Pool, secrets map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	return h.accept(hub.Event{Callback: hub.PoolDeployed, Argument: argument}, nil)
+	return ps.accept(hub.Event{Callback: hub.PoolDeployed, Argument: argument})
 }
 
 // deployedPools are the pools that the controller has deployed, as far as one connection has told: by the answer to the

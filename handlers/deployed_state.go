@@ -20,6 +20,17 @@ const (
 	longestTellWait     = 5 * time.Minute
 )
 
+// Registered is called after each registration at the controller, with the pools that are deployed, and returns with the
+// connection. In central mode each of them must have its custom resource and broker secret, and the controller is told what
+// is deployed.
+func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
+	if !h.settings.AutoManagePools {
+		return
+	}
+	h.ensurePools(ctx, deployed)
+	keepTold(ctx, h.registered, h.reportDeployedState, h.log)
+}
+
 // keepTold calls tell after each registration of a pool, once for those that come close together, and again after an error.
 // It returns with ctx, the connection's, or when the controller cannot be told at all.
 func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context.Context) error, log *slog.Logger) {
@@ -74,11 +85,11 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 }
 
 // ownedPools are those that the controller has deployed and those that a resource stands for, in a certain order.
-func (h *Handlers) ownedPools() []hub.Pool {
-	owned := h.pools.deployed.all()
-	for _, r := range h.pools.all() {
+func (ps *pools) ownedPools() []hub.Pool {
+	owned := ps.deployed.all()
+	for _, r := range ps.all() {
 		same := func(p hub.Pool) bool { return p.Key() == hubPool(r).Key() }
-		if h.pools.isLive(r) && !slices.ContainsFunc(owned, same) {
+		if ps.isLive(r) && !slices.ContainsFunc(owned, same) {
 			owned = append(owned, hubPool(r))
 		}
 	}

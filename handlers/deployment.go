@@ -55,39 +55,39 @@ const (
 
 // plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
 // what a killed helm has left.
-func (h *Handlers) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*deployment, error) {
+func (rs *releases) plan(ctx context.Context, t *task, w hub.WorkloadDeployed) (*deployment, error) {
 	d := &deployment{w: w}
 	var err error
-	if d.release, err = h.locate(ctx, w.Workload); err != nil {
+	if d.release, err = rs.locate(ctx, w.Workload); err != nil {
 		return nil, err
 	}
 	t.release = d.release
 	if d.release.name != d.release.own {
 		t.log.Info("the release goes on under the name that the reference operator has given it", "name", d.release.name)
 	}
-	wait := h.lookUp(ctx, d.release)
-	if d.chart, err = h.charts.fetch(ctx, h, t, d.release, w); err != nil {
+	wait := rs.lookUp(ctx, d.release)
+	if d.chart, err = rs.charts.fetch(ctx, t, d.release, w); err != nil {
 		return nil, err
 	}
 	d.found, err = wait()
-	if err = errors.Join(err, h.checkOwner(ctx, d.release, w.Workload, d.found.revisions)); err != nil {
+	if err = errors.Join(err, rs.checkOwner(ctx, d.release, w.Workload, d.found.revisions)); err != nil {
 		return nil, err
 	}
-	if d.found.labels, err = h.usable(ctx, t, d.release, d.found.labels); err != nil {
+	if d.found.labels, err = rs.usable(ctx, t, d.release, d.found.labels); err != nil {
 		return nil, err
 	}
-	if d.helm, err = h.helm.major(ctx); err != nil {
+	if d.helm, err = rs.helm.major(ctx); err != nil {
 		return nil, err
 	}
-	if d.serverSide, err = h.appliesOnServer(ctx, d); err != nil {
+	if d.serverSide, err = rs.appliesOnServer(ctx, d); err != nil {
 		return nil, err
 	}
-	return d, h.mergeValues(ctx, t, d)
+	return d, rs.mergeValues(ctx, t, d)
 }
 
-func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err error) {
+func (rs *releases) mergeValues(ctx context.Context, t *task, d *deployment) (err error) {
 	d.replicas = chooseReplicas(d.w, d.chart, d.found)
-	layers := h.layers(d.w, d.release, d.chart, d.replicas.value)
+	layers := rs.layers(d.w, d.release, d.chart, d.replicas.value)
 	if d.content, err = contentOf(t.Path(chartFile), layers, d.w.Hibernated); err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (h *Handlers) mergeValues(ctx context.Context, t *task, d *deployment) (err
 	if d.replicas.disagree != "" {
 		t.log.Warn("the release's Deployments do not run the same number of replicas: the largest counts", "deployments", d.replicas.disagree)
 	}
-	if d.secret, err = h.planSecret(ctx, t, d); err != nil {
+	if d.secret, err = rs.planSecret(ctx, t, d); err != nil {
 		return err
 	}
 	return t.Write(valuesFile, d.document.YAML)
@@ -157,7 +157,7 @@ func (d *deployment) labels(run *runs.Run) map[string]string {
 // appliesOnServer tells whether helm applies the release on the server's side, and always has. Of a revision that somebody else has
 // made, helm's own note tells: it hands the label down, helm 3 too. What a person has set since must be found before anything is
 // touched: taking the failed deploy back would undo it.
-func (h *Handlers) appliesOnServer(ctx context.Context, d *deployment) (bool, error) {
+func (rs *releases) appliesOnServer(ctx context.Context, d *deployment) (bool, error) {
 	labels := d.found.labels
 	switch {
 	case d.helm == "3":
@@ -167,20 +167,20 @@ func (h *Handlers) appliesOnServer(ctx context.Context, d *deployment) (bool, er
 	case labels[serverSideLabel] != "" && !d.found.byHand:
 		return labels[serverSideLabel] == "true", nil
 	}
-	return h.kubectl.AppliedOnServer(ctx, d.release.namespace, d.release.name, labels["version"])
+	return rs.kubectl.AppliedOnServer(ctx, d.release.namespace, d.release.name, labels["version"])
 }
 
 // nothingToDo tells whether a reconciliation finds what it asks for. Nobody has asked for it: a second revision of the same would
 // only restart pods and push the last good one out of Helm's history. No process runs for that, and nothing is changed.
-func (h *Handlers) nothingToDo(ctx context.Context, t *task, d *deployment) (bool, error) {
+func (rs *releases) nothingToDo(ctx context.Context, t *task, d *deployment) (bool, error) {
 	if !d.isThere() {
 		return false, nil
 	}
-	manifest, err := h.kubectl.Manifest(ctx, d.release.namespace, d.release.name, d.found.labels["version"])
+	manifest, err := rs.kubectl.Manifest(ctx, d.release.namespace, d.release.name, d.found.labels["version"])
 	if err != nil {
 		return false, err
 	}
-	drift, err := h.kubectl.Drift(t.asTenant(ctx), manifest, d.release.namespace)
+	drift, err := rs.kubectl.Drift(t.asTenant(ctx), manifest, d.release.namespace)
 	if err != nil {
 		return false, fmt.Errorf("cannot compare release %s with the cluster: %w", d.release.name, err)
 	}
@@ -223,13 +223,13 @@ func (d *deployment) installedBy(run *runs.Run) bool {
 
 // markReady notes on the revision of a run, given by its short id, that its pods are ready: what a later deploy rolls back to must
 // have worked once.
-func (h *Handlers) markReady(ctx context.Context, r release, run string) error {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+func (rs *releases) markReady(ctx context.Context, r release, run string) error {
+	labels, err := rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err != nil || labels[runLabel] != run || labels[rolloutLabel] != rolloutWaiting {
 		return err // a script of the environment's own may have made no revision, or one without our labels
 	}
 	ready := rolloutReady
-	return h.kubectl.PatchLabels(ctx, fieldManager, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{rolloutLabel: &ready})
+	return rs.kubectl.PatchLabels(ctx, fieldManager, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{rolloutLabel: &ready})
 }
 
 // sortedKeys are a map's, in order.

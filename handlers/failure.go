@@ -15,8 +15,8 @@ import (
 )
 
 // failureOf is what an event's error says of it, in the words that a person gets.
-func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failure {
-	f := &failure{words: wordsOf(reason), timeout: h.settings.Helm.Timeout, account: t.account}
+func (t *task) failureOf(ctx context.Context, reason error) *failure {
+	f := &failure{words: wordsOf(reason), timeout: t.engine.settings.Helm.Timeout, account: t.account}
 	rollout, failed, pulled := (*rolloutError)(nil), (*scriptError)(nil), (*pullError)(nil)
 	switch {
 	case errors.As(reason, new(*limitError)): // it says all there is to say
@@ -29,22 +29,29 @@ func (h *Handlers) failureOf(ctx context.Context, t *task, reason error) *failur
 		f.step = scripts.ChartPull
 	}
 	if hook := webhookFailed.FindStringSubmatch(f.words); hook != nil {
-		f.webhook = h.kubectl.WebhookConfiguration(ctx, hook[1])
+		f.webhook = t.engine.kubectl.WebhookConfiguration(ctx, hook[1])
 	}
+	if t.handler.facts != nil {
+		t.handler.facts(t, f)
+	}
+	return f
+}
+
+// facts adds to a failure which release and chart it is about.
+func (rs *releases) facts(t *task, f *failure) {
 	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
-	if err != nil || t.Callback != hub.WorkloadDeploy {
-		return f
+	if err != nil {
+		return
 	}
 	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, repository.Shown(w.RepositoryURL)
-	r, err := t.release, error(nil)
+	r := t.release
 	if r.name == "" {
-		r, err = releaseOf(h.settings, w.Workload)
+		r, err = releaseOf(rs.settings, w.Workload)
 	}
 	if err == nil {
 		f.release, f.namespace = r.name, r.namespace
 		f.object = refusedObject(t, r.namespace)
 	}
-	return f
 }
 
 // wordsOf are what a script itself said of its failure, or what the operator says.

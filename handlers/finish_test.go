@@ -25,8 +25,8 @@ func TestTheReasonOfAFailureIsKeptAndLoggedWithoutSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 		var log bytes.Buffer
-		h := &Handlers{runs: store}
-		result := h.finish(&task{Run: run, log: slog.New(slog.NewTextHandler(&log, nil)), redact: redact},
+		h := &dispatcher{options: options{runs: store}}
+		result := h.finish(&task{Run: run, engine: h, log: slog.New(slog.NewTextHandler(&log, nil)), redact: redact},
 			time.Now(), errors.New("cannot set planted"))
 		kept, err := os.ReadFile(run.Path("result.json"))
 		if err != nil {

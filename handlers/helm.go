@@ -54,12 +54,12 @@ func toolVersion(ctx context.Context, env []string, tool string, args ...string)
 
 // installedVersion is the version of the chart that a release was made of; empty when there is no such release, or when
 // it was made of another chart.
-func (h *Handlers) installedVersion(ctx context.Context, r release, chart string) (string, error) {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+func (rs *releases) installedVersion(ctx context.Context, r release, chart string) (string, error) {
+	labels, err := rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err != nil || labels == nil {
 		return "", err
 	}
-	name, version, err := h.kubectl.Chart(ctx, r.namespace, r.name, labels["version"])
+	name, version, err := rs.kubectl.Chart(ctx, r.namespace, r.name, labels["version"])
 	if err != nil {
 		return "", fmt.Errorf("cannot find out the installed version of release %s: %w", r.name, err)
 	}

@@ -20,7 +20,7 @@ type installed struct {
 }
 
 // lookUp asks the cluster, in the background: it takes as long as getting the chart does.
-func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installed, error)) {
+func (rs *releases) lookUp(ctx context.Context, r release) (wait func() (installed, error)) {
 	type answer struct {
 		revisions []map[string]string
 		replicas  []kube.DeploymentReplicas
@@ -29,15 +29,15 @@ func (h *Handlers) lookUp(ctx context.Context, r release) (wait func() (installe
 	}
 	revisions, replicas, secret := make(chan answer, 1), make(chan answer, 1), make(chan answer, 1)
 	go func() {
-		found, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
+		found, err := rs.kubectl.Revisions(ctx, r.namespace, r.name)
 		revisions <- answer{revisions: found, err: err}
 	}()
 	go func() {
-		found, err := h.kubectl.Replicas(ctx, r.namespace, r.name)
+		found, err := rs.kubectl.Replicas(ctx, r.namespace, r.name)
 		replicas <- answer{replicas: found, err: err}
 	}()
 	go func() {
-		found, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+		found, err := rs.kubectl.Secret(ctx, r.namespace, r.secretName())
 		secret <- answer{secret: found, err: err}
 	}()
 	return func() (installed, error) {

@@ -10,9 +10,9 @@ import (
 
 // layers is everything a workload's values document is made of. replicas, if not empty, has the last word on their count, if the
 // chart takes it.
-func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart, replicas string) merge.Input {
+func (rs *releases) layers(w hub.WorkloadDeployed, r release, c chart, replicas string) merge.Input {
 	in := merge.Input{
-		Context: contextValues(h.settings, w), Values: []byte(w.ValuesYaml), Injected: injected(h.settings, w),
+		Context: contextValues(rs.settings, w), Values: []byte(w.ValuesYaml), Injected: injected(rs.settings, w),
 		Identity: []string{"tenantId", "adapterRtId"}, SecretName: r.secretName(), ChartValues: c.values, ChartSchema: c.schema,
 	}
 	for _, v := range w.Values {
@@ -22,6 +22,11 @@ func (h *Handlers) layers(w hub.WorkloadDeployed, r release, c chart, replicas s
 		in.Pinned = append(in.Pinned, merge.Override{Path: replicaCount, Value: replicas})
 	}
 	return in
+}
+
+// freshLayers is layers for a release that is not there yet.
+func (rs *releases) freshLayers(w hub.WorkloadDeployed, r release, c chart) merge.Input {
+	return rs.layers(w, r, c, chooseReplicas(w, c, installed{}).value)
 }
 
 // contextValues is the lowest layer: what the operator knows from its own settings. Only what is set is there.

@@ -96,7 +96,7 @@ func TestTheValuesDocumentHasEveryLayer(t *testing.T) {
 		{"hibernated", everySetting, `{"tenantId":"acme","poolRtId":"p","workloadRtId":"65d5c447b420da3fb12381bc","hibernated":true,"valuesYaml":"replicaCount: 3"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h := &Handlers{settings: settings(t, test.environ)}
+			h := &releases{settings: settings(t, test.environ)}
 			w, err := hub.Decode[hub.WorkloadDeployed](json.RawMessage(test.event))
 			if err != nil {
 				t.Fatal(err)
@@ -132,7 +132,7 @@ func TestTheRootCertificateIsGivenToChartsAsItIs(t *testing.T) {
 
 func TestSomeSecretsAreForTheChartsThatReadThem(t *testing.T) {
 	const ocr, token, rabbit = "secrets.ironOcrLicenseKey", "secrets.dash0WebAuthToken", "secrets.rabbitmq"
-	h := &Handlers{settings: settings(t, everySetting)}
+	h := &releases{settings: settings(t, everySetting)}
 	for _, test := range []struct {
 		chart, values string
 		want          []string

@@ -14,53 +14,53 @@ import (
 )
 
 // openJournal lets one of several operators work, and unfinished events survive in the cluster.
-func (h *Handlers) openJournal(identity string) {
-	h.lanes.hold = h.hold
-	if !h.settings.ClusterJournal {
+func (d *dispatcher) openJournal(identity string) {
+	d.lanes.hold = d.hold
+	if !d.settings.ClusterJournal {
 		return
 	}
 	host, _ := os.Hostname() // for people
-	h.leader = journal.NewLeader(h.kubectl, journal.LeaderOptions{
-		Identity: identity, Host: host, Controller: h.settings.ControllerURI, Namespace: h.settings.PoolNamespace,
-	}, h.log)
-	namespaces := []string{h.settings.PoolNamespace}
-	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {
+	d.leader = journal.NewLeader(d.kubectl, journal.LeaderOptions{
+		Identity: identity, Host: host, Controller: d.settings.ControllerURI, Namespace: d.settings.PoolNamespace,
+	}, d.log)
+	namespaces := []string{d.settings.PoolNamespace}
+	if p := d.settings.PlatformNamespace; p != "" && p != d.settings.PoolNamespace {
 		namespaces = append(namespaces, p)
 	}
-	h.journal = journal.New(h.kubectl, journal.Options{
-		Controller: h.settings.ControllerURI, Key: h.settings.Authentication.ClientSecret, Namespaces: namespaces,
-		MayWrite: h.leader.MayStart, Restore: h.restore, Report: h.reportLeft, Found: h.found,
-	}, h.log)
+	d.journal = journal.New(d.kubectl, journal.Options{
+		Controller: d.settings.ControllerURI, Key: d.settings.Authentication.ClientSecret, Namespaces: namespaces,
+		MayWrite: d.leader.MayStart, Restore: d.restore, Report: d.reportLeft, Found: d.found,
+	}, d.log)
 }
 
 // Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
 // disk is handed over to the operator that leads. The error is ctx's.
-func (h *Handlers) Lead(ctx context.Context) (err error) {
-	h.othersLed, err = h.leader.Lead(ctx, h.handOver)
-	if h.leader.Alone() {
-		h.journal = nil
+func (d *dispatcher) Lead(ctx context.Context) (err error) {
+	d.othersLed, err = d.leader.Lead(ctx, d.handOver)
+	if d.leader.Alone() {
+		d.journal = nil
 	}
 	return err
 }
 
 // KeepLeading renews the Lease until ctx ends. An error means that the operator is to Yield and then to start again: another one may lead.
-func (h *Handlers) KeepLeading(ctx context.Context) error { return h.leader.Keep(ctx) }
+func (d *dispatcher) KeepLeading(ctx context.Context) error { return d.leader.Keep(ctx) }
 
 // Leads tells whether this operator leads; if it does not, who is who does, for people: "" if that is not known.
-func (h *Handlers) Leads() (leads bool, who string) { return h.leader.Leads() }
+func (d *dispatcher) Leads() (leads bool, who string) { return d.leader.Leads() }
 
 // MayStart tells whether work may start: this operator leads, and nobody else can.
-func (h *Handlers) MayStart() bool { return h.leader.MayStart() }
+func (d *dispatcher) MayStart() bool { return d.leader.MayStart() }
 
 // releaseTime is what the API server gets to give the Lease up. It is not part of the grace period: an operator that has none left for its
 // copies would also keep its successor waiting.
 const releaseTime = 500 * time.Millisecond
 
 // Release lets another operator lead. To be called when nothing works any more and the last copies are written.
-func (h *Handlers) Release() {
+func (d *dispatcher) Release() {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()
-	h.leader.Release(ctx)
+	d.leader.Release(ctx)
 }
 
 // handOverTime is what the API server gets to take what is handed over. What it has not taken by then the next life hands over.
@@ -68,48 +68,48 @@ const handOverTime = 10 * time.Second
 
 // Yield stops all work, because another operator leads, and hands over what that one cannot know of. What runs is killed: a helm that is
 // told to end would write down how, over what the other operator's helm has written meanwhile.
-func (h *Handlers) Yield() {
-	h.journal.Stop()
-	h.lanes.shut()
-	h.Abort()
-	h.lanes.wait()
+func (d *dispatcher) Yield() {
+	d.journal.Stop()
+	d.lanes.shut()
+	d.Abort()
+	d.lanes.wait()
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
 	defer cancel()
-	if err := h.handOver(ctx); err != nil {
-		h.log.Warn("not everything is handed over to the operator that leads: the next life tries again", "reason", err)
+	if err := d.handOver(ctx); err != nil {
+		d.log.Warn("not everything is handed over to the operator that leads: the next life tries again", "reason", err)
 	}
 }
 
 // handOver leaves to the operator that leads what is not done on this disk. What the cluster has a copy of is that operator's already:
 // done again it would run twice. What came while this operator led and could not reach the API server nobody else knows of.
-func (h *Handlers) handOver(ctx context.Context) error {
-	all, err := h.runs.List()
+func (d *dispatcher) handOver(ctx context.Context) error {
+	all, err := d.runs.List()
 	errs := []error{err}
 	for _, run := range all {
-		errs = append(errs, h.handOverRun(ctx, run))
+		errs = append(errs, d.handOverRun(ctx, run))
 	}
 	return errors.Join(errs...)
 }
 
-func (h *Handlers) handOverRun(ctx context.Context, run *runs.Run) error {
-	unfinished, report := h.undone(run)
-	_, where, known := h.known(run)
+func (d *dispatcher) handOverRun(ctx context.Context, run *runs.Run) error {
+	unfinished, report := d.undone(run)
+	_, where, known := d.known(run)
 	if !known || !unfinished && report == nil {
 		return nil
 	}
 	if !run.Copied() {
-		if err := h.journal.HandOver(ctx, h.journalLane(where.lane), run, report); err != nil || !run.Copied() {
+		if err := d.journal.HandOver(ctx, d.journalLane(where.lane), run, report); err != nil || !run.Copied() {
 			return err // without one it fits into no Secret, and waits on this disk until this operator leads
 		}
 	}
 	if unfinished {
-		return h.leaveToOthers(run)
+		return d.leaveToOthers(run)
 	}
 	return nil // its report stays on this disk, until this operator leads again and sees whether it was delivered
 }
 
 // undone tells what there is still to do of a run: all of it, or to deliver its report.
-func (h *Handlers) undone(run *runs.Run) (unfinished bool, report []byte) {
+func (d *dispatcher) undone(run *runs.Run) (unfinished bool, report []byte) {
 	if _, err := run.Result(); errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
@@ -119,33 +119,33 @@ func (h *Handlers) undone(run *runs.Run) (unfinished bool, report []byte) {
 
 // leaveToOthers takes an unfinished run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
 // back, when this operator leads again.
-func (h *Handlers) leaveToOthers(run *runs.Run) error {
-	if err := h.runs.Remove(run); err != nil {
+func (d *dispatcher) leaveToOthers(run *runs.Run) error {
+	if err := d.runs.Remove(run); err != nil {
 		return fmt.Errorf("an event that another operator does may be done again here: %w", err)
 	}
-	h.log.Info("event left to the operator that leads", "run", run.ID, "callback", run.Callback)
+	d.log.Info("event left to the operator that leads", "run", run.ID, "callback", run.Callback)
 	return nil
 }
 
 // leaveCopied takes off this disk what is unfinished on it, of which the cluster has had a copy: others have led since. What is still to be
 // done comes back with its copy.
-func (h *Handlers) leaveCopied() error {
-	unfinished, err := h.runs.Unfinished()
+func (d *dispatcher) leaveCopied() error {
+	unfinished, err := d.runs.Unfinished()
 	errs := []error{err}
 	for _, run := range unfinished {
 		if run.Copied() {
-			errs = append(errs, h.leaveToOthers(run))
+			errs = append(errs, d.leaveToOthers(run))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after Load.
-func (h *Handlers) forgetReports() error {
-	all, err := h.runs.List()
+func (d *dispatcher) forgetReports() error {
+	all, err := d.runs.List()
 	errs := []error{err}
 	for _, run := range all {
-		if run.Copied() && reportPending(run) && !h.resumed.inCluster(run.ID) {
+		if run.Copied() && reportPending(run) && !d.resumed.inCluster(run.ID) {
 			errs = append(errs, run.Remove(reportFile))
 		}
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestSecretsOfAnEventLieInTheNamespaceOfItsRelease(t *testing.T) {
-	h := &Handlers{settings: config.Config{PoolNamespace: "octo", PlatformNamespace: "platform"}}
+	h := &dispatcher{options: options{settings: config.Config{PoolNamespace: "octo", PlatformNamespace: "platform"}}}
 	for lane, want := range map[string]string{
 		"octo/acme-shop":     "octo",
 		"platform/acme-pool": "platform",

@@ -22,23 +22,22 @@ func Open(settings config.Config, environ []string, controller Controller, log *
 	if err != nil {
 		return nil, err
 	}
-	h, err := openLocked(settings, environ, store, controller, log)
+	h, err := openLocked(settings, environ, store, controller, unlock, log)
 	if err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	h.unlock = unlock
 	log.Info("state directory opened", "dir", h.settings.StateDir)
 	return h, nil
 }
 
-func openLocked(settings config.Config, environ []string, store *runs.Store, controller Controller, log *slog.Logger) (*Handlers, error) {
+func openLocked(settings config.Config, environ []string, store *runs.Store, controller Controller, unlock func() error, log *slog.Logger) (*Handlers, error) {
 	identity, isNew, err := store.Identity()
 	if err != nil {
 		return nil, err
 	}
 	// Whatever the daemon starts has this in its environment, so that its next life finds it, however this one ends.
 	mark := "OCTO_DAEMON=" + identity
-	h, err := prepare(context.Background(), settings, environ, store, controller, log, mark)
+	h, err := prepare(context.Background(), settings, environ, store, controller, log, unlock, mark)
 	if err != nil {
 		return nil, err
 	}
@@ -58,42 +57,42 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 const orphanGrace = 3 * time.Second
 
 // Wait returns when nothing is queued or running.
-func (h *Handlers) Wait() {
-	h.lanes.wait()
-	h.guard.Close()
-	h.kubectl.Close()
+func (d *dispatcher) Wait() {
+	d.lanes.wait()
+	d.guard.Close()
+	d.kubectl.Close()
 }
 
 // Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, and long work is stopped so
 // that the next life resumes it.
-func (h *Handlers) Shutdown(grace time.Duration) {
+func (d *dispatcher) Shutdown(grace time.Duration) {
 	ends := time.Now().Add(grace * 9 / 10)
-	h.ends.Store(&ends)
-	h.lanes.shut()
-	soft := time.AfterFunc(grace/2, h.stopWork)
-	hard := time.AfterFunc(grace*8/10, h.Hurry)
-	h.lanes.wait()
+	d.ends.Store(&ends)
+	d.lanes.shut()
+	soft := time.AfterFunc(grace/2, d.stopWork)
+	hard := time.AfterFunc(grace*8/10, d.Hurry)
+	d.lanes.wait()
 	soft.Stop()
 	hard.Stop()
-	h.stopWork()
+	d.stopWork()
 }
 
 // Hurry kills what does not stop by itself, at once.
-func (h *Handlers) Hurry() {
-	h.hurrying.Do(func() { close(h.hurry) })
+func (d *dispatcher) Hurry() {
+	d.hurrying.Do(func() { close(d.hurry) })
 }
 
 // Abort kills whatever runs.
-func (h *Handlers) Abort() {
-	h.Hurry()
-	h.stopWork()
+func (d *dispatcher) Abort() {
+	d.Hurry()
+	d.stopWork()
 }
 
 // Close gives up what the daemon holds. To be called when nothing works any more.
-func (h *Handlers) Close() error {
-	h.guard.Close()
-	h.kubectl.Close()
-	if err := h.unlock(); err != nil {
+func (d *dispatcher) Close() error {
+	d.guard.Close()
+	d.kubectl.Close()
+	if err := d.unlock(); err != nil {
 		return fmt.Errorf("cannot give up the state directory: %w", err)
 	}
 	return nil

@@ -64,13 +64,13 @@ func lookRules(value func(name string) string) kube.Rules {
 }
 
 // lookVariables are what octo-operator look knows a release by.
-func (h *Handlers) lookVariables(ctx context.Context, d *deployment) (map[string]string, error) {
+func (rs *releases) lookVariables(ctx context.Context, d *deployment) (map[string]string, error) {
 	own := append([]string{d.release.secretName()}, brokerSecrets(d.w.Pool)...)
 	variables := map[string]string{
-		"OPERATOR":         h.program,
+		"OPERATOR":         rs.program,
 		ownSecretsVariable: strings.Join(own, ","), operatorSecretsVariable: "", operatorAccountVariable: "",
 	}
-	self, err := h.kubectl.Self(ctx)
+	self, err := rs.kubectl.Self(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -31,46 +31,46 @@ func decodePool(event hub.Event) (hub.Pool, string, error) {
 }
 
 // poolDeployed applies the pool's custom resource and broker secret. The watch registers what has a resource.
-func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
+func (ps *pools) poolDeployed(ctx context.Context, t *task) error {
 	pool, name, err := decodePool(t.event)
 	if err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
-	t.redact = exec.NewRedactor(h.settings.Secrets()...)
-	if name, err = h.locatePool(ctx, pool, name); err != nil {
+	t.redact = exec.NewRedactor(ps.settings.Secrets()...)
+	if name, err = ps.locatePool(ctx, pool, name); err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
-	done, err := h.alone(ctx, t, name)
+	done, err := ps.alone(ctx, t, name)
 	if err != nil {
 		return err
 	}
 	defer done()
-	there, err := h.awaitOldPool(ctx, t, pool, name)
+	there, err := ps.awaitOldPool(ctx, t, pool, name)
 	if err != nil {
 		return err
 	}
-	if err := h.writePool(ctx, t, pool, name, there); err != nil {
+	if err := ps.writePool(ctx, t, pool, name, there); err != nil {
 		return err
 	}
-	err = h.script(ctx, t, scripts.PoolDeploy, map[string]string{
-		"TENANT": pool.TenantID, "POOL": name, "NAMESPACE": h.settings.PoolNamespace,
+	err = t.script(ctx, scripts.PoolDeploy, map[string]string{
+		"TENANT": pool.TenantID, "POOL": name, "NAMESPACE": ps.settings.PoolNamespace,
 	})
 	if err == nil {
-		_, err = h.awaitOldPool(ctx, t, pool, name) // somebody may have deleted it in between
+		_, err = ps.awaitOldPool(ctx, t, pool, name) // somebody may have deleted it in between
 	}
 	if err == nil {
-		h.pools.tries.wake()
+		ps.tries.wake()
 	}
 	return err
 }
 
 // awaitOldPool is an error if the resource of that name is another pool's, and while the pool's own is being deleted: the API server
 // would take a change of it, and it would go all the same. One that is there and stays registers the pool again.
-func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, name string) (there bool, err error) {
-	if err := h.work(ctx, t); err != nil {
+func (ps *pools) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, name string) (there bool, err error) {
+	if err := t.work(ctx); err != nil {
 		return false, err
 	}
-	old, err := h.kubectl.Pool(ctx, poolKind(pool), h.settings.PoolNamespace, name)
+	old, err := ps.kubectl.Pool(ctx, poolKind(pool), ps.settings.PoolNamespace, name)
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
 		t.log.Debug("not known whether the pool has an old resource", "reason", err)
@@ -81,33 +81,33 @@ func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, nam
 	case old != nil && old.Deleting:
 		return false, &stillDeletingError{*old}
 	case old != nil:
-		h.redeployed(old.UID)
+		ps.redeployed(old.UID)
 	}
 	return poolProof(old, pool).verdict == ofThis, nil
 }
 
 // writePool writes what is to be applied. there: the pool has a resource of that name.
-func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name string, there bool) error {
-	fields, err := h.poolFields(ctx, pool)
+func (ps *pools) writePool(ctx context.Context, t *task, pool hub.Pool, name string, there bool) error {
+	fields, err := ps.poolFields(ctx, pool)
 	if err != nil {
 		return err
 	}
-	resource, err := h.poolResource(pool, name, fields)
+	resource, err := ps.poolResource(pool, name, fields)
 	if err != nil {
 		return err
 	}
 	if err := t.Write("pool.yaml", resource); err != nil {
 		return err
 	}
-	if h.settings.Broker.User == "" && h.settings.Broker.Password == "" {
+	if ps.settings.Broker.User == "" && ps.settings.Broker.Password == "" {
 		t.log.Warn("no broker secret for the pool: OPERATOR__BROKERUSER and OPERATOR__BROKERPASSWORD are not set")
 		return nil
 	}
-	if err := h.checkBrokerSecret(ctx, t, pool, name, there); err != nil {
+	if err := ps.checkBrokerSecret(ctx, t, pool, name, there); err != nil {
 		return err
 	}
-	secret, err := secretManifest(brokerSecret(name), h.settings.PoolNamespace, poolLabels(pool), map[string]string{tenantID: pool.TenantID}, map[string]string{
-		"brokerusername": h.settings.Broker.User, "brokerpassword": h.settings.Broker.Password,
+	secret, err := secretManifest(brokerSecret(name), ps.settings.PoolNamespace, poolLabels(pool), map[string]string{tenantID: pool.TenantID}, map[string]string{
+		"brokerusername": ps.settings.Broker.User, "brokerpassword": ps.settings.Broker.Password,
 	})
 	if err != nil {
 		return err
@@ -119,15 +119,15 @@ func brokerSecret(pool string) string { return pool + brokerEnding }
 
 // poolFields are the settings that a pool's resource can carry: nothing else is taken by the API server. In G1 each version of the
 // official CustomResourceDefinition has others, later none has any. Who the pool is, all have.
-func (h *Handlers) poolFields(ctx context.Context, pool hub.Pool) (map[string]bool, error) {
+func (ps *pools) poolFields(ctx context.Context, pool hub.Pool) (map[string]bool, error) {
 	if !pool.Named() {
 		return nil, nil
 	}
-	return h.kubectl.PoolFields(ctx, poolKind(pool))
+	return ps.kubectl.PoolFields(ctx, poolKind(pool))
 }
 
 // poolResource is the pool's custom resource. Only in G1 it carries settings, those of fields: later the operator's own do.
-func (h *Handlers) poolResource(pool hub.Pool, name string, fields map[string]bool) ([]byte, error) {
+func (ps *pools) poolResource(pool hub.Pool, name string, fields map[string]bool) ([]byte, error) {
 	kind, spec := poolKind(pool), map[string]any{"tenantId": pool.TenantID}
 	switch {
 	case pool.DeploymentSiteRtID != "":
@@ -135,16 +135,16 @@ func (h *Handlers) poolResource(pool hub.Pool, name string, fields map[string]bo
 	case pool.PoolRtID != "":
 		spec["poolRtId"] = pool.PoolRtID
 	default:
-		setIf(spec, "communicationControllerUri", h.settings.ControllerURI)
-		setIf(spec, "ignoreCertificateValidation", h.settings.IgnoreCertificates)
-		setIf(spec, "brokerHost", h.settings.Broker.Host)
-		setIf(spec, "brokerVirtualHost", h.settings.Broker.VirtualHost)
-		setIf(spec, "brokerPort", h.settings.Broker.Port)
-		setIf(spec, "instancePrefix", h.settings.InstancePrefix)
+		setIf(spec, "communicationControllerUri", ps.settings.ControllerURI)
+		setIf(spec, "ignoreCertificateValidation", ps.settings.IgnoreCertificates)
+		setIf(spec, "brokerHost", ps.settings.Broker.Host)
+		setIf(spec, "brokerVirtualHost", ps.settings.Broker.VirtualHost)
+		setIf(spec, "brokerPort", ps.settings.Broker.Port)
+		setIf(spec, "instancePrefix", ps.settings.InstancePrefix)
 		maps.DeleteFunc(spec, func(field string, _ any) bool { return !fields[field] })
 		spec["tenantId"], spec["poolName"] = pool.TenantID, pool.PoolName
 	}
-	return manifest(kind.APIVersion, kind.Kind, name, h.settings.PoolNamespace, poolLabels(pool), nil, map[string]any{"spec": spec})
+	return manifest(kind.APIVersion, kind.Kind, name, ps.settings.PoolNamespace, poolLabels(pool), nil, map[string]any{"spec": spec})
 }
 
 // poolKind is the kind of the resource that a controller's generation has for a pool.

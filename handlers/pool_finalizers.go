@@ -21,20 +21,20 @@ const lastLetGo = time.Minute
 
 // letPoolsGo removes the reference operator's finalizers from resources that are being deleted, until ctx ends. Those of others
 // stay: they are removed by whoever has put them there.
-func (h *Handlers) letPoolsGo(ctx context.Context) {
+func (ps *pools) letPoolsGo(ctx context.Context) {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = time.Second, lastLetGo
 	held := map[string]bool{} // by uid: resources that somebody else's finalizer holds, which was said
 	again := (<-chan time.Time)(nil)
 	for {
 		select {
-		case <-h.pools.deleting:
+		case <-ps.deleting:
 		case <-again:
 		case <-ctx.Done():
 			return
 		}
 		again = nil
-		if h.letAllGo(ctx, held) {
+		if ps.letAllGo(ctx, held) {
 			waits.Reset()
 		} else {
 			again = time.After(min(waits.NextBackOff(), lastLetGo))
@@ -43,14 +43,14 @@ func (h *Handlers) letPoolsGo(ctx context.Context) {
 }
 
 // letAllGo is false if a finalizer that should go is still there.
-func (h *Handlers) letAllGo(ctx context.Context, held map[string]bool) bool {
+func (ps *pools) letAllGo(ctx context.Context, held map[string]bool) bool {
 	done, seen := true, map[string]bool{}
-	for _, p := range h.pools.all() {
+	for _, p := range ps.all() {
 		if !p.Deleting {
 			continue
 		}
 		seen[p.UID] = true
-		log := h.log.With("kind", p.Kind, "namespace", p.Namespace, "name", p.Name)
+		log := ps.log.With("kind", p.Kind, "namespace", p.Namespace, "name", p.Name)
 		if others := finalizersOfOthers(p); len(others) > 0 && !held[p.UID] {
 			held[p.UID] = true
 			log.Warn("pool is being deleted, and stays until somebody else's finalizers are removed", "finalizers", others)
@@ -58,7 +58,7 @@ func (h *Handlers) letAllGo(ctx context.Context, held map[string]bool) bool {
 		if !slices.ContainsFunc(p.Finalizers, isReferenceFinalizer) {
 			continue
 		}
-		err := h.kubectl.RemoveFinalizers(ctx, fieldManager, p, referenceFinalizers)
+		err := ps.kubectl.RemoveFinalizers(ctx, fieldManager, p, referenceFinalizers)
 		switch {
 		case err == nil:
 			log.Info("finalizer of the reference operator removed from a pool that is being deleted")

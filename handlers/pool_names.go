@@ -11,24 +11,24 @@ import (
 
 // locatePool finds the name of a pool's resource and broker secret: name, this operator's own, or another one under which the
 // reference operator has made them, if what is there is this pool's.
-func (h *Handlers) locatePool(ctx context.Context, pool hub.Pool, name string) (string, error) {
+func (ps *pools) locatePool(ctx context.Context, pool hub.Pool, name string) (string, error) {
 	names := referencePools(pool)
 	if len(names) == 0 {
 		return name, nil
 	}
-	kinds, err := h.kubectl.PoolKinds(ctx, h.settings.PoolNamespace)
+	kinds, err := ps.kubectl.PoolKinds(ctx, ps.settings.PoolNamespace)
 	if err != nil {
 		return name, err
 	}
 	for _, old := range names {
 		for _, kind := range kinds {
-			found, err := h.kubectl.Pool(ctx, kind, h.settings.PoolNamespace, old)
+			found, err := ps.kubectl.Pool(ctx, kind, ps.settings.PoolNamespace, old)
 			if err != nil || poolProof(found, pool).verdict == ofThis {
 				return old, err
 			}
 		}
 		// An undeploy may have been ended after the resource.
-		secret, err := h.kubectl.Secret(ctx, h.settings.PoolNamespace, brokerSecret(old))
+		secret, err := ps.kubectl.Secret(ctx, ps.settings.PoolNamespace, brokerSecret(old))
 		if err != nil || brokerSecretProof(secret, pool).verdict == ofThis {
 			return old, err
 		}
@@ -55,8 +55,8 @@ func anotherPoolError(found kube.Pool, pool hub.Pool) error {
 
 // checkBrokerSecret is an error if the broker secret of that name is not the pool's. A resource of that name that is the pool's proves it,
 // unless the secret itself says otherwise.
-func (h *Handlers) checkBrokerSecret(ctx context.Context, t *task, pool hub.Pool, name string, resourceThere bool) error {
-	secret, err := h.kubectl.Secret(ctx, h.settings.PoolNamespace, brokerSecret(name))
+func (ps *pools) checkBrokerSecret(ctx context.Context, t *task, pool hub.Pool, name string, resourceThere bool) error {
+	secret, err := ps.kubectl.Secret(ctx, ps.settings.PoolNamespace, brokerSecret(name))
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
 		t.log.Debug("not known whose the broker secret is", "reason", err)
@@ -76,10 +76,10 @@ func (h *Handlers) checkBrokerSecret(ctx context.Context, t *task, pool hub.Pool
 
 // undeployable is what an undeploy may delete under a name: kinds of resources, and the broker secret ("": it may not). It is an error
 // if all that is there is another pool's.
-func (h *Handlers) undeployable(ctx context.Context, t *task, pool hub.Pool, name string, kinds []kube.PoolKind) (resources []string, secret string, err error) {
+func (ps *pools) undeployable(ctx context.Context, t *task, pool hub.Pool, name string, kinds []kube.PoolKind) (resources []string, secret string, err error) {
 	own, others := 0, []error(nil)
 	for _, kind := range kinds {
-		found, err := h.kubectl.Pool(ctx, kind, h.settings.PoolNamespace, name)
+		found, err := ps.kubectl.Pool(ctx, kind, ps.settings.PoolNamespace, name)
 		switch {
 		case err != nil && !kube.Denied(err):
 			return nil, "", err
@@ -96,7 +96,7 @@ func (h *Handlers) undeployable(ctx context.Context, t *task, pool hub.Pool, nam
 	}
 	stays := errors.Join(others...) // the other one's resource needs the secret
 	if stays == nil {
-		stays = h.checkBrokerSecret(ctx, t, pool, name, own > 0)
+		stays = ps.checkBrokerSecret(ctx, t, pool, name, own > 0)
 	}
 	if errors.Is(stays, kube.ErrUnreachable) {
 		return nil, "", stays

@@ -28,7 +28,7 @@ func (h *Handlers) own(ctx context.Context, t *task, d *deployment) {
 		deployments, err = h.kubectl.SetOwner(ctx, fieldManager, d.release.namespace, d.release.name, d.release.secretName(), owner.Owner())
 	}
 	if err == nil && deployments > 0 {
-		err = h.noteOwner(ctx, d.release, owner.UID)
+		err = h.releases.noteOwner(ctx, d.release, owner.UID)
 	}
 	const consequence = "adapter pool has no owner: it stays when its pool's resource is deleted, until it is undeployed"
 	switch {
@@ -45,37 +45,37 @@ func (h *Handlers) own(ctx context.Context, t *task, d *deployment) {
 }
 
 // noteOwner writes the owner of a release's objects on its newest revision.
-func (h *Handlers) noteOwner(ctx context.Context, r release, uid string) error {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+func (rs *releases) noteOwner(ctx context.Context, r release, uid string) error {
+	labels, err := rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err != nil || labels == nil || labels[ownerLabel] == uid {
 		return err
 	}
-	return h.kubectl.PatchLabels(ctx, fieldManager, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{ownerLabel: &uid})
+	return rs.kubectl.PatchLabels(ctx, fieldManager, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{ownerLabel: &uid})
 }
 
 // goneWithOwner tells whether the cluster has deleted a release's objects, or is about to, since their owner is gone. labels are those
 // of its newest revision: helm calls it deployed still.
-func (h *Handlers) goneWithOwner(labels map[string]string) bool {
+func (ps *pools) goneWithOwner(labels map[string]string) bool {
 	uid := labels[ownerLabel]
-	return uid != "" && uid != noOwner && !slices.ContainsFunc(h.pools.all(), func(p kube.Pool) bool { return p.UID == uid && !p.Deleting })
+	return uid != "" && uid != noOwner && !slices.ContainsFunc(ps.all(), func(p kube.Pool) bool { return p.UID == uid && !p.Deleting })
 }
 
 // ownerOf is the resource of a pool in the namespace of pools; nil: there is none that stays.
-func (h *Handlers) ownerOf(ctx context.Context, pool hub.Pool) (*kube.Pool, error) {
+func (ps *pools) ownerOf(ctx context.Context, pool hub.Pool) (*kube.Pool, error) {
 	kind := poolKind(pool)
-	for _, p := range h.pools.of(pool) { // whatever it is called
-		if p.Namespace == h.settings.PoolNamespace && p.Kind == kind.Kind {
+	for _, p := range ps.of(pool) { // whatever it is called
+		if p.Namespace == ps.settings.PoolNamespace && p.Kind == kind.Kind {
 			return &p, nil
 		}
 	}
 	name, err := dnsName(pool.TenantID, pool.ID())
 	if err == nil {
-		name, err = h.locatePool(ctx, pool, name)
+		name, err = ps.locatePool(ctx, pool, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.kubectl.Pool(ctx, kind, h.settings.PoolNamespace, name)
+	p, err := ps.kubectl.Pool(ctx, kind, ps.settings.PoolNamespace, name)
 	if p != nil && (p.Deleting || poolProof(p, pool).verdict == ofAnother) {
 		p = nil
 	}

@@ -11,7 +11,7 @@ import (
 func TestAPoolsResourceHasWhatTheInstalledDefinitionKnows(t *testing.T) {
 	byName, byID := hub.Pool{TenantID: "acme", PoolName: "Main Pool"}, hub.Pool{TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"}
 	broker := []string{"tenantId", "poolName", "communicationControllerUri", "brokerHost", "brokerVirtualHost", "brokerPort", "brokerUserNameSecret"}
-	h := &Handlers{settings: settings(t, everySetting)}
+	h := &pools{settings: settings(t, everySetting)}
 	for _, test := range []struct {
 		name   string
 		pool   hub.Pool

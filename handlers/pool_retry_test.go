@@ -52,7 +52,7 @@ func TestAPoolIsTriedUntilItHasWorkedOrIsWrongItself(t *testing.T) {
 		r, now := newRetry(time.Minute), time.Now()
 		r.endless = true
 		for i := range 1000 {
-			if wait, again := r.next(test.want, now, now); again != (test.want != none) || wait > lastPoolRetry {
+			if wait, again := r.next(test.want, now, now); again != (test.want != none) || wait > lastEndlessRetry {
 				t.Fatalf("%q: at try %d: again %v, in %s", troubleNames[test.want], i, again, wait)
 			}
 		}
@@ -71,7 +71,7 @@ func TestAPoolIsTriedUntilItHasWorkedOrIsWrongItself(t *testing.T) {
 func TestHundredsOfPoolsThatWaitAskNoMoreThanTwiceASecondAndTheFirstThatWorksWakesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const all = 500
-		p, began, ended := newPoolTries(), time.Now(), make(chan time.Duration, all)
+		p, began, ended := newTries(), time.Now(), make(chan time.Duration, all)
 		woken := p.begin()
 		for range all {
 			go func() {

@@ -9,13 +9,13 @@ import (
 )
 
 // PoolStatus is told how a pool's registration goes, and writes it into the pool's resources.
-func (h *Handlers) PoolStatus(pool hub.Pool, status string) {
-	h.pools.setLast(pool, status)
+func (ps *pools) PoolStatus(pool hub.Pool, status string) {
+	ps.setLast(pool, status)
 	if status == hub.StatusRegistered {
-		fill(h.pools.registered)
+		fill(ps.registered)
 	}
-	for _, resource := range h.pools.of(pool) {
-		h.pools.writeStatus(resource, status)
+	for _, resource := range ps.of(pool) {
+		ps.writeStatus(resource, status)
 	}
 }
 
@@ -61,7 +61,7 @@ func (p *pools) writeStatus(resource kube.Pool, status string) {
 // statusWait lets what is superseded soon not be written at all.
 const statusWait = 200 * time.Millisecond
 
-func (h *Handlers) writeStatuses(ctx context.Context) {
+func (ps *pools) writeStatuses(ctx context.Context) {
 	for {
 		newest := map[resourceKey]statusChange{}
 		collect := func(c statusChange) {
@@ -71,7 +71,7 @@ func (h *Handlers) writeStatuses(ctx context.Context) {
 			newest[keyOf(c.Pool)] = c
 		}
 		select {
-		case c := <-h.pools.statuses:
+		case c := <-ps.statuses:
 			collect(c)
 		case <-ctx.Done():
 			return
@@ -79,7 +79,7 @@ func (h *Handlers) writeStatuses(ctx context.Context) {
 		full := time.After(statusWait)
 		for waiting := true; waiting; {
 			select {
-			case c := <-h.pools.statuses:
+			case c := <-ps.statuses:
 				collect(c)
 			case <-full:
 				waiting = false
@@ -91,8 +91,8 @@ func (h *Handlers) writeStatuses(ctx context.Context) {
 				batch = append(batch, c.Pool)
 			}
 		}
-		if err := h.kubectl.WritePoolStatus(ctx, fieldManager, batch); err != nil && ctx.Err() == nil {
-			h.log.Warn("status of pools not written", "pools", len(batch), "reason", err)
+		if err := ps.kubectl.WritePoolStatus(ctx, fieldManager, batch); err != nil && ctx.Err() == nil {
+			ps.log.Warn("status of pools not written", "pools", len(batch), "reason", err)
 		}
 	}
 }

@@ -18,8 +18,8 @@ type poolTurn struct {
 }
 
 // alone returns when nobody else acts on a pool's resource of that name, or with ctx. done lets others act.
-func (h *Handlers) alone(ctx context.Context, t *task, name string) (done func(), err error) {
-	p := &h.poolTurns
+func (ps *pools) alone(ctx context.Context, t *task, name string) (done func(), err error) {
+	p := &ps.turns
 	p.mu.Lock()
 	at := p.names[name]
 	if at == nil {
@@ -32,7 +32,7 @@ func (h *Handlers) alone(ctx context.Context, t *task, name string) (done func()
 	select {
 	case <-at.free:
 	default: // without a slot: there are few
-		err = h.rest(ctx, t, true, func() error {
+		err = t.rest(ctx, true, func() error {
 			select {
 			case <-at.free:
 				return nil

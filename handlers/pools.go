@@ -2,23 +2,33 @@ package handlers
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
+	"octo-operator/config"
 	"octo-operator/hub"
 	"octo-operator/kube"
 )
 
-// pools is what the cluster has of pools: their custom resources, as the watch last saw them.
+// pools makes and deletes pools, and keeps registered those whose custom resources the cluster has.
 type pools struct {
+	settings   config.Config
+	kubectl    *kube.Kubectl
+	controller poolController
+	accept     func(hub.Event) error // the deploy of a pool that the operator itself asks for
+	log        *slog.Logger
+
+	turns      poolTurns
 	deployed   *deployedPools
-	tries      *poolTries
+	tries      *tries
 	registered chan struct{} // filled when a pool was registered
 	deleting   chan struct{} // filled when a resource that is being deleted was seen
 
 	deciding sync.Mutex // who is registered: what is decided from resources is done before anybody else decides
 
+	// What the watch last saw of the pools' resources:
 	mu         sync.Mutex
 	resources  map[resourceKey]kube.Pool
 	undeployed map[string]bool          // by uid: resources that are not to be registered any more, although they are still there
@@ -31,9 +41,16 @@ type resourceKey struct{ kind, namespace, name string }
 
 func keyOf(p kube.Pool) resourceKey { return resourceKey{p.Kind, p.Namespace, p.Name} }
 
-func newPools() *pools {
+// poolController is what pools tell the controller.
+type poolController interface {
+	RegisterPool(hub.Pool)
+	UnregisterPool(hub.Pool)
+}
+
+func newPools(settings config.Config, kubectl *kube.Kubectl, controller poolController, accept func(hub.Event) error, log *slog.Logger) *pools {
 	return &pools{
-		deployed: newDeployedPools(), tries: newPoolTries(), registered: make(chan struct{}, 1), deleting: make(chan struct{}, 1),
+		settings: settings, kubectl: kubectl, controller: controller, accept: accept, log: log, turns: poolTurns{names: map[string]*poolTurn{}},
+		deployed: newDeployedPools(), tries: newTries(), registered: make(chan struct{}, 1), deleting: make(chan struct{}, 1),
 		resources: map[resourceKey]kube.Pool{}, undeployed: map[string]bool{}, last: map[string]string{}, statuses: make(chan statusChange, 10_000),
 		listed: map[string]chan struct{}{kube.CommunicationPool.Kind: make(chan struct{})},
 	}
@@ -44,111 +61,111 @@ func hubPool(p kube.Pool) hub.Pool {
 }
 
 // WatchPools keeps registered what has a custom resource, whoever made it, until ctx ends.
-func (h *Handlers) WatchPools(ctx context.Context) {
-	changes := kube.PoolChanges{All: h.allPools, Changed: h.poolChanged, Deleted: h.poolDeleted}
+func (ps *pools) WatchPools(ctx context.Context) {
+	changes := kube.PoolChanges{All: ps.allPools, Changed: ps.poolChanged, Deleted: ps.poolDeleted}
 	var watches sync.WaitGroup
 	for _, kind := range []kube.PoolKind{kube.CommunicationPool, kube.DeploymentSite} {
-		watches.Go(func() { h.kubectl.WatchPools(ctx, kind, h.settings.WatchNamespace, changes) })
+		watches.Go(func() { ps.kubectl.WatchPools(ctx, kind, ps.settings.WatchNamespace, changes) })
 	}
-	watches.Go(func() { h.letPoolsGo(ctx) })
-	h.writeStatuses(ctx)
+	watches.Go(func() { ps.letPoolsGo(ctx) })
+	ps.writeStatuses(ctx)
 	watches.Wait()
 }
 
-func (h *Handlers) allPools(kind kube.PoolKind, all []kube.Pool) {
+func (ps *pools) allPools(kind kube.PoolKind, all []kube.Pool) {
 	for _, p := range all {
-		h.poolChanged(p)
+		ps.poolChanged(p)
 	}
-	for _, known := range h.pools.all() {
+	for _, known := range ps.all() {
 		same := func(p kube.Pool) bool { return keyOf(p) == keyOf(known) }
 		if known.Kind == kind.Kind && !slices.ContainsFunc(all, same) {
-			h.poolDeleted(known)
+			ps.poolDeleted(known)
 		}
 	}
-	h.pools.mu.Lock()
-	defer h.pools.mu.Unlock()
-	if listed := h.pools.listed[kind.Kind]; listed != nil {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if listed := ps.listed[kind.Kind]; listed != nil {
 		close(listed)
-		delete(h.pools.listed, kind.Kind)
+		delete(ps.listed, kind.Kind)
 	}
 }
 
 // poolChanged registers a pool, unless its resource is being deleted: nothing brings such a one back, and a pool that is
 // registered gets workloads.
-func (h *Handlers) poolChanged(p kube.Pool) {
-	h.pools.deciding.Lock()
-	defer h.pools.deciding.Unlock()
-	before, known := h.pools.see(p)
+func (ps *pools) poolChanged(p kube.Pool) {
+	ps.deciding.Lock()
+	defer ps.deciding.Unlock()
+	before, known := ps.see(p)
 	if known && (hubPool(before) != hubPool(p) || before.UID != p.UID) {
-		h.unregisterUnlessLive(before)
+		ps.unregisterUnlessLive(before)
 	}
 	switch err := hubPool(p).Check(); {
 	case p.Deleting:
-		h.unregisterUnlessLive(p)
-		fill(h.pools.deleting)
+		ps.unregisterUnlessLive(p)
+		fill(ps.deleting)
 	case err != nil:
-		h.log.Warn("pool not registered: its resource is not valid", "namespace", p.Namespace, "name", p.Name, "reason", err)
-		h.pools.writeStatus(p, "Failed: "+err.Error())
-	case h.pools.isLive(p):
-		h.registerSeen(p)
+		ps.log.Warn("pool not registered: its resource is not valid", "namespace", p.Namespace, "name", p.Name, "reason", err)
+		ps.writeStatus(p, "Failed: "+err.Error())
+	case ps.isLive(p):
+		ps.registerSeen(p)
 	}
 }
 
 // registerSeen registers the pool of a resource. deciding is held.
-func (h *Handlers) registerSeen(p kube.Pool) {
-	h.controller.RegisterPool(hubPool(p))
-	status := h.pools.lastOf(hubPool(p))
+func (ps *pools) registerSeen(p kube.Pool) {
+	ps.controller.RegisterPool(hubPool(p))
+	status := ps.lastOf(hubPool(p))
 	if status == "" {
 		status = hub.StatusInProgress
 	}
-	h.pools.writeStatus(p, status)
+	ps.writeStatus(p, status)
 }
 
 // poolDeleted forgets a resource that is gone.
-func (h *Handlers) poolDeleted(p kube.Pool) {
-	h.pools.deciding.Lock()
-	defer h.pools.deciding.Unlock()
-	h.pools.mu.Lock()
-	delete(h.pools.resources, keyOf(p))
-	delete(h.pools.undeployed, p.UID)
-	h.pools.mu.Unlock()
-	h.unregisterUnlessLive(p)
-	h.pools.tries.wake() // a deploy may wait for this
+func (ps *pools) poolDeleted(p kube.Pool) {
+	ps.deciding.Lock()
+	defer ps.deciding.Unlock()
+	ps.mu.Lock()
+	delete(ps.resources, keyOf(p))
+	delete(ps.undeployed, p.UID)
+	ps.mu.Unlock()
+	ps.unregisterUnlessLive(p)
+	ps.tries.wake() // a deploy may wait for this
 }
 
 // unregisterUnlessLive unregisters a resource's pool, unless another one stands for it: a controller's upgrade may leave a pool with a
 // resource of each kind. deciding is held.
-func (h *Handlers) unregisterUnlessLive(p kube.Pool) {
-	if len(h.pools.of(hubPool(p))) == 0 {
-		h.pools.setLast(hubPool(p), "")
-		h.controller.UnregisterPool(hubPool(p))
+func (ps *pools) unregisterUnlessLive(p kube.Pool) {
+	if len(ps.of(hubPool(p))) == 0 {
+		ps.setLast(hubPool(p), "")
+		ps.controller.UnregisterPool(hubPool(p))
 	}
 }
 
 // undeploying unregisters a pool. Its resources that are there now do not register it again, however long they stay.
-func (h *Handlers) undeploying(pool hub.Pool) {
-	h.pools.deciding.Lock()
-	defer h.pools.deciding.Unlock()
-	for _, p := range h.pools.of(pool) {
-		h.pools.mu.Lock()
-		h.pools.undeployed[p.UID] = true
-		h.pools.mu.Unlock()
+func (ps *pools) undeploying(pool hub.Pool) {
+	ps.deciding.Lock()
+	defer ps.deciding.Unlock()
+	for _, p := range ps.of(pool) {
+		ps.mu.Lock()
+		ps.undeployed[p.UID] = true
+		ps.mu.Unlock()
 	}
-	h.pools.setLast(pool, "")
-	h.controller.UnregisterPool(pool)
+	ps.setLast(pool, "")
+	ps.controller.UnregisterPool(pool)
 }
 
 // redeployed takes back an undeploying that has left a resource there.
-func (h *Handlers) redeployed(uid string) {
-	h.pools.deciding.Lock()
-	defer h.pools.deciding.Unlock()
-	h.pools.mu.Lock()
-	was := h.pools.undeployed[uid]
-	delete(h.pools.undeployed, uid)
-	h.pools.mu.Unlock()
-	for _, p := range h.pools.all() {
-		if was && p.UID == uid && h.pools.isLive(p) {
-			h.registerSeen(p)
+func (ps *pools) redeployed(uid string) {
+	ps.deciding.Lock()
+	defer ps.deciding.Unlock()
+	ps.mu.Lock()
+	was := ps.undeployed[uid]
+	delete(ps.undeployed, uid)
+	ps.mu.Unlock()
+	for _, p := range ps.all() {
+		if was && p.UID == uid && ps.isLive(p) {
+			ps.registerSeen(p)
 		}
 	}
 }

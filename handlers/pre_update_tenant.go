@@ -23,7 +23,7 @@ func (h *Handlers) preUpdateTenant(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("cannot prepare the tenant's update: %w", err)
 	}
-	failure := h.script(ctx, t, scripts.TenantPreUpdate, map[string]string{"TENANT": tenant.TenantID})
+	failure := t.script(ctx, scripts.TenantPreUpdate, map[string]string{"TENANT": tenant.TenantID})
 	ctx, cancel := context.WithTimeout(ctx, longestReregistration)
 	defer cancel()
 	if err := h.controller.ReregisterTenant(ctx, tenant.TenantID); err != nil {

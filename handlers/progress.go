@@ -11,18 +11,18 @@ import (
 
 // watchProgress looks at a release's pods while helm works, which takes long if hooks are waited for, and tells the controller
 // what it finds. A deploy that is faster than the first look is not slowed down by it.
-func (h *Handlers) watchProgress(ctx context.Context, t *task, r release) (stop func()) {
+func (rs *releases) watchProgress(ctx context.Context, t *task, r release) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		told := ""
 		for sleep(ctx, tellInterval) == nil {
-			found := strings.Join(h.look(ctx, t, r), "\n")
+			found := strings.Join(rs.look(ctx, t, r), "\n")
 			if text := t.redact.String(found); text != "" && text != told {
 				told = text
 				t.log.Warn("helm is still at work", "found", text)
-				h.progress(t, text)
+				t.progress(text)
 			}
 		}
 	}()
@@ -30,12 +30,12 @@ func (h *Handlers) watchProgress(ctx context.Context, t *task, r release) (stop 
 }
 
 // look says what keeps the objects of the event's own revision, and the pods of its hooks, from being ready.
-func (h *Handlers) look(ctx context.Context, t *task, r release) []string {
-	found, err := h.kubectl.HookFindings(ctx, r.namespace, r.name, t.began)
-	objects, objectsErr := h.objectsOf(ctx, t, r)
+func (rs *releases) look(ctx context.Context, t *task, r release) []string {
+	found, err := rs.kubectl.HookFindings(ctx, r.namespace, r.name, t.began)
+	objects, objectsErr := rs.objectsOf(ctx, t, r)
 	if err == nil && objectsErr == nil && len(objects) > 0 {
 		var rollout kube.Rollout
-		rollout, err = h.kubectl.Rollout(t.asTenant(ctx), objects, t.began)
+		rollout, err = rs.kubectl.Rollout(t.asTenant(ctx), objects, t.began)
 		found = append(found, rollout.Findings...)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -45,25 +45,25 @@ func (h *Handlers) look(ctx context.Context, t *task, r release) []string {
 }
 
 // objectsOf are the objects of the release's newest revision, if the event has made it.
-func (h *Handlers) objectsOf(ctx context.Context, t *task, r release) ([]kube.Object, error) {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+func (rs *releases) objectsOf(ctx context.Context, t *task, r release) ([]kube.Object, error) {
+	labels, err := rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err != nil || labels[runLabel] != t.ShortID() {
 		return nil, err
 	}
-	return h.objectsIn(ctx, r, labels["version"])
+	return rs.objectsIn(ctx, r, labels["version"])
 }
 
 // lastLookTimeout bounds the look after a failure: somebody waits for the reason.
 const lastLookTimeout = 10 * time.Second
 
-func (h *Handlers) lookOnceMore(ctx context.Context, t *task, r release) []string {
+func (rs *releases) lookOnceMore(ctx context.Context, t *task, r release) []string {
 	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
 	defer cancel()
-	return h.look(ctx, t, r)
+	return rs.look(ctx, t, r)
 }
 
 // progress tells the controller what a workload's deploy waits for. Other events have no such report.
-func (h *Handlers) progress(t *task, message string) {
+func (t *task) progress(message string) {
 	if t.Callback != hub.WorkloadDeploy {
 		return
 	}
@@ -71,7 +71,7 @@ func (h *Handlers) progress(t *task, message string) {
 	if err != nil {
 		return // how it ends will tell
 	}
-	h.controller.Report(hub.Report{
+	t.engine.controller.Report(hub.Report{
 		Method: methodProgress, Key: workloadKey(w), Transient: true,
 		Arguments: []any{hub.WorkloadDeploymentProgress{
 			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(t.redact.String(message)),

@@ -31,40 +31,40 @@ func (p *pruner) ended() {
 }
 
 // Prune removes old runs now and then, until ctx ends.
-func (h *Handlers) Prune(ctx context.Context) {
+func (d *dispatcher) Prune(ctx context.Context) {
 	for {
-		h.unkept.retry()
-		if err := h.runs.Prune(h.settings.KeepRuns, h.settings.KeepFailedRuns, reportPending); err != nil {
-			h.log.Warn("old runs not removed", "reason", err)
+		d.unkept.retry()
+		if err := d.runs.Prune(d.settings.KeepRuns, d.settings.KeepFailedRuns, reportPending); err != nil {
+			d.log.Warn("old runs not removed", "reason", err)
 		}
-		h.charts.prune(unusedChart)
+		d.options.freeDisk(false)
 		select {
 		case <-time.After(pruneInterval):
-		case <-h.pruner.due:
+		case <-d.pruner.due:
 		case <-ctx.Done():
-			h.unkept.retry()
+			d.unkept.retry()
 			return
 		}
 	}
 }
 
 // withSpace writes, and if the disk is full, makes room and writes again.
-func (h *Handlers) withSpace(write func() error) error {
+func (d *dispatcher) withSpace(write func() error) error {
 	err := write()
 	if errors.Is(err, syscall.ENOSPC) {
-		h.freeDisk()
+		d.freeDisk()
 		err = write()
 	}
 	return err
 }
 
 // freeDisk removes whatever is only kept for a person to look at: taking in events is worth more.
-func (h *Handlers) freeDisk() {
-	h.log.Warn("the disk is full: all finished runs and charts are removed", "dir", h.runs.Dir())
-	if err := h.runs.Prune(0, 0, reportPending); err != nil {
-		h.log.Warn("old runs not removed", "reason", err)
+func (d *dispatcher) freeDisk() {
+	d.log.Warn("the disk is full: all finished runs and charts are removed", "dir", d.runs.Dir())
+	if err := d.runs.Prune(0, 0, reportPending); err != nil {
+		d.log.Warn("old runs not removed", "reason", err)
 	}
-	h.charts.prune(0)
+	d.options.freeDisk(true)
 }
 
 // unkept are writes that failed and must not be forgotten.

@@ -19,15 +19,15 @@ import (
 
 // locate finds the name of a workload's release: its own, or another one under which the reference operator has made it, if that is
 // provably this workload's. An error is that it cannot be told: a second release beside the first one would be worse.
-func (h *Handlers) locate(ctx context.Context, w hub.Workload) (release, error) {
-	r, err := releaseOf(h.settings, w)
+func (rs *releases) locate(ctx context.Context, w hub.Workload) (release, error) {
+	r, err := releaseOf(rs.settings, w)
 	if err != nil {
 		return r, err
 	}
 	for _, name := range referenceReleases(w) {
 		old := r
 		old.name = name
-		p, err := h.whoseReference(ctx, old, w)
+		p, err := rs.whoseReference(ctx, old, w)
 		switch {
 		case err != nil:
 			return r, err
@@ -42,16 +42,16 @@ func (h *Handlers) locate(ctx context.Context, w hub.Workload) (release, error) 
 
 // whoseReference tells whose a release with a name of the reference operator's is. If only its Secret is left, that tells: an undeploy
 // may have been ended after helm.
-func (h *Handlers) whoseReference(ctx context.Context, r release, w hub.Workload) (proof, error) {
-	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
+func (rs *releases) whoseReference(ctx context.Context, r release, w hub.Workload) (proof, error) {
+	revisions, err := rs.kubectl.Revisions(ctx, r.namespace, r.name)
 	if err != nil || len(revisions) > 0 {
 		p := proof{}
 		if err == nil {
-			p, err = h.whose(ctx, r, w, revisions)
+			p, err = rs.whose(ctx, r, w, revisions)
 		}
 		return p, err
 	}
-	secret, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+	secret, err := rs.kubectl.Secret(ctx, r.namespace, r.secretName())
 	if err == nil && ours(secret, w) {
 		return proof{verdict: ofThis}, nil
 	}
@@ -59,18 +59,18 @@ func (h *Handlers) whoseReference(ctx context.Context, r release, w hub.Workload
 }
 
 // owned returns the labels of a release's revisions, the newest first. It is an error if the release is not the workload's.
-func (h *Handlers) owned(ctx context.Context, r release, w hub.Workload) ([]map[string]string, error) {
-	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
+func (rs *releases) owned(ctx context.Context, r release, w hub.Workload) ([]map[string]string, error) {
+	revisions, err := rs.kubectl.Revisions(ctx, r.namespace, r.name)
 	if err != nil {
 		return nil, err
 	}
-	return revisions, h.checkOwner(ctx, r, w, revisions)
+	return revisions, rs.checkOwner(ctx, r, w, revisions)
 }
 
 // checkOwner is an error unless a release that is there is provably the workload's. revisions are the labels of its revisions, the
 // newest first.
-func (h *Handlers) checkOwner(ctx context.Context, r release, w hub.Workload, revisions []map[string]string) error {
-	p, err := h.whose(ctx, r, w, revisions)
+func (rs *releases) checkOwner(ctx context.Context, r release, w hub.Workload, revisions []map[string]string) error {
+	p, err := rs.whose(ctx, r, w, revisions)
 	switch {
 	case err != nil:
 		return fmt.Errorf("cannot find out whose release %s is: %w", r.name, err)
@@ -114,9 +114,9 @@ func checkSecret(s *kube.Secret, r release, w hub.Workload, releaseThere bool) e
 
 // leftSecret is the name of the Secret that an undeploy is to delete where there is no release, which would prove whose it is: one that
 // was ended halfway has left it, or what was kept of it. "": there is none, or it is not known to be the workload's.
-func (h *Handlers) leftSecret(ctx context.Context, t *task, r release, w hub.Workload) (string, error) {
+func (rs *releases) leftSecret(ctx context.Context, t *task, r release, w hub.Workload) (string, error) {
 	for _, name := range []string{r.secretName(), r.secretBefore()} {
-		s, err := h.kubectl.Secret(ctx, r.namespace, name)
+		s, err := rs.kubectl.Secret(ctx, r.namespace, name)
 		if err != nil {
 			return "", err
 		}
@@ -141,7 +141,7 @@ func (h *Handlers) leftSecret(ctx context.Context, t *task, r release, w hub.Wor
 
 // whose tells whose a release is, by what the reference operator or this one has left. revisions are the labels of its revisions, the
 // newest first.
-func (h *Handlers) whose(ctx context.Context, r release, w hub.Workload, revisions []map[string]string) (proof, error) {
+func (rs *releases) whose(ctx context.Context, r release, w hub.Workload, revisions []map[string]string) (proof, error) {
 	if len(revisions) == 0 {
 		return proof{verdict: ofNobody}, nil
 	}
@@ -154,7 +154,7 @@ func (h *Handlers) whose(ctx context.Context, r release, w hub.Workload, revisio
 	if i := slices.IndexFunc(revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
 		in = revisions[i] // what is newer has failed, or has not come to its end: another workload's, perhaps
 	}
-	values, err := h.kubectl.Values(ctx, r.namespace, r.name, in["version"])
+	values, err := rs.kubectl.Values(ctx, r.namespace, r.name, in["version"])
 	if err != nil {
 		return proof{}, err
 	}
@@ -166,7 +166,7 @@ func (h *Handlers) whose(ctx context.Context, r release, w hub.Workload, revisio
 	if err != nil || p.verdict != unproven || !bytes.Contains(values, []byte(`"`+r.secretName()+`"`)) {
 		return p, err
 	}
-	secret, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+	secret, err := rs.kubectl.Secret(ctx, r.namespace, r.secretName())
 	if err != nil || secret == nil {
 		return p, err
 	}

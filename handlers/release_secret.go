@@ -47,7 +47,7 @@ func (c secretChange) apply() string {
 }
 
 // planSecret compares the release's Secret with what the deploy wants, and writes secret.yaml if that is something else.
-func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secretChange, error) {
+func (rs *releases) planSecret(ctx context.Context, t *task, d *deployment) (secretChange, error) {
 	c := secretChange{name: d.release.secretName(), live: d.found.secret, wanted: d.document.Secrets}
 	if len(c.wanted) == 0 {
 		return c, nil
@@ -60,7 +60,7 @@ func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secr
 	// One that is this workload's without the tenant's id needs no new one: the operator's upgrade would make deploys of reconciliations.
 	c.writes = c.live == nil || tenantProof(c.live.Labels, c.live.Annotations, d.w.TenantID).verdict != ofThis || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
 	annotations[tenantID] = d.w.TenantID
-	if err := h.planRestarts(ctx, d, &c, changed); err != nil || !c.writes {
+	if err := rs.planRestarts(ctx, d, &c, changed); err != nil || !c.writes {
 		return c, err
 	}
 	if c.open {
@@ -78,7 +78,7 @@ func (h *Handlers) planSecret(ctx context.Context, t *task, d *deployment) (secr
 }
 
 // planRestarts finds out who must be restarted after the deploy, and what must be kept until it has worked.
-func (h *Handlers) planRestarts(ctx context.Context, d *deployment, c *secretChange, changed []string) error {
+func (rs *releases) planRestarts(ctx context.Context, d *deployment, c *secretChange, changed []string) error {
 	c.foreign = slices.ContainsFunc(changed, func(key string) bool { _, wanted := c.wanted[key]; return !wanted })
 	before, open, err := openChange(c.live)
 	if err != nil {
@@ -89,10 +89,10 @@ func (h *Handlers) planRestarts(ctx context.Context, d *deployment, c *secretCha
 		return nil
 	}
 	c.keeps = c.live != nil && len(changed) > 0 && !open
-	if c.restarts, err = h.usersOf(ctx, d.release, changed); err != nil {
+	if c.restarts, err = rs.usersOf(ctx, d.release, changed); err != nil {
 		return err
 	}
-	auto, manual, err := h.stillNeeded(ctx, d.release, before)
+	auto, manual, err := rs.stillNeeded(ctx, d.release, before)
 	c.restarts.addAll(auto)
 	c.restarts.addAll(manual)
 	c.open = open || c.keeps || len(c.restarts.Workloads) > 0
@@ -116,7 +116,7 @@ func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
 }
 
 // keepSecret keeps what the Secret holds, before the deploy changes it.
-func (h *Handlers) keepSecret(ctx context.Context, t *task, d *deployment) error {
+func (rs *releases) keepSecret(ctx context.Context, t *task, d *deployment) error {
 	if !d.secret.keeps {
 		return nil
 	}
@@ -126,12 +126,12 @@ func (h *Handlers) keepSecret(ctx context.Context, t *task, d *deployment) error
 		before.Labels = map[string]string{}
 	}
 	before.Labels[runLabel] = t.ShortID()
-	return h.kubectl.PutSecret(ctx, fieldManager, before)
+	return rs.kubectl.PutSecret(ctx, fieldManager, before)
 }
 
 // restartUsers restarts who still runs with the Secret's old values: a running pod does not see the new ones.
-func (h *Handlers) restartUsers(ctx context.Context, t *task, d *deployment) error {
-	done, err := h.restart(ctx, t, d.release, d.secret.restarts)
+func (rs *releases) restartUsers(ctx context.Context, t *task, d *deployment) error {
+	done, err := rs.restart(ctx, t, d.release, d.secret.restarts)
 	if err == nil && len(done.Workloads) > 0 {
 		t.say("restarted because of changed secrets (" + done.keys() + "): " + done.names(", "))
 	}
@@ -140,13 +140,13 @@ func (h *Handlers) restartUsers(ctx context.Context, t *task, d *deployment) err
 
 // settleSecret ends a change of the Secret, now that the pods are ready. If something cannot be cleaned up, that is told, but the deploy
 // has succeeded all the same: what is left does no harm.
-func (h *Handlers) settleSecret(ctx context.Context, t *task, d *deployment) (err error) {
+func (rs *releases) settleSecret(ctx context.Context, t *task, d *deployment) (err error) {
 	c := d.secret
 	switch {
 	case c.open:
-		err = h.closeChange(ctx, d.release)
+		err = rs.closeChange(ctx, d.release)
 	case len(c.wanted) == 0 && ours(c.live, d.w.Workload):
-		if err = h.deleteSecret(ctx, d.release); err == nil {
+		if err = rs.deleteSecret(ctx, d.release); err == nil {
 			t.log.Info("secret deleted: the deploy has no secret override", "secret", c.name)
 		}
 	}
@@ -159,15 +159,15 @@ func (h *Handlers) settleSecret(ctx context.Context, t *task, d *deployment) (er
 }
 
 // closeChange forgets what the Secret held before. The annotation goes first: with it, the next change would keep nothing.
-func (h *Handlers) closeChange(ctx context.Context, r release) error {
-	if err := h.kubectl.RemoveAnnotation(ctx, fieldManager, r.namespace, r.secretName(), changeAnnotation); err != nil {
+func (rs *releases) closeChange(ctx context.Context, r release) error {
+	if err := rs.kubectl.RemoveAnnotation(ctx, fieldManager, r.namespace, r.secretName(), changeAnnotation); err != nil {
 		return err
 	}
-	return h.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore())
+	return rs.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore())
 }
 
-func (h *Handlers) deleteSecret(ctx context.Context, r release) error {
-	return errors.Join(h.kubectl.DeleteSecret(ctx, r.namespace, r.secretName()), h.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore()))
+func (rs *releases) deleteSecret(ctx context.Context, r release) error {
+	return errors.Join(rs.kubectl.DeleteSecret(ctx, r.namespace, r.secretName()), rs.kubectl.DeleteSecret(ctx, r.namespace, r.secretBefore()))
 }
 
 // dataOf is what a Secret holds; nothing if there is none.

@@ -43,17 +43,17 @@ func newReport(method string, w hub.Workload, status any) *report {
 
 // report tells the controller how an event ended, once: now, or as soon as it is connected, in this life or the next. The
 // controller keeps the last status of each workload, so a newer one takes the place of one that could not be delivered.
-func (h *Handlers) report(t *task, r *report) {
+func (d *dispatcher) report(t *task, r *report) {
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = h.withSpace(func() error { return t.Write(reportFile, text) })
+		err = d.withSpace(func() error { return t.Write(reportFile, text) })
 	}
 	if err != nil {
 		t.log.Warn("status would not survive a restart", "reason", err)
 	}
-	h.journal.Reporting(h.journalLane(t.Lane), t.Run, text)
-	h.reported.set(r.about(), sent{run: t.ID})
-	h.send(t.Run, t.log, *r, func() error { return t.Remove(reportFile) })
+	d.journal.Reporting(d.journalLane(t.Lane), t.Run, text)
+	d.reported.set(r.about(), sent{run: t.ID})
+	d.send(t.Run, t.log, *r, func() error { return t.Remove(reportFile) })
 }
 
 // reported is the newest status of each workload that this life has sent. What an earlier life has left, on disk or in the cluster,
@@ -87,49 +87,49 @@ func (r *reported) advance(key string, s sent) bool {
 }
 
 // withdraw drops the deployment status of a workload that still waits: it would tell of a deploy that the run has undone.
-func (h *Handlers) withdraw(run *runs.Run, w hub.Workload) {
+func (t *task) withdraw(w hub.Workload) {
 	status := report{Method: methodDeploymentStatus, Key: workloadKey(w)}
-	h.reported.advance(status.about(), sent{run.ID, true})
-	h.controller.Withdraw(status.Method, status.Key)
+	t.engine.reported.advance(status.about(), sent{t.ID, true})
+	t.engine.controller.Withdraw(status.Method, status.Key)
 }
 
 // sendLeft is send for what an earlier life has left: nothing that is older than what the controller has.
-func (h *Handlers) sendLeft(run *runs.Run, log *slog.Logger, r report, forget func() error) {
-	if !h.reported.advance(r.about(), sent{run: run.ID}) {
+func (d *dispatcher) sendLeft(run *runs.Run, log *slog.Logger, r report, forget func() error) {
+	if !d.reported.advance(r.about(), sent{run: run.ID}) {
 		log.Debug("status not reported again: the controller has it, or a newer one")
-		h.forget(run, log, forget)
+		d.forget(run, log, forget)
 		return
 	}
-	h.send(run, log, r, forget)
+	d.send(run, log, r, forget)
 }
 
 // send calls forget when the controller has the report, or will never take it.
-func (h *Handlers) send(run *runs.Run, log *slog.Logger, r report, forget func() error) {
-	h.controller.Report(hub.Report{
+func (d *dispatcher) send(run *runs.Run, log *slog.Logger, r report, forget func() error) {
+	d.controller.Report(hub.Report{
 		Method: r.Method, Arguments: []any{r.Argument}, Key: r.Key,
 		Delivered: func(err error) {
 			switch {
 			case err == nil:
-				h.reported.advance(r.about(), sent{run.ID, true})
+				d.reported.advance(r.about(), sent{run.ID, true})
 				log.Info("status reported")
 			case !errors.Is(err, hub.ErrUnsupported):
 				log.Warn("status not reported", "reason", err)
 			}
-			h.forget(run, log, forget)
+			d.forget(run, log, forget)
 		},
 	})
 }
 
-func (h *Handlers) forget(run *runs.Run, log *slog.Logger, forget func() error) {
+func (d *dispatcher) forget(run *runs.Run, log *slog.Logger, forget func() error) {
 	if err := forget(); err != nil {
 		log.Warn("status may be reported again after a restart", "reason", err)
 	}
-	h.journal.Reported(h.journalLane(run.Lane), run.ID)
+	d.journal.Reported(d.journalLane(run.Lane), run.ID)
 }
 
 // resumeReports sends what an earlier life of the operator could not deliver, oldest first.
-func (h *Handlers) resumeReports() error {
-	all, err := h.runs.List()
+func (d *dispatcher) resumeReports() error {
+	all, err := d.runs.List()
 	for _, run := range all {
 		text, err := os.ReadFile(run.Path(reportFile))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -137,13 +137,13 @@ func (h *Handlers) resumeReports() error {
 		}
 		var r report
 		if err = errors.Join(err, json.Unmarshal(text, &r)); err != nil {
-			h.log.Error("status not reported", "run", run.ID, "reason", err)
+			d.log.Error("status not reported", "run", run.ID, "reason", err)
 			continue
 		}
-		if _, _, known := h.known(run); known {
-			h.journal.Reporting(h.journalLane(run.Lane), run, text)
+		if _, _, known := d.known(run); known {
+			d.journal.Reporting(d.journalLane(run.Lane), run, text)
 		}
-		h.sendLeft(run, h.log.With("run", run.ID), r, func() error { return run.Remove(reportFile) })
+		d.sendLeft(run, d.log.With("run", run.ID), r, func() error { return run.Remove(reportFile) })
 	}
 	return err
 }

@@ -20,6 +20,9 @@ const (
 	lastRetry  = 15 * time.Second
 	// A chart's repository is somebody else's server: it is asked less often.
 	lastRepositoryRetry = time.Minute
+	// lastEndlessRetry bounds the wait for what somebody must change. The endpoint of the official chart's webhooks, which the operator
+	// serves itself, comes 15 s after its start.
+	lastEndlessRetry = 30 * time.Second
 	// maxTries bounds the tries of an event that fails as if a connection was lost although the API server answers: those words
 	// may be the chart's own. Tries that failed because the API server was away do not count.
 	maxTries = 5
@@ -82,7 +85,7 @@ func (r *retry) next(t trouble, began, now time.Time) (wait time.Duration, again
 		longest = lastRepositoryRetry
 	}
 	if r.endless && t != outage {
-		longest = lastPoolRetry
+		longest = lastEndlessRetry
 	}
 	r.waits.MaxInterval = longest
 	wait = min(r.waits.NextBackOff(), longest)
@@ -93,14 +96,14 @@ func (r *retry) next(t trouble, began, now time.Time) (wait time.Duration, again
 }
 
 // try runs an event until it has ended for a reason of its own, and takes back what is left of one that has failed.
-func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
-	err := h.insist(ctx, t, func() error { return c.run(h, ctx, t) })
+func (t *task) try(ctx context.Context) error {
+	err := t.insist(ctx, func() error { return t.handler.run(ctx, t) })
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	f := h.failureOf(ctx, t, err)
-	if c.undo != nil {
-		c.undo(h, ctx, t, f)
+	f := t.failureOf(ctx, err)
+	if t.handler.undo != nil {
+		t.handler.undo(ctx, t, f)
 	}
 	return f.error(err)
 }
@@ -108,34 +111,35 @@ func (h *Handlers) try(ctx context.Context, c callback, t *task) error {
 // insist does something until it has worked or has failed for a reason of its own. Until the next try it keeps nobody from
 // working, and the event makes way for a newer one; but not a deploy that may have changed the cluster: if the newer one is refused
 // before it touches anything, half of this one would stay.
-func (h *Handlers) insist(ctx context.Context, t *task, work func() error) error {
-	tries := newRetry(h.settings.Helm.Timeout)
-	tries.endless = t.pool && h.unlock != nil // who runs a single event waits for its end
+func (t *task) insist(ctx context.Context, work func() error) error {
+	tries := newRetry(t.engine.settings.Helm.Timeout)
+	others := t.handler.tries
+	tries.endless = others != nil && t.engine.unlock != nil // who runs a single event waits for its end
 	said := ""
 	for {
-		started, woken := time.Now(), h.pools.tries.begin()
+		started, woken := time.Now(), others.begin()
 		err := work()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		why := h.troubleOf(ctx, t, err, started)
+		why := t.troubleOf(ctx, err, started)
 		wait, again := tries.next(why, started, time.Now())
 		if !again {
 			return err
 		}
-		reason, _, _ := strings.Cut(t.redact.String(h.failureOf(ctx, t, err).message()), "\n")
+		reason, _, _ := strings.Cut(t.redact.String(t.failureOf(ctx, err).message()), "\n")
 		level := slog.LevelWarn
-		if t.pool && reason == said {
+		if others != nil && reason == said {
 			level = slog.LevelDebug // it may say so for days
 		}
 		said = reason
 		t.log.Log(ctx, level, "event tried again: "+troubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
-		h.progress(t, troubleNames[why]+": next try at "+time.Now().Add(wait).UTC().Format("15:04:05 UTC")+": "+reason)
+		t.progress(troubleNames[why] + ": next try at " + time.Now().Add(wait).UTC().Format("15:04:05 UTC") + ": " + reason)
 		pause := func() error { return sleep(ctx, wait) }
-		if t.pool {
-			pause = func() error { return h.pools.tries.pause(ctx, wait, woken) }
+		if others != nil {
+			pause = func() error { return others.pause(ctx, wait, woken) }
 		}
-		if err := h.rest(ctx, t, !t.installs, pause); err != nil {
+		if err := t.rest(ctx, !t.installs, pause); err != nil {
 			return err
 		}
 	}
@@ -151,17 +155,17 @@ func sleep(ctx context.Context, wait time.Duration) error {
 }
 
 // troubleOf tells whose fault a failure is.
-func (h *Handlers) troubleOf(ctx context.Context, t *task, err error, started time.Time) trouble {
+func (t *task) troubleOf(ctx context.Context, err error, started time.Time) trouble {
 	why, ofCluster := told(err)
-	if t.pool {
-		why, ofCluster = poolTrouble(err, why, ofCluster)
+	if t.handler.trouble != nil {
+		why, ofCluster = t.handler.trouble(err, why, ofCluster)
 	}
 	switch {
 	case !ofCluster:
 		return why
-	case errors.Is(h.kubectl.Ready(ctx), kube.ErrUnreachable):
+	case errors.Is(t.engine.kubectl.Ready(ctx), kube.ErrUnreachable):
 		return outage
-	case h.kubectl.LastOutage().After(started) && why == none:
+	case t.engine.kubectl.LastOutage().After(started) && why == none:
 		return doubtful
 	}
 	return why

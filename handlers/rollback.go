@@ -12,16 +12,16 @@ import (
 )
 
 // undoDeploy takes back what a failed deploy has left in the cluster. Its pods are looked at before they are gone.
-func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
+func (rs *releases) undoDeploy(ctx context.Context, t *task, f *failure) {
 	w, err := hub.Decode[hub.Workload](t.event.Argument)
 	if err != nil {
 		return
 	}
 	var r release
 	var revisions []map[string]string
-	err = h.insist(ctx, t, func() (err error) {
-		if r, err = h.locate(ctx, w); err == nil {
-			revisions, err = h.kubectl.Revisions(ctx, r.namespace, r.name)
+	err = t.insist(ctx, func() (err error) {
+		if r, err = rs.locate(ctx, w); err == nil {
+			revisions, err = rs.kubectl.Revisions(ctx, r.namespace, r.name)
 		}
 		return err
 	})
@@ -32,27 +32,27 @@ func (h *Handlers) undoDeploy(ctx context.Context, t *task, f *failure) {
 		return
 	}
 	if len(revisions) == 0 || revisions[0][runLabel] != t.ShortID() { // helm has not come so far as to change anything
-		if err := h.undoSecret(ctx, t, r, w); err != nil {
+		if err := rs.undoSecret(ctx, t, r, w); err != nil {
 			f.after = "its secret could not be taken back: " + firstLine(wordsOf(err))
 			return
 		}
-		f.after = h.endEarlier(ctx, t, r, revisions)
+		f.after = rs.endEarlier(ctx, t, r, revisions)
 		return
 	}
-	f.see(h.lookOnceMore(ctx, t, r))
-	f.after = h.rollBack(ctx, t, r, w, revisions)
+	f.see(rs.lookOnceMore(ctx, t, r))
+	f.after = rs.rollBack(ctx, t, r, w, revisions)
 }
 
 // endEarlier is for a deploy that has changed nothing after it has taken the place of one that waited for its pods. Nobody else
 // would find out whether those become ready, so that is done here, and what does not is taken back to what has worked.
-func (h *Handlers) endEarlier(ctx context.Context, t *task, r release, revisions []map[string]string) string {
+func (rs *releases) endEarlier(ctx context.Context, t *task, r release, revisions []map[string]string) string {
 	if len(revisions) == 0 || revisions[0]["status"] != "deployed" || revisions[0][rolloutLabel] != rolloutWaiting {
 		return ""
 	}
 	version, run := revisions[0]["version"], revisions[0][runLabel]
 	t.log.Warn("the deploy has failed before it changed anything: the pods of the one before it are waited for", "revision", version)
-	h.progress(t, "the deploy has failed before it changed anything. It had taken the place of one whose pods were not ready yet: they are waited for")
-	err := h.insist(ctx, t, func() error { return h.finishEarlier(ctx, t, r, run) })
+	t.progress("the deploy has failed before it changed anything. It had taken the place of one whose pods were not ready yet: they are waited for")
+	err := t.insist(ctx, func() error { return rs.finishEarlier(ctx, t, r, run) })
 	if err == nil || ctx.Err() != nil {
 		return ""
 	}
@@ -61,46 +61,46 @@ func (h *Handlers) endEarlier(ctx context.Context, t *task, r release, revisions
 	if rollout := (*rolloutError)(nil); !errors.As(err, &rollout) || !hasBeenReady(revisions, target) {
 		return after
 	}
-	return after + "; " + h.rollBackTo(ctx, t, r, target, wokenBy(revisions, run))
+	return after + "; " + rs.rollBackTo(ctx, t, r, target, wokenBy(revisions, run))
 }
 
 // finishEarlier is what the run that has made the newest revision would have done, had it not been ended.
-func (h *Handlers) finishEarlier(ctx context.Context, t *task, r release, run string) error {
-	live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+func (rs *releases) finishEarlier(ctx context.Context, t *task, r release, run string) error {
+	live, err := rs.kubectl.Secret(ctx, r.namespace, r.secretName())
 	if err != nil {
 		return err
 	}
 	owed, open, err := openChange(live)
 	if err == nil {
-		_, err = h.restart(ctx, t, r, owed)
+		_, err = rs.restart(ctx, t, r, owed)
 	}
 	if err == nil {
-		err = h.awaitPods(ctx, t, r)
+		err = rs.awaitPods(ctx, t, r)
 	}
 	if err == nil {
-		err = h.markReady(ctx, r, run)
+		err = rs.markReady(ctx, r, run)
 	}
 	if err != nil || !open {
 		return err
 	}
-	return h.closeChange(ctx, r)
+	return rs.closeChange(ctx, r)
 }
 
 // rollBack brings the release back to what it was before the run, and says so.
-func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workload, revisions []map[string]string) string {
+func (rs *releases) rollBack(ctx context.Context, t *task, r release, w hub.Workload, revisions []map[string]string) string {
 	var err error
 	if strings.HasPrefix(revisions[0]["status"], "pending-") { // helm was killed: by a lack of memory, say
-		err = h.insist(ctx, t, func() error { return h.recoverAfterwards(ctx, t, r) })
+		err = t.insist(ctx, func() error { return rs.recoverAfterwards(ctx, t, r) })
 	}
 	target := rollbackTarget(revisions, t.ShortID())
 	if target != "" {
-		return h.rollBackTo(ctx, t, r, target, wokenBy(revisions, t.ShortID()))
+		return rs.rollBackTo(ctx, t, r, target, wokenBy(revisions, t.ShortID()))
 	}
 	if revisions[0]["status"] != "pending-install" { // which recovering has uninstalled
-		err = h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, "", false) })
+		err = t.insist(ctx, func() error { return rs.rollbackScript(ctx, t, r, "", false) })
 	}
 	if err == nil {
-		err = h.dropSecret(ctx, t, r, w)
+		err = rs.dropSecret(ctx, t, r, w)
 	}
 	if err != nil {
 		return "it could not be taken back: " + firstLine(wordsOf(err))
@@ -109,14 +109,14 @@ func (h *Handlers) rollBack(ctx context.Context, t *task, r release, w hub.Workl
 }
 
 // rollBackTo brings back a revision, and what the release's Secret held then. asleep: the workload had no replicas then.
-func (h *Handlers) rollBackTo(ctx context.Context, t *task, r release, revision string, asleep bool) string {
+func (rs *releases) rollBackTo(ctx context.Context, t *task, r release, revision string, asleep bool) string {
 	users, open := restarts{}, false
-	secret := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, false); return err })
-	if err := h.insist(ctx, t, func() error { return h.rollbackScript(ctx, t, r, revision, asleep) }); err != nil {
+	secret := t.insist(ctx, func() (err error) { users, open, err = rs.restoreSecret(ctx, t, r, false); return err })
+	if err := t.insist(ctx, func() error { return rs.rollbackScript(ctx, t, r, revision, asleep) }); err != nil {
 		return "it could not be taken back: " + firstLine(wordsOf(err))
 	}
 	if secret == nil && open {
-		secret = h.endRestore(ctx, t, r, users)
+		secret = rs.endRestore(ctx, t, r, users)
 	}
 	if secret != nil {
 		return "the release was rolled back to revision " + revision + ", but its secret, or who uses it, has still other values: " + firstLine(wordsOf(secret))
@@ -154,12 +154,12 @@ func wokenBy(revisions []map[string]string, run string) bool {
 	return slices.ContainsFunc(revisions, func(labels map[string]string) bool { return labels[runLabel] == run && labels[wakesLabel] == "true" })
 }
 
-func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revision string, asleep bool) error {
-	major, err := h.helm.major(ctx)
+func (rs *releases) rollbackScript(ctx context.Context, t *task, r release, revision string, asleep bool) error {
+	major, err := rs.helm.major(ctx)
 	if err != nil {
 		return err
 	}
-	replicas, err := h.kubectl.Replicas(ctx, r.namespace, r.name)
+	replicas, err := rs.kubectl.Replicas(ctx, r.namespace, r.name)
 	if err != nil {
 		return err
 	}
@@ -172,9 +172,9 @@ func (h *Handlers) rollbackScript(ctx context.Context, t *task, r release, revis
 		keep = strconv.Itoa(count)
 	}
 	exitCode := t.exitCode
-	err = h.releaseScript(ctx, t, r, scripts.WorkloadRollback, map[string]string{
-		"HELM": major, "RELEASE": r.name, "NAMESPACE": r.namespace, "REVISION": revision, "TIMEOUT": h.settings.Helm.Timeout.String(),
-		"REPLICAS": keep, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+	err = rs.script(ctx, t, scripts.WorkloadRollback, map[string]string{
+		"HELM": major, "RELEASE": r.name, "NAMESPACE": r.namespace, "REVISION": revision, "TIMEOUT": rs.settings.Helm.Timeout.String(),
+		"REPLICAS": keep, "SCALE_SCRIPT": rs.scripts.Path(scripts.WorkloadScale),
 	})
 	t.exitCode = exitCode
 	return err

@@ -34,31 +34,32 @@ func (e *rolloutError) Error() string {
 
 // awaitPods returns when everything in the release's newest revision is ready. That costs no slot and no process: helm has ended.
 // A newer event for the release ends it.
-func (h *Handlers) awaitPods(ctx context.Context, t *task, r release) error {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+func (rs *releases) awaitPods(ctx context.Context, t *task, r release) error {
+	labels, err := rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err != nil || labels["status"] != "deployed" { // a script of the environment's own may have installed nothing
 		return err
 	}
-	objects, err := h.objectsIn(ctx, r, labels["version"])
+	objects, err := rs.objectsIn(ctx, r, labels["version"])
 	if err != nil {
 		return err
 	}
-	t.log.Info("waiting until the release is ready", "revision", labels["version"], "objects", len(objects), "timeout", h.settings.Helm.Timeout.String())
-	w := &rolloutWatch{h: h, task: t, objects: objects, began: time.Now(), timeout: h.settings.Helm.Timeout}
+	t.log.Info("waiting until the release is ready", "revision", labels["version"], "objects", len(objects), "timeout", rs.settings.Helm.Timeout.String())
+	w := &rolloutWatch{kubectl: rs.kubectl, failFast: rs.settings.FailFast, task: t, objects: objects, began: time.Now(), timeout: rs.settings.Helm.Timeout}
 	w.deadline, w.told, w.looked = w.began.Add(w.timeout), w.began, w.began
 	// The first look comes before the wait: if everything is ready already, a newer event in the queue must not end this one.
 	if ready, err := w.look(ctx); ready || err != nil {
 		return err
 	}
-	return h.rest(ctx, t, true, func() error { return w.until(ctx) })
+	return t.rest(ctx, true, func() error { return w.until(ctx) })
 }
 
 // rolloutWatch waits for a release's objects.
 type rolloutWatch struct {
-	h       *Handlers
-	task    *task
-	objects []kube.Object
-	timeout time.Duration
+	kubectl  *kube.Kubectl
+	failFast bool
+	task     *task
+	objects  []kube.Object
+	timeout  time.Duration
 
 	began    time.Time
 	deadline time.Time
@@ -82,7 +83,7 @@ func (w *rolloutWatch) until(ctx context.Context) error {
 // look is an error when waiting is over. Most looks are brief.
 func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
-	ready, err = w.h.kubectl.RolledOut(w.task.asTenant(ctx), w.objects)
+	ready, err = w.kubectl.RolledOut(w.task.asTenant(ctx), w.objects)
 	if err == nil && !ready && (began.After(w.deadline) || began.Sub(w.told) >= tellInterval) {
 		w.told = began
 		err = w.lookClosely(ctx)
@@ -99,7 +100,7 @@ func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
 
 // lookClosely finds out why the release is not ready. It is an error when waiting is over.
 func (w *rolloutWatch) lookClosely(ctx context.Context) error {
-	now, err := w.h.kubectl.Rollout(w.task.asTenant(ctx), w.objects, w.task.began)
+	now, err := w.kubectl.Rollout(w.task.asTenant(ctx), w.objects, w.task.began)
 	if err != nil || now.Ready {
 		return err
 	}
@@ -107,7 +108,7 @@ func (w *rolloutWatch) lookClosely(ctx context.Context) error {
 	w.hopeless = now.Hopeless
 	failed := &rolloutError{waiting: now.Waiting, seen: now.Findings, timeout: w.timeout}
 	switch {
-	case proved && w.h.settings.FailFast:
+	case proved && w.failFast:
 		failed.hopeless = now.Hopeless
 		return failed
 	case time.Now().After(w.deadline):
@@ -125,5 +126,5 @@ func (w *rolloutWatch) tell(now kube.Rollout) {
 	}
 	w.found = text
 	w.task.log.Warn("the release is not ready yet", "found", text)
-	w.h.progress(w.task, text)
+	w.task.progress(text)
 }

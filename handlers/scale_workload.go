@@ -18,7 +18,7 @@ func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("cannot scale the workload: %w", err)
 	}
-	return h.scale(ctx, t, s)
+	return h.releases.scale(ctx, t, s)
 }
 
 func scaleStatus(event hub.Event, success bool, message string) *report {
@@ -39,19 +39,19 @@ func checkScale(s hub.WorkloadScale, most int) error {
 	return nil
 }
 
-func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
-	release, err := h.locate(ctx, s.Workload)
+func (rs *releases) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
+	release, err := rs.locate(ctx, s.Workload)
 	if err != nil {
 		return err
 	}
-	revisions, err := h.owned(ctx, release, s.Workload)
+	revisions, err := rs.owned(ctx, release, s.Workload)
 	if err != nil {
 		return err
 	}
 	if len(revisions) == 0 {
 		return fmt.Errorf("there is no release %s in namespace %s, so no Deployment of it: nothing to scale", release.name, release.namespace)
 	}
-	return h.script(ctx, t, scripts.WorkloadScale, map[string]string{
+	return t.script(ctx, scripts.WorkloadScale, map[string]string{
 		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": release.name, "NAMESPACE": release.namespace,
 		"REPLICAS": strconv.Itoa(s.Replicas),
 	})

@@ -13,8 +13,8 @@ import (
 // restoreSecret gives the release's Secret back what it held when the pods were last ready. It comes before the rollback, whose pods
 // read it. users are the workloads whose pods may have the values of the failed deploy: endRestore restarts those of them that the
 // rollback gives no new pods. open: there was something to restore. own: only what this run itself has changed is restored.
-func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, own bool) (users restarts, open bool, err error) {
-	live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+func (rs *releases) restoreSecret(ctx context.Context, t *task, r release, own bool) (users restarts, open bool, err error) {
+	live, err := rs.kubectl.Secret(ctx, r.namespace, r.secretName())
 	if err != nil {
 		return users, false, err
 	}
@@ -22,7 +22,7 @@ func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, own bo
 	if err != nil {
 		return users, false, err
 	}
-	before, err := h.kubectl.Secret(ctx, r.namespace, r.secretBefore())
+	before, err := rs.kubectl.Secret(ctx, r.namespace, r.secretBefore())
 	if err != nil || before == nil || before.Labels[runLabel] != t.ShortID() && (own || !open) {
 		return users, false, err
 	}
@@ -30,22 +30,22 @@ func (h *Handlers) restoreSecret(ctx context.Context, t *task, r release, own bo
 	if len(changed) == 0 { // it was not written; or it is restored, by a try that did not come any further
 		return needed, true, nil
 	}
-	if users, err = h.usersOf(ctx, r, changed); err != nil {
+	if users, err = rs.usersOf(ctx, r, changed); err != nil {
 		return users, false, err
 	}
-	auto, manual, err := h.stillNeeded(ctx, r, needed) // they still run with what comes back
+	auto, manual, err := rs.stillNeeded(ctx, r, needed) // they still run with what comes back
 	if err != nil {
 		return users, false, err
 	}
 	maps.DeleteFunc(users.Workloads, func(name, _ string) bool { return auto.has(name) || manual.has(name) })
-	if err := h.putBack(ctx, r, before, users); err != nil {
+	if err := rs.putBack(ctx, r, before, users); err != nil {
 		return users, false, err
 	}
 	t.log.Info("secret restored to what it held when the release was last ready", "secret", r.secretName(), "keys", strings.Join(changed, ", "))
 	return users, true, nil
 }
 
-func (h *Handlers) putBack(ctx context.Context, r release, before *kube.Secret, users restarts) error {
+func (rs *releases) putBack(ctx context.Context, r release, before *kube.Secret, users restarts) error {
 	text, err := json.Marshal(users)
 	if err != nil {
 		return err
@@ -57,40 +57,40 @@ func (h *Handlers) putBack(ctx context.Context, r release, before *kube.Secret, 
 		s.Annotations = map[string]string{}
 	}
 	s.Annotations[changeAnnotation] = string(text)
-	return h.kubectl.PutSecret(ctx, fieldManager, s)
+	return rs.kubectl.PutSecret(ctx, fieldManager, s)
 }
 
 // endRestore restarts the users of the failed deploy's values that have no new pods since, and ends the change of the Secret.
-func (h *Handlers) endRestore(ctx context.Context, t *task, r release, users restarts) error {
-	return h.insist(ctx, t, func() error {
-		if _, err := h.restart(ctx, t, r, users); err != nil {
+func (rs *releases) endRestore(ctx context.Context, t *task, r release, users restarts) error {
+	return t.insist(ctx, func() error {
+		if _, err := rs.restart(ctx, t, r, users); err != nil {
 			return err
 		}
-		return h.closeChange(ctx, r)
+		return rs.closeChange(ctx, r)
 	})
 }
 
 // undoSecret takes back what a deploy has done to the Secret whose helm has made no revision: the Secret is written before helm runs.
-func (h *Handlers) undoSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
+func (rs *releases) undoSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
 	if t.makesSecret {
-		return h.dropSecret(ctx, t, r, w)
+		return rs.dropSecret(ctx, t, r, w)
 	}
 	users, open := restarts{}, false
-	err := h.insist(ctx, t, func() (err error) { users, open, err = h.restoreSecret(ctx, t, r, true); return err })
+	err := t.insist(ctx, func() (err error) { users, open, err = rs.restoreSecret(ctx, t, r, true); return err })
 	if err != nil || !open {
 		return err
 	}
-	return h.endRestore(ctx, t, r, users)
+	return rs.endRestore(ctx, t, r, users)
 }
 
 // dropSecret deletes the Secret that was made for a release that is not there.
-func (h *Handlers) dropSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
-	return h.insist(ctx, t, func() error {
-		live, err := h.kubectl.Secret(ctx, r.namespace, r.secretName())
+func (rs *releases) dropSecret(ctx context.Context, t *task, r release, w hub.Workload) error {
+	return t.insist(ctx, func() error {
+		live, err := rs.kubectl.Secret(ctx, r.namespace, r.secretName())
 		if err != nil || !ours(live, w) {
 			return err
 		}
-		if err := h.deleteSecret(ctx, r); err != nil {
+		if err := rs.deleteSecret(ctx, r); err != nil {
 			return err
 		}
 		t.log.Info("secret deleted: the release it was for is not there", "secret", r.secretName())

@@ -49,12 +49,12 @@ func (r restarts) keys() string { return strings.Join(r.Keys, ", ") }
 
 // usersOf finds the workloads of a release that use a changed key of its Secret. They are those of its newest revision: of helm's
 // own record, since a chart need not label what it makes.
-func (h *Handlers) usersOf(ctx context.Context, r release, changed []string) (restarts, error) {
+func (rs *releases) usersOf(ctx context.Context, r release, changed []string) (restarts, error) {
 	var users restarts
 	if len(changed) == 0 {
 		return users, nil
 	}
-	objects, err := h.newestObjects(ctx, r)
+	objects, err := rs.newestObjects(ctx, r)
 	if err != nil {
 		return users, fmt.Errorf("cannot find out who uses secret %s: %w", r.secretName(), err)
 	}
@@ -62,7 +62,7 @@ func (h *Handlers) usersOf(ctx context.Context, r release, changed []string) (re
 		if o.Namespace != r.namespace {
 			continue // pods can use the Secrets of their own namespace alone
 		}
-		w, keys, err := h.usedBy(ctx, r, o, changed)
+		w, keys, err := rs.usedBy(ctx, r, o, changed)
 		if err != nil {
 			return users, err
 		}
@@ -74,8 +74,8 @@ func (h *Handlers) usersOf(ctx context.Context, r release, changed []string) (re
 }
 
 // usedBy are those of the keys that the pods of an object use. There is no workload where there are none.
-func (h *Handlers) usedBy(ctx context.Context, r release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
-	w, err := h.kubectl.Workload(ctx, o)
+func (rs *releases) usedBy(ctx context.Context, r release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
+	w, err := rs.kubectl.Workload(ctx, o)
 	if err != nil || w == nil {
 		return nil, nil, err
 	}
@@ -87,17 +87,17 @@ func (h *Handlers) usedBy(ctx context.Context, r release, o kube.Object, keys []
 }
 
 // newestObjects are what a release's newest revision consists of.
-func (h *Handlers) newestObjects(ctx context.Context, r release) ([]kube.Object, error) {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+func (rs *releases) newestObjects(ctx context.Context, r release) ([]kube.Object, error) {
+	labels, err := rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err != nil || labels == nil {
 		return nil, err
 	}
-	return h.objectsIn(ctx, r, labels["version"])
+	return rs.objectsIn(ctx, r, labels["version"])
 }
 
 // objectsIn are what one revision of a release consists of.
-func (h *Handlers) objectsIn(ctx context.Context, r release, revision string) ([]kube.Object, error) {
-	manifest, err := h.kubectl.Manifest(ctx, r.namespace, r.name, revision)
+func (rs *releases) objectsIn(ctx context.Context, r release, revision string) ([]kube.Object, error) {
+	manifest, err := rs.kubectl.Manifest(ctx, r.namespace, r.name, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -105,9 +105,9 @@ func (h *Handlers) objectsIn(ctx context.Context, r release, revision string) ([
 }
 
 // stillNeeded leaves out what has new pods, none, or is gone. manual is what only a person can restart.
-func (h *Handlers) stillNeeded(ctx context.Context, r release, all restarts) (auto, manual restarts, err error) {
+func (rs *releases) stillNeeded(ctx context.Context, r release, all restarts) (auto, manual restarts, err error) {
 	for _, name := range sortedKeys(all.Workloads) {
-		w, keys, err := h.usedBy(ctx, r, workloadObject(r, name), all.Keys)
+		w, keys, err := rs.usedBy(ctx, r, workloadObject(r, name), all.Keys)
 		switch {
 		case err != nil:
 			return auto, manual, err
@@ -142,8 +142,8 @@ func templateHash(template json.RawMessage) string {
 }
 
 // restart restarts the workloads that still need it, and returns which.
-func (h *Handlers) restart(ctx context.Context, t *task, r release, all restarts) (done restarts, err error) {
-	auto, manual, err := h.stillNeeded(ctx, r, all)
+func (rs *releases) restart(ctx context.Context, t *task, r release, all restarts) (done restarts, err error) {
+	auto, manual, err := rs.stillNeeded(ctx, r, all)
 	if err != nil {
 		return done, err
 	}
@@ -160,7 +160,7 @@ func (h *Handlers) restart(ctx context.Context, t *task, r release, all restarts
 		return done, err
 	}
 	exitCode := t.exitCode
-	err = h.script(ctx, t, scripts.WorkloadRestart, map[string]string{
+	err = t.script(ctx, scripts.WorkloadRestart, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName, "RELEASE": r.name, "NAMESPACE": r.namespace, "RESTART": auto.names(" "),
 	})
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"octo-operator/hub"
 	"octo-operator/kube"
 	"octo-operator/scripts"
 )
@@ -17,48 +17,19 @@ import (
 // for minutes; twice helm's default timeout is the contract's measure.
 const orphanAge = 10 * time.Minute
 
-// unclean are the releases on which a helm of ours has not ended well, as far as is known: it may have left a revision pending. Nobody
-// else of ours works on them.
-type unclean struct {
-	mu    sync.Mutex
-	lanes map[string]bool
-}
-
-func (u *unclean) add(lane string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.lanes == nil {
-		u.lanes = map[string]bool{}
-	}
-	u.lanes[lane] = true
-}
-
-// remove is called when the release was seen in order.
-func (u *unclean) remove(lane string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.lanes, lane)
-}
-
-func (u *unclean) has(lane string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.lanes[lane]
-}
-
 // anotherWorks is what helm says when it has left a release alone because another helm works on it.
 var anotherWorks = regexp.MustCompile(`another operation \(install/upgrade/rollback\) is in progress`)
 
 // usable is recover for a release that is about to be worked on: it returns the labels of the newest revision there is then.
-func (h *Handlers) usable(ctx context.Context, t *task, r release, labels map[string]string) (map[string]string, error) {
+func (rs *releases) usable(ctx context.Context, t *task, r release, labels map[string]string) (map[string]string, error) {
 	if !blocked(labels["status"]) {
-		h.unclean.remove(r.lane())
+		t.setUnclean(false)
 		return labels, nil
 	}
-	if err := h.recover(ctx, t, r, labels); err != nil {
+	if err := rs.recover(ctx, t, r, labels); err != nil {
 		return nil, err
 	}
-	return h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+	return rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 }
 
 // blocked tells whether every helm refuses to work on a release with that status.
@@ -69,13 +40,13 @@ func blocked(status string) bool {
 // recover clears what a dead helm has left of a release: it leaves its newest revision pending, or the release uninstalling,
 // and every later helm refuses to work on it. It is an error unless the helm is provably dead: it was ours, and nobody else of ours works
 // on the release, or the revision is old. labels are those of the newest revision.
-func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[string]string) error {
+func (rs *releases) recover(ctx context.Context, t *task, r release, labels map[string]string) error {
 	status := labels["status"]
 	if !blocked(status) {
-		h.unclean.remove(r.lane())
+		t.setUnclean(false)
 		return nil
 	}
-	if err := h.orphaned(ctx, t, r, time.Now()); err != nil {
+	if err := rs.orphaned(ctx, t, r, time.Now()); err != nil {
 		return err
 	}
 	t.log.Warn("a killed helm has left the release unusable: it is recovered", "status", status)
@@ -86,8 +57,8 @@ func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[s
 		secret = ""
 	}
 	exitCode := t.exitCode
-	err := h.script(ctx, t, scripts.WorkloadRecover, map[string]string{
-		"RELEASE": r.name, "NAMESPACE": r.namespace, "TIMEOUT": h.settings.Helm.Timeout.String(), "STALE_REVISION": secret,
+	err := t.script(ctx, scripts.WorkloadRecover, map[string]string{
+		"RELEASE": r.name, "NAMESPACE": r.namespace, "TIMEOUT": rs.settings.Helm.Timeout.String(), "STALE_REVISION": secret,
 	})
 	t.exitCode = exitCode
 	return err
@@ -95,10 +66,10 @@ func (h *Handlers) recover(ctx context.Context, t *task, r release, labels map[s
 
 // recoverAfterwards is recover for a helm of ours that has just failed. It might have been killed, and by the next deploy
 // nobody may know any more that it was ours.
-func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) error {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
+func (rs *releases) recoverAfterwards(ctx context.Context, t *task, r release) error {
+	labels, err := rs.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
 	if err == nil {
-		err = h.recover(ctx, t, r, labels)
+		err = rs.recover(ctx, t, r, labels)
 	}
 	if err != nil {
 		t.log.Warn("release may be left unusable: the next deploy tries to recover it", "reason", err)
@@ -107,14 +78,14 @@ func (h *Handlers) recoverAfterwards(ctx context.Context, t *task, r release) er
 }
 
 // orphaned is an error unless nobody works on the release any more, whose newest revision is pending or which is being uninstalled.
-func (h *Handlers) orphaned(ctx context.Context, t *task, r release, now time.Time) error {
-	revisions, err := h.kubectl.Revisions(ctx, r.namespace, r.name)
-	if err != nil || len(revisions) == 0 || begunByUs(revisions, t.ShortID(), h.unclean.has(r.lane())) {
+func (rs *releases) orphaned(ctx context.Context, t *task, r release, now time.Time) error {
+	revisions, err := rs.kubectl.Revisions(ctx, r.namespace, r.name)
+	if err != nil || len(revisions) == 0 || begunByUs(revisions, t.ShortID(), t.isUnclean()) {
 		return err
 	}
 	status := revisions[0]["status"]
 	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
-	changed, err := h.kubectl.Changed(ctx, r.namespace, "secrets", kube.RevisionSecret(r.name, revisions[0]["version"]))
+	changed, err := rs.kubectl.Changed(ctx, r.namespace, "secrets", kube.RevisionSecret(r.name, revisions[0]["version"]))
 	if err != nil {
 		return fmt.Errorf("cannot find out since when release %s is %s: %w", r.name, status, err)
 	}
@@ -140,4 +111,30 @@ func begunByUs(revisions []map[string]string, run string, unclean bool) bool {
 		return unclean && newest[runLabel] == run
 	}
 	return newest[runLabel] != ""
+}
+
+// recoverLeft recovers the release of a workload's event that an earlier life has left.
+func (rs *releases) recoverLeft(ctx context.Context, t *task) error {
+	w, err := hub.Decode[hub.Workload](t.event.Argument)
+	if err != nil {
+		return err
+	}
+	r, err := rs.locate(ctx, w)
+	if err != nil {
+		return err
+	}
+	if _, err := rs.owned(ctx, r, w); err != nil {
+		return err // it is another workload's
+	}
+	_ = rs.recoverAfterwards(ctx, t, r) // whoever works on it next tries again, and says so
+	return nil
+}
+
+// script runs a step that works with helm on a release. A helm that did not end well may have left it locked.
+func (rs *releases) script(ctx context.Context, t *task, name string, variables map[string]string) error {
+	err := t.script(ctx, name, variables)
+	if err != nil && !anotherWorks.MatchString(err.Error()) {
+		t.setUnclean(true)
+	}
+	return err
 }

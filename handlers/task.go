@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,12 +21,13 @@ import (
 // task is an event while it is carried out.
 type task struct {
 	*runs.Run
+	engine   *dispatcher
+	handler  handler
 	event    hub.Event
 	log      *slog.Logger
 	output   *runs.Output
 	redact   *exec.Redactor
 	exitCode int
-	pool     bool   // it is a pool's event
 	account  string // whom helm and kubectl act as; "": as the operator
 	hasChart bool   // the run directory holds the event's chart, complete and pulled in this life
 
@@ -43,17 +46,38 @@ func (t *task) say(text string) {
 	}
 }
 
+// task is a run that is about to be carried out.
+func (d *dispatcher) task(c handler, run *runs.Run, log *slog.Logger) *task {
+	return &task{Run: run, engine: d, handler: c, log: log, exitCode: -1}
+}
+
+// aside lets work use a task of no run, whose directory is gone afterwards.
+func (d *dispatcher) aside(event hub.Event, secrets []string, work func(*task) error) error {
+	dir, err := os.MkdirTemp(d.settings.StateDir, "aside-")
+	if err != nil {
+		return fmt.Errorf("cannot make a directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	t := d.task(handler{}, &runs.Run{ID: filepath.Base(dir), Dir: dir}, d.log)
+	t.event, t.redact = event, exec.NewRedactor(secrets...)
+	if t.output, err = t.OpenOutput(); err != nil {
+		return err
+	}
+	return errors.Join(work(t), t.output.Close())
+}
+
 // carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
 // unfinished on disk, with the secrets it needs.
-func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log *slog.Logger) runs.Result {
+func (d *dispatcher) carryOut(ctx context.Context, c handler, run *runs.Run, log *slog.Logger) runs.Result {
 	started := time.Now()
-	t := &task{Run: run, log: log, exitCode: -1, began: started, pool: c.pool}
+	t := d.task(c, run, log)
+	t.began = started
 	t.installs = !c.pool && c.kind == deploy && installing(run)
 	err := t.open()
-	t.account = accountOf(h.settings, t.event)
+	t.account = accountOf(d.settings, t.event)
 	if err == nil {
-		if err = h.begin(ctx, t); err == nil {
-			err = h.withSpace(func() error { return h.try(ctx, c, t) })
+		if err = t.begin(ctx); err == nil {
+			err = d.withSpace(func() error { return t.try(ctx) })
 		}
 		if closeErr := t.output.Close(); closeErr != nil { // what was done is done
 			log.Warn("output.log is not whole", "reason", closeErr)
@@ -61,13 +85,13 @@ func (h *Handlers) carryOut(ctx context.Context, c callback, run *runs.Run, log 
 	}
 	if err != nil && ctx.Err() != nil { // stopped; what has succeeded in the last moment has succeeded
 		if err = context.Cause(ctx); !pointless(err) {
-			return h.interrupt(t)
+			return d.interrupt(t)
 		}
 	}
 	if r := c.statusOf(t.event, err == nil, t.message(err)); r != nil && !pointless(err) {
-		h.report(t, r)
+		d.report(t, r)
 	}
-	return h.finish(t, started, err)
+	return d.finish(t, started, err)
 }
 
 // pointless tells of an end that is none of the event's own.
@@ -81,8 +105,8 @@ func pointless(err error) bool {
 }
 
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
-func (h *Handlers) interrupt(t *task) runs.Result {
-	h.pause(t)
+func (d *dispatcher) interrupt(t *task) runs.Result {
+	t.pause()
 	if err := t.Remove(append(secretFiles, manifestFile)...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
@@ -102,17 +126,17 @@ func (t *task) open() (err error) {
 var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", kubeconfigFile}
 
 // supersede ends a run that was never started.
-func (h *Handlers) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
-	t := &task{Run: run, log: log}
+func (d *dispatcher) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
+	t := d.task(handler{}, run, log)
 	var err error
 	if t.event, err = run.Event(); err != nil {
 		log.Error("secrets may remain in a superseded run", "reason", err)
 	}
-	return h.finish(t, time.Now(), reason)
+	return d.finish(t, time.Now(), reason)
 }
 
 // finish writes the result, takes everything secret out of the run directory and logs the end of the story.
-func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
+func (d *dispatcher) finish(t *task, started time.Time, err error) runs.Result {
 	result := runs.Result{Outcome: runs.Succeeded, ExitCode: t.exitCode, Started: started, Ended: time.Now()}
 	switch {
 	case pointless(err):
@@ -120,18 +144,18 @@ func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
 	case err != nil:
 		result.Outcome, result.Reason = runs.Failed, t.message(err)
 	}
-	h.keepManifest(t)
-	if err := h.writeResult(t, result); err != nil {
+	t.keepManifest()
+	if err := d.writeResult(t, result); err != nil {
 		t.log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
-		h.unkept.add(func() error { return h.writeResult(t, result) })
+		d.unkept.add(func() error { return d.writeResult(t, result) })
 	}
 	t.Pause()
 	if err := t.Remove(secretFiles...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
-	h.pruner.ended()
-	if h.Ended != nil {
-		h.Ended(t.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
+	d.pruner.ended()
+	if d.Ended != nil {
+		d.Ended(t.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
 	}
 	took := result.Ended.Sub(started).Round(time.Millisecond).String()
 	switch result.Outcome {
@@ -146,57 +170,57 @@ func (h *Handlers) finish(t *task, started time.Time, err error) runs.Result {
 }
 
 // writeResult ends the run on disk, and then its copy in the cluster.
-func (h *Handlers) writeResult(t *task, result runs.Result) error {
+func (d *dispatcher) writeResult(t *task, result runs.Result) error {
 	var clean *hub.Event
 	if event, changed := withoutSecrets(t.event); changed {
 		clean = &event
 	}
-	err := h.withSpace(func() error { return t.Finish(result, clean) })
+	err := d.withSpace(func() error { return t.Finish(result, clean) })
 	if err == nil {
-		h.journal.Finished(h.journalLane(t.Lane), t.ID)
+		d.journal.Finished(d.journalLane(t.Lane), t.ID)
 	}
 	return err
 }
 
 // rest runs f, which waits for something. Meanwhile the event has no slot, and if the operator ends, it was not because of this event.
 // yields: a newer event may take its place.
-func (h *Handlers) rest(ctx context.Context, t *task, yields bool, f func() error) error {
-	h.pause(t)
+func (t *task) rest(ctx context.Context, yields bool, f func() error) error {
+	t.pause()
 	return turnOf(ctx).rest(yields, f)
 }
 
 // work makes sure, after a rest, that the event has its slot, may go on and is known to be worked on.
-func (h *Handlers) work(ctx context.Context, t *task) error {
+func (t *task) work(ctx context.Context) error {
 	if err := turnOf(ctx).work(ctx); err != nil {
 		return err
 	}
-	if err := h.leader.Wait(ctx); err != nil {
+	if err := t.engine.leader.Wait(ctx); err != nil {
 		return err
 	}
-	return h.begin(ctx, t)
+	return t.begin(ctx)
 }
 
 // begin notes that the operator works on the event, so that one that ends it is not tried for ever. Of an event that comes from
 // another disk the cluster has the note before anything is done: this disk may be lost as well.
-func (h *Handlers) begin(ctx context.Context, t *task) error {
+func (t *task) begin(ctx context.Context) error {
 	if t.Begun() {
 		return nil
 	}
-	if err := h.withSpace(t.Begin); err != nil || !t.Inherited() {
+	if err := t.engine.withSpace(t.Begin); err != nil || !t.Inherited() {
 		return err
 	}
-	if err := h.journal.Note(ctx, h.journalLane(t.Lane)); err != nil {
+	if err := t.engine.journal.Note(ctx, t.engine.journalLane(t.Lane)); err != nil {
 		t.log.Warn("if the operator ends now and loses its disk, nobody will know that it worked on this event", "reason", err)
 	}
 	return nil
 }
 
 // pause takes back what begin has noted: the event waits, or has ended.
-func (h *Handlers) pause(t *task) {
+func (t *task) pause() {
 	begun := t.Begun()
 	t.Pause()
 	if begun && t.Inherited() {
-		h.journal.Noted(h.journalLane(t.Lane))
+		t.engine.journal.Noted(t.engine.journalLane(t.Lane))
 	}
 }
 
@@ -205,32 +229,32 @@ var besides = []string{scripts.WorkloadRecover, scripts.WorkloadRestart, scripts
 
 // script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
 // script gets.
-func (h *Handlers) script(ctx context.Context, t *task, name string, variables map[string]string) error {
-	if err := h.work(ctx, t); err != nil {
+func (t *task) script(ctx context.Context, name string, variables map[string]string) error {
+	if err := t.work(ctx); err != nil {
 		return err
 	}
-	command := h.scripts.Command(name)
-	inputs := t.inputs(h, variables)
+	command := t.engine.scripts.Command(name)
+	inputs := t.inputs(variables)
 	if !slices.Contains(besides, name) {
-		if err := t.writeRerun(command, append(inputs, homes(h.env)...)); err != nil {
+		if err := t.writeRerun(command, append(inputs, homes(t.engine.env)...)); err != nil {
 			return err
 		}
 	}
-	deadline, cause := deadlineOf(name, h.settings)
+	deadline, cause := deadlineOf(name, t.engine.settings)
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
 	defer cancel()
 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	guarded, err := h.guarded(ctx, t, name, variables)
+	guarded, err := t.throughGuard(ctx, name, variables)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = t.Remove(kubeconfigFile) }() // finish does it too
-	listens := newListener(t, name, h.limits, stop)
+	listens := newListener(t, name, t.engine.limits, stop)
 	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Name: h.scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, h.env, guarded),
-		Redact: t.redact, Hurry: h.hurry, Limits: h.limits.processes(), OnLine: listens.line,
+		Path: command[0], Args: command[1:], Name: t.engine.scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.env, guarded),
+		Redact: t.redact, Hurry: t.engine.hurry, Limits: t.engine.limits.processes(), OnLine: listens.line,
 	})
 	t.exitCode = result.ExitCode
 	if err != nil {
@@ -270,19 +294,10 @@ func (e *scriptError) Error() string { return fmt.Sprintf("%s failed: %s", e.scr
 
 func (e *scriptError) Unwrap() error { return e.reason }
 
-// releaseScript is script for one that runs helm on a release. A helm that did not end well may have left it locked.
-func (h *Handlers) releaseScript(ctx context.Context, t *task, r release, name string, variables map[string]string) error {
-	err := h.script(ctx, t, name, variables)
-	if err != nil && !anotherWorks.MatchString(err.Error()) {
-		h.unclean.add(r.lane())
-	}
-	return err
-}
-
 // inputs are the variables of a script, sorted by name.
-func (t *task) inputs(h *Handlers, variables map[string]string) []string {
+func (t *task) inputs(variables map[string]string) []string {
 	all := map[string]string{
-		"RUN": t.ID, "CALLBACK": t.event.Callback, "LIB": h.scripts.Library(), "FIELD_MANAGER": fieldManager,
+		"RUN": t.ID, "CALLBACK": t.event.Callback, "LIB": t.engine.scripts.Library(), "FIELD_MANAGER": fieldManager,
 		"AS": t.account,
 	}
 	for name, value := range variables {

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/merge"
-	"octo-operator/runs"
 )
 
-// PrintValues prints the values document of a WorkloadDeployed event, or where each value in it comes from.
+// PrintValues prints the values document of a WorkloadDeployed event, or with explain where each value in it comes from. withChart: the
+// chart is pulled for it, as in a deploy.
 func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, explain, withChart bool) error {
 	// What says whose event it is, is enough for the values; where the chart comes from may be left out.
 	if err := checkFields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
@@ -35,7 +33,7 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 			return err
 		}
 	}
-	in := h.layers(w, release, c, chooseReplicas(w, c, installed{}).value)
+	in := h.releases.freshLayers(w, release, c)
 	if explain {
 		return printOrigins(to, in)
 	}
@@ -48,20 +46,15 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 }
 
 // lookAtChart pulls the chart into a directory that is gone afterwards.
-func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r release, w hub.WorkloadDeployed) (chart, error) {
+func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r release, w hub.WorkloadDeployed) (c chart, err error) {
 	if err := checkFields(event, 0); err != nil {
-		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
+		return c, fmt.Errorf("cannot pull the chart: %w", err)
 	}
-	dir, err := os.MkdirTemp(h.settings.StateDir, "values-")
-	if err != nil {
-		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
-	}
-	t := &task{Run: &runs.Run{ID: filepath.Base(dir), Dir: dir}, event: event, log: h.log, redact: exec.NewRedactor(h.secretsOf(w)...)}
-	if t.output, err = t.OpenOutput(); err != nil {
-		return chart{}, errors.Join(err, os.RemoveAll(dir))
-	}
-	c, err := h.charts.fetch(ctx, h, t, r, w)
-	return c, errors.Join(err, t.output.Close(), os.RemoveAll(dir))
+	err = h.aside(event, h.releases.secretsOf(w), func(t *task) error {
+		c, err = h.releases.charts.fetch(ctx, t, r, w)
+		return err
+	})
+	return c, err
 }
 
 // printOrigins prints the layer of each value, and then what the chart does not take.

@@ -8,7 +8,7 @@ import (
 )
 
 func TestExplainSaysWhatTheChartDoesNotTakeAndWhy(t *testing.T) {
-	h := &Handlers{settings: settings(t, "OPERATOR__BROKERPASSWORD=planted")}
+	h := &releases{settings: settings(t, "OPERATOR__BROKERPASSWORD=planted")}
 	w := hub.WorkloadDeployed{Workload: hub.Workload{Pool: hub.Pool{TenantID: "acme"}}, ValuesYaml: "kept: true", Hibernated: true}
 	c := chart{
 		values: []byte("secrets: []\nreplicaCount: 1\nkept: false\n"),

@@ -26,7 +26,7 @@ const shortestElsewhere = 9
 // keepManifest takes what is secret out of the manifest that helm has made of the chart: the values of its Secrets, wherever they stand,
 // and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
 // that begins again makes another one.
-func (h *Handlers) keepManifest(t *task) {
+func (t *task) keepManifest() {
 	manifest, err := readManifest(t.Path(manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return

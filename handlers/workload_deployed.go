@@ -52,7 +52,7 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("cannot deploy the workload: %w", err)
 	}
-	redact := exec.NewRedactor(h.secretsOf(w)...)
+	redact := exec.NewRedactor(h.releases.secretsOf(w)...)
 	if redact.Full() {
 		return fmt.Errorf("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
 			"make them smaller, or put large files elsewhere")
@@ -77,11 +77,11 @@ func deploymentStatus(event hub.Event, success bool, message string) *report {
 // deploy brings the release to what the event asks for: plan, install, wait for its pods. Where an earlier try of the same event
 // has installed it already, and for a reconciliation where it is there, that is not done again.
 func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) error {
-	d, err := h.plan(ctx, t, w)
+	d, err := h.releases.plan(ctx, t, w)
 	if err != nil {
 		return err
 	}
-	done, err := h.nothingToDo(ctx, t, d)
+	done, err := h.releases.nothingToDo(ctx, t, d)
 	if err != nil {
 		return err
 	}
@@ -90,22 +90,22 @@ func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) 
 		t.log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.found.labels["version"])
 		t.say("nothing to do: revision " + d.found.labels["version"] + " of the release is what was asked for")
 		h.own(ctx, t, d) // the pool's resource may be another one by now
-		return h.settleSecret(ctx, t, d)
+		return h.releases.settleSecret(ctx, t, d)
 	case d.installedBy(t.Run) && !d.secret.writes:
 		t.log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.found.labels["version"])
 	default:
-		if err := h.install(ctx, t, d); err != nil {
+		if err := h.releases.install(ctx, t, d); err != nil {
 			return err
 		}
 	}
 	h.own(ctx, t, d)
-	if err := h.restartUsers(ctx, t, d); err != nil {
+	if err := h.releases.restartUsers(ctx, t, d); err != nil {
 		return err
 	}
-	if err := h.awaitPods(ctx, t, d.release); err != nil {
+	if err := h.releases.awaitPods(ctx, t, d.release); err != nil {
 		return err
 	}
-	return h.settle(ctx, t, d)
+	return h.releases.settle(ctx, t, d)
 }
 
 // valuesFile is the last file that is written before anything is done in the cluster.
@@ -115,17 +115,17 @@ const valuesFile = "values.yaml"
 func installing(run *runs.Run) bool { return run.Inherited() || run.Has(valuesFile) }
 
 // install lets the script do its work.
-func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
+func (rs *releases) install(ctx context.Context, t *task, d *deployment) error {
 	t.installs = true
 	t.makesSecret = t.makesSecret || d.found.labels == nil && d.secret.live == nil && d.secret.writes
-	if err := h.keepSecret(ctx, t, d); err != nil {
+	if err := rs.keepSecret(ctx, t, d); err != nil {
 		return err
 	}
-	variables, err := h.lookVariables(ctx, d)
+	variables, err := rs.lookVariables(ctx, d)
 	if err != nil {
 		return err
 	}
-	stop := h.watchProgress(ctx, t, d.release)
+	stop := rs.watchProgress(ctx, t, d.release)
 	defer stop()
 	scaleTo := d.replicas.scaleTo(d.document, d.chart)
 	maps.Copy(variables, map[string]string{
@@ -134,27 +134,27 @@ func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
 		"LABELS":  joinLabels(d.labels(t.Run)),
 		"UPGRADE": strconv.FormatBool(d.found.labels != nil), "WAIT": strconv.FormatBool(d.chart.hooksAfter),
 		"SECRET": d.secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.secret.foreign),
-		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
+		"TIMEOUT": rs.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(rs.settings.Helm.ForceConflicts),
 		// What helm has applied on the client's side, the server takes for another manager's. And the Deployments are scaled after
 		// the dry run, which finds the old count there.
-		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || h.settings.Helm.ForceConflicts || scaleTo != ""),
-		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
+		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || rs.settings.Helm.ForceConflicts || scaleTo != ""),
+		"REPLICAS":       scaleTo, "SCALE_SCRIPT": rs.scripts.Path(scripts.WorkloadScale),
 		lookUpVariable: strconv.FormatBool(d.chart.looksUp || looksUp.Match(d.document.YAML)),
 	})
-	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, variables)
+	return rs.script(ctx, t, scripts.WorkloadDeploy, variables)
 }
 
 // settle is the end of a deploy whose pods are ready.
-func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
-	if err := h.markReady(ctx, d.release, t.ShortID()); err != nil {
+func (rs *releases) settle(ctx context.Context, t *task, d *deployment) error {
+	if err := rs.markReady(ctx, d.release, t.ShortID()); err != nil {
 		return err
 	}
-	return h.settleSecret(ctx, t, d)
+	return rs.settleSecret(ctx, t, d)
 }
 
 // secretsOf is everything that must not be seen in the output of a deploy.
-func (h *Handlers) secretsOf(w hub.WorkloadDeployed) []string {
-	secrets := append(h.settings.Secrets(), w.RepositoryPassword)
+func (rs *releases) secretsOf(w hub.WorkloadDeployed) []string {
+	secrets := append(rs.settings.Secrets(), w.RepositoryPassword)
 	if repository, err := url.Parse(w.RepositoryURL); err == nil {
 		secrets = append(secrets, repository.RawQuery) // it may be signed
 	}

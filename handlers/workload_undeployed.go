@@ -15,10 +15,10 @@ func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the workload: %w", err)
 	}
-	if err := h.undeploy(ctx, t, w.Workload); err != nil {
+	if err := h.releases.undeploy(ctx, t, w.Workload); err != nil {
 		return err
 	}
-	h.withdraw(t.Run, w.Workload)
+	t.withdraw(w.Workload)
 	return nil
 }
 
@@ -31,8 +31,8 @@ func undeploymentStatus(event hub.Event, success bool, message string) *report {
 	return deploymentStatus(event, success, message)
 }
 
-func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error {
-	found, err := h.locate(ctx, w)
+func (rs *releases) undeploy(ctx context.Context, t *task, w hub.Workload) error {
+	found, err := rs.locate(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -42,43 +42,43 @@ func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error 
 	if second {
 		own := found
 		own.name = own.own
-		if err := h.undeployRelease(ctx, t, own, w); err != nil {
+		if err := rs.undeployRelease(ctx, t, own, w); err != nil {
 			return err
 		}
 	}
-	return h.undeployRelease(ctx, t, found, w)
+	return rs.undeployRelease(ctx, t, found, w)
 }
 
-func (h *Handlers) undeployRelease(ctx context.Context, t *task, release release, w hub.Workload) error {
-	revisions, err := h.owned(ctx, release, w)
+func (rs *releases) undeployRelease(ctx context.Context, t *task, release release, w hub.Workload) error {
+	revisions, err := rs.owned(ctx, release, w)
 	if err != nil {
 		return err
 	}
 	secret := release.secretName()
 	if len(revisions) == 0 {
-		if secret, err = h.leftSecret(ctx, t, release, w); err != nil {
+		if secret, err = rs.leftSecret(ctx, t, release, w); err != nil {
 			return err
 		}
 	}
 	started := time.Now()
-	err = h.uninstall(ctx, t, release, secret, w)
-	if err == nil || ctx.Err() != nil || time.Since(started) >= h.settings.Helm.Timeout { // it has had its time
+	err = rs.uninstall(ctx, t, release, secret, w)
+	if err == nil || ctx.Err() != nil || time.Since(started) >= rs.settings.Helm.Timeout { // it has had its time
 		return err
 	}
 	// If its helm was killed, the release is left uninstalling, and every deploy would be refused. Now it is known whose helm that
 	// was; in the operator's next life nobody would know. What was begun is finished, so it need not be recovered.
-	if labels, lookErr := h.kubectl.ReleaseLabels(ctx, release.namespace, release.name); lookErr != nil || labels["status"] != "uninstalling" {
+	if labels, lookErr := rs.kubectl.ReleaseLabels(ctx, release.namespace, release.name); lookErr != nil || labels["status"] != "uninstalling" {
 		return err
 	}
 	t.log.Warn("helm was ended in the middle of the undeploy: it is run again", "reason", t.message(err))
-	return h.uninstall(ctx, t, release, secret, w)
+	return rs.uninstall(ctx, t, release, secret, w)
 }
 
 // uninstall lets the script do its work. secret is the one that goes too; "": none.
-func (h *Handlers) uninstall(ctx context.Context, t *task, r release, secret string, w hub.Workload) error {
-	return h.releaseScript(ctx, t, r, scripts.WorkloadUndeploy, map[string]string{
+func (rs *releases) uninstall(ctx context.Context, t *task, r release, secret string, w hub.Workload) error {
+	return rs.script(ctx, t, scripts.WorkloadUndeploy, map[string]string{
 		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
 		"RELEASE": r.name, "NAMESPACE": r.namespace, "SECRET": secret,
-		"TIMEOUT": h.settings.Helm.Timeout.String(),
+		"TIMEOUT": rs.settings.Helm.Timeout.String(),
 	})
 }

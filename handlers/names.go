@@ -40,7 +40,7 @@ func dnsName(parts ...string) (string, error) {
 	last := sanitize(parts[len(parts)-1])
 	last = strings.Trim(last[max(0, len(last)-maxLastPart):], "-")
 	first := name[:maxName-len(last)-len(hash)-2]
-	return strings.Trim(first, "-") + "-" + hash + "-" + last, nil
+	return strings.Trim(strings.Trim(first, "-")+"-"+hash+"-"+last, "-"), nil // the last part may hold no letter
 }
 
 func sanitize(s string) string {

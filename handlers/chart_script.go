@@ -9,13 +9,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 
-	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/repository"
 	"octo-operator/scripts"
@@ -70,24 +67,6 @@ func (at location) openURL() string {
 		return ""
 	}
 	return at.url
-}
-
-// webAddress is an address in a text, in parts: user and query may be secret.
-var webAddress = regexp.MustCompile(`(https?://)([^\s"/?#@]*@)?([^\s"?]*)(\?[^\s"]*)?`)
-
-// withoutAddressSecrets takes out of a line what may be secret in an address. Errors have the address of an archive that
-// the index has signed, and the one to which a repository has redirected it, which the operator has never seen.
-func withoutAddressSecrets(line string) string {
-	return webAddress.ReplaceAllStringFunc(line, func(address string) string {
-		part := webAddress.FindStringSubmatch(address)
-		if part[2] != "" {
-			part[2] = exec.Redacted + "@"
-		}
-		if part[4] != "" {
-			part[4] = "?" + exec.Redacted
-		}
-		return strings.Join(part[1:], "")
-	})
 }
 
 // writeCredentials puts what must be on no command line into the files that helm reads it from: the repository's credentials, and

@@ -32,8 +32,6 @@ func printed(text string) complaint {
 	return complaint{}
 }
 
-func notPrinted(r rune) bool { return !unicode.IsPrint(r) }
-
 // aName becomes a part of names in the cluster, which know letters and digits alone.
 func aName(text string, _ *hub.WorkloadDeployed) complaint {
 	if text == "" {

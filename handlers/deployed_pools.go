@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -129,4 +130,19 @@ func (d *deployedPools) all() []hub.Pool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Collect(maps.Values(d.pools))
+}
+
+// ownedPools are those that the controller has deployed and those that a resource stands for, in a certain order.
+func (ps *pools) ownedPools() []hub.Pool {
+	owned := ps.deployed.all()
+	for _, r := range ps.all() {
+		same := func(p hub.Pool) bool { return p.Key() == hubPool(r).Key() }
+		if ps.isLive(r) && !slices.ContainsFunc(owned, same) {
+			owned = append(owned, hubPool(r))
+		}
+	}
+	slices.SortFunc(owned, func(a, b hub.Pool) int {
+		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
+	})
+	return owned
 }

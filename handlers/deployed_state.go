@@ -84,24 +84,6 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 	return h.controller.ReportDeployedState(ctx, report)
 }
 
-// ownedPools are those that the controller has deployed and those that a resource stands for, in a certain order.
-func (ps *pools) ownedPools() []hub.Pool {
-	owned := ps.deployed.all()
-	for _, r := range ps.all() {
-		same := func(p hub.Pool) bool { return p.Key() == hubPool(r).Key() }
-		if ps.isLive(r) && !slices.ContainsFunc(owned, same) {
-			owned = append(owned, hubPool(r))
-		}
-	}
-	slices.SortFunc(owned, func(a, b hub.Pool) int {
-		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
-	})
-	return owned
-}
-
-// poolLabel is a pool as the labels of its releases say it: the same whatever the pool is called.
-func poolLabel(pool hub.Pool) string { return labelValue(pool.TenantID) + "/" + labelValue(pool.ID()) }
-
 // healthyWorkloads reads the releases' labels, with one request for each namespace.
 func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, error) {
 	namespaces := []string{h.settings.PoolNamespace}
@@ -116,11 +98,11 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 		}
 		for name, labels := range releases {
 			rtID := labels[group+"/workload-rt-id"]
-			if rtID == "" || !h.healthy(release{name, namespace, firstSet(labels[laneLabel], name)}, labels) {
+			if rtID == "" || !h.healthy(release{name, namespace, cmp.Or(labels[laneLabel], name)}, labels) {
 				continue
 			}
-			pool := firstSet(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])
-			key := firstSet(labels[tenantHash], labels[tenantLabel]) + "/" + pool
+			pool := cmp.Or(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])
+			key := cmp.Or(labels[tenantHash], labels[tenantLabel]) + "/" + pool
 			healthy[key] = append(healthy[key], rtID)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -31,27 +30,6 @@ type deployment struct {
 
 	serverSide bool // helm applies the release there, and always has
 }
-
-// Labels of a release's revisions, besides those that say whose it is. Helm hands labels down to the next revision, so each deploy
-// sets them all.
-const (
-	runLabel     = group + "/run"     // which event made the revision
-	contentLabel = group + "/content" // what it is made of
-	// rolloutLabel is waiting until the pods of the revision have been ready once. helm calls a revision deployed as soon as its
-	// objects are applied.
-	rolloutLabel   = group + "/rollout"
-	rolloutWaiting = "waiting"
-	rolloutReady   = "ready"
-	// serverSideLabel is true on releases that helm has applied on the server's side from the first revision on.
-	serverSideLabel = group + "/server-side"
-	// wakesLabel is true if the workload had no replicas before, and the revision gave it some.
-	wakesLabel = group + "/wakes"
-	// laneLabel is on a release that the reference operator has named: the name that this operator would give, as its lane has it.
-	laneLabel = group + "/lane"
-	// ownerLabel is on an adapter pool's release: the uid of the pool's resource with which its objects go, or noOwner.
-	ownerLabel = group + "/owner"
-	noOwner    = "none"
-)
 
 // plan looks at the cluster, gets the chart, merges the values and writes them into the run directory. Nothing is changed but
 // what a killed helm has left.
@@ -233,4 +211,3 @@ func (rs *releases) markReady(ctx context.Context, r release, run string) error 
 }
 
 // sortedKeys are a map's, in order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

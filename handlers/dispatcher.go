@@ -27,18 +27,20 @@ type reporter interface {
 
 // options are what a dispatcher works with. All must be set, but unlock.
 type options struct {
-	settings   config.Config
-	capacity   config.Capacity
-	handlers   map[string]handler                    // by callback
-	check      func(hub.Event, hub.Generation) error // refuses an event before anything of it is kept
-	freeDisk   func(full bool)                       // removes what is kept for speed alone: what was not used for long, or where the disk is full, all of it
-	runs       *runs.Store
-	scripts    scripts.Set
-	kubectl    *kube.Kubectl
-	controller reporter
-	log        *slog.Logger
-	env        []string     // of every script and command
-	unlock     func() error // of the state directory; nil: this is no daemon
+	settings    config.Config
+	capacity    config.Capacity
+	handlers    map[string]handler                    // by callback
+	check       func(hub.Event, hub.Generation) error // refuses an event before anything of it is kept
+	freeDisk    func(full bool)                       // removes what is kept for speed alone: what was not used for long, or where the disk is full, all of it
+	runs        *runs.Store
+	scripts     scripts.Set
+	kubectl     *kube.Kubectl
+	controller  reporter
+	secretFiles []string // are in a run's directory for the time of the run alone
+	remade      []string // of an event that is resumed are made anew
+	log         *slog.Logger
+	env         []string     // of every script and command
+	unlock      func() error // of the state directory; nil: this is no daemon
 }
 
 // dispatcher takes events, keeps them, and carries each out by its handler: in lanes, with tries, to its end and its report.
@@ -86,12 +88,12 @@ func (d *dispatcher) job(c handler, run *runs.Run, where place, log *slog.Logger
 	}
 	d.accepted.note(where.lane, c.kind, run.ID)
 	if where.refused != nil { // an earlier version has kept it
-		c.kind, c.alone, c.undo = other, false, nil
+		c.kind, c.alone, c.undo, c.begun = other, false, nil, nil
 		c.run = func(context.Context, *task) error { return where.refused }
 	}
 	return &job{
 		lane: where.lane, owner: where.owner, tenant: where.tenant, kind: c.kind, alone: c.alone, pool: c.pool, asks: where.asks,
 		run:        func(ctx context.Context) { outcome(d.carryOut(ctx, c, run, log)) },
-		superseded: func(reason error) { outcome(d.supersede(run, log, reason)) },
+		superseded: func(reason error) { outcome(d.supersede(c, run, log, reason)) },
 	}
 }

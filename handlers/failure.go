@@ -3,14 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"strings"
 
-	"octo-operator/bounds"
-	"octo-operator/hub"
-	"octo-operator/kube"
-	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 
@@ -37,23 +30,6 @@ func (t *task) failureOf(ctx context.Context, reason error) *failure {
 	return f
 }
 
-// facts adds to a failure which release and chart it is about.
-func (rs *releases) facts(t *task, f *failure) {
-	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
-	if err != nil {
-		return
-	}
-	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, repository.Shown(w.RepositoryURL)
-	r := t.release
-	if r.name == "" {
-		r, err = releaseOf(rs.settings, w.Workload)
-	}
-	if err == nil {
-		f.release, f.namespace = r.name, r.namespace
-		f.object = refusedObject(t, r.namespace)
-	}
-}
-
 // wordsOf are what a script itself said of its failure, or what the operator says.
 func wordsOf(err error) string {
 	if failed := (*scriptError)(nil); errors.As(err, &failed) {
@@ -63,63 +39,6 @@ func wordsOf(err error) string {
 		return pulled.words
 	}
 	return err.Error()
-}
-
-// The files of workload-deploy's look at what the server would say, before anything is touched: what helm makes of the chart, and
-// what kubectl said of the objects in it.
-const (
-	manifestFile = "manifest.yaml"
-	lookedFile   = "looked.txt"
-)
-
-// refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
-// kubectl does not say which one it was. "": it cannot be told.
-func refusedObject(t *task, namespace string) string {
-	manifest, err := readManifest(t.Path(manifestFile))
-	if err != nil {
-		return ""
-	}
-	looked, err := readManifest(t.Path(lookedFile))
-	if err != nil {
-		return ""
-	}
-	objects, err := kube.Objects(manifest, namespace)
-	if err != nil {
-		return ""
-	}
-	for _, o := range objects {
-		if !acceptedIn(string(looked), o) {
-			return o.String()
-		}
-	}
-	return ""
-}
-
-// readManifest reads a file that a chart may have made as large as it likes.
-func readManifest(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := bounds.ReadAll(f, bounds.Manifest)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
-	}
-	return text, nil
-}
-
-// acceptedIn looks for a line such as "deployment.apps/web serverside-applied (server dry run)".
-func acceptedIn(looked string, o kube.Object) bool {
-	for line := range strings.Lines(looked) {
-		name, _, _ := strings.Cut(line, " ")
-		kind, name, _ := strings.Cut(name, "/")
-		kind, _, _ = strings.Cut(kind, ".")
-		if name == o.Name && strings.EqualFold(kind, o.Kind) {
-			return true
-		}
-	}
-	return false
 }
 
 // see adds what was found in the cluster.

@@ -2,11 +2,11 @@ package handlers
 
 import (
 	"context"
-	"fmt"
 
 	"octo-operator/config"
 	"octo-operator/guard"
 	"octo-operator/hub"
+	"octo-operator/runs"
 )
 
 // handler is how the events of one callback are carried out. Only kind, place and run must be set.
@@ -33,8 +33,15 @@ type handler struct {
 	guarded func(event hub.Event, step string, variables map[string]string) (*guard.Run, error)
 	// trouble corrects why an event failed, given what the error tells by itself, and whether the API server may be the reason; nil: it stays.
 	trouble func(err error, told trouble, ofCluster bool) (trouble, bool)
-	// status is what the controller is told of an event's end; nil: the contract has nothing.
-	status func(event hub.Event, success bool, message string) *report
+	// begun tells whether an earlier life may have changed the cluster for a run: nil: it never has.
+	begun func(*runs.Run) bool
+	// clean takes what is secret out of what stays of a run's directory, besides the secret files. nil: nothing is.
+	clean func(*task)
+	// public is the event as it may stay on disk, and whether it is another one. nil: as it came.
+	public func(hub.Event) (hub.Event, bool)
+	// status is what the controller is told of an event's end, progress what it is told meanwhile; nil: the contract has nothing.
+	status   func(event hub.Event, success bool, message string) *report
+	progress func(event hub.Event, message string) *report
 }
 
 func (c handler) statusOf(event hub.Event, success bool, message string) *report {
@@ -53,6 +60,3 @@ type place struct {
 	attrs   []any // for every log record of the run
 	refused error // why the event is not carried out; nil: it is
 }
-
-// ownerOf is the same for two events only if they are one workload's or pool's: names in the cluster leave case and odd characters out.
-func ownerOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }

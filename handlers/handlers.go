@@ -99,7 +99,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 	}
 	h.pools = newPools(settings, h.kubectl, controller, func(event hub.Event) error { return h.dispatcher.accept(event, nil) }, log)
 	h.dispatcher = newDispatcher(ctx, options{
-		settings: settings, capacity: capacity, handlers: h.table(), check: checkEvent, freeDisk: h.releases.charts.forget,
+		settings: settings, capacity: capacity, handlers: h.table(), check: checkEvent, secretFiles: secretFiles, remade: []string{manifestFile}, freeDisk: h.releases.charts.forget,
 		runs: store, scripts: set, kubectl: h.kubectl, controller: controller, log: log, env: env, unlock: unlock,
 	})
 	return h, nil
@@ -119,7 +119,8 @@ func (h *Handlers) table() map[string]handler {
 		hub.PoolDeployed:   with(pool, func(h *handler) { h.kind, h.run = deploy, ps.poolDeployed }),
 		hub.PoolUndeployed: with(pool, func(h *handler) { h.kind, h.run = undeploy, ps.poolUndeployed }),
 		hub.WorkloadDeploy: with(workload, func(c *handler) {
-			c.kind, c.place, c.run, c.undo, c.facts, c.status = deploy, deployPlace, h.workloadDeployed, rs.undoDeploy, rs.facts, deploymentStatus
+			c.kind, c.place, c.run, c.begun, c.undo, c.facts = deploy, deployPlace, h.workloadDeployed, installing, rs.undoDeploy, rs.facts
+			c.clean, c.public, c.status, c.progress = keepManifest, withoutSecrets, deploymentStatus, deploymentProgress
 		}),
 		hub.WorkloadUndeploy: with(workload, func(c *handler) { c.kind, c.run, c.status = undeploy, h.workloadUndeployed, undeploymentStatus }),
 		hub.ScaleWorkload:    with(workload, func(c *handler) { c.kind, c.run, c.status = scale, h.scaleWorkload, scaleStatus }),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"octo-operator/kube"
@@ -82,7 +84,7 @@ func (i installed) disagreement() string {
 
 func joinLabels(labels map[string]string) string {
 	var pairs []string
-	for _, key := range sortedKeys(labels) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		pairs = append(pairs, key+"="+labels[key])
 	}
 	return strings.Join(pairs, ",")

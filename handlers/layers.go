@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"slices"
 
 	"octo-operator/config"
@@ -34,7 +35,7 @@ func contextValues(s config.Config, w hub.WorkloadDeployed) map[string]any {
 	values := map[string]any{"tenantId": w.TenantID}
 	setIf(values, "adapterRtId", w.WorkloadRtID) // for every type of workload: the name is history
 	setIf(values, "instancePrefix", s.InstancePrefix)
-	setIf(values, "communicationControllerServiceUri", firstSet(s.WorkloadControllerURI, s.ControllerURI))
+	setIf(values, "communicationControllerServiceUri", cmp.Or(s.WorkloadControllerURI, s.ControllerURI))
 	setIf(values, "reportingServiceUri", s.ReportingServiceURI)
 	setIf(values, "authUri", s.AuthURI)
 	if len(s.AdditionalValidIssuers) > 0 {
@@ -91,15 +92,6 @@ func setSection(values map[string]any, key string, section map[string]any) {
 	if len(section) > 0 {
 		values[key] = section
 	}
-}
-
-func firstSet(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // The reference operator has lists of the charts that get these. It sends the browsers' token to four more, whose names are not public:

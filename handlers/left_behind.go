@@ -84,7 +84,7 @@ func (d *dispatcher) Resume(ctx context.Context) error {
 // found takes up an event that has come out of the cluster. One that was handed over may be older than what has been done since.
 func (d *dispatcher) found(run *runs.Run) {
 	if c, where, known := d.known(run); known && d.accepted.outrun(where.lane, c.kind, run.ID) {
-		d.supersede(run, d.log.With("run", run.ID), errSuperseded)
+		d.supersede(c, run, d.log.With("run", run.ID), errSuperseded)
 		return
 	}
 	if d.resumed.add(run) {
@@ -112,7 +112,7 @@ func (d *dispatcher) hold(ctx context.Context, lane string) (older []*job, err e
 			log := d.log.With("run", run.ID).With(where.attrs...)
 			log.Info("event resumed", "callback", run.Callback)
 			j := d.job(c, run, where, log, nil)
-			j.begun = j.kind == deploy && installing(run)
+			j.begun = j.kind == deploy && c.begun != nil && c.begun(run)
 			older = append(older, j)
 		}
 	}

@@ -109,29 +109,22 @@ const (
 
 func (r release) secretName() string { return r.name + secretsEnding }
 
-// poolLabels say whose an object is.
-func poolLabels(p hub.Pool) map[string]string {
-	labels := map[string]string{
-		tenantLabel:    labelValue(p.TenantID),
-		managedByLabel: managedBy,
+func brokerSecret(pool string) string { return pool + brokerEnding }
+
+// brokerSecrets are the names that a pool's broker secret may have: of this operator's making, and of the reference operator's.
+func brokerSecrets(pool hub.Pool) (names []string) {
+	name, err := dnsName(pool.TenantID, pool.ID())
+	if err != nil {
+		return nil
 	}
-	switch {
-	case p.DeploymentSiteRtID != "":
-		labels[group+"/deployment-site-rt-id"] = labelValue(p.DeploymentSiteRtID)
-	case p.PoolRtID != "":
-		labels[group+"/pool-rt-id"] = labelValue(p.PoolRtID)
-	default:
-		labels[group+"/pool"] = labelValue(p.PoolName)
+	for _, name := range append([]string{name}, referencePools(pool)...) {
+		names = append(names, brokerSecret(name))
 	}
-	return labels
+	return names
 }
 
-// workloadLabels say whose a release is. They stand on the release itself too, so that a restarted operator can read
-// back what it owns.
-func workloadLabels(w hub.Workload) map[string]string {
-	labels := poolLabels(w.Pool)
-	if w.WorkloadRtID != "" {
-		labels[rtIDLabel] = labelValue(w.WorkloadRtID)
-	}
-	return labels
-}
+// secretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
+func (r release) secretBefore() string { return r.secretName() + beforeEnding }
+
+// ownerOf is the same for two events only if they are one workload's or pool's: names in the cluster leave case and odd characters out.
+func ownerOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }

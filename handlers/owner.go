@@ -1,10 +1,12 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"octo-operator/hub"
@@ -33,16 +35,6 @@ type proof struct {
 func differs(what, key, found, wanted string) proof {
 	return proof{ofAnother, fmt.Sprintf("its %s %s is %q, this one's is %q", what, key, found, wanted)}
 }
-
-const (
-	managedByLabel = group + "/managed-by"
-	managedBy      = "communication-operator"
-	rtIDLabel      = group + "/workload-rt-id"
-	tenantLabel    = group + "/tenant" // labelValue of the tenant's id
-	// tenantID is an annotation with the tenant's id as it is. Helm's revisions can have none, so they have a label with a hash of it.
-	tenantID   = group + "/tenant-id"
-	tenantHash = group + "/tenant-hash"
-)
 
 // tenantProof tells whether an object is a tenant's. All that it has of its tenant must be right: what differs has been changed by hand.
 // Objects that the reference operator has made, or this one before it knew better, have the label alone. It counts where it is the
@@ -152,7 +144,7 @@ func brokerSecretProof(s *kube.Secret, pool hub.Pool) proof {
 		return proof{verdict: ofNobody}
 	}
 	const site, rtID, name = group + "/deployment-site-rt-id", group + "/pool-rt-id", group + "/pool"
-	p, id := tenantProof(s.Labels, s.Annotations, pool.TenantID), firstSet(s.Labels[site], s.Labels[rtID], s.Labels[name])
+	p, id := tenantProof(s.Labels, s.Annotations, pool.TenantID), cmp.Or(s.Labels[site], s.Labels[rtID], s.Labels[name])
 	switch {
 	case p.verdict == ofAnother:
 		return p
@@ -175,8 +167,12 @@ func markedAs(object, tenant string, labels map[string]string) string {
 	}
 	maps.Copy(all, labels)
 	words := []string{"kubectl", "label", object}
-	for _, key := range sortedKeys(all) {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
 		words = append(words, key+"="+all[key])
 	}
 	return strings.Join(words, " ")
+}
+
+func hubPool(p kube.Pool) hub.Pool {
+	return hub.Pool{TenantID: p.TenantID, PoolName: p.PoolName, PoolRtID: p.PoolRtID, DeploymentSiteRtID: p.DeploymentSiteRtID}
 }

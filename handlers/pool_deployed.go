@@ -115,8 +115,6 @@ func (ps *pools) writePool(ctx context.Context, t *task, pool hub.Pool, name str
 	return t.Write("secret.yaml", secret)
 }
 
-func brokerSecret(pool string) string { return pool + brokerEnding }
-
 // poolFields are the settings that a pool's resource can carry: nothing else is taken by the API server. In G1 each version of the
 // official CustomResourceDefinition has others, later none has any. Who the pool is, all have.
 func (ps *pools) poolFields(ctx context.Context, pool hub.Pool) (map[string]bool, error) {
@@ -145,14 +143,6 @@ func (ps *pools) poolResource(pool hub.Pool, name string, fields map[string]bool
 		spec["tenantId"], spec["poolName"] = pool.TenantID, pool.PoolName
 	}
 	return manifest(kind.APIVersion, kind.Kind, name, ps.settings.PoolNamespace, poolLabels(pool), nil, map[string]any{"spec": spec})
-}
-
-// poolKind is the kind of the resource that a controller's generation has for a pool.
-func poolKind(pool hub.Pool) kube.PoolKind {
-	if pool.DeploymentSiteRtID != "" {
-		return kube.DeploymentSite
-	}
-	return kube.CommunicationPool
 }
 
 // setIf sets what is set: a zero value is none.

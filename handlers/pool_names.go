@@ -36,18 +36,6 @@ func (ps *pools) locatePool(ctx context.Context, pool hub.Pool, name string) (st
 	return name, nil
 }
 
-// brokerSecrets are the names that a pool's broker secret may have: of this operator's making, and of the reference operator's.
-func brokerSecrets(pool hub.Pool) (names []string) {
-	name, err := dnsName(pool.TenantID, pool.ID())
-	if err != nil {
-		return nil
-	}
-	for _, name := range append([]string{name}, referencePools(pool)...) {
-		names = append(names, brokerSecret(name))
-	}
-	return names
-}
-
 func anotherPoolError(found kube.Pool, pool hub.Pool) error {
 	return fmt.Errorf("%s %s in namespace %s belongs to another pool, %q of tenant %q; this one is %q of tenant %q: undeploy the other one, or rename one of the tenants",
 		found.Kind, found.Name, found.Namespace, hubPool(found).ID(), found.TenantID, pool.ID(), pool.TenantID)
@@ -106,4 +94,12 @@ func (ps *pools) undeployable(ctx context.Context, t *task, pool hub.Pool, name 
 		return resources, "", nil
 	}
 	return resources, brokerSecret(name), nil
+}
+
+// poolKind is the kind of the resource that a controller's generation has for a pool.
+func poolKind(pool hub.Pool) kube.PoolKind {
+	if pool.DeploymentSiteRtID != "" {
+		return kube.DeploymentSite
+	}
+	return kube.CommunicationPool
 }

@@ -56,10 +56,6 @@ func newPools(settings config.Config, kubectl *kube.Kubectl, controller poolCont
 	}
 }
 
-func hubPool(p kube.Pool) hub.Pool {
-	return hub.Pool{TenantID: p.TenantID, PoolName: p.PoolName, PoolRtID: p.PoolRtID, DeploymentSiteRtID: p.DeploymentSiteRtID}
-}
-
 // WatchPools keeps registered what has a custom resource, whoever made it, until ctx ends.
 func (ps *pools) WatchPools(ctx context.Context) {
 	changes := kube.PoolChanges{All: ps.allPools, Changed: ps.poolChanged, Deleted: ps.poolDeleted}
@@ -230,3 +226,6 @@ func (p *pools) waitForList(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
+
+// poolLabel is a pool as the labels of its releases say it: the same whatever the pool is called.
+func poolLabel(pool hub.Pool) string { return labelValue(pool.TenantID) + "/" + labelValue(pool.ID()) }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"octo-operator/hub"
 	"octo-operator/kube"
 )
 
@@ -60,21 +59,4 @@ func (rs *releases) lookOnceMore(ctx context.Context, t *task, r release) []stri
 	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
 	defer cancel()
 	return rs.look(ctx, t, r)
-}
-
-// progress tells the controller what a workload's deploy waits for. Other events have no such report.
-func (t *task) progress(message string) {
-	if t.Callback != hub.WorkloadDeploy {
-		return
-	}
-	w, err := hub.Decode[hub.Workload](t.event.Argument)
-	if err != nil {
-		return // how it ends will tell
-	}
-	t.engine.controller.Report(hub.Report{
-		Method: methodProgress, Key: workloadKey(w), Transient: true,
-		Arguments: []any{hub.WorkloadDeploymentProgress{
-			TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: bounded(t.redact.String(message)),
-		}},
-	})
 }

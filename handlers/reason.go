@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // failure is what is known of a step that failed.
@@ -126,19 +124,6 @@ func (m *message) add(heading string, lines ...string) {
 	}
 }
 
-var escapeSequence = newPattern(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?`)
-
-// printable takes out what would do something to a terminal or a page instead of being read.
-func printable(line string) string {
-	line = escapeSequence.ReplaceAllString(strings.ToValidUTF8(line, "\uFFFD"), "")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, line)
-}
-
 // plainLine makes one line of a text that may have several, without what helm and kubectl begin their errors with.
 func plainLine(text string, limit int) string {
 	text = strings.Join(strings.Fields(printable(text)), " ")
@@ -149,17 +134,4 @@ func plainLine(text string, limit int) string {
 		}
 		text = stripped
 	}
-}
-
-// clip cuts a text to a number of bytes, not within a character.
-func clip(text string, limit int) string {
-	const cut = " …"
-	if len(text) <= limit {
-		return text
-	}
-	end := max(0, limit-len(cut))
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return strings.TrimRight(text[:end], " ") + cut
 }

@@ -18,9 +18,6 @@ import (
 // changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
 const changeAnnotation = group + "/secret-change"
 
-// secretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
-func (r release) secretBefore() string { return r.secretName() + beforeEnding }
-
 // secretChange is what a deploy does to the release's Secret.
 type secretChange struct {
 	name   string
@@ -201,7 +198,7 @@ func changedKeys(from, to map[string][]byte) []string {
 	all := maps.Clone(to)
 	maps.Copy(all, from)
 	var changed []string
-	for _, key := range sortedKeys(all) {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
 		a, inA := from[key]
 		b, inB := to[key]
 		if inA != inB || string(a) != string(b) {

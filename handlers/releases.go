@@ -4,7 +4,9 @@ import (
 	"log/slog"
 
 	"octo-operator/config"
+	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 
@@ -24,4 +26,21 @@ func newReleases(settings config.Config, kubectl *kube.Kubectl, set scripts.Set,
 	var err error
 	rs.charts, err = openCharts(settings, set, env, rs.installedVersion)
 	return rs, err
+}
+
+// facts adds to a failure which release and chart it is about.
+func (rs *releases) facts(t *task, f *failure) {
+	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
+	if err != nil {
+		return
+	}
+	f.chart, f.version, f.repository = w.ChartName, w.ChartVersion, repository.Shown(w.RepositoryURL)
+	r := t.release
+	if r.name == "" {
+		r, err = releaseOf(rs.settings, w.Workload)
+	}
+	if err == nil {
+		f.release, f.namespace = r.name, r.namespace
+		f.object = refusedObject(t, r.namespace)
+	}
 }

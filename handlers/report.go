@@ -161,15 +161,6 @@ func (t *task) message(err error) string {
 	return bounded(printableLines(t.redact.String(err.Error())))
 }
 
-// printableLines is printable for a text of several lines: whatever an error quotes, it is read in terminals.
-func printableLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = printable(line)
-	}
-	return strings.Join(lines, "\n")
-}
-
 // workloadKey is the same for two workloads only if they are one: names may hold anything. The name counts in G1 alone; later it
 // may change, and the newest status is still the one that counts.
 func workloadKey(w hub.Workload) string {
@@ -188,4 +179,14 @@ func bounded(text string) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:maxMessage], "") + " …"
+}
+
+// progress tells the controller what an event waits for.
+func (t *task) progress(message string) {
+	if t.handler.progress == nil {
+		return
+	}
+	if r := t.handler.progress(t.event, bounded(t.redact.String(message))); r != nil {
+		t.engine.controller.Report(hub.Report{Method: r.Method, Key: r.Key, Transient: true, Arguments: []any{r.Argument}})
+	}
 }

@@ -3,10 +3,8 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"octo-operator/hub"
-	"octo-operator/scripts"
 )
 
 // scaleWorkload sets the replicas of a release's Deployments.
@@ -37,22 +35,4 @@ func checkScale(s hub.WorkloadScale, most int) error {
 		return fmt.Errorf("replicas is %d: at most %d are allowed: ask for fewer, or raise OPERATOR__MAXREPLICAS", s.Replicas, most)
 	}
 	return nil
-}
-
-func (rs *releases) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
-	release, err := rs.locate(ctx, s.Workload)
-	if err != nil {
-		return err
-	}
-	revisions, err := rs.owned(ctx, release, s.Workload)
-	if err != nil {
-		return err
-	}
-	if len(revisions) == 0 {
-		return fmt.Errorf("there is no release %s in namespace %s, so no Deployment of it: nothing to scale", release.name, release.namespace)
-	}
-	return t.script(ctx, scripts.WorkloadScale, map[string]string{
-		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": release.name, "NAMESPACE": release.namespace,
-		"REPLICAS": strconv.Itoa(s.Replicas),
-	})
 }

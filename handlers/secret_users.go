@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,7 +43,7 @@ func (r *restarts) addAll(others restarts) {
 func (r restarts) has(workload string) bool { _, has := r.Workloads[workload]; return has }
 
 func (r restarts) names(separator string) string {
-	return strings.Join(sortedKeys(r.Workloads), separator)
+	return strings.Join(slices.Sorted(maps.Keys(r.Workloads)), separator)
 }
 
 func (r restarts) keys() string { return strings.Join(r.Keys, ", ") }
@@ -106,7 +107,7 @@ func (rs *releases) objectsIn(ctx context.Context, r release, revision string) (
 
 // stillNeeded leaves out what has new pods, none, or is gone. manual is what only a person can restart.
 func (rs *releases) stillNeeded(ctx context.Context, r release, all restarts) (auto, manual restarts, err error) {
-	for _, name := range sortedKeys(all.Workloads) {
+	for _, name := range slices.Sorted(maps.Keys(all.Workloads)) {
 		w, keys, err := rs.usedBy(ctx, r, workloadObject(r, name), all.Keys)
 		switch {
 		case err != nil:

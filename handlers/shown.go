@@ -3,6 +3,7 @@ package handlers
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Texts of an event as people see them. A workload's name is any text: in a log or a terminal it must be one line that is read as it
@@ -44,3 +45,5 @@ func shortened(text string, limit int) string {
 	}
 	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
+
+func notPrinted(r rune) bool { return !unicode.IsPrint(r) }

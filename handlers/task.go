@@ -8,14 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"octo-operator/config"
 	"octo-operator/exec"
 	"octo-operator/hub"
+	"octo-operator/kube"
 	"octo-operator/runs"
-	"octo-operator/scripts"
 )
 
 // task is an event while it is carried out.
@@ -72,7 +70,7 @@ func (d *dispatcher) carryOut(ctx context.Context, c handler, run *runs.Run, log
 	started := time.Now()
 	t := d.task(c, run, log)
 	t.began = started
-	t.installs = !c.pool && c.kind == deploy && installing(run)
+	t.installs = c.begun != nil && c.begun(run)
 	err := t.open()
 	t.account = accountOf(d.settings, t.event)
 	if err == nil {
@@ -107,7 +105,7 @@ func pointless(err error) bool {
 // interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
 func (d *dispatcher) interrupt(t *task) runs.Result {
 	t.pause()
-	if err := t.Remove(append(secretFiles, manifestFile)...); err != nil {
+	if err := t.Remove(append(t.engine.remade, t.engine.secretFiles...)...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
 	t.log.Warn("event stopped by the operator's end: it will be resumed")
@@ -122,12 +120,9 @@ func (t *task) open() (err error) {
 	return err
 }
 
-// secretFiles are in the run directory for the time of the run alone. Of the manifest, see keepManifest.
-var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", kubeconfigFile}
-
 // supersede ends a run that was never started.
-func (d *dispatcher) supersede(run *runs.Run, log *slog.Logger, reason error) runs.Result {
-	t := d.task(handler{}, run, log)
+func (d *dispatcher) supersede(c handler, run *runs.Run, log *slog.Logger, reason error) runs.Result {
+	t := d.task(c, run, log)
 	var err error
 	if t.event, err = run.Event(); err != nil {
 		log.Error("secrets may remain in a superseded run", "reason", err)
@@ -144,13 +139,15 @@ func (d *dispatcher) finish(t *task, started time.Time, err error) runs.Result {
 	case err != nil:
 		result.Outcome, result.Reason = runs.Failed, t.message(err)
 	}
-	t.keepManifest()
+	if t.handler.clean != nil {
+		t.handler.clean(t)
+	}
 	if err := d.writeResult(t, result); err != nil {
 		t.log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
 		d.unkept.add(func() error { return d.writeResult(t, result) })
 	}
 	t.Pause()
-	if err := t.Remove(secretFiles...); err != nil {
+	if err := t.Remove(d.secretFiles...); err != nil {
 		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
 	d.pruner.ended()
@@ -172,8 +169,10 @@ func (d *dispatcher) finish(t *task, started time.Time, err error) runs.Result {
 // writeResult ends the run on disk, and then its copy in the cluster.
 func (d *dispatcher) writeResult(t *task, result runs.Result) error {
 	var clean *hub.Event
-	if event, changed := withoutSecrets(t.event); changed {
-		clean = &event
+	if t.handler.public != nil {
+		if event, changed := t.handler.public(t.event); changed {
+			clean = &event
+		}
 	}
 	err := d.withSpace(func() error { return t.Finish(result, clean) })
 	if err == nil {
@@ -224,112 +223,5 @@ func (t *task) pause() {
 	}
 }
 
-// besides are steps that belong to another one: rerun runs that one again.
-var besides = []string{scripts.WorkloadRecover, scripts.WorkloadRestart, scripts.WorkloadRollback}
-
-// script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
-// script gets.
-func (t *task) script(ctx context.Context, name string, variables map[string]string) error {
-	if err := t.work(ctx); err != nil {
-		return err
-	}
-	command := t.engine.scripts.Command(name)
-	inputs := t.inputs(variables)
-	if !slices.Contains(besides, name) {
-		if err := t.writeRerun(command, append(inputs, homes(t.engine.env)...)); err != nil {
-			return err
-		}
-	}
-	deadline, cause := deadlineOf(name, t.engine.settings)
-	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
-	defer cancel()
-
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	guarded, err := t.throughGuard(ctx, name, variables)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = t.Remove(kubeconfigFile) }() // finish does it too
-	listens := newListener(t, name, t.engine.limits, stop)
-	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Name: t.engine.scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.env, guarded),
-		Redact: t.redact, Hurry: t.engine.hurry, Limits: t.engine.limits.processes(), OnLine: listens.line,
-	})
-	t.exitCode = result.ExitCode
-	if err != nil {
-		return &scriptError{name, listens.reasonOf(err)}
-	}
-	return nil
-}
-
-var (
-	errHangs    = errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE")
-	errNoAnswer = errors.New("the repository has not sent the chart by then")
-)
-
-// longestPull is what a repository may take. Who deploys waits for its answer, and helm waits for ever where one sends a byte
-// now and then. shortestPull is what it gets even where pods are given less.
-const (
-	longestPull  = 2 * time.Minute
-	shortestPull = 10 * time.Second
-)
-
-// deadlineOf is how long a script may run, and why it is stopped then.
-func deadlineOf(script string, settings config.Config) (time.Duration, error) {
-	limit, pull := settings.Deadline(), min(longestPull, max(shortestPull, settings.Helm.Timeout))
-	if script == scripts.ChartPull && pull < limit {
-		return pull, errNoAnswer
-	}
-	return limit, errHangs
-}
-
-// scriptError is a script that failed, with the end of what it wrote to stderr as the reason.
-type scriptError struct {
-	script string
-	reason error
-}
-
-func (e *scriptError) Error() string { return fmt.Sprintf("%s failed: %s", e.script, e.reason) }
-
-func (e *scriptError) Unwrap() error { return e.reason }
-
-// inputs are the variables of a script, sorted by name.
-func (t *task) inputs(variables map[string]string) []string {
-	all := map[string]string{
-		"RUN": t.ID, "CALLBACK": t.event.Callback, "LIB": t.engine.scripts.Library(), "FIELD_MANAGER": fieldManager,
-		"AS": t.account,
-	}
-	for name, value := range variables {
-		all[name] = value
-	}
-	var inputs []string
-	for _, name := range sortedKeys(all) {
-		inputs = append(inputs, "OCTO_"+name+"="+escaped(all[name])) // a workload's name is any text
-	}
-	return inputs
-}
-
-// homes are the directories of helm and kubectl, and their cluster, for a shell that has others.
-func homes(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(variable string) bool {
-		return !strings.HasPrefix(variable, "HELM_") && !strings.HasPrefix(variable, "KUBE")
-	})
-}
-
-// writeRerun leaves behind what a person needs to run the same step again.
-func (t *task) writeRerun(command, inputs []string) error {
-	var env strings.Builder
-	for _, input := range inputs {
-		name, value, _ := strings.Cut(input, "=")
-		fmt.Fprintf(&env, "export %s=%s\n", name, exec.Quote([]string{value}))
-	}
-	rerun := fmt.Sprintf(`#!/bin/sh
-# Runs this step again: the same script with the same inputs.
-set -eu
-cd %s
-. ./env
-exec %s
-`, exec.Quote([]string{t.Dir}), exec.Quote(command))
-	return errors.Join(t.Write("env", []byte(env.String())), t.WriteProgram("rerun", []byte(rerun)))
-}
+// asTenant is for requests in which a chart says which object is meant.
+func (t *task) asTenant(ctx context.Context) context.Context { return kube.As(ctx, t.account) }

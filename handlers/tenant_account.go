@@ -1,13 +1,11 @@
 package handlers
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 
 	"octo-operator/config"
 	"octo-operator/hub"
-	"octo-operator/kube"
 )
 
 // With OPERATOR__TENANTSERVICEACCOUNT, RBAC judges what a tenant's workloads may do: helm and kubectl act as the tenant's service account
@@ -58,6 +56,3 @@ func ofWorkload(event hub.Event) bool {
 	}
 	return false
 }
-
-// asTenant is for requests in which a chart says which object is meant.
-func (t *task) asTenant(ctx context.Context) context.Context { return kube.As(ctx, t.account) }

@@ -116,8 +116,8 @@ func (h *Handlers) table() map[string]handler {
 	workload := handler{place: workloadPlace, recover: rs.recoverLeft, guarded: guarded}
 	with := func(base handler, edit func(*handler)) handler { edit(&base); return base }
 	return map[string]handler{
-		hub.PoolDeployed:   with(pool, func(h *handler) { h.kind, h.run = deploy, ps.poolDeployed }),
-		hub.PoolUndeployed: with(pool, func(h *handler) { h.kind, h.run = undeploy, ps.poolUndeployed }),
+		hub.PoolDeployed:   with(pool, func(c *handler) { c.kind, c.run = deploy, h.poolDeployed }),
+		hub.PoolUndeployed: with(pool, func(c *handler) { c.kind, c.run = undeploy, h.poolUndeployed }),
 		hub.WorkloadDeploy: with(workload, func(c *handler) {
 			c.kind, c.place, c.run, c.begun, c.undo, c.facts = deploy, deployPlace, h.workloadDeployed, installing, rs.undoDeploy, rs.facts
 			c.clean, c.public, c.status, c.progress = keepManifest, withoutSecrets, deploymentStatus, deploymentProgress

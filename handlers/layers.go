@@ -132,3 +132,11 @@ func injected(s config.Config, w hub.WorkloadDeployed) []merge.Override {
 	}
 	return overrides
 }
+
+// setIf sets what is set: a zero value is none.
+func setIf[T comparable](m map[string]any, key string, value T) {
+	var zero T
+	if value != zero {
+		m[key] = value
+	}
+}

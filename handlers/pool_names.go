@@ -103,3 +103,13 @@ func poolKind(pool hub.Pool) kube.PoolKind {
 	}
 	return kube.CommunicationPool
 }
+
+// decodePool reads an event's pool and names its resource. What could be read is returned with an error too.
+func decodePool(event hub.Event) (hub.Pool, string, error) {
+	pool, err := hub.Decode[hub.Pool](event.Argument)
+	if err = errors.Join(err, pool.Check()); err != nil {
+		return pool, "", err
+	}
+	name, err := dnsName(pool.TenantID, pool.ID())
+	return pool, name, err
+}

@@ -67,7 +67,7 @@ func (rs *releases) planSecret(ctx context.Context, t *task, d *deployment) (sec
 		}
 		annotations[changeAnnotation] = string(text)
 	}
-	secret, err := secretManifest(c.name, d.release.namespace, labels, annotations, c.wanted)
+	secret, err := kube.SecretManifest(c.name, d.release.namespace, labels, annotations, c.wanted)
 	if err != nil {
 		return c, err
 	}

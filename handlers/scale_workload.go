@@ -3,8 +3,10 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"octo-operator/hub"
+	"octo-operator/scripts"
 )
 
 // scaleWorkload sets the replicas of a release's Deployments.
@@ -16,7 +18,7 @@ func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("cannot scale the workload: %w", err)
 	}
-	return h.releases.scale(ctx, t, s)
+	return h.scale(ctx, t, s)
 }
 
 func scaleStatus(event hub.Event, success bool, message string) *report {
@@ -35,4 +37,22 @@ func checkScale(s hub.WorkloadScale, most int) error {
 		return fmt.Errorf("replicas is %d: at most %d are allowed: ask for fewer, or raise OPERATOR__MAXREPLICAS", s.Replicas, most)
 	}
 	return nil
+}
+
+func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
+	r, err := h.releases.locate(ctx, s.Workload)
+	if err != nil {
+		return err
+	}
+	revisions, err := h.releases.owned(ctx, r, s.Workload)
+	if err != nil {
+		return err
+	}
+	if len(revisions) == 0 {
+		return fmt.Errorf("there is no release %s in namespace %s, so no Deployment of it: nothing to scale", r.name, r.namespace)
+	}
+	return t.script(ctx, scripts.WorkloadScale, map[string]string{
+		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": r.name, "NAMESPACE": r.namespace,
+		"REPLICAS": strconv.Itoa(s.Replicas),
+	})
 }

@@ -47,8 +47,8 @@ func (d *dispatcher) ignores(event hub.Event) bool {
 	return why != ""
 }
 
-// accept is Accept for what the operator itself wants done.
-func (d *dispatcher) accept(event hub.Event, outcome func(runs.Result)) error {
+// request is Accept for what the operator itself wants done.
+func (d *dispatcher) request(event hub.Event, outcome func(runs.Result)) error {
 	a, err := d.arrivalOf(event, outcome)
 	if err != nil {
 		return err

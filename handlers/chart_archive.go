@@ -211,3 +211,6 @@ func readFile(name string, content io.Reader) ([]byte, error) {
 var hookAfter = regexp.MustCompile(`post-(install|upgrade)`)
 
 var aVersion = newPattern(`^v?[0-9][0-9A-Za-z.+-]{0,249}$`)
+
+// looksUp is what a template needs to read the cluster: by itself, or in a text that it is given.
+var looksUp = regexp.MustCompile(`lookup|tpl`)

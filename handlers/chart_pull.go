@@ -78,6 +78,8 @@ type pullError struct {
 
 func (e *pullError) Error() string { return e.words }
 func (e *pullError) Unwrap() error { return e.cause }
+func (e *pullError) Step() string  { return scripts.ChartPull }
+func (e *pullError) Words() string { return e.words }
 
 // pullFailed makes a pullError of what has its reason outside, so that it is explained and may be tried again. What the rules forbid,
 // and what a repository has published wrongly, is plain as it is, and final.

@@ -19,7 +19,6 @@ const (
 	// maxArgument bounds an event as JSON. .NET writes a letter outside ASCII in six bytes, so an event is longer than its values.
 	maxArgument = 8 << 20
 
-	maxTenantID     = 250
 	maxPoolName     = 250
 	maxWorkloadName = 500      // it is in the log's records, in reports and in an annotation
 	maxURL          = 2000     // as browsers and proxies take them
@@ -140,12 +139,12 @@ func fieldsOf(event hub.Event) (w hub.WorkloadDeployed, err error) {
 }
 
 func (r rule) check(w *hub.WorkloadDeployed) error {
-	text := r.of(w)
+	value := r.of(w)
 	c := complaint{}
-	if r.limit > 0 && len(text) > r.limit {
-		c.why = fmt.Sprintf("has %d bytes, the limit is %d", len(text), r.limit)
+	if r.limit > 0 && len(value) > r.limit {
+		c.why = fmt.Sprintf("has %d bytes, the limit is %d", len(value), r.limit)
 	} else {
-		c = r.form(text, w)
+		c = r.form(value, w)
 	}
 	if c.why == "" {
 		return nil
@@ -153,11 +152,11 @@ func (r rule) check(w *hub.WorkloadDeployed) error {
 	if c.remedy == "" {
 		c.remedy = remedy
 	}
-	value := ""
-	if r.quote && text != "" {
-		value = " " + quoted(text)
+	shown := ""
+	if r.quote && value != "" {
+		shown = " " + quoted(value)
 	}
-	return fmt.Errorf("%s%s %s: %s", r.field, value, c.why, c.remedy)
+	return fmt.Errorf("%s%s %s: %s", r.field, shown, c.why, c.remedy)
 }
 
 // checkPool refuses an event that names its pool in two ways, or as another generation of the contract does: it is no event of the

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"fmt"
 	"net/url"
 	"path"
 	"regexp"
@@ -25,8 +26,8 @@ func onOneLine(text string) complaint {
 }
 
 // printed refuses besides what cannot be seen, or turns the line round.
-func printed(text string) complaint {
-	if !utf8.ValidString(text) || strings.ContainsFunc(text, notPrinted) {
+func printed(s string) complaint {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, notPrinted) {
 		return complaint{why: "holds a character that cannot be printed"}
 	}
 	return complaint{}
@@ -140,4 +141,14 @@ func aHostname(text string, w *hub.WorkloadDeployed) complaint {
 		return complaint{why: "is not the name of a host"}
 	}
 	return complaint{}
+}
+
+func checkScale(s hub.WorkloadScale, most int) error {
+	switch {
+	case s.Replicas < 0:
+		return fmt.Errorf("replicas is %d: it must be 0 or more", s.Replicas)
+	case s.Replicas > most:
+		return fmt.Errorf("replicas is %d: at most %d are allowed: ask for fewer, or raise OPERATOR__MAXREPLICAS", s.Replicas, most)
+	}
+	return nil
 }

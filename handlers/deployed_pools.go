@@ -46,10 +46,10 @@ func (ps *pools) ensurePool(pool hub.Pool, secrets map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	names := append(referencePools(pool), name)
+	known := append(referencePools(pool), name)
 	needsSecret := ps.settings.Broker.User != "" || ps.settings.Broker.Password != ""
 	if slices.ContainsFunc(ps.of(pool), func(r kube.Pool) bool {
-		return slices.Contains(names, r.Name) && r.Namespace == ps.settings.PoolNamespace && r.PoolKind == poolKind(pool) &&
+		return slices.Contains(known, r.Name) && r.Namespace == ps.settings.PoolNamespace && r.PoolKind == poolKind(pool) &&
 			(secrets[brokerSecret(r.Name)] || !needsSecret)
 	}) {
 		return nil

@@ -3,23 +3,31 @@ package handlers
 import (
 	"context"
 	"errors"
-
-	"octo-operator/scripts"
 )
 
+// stepError is a step that has failed: a script, or what the operator does in its place.
+type stepError interface {
+	error
+	Step() string  // its name, one of package scripts
+	Words() string // what helm, kubectl or the script said of it
+}
+
+// explainer is an error that knows more of a failure than its text.
+type explainer interface {
+	error
+	Explain(*failure)
+}
+
 // failureOf is what an event's error says of it, in the words that a person gets.
-func (t *task) failureOf(ctx context.Context, reason error) *failure {
-	f := &failure{words: wordsOf(reason), timeout: t.engine.settings.Helm.Timeout, account: t.account}
-	rollout, failed, pulled := (*rolloutError)(nil), (*scriptError)(nil), (*pullError)(nil)
+func (t *task) failureOf(ctx context.Context, err error) *failure {
+	f := &failure{words: wordsOf(err), timeout: t.engine.settings.Helm.Timeout, account: t.account}
+	step, explained := stepError(nil), explainer(nil)
 	switch {
-	case errors.As(reason, new(*limitError)): // it says all there is to say
-	case errors.As(reason, &rollout):
-		f.step, f.words = scripts.WorkloadDeploy, ""
-		f.hopeless, f.waiting, f.seen = rollout.hopeless, rollout.waiting, rollout.seen
-	case errors.As(reason, &failed):
-		f.step = failed.script
-	case errors.As(reason, &pulled):
-		f.step = scripts.ChartPull
+	case errors.As(err, new(*limitError)): // it says all there is to say
+	case errors.As(err, &explained):
+		explained.Explain(f)
+	case errors.As(err, &step):
+		f.step = step.Step()
 	}
 	if hook := webhookFailed.FindStringSubmatch(f.words); hook != nil {
 		f.webhook = t.engine.kubectl.WebhookConfiguration(ctx, hook[1])
@@ -32,11 +40,8 @@ func (t *task) failureOf(ctx context.Context, reason error) *failure {
 
 // wordsOf are what a script itself said of its failure, or what the operator says.
 func wordsOf(err error) string {
-	if failed := (*scriptError)(nil); errors.As(err, &failed) {
-		return failed.reason.Error()
-	}
-	if pulled := (*pullError)(nil); errors.As(err, &pulled) {
-		return pulled.words
+	if step := stepError(nil); errors.As(err, &step) {
+		return step.Words()
 	}
 	return err.Error()
 }

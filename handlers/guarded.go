@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"regexp"
 	"slices"
 
 	"octo-operator/guard"
@@ -14,9 +13,6 @@ import (
 var guardedSteps = []string{
 	scripts.WorkloadDeploy, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
 }
-
-// looksUp is what a template needs to read the cluster: by itself, or in a text that it is given.
-var looksUp = regexp.MustCompile(`lookup|tpl`)
 
 // guarded is what the helm and kubectl of a step may ask the API server, through the guard; nil: whatever they like.
 func guarded(event hub.Event, step string, variables map[string]string) (*guard.Run, error) {

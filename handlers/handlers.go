@@ -97,7 +97,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 	if h.releases, err = newReleases(settings, h.kubectl, set, env, program, log); err != nil {
 		return nil, err
 	}
-	h.pools = newPools(settings, h.kubectl, controller, func(event hub.Event) error { return h.dispatcher.accept(event, nil) }, log)
+	h.pools = newPools(settings, h.kubectl, controller, func(event hub.Event) error { return h.dispatcher.request(event, nil) }, log)
 	h.dispatcher = newDispatcher(ctx, options{
 		settings: settings, capacity: capacity, handlers: h.table(), check: checkEvent, secretFiles: secretFiles, remade: []string{manifestFile}, freeDisk: h.releases.charts.forget,
 		runs: store, scripts: set, kubectl: h.kubectl, controller: controller, log: log, env: env, unlock: unlock,

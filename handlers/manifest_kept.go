@@ -43,3 +43,5 @@ func keepManifest(t *task) {
 // shortestElsewhere is the length in bytes from which on a value of a chart's own Secret is taken out of other objects too. Shorter ones
 // are mostly words: "postgres", "true".
 const shortestElsewhere = 9
+
+const removedSecret = "[removed after the run]"

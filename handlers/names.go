@@ -19,6 +19,7 @@ const (
 	maxLastPart = 24 // a runtime id
 	hashLength  = 10 // 40 bits: 24 are matched by trying within seconds
 	maxLabel    = 63
+	maxTenantID = 250 // bytes of a tenant's or a workload's id
 )
 
 var notDNS = regexp.MustCompile(`[^a-z0-9]+`)

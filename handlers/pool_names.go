@@ -12,15 +12,15 @@ import (
 // locatePool finds the name of a pool's resource and broker secret: name, this operator's own, or another one under which the
 // reference operator has made them, if what is there is this pool's.
 func (ps *pools) locatePool(ctx context.Context, pool hub.Pool, name string) (string, error) {
-	names := referencePools(pool)
-	if len(names) == 0 {
+	olds := referencePools(pool)
+	if len(olds) == 0 {
 		return name, nil
 	}
 	kinds, err := ps.kubectl.PoolKinds(ctx, ps.settings.PoolNamespace)
 	if err != nil {
 		return name, err
 	}
-	for _, old := range names {
+	for _, old := range olds {
 		for _, kind := range kinds {
 			found, err := ps.kubectl.Pool(ctx, kind, ps.settings.PoolNamespace, old)
 			if err != nil || poolProof(found, pool).verdict == ofThis {

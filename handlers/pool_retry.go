@@ -31,7 +31,7 @@ func poolTrouble(err error, told trouble, ofCluster bool) (why trouble, asked bo
 		return told, ofCluster
 	case errors.As(err, &status) && (status.Code == http.StatusBadRequest || status.Code == http.StatusUnprocessableEntity):
 		return none, false
-	case errors.As(err, &failed) && refusedForGood.MatchString(failed.reason.Error()):
+	case errors.As(err, &failed) && refusedForGood.MatchString(failed.Words()):
 		return none, false
 	case status != nil, failed != nil:
 		return notTaken, true

@@ -77,8 +77,8 @@ var helmsEnds = []struct {
 	{helmSays(`release \S+ failed, and has been uninstalled due to`), "the release was uninstalled"},
 }
 
-func helmSays(text string) *pattern {
-	return newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?` + text)
+func helmSays(words string) *pattern {
+	return newPattern(`(?m)^Error: (?:UPGRADE FAILED: )?` + words)
 }
 
 func whatHelmDid(words string) string {
@@ -125,13 +125,13 @@ func (m *message) add(heading string, lines ...string) {
 }
 
 // plainLine makes one line of a text that may have several, without what helm and kubectl begin their errors with.
-func plainLine(text string, limit int) string {
-	text = strings.Join(strings.Fields(printable(text)), " ")
+func plainLine(line string, limit int) string {
+	line = strings.Join(strings.Fields(printable(line)), " ")
 	for {
-		stripped := errorPrefix.ReplaceAllString(text, "")
-		if stripped == text {
-			return strings.TrimRight(clip(text, limit), ": ")
+		stripped := errorPrefix.ReplaceAllString(line, "")
+		if stripped == line {
+			return strings.TrimRight(clip(line, limit), ": ")
 		}
-		text = stripped
+		line = stripped
 	}
 }

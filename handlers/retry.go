@@ -174,7 +174,7 @@ func (t *task) troubleOf(ctx context.Context, err error, started time.Time) trou
 // told is what an error itself tells; ofCluster: it came from work with the API server. Only the tool's own words count: what
 // pods say of themselves ("connection refused", of a probe) tells nothing of the API server.
 func told(err error) (t trouble, ofCluster bool) {
-	failed, pulled, words := (*scriptError)(nil), (*pullError)(nil), ""
+	step, words := stepError(nil), ""
 	exit, stopped := (*exec.ExitError)(nil), (*exec.StoppedError)(nil)
 	switch {
 	case errors.Is(err, kube.ErrUnreachable):
@@ -183,12 +183,10 @@ func told(err error) (t trouble, ofCluster bool) {
 		return none, false // it has been given all the time, or all of what else there is
 	case errors.Is(err, errNoAnswer):
 		return repositoryAway, false
-	case errors.As(err, &pulled):
-		return repositoryTrouble(pulled.words), false
-	case errors.As(err, &failed) && failed.script == scripts.ChartPull:
-		return repositoryTrouble(failed.reason.Error()), false
-	case failed != nil:
-		words = failed.reason.Error()
+	case errors.As(err, &step) && step.Step() == scripts.ChartPull:
+		return repositoryTrouble(step.Words()), false
+	case step != nil:
+		words = step.Words()
 	case errors.As(err, &exit): // a question to helm
 		words = exit.Stderr
 	case kube.Denied(err), errors.As(err, &stopped) && stopped.TimedOut:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"octo-operator/kube"
+	"octo-operator/scripts"
 )
 
 const (
@@ -23,6 +24,12 @@ type rolloutError struct {
 	seen     []string // what their pods say
 	hopeless string   // proof that they never would be; "": the time was up
 	timeout  time.Duration
+}
+
+// Explain fills in what a failed wait for pods is explained by.
+func (e *rolloutError) Explain(f *failure) {
+	f.step, f.words = scripts.WorkloadDeploy, ""
+	f.hopeless, f.waiting, f.seen = e.hopeless, e.waiting, e.seen
 }
 
 func (e *rolloutError) Error() string {

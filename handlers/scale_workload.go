@@ -29,16 +29,6 @@ func scaleStatus(event hub.Event, success bool, message string) *report {
 	})
 }
 
-func checkScale(s hub.WorkloadScale, most int) error {
-	switch {
-	case s.Replicas < 0:
-		return fmt.Errorf("replicas is %d: it must be 0 or more", s.Replicas)
-	case s.Replicas > most:
-		return fmt.Errorf("replicas is %d: at most %d are allowed: ask for fewer, or raise OPERATOR__MAXREPLICAS", s.Replicas, most)
-	}
-	return nil
-}
-
 func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
 	r, err := h.releases.locate(ctx, s.Workload)
 	if err != nil {

@@ -60,6 +60,10 @@ func (e *scriptError) Error() string { return fmt.Sprintf("%s failed: %s", e.scr
 
 func (e *scriptError) Unwrap() error { return e.reason }
 
+func (e *scriptError) Step() string { return e.script }
+
+func (e *scriptError) Words() string { return e.reason.Error() }
+
 // inputs are the variables of a script, sorted by name.
 func (t *task) inputs(variables map[string]string) []string {
 	all := map[string]string{

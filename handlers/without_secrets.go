@@ -10,8 +10,6 @@ import (
 	"octo-operator/hub"
 )
 
-const removedSecret = "[removed after the run]"
-
 var removedJSON = json.RawMessage(`"` + removedSecret + `"`)
 
 // withoutSecrets is the event as it may stay on disk. What is not clearly plain counts as secret.

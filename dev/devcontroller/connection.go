@@ -15,7 +15,6 @@ import (
 type connection struct {
 	server        *Server
 	id            string
-	opened        time.Time
 	negotiated    bool
 	authorization string
 	generation    Generation
@@ -55,7 +54,6 @@ func (s *Server) newConnection(id string, socket *websocket.Conn, negotiated boo
 	c := &connection{
 		server:        s,
 		id:            id,
-		opened:        time.Now(),
 		negotiated:    negotiated,
 		authorization: authorization,
 		socket:        socket,

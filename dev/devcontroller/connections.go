@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Connection is what a test sees of a connection, open or closed.
 type Connection struct {
 	ID            string
 	Generation    Generation
-	Opened        time.Time
 	Negotiated    bool   // false: the operator dialled the websocket directly
 	Authorization string // the header of the websocket request
 	State         State
@@ -26,7 +24,7 @@ func (s *Server) Connections() []Connection {
 	defer s.mu.Unlock()
 	list := make([]Connection, len(s.connections))
 	for i, c := range s.connections {
-		list[i] = Connection{c.id, c.generation, c.opened, c.negotiated, c.authorization,
+		list[i] = Connection{c.id, c.generation, c.negotiated, c.authorization,
 			c.state, c.reason, c.central, slices.Clone(c.registered)}
 	}
 	return list

@@ -129,7 +129,7 @@ func (s *Server) PreUpdateTenant(ctx context.Context, tenantID string) error {
 }
 
 func (s *Server) sendWorkload(ctx context.Context, callback string, w Workload, dto func(Generation) map[string]any) error {
-	owner, err := s.owner(func(Generation) Pool { return w.Pool })
+	owner, err := s.owner(w.Pool)
 	if err != nil {
 		return sendError(callback, err)
 	}

@@ -96,7 +96,7 @@ func TestIndependentSignalRClientGetsAlong(t *testing.T) {
 
 	// The library answers an unknown callback with a completion without an id: fatal, as measured.
 	second := s.Connections()[1]
-	if err := s.Send(ctx, "BrandNewCallbackAsync", 1); err != nil {
+	if err := s.SendAll(ctx, "BrandNewCallbackAsync", 1); err != nil {
 		t.Fatal(err)
 	}
 	closed, err := s.WaitClosed(ctx, second.ID)

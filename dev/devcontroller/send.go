@@ -2,35 +2,15 @@ package devcontroller
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Each Send* returns when its frame is queued for the connection, in the order of the calls; it
 // waits while the queue is full, so a burst costs no more memory than the queue.
 
-// Send calls the operator as the controller routes: a workload callback goes to the connection
-// that registered the pool of the event (the newest, if several did), everything else, unknown
-// callbacks too, to all connections. The args are marshalled to JSON as they are.
-func (s *Server) Send(ctx context.Context, callback string, args ...any) error {
-	frame, err := callbackFrame(callback, args)
-	if err != nil {
-		return err
-	}
-	if !routedByPool(callback) {
-		return s.toAll(ctx, callback, func(*connection) ([]byte, error) { return frame, nil })
-	}
-	owner, err := s.ownerOf(args)
-	if err == nil {
-		err = owner.enqueue(ctx, frame)
-	}
-	return sendError(callback, err)
-}
-
-// SendAll calls every connected operator, whatever the callback.
+// SendAll calls every connected operator, with any callback, unknown ones too. The args are marshalled to JSON as they are.
 func (s *Server) SendAll(ctx context.Context, callback string, args ...any) error {
 	frame, err := callbackFrame(callback, args)
 	if err != nil {
@@ -98,46 +78,19 @@ func sendError(callback string, err error) error {
 	return fmt.Errorf("cannot send %s: %w", callback, err)
 }
 
-func routedByPool(callback string) bool {
-	callback = strings.ToLower(callback)
-	return strings.HasPrefix(callback, "workload") || strings.HasPrefix(callback, "scaleworkload")
-}
-
-// ownerOf finds the connection for an event from the identity that it carries.
-func (s *Server) ownerOf(args []any) (*connection, error) {
-	if len(args) == 0 {
-		return nil, errors.New("the event is missing, so is its pool")
+// owner is the newest connection that registered the pool.
+func (s *Server) owner(pool Pool) (*connection, error) {
+	connected := s.connected()
+	if len(connected) == 0 {
+		return nil, errors.New("no operator is connected")
 	}
-	encoded, err := json.Marshal(args[0])
-	if err != nil {
-		return nil, err
-	}
-	var identity map[string]json.RawMessage
-	if err := json.Unmarshal(encoded, &identity); err != nil {
-		return nil, fmt.Errorf("the event is no object: %w", err)
-	}
-	value := func(name string) (text string) {
-		_ = json.Unmarshal(identity[name], &text) // absent or no text: matches no pool
-		return text
-	}
-	return s.owner(func(g Generation) Pool { return Pool{value("tenantId"), value(g.poolKey())} })
-}
-
-// owner is the newest connection that registered the pool, which each generation names its way.
-func (s *Server) owner(poolIn func(Generation) Pool) (*connection, error) {
-	var wanted []string
-	for _, c := range slices.Backward(s.connected()) {
-		pool := poolIn(c.generation)
+	for _, c := range slices.Backward(connected) {
 		s.mu.Lock()
 		owns := slices.Contains(c.registered, pool)
 		s.mu.Unlock()
 		if owns {
 			return c, nil
 		}
-		wanted = append(wanted, fmt.Sprintf("%s of tenant %s on %s", pool.ID, pool.TenantID, c.id))
 	}
-	if wanted == nil {
-		return nil, errors.New("no operator is connected")
-	}
-	return nil, fmt.Errorf("no connection has registered the pool (%s)", strings.Join(wanted, ", "))
+	return nil, fmt.Errorf("no connection has registered the pool %s of tenant %s", pool.ID, pool.TenantID)
 }

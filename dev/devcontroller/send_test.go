@@ -15,14 +15,10 @@ func TestWorkloadEventsGoToTheConnectionThatRegisteredThePool(t *testing.T) {
 	mine, other := dial(t, s), dial(t, s)
 	mine.register(ownPool)
 	other.register(otherPool)
-	event := func(pool Pool) map[string]any {
-		return map[string]any{"tenantId": pool.TenantID, "deploymentSiteRtId": pool.ID, "workloadName": pool.ID}
-	}
 	for _, pool := range []Pool{otherPool, ownPool} {
-		for _, callback := range []string{"WorkloadDeployedAsync", "WorkloadUndeployedAsync", "ScaleWorkloadAsync"} {
-			if err := s.Send(ctx, callback, event(pool)); err != nil {
-				t.Fatal(err)
-			}
+		w := Workload{Pool: pool, Name: "w", RtID: otherID}
+		if err := errors.Join(s.Deploy(ctx, w), s.Undeploy(ctx, w), s.Scale(ctx, w, 2)); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for c, pool := range map[*rawClient]Pool{mine: ownPool, other: otherPool} {
@@ -66,8 +62,8 @@ func TestOtherCallbacksGoToEveryConnection(t *testing.T) {
 	clients := []*rawClient{dial(t, s), dial(t, s)}
 	for _, send := range []func() error{
 		func() error { return s.PreUpdateTenant(ctx, tenant) },
-		func() error { return s.Send(ctx, "BrandNewCallbackAsync", tenant, 1, nil) },
-		func() error { return s.Send(ctx, "NoArgumentsAsync") },
+		func() error { return s.SendAll(ctx, "BrandNewCallbackAsync", tenant, 1, nil) },
+		func() error { return s.SendAll(ctx, "NoArgumentsAsync") },
 		func() error { return s.PoolDeployed(ctx, ownPool) },
 		func() error { return s.PoolUndeployed(ctx, ownPool) },
 	} {

@@ -152,7 +152,7 @@ func pushCharts(ctx context.Context, dir, helm, packages string, oci http.Handle
 		return fmt.Errorf("cannot push charts: %w", err)
 	}
 	server := &http.Server{Handler: oci, ReadHeaderTimeout: 10 * time.Second}
-	go server.Serve(listener)
+	go func() { _ = server.Serve(listener) }() // a listener that fails makes the push fail
 	defer server.Close()
 	archives, err := filepath.Glob(filepath.Join(packages, "*.tgz"))
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *chartServer) serveRequests(w http.ResponseWriter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(s.requests)
+	_ = json.NewEncoder(w).Encode(s.requests)
 }
 
 // statusRecorder keeps the status code for the count.

@@ -21,7 +21,7 @@ const usage = `devcluster: pinned Kubernetes tools and a real control plane on l
       /usr/local/kubebuilder/bin, and used if it is exactly the pinned version.
       With OCTO_BUILD_TOOLS=1 everything is built.
 
-  devcluster run [--helm 3|4] [--kubeconfig FILE] -- CMD ARGS...
+  devcluster run [--helm 3|4] [--kubeconfig FILE] -- CMD [ARG...]
       Start a cluster, run CMD with KUBECONFIG and PATH set, stop the cluster,
       exit with CMD's code. With --kubeconfig (or DEVCLUSTER_KUBECONFIG) nothing
       is built or started: CMD gets that cluster, and helm and kubectl from PATH.
@@ -41,7 +41,7 @@ const usage = `devcluster: pinned Kubernetes tools and a real control plane on l
       into DIR/usr/local/bin, with the licenses of all its modules in
       DIR/usr/share/licenses.
 
-  devcluster sbom --version V --out FILE DIR...
+  devcluster sbom --version V --out FILE DIR [DIR...]
       Write what the image consists of, whose root is these folders together, as
       an SPDX document: programs, Go modules, packages of Debian.
 

@@ -151,12 +151,12 @@ func (c *component) stop(grace time.Duration) {
 	close(c.stopping) // from here on nothing is started again
 	process := c.cmd.Process
 	c.mu.Unlock()
-	process.Signal(syscall.SIGTERM)
-	process.Signal(syscall.SIGCONT) // a test may have stopped it with SIGSTOP
+	_ = process.Signal(syscall.SIGTERM) // one that has exited needs none
+	_ = process.Signal(syscall.SIGCONT) // a test may have stopped it with SIGSTOP
 	select {
 	case <-c.exited:
 	case <-time.After(grace):
-		process.Kill()
+		_ = process.Kill()
 		<-c.exited
 	}
 }

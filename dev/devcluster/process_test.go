@@ -135,7 +135,7 @@ func TestTermIsForwardedToTheCommand(t *testing.T) {
 	go func() { exited <- cmd.Wait() }()
 	signals <- syscall.SIGTERM
 	err := exitOf("sleep", waitForwarding(cmd.Process, signals, exited))
-	if err != exitCode(128+15) {
+	if !errors.Is(err, exitCode(128+15)) {
 		t.Errorf("the command ended with %v", err)
 	}
 }

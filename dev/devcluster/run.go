@@ -35,7 +35,7 @@ func runCommand(ctx context.Context, stop func(), args []string) error {
 	}
 	command := flags.Args()
 	if len(command) == 0 {
-		return errors.New("no command given, usage: devcluster run [--helm 3|4] [--kubeconfig FILE] -- CMD ARGS...")
+		return errors.New("no command given, usage: devcluster run [--helm 3|4] [--kubeconfig FILE] -- CMD [ARG...]")
 	}
 	if *kubeconfig != "" {
 		return runWith(ctx, stop, command, os.Getenv("PATH"), []string{"KUBECONFIG=" + *kubeconfig})
@@ -106,14 +106,14 @@ func waitForwarding(process *os.Process, signals <-chan os.Signal, exited <-chan
 			// In a terminal Ctrl-C has reached the command already; a second
 			// SIGINT makes helm and make give up without cleaning up.
 			if s != os.Interrupt || !inForeground() {
-				process.Signal(s)
+				_ = process.Signal(s) // fails only when it has just exited
 			}
 			if kill == nil {
 				kill = time.After(commandGrace)
 			}
 		case <-kill:
 			progress("the command did not end within %s, killing it", commandGrace)
-			process.Kill()
+			_ = process.Kill()
 		}
 	}
 }

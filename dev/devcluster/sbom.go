@@ -30,7 +30,7 @@ func sbomCommand(args []string) error {
 		return fmt.Errorf("cannot read the flags of sbom: %w", err)
 	}
 	if *out == "" || flags.NArg() == 0 {
-		return errors.New("usage: devcluster sbom --version V --out FILE ROOT...")
+		return errors.New("no file or no folder given, usage: devcluster sbom --version V --out FILE DIR [DIR...]")
 	}
 	b := newBill(*version)
 	for _, root := range flags.Args() {

@@ -203,7 +203,8 @@ func (t tool) key() (string, error) {
 }
 
 // keyOf changes with everything that goes into the binary but the Go version: a
-// new Go must not cost a rebuild of a quarter of an hour.
+// new Go must not cost a rebuild of a quarter of an hour. That is also why the modules in tools/ are still called
+// octo-operator/devcluster/tools/…, without the dev/ that the folder has by now.
 func (t tool) keyOf(version string, mod, sum []byte) string {
 	hash := sha256.New()
 	hash.Write(mod)

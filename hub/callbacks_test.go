@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"octo-operator/bounds"
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 func TestAnEventOf4MiBArrivesWhole(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 // deployedPool is a pool with a number of workloads.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 const registerOperator = "RegisterOperatorAsync"

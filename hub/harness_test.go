@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"octo-operator/config"
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 // patience ends a test that waits for what never comes; no test depends on its length.

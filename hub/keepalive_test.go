@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 // longerThanTimeout: the other side takes a connection for dead after 30 s of silence, and so does the library.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 const registerPool = "RegisterPoolAsync"

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 func TestReconnectsAndRegistersItsPoolsAgain(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"octo-operator/config"
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 const clientSecret = "m4rk3r-client-secret"

@@ -20,7 +20,7 @@ import (
 )
 
 // This binary is also the kubectl of the tests: what they need of a proxy that dies and fails cannot be had from the real one.
-// e2e/proxy_test.go has the real one.
+// dev/e2e/proxy_test.go has the real one.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "kubectl" {
 		fakeProxy()

@@ -32,23 +32,6 @@ func TestEventsThatComeTogetherAreCarriedOutAsIfTheyCameOneByOne(t *testing.T) {
 	r.wantHistory("bank", "")
 }
 
-func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.T) {
-	r := newRig(t)
-	broken := hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme","workloadName":"broken"`)}
-	r.life.Keep([]hub.Event{deployEvent("shop"), broken, deployEvent("bank")})
-	for _, name := range []string{"shop", "bank"} {
-		if s := r.status(name); !s.Success {
-			t.Errorf("status of %s: %+v", name, s)
-		}
-	}
-	if n := len(r.log.records("event refused: it could not be kept")); n != 1 {
-		t.Errorf("%d records of it", n)
-	}
-	if n := len(r.runDirs()); n != 2 {
-		t.Errorf("%d run directories", n)
-	}
-}
-
 func TestAnEventThatIsRefusedLeavesNothingAndHarmsNoOther(t *testing.T) {
 	r := newRig(t)
 	r.life.AcceptAll([]hub.Event{

@@ -13,9 +13,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"octo-operator/config"
+	"octo-operator/dev/fixtures"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/runs"
+	"octo-operator/scripts"
 )
 
 // testRepository is a chart repository and the script that pulls from it. Its index has the ETag of the version that it offers.
@@ -40,19 +43,24 @@ func newRepository(t *testing.T) (*testRepository, *charts) {
 		_, _ = fmt.Fprintf(w, "apiVersion: v1\nentries:\n  app:\n  - name: app\n    version: %s.0.0\n    urls: [app.tgz]\n", strings.Trim(etag, `"`))
 	}))
 	t.Cleanup(r.Close)
-	scripts := filepath.Join(r.dir, "scripts")
-	if err := os.Mkdir(scripts, 0o700); err != nil {
+	own := filepath.Join(r.dir, "scripts")
+	if err := os.Mkdir(own, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	r.pulls("cat " + r.dir + "/offered.tgz >chart.tgz")
 	r.offer(1)
-	s := settings(t, "OPERATOR__STATEDIR="+filepath.Join(r.dir, "state")+"\nOPERATOR__SCRIPTSDIR="+scripts+"\nOPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1")
-	h, err := New(t.Context(), s, []string{"PATH=" + os.Getenv("PATH")}, nil, slog.New(slog.DiscardHandler))
+	s := fixtures.Settings(t, "OPERATOR__STATEDIR="+filepath.Join(r.dir, "state")+"\nOPERATOR__SCRIPTSDIR="+own+"\nOPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1")
+	set, err := scripts.Install(s.StateDir, s.ScriptsDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.dispatcher = h.dispatcher
-	return r, h.releases.charts
+	env := []string{"PATH=" + os.Getenv("PATH")}
+	c, err := openCharts(s, set, env, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.dispatcher = newDispatcher(t.Context(), options{settings: s, scripts: set, env: env, log: slog.New(slog.DiscardHandler), capacity: config.Capacity{Slots: 1}})
+	return r, c
 }
 
 // pulls makes script the one that pulls; it is counted.

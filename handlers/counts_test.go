@@ -9,18 +9,18 @@ import (
 	"strings"
 	"testing"
 
-	"octo-operator/handlers"
+	"octo-operator/dev/fixtures"
 	"octo-operator/hub"
 )
 
 // TestWhatAnEventCosts pins the processes that an event starts and the requests that the operator itself sends to the API server: a
 // change of either shows in the golden file's diff. What helm and kubectl send is theirs; docs/performance.md has it as measured.
 func TestWhatAnEventCosts(t *testing.T) {
-	handlers.Golden(t, "what-an-event-costs.txt", whatEventsCost(t))
+	fixtures.Golden(t, "what-an-event-costs.txt", whatEventsCost(t))
 }
 
 func TestWithATenantsAccountAnEventCostsTheSame(t *testing.T) {
-	handlers.Golden(t, "what-an-event-costs.txt", whatEventsCost(t, asAccount))
+	fixtures.Golden(t, "what-an-event-costs.txt", whatEventsCost(t, asAccount))
 }
 
 func whatEventsCost(t *testing.T, options ...option) []byte {
@@ -69,7 +69,7 @@ func TestWhatTheCopyOfAnEventCosts(t *testing.T) {
 	h.release()
 	r.succeed(deploy.result())
 	r.eventually("the copy is gone", func() bool { return !copies() })
-	handlers.Golden(t, "what-a-copy-costs.txt", []byte("deploy, new release, with a copy of its event in the cluster\n"+r.costs()))
+	fixtures.Golden(t, "what-a-copy-costs.txt", []byte("deploy, new release, with a copy of its event in the cluster\n"+r.costs()))
 }
 
 // forget begins to count anew.

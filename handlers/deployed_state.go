@@ -112,5 +112,5 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 // healthy tells whether a release is deployed and there, and nobody still waits for its pods. What was run again by hand is waited for by
 // nobody, and has the label all the same.
 func (h *Handlers) healthy(r release, labels map[string]string) bool {
-	return labels["status"] == "deployed" && !h.goneWithOwner(labels) && (labels[rolloutLabel] != rolloutWaiting || !h.lanes.busy(r.lane()))
+	return labels["status"] == "deployed" && !h.goneWithOwner(labels) && (labels[rolloutLabel] != rolloutWaiting || !h.busy(r.lane()))
 }

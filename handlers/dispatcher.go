@@ -97,3 +97,6 @@ func (d *dispatcher) job(c handler, run *runs.Run, where place, log *slog.Logger
 		superseded: func(reason error) { outcome(d.supersede(c, run, log, reason)) },
 	}
 }
+
+// busy tells whether something is queued or running in a lane.
+func (d *dispatcher) busy(lane string) bool { return d.lanes.busy(lane) }

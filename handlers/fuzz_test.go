@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode"
 
+	"octo-operator/dev/fixtures"
 	"octo-operator/hub"
 )
 
@@ -41,6 +43,37 @@ func FuzzSecretsLeaveTheEvent(f *testing.F) {
 		}
 		if strings.Contains(secrets, marker) {
 			t.Errorf("%s became %s", argument, clean.Argument)
+		}
+	})
+}
+
+// FuzzPlace: an event that passes the checks has a lane, and attributes that can be printed.
+func FuzzPlace(f *testing.F) {
+	const id = "65d5c447b420da3fb12381bc"
+	for _, callback := range hub.Callbacks {
+		f.Add(callback, `{"tenantId":"acme","poolRtId":"`+id+`","workloadRtId":"`+id+`","workloadName":"Shop","chartName":"app","repositoryUrl":"https://charts.example"}`, uint8(3))
+	}
+	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
+	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+id+`"}`, uint8(4))
+	h := &Handlers{settings: fixtures.Settings(f, "OPERATOR__STATEDIR=/state"), pools: &pools{}, releases: &releases{}}
+	table := h.table()
+	f.Fuzz(func(t *testing.T, callback, argument string, generation uint8) {
+		c, known := table[callback]
+		event := hub.Event{Callback: callback, Argument: []byte(argument)}
+		if !known || checkEvent(event, hub.Generation(generation%5)) != nil {
+			return
+		}
+		where, err := c.place(h.settings, event)
+		if err != nil {
+			return
+		}
+		if where.lane == "" || strings.ContainsFunc(where.lane, unicode.IsControl) {
+			t.Errorf("lane %q", where.lane)
+		}
+		for _, attr := range where.attrs {
+			if strings.ContainsFunc(attr.(string), notPrinted) {
+				t.Errorf("attribute %q", attr)
+			}
 		}
 	})
 }

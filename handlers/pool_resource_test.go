@@ -3,6 +3,7 @@ package handlers
 import (
 	"testing"
 
+	"octo-operator/dev/fixtures"
 	"octo-operator/hub"
 )
 
@@ -11,7 +12,7 @@ import (
 func TestAPoolsResourceHasWhatTheInstalledDefinitionKnows(t *testing.T) {
 	byName, byID := hub.Pool{TenantID: "acme", PoolName: "Main Pool"}, hub.Pool{TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"}
 	broker := []string{"tenantId", "poolName", "communicationControllerUri", "brokerHost", "brokerVirtualHost", "brokerPort", "brokerUserNameSecret"}
-	h := &pools{settings: settings(t, everySetting)}
+	h := &pools{settings: fixtures.Settings(t, fixtures.EverySetting)}
 	for _, test := range []struct {
 		name   string
 		pool   hub.Pool
@@ -35,6 +36,6 @@ func TestAPoolsResourceHasWhatTheInstalledDefinitionKnows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, test.name+".yaml", resource)
+		fixtures.Golden(t, test.name+".yaml", resource)
 	}
 }

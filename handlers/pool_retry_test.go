@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"octo-operator/kube"
 	"octo-operator/scripts"
@@ -49,49 +47,5 @@ func TestAPoolIsTriedUntilItHasWorkedOrIsWrongItself(t *testing.T) {
 		if got, _ := poolTrouble(test.err, why, ofCluster); got != test.want {
 			t.Errorf("%v: got %q, want %q", test.err, troubleNames[got], troubleNames[test.want])
 		}
-		r, now := newRetry(time.Minute), time.Now()
-		r.endless = true
-		for i := range 1000 {
-			if wait, again := r.next(test.want, now, now); again != (test.want != none) || wait > lastEndlessRetry {
-				t.Fatalf("%q: at try %d: again %v, in %s", troubleNames[test.want], i, again, wait)
-			}
-		}
 	}
-	for _, why := range []trouble{webhookAway, notTaken, beingDeleted, doubtful} { // of a single event that somebody runs by hand
-		r, now, tries := newRetry(time.Minute), time.Now(), 1
-		for again := true; again; tries++ {
-			_, again = r.next(why, now, now)
-		}
-		if tries != maxTries+1 {
-			t.Errorf("%q: %d tries", troubleNames[why], tries-1)
-		}
-	}
-}
-
-func TestHundredsOfPoolsThatWaitAskNoMoreThanTwiceASecondAndTheFirstThatWorksWakesAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const all = 500
-		p, began, ended := newTries(), time.Now(), make(chan time.Duration, all)
-		woken := p.begin()
-		for range all {
-			go func() {
-				_ = p.pause(t.Context(), time.Second, woken)
-				ended <- time.Since(began)
-			}()
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if tries := len(ended); tries < 60 || tries > 121 {
-			t.Errorf("%d tries in a minute", tries)
-		}
-		p.wake()
-		synctest.Wait()
-		if len(ended) != all || p.waiting != 0 {
-			t.Errorf("%d of %d are awake", len(ended), all)
-		}
-		// What wakes them during a try is not lost.
-		if _ = p.pause(t.Context(), time.Hour, woken); time.Since(began) > time.Minute {
-			t.Error("it slept although it was woken before")
-		}
-	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"octo-operator/dev/fixtures"
 	"octo-operator/scripts"
 )
 
@@ -73,7 +74,7 @@ func TestTheReasonOfEachFailureIsTheOneThatHelps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			golden := filepath.Join(reasons, name+".golden")
 			got := f.message() + "\n"
-			if *update {
+			if *fixtures.Update {
 				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
 					t.Fatal(err)
 				}

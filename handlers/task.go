@@ -113,7 +113,7 @@ func (d *dispatcher) interrupt(t *task) runs.Result {
 }
 
 func (t *task) open() (err error) {
-	if t.event, err = t.Event(); err != nil {
+	if t.event, err = t.Run.Event(); err != nil {
 		return err
 	}
 	t.output, err = t.OpenOutput()

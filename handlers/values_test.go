@@ -4,11 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dev/fixtures"
 	"octo-operator/hub"
 )
 
 func TestExplainSaysWhatTheChartDoesNotTakeAndWhy(t *testing.T) {
-	h := &releases{settings: settings(t, "OPERATOR__BROKERPASSWORD=planted")}
+	h := &releases{settings: fixtures.Settings(t, "OPERATOR__BROKERPASSWORD=planted")}
 	w := hub.WorkloadDeployed{Workload: hub.Workload{Pool: hub.Pool{TenantID: "acme"}}, ValuesYaml: "kept: true", Hibernated: true}
 	c := chart{
 		values: []byte("secrets: []\nreplicaCount: 1\nkept: false\n"),

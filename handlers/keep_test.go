@@ -1,0 +1,74 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+
+	"octo-operator/config"
+	"octo-operator/hub"
+	"octo-operator/kube"
+	"octo-operator/runs"
+)
+
+// reports are what a controller was told.
+type reports struct {
+	mu  sync.Mutex
+	all []hub.Report
+}
+
+func (r *reports) Report(report hub.Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, report)
+}
+func (*reports) Generation() hub.Generation  { return 0 }
+func (*reports) Withdraw(method, key string) {}
+
+func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.T) {
+	store, err := runs.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const callback = "WorkloadDeployed"
+	var mu sync.Mutex
+	var ran []string
+	told := &reports{}
+	d := newDispatcher(t.Context(), options{
+		settings: config.Config{}, capacity: config.Capacity{Slots: 1}, runs: store, log: slog.New(slog.DiscardHandler), controller: told,
+		kubectl: kube.NewKubectl(nil, t.TempDir(), slog.New(slog.DiscardHandler)),
+		check:   func(hub.Event, hub.Generation) error { return nil },
+		handlers: map[string]handler{callback: {
+			place: func(_ config.Config, event hub.Event) (place, error) { return place{lane: string(event.Argument)}, nil },
+			run: func(_ context.Context, t *task) error {
+				mu.Lock()
+				defer mu.Unlock()
+				ran = append(ran, string(t.event.Argument))
+				return nil
+			},
+			status: func(_ hub.Event, success bool, message string) *report {
+				return newReport(methodDeploymentStatus, hub.Workload{}, map[string]any{"success": success, "message": message})
+			},
+		}},
+	})
+	var ended []string
+	d.Ended = func(_, outcome string, _ float64) {
+		mu.Lock()
+		defer mu.Unlock()
+		ended = append(ended, outcome)
+	}
+	shop, broken, bank := `{"tenantId":"acme","workloadName":"shop"}`, `{"tenantId":"acme","workloadName":"broken"`, `{"tenantId":"acme","workloadName":"bank"}`
+	d.AcceptAll([]hub.Event{{Callback: callback, Argument: []byte(shop)}, {Callback: callback, Argument: []byte(broken)}, {Callback: callback, Argument: []byte(bank)}})
+	d.Wait()
+	slices.Sort(ran)
+	if !slices.Equal(ran, []string{bank, shop}) {
+		t.Errorf("carried out: %q", ran)
+	}
+	all, err := store.List()
+	slices.Sort(ended)
+	if want := []string{"refused", "succeeded", "succeeded"}; err != nil || len(all) != 2 || len(told.all) != 2 || !slices.Equal(ended, want) {
+		t.Errorf("%d run directories, %d statuses, events ended as %v", len(all), len(told.all), ended)
+	}
+}

@@ -17,6 +17,7 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/handlers"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
 	"octo-operator/runs"
 )
@@ -110,7 +111,7 @@ func lookCommand() *cobra.Command {
 		Use: "look FILE", Hidden: true, Args: cobra.ExactArgs(1),
 		Short: "Refuse a rendered manifest that would touch other releases or the operator",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return handlers.Look(os.Environ(), args[0])
+			return release.Look(os.Environ(), args[0])
 		},
 	}
 }

@@ -10,7 +10,10 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"octo-operator/dispatch"
+	"octo-operator/handlers/pools"
 	"octo-operator/hub"
+	"octo-operator/names"
 )
 
 const (
@@ -27,8 +30,8 @@ func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
 	if !h.settings.AutoManagePools {
 		return
 	}
-	h.ensurePools(ctx, deployed)
-	keepTold(ctx, h.registered, h.reportDeployedState, h.log)
+	h.EnsurePools(ctx, deployed)
+	keepTold(ctx, h.Pools.Registered, h.reportDeployedState, h.log)
 }
 
 // keepTold calls tell after each registration of a pool, once for those that come close together, and again after an error.
@@ -42,7 +45,7 @@ func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context
 	for {
 		select {
 		case <-registered:
-			if sleep(ctx, gatherRegistrations) != nil {
+			if dispatch.Sleep(ctx, gatherRegistrations) != nil {
 				return
 			}
 		case <-again:
@@ -75,9 +78,9 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 		return err
 	}
 	report := []hub.DeployedPool{}
-	for _, pool := range h.ownedPools() {
-		workloads := append([]string{}, healthy[hashOf(pool.TenantID)+"/"+labelValue(pool.ID())]...)
-		workloads = append(workloads, healthy[poolLabel(pool)]...) // of before there was the hash
+	for _, pool := range h.OwnedPools() {
+		workloads := append([]string{}, healthy[names.HashOf(pool.TenantID)+"/"+names.LabelValue(pool.ID())]...)
+		workloads = append(workloads, healthy[pools.Label(pool)]...) // of before there was the hash
 		slices.Sort(workloads)
 		report = append(report, hub.DeployedPool{Pool: pool, WorkloadRtIDs: workloads})
 	}
@@ -92,17 +95,17 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 	}
 	healthy := map[string][]string{}
 	for _, namespace := range namespaces {
-		releases, err := h.kubectl.Releases(ctx, namespace, group+"/managed-by=communication-operator")
+		releases, err := h.kubectl.Releases(ctx, namespace, names.Group+"/managed-by=communication-operator")
 		if err != nil {
 			return nil, err
 		}
 		for name, labels := range releases {
-			rtID := labels[group+"/workload-rt-id"]
-			if rtID == "" || !h.healthy(release{name, namespace, cmp.Or(labels[laneLabel], name)}, labels) {
+			rtID := labels[names.Group+"/workload-rt-id"]
+			if rtID == "" || !h.healthy(names.Release{Name: name, Namespace: namespace, Own: cmp.Or(labels[names.LaneLabel], name)}, labels) {
 				continue
 			}
-			pool := cmp.Or(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])
-			key := cmp.Or(labels[tenantHash], labels[tenantLabel]) + "/" + pool
+			pool := cmp.Or(labels[names.Group+"/deployment-site-rt-id"], labels[names.Group+"/pool-rt-id"], labels[names.Group+"/pool"])
+			key := cmp.Or(labels[names.TenantHash], labels[names.TenantLabel]) + "/" + pool
 			healthy[key] = append(healthy[key], rtID)
 		}
 	}
@@ -111,6 +114,6 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 
 // healthy tells whether a release is deployed and there, and nobody still waits for its pods. What was run again by hand is waited for by
 // nobody, and has the label all the same.
-func (h *Handlers) healthy(r release, labels map[string]string) bool {
-	return labels["status"] == "deployed" && !h.goneWithOwner(labels) && (labels[rolloutLabel] != rolloutWaiting || !h.busy(r.lane()))
+func (h *Handlers) healthy(r names.Release, labels map[string]string) bool {
+	return labels["status"] == "deployed" && !h.GoneWithOwner(labels) && (labels[names.RolloutLabel] != names.RolloutWaiting || !h.Busy(r.Lane()))
 }

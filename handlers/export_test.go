@@ -6,7 +6,7 @@ import (
 
 // Reach lets requests for repositories go to another transport, which gets the usual one for what it does not know.
 func (h *Handlers) Reach(by func(usual http.RoundTripper) http.RoundTripper) {
-	h.releases.charts.client.Transport = by(h.releases.charts.client.Transport)
+	h.releases.Charts.Client.Transport = by(h.releases.Charts.Client.Transport)
 }
 
 // OwnProgram lets path stand for the operator's own program.

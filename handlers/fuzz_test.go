@@ -7,7 +7,11 @@ import (
 	"unicode"
 
 	"octo-operator/dev/fixtures"
+	"octo-operator/handlers/check"
+	"octo-operator/handlers/pools"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
+	"octo-operator/text"
 )
 
 // What stays of an event on disk: a value that is marked as secret in any way that its readers understand is not among it.
@@ -55,23 +59,23 @@ func FuzzPlace(f *testing.F) {
 	}
 	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
 	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+id+`"}`, uint8(4))
-	h := &Handlers{settings: fixtures.Settings(f, "OPERATOR__STATEDIR=/state"), pools: &pools{}, releases: &releases{}}
+	h := &Handlers{settings: fixtures.Settings(f, "OPERATOR__STATEDIR=/state"), Pools: &pools.Pools{}, releases: &release.Releases{}}
 	table := h.table()
 	f.Fuzz(func(t *testing.T, callback, argument string, generation uint8) {
 		c, known := table[callback]
 		event := hub.Event{Callback: callback, Argument: []byte(argument)}
-		if !known || checkEvent(event, hub.Generation(generation%5)) != nil {
+		if !known || check.Event(event, hub.Generation(generation%5)) != nil {
 			return
 		}
-		where, err := c.place(h.settings, event)
+		where, err := c.Place(h.settings, event)
 		if err != nil {
 			return
 		}
-		if where.lane == "" || strings.ContainsFunc(where.lane, unicode.IsControl) {
-			t.Errorf("lane %q", where.lane)
+		if where.Lane == "" || strings.ContainsFunc(where.Lane, unicode.IsControl) {
+			t.Errorf("lane %q", where.Lane)
 		}
-		for _, attr := range where.attrs {
-			if strings.ContainsFunc(attr.(string), notPrinted) {
+		for _, attr := range where.Attrs {
+			if strings.ContainsFunc(attr.(string), text.NotPrinted) {
 				t.Errorf("attribute %q", attr)
 			}
 		}

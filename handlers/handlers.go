@@ -11,6 +11,11 @@ import (
 	"sync/atomic"
 
 	"octo-operator/config"
+	"octo-operator/dispatch"
+	"octo-operator/dispatch/queue"
+	"octo-operator/handlers/check"
+	"octo-operator/handlers/pools"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
 	"octo-operator/kube"
 	"octo-operator/runs"
@@ -34,9 +39,9 @@ type Controller interface {
 
 // Handlers takes events and carries them out.
 type Handlers struct {
-	*dispatcher
-	*pools
-	releases   *releases
+	*dispatch.Dispatcher
+	*pools.Pools
+	releases   *release.Releases
 	settings   config.Config
 	kubectl    *kube.Kubectl
 	controller Controller
@@ -94,36 +99,38 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 	h := &Handlers{
 		settings: settings, kubectl: kube.NewKubectl(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
 	}
-	if h.releases, err = newReleases(settings, h.kubectl, set, env, program, log); err != nil {
+	if h.releases, err = release.New(settings, h.kubectl, set, env, program, log); err != nil {
 		return nil, err
 	}
-	h.pools = newPools(settings, h.kubectl, controller, func(event hub.Event) error { return h.dispatcher.request(event, nil) }, log)
-	h.dispatcher = newDispatcher(ctx, options{
-		settings: settings, capacity: capacity, handlers: h.table(), check: checkEvent, secretFiles: secretFiles, remade: []string{manifestFile}, freeDisk: h.releases.charts.forget,
-		runs: store, scripts: set, kubectl: h.kubectl, controller: controller, log: log, env: env, unlock: unlock,
+	h.Pools = pools.New(settings, h.kubectl, controller, func(event hub.Event) error { return h.Dispatcher.Request(event, nil) }, log)
+	h.Dispatcher = dispatch.New(ctx, dispatch.Options{
+		Settings: settings, Capacity: capacity, Handlers: h.table(), Check: check.Event, SecretFiles: secretFiles, Remade: []string{release.ManifestFile}, FreeDisk: h.releases.Charts.Forget,
+		Runs: store, Scripts: set, Kubectl: h.kubectl, Controller: controller, Log: log, Env: env, Unlock: unlock,
 	})
 	return h, nil
 }
 
 // table is the callbacks of the contract.
-func (h *Handlers) table() map[string]handler {
-	ps, rs := h.pools, h.releases
+func (h *Handlers) table() map[string]dispatch.Handler {
+	ps, rs := h.Pools, h.releases
 	ignored := ""
 	if !h.settings.AutoManagePools {
 		ignored = "pools are not managed in edge mode"
 	}
-	pool := handler{pool: true, ignored: ignored, tries: ps.tries, arrived: ps.deployed.note, place: poolPlace, trouble: poolTrouble}
-	workload := handler{place: workloadPlace, recover: rs.recoverLeft, guarded: guarded}
-	with := func(base handler, edit func(*handler)) handler { edit(&base); return base }
-	return map[string]handler{
-		hub.PoolDeployed:   with(pool, func(c *handler) { c.kind, c.run = deploy, h.poolDeployed }),
-		hub.PoolUndeployed: with(pool, func(c *handler) { c.kind, c.run = undeploy, h.poolUndeployed }),
-		hub.WorkloadDeploy: with(workload, func(c *handler) {
-			c.kind, c.place, c.run, c.begun, c.undo, c.facts = deploy, deployPlace, h.workloadDeployed, installing, rs.undoDeploy, rs.facts
-			c.clean, c.public, c.status, c.progress = keepManifest, withoutSecrets, deploymentStatus, deploymentProgress
+	pool := dispatch.Handler{Pool: true, Ignored: ignored, Tries: ps.Tries, Arrived: ps.Deployed.Note, Place: poolPlace, Trouble: pools.Trouble}
+	workload := dispatch.Handler{Place: workloadPlace, Recover: rs.RecoverLeft, Guarded: release.Guarded}
+	with := func(base dispatch.Handler, edit func(*dispatch.Handler)) dispatch.Handler { edit(&base); return base }
+	return map[string]dispatch.Handler{
+		hub.PoolDeployed:   with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Deploy, h.poolDeployed }),
+		hub.PoolUndeployed: with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Undeploy, h.poolUndeployed }),
+		hub.WorkloadDeploy: with(workload, func(c *dispatch.Handler) {
+			c.Kind, c.Place, c.Run, c.Begun, c.Undo, c.Facts = queue.Deploy, deployPlace, h.workloadDeployed, release.Installing, rs.UndoDeploy, rs.Facts
+			c.Clean, c.Public, c.Status, c.Progress = release.KeepManifest, withoutSecrets, deploymentStatus, deploymentProgress
 		}),
-		hub.WorkloadUndeploy: with(workload, func(c *handler) { c.kind, c.run, c.status = undeploy, h.workloadUndeployed, undeploymentStatus }),
-		hub.ScaleWorkload:    with(workload, func(c *handler) { c.kind, c.run, c.status = scale, h.scaleWorkload, scaleStatus }),
-		hub.PreUpdateTenant:  {alone: true, place: tenantPlace, run: h.preUpdateTenant},
+		hub.WorkloadUndeploy: with(workload, func(c *dispatch.Handler) {
+			c.Kind, c.Run, c.Status = queue.Undeploy, h.workloadUndeployed, undeploymentStatus
+		}),
+		hub.ScaleWorkload:   with(workload, func(c *dispatch.Handler) { c.Kind, c.Run, c.Status = queue.Scale, h.scaleWorkload, scaleStatus }),
+		hub.PreUpdateTenant: {Alone: true, Place: tenantPlace, Run: h.preUpdateTenant},
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"octo-operator/bounds"
-	"octo-operator/handlers"
+	"octo-operator/handlers/release"
 )
 
 // theft is what a malicious chart makes besides: a pod with another release's secret.
@@ -45,7 +45,7 @@ func TestTheLookRefusesWhatIsTooLongToRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := []string{"OCTO_RELEASE=shop", "OCTO_NAMESPACE=octo"}
-	if err := handlers.Look(run, file); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has more than %d bytes", bounds.Manifest)) {
+	if err := release.Look(run, file); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has more than %d bytes", bounds.Manifest)) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"octo-operator/config"
+	"octo-operator/dispatch"
 	"octo-operator/exec"
 	"octo-operator/runs"
 )
@@ -48,7 +49,7 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 	if err := store.Tidy(secretFiles...); err != nil {
 		log.Warn("what the earlier life left is not tidied up", "reason", err)
 	}
-	h.openJournal(identity)
+	h.OpenJournal(identity)
 	return h, nil
 }
 
@@ -56,4 +57,4 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 const orphanGrace = 3 * time.Second
 
 // secretFiles are in the run directory for the time of the run alone. Of the manifest, see keepManifest.
-var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", kubeconfigFile}
+var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", dispatch.KubeconfigFile}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"octo-operator/dispatch"
+
 	osexec "os/exec"
 	"time"
 )
@@ -45,6 +48,6 @@ func (h *Handlers) WatchCluster(ctx context.Context) {
 		} else {
 			h.cluster.Store(nil)
 		}
-		_ = sleep(ctx, clusterInterval)
+		_ = dispatch.Sleep(ctx, clusterInterval)
 	}
 }

@@ -7,33 +7,38 @@ import (
 	"io"
 	"strings"
 
+	"octo-operator/dispatch"
 	"octo-operator/exec"
+	"octo-operator/handlers/check"
+	"octo-operator/handlers/release"
+	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
 	"octo-operator/merge"
+	"octo-operator/names"
 )
 
 // PrintValues prints the values document of a WorkloadDeployed event, or with explain where each value in it comes from. withChart: the
 // chart is pulled for it, as in a deploy.
 func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, explain, withChart bool) error {
 	// What says whose event it is, is enough for the values; where the chart comes from may be left out.
-	if err := checkFields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
+	if err := check.Fields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
 		return fmt.Errorf("cannot merge the values: %w", err)
 	}
 	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
 	if err != nil {
 		return fmt.Errorf("cannot merge the values: %w", err)
 	}
-	release, err := releaseOf(h.settings, w.Workload)
+	release, err := names.ReleaseOf(h.settings, w.Workload)
 	if err != nil {
 		return err
 	}
-	var c chart
+	var c charts.Chart
 	if withChart {
 		if c, err = h.lookAtChart(ctx, event, release, w); err != nil {
 			return err
 		}
 	}
-	in := h.releases.freshLayers(w, release, c)
+	in := h.releases.FreshLayers(w, release, c)
 	if explain {
 		return printOrigins(to, in)
 	}
@@ -46,12 +51,12 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 }
 
 // lookAtChart pulls the chart into a directory that is gone afterwards.
-func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r release, w hub.WorkloadDeployed) (c chart, err error) {
-	if err := checkFields(event, 0); err != nil {
+func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r names.Release, w hub.WorkloadDeployed) (c charts.Chart, err error) {
+	if err := check.Fields(event, 0); err != nil {
 		return c, fmt.Errorf("cannot pull the chart: %w", err)
 	}
-	err = h.aside(event, h.releases.secretsOf(w), func(t *task) error {
-		c, err = h.releases.charts.fetch(ctx, t, r, w)
+	err = h.Aside(event, h.releases.SecretsOf(w), func(t *dispatch.Task) error {
+		c, err = h.releases.Charts.Fetch(ctx, t, r, w)
 		return err
 	})
 	return c, err
@@ -76,11 +81,11 @@ func printOrigins(to io.Writer, in merge.Input) error {
 // PrintToolVersions prints what the helm and kubectl on PATH say of themselves.
 func PrintToolVersions(to io.Writer, environ []string) error {
 	env := exec.AllowEnv(environ, exec.DefaultEnv...)
-	helm, helmErr := toolVersion(context.Background(), env, "helm", "version", "--template", "{{.Version}}")
+	helm, helmErr := release.ToolVersion(context.Background(), env, "helm", "version", "--template", "{{.Version}}")
 	if helmErr == nil {
 		fmt.Fprintln(to, "helm", helm)
 	}
-	kubectl, kubectlErr := toolVersion(context.Background(), env, "kubectl", "version", "--client")
+	kubectl, kubectlErr := release.ToolVersion(context.Background(), env, "kubectl", "version", "--client")
 	if kubectlErr == nil {
 		fmt.Fprintln(to, "kubectl", strings.TrimPrefix(kubectl, "Client Version: "))
 	}

@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"strings"
 
+	"octo-operator/handlers/check"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
 )
 
-var removedJSON = json.RawMessage(`"` + removedSecret + `"`)
+var removedJSON = json.RawMessage(`"` + release.RemovedSecret + `"`)
 
 // withoutSecrets is the event as it may stay on disk. What is not clearly plain counts as secret.
 func withoutSecrets(event hub.Event) (hub.Event, bool) {
@@ -112,7 +114,7 @@ func isNull(value json.RawMessage) bool { return string(value) == "null" }
 // the last alone.
 func editObject(object json.RawMessage, edit func(name string, value json.RawMessage) json.RawMessage) (json.RawMessage, error) {
 	edited := bytes.NewBufferString("{")
-	err := eachMember(object, func(name string, value json.RawMessage) error {
+	err := check.EachMember(object, func(name string, value json.RawMessage) error {
 		quoted, _ := json.Marshal(name) // never fails for a string
 		if edited.Len() > 1 {
 			edited.WriteByte(',')

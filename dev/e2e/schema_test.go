@@ -45,7 +45,7 @@ func (s *schemaServer) requests() []string {
 
 // What the operator refuses is refused because of what helm does: here it does so. Both helms, no operator.
 func TestHelmReadsWhatASchemaRefersToAsTheOperatorThinks(t *testing.T) {
-	text, err := os.ReadFile("../../handlers/testdata/schema-references.yaml")
+	text, err := os.ReadFile("../../handlers/release/charts/testdata/schema-references.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

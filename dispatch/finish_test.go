@@ -1,0 +1,40 @@
+package dispatch
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/runs"
+)
+
+func TestTheReasonOfAFailureIsKeptAndLoggedWithoutSecrets(t *testing.T) {
+	store, err := runs.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for shown, redact := range map[string]*exec.Redactor{"[redacted]": exec.NewRedactor("planted"), "planted": nil} {
+		run, err := store.Create(hub.Event{Callback: hub.PoolDeployed, Argument: []byte(`{}`)}, "pool/acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		h := &Dispatcher{Options: Options{Runs: store}}
+		result := h.finish(&Task{Run: run, engine: h, Log: slog.New(slog.NewTextHandler(&log, nil)), Redact: redact},
+			time.Now(), errors.New("cannot set planted"))
+		kept, err := os.ReadFile(run.Path("result.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "cannot set " + shown
+		if result.Reason != want || !strings.Contains(string(kept), want) || !strings.Contains(log.String(), want) {
+			t.Errorf("want %q; returned %q, kept %s, logged %s", want, result.Reason, kept, &log)
+		}
+	}
+}

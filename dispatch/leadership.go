@@ -1,0 +1,193 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"octo-operator/dispatch/queue"
+	"octo-operator/journal"
+	"octo-operator/runs"
+)
+
+// OpenJournal lets one of several operators work, and unfinished events survive in the cluster.
+func (d *Dispatcher) OpenJournal(identity string) {
+	d.lanes.Hold = d.hold
+	if !d.Settings.ClusterJournal {
+		return
+	}
+	host, _ := os.Hostname() // for people
+	d.leader = journal.NewLeader(d.Kubectl, journal.LeaderOptions{
+		Identity: identity, Host: host, Controller: d.Settings.ControllerURI, Namespace: d.Settings.PoolNamespace,
+	}, d.Log)
+	namespaces := []string{d.Settings.PoolNamespace}
+	if p := d.Settings.PlatformNamespace; p != "" && p != d.Settings.PoolNamespace {
+		namespaces = append(namespaces, p)
+	}
+	d.journal = journal.New(d.Kubectl, journal.Options{
+		Controller: d.Settings.ControllerURI, Key: d.Settings.Authentication.ClientSecret, Namespaces: namespaces,
+		MayWrite: d.leader.MayStart, Restore: d.restore, Report: d.reportLeft, Found: d.found,
+	}, d.Log)
+}
+
+// Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
+// disk is handed over to the operator that leads. The error is ctx's.
+func (d *Dispatcher) Lead(ctx context.Context) (err error) {
+	d.othersLed, err = d.leader.Lead(ctx, d.handOver)
+	if d.leader.Alone() {
+		d.journal = nil
+	}
+	return err
+}
+
+// KeepLeading renews the Lease until ctx ends. An error means that the operator is to Yield and then to start again: another one may lead.
+func (d *Dispatcher) KeepLeading(ctx context.Context) error { return d.leader.Keep(ctx) }
+
+// Leads tells whether this operator leads; if it does not, who is who does, for people: "" if that is not known.
+func (d *Dispatcher) Leads() (leads bool, who string) { return d.leader.Leads() }
+
+// MayStart tells whether work may start: this operator leads, and nobody else can.
+func (d *Dispatcher) MayStart() bool { return d.leader.MayStart() }
+
+// releaseTime is what the API server gets to give the Lease up. It is not part of the grace period: an operator that has none left for its
+// copies would also keep its successor waiting.
+const releaseTime = 500 * time.Millisecond
+
+// Release lets another operator lead. To be called when nothing works any more and the last copies are written.
+func (d *Dispatcher) Release() {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+	d.leader.Release(ctx)
+}
+
+// handOverTime is what the API server gets to take what is handed over. What it has not taken by then the next life hands over.
+const handOverTime = 10 * time.Second
+
+// Yield stops all work, because another operator leads, and hands over what that one cannot know of. What runs is killed: a helm that is
+// told to end would write down how, over what the other operator's helm has written meanwhile.
+func (d *Dispatcher) Yield() {
+	d.journal.Stop()
+	d.lanes.Shut()
+	d.Abort()
+	d.lanes.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
+	defer cancel()
+	if err := d.handOver(ctx); err != nil {
+		d.Log.Warn("not everything is handed over to the operator that leads: the next life tries again", "reason", err)
+	}
+}
+
+// handOver leaves to the operator that leads what is not done on this disk. What the cluster has a copy of is that operator's already:
+// done again it would run twice. What came while this operator led and could not reach the API server nobody else knows of.
+func (d *Dispatcher) handOver(ctx context.Context) error {
+	all, err := d.Runs.List()
+	errs := []error{err}
+	for _, run := range all {
+		errs = append(errs, d.handOverRun(ctx, run))
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Dispatcher) handOverRun(ctx context.Context, run *runs.Run) error {
+	unfinished, report := d.undone(run)
+	_, where, known := d.known(run)
+	if !known || !unfinished && report == nil {
+		return nil
+	}
+	if !run.Copied() {
+		if err := d.journal.HandOver(ctx, d.journalLane(where.Lane), run, report); err != nil || !run.Copied() {
+			return err // without one it fits into no Secret, and waits on this disk until this operator leads
+		}
+	}
+	if unfinished {
+		return d.leaveToOthers(run)
+	}
+	return nil // its report stays on this disk, until this operator leads again and sees whether it was delivered
+}
+
+// undone tells what there is still to do of a run: all of it, or to deliver its report.
+func (d *Dispatcher) undone(run *runs.Run) (unfinished bool, report []byte) {
+	if _, err := run.Result(); errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	report, _ = os.ReadFile(run.Path(reportFile)) // none: it was delivered
+	return false, report
+}
+
+// leaveToOthers takes an unfinished run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
+// back, when this operator leads again.
+func (d *Dispatcher) leaveToOthers(run *runs.Run) error {
+	if err := d.Runs.Remove(run); err != nil {
+		return fmt.Errorf("an event that another operator does may be done again here: %w", err)
+	}
+	d.Log.Info("event left to the operator that leads", "run", run.ID, "callback", run.Callback)
+	return nil
+}
+
+// leaveCopied takes off this disk what is unfinished on it, of which the cluster has had a copy: others have led since. What is still to be
+// done comes back with its copy.
+func (d *Dispatcher) leaveCopied() error {
+	unfinished, err := d.Runs.Unfinished()
+	errs := []error{err}
+	for _, run := range unfinished {
+		if run.Copied() {
+			errs = append(errs, d.leaveToOthers(run))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after Load.
+func (d *Dispatcher) forgetReports() error {
+	all, err := d.Runs.List()
+	errs := []error{err}
+	for _, run := range all {
+		if run.Copied() && ReportPending(run) && !d.resumed.inCluster(run.ID) {
+			errs = append(errs, run.Remove(reportFile))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.
+type accepted struct {
+	mu             sync.Mutex
+	newest, before map[acceptedKind]string // its run's id; ids sort in the order of the events
+}
+
+type acceptedKind struct {
+	lane string
+	kind queue.Kind
+}
+
+// maxAccepted bounds what is remembered, twice: tenants may ask for any number of releases. What is handed over is some seconds old.
+const maxAccepted = 5000
+
+func (a *accepted) note(lane string, k queue.Kind, id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.newest == nil || len(a.newest) >= maxAccepted {
+		a.newest, a.before = map[acceptedKind]string{}, a.newest
+	}
+	key := acceptedKind{lane, k}
+	a.newest[key] = max(a.newest[key], a.before[key], id)
+}
+
+// outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
+// too: what was scaled stays scaled.
+func (a *accepted) outrun(lane string, k queue.Kind, id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	newer := func(k queue.Kind) bool { key := acceptedKind{lane, k}; return max(a.newest[key], a.before[key]) > id }
+	switch k {
+	case queue.Deploy, queue.Undeploy:
+		return newer(queue.Deploy) || newer(queue.Undeploy)
+	case queue.Scale:
+		return newer(queue.Scale) || newer(queue.Undeploy)
+	}
+	return false
+}

@@ -1,0 +1,71 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"octo-operator/exec"
+	"octo-operator/names"
+)
+
+// helmVersion asks helm for its major version, "3" or "4", when it is first needed: their flags differ.
+type helmVersion struct {
+	env []string
+
+	mu    sync.Mutex
+	known string
+}
+
+func (v *helmVersion) major(ctx context.Context) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.known != "" {
+		return v.known, nil
+	}
+	version, err := ToolVersion(ctx, v.env, "helm", "version", "--template", "{{.Version}}")
+	if err != nil {
+		return "", err // a helm that is missing now may be there later
+	}
+	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	if major != "3" && major != "4" {
+		return "", fmt.Errorf("cannot use helm %q: the scripts know helm 3 and helm 4", version)
+	}
+	v.known = major
+	return major, nil
+}
+
+// lookTimeout bounds a question to helm or kubectl: they wait for an API server that does not answer for ever.
+const lookTimeout = time.Minute
+
+// ToolVersion is the first line that a tool says of its version.
+func ToolVersion(ctx context.Context, env []string, tool string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	out, err := exec.Capture(ctx, exec.Command{Path: tool, Args: args, Env: env})
+	if err != nil {
+		return "", fmt.Errorf("cannot ask %s for its version: %w", tool, err)
+	}
+	version, _, _ := strings.Cut(out, "\n")
+	return version, nil
+}
+
+// installedVersion is the version of the chart that a release was made of; empty when there is no such release, or when
+// it was made of another chart.
+func (rs *Releases) installedVersion(ctx context.Context, r names.Release, chart string) (string, error) {
+	labels, err := rs.Kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	if err != nil || labels == nil {
+		return "", err
+	}
+	name, version, err := rs.Kubectl.Chart(ctx, r.Namespace, r.Name, labels["version"])
+	if err != nil {
+		return "", fmt.Errorf("cannot find out the installed version of release %s: %w", r.Name, err)
+	}
+	if name != path.Base(chart) {
+		return "", nil
+	}
+	return version, nil
+}

@@ -1,0 +1,58 @@
+package release
+
+import (
+	"fmt"
+	"testing"
+
+	"octo-operator/handlers/release/charts"
+	"octo-operator/hub"
+	"octo-operator/kube"
+)
+
+// live are Deployments app-0, app-1 and so on with so many replicas.
+func live(counts ...int) Installed {
+	var found Installed
+	for i, n := range counts {
+		found.replicas = append(found.replicas, kube.DeploymentReplicas{Name: fmt.Sprintf("app-%d", i), Replicas: n})
+	}
+	return found
+}
+
+func TestADeployKeepsTheLargestCountThatRuns(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		live         Installed
+		want         int // 0: none is kept
+		wantDisagree string
+	}{
+		{"no Deployment", live(), 0, ""},
+		{"one", live(3), 3, ""},
+		{"one that sleeps", live(0), 0, ""},
+		{"all sleep", live(0, 0), 0, ""},
+		{"all agree", live(2, 2), 2, ""},
+		{"they disagree", live(2, 3, 1), 3, "app-0 has 2, app-1 has 3, app-2 has 1"},
+		{"one of them sleeps", live(0, 2), 2, "app-0 has 0, app-1 has 2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if count, keep := test.live.keptReplicas(); count != test.want || keep != (test.want > 0) {
+				t.Errorf("keeps %d (%v), want %d", count, keep, test.want)
+			}
+			r := ChooseReplicas(hub.WorkloadDeployed{}, charts.Chart{Values: []byte("replicaCount: 1")}, test.live)
+			if r.disagree != test.wantDisagree {
+				t.Errorf("disagreement is %q, want %q", r.disagree, test.wantDisagree)
+			}
+		})
+	}
+}
+
+func TestADeployWarnsOfDifferentCountsOnlyWhenItKeepsOne(t *testing.T) {
+	found := live(2, 3)
+	for name, r := range map[string]replicas{
+		"a workload that goes to sleep":    ChooseReplicas(hub.WorkloadDeployed{Hibernated: true}, charts.Chart{Values: []byte("replicaCount: 1")}, found),
+		"a chart that knows no such value": ChooseReplicas(hub.WorkloadDeployed{}, charts.Chart{}, found),
+	} {
+		if r.disagree != "" {
+			t.Errorf("%s: %q", name, r.disagree)
+		}
+	}
+}

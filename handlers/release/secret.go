@@ -1,0 +1,212 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"octo-operator/dispatch"
+	"octo-operator/kube"
+	"octo-operator/names"
+	"octo-operator/text"
+)
+
+// A deploy changes the release's Secret before helm runs, and its pods may never become ready. Until they are, the change is open:
+// the Secret has an annotation that says who is to be restarted, and what it held before lies in a second Secret. Whatever happens
+// to the operator, the next one can restart the users, or put the old values back.
+
+// changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
+const changeAnnotation = names.Group + "/secret-change"
+
+// secretChange is what a deploy does to the release's Secret.
+type secretChange struct {
+	name   string
+	live   *kube.Secret      // nil: there is none
+	wanted map[string]string // empty: there is to be none
+	Writes bool              // the one in the cluster is not what is wanted
+	// foreign: it has keys that applying might leave there.
+	foreign bool
+	// keeps: what it holds is to be kept. Not where an earlier change is open: then what it holds has never worked.
+	keeps    bool
+	open     bool // the change is, or an earlier one
+	restarts restarts
+}
+
+// changes tells whether the deploy must do something for the Secret or for those who use it.
+func (c secretChange) changes() bool { return c.Writes || len(c.restarts.Workloads) > 0 }
+
+// apply is the name of the Secret if it is to be written.
+func (c secretChange) apply() string {
+	if !c.Writes {
+		return ""
+	}
+	return c.name
+}
+
+// planSecret compares the release's Secret with what the deploy wants, and writes secret.yaml if that is something else.
+func (rs *Releases) planSecret(ctx context.Context, t *dispatch.Task, d *Deployment) (secretChange, error) {
+	c := secretChange{name: d.Release.SecretName(), live: d.Found.secret, wanted: d.document.Secrets}
+	if len(c.wanted) == 0 {
+		return c, nil
+	}
+	labels, annotations := names.WorkloadLabels(d.Event.Workload), map[string]string{names.Group + "/workload-name": text.Escaped(d.Event.WorkloadName)}
+	if err := checkSecret(c.live, d.Release, d.Event.Workload, d.Found.Labels != nil); err != nil {
+		return c, err
+	}
+	changed := changedKeys(dataOf(c.live), asData(c.wanted))
+	// One that is this workload's without the tenant's id needs no new one: the operator's upgrade would make deploys of reconciliations.
+	c.Writes = c.live == nil || names.TenantProof(c.live.Labels, c.live.Annotations, d.Event.TenantID).Verdict != names.OfThis || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	annotations[names.TenantID] = d.Event.TenantID
+	if err := rs.planRestarts(ctx, d, &c, changed); err != nil || !c.Writes {
+		return c, err
+	}
+	if c.open {
+		text, err := json.Marshal(c.restarts)
+		if err != nil {
+			return c, err
+		}
+		annotations[changeAnnotation] = string(text)
+	}
+	secret, err := kube.SecretManifest(c.name, d.Release.Namespace, labels, annotations, c.wanted)
+	if err != nil {
+		return c, err
+	}
+	return c, t.Write("secret.yaml", secret)
+}
+
+// planRestarts finds out who must be restarted after the deploy, and what must be kept until it has worked.
+func (rs *Releases) planRestarts(ctx context.Context, d *Deployment, c *secretChange, changed []string) error {
+	c.foreign = slices.ContainsFunc(changed, func(key string) bool { _, wanted := c.wanted[key]; return !wanted })
+	before, open, err := openChange(c.live)
+	if err != nil {
+		return err
+	}
+	if d.Found.Labels == nil { // nobody uses it yet
+		c.open = open
+		return nil
+	}
+	c.keeps = c.live != nil && len(changed) > 0 && !open
+	if c.restarts, err = rs.usersOf(ctx, d.Release, changed); err != nil {
+		return err
+	}
+	auto, manual, err := rs.stillNeeded(ctx, d.Release, before)
+	c.restarts.addAll(auto)
+	c.restarts.addAll(manual)
+	c.open = open || c.keeps || len(c.restarts.Workloads) > 0
+	return err
+}
+
+// openChange reads the restarts of a change that is open.
+func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
+	if live == nil {
+		return needed, false, nil
+	}
+	text, open := live.Annotations[changeAnnotation]
+	if !open {
+		return needed, false, nil
+	}
+	if err := json.Unmarshal([]byte(text), &needed); err != nil {
+		return needed, true, fmt.Errorf("cannot read the annotation %s of secret %s in namespace %s: remove it, and restart the pods that use the secret: %w",
+			changeAnnotation, live.Name, live.Namespace, err)
+	}
+	return needed, true, nil
+}
+
+// keepSecret keeps what the Secret holds, before the deploy changes it.
+func (rs *Releases) keepSecret(ctx context.Context, t *dispatch.Task, d *Deployment) error {
+	if !d.Secret.keeps {
+		return nil
+	}
+	before := *d.Secret.live
+	before.Name, before.Labels = d.Release.SecretBefore(), maps.Clone(before.Labels)
+	if before.Labels == nil {
+		before.Labels = map[string]string{}
+	}
+	before.Labels[names.RunLabel] = t.ShortID()
+	return rs.Kubectl.PutSecret(ctx, names.FieldManager, before)
+}
+
+// RestartUsers restarts who still runs with the Secret's old values: a running pod does not see the new ones.
+func (rs *Releases) RestartUsers(ctx context.Context, t *dispatch.Task, d *Deployment) error {
+	done, err := rs.restart(ctx, t, d.Release, d.Secret.restarts)
+	if err == nil && len(done.Workloads) > 0 {
+		t.Say("restarted because of changed secrets (" + done.keys() + "): " + done.names(", "))
+	}
+	return err
+}
+
+// SettleSecret ends a change of the Secret, now that the pods are ready. If something cannot be cleaned up, that is told, but the deploy
+// has succeeded all the same: what is left does no harm.
+func (rs *Releases) SettleSecret(ctx context.Context, t *dispatch.Task, d *Deployment) (err error) {
+	c := d.Secret
+	switch {
+	case c.open:
+		err = rs.closeChange(ctx, d.Release)
+	case len(c.wanted) == 0 && names.Ours(c.live, d.Event.Workload):
+		if err = rs.deleteSecret(ctx, d.Release); err == nil {
+			t.Log.Info("secret deleted: the deploy has no secret override", "secret", c.name)
+		}
+	}
+	if err == nil || errors.Is(err, kube.ErrUnreachable) || ctx.Err() != nil {
+		return err
+	}
+	t.Log.Warn("secrets are left that nobody needs any more", "reason", err)
+	t.Say("the release is ready, but secrets are left that nobody needs any more: " + err.Error())
+	return nil
+}
+
+// closeChange forgets what the Secret held before. The annotation goes first: with it, the next change would keep nothing.
+func (rs *Releases) closeChange(ctx context.Context, r names.Release) error {
+	if err := rs.Kubectl.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
+		return err
+	}
+	return rs.Kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore())
+}
+
+func (rs *Releases) deleteSecret(ctx context.Context, r names.Release) error {
+	return errors.Join(rs.Kubectl.DeleteSecret(ctx, r.Namespace, r.SecretName()), rs.Kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
+}
+
+// dataOf is what a Secret holds; nothing if there is none.
+func dataOf(s *kube.Secret) map[string][]byte {
+	if s == nil || s.Data == nil {
+		return map[string][]byte{}
+	}
+	return s.Data
+}
+
+func asData(values map[string]string) map[string][]byte {
+	data := map[string][]byte{}
+	for key, value := range values {
+		data[key] = []byte(value)
+	}
+	return data
+}
+
+// holds tells whether a map has all entries of another one.
+func holds(has, wants map[string]string) bool {
+	for key, value := range wants {
+		if found, there := has[key]; !there || found != value {
+			return false
+		}
+	}
+	return true
+}
+
+// changedKeys are those that only one of two has, or that have two values, in order.
+func changedKeys(from, to map[string][]byte) []string {
+	all := maps.Clone(to)
+	maps.Copy(all, from)
+	var changed []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		a, inA := from[key]
+		b, inB := to[key]
+		if inA != inB || string(a) != string(b) {
+			changed = append(changed, key)
+		}
+	}
+	return changed
+}

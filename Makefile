@@ -28,6 +28,14 @@ endif
 test: vet unit oracle fuzz e2e ## everything: unit tests with the race detector, Helm as oracle, fuzzing, end to end
 	@echo "all tests passed"
 
+.PHONY: quick
+quick: shellcheck ## unit tests without the race detector, the slow ones left to make test: below a minute, no cluster
+	go test -short -p 4 $(UNIT)
+
+.PHONY: check
+check: busybox ## before a pull request: format, vet, lint and all unit tests without the race detector; below two minutes, no cluster
+	@began=$$(date +%s) && $(MAKE) --no-print-directory vet lint && go test -p 4 $(UNIT) && echo "make check took $$(($$(date +%s) - began)) s"
+
 .PHONY: vet
 vet:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
@@ -55,9 +63,11 @@ tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUI
 	@$(DEVCLUSTER) tools >/dev/null
 	@$(DEVCLUSTER) tools helm3 >/dev/null
 
+RUN :=
+FLAGS :=
 .PHONY: e2e
-e2e: cc tools ## the real binary on a real control plane
-	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 40m ./dev/e2e
+e2e: cc tools ## the real binary on a real control plane (RUN=TestX: those alone; FLAGS=-update: their golden files anew)
+	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 40m -run '$(RUN)' ./dev/e2e $(FLAGS)
 
 SEED ?= 0
 KILLS ?= 100

@@ -125,6 +125,9 @@ func largest() map[string]Input {
 
 // The operator has 20 MiB besides, the event in some forms, and must stay below 150.
 func TestTheLargestDocumentsTakeLessThan100MiB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the tests of this room once more")
+	}
 	plain := filepath.Join(t.TempDir(), "test") // without the race detector, which takes ten times as much memory and time
 	if out, err := exec.Command("go", "test", "-c", "-o", plain, ".").CombinedOutput(); err != nil {
 		t.Fatalf("cannot build the tests without the race detector: %v\n%s", err, out)

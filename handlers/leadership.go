@@ -28,7 +28,7 @@ func (h *Handlers) openJournal(identity string) {
 		namespaces = append(namespaces, p)
 	}
 	h.journal = journal.New(h.kubectl, journal.Options{
-		Controller: h.settings.ControllerURI, Key: h.settings.Authentication.ClientSecret, Namespaces: namespaces,
+		Controller: h.settings.ControllerURI, Identity: identity, Key: h.settings.Authentication.ClientSecret, Namespaces: namespaces,
 		MayWrite: h.leader.MayStart, Restore: h.restore, Report: h.reportLeft, Found: h.found,
 	}, h.log)
 }
@@ -36,7 +36,8 @@ func (h *Handlers) openJournal(identity string) {
 // Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
 // disk is handed over to the operator that leads. The error is ctx's.
 func (h *Handlers) Lead(ctx context.Context) (err error) {
-	h.othersLed, err = h.leader.Lead(ctx, h.handOver)
+	h.accepted.after, err = h.leader.Lead(ctx, h.handOver)
+	h.othersLed = h.accepted.after != ""
 	if h.leader.Alone() {
 		h.journal = nil
 	}
@@ -127,17 +128,36 @@ func (h *Handlers) leaveToOthers(run *runs.Run) error {
 	return nil
 }
 
-// leaveCopied takes off this disk what is unfinished on it, of which the cluster has had a copy: others have led since. What is still to be
-// done comes back with its copy.
-func (h *Handlers) leaveCopied() error {
+// leaveUnfinished takes off this disk what is unfinished on it, since others have led meanwhile. What is still to be done of what the cluster
+// has had a copy of comes back with its copy; nobody else knows of the rest.
+func (h *Handlers) leaveUnfinished() error {
 	unfinished, err := h.runs.Unfinished()
 	errs := []error{err}
 	for _, run := range unfinished {
 		if run.Copied() {
 			errs = append(errs, h.leaveToOthers(run))
+		} else if c, _, known := h.known(run); known && c.kind != other {
+			h.refuseLeft(c, run)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// errMayBeOld ends an event that was on the disk of an operator that did not lead and nowhere else, unless whoever led meanwhile leads still.
+// Carried out, it might put an old version over a newer one, or remove what was deployed since.
+var errMayBeOld = errors.New("not carried out: the event waited on the disk of an operator that did not lead, and whether a newer one has been carried " +
+	"out meanwhile is not known: send it again if it still holds")
+
+func (h *Handlers) refuseLeft(c callback, run *runs.Run) {
+	t := &task{Run: run, log: h.log.With("run", run.ID), exitCode: -1}
+	var err error
+	if t.event, err = run.Event(); err != nil {
+		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+	}
+	if r := c.statusOf(t.event, false, errMayBeOld.Error()); r != nil {
+		h.report(t, r)
+	}
+	h.finish(t, time.Now(), errMayBeOld)
 }
 
 // forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after Load.
@@ -154,6 +174,8 @@ func (h *Handlers) forgetReports() error {
 
 // accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.
 type accepted struct {
+	after string // the identity of the operator that led before; "": this one did. Of what came since that one led, all is known here
+
 	mu             sync.Mutex
 	newest, before map[acceptedKind]string // its run's id; ids sort in the order of the events
 }

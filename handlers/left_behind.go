@@ -43,7 +43,7 @@ func (h *Handlers) journalLane(lane string) journal.Lane {
 // not be delivered. It is for who leads, and comes before any new event. The error is of the disk, or ctx's.
 func (h *Handlers) Resume(ctx context.Context) error {
 	if h.othersLed {
-		if err := h.leaveCopied(); err != nil {
+		if err := h.leaveUnfinished(); err != nil {
 			return err
 		}
 	}
@@ -81,10 +81,17 @@ func (h *Handlers) Resume(ctx context.Context) error {
 	return nil
 }
 
-// found takes up an event that has come out of the cluster. One that was handed over may be older than what has been done since.
-func (h *Handlers) found(run *runs.Run) {
-	if c, where, known := h.known(run); known && h.accepted.outrun(where.lane, c.kind, run.ID) {
+// found takes up an event that has come out of the cluster. One that an operator has handed over, from, may be older than what has been
+// done since that one led.
+func (h *Handlers) found(run *runs.Run, from string) {
+	c, where, known := h.known(run)
+	switch {
+	case !known:
+	case h.accepted.outrun(where.lane, c.kind, run.ID):
 		h.supersede(run, h.log.With("run", run.ID), errSuperseded)
+		return
+	case from != "" && from != h.accepted.after && c.kind != other:
+		h.refuseLeft(c, run)
 		return
 	}
 	if h.resumed.add(run) {

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"octo-operator/hub"
 )
@@ -194,5 +195,17 @@ func TestAnEventThatWasNeverCopiedUndoesNothingNewerWhoeverLeadsNext(t *testing.
 				t.Errorf("the secret lies in %q", got)
 			}
 		})
+	}
+}
+
+func TestTheLeaseIsGivenUpAlthoughNoTimeIsLeft(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.shutdown(time.Nanosecond)
+	leases := r.cluster.paths("/apis/coordination.k8s.io/v1/")
+	if len(leases) != 1 || section(r.cluster.get(leases[0]), "spec")["leaseDurationSeconds"] != 1.0 {
+		t.Errorf("the next operator waits for %v", r.cluster.get(leases[0]))
 	}
 }

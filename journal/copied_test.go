@@ -31,36 +31,35 @@ func (h *hangingAPI) Do(ctx context.Context, method, path string, body, into any
 func TestWaitingForACopyEndsWithItsContextWhileOthersWaitForAnAPIServerThatHangs(t *testing.T) {
 	for name, others := range map[string]int{"in the same lane": 1, "with all that may write at the same time": writers} {
 		t.Run(name, func(t *testing.T) {
-			api := &hangingAPI{newAPI(), make(chan struct{}, 100), make(chan struct{})}
-			p := newPod(t, api)
-			lanes := make([]Lane, others)
-			var writing sync.WaitGroup
-			for i := range lanes {
-				lanes[i] = Lane{fmt.Sprintf("octo/%d", i), "octo"}
-				p.accept(lanes[i], i)
-				own := p.known(lanes[i].Name)
-				writing.Go(func() { _ = p.write(context.Background(), own) })
-				<-api.hangs
-			}
-			waited := lanes[0]
-			if others > 1 {
-				waited = Lane{"octo/another", "octo"}
-				p.accept(waited, others)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			ended := make(chan error, 1)
-			go func() { ended <- p.Copied(ctx, waited.Name) }()
-			select {
-			case err := <-ended:
-				if !errors.Is(err, context.DeadlineExceeded) {
+			synctest.Test(t, func(t *testing.T) {
+				api := &hangingAPI{newAPI(), make(chan struct{}, 100), make(chan struct{})}
+				p := newPod(t, api)
+				lanes := make([]Lane, others)
+				var writing sync.WaitGroup
+				for i := range lanes {
+					lanes[i] = Lane{fmt.Sprintf("octo/%d", i), "octo"}
+					p.accept(lanes[i], i)
+					own := p.known(lanes[i].Name)
+					writing.Go(func() { _ = p.write(context.Background(), own) })
+					<-api.hangs
+				}
+				waited := lanes[0]
+				if others > 1 {
+					waited = Lane{"octo/another", "octo"}
+					p.accept(waited, others)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				began := time.Now()
+				if err := p.Copied(ctx, waited.Name); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("it ended with %v", err)
 				}
-			case <-time.After(20 * time.Second):
-				t.Error("it waits although its context has ended")
-			}
-			close(api.released)
-			writing.Wait()
+				if waited := time.Since(began); waited != time.Second {
+					t.Errorf("it has waited for %v", waited)
+				}
+				close(api.released)
+				writing.Wait()
+			})
 		})
 	}
 }

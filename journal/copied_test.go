@@ -87,3 +87,31 @@ func TestAConflictThatStaysIsMetWithPatience(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsHandedOverWhileItsLaneIsDoneWithIsNotForgottenWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newAPI()
+		p, other := newPod(t, api).load(), newPod(t, api)
+		done := p.accept(laneA, 1)
+		p.copied(laneA)
+		run := other.create(laneA, 2)
+		if err := other.HandOver(t.Context(), laneA, run, nil); err != nil {
+			t.Fatal(err)
+		}
+		hanging := &hangingAPI{api, make(chan struct{}, 100), make(chan struct{})}
+		p.api = hanging
+		p.Finished(laneA, done.ID)
+		go p.copyAll()
+		<-hanging.hangs // the lane's Secret is being deleted
+		go func() { _ = p.take(t.Context()) }()
+		synctest.Wait()
+		close(hanging.released)
+		synctest.Wait()
+		p.copyAll()
+		want(t, "found", p.found, run.ID)
+		want(t, "in the cluster", api.secrets(), run.ID)
+		p.Finished(laneA, run.ID)
+		p.copyAll()
+		want(t, "in the end", api.secrets())
+	})
+}

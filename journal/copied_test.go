@@ -101,7 +101,8 @@ func TestWhatIsHandedOverWhileItsLaneIsDoneWithIsNotForgottenWithIt(t *testing.T
 		hanging := &hangingAPI{api, make(chan struct{}, 100), make(chan struct{})}
 		p.api = hanging
 		p.Finished(laneA, done.ID)
-		go p.copyAll()
+		own := p.known(laneA.Name)
+		go func() { _ = p.write(context.Background(), own) }()
 		<-hanging.hangs // the lane's Secret is being deleted
 		go func() { _ = p.take(t.Context()) }()
 		synctest.Wait()

@@ -29,7 +29,7 @@ func (d *Dispatcher) OpenJournal(identity string) {
 		namespaces = append(namespaces, p)
 	}
 	d.journal = journal.New(d.Kubectl, journal.Options{
-		Controller: d.Settings.ControllerURI, Key: d.Settings.Authentication.ClientSecret, Namespaces: namespaces,
+		Controller: d.Settings.ControllerURI, Identity: identity, Key: d.Settings.Authentication.ClientSecret, Namespaces: namespaces,
 		MayWrite: d.leader.MayStart, Restore: d.restore, Report: d.reportLeft, Found: d.found,
 	}, d.Log)
 }
@@ -37,7 +37,8 @@ func (d *Dispatcher) OpenJournal(identity string) {
 // Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
 // disk is handed over to the operator that leads. The error is ctx's.
 func (d *Dispatcher) Lead(ctx context.Context) (err error) {
-	d.othersLed, err = d.leader.Lead(ctx, d.handOver)
+	d.accepted.after, err = d.leader.Lead(ctx, d.handOver)
+	d.othersLed = d.accepted.after != ""
 	if d.leader.Alone() {
 		d.journal = nil
 	}
@@ -128,17 +129,36 @@ func (d *Dispatcher) leaveToOthers(run *runs.Run) error {
 	return nil
 }
 
-// leaveCopied takes off this disk what is unfinished on it, of which the cluster has had a copy: others have led since. What is still to be
-// done comes back with its copy.
-func (d *Dispatcher) leaveCopied() error {
+// leaveUnfinished takes off this disk what is unfinished on it, since others have led meanwhile. What is still to be done of what the cluster
+// has had a copy of comes back with its copy; nobody else knows of the rest.
+func (d *Dispatcher) leaveUnfinished() error {
 	unfinished, err := d.Runs.Unfinished()
 	errs := []error{err}
 	for _, run := range unfinished {
 		if run.Copied() {
 			errs = append(errs, d.leaveToOthers(run))
+		} else if c, _, known := d.known(run); known && c.Kind != queue.Other {
+			d.refuseLeft(c, run)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// errMayBeOld ends an event that was on the disk of an operator that did not lead and nowhere else, unless whoever led meanwhile leads still.
+// Carried out, it might put an old version over a newer one, or remove what was deployed since.
+var errMayBeOld = errors.New("not carried out: the event waited on the disk of an operator that did not lead, and whether a newer one has been carried " +
+	"out meanwhile is not known: send it again if it still holds")
+
+func (d *Dispatcher) refuseLeft(c Handler, run *runs.Run) {
+	t := d.NewTask(c, run, d.Log.With("run", run.ID))
+	var err error
+	if t.Event, err = run.Event(); err != nil {
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+	}
+	if r := c.statusOf(t.Event, false, errMayBeOld.Error()); r != nil {
+		d.report(t, r)
+	}
+	d.finish(t, time.Now(), errMayBeOld)
 }
 
 // forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after Load.
@@ -155,6 +175,8 @@ func (d *Dispatcher) forgetReports() error {
 
 // accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.
 type accepted struct {
+	after string // the identity of the operator that led before; "": this one did. Of what came since that one led, all is known here
+
 	mu             sync.Mutex
 	newest, before map[acceptedKind]string // its run's id; ids sort in the order of the events
 }

@@ -45,7 +45,7 @@ func (d *Dispatcher) journalLane(lane string) journal.Lane {
 // not be delivered. It is for who leads, and comes before any new event. The error is of the disk, or ctx's.
 func (d *Dispatcher) Resume(ctx context.Context) error {
 	if d.othersLed {
-		if err := d.leaveCopied(); err != nil {
+		if err := d.leaveUnfinished(); err != nil {
 			return err
 		}
 	}
@@ -83,10 +83,17 @@ func (d *Dispatcher) Resume(ctx context.Context) error {
 	return nil
 }
 
-// found takes up an event that has come out of the cluster. One that was handed over may be older than what has been done since.
-func (d *Dispatcher) found(run *runs.Run) {
-	if c, where, known := d.known(run); known && d.accepted.outrun(where.Lane, c.Kind, run.ID) {
+// found takes up an event that has come out of the cluster. One that an operator has handed over, from, may be older than what has been
+// done since that one led.
+func (d *Dispatcher) found(run *runs.Run, from string) {
+	c, where, known := d.known(run)
+	switch {
+	case !known:
+	case d.accepted.outrun(where.Lane, c.Kind, run.ID):
 		d.supersede(c, run, d.Log.With("run", run.ID), queue.ErrSuperseded)
+		return
+	case from != "" && from != d.accepted.after && c.Kind != queue.Other:
+		d.refuseLeft(c, run)
 		return
 	}
 	if d.resumed.add(run) {

@@ -3,6 +3,9 @@ package handlers_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"octo-operator/hub"
 )
 
 // deposed lets another operator take the Lease of one that is cut off from the API server, and that one find out.
@@ -133,5 +136,76 @@ func TestAReportThatLeadersCouldNotDeliverIsDeliveredByTheNextOnce(t *testing.T)
 				t.Errorf("%d statuses were reported, want 2; on disk: %q", got, r.file("report.json"))
 			}
 		})
+	}
+}
+
+// Nobody but this disk knows of such an event, and nobody knows any more what has been done since.
+func TestAnEventThatWasNeverCopiedUndoesNothingNewerWhoeverLeadsNext(t *testing.T) {
+	for name, lead := range map[string]func(r, next *rig){
+		"its own operator": func(r, next *rig) {
+			next.shutdown(patience)
+			r.start()
+		},
+		"a third one, to which it is handed over": func(r, next *rig) {
+			next.shutdown(patience)
+			third := newWorld(r.T, in(r))
+			third.start()
+			r.standBy()
+		},
+		"the other one again, to which it is handed over": func(r, next *rig) {
+			next.restart()
+			r.standBy()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.deploy("cafe")
+			r.status("cafe")
+			r.life.cut.Store(true)
+			r.accept(deployEvent("shop", override("image.tag", "1"), secret("secrets.key", "planted-key")))
+			r.accept(undeployEvent("bank"))
+			r.accept(scaleEvent("cafe", 7))
+			r.kill()
+			next := newWorld(t, in(r))
+			next.standBy()
+			next.leads()
+			next.deploy("shop", override("image.tag", "2"))
+			next.status("shop")
+			next.deploy("bank")
+			next.status("bank")
+			next.succeed(next.run(scaleEvent("cafe", 2)))
+			nextReport[hub.WorkloadScaleStatus](r, methodScaleStatus, "cafe")
+			r.eventually("nothing is told again", func() bool { return r.copies() == 0 })
+			lead(r, next)
+			for _, workload := range []string{"shop", "bank"} {
+				if s := r.status(workload); s.Success || !strings.Contains(s.StatusMessage, "send it again") {
+					t.Errorf("status: %+v", s)
+				}
+			}
+			if s := nextReport[hub.WorkloadScaleStatus](r, methodScaleStatus, "cafe"); s.Success || !strings.Contains(s.StatusMessage, "send it again") {
+				t.Errorf("status: %+v", s)
+			}
+			r.wantHistory("shop", "1 deployed")
+			r.wantHistory("bank", "1 deployed")
+			if shop, cafe := r.deployment("shop").image, r.deployment("cafe").replicas; shop != "demo/app:2" || cafe != 2 {
+				t.Errorf("it runs %s, and %v of the other one", shop, cafe)
+			}
+			r.eventually("no copy is left", func() bool { return r.copies() == 0 })
+			if got := filesWith(t, r.disk, "planted-key"); len(got) > 0 {
+				t.Errorf("the secret lies in %q", got)
+			}
+		})
+	}
+}
+
+func TestTheLeaseIsGivenUpAlthoughNoTimeIsLeft(t *testing.T) {
+	r := newRig(t)
+	h := r.hold("upgrade", "shop")
+	r.accept(deployEvent("shop"))
+	r.reach(h)
+	r.shutdown(time.Nanosecond)
+	leases := r.cluster.paths("/apis/coordination.k8s.io/v1/")
+	if len(leases) != 1 || section(r.cluster.get(leases[0]), "spec")["leaseDurationSeconds"] != 1.0 {
+		t.Errorf("the next operator waits for %v", r.cluster.get(leases[0]))
 	}
 }

@@ -41,7 +41,6 @@ func (f *fakeAPI) Do(ctx context.Context, method, path string, body, into any) e
 			return err
 		}
 	}
-	path, query, _ := strings.Cut(path, "?")
 	if patch, ok := body.(kube.Patch); ok {
 		body = patch.Object
 	}
@@ -62,9 +61,6 @@ func (f *fakeAPI) Do(ctx context.Context, method, path string, body, into any) e
 		f.writes = append(f.writes, method+" "+path[strings.LastIndex(path, "/")+1:])
 	}
 	answer, err := f.answer(method, path, object)
-	if method == "GET" && strings.HasSuffix(path, "/leases") {
-		answer, err = f.list(path, query)
-	}
 	if err != nil || into == nil {
 		return err
 	}
@@ -75,27 +71,11 @@ func (f *fakeAPI) Do(ctx context.Context, method, path string, body, into any) e
 	return json.Unmarshal(text, into)
 }
 
-// list is a collection, by one label.
-func (f *fakeAPI) list(path, query string) (map[string]any, error) {
-	values, err := url.ParseQuery(query)
-	key, value, _ := strings.Cut(values.Get("labelSelector"), "=")
-	items := []any{}
-	for at, object := range f.objects {
-		labels, _ := meta(object)["labels"].(map[string]any)
-		if strings.HasPrefix(at, path+"/") && labels[key] == value {
-			items = append(items, object)
-		}
-	}
-	return map[string]any{"items": items}, err
-}
-
 func meta(object map[string]any) map[string]any { return object["metadata"].(map[string]any) }
 
 func (f *fakeAPI) answer(method, path string, object map[string]any) (map[string]any, error) {
 	old := f.objects[path]
 	switch {
-	case method == "GET" && strings.HasSuffix(path, "/leases"):
-		return nil, nil // see list
 	case method == "POST" && old != nil:
 		return nil, &kube.StatusError{Code: 409, Reason: "AlreadyExists"}
 	case method != "POST" && old == nil:

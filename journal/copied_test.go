@@ -31,36 +31,35 @@ func (h *hangingAPI) Do(ctx context.Context, method, path string, body, into any
 func TestWaitingForACopyEndsWithItsContextWhileOthersWaitForAnAPIServerThatHangs(t *testing.T) {
 	for name, others := range map[string]int{"in the same lane": 1, "with all that may write at the same time": writers} {
 		t.Run(name, func(t *testing.T) {
-			api := &hangingAPI{newAPI(), make(chan struct{}, 100), make(chan struct{})}
-			p := newPod(t, api)
-			lanes := make([]Lane, others)
-			var writing sync.WaitGroup
-			for i := range lanes {
-				lanes[i] = Lane{fmt.Sprintf("octo/%d", i), "octo"}
-				p.accept(lanes[i], i)
-				own := p.known(lanes[i].Name)
-				writing.Go(func() { _ = p.write(context.Background(), own) })
-				<-api.hangs
-			}
-			waited := lanes[0]
-			if others > 1 {
-				waited = Lane{"octo/another", "octo"}
-				p.accept(waited, others)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			ended := make(chan error, 1)
-			go func() { ended <- p.Copied(ctx, waited.Name) }()
-			select {
-			case err := <-ended:
-				if !errors.Is(err, context.DeadlineExceeded) {
+			synctest.Test(t, func(t *testing.T) {
+				api := &hangingAPI{newAPI(), make(chan struct{}, 100), make(chan struct{})}
+				p := newPod(t, api)
+				lanes := make([]Lane, others)
+				var writing sync.WaitGroup
+				for i := range lanes {
+					lanes[i] = Lane{fmt.Sprintf("octo/%d", i), "octo"}
+					p.accept(lanes[i], i)
+					own := p.known(lanes[i].Name)
+					writing.Go(func() { _ = p.write(context.Background(), own) })
+					<-api.hangs
+				}
+				waited := lanes[0]
+				if others > 1 {
+					waited = Lane{"octo/another", "octo"}
+					p.accept(waited, others)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				began := time.Now()
+				if err := p.Copied(ctx, waited.Name); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("it ended with %v", err)
 				}
-			case <-time.After(20 * time.Second):
-				t.Error("it waits although its context has ended")
-			}
-			close(api.released)
-			writing.Wait()
+				if waited := time.Since(began); waited != time.Second {
+					t.Errorf("it has waited for %v", waited)
+				}
+				close(api.released)
+				writing.Wait()
+			})
 		})
 	}
 }
@@ -86,5 +85,34 @@ func TestAConflictThatStaysIsMetWithPatience(t *testing.T) {
 		if conflicts < 5 || conflicts > 60 {
 			t.Errorf("%d requests within a minute", conflicts)
 		}
+	})
+}
+
+func TestWhatIsHandedOverWhileItsLaneIsDoneWithIsNotForgottenWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newAPI()
+		p, other := newPod(t, api).load(), newPod(t, api)
+		done := p.accept(laneA, 1)
+		p.copied(laneA)
+		run := other.create(laneA, 2)
+		if err := other.HandOver(t.Context(), laneA, run, nil); err != nil {
+			t.Fatal(err)
+		}
+		hanging := &hangingAPI{api, make(chan struct{}, 100), make(chan struct{})}
+		p.api = hanging
+		p.Finished(laneA, done.ID)
+		own := p.known(laneA.Name)
+		go func() { _ = p.write(context.Background(), own) }()
+		<-hanging.hangs // the lane's Secret is being deleted
+		go func() { _ = p.take(t.Context()) }()
+		synctest.Wait()
+		close(hanging.released)
+		synctest.Wait()
+		p.copyAll()
+		want(t, "found", p.found, run.ID)
+		want(t, "in the cluster", api.secrets(), run.ID)
+		p.Finished(laneA, run.ID)
+		p.copyAll()
+		want(t, "in the end", api.secrets())
 	})
 }

@@ -10,8 +10,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
-	"time"
 
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -33,6 +34,7 @@ type Lane struct {
 // Options are what the journal is about, and what it calls back.
 type Options struct {
 	Controller string   // its address: only operators of the same controller take over from each other
+	Identity   string   // of this operator, as in LeaderOptions
 	Key        string   // seals what a release's own Secret does not hold; empty: that is left out
 	Namespaces []string // in which there may be lanes
 
@@ -43,8 +45,9 @@ type Options struct {
 	Restore func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error)
 	// Report sends a report that is in the cluster.
 	Report func(run *runs.Run, report []byte)
-	// Found is told of an event that has come out of the cluster, and is to be done.
-	Found func(run *runs.Run)
+	// Found is told of an event that has come out of the cluster, and is to be done. from is the identity of the operator that has handed it
+	// over, having kept it on its disk alone meanwhile; "": it was copied when it came.
+	Found func(run *runs.Run, from string)
 }
 
 // Journal is safe for use by several goroutines. A nil one keeps nothing.
@@ -52,25 +55,48 @@ type Journal struct {
 	api     API
 	o       Options
 	log     *slog.Logger
-	cluster string // label of all that belongs to one controller
-	slots   chan struct{}
-	missing map[string]bool // namespaces that could not be loaded
+	slots   chan struct{}   // for requests that write
+	changed chan struct{}   // has a value after a change
+	missing map[string]bool // namespaces that are not loaded yet
 
 	mu      sync.Mutex
 	lanes   map[string]*lane
-	dirty   map[*lane]bool
-	wake    *sync.Cond
-	closed  bool // what is dirty is written, and then no more
 	stopped bool // nothing is written any more
+}
+
+// lane is a Lane, and how much of it the cluster has.
+type lane struct {
+	Lane
+	secret string // its name
+
+	// Under Journal.mu:
+	entries []*entry // oldest first
+	changes int      // how often they have changed
+	written int      // which change the cluster has
+	due     bool     // it is to be written in the background
+	told    bool     // why it cannot be written
+
+	writing chan struct{} // room for one, as in a Mutex, but waiting for it can end: see enter
+	// Under writing:
+	version string   // the Secret's resourceVersion, as we know it; empty: there is none
+	handed  []secret // what others have handed over, and is in the lane now: to be deleted
+}
+
+// entry is a run of which the cluster must know.
+type entry struct {
+	run      *runs.Run
+	finished bool   // it has its result
+	report   []byte // what the controller is to be told, and does not know yet; nil: nothing
 }
 
 // New makes a journal. Load what there is, then let it Run.
 func New(api API, o Options, log *slog.Logger) *Journal {
 	j := &Journal{
-		api: api, o: o, log: log, cluster: shortHash(o.Controller), slots: make(chan struct{}, writers), missing: map[string]bool{},
-		lanes: map[string]*lane{}, dirty: map[*lane]bool{},
+		api: api, o: o, log: log, slots: make(chan struct{}, writers), changed: make(chan struct{}, 1), missing: map[string]bool{}, lanes: map[string]*lane{},
 	}
-	j.wake = sync.NewCond(&j.mu)
+	for _, namespace := range o.Namespaces {
+		j.missing[namespace] = true
+	}
 	return j
 }
 
@@ -81,34 +107,24 @@ func shortHash(text string) string {
 
 // Add puts a run that is to be done into its lane. It returns at once: see Copied.
 func (j *Journal) Add(l Lane, run *runs.Run) {
-	j.change(l, func(own *lane) {
-		e := own.entry(run.ID)
-		if e == nil {
-			e = own.insert(&entry{run: run, reported: true})
-		}
-		e.finished = false // killed between its report and its result: it is run again
-	})
+	j.change(l, func(own *lane) { own.entry(run).finished = false }) // killed between its report and its result, it is run again
 }
 
 // Reporting adds what the controller is to be told of a run's end.
 func (j *Journal) Reporting(l Lane, run *runs.Run, report []byte) {
 	j.change(l, func(own *lane) {
-		e := own.entry(run.ID)
-		if e == nil { // of a run that had ended when the operator was started
-			e = own.insert(&entry{run: run, finished: true})
+		if own.find(run.ID) == nil { // it had ended when the operator was started
+			own.entry(run).finished = true
 		}
-		e.reported, e.report = false, report
+		own.entry(run).report = report
 	})
 }
 
-// Reported is called when the controller knows, or will never know.
-func (j *Journal) Reported(l Lane, id string) {
-	j.change(l, func(own *lane) {
-		if e := own.entry(id); e != nil {
-			e.reported, e.report = true, nil
-		}
-	})
-}
+// Reported is called when the controller knows of the run's end, or will never know.
+func (j *Journal) Reported(l Lane, id string) { j.update(l, id, func(e *entry) { e.report = nil }) }
+
+// Finished is called when a run has its result.
+func (j *Journal) Finished(l Lane, id string) { j.update(l, id, func(e *entry) { e.finished = true }) }
 
 // Noted is called when the notes of an inherited run have changed.
 func (j *Journal) Noted(l Lane) { j.change(l, func(*lane) {}) }
@@ -122,11 +138,11 @@ func (j *Journal) Note(ctx context.Context, l Lane) error {
 	return j.write(ctx, j.known(l.Name))
 }
 
-// Finished is called when a run has its result.
-func (j *Journal) Finished(l Lane, id string) {
+// update changes an entry, if the lane has it.
+func (j *Journal) update(l Lane, id string, update func(*entry)) {
 	j.change(l, func(own *lane) {
-		if e := own.entry(id); e != nil {
-			e.finished = true
+		if e := own.find(id); e != nil {
+			update(e)
 		}
 	})
 }
@@ -140,24 +156,18 @@ func (j *Journal) change(l Lane, change func(*lane)) {
 	defer j.mu.Unlock()
 	own := j.at(l)
 	change(own)
-	own.dropDone()
-	own.changes++
-	if !own.scheduled {
-		own.scheduled = true
-		time.AfterFunc(copyDelay, func() { j.schedule(own) })
-	}
+	own.entries = slices.DeleteFunc(own.entries, func(e *entry) bool { return e.finished && e.report == nil })
+	j.hasChanged(own)
 }
 
-// copyDelay lets changes gather: a report that is delivered at once needs no copy, and a flood for one release needs few.
-// What runs does not wait for it: see Copied.
-const copyDelay = 50 * time.Millisecond
-
-func (j *Journal) schedule(own *lane) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	own.scheduled = false
-	j.dirty[own] = true
-	j.wake.Signal()
+// hasChanged lets Run write a lane. j.mu is held.
+func (j *Journal) hasChanged(own *lane) {
+	own.changes++
+	own.due = true
+	select {
+	case j.changed <- struct{}{}:
+	default: // it has a value already
+	}
 }
 
 // at finds a lane or begins it. j.mu is held.
@@ -179,4 +189,27 @@ func (j *Journal) known(name string) *lane {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.lanes[name]
+}
+
+func (l *lane) path() string { return "/api/v1/namespaces/" + l.Namespace + "/secrets" }
+
+// find is a run's entry, or nil.
+func (l *lane) find(id string) *entry {
+	for _, e := range l.entries {
+		if e.run.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// entry finds a run's entry or makes it, in the order of time, which is that of the ids.
+func (l *lane) entry(run *runs.Run) *entry {
+	if e := l.find(run.ID); e != nil {
+		return e
+	}
+	e := &entry{run: run}
+	at, _ := slices.BinarySearchFunc(l.entries, e, func(a, b *entry) int { return strings.Compare(a.run.ID, b.run.ID) })
+	l.entries = slices.Insert(l.entries, at, e)
+	return e
 }

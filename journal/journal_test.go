@@ -24,6 +24,7 @@ type pod struct {
 	store   *runs.Store
 	mu      sync.Mutex
 	found   []string
+	from    []string // who has handed those over
 	reports []string
 }
 
@@ -41,7 +42,7 @@ func podOf(t *testing.T, api API, controller string, namespaces ...string) *pod 
 	}
 	add := func(to *[]string, what string) { p.mu.Lock(); defer p.mu.Unlock(); *to = append(*to, what) }
 	p.Journal = New(api, Options{
-		Controller: controller, Namespaces: namespaces, Key: "key",
+		Controller: controller, Identity: idA, Namespaces: namespaces, Key: "key",
 		Restore: func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error) {
 			run, err := p.store.Restore(id, event, l.Name)
 			if err != nil {
@@ -53,7 +54,7 @@ func podOf(t *testing.T, api API, controller string, namespaces ...string) *pod 
 			return run, run.Inherit(notes)
 		},
 		Report: func(_ *runs.Run, report []byte) { add(&p.reports, string(report)) },
-		Found:  func(run *runs.Run) { add(&p.found, run.ID) },
+		Found:  func(run *runs.Run, from string) { add(&p.found, run.ID); add(&p.from, from) },
 	}, slog.New(slog.DiscardHandler))
 	return p
 }
@@ -156,6 +157,7 @@ func TestWhoLeadsNextFindsEverythingThatIsUnfinished(t *testing.T) {
 
 	next := newPod(t, api).load()
 	want(t, "found", next.found, first.ID, second.ID)
+	want(t, "handed over by", next.from, "", "")
 	want(t, "reports", next.reports, `{"report":1}`)
 	mine := next.accept(laneA, 4)
 	next.copied(laneA)
@@ -186,39 +188,13 @@ func TestALaterLifeOnTheSameDiskFindsNothingTwice(t *testing.T) {
 	want(t, "in the cluster", api.secrets(), open.ID)
 }
 
-// Beside the copies of its own lanes an operator of the version before kept those that waited for a lane of another one.
-func TestWhatAnOperatorOfTheVersionBeforeHasLeftIsFound(t *testing.T) {
-	api := newAPI()
-	old := newPod(t, api)
-	own, waiting := old.accept(laneA, 1), old.create(laneA, 2)
-	old.copied(laneA)
-	s, _ := old.secretOf(old.known(laneA.Name), []entry{{run: waiting}})
-	s.Metadata.Name += "-222222222222"
-	s.Metadata.ResourceVersion = ""
-	s.Metadata.Labels[waitingLabel] = "true"
-	if err := api.Do(t.Context(), "POST", "/api/v1/namespaces/octo/secrets", s, nil); err != nil {
-		t.Fatal(err)
-	}
-	for path, object := range api.objects {
-		if strings.Contains(path, "/secrets/") {
-			meta(object)["labels"].(map[string]any)[holderLabel] = "111111111111"
-		}
-	}
-	next := newPod(t, api).load()
-	want(t, "found", next.found, own.ID, waiting.ID)
-	next.copyAll()
-	want(t, "in the cluster", api.secrets(), own.ID, waiting.ID)
-	if n := len(api.objects); n != 1 {
-		t.Errorf("the lane has %d Secrets", n)
-	}
-}
-
 func TestWhatIsHandedOverIsFoundOnceAndSurvivesUntilTheLaneHasIt(t *testing.T) {
 	api := newAPI()
 	leader := newPod(t, api).load()
 	known := leader.accept(laneA, 1)
 	leader.copied(laneA)
 	other := newPod(t, api)
+	other.o.Identity = idB
 	run, reported := other.create(laneA, 2), other.create(laneA, 3)
 	for range 2 { // the first answer was lost
 		if err := errors.Join(other.HandOver(t.Context(), laneA, run, nil), other.HandOver(t.Context(), laneA, reported, []byte(`{"report":3}`))); err != nil {
@@ -234,14 +210,15 @@ func TestWhatIsHandedOverIsFoundOnceAndSurvivesUntilTheLaneHasIt(t *testing.T) {
 		}
 		return nil
 	}
-	leader.takeHandedOver(t.Context())
+	_ = leader.take(t.Context())
 	_ = leader.write(t.Context(), leader.known(laneA.Name))
 	want(t, "before the lane has it", api.secrets(), known.ID, run.ID, reported.ID+".report")
 	api.refuse = nil
-	leader.takeHandedOver(t.Context())
+	_ = leader.take(t.Context())
 	leader.copyAll()
-	leader.takeHandedOver(t.Context())
+	_ = leader.take(t.Context())
 	want(t, "found", leader.found, run.ID)
+	want(t, "from", leader.from, idB)
 	want(t, "reports", leader.reports, `{"report":3}`)
 	want(t, "in the cluster", api.secrets(), known.ID, run.ID, reported.ID+".report")
 	if n := len(api.objects); n != 1 {
@@ -360,7 +337,7 @@ func TestANamespaceThatIsRefusedKeepsNoOtherWaitingAndIsLoadedLater(t *testing.T
 	next.load()
 	want(t, "while one is refused", next.found, b.ID)
 	api.refuse = nil
-	next.takeHandedOver(t.Context())
+	_ = next.take(t.Context())
 	want(t, "later", next.found, a.ID, b.ID)
 }
 

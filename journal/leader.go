@@ -13,7 +13,7 @@ import (
 
 // LeaderOptions say whose Lease it is.
 type LeaderOptions struct {
-	Identity   string // of this operator; the same after a restart on the same disk
+	Identity   string // of this operator; the same after a restart on the same disk. Without "_"
 	Host       string // of this operator, for people
 	Controller string // its address: each controller has one leader
 	Namespace  string // of the Lease
@@ -22,22 +22,20 @@ type LeaderOptions struct {
 // Leader decides by a Lease which of several operators of a controller works: Lead, then Keep, and Release at the end. Its methods are
 // safe for use by several goroutines. A nil one always leads.
 type Leader struct {
-	api     API
-	o       LeaderOptions
-	log     *slog.Logger
-	cluster string // label of all that belongs to one controller
-	name    string // of the Lease
+	api  API
+	o    LeaderOptions
+	log  *slog.Logger
+	name string // of the Lease
 
 	// Of whoever calls Lead and Keep:
-	found   lease // as it was last read or written
-	seen    sight
-	older   map[string]*sight // Leases of operators of older versions, by name
-	refused span
+	found   lease  // as it was last read or written
+	seen    sight  // its last renewal, by another operator
+	refused sight  // whether the API server refuses it
 	told    string // the last trouble, so that it is logged once
 
 	mu      sync.Mutex
 	state   state
-	holder  string
+	holder  string // who leads, if that is not this operator
 	tenure  tenure
 	renewed chan struct{} // closed when the Lease was renewed, and then another one
 }
@@ -48,50 +46,43 @@ const (
 	standby state = iota
 	leading
 	alone // without a Lease, since the operator may not have one
-	lost
 )
 
-var (
-	// ErrLost means that another operator may be at work: what runs is to be stopped.
-	ErrLost = errors.New("this operator does not lead any more")
-	// ErrAllowed means that an operator that works alone may have a Lease by now: it is to start again.
-	ErrAllowed = errors.New("this operator worked without a Lease, and may have one now")
-)
+// ErrLost means that another operator may be at work: what runs is to be stopped.
+var ErrLost = errors.New("this operator does not lead any more")
 
 // NewLeader makes one that does not lead.
 func NewLeader(api API, o LeaderOptions, log *slog.Logger) *Leader {
-	cluster := shortHash(o.Controller)
-	return &Leader{api: api, o: o, log: log, cluster: cluster, name: "octo-operator-" + cluster, older: map[string]*sight{}, renewed: make(chan struct{})}
+	return &Leader{api: api, o: o, log: log, name: "octo-operator-" + shortHash(o.Controller), renewed: make(chan struct{})}
 }
 
-// Lead returns when this operator leads, or with ctx. onStandby is called while another one does, until it has worked. others: another
-// operator has led since this one, or an earlier life on its disk, last did.
-func (l *Leader) Lead(ctx context.Context, onStandby func(context.Context) error) (others bool, err error) {
+// Lead returns when this operator leads. onStandby is called while another one does, until it has returned nil once. replaced is the identity
+// of the operator that led before; "": nobody has since this one, or an earlier life on its disk, last did. The error is ctx's.
+func (l *Leader) Lead(ctx context.Context, onStandby func(context.Context) error) (replaced string, err error) {
 	if l == nil {
-		return false, nil
+		return "", nil
 	}
 	for stoodBy := false; ; {
-		led, others, err := l.look(ctx)
+		led, replaced, err := l.look(ctx)
 		switch {
 		case led:
-			return others, nil
+			return replaced, nil
 		case ctx.Err() != nil:
-			return false, ctx.Err()
+			return "", ctx.Err()
 		case err != nil: // what has not been seen cannot be known to be as it was
 			l.seen = sight{}
-			clear(l.older)
 		case !stoodBy:
 			stoodBy = onStandby(ctx) == nil
 		}
-		if l.refused.of(kube.Denied(err), time.Now()) > refusedFor {
+		if l.refusedSince(err) > refusedFor {
 			l.log.Warn("the operator works without a Lease, and keeps events on disk alone: they do not survive a pod that is replaced with its disk, and "+
-				"a second operator would do everything twice. Allow get, list, create, patch and delete of leases", "namespace", l.o.Namespace, "reason", err)
+				"a second operator would do everything twice. Allow get, create and patch of leases, and start it again", "namespace", l.o.Namespace, "reason", err)
 			l.become(alone)
-			return false, nil
+			return "", nil
 		}
 		l.tell("the operator cannot look who leads", err)
 		if err := pause(ctx, lookInterval); err != nil {
-			return false, err
+			return "", err
 		}
 	}
 }
@@ -105,85 +96,52 @@ func pause(ctx context.Context, wait time.Duration) error {
 	}
 }
 
+// refusedSince is for how long the API server has refused the Lease without a break; 0: it has just answered otherwise, with err.
+func (l *Leader) refusedSince(err error) time.Duration {
+	if !kube.Denied(err) {
+		l.refused = sight{}
+		return 0
+	}
+	return l.refused.unchanged("", time.Now())
+}
+
 // look takes the Lease if nobody has it.
-func (l *Leader) look(ctx context.Context) (led, others bool, err error) {
+func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
 	if l.found, err = l.read(ctx); err != nil {
-		return false, false, err
+		return false, "", err
 	}
-	others = l.found.exists() && !l.mine(l.found)
-	if others && l.found.Spec.LeaseDurationSeconds != givenUp && !l.seen.look(l.found.Spec.RenewTime, time.Now(), leaseDuration) {
-		l.standBehind(l.found.Spec.HolderIdentity)
-		return false, others, nil
-	}
-	if older, err := l.olderAtWork(ctx); err != nil || older != "" {
-		l.standBehind(older)
-		return false, others, err
+	replaced = l.another(l.found)
+	if held := l.found.Spec; replaced != "" && held.LeaseDurationSeconds != givenUp && l.seen.unchanged(held.RenewTime, time.Now()) <= leaseDuration {
+		l.standBehind(held.HolderIdentity)
+		return false, "", nil
 	}
 	sent := time.Now()
 	l.found, err = l.write(ctx, l.found, int(leaseDuration.Seconds()))
 	if kube.Conflict(err) || kube.NotFound(err) { // somebody else was faster
-		return false, others, nil
+		return false, "", nil
 	}
 	if err != nil {
-		return false, others, err
+		return false, "", err
 	}
 	l.extend(sent)
 	l.log.Info("this operator leads", "lease", l.name, "namespace", l.o.Namespace)
-	l.removeOlderVersions(ctx)
-	return true, others, nil
+	return true, replaced, nil
 }
 
-// olderAtWork is the name of a Lease of an operator of an older version that may be at work; "": there is none.
-func (l *Leader) olderAtWork(ctx context.Context) (name string, err error) {
-	older, err := l.olderVersions(ctx)
-	for _, other := range older {
-		if l.older[other.Metadata.Name] == nil {
-			l.older[other.Metadata.Name] = &sight{}
-		}
-		if !l.older[other.Metadata.Name].look(other.Spec.RenewTime, time.Now(), olderDuration) {
-			name = other.Metadata.Name
-		}
-	}
-	return name, err
-}
-
-// Keep renews the Lease until ctx ends. The error is ErrLost or ErrAllowed.
+// Keep renews the Lease until ctx ends; then it returns nil. The only error is ErrLost.
 func (l *Leader) Keep(ctx context.Context) error {
-	if l == nil {
-		<-ctx.Done()
-		return nil
-	}
-	for pause(ctx, renewInterval) == nil {
+	for l != nil && !l.Alone() && pause(ctx, renewInterval) == nil {
 		asking, cancel := context.WithTimeout(ctx, renewTimeout)
-		var err error
-		if l.is(alone) {
-			err = l.tryAlone(asking)
-		} else {
-			err = l.renew(asking)
-		}
+		err := l.renew(asking)
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
+	<-ctx.Done()
 	return nil
-}
-
-// tryAlone finds out whether the operator may have a Lease by now.
-func (l *Leader) tryAlone(ctx context.Context) error {
-	found, err := l.read(ctx)
-	if err != nil {
-		return nil
-	}
-	if found.exists() && !l.mine(found) {
-		return ErrAllowed // and somebody has one
-	}
-	if _, err = l.write(ctx, found, givenUp); err != nil { // who may read may not be allowed to write
-		return nil
-	}
-	return ErrAllowed
 }
 
 // renew is one renewal, which may fail. The error is ErrLost.
@@ -191,9 +149,9 @@ func (l *Leader) renew(ctx context.Context) error {
 	sent := time.Now()
 	written, err := l.write(ctx, l.found, int(leaseDuration.Seconds()))
 	if kube.Conflict(err) || kube.NotFound(err) { // changed or deleted by hand, or an answer to us was lost
-		if l.found, err = l.read(ctx); err == nil && l.found.exists() && !l.mine(l.found) {
+		if l.found, err = l.read(ctx); err == nil && l.another(l.found) != "" {
 			l.standBehind(l.found.Spec.HolderIdentity)
-			l.become(lost)
+			l.become(standby)
 			return fmt.Errorf("%w: %s does", ErrLost, l.found.Spec.HolderIdentity)
 		}
 		if err == nil {
@@ -204,8 +162,8 @@ func (l *Leader) renew(ctx context.Context) error {
 		l.found = written
 		l.extend(sent)
 	}
-	if l.refused.of(kube.Denied(err), time.Now()) > leaseDuration && !l.MayStart() {
-		l.become(lost)
+	if l.refusedSince(err) > leaseDuration && !l.MayStart() {
+		l.become(standby)
 		return fmt.Errorf("%w: it may not renew its Lease: %w", ErrLost, err)
 	}
 	if !l.MayStart() {
@@ -224,8 +182,8 @@ func (l *Leader) Release(ctx context.Context) {
 	}
 	l.become(standby)
 	_, err := l.write(ctx, l.found, givenUp)
-	if kube.Conflict(err) {
-		if l.found, err = l.read(ctx); err == nil && l.mine(l.found) {
+	if kube.Conflict(err) { // the answer to the last renewal was lost
+		if l.found, err = l.read(ctx); err == nil && l.another(l.found) == "" {
 			_, err = l.write(ctx, l.found, givenUp)
 		}
 	}
@@ -269,7 +227,7 @@ func (l *Leader) Leads() (leads bool, who string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state == leading || l.state == alone, l.holder
+	return l.state != standby, l.holder
 }
 
 // Alone tells whether this operator works although it may have no Lease.
@@ -291,7 +249,7 @@ func (l *Leader) become(s state) {
 func (l *Leader) extend(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state, l.holder, l.tenure = leading, "", tenure{sent}
+	l.state, l.holder, l.tenure = leading, "", tenure(sent)
 	close(l.renewed)
 	l.renewed = make(chan struct{})
 }
@@ -302,19 +260,18 @@ func (l *Leader) standBehind(holder string) {
 	before := l.holder
 	l.holder = holder
 	l.mu.Unlock()
-	if before != holder && holder != "" {
+	if before != holder {
 		l.log.Info("another operator leads: this one stands by", "leader", holder)
 	}
 }
 
 // tell logs a trouble when it begins.
 func (l *Leader) tell(message string, err error) {
-	text := ""
-	if err != nil {
-		text = message
-	}
-	if text != "" && text != l.told {
+	switch {
+	case err == nil:
+		l.told = ""
+	case l.told != message:
+		l.told = message
 		l.log.Warn(message, "reason", err)
 	}
-	l.told = text
 }

@@ -14,7 +14,7 @@ func takesOver(t *testing.T, api *fakeAPI) (*pod, *runs.Run) {
 	if len(next.found) != 1 {
 		t.Fatalf("found: %q", next.found)
 	}
-	return next, next.known(laneA.Name).entry(next.found[0]).run
+	return next, next.known(laneA.Name).find(next.found[0]).run
 }
 
 func begin(t *testing.T, p *pod, run *runs.Run) {

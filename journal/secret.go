@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	group       = "octo-mesh.meshmakers.io"
-	label       = group + "/journal" // which controller's
-	holderLabel = group + "/holder"  // for operators of an older version, which take lanes whose holder's Lease, octo-operator-{holder}, has run out
-	laneKey     = group + "/lane"    // annotation: the lane's name
-	laneLabel   = group + "/lane-id" // the name of the lane's Secret
+	group     = "octo-mesh.meshmakers.io"
+	label     = group + "/journal" // which controller's
+	laneKey   = group + "/lane"    // annotation: the lane's name
+	laneLabel = group + "/lane-id" // the name of the lane's Secret
 	// waitingLabel is on a Secret that was handed over: the lane's own is another one.
 	waitingLabel = group + "/waiting"
+	fromKey      = group + "/from" // its annotation: the identity of the operator that has handed it over
 
 	reportSuffix = ".report"
 	notesSuffix  = ".begun"
@@ -50,24 +50,19 @@ type metadata struct {
 	Annotations     map[string]string `json:"annotations,omitempty"`
 }
 
-// deleteThis asks for the deletion of a Secret that nobody has touched since.
-func deleteThis(version string) any {
-	return map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": map[string]string{"resourceVersion": version}}
-}
-
 // secretOf is the Secret of a lane with what fits into it; in are those runs. l.writing is held.
 func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) {
 	s = secret{
 		APIVersion: "v1", Kind: "Secret", Type: label, Data: map[string][]byte{},
 		Metadata: metadata{
 			Name: l.secret, Namespace: l.Namespace, ResourceVersion: l.version,
-			Labels:      map[string]string{label: j.cluster, holderLabel: j.cluster, laneLabel: l.secret, group + "/managed-by": "communication-operator"},
+			Labels:      map[string]string{label: shortHash(j.o.Controller), laneLabel: l.secret, group + "/managed-by": "communication-operator"},
 			Annotations: map[string]string{laneKey: l.Name},
 		},
 	}
 	size := 0
 	for _, e := range entries {
-		key, content, err := e.content(j.o.Key)
+		key, content, err := e.copy(j.o.Key)
 		if err == nil && size+len(content) > maxSecret {
 			err = errors.New("it is larger than a Secret may be")
 		}
@@ -85,8 +80,8 @@ func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) 
 	return s, in
 }
 
-// content is what the cluster keeps of a run: no more than what is needed to bring it to its end.
-func (e entry) content(key string) (name string, content []byte, err error) {
+// copy is what the cluster keeps of a run: no more than what is needed to bring it to its end.
+func (e entry) copy(key string) (name string, content []byte, err error) {
 	if e.finished {
 		return e.run.ID + reportSuffix, e.report, nil
 	}
@@ -116,27 +111,18 @@ func pack(event hub.Event) ([]byte, error) {
 	return packed.Bytes(), err
 }
 
-// left is what an operator has left of a run: the event, if it is still to be done, or else the report that the controller
-// does not have yet.
-type left struct {
-	id     string
-	event  *hub.Event
-	report []byte
-}
-
-// left reads one key of the Secret.
-func (s secret) left(name, key string) (left, error) {
+// content reads one key of the Secret: the event of a run, if it is still to be done, or else the report that the controller does not have
+// yet, which is not nil.
+func (s secret) content(name, key string) (id string, event hub.Event, report []byte, err error) {
 	if id, ok := strings.CutSuffix(name, reportSuffix); ok {
-		return left{id: id, report: s.Data[name]}, nil
+		return id, event, append([]byte{}, s.Data[name]...), nil
 	}
-	var event hub.Event
 	unzip, err := gzip.NewReader(bytes.NewReader(s.Data[name]))
 	if err == nil {
 		err = json.NewDecoder(io.LimitReader(unzip, maxEvent)).Decode(&event)
 	}
 	if err != nil {
-		return left{}, fmt.Errorf("cannot unpack it: %w", err)
+		return "", hub.Event{}, nil, fmt.Errorf("cannot unpack it: %w", err)
 	}
-	event = unsealed(event, key)
-	return left{id: name, event: &event}, nil
+	return name, unsealed(event, key), nil, nil
 }

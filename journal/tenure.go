@@ -19,49 +19,31 @@ const (
 	leaseDuration = 12 * time.Second
 	// lookInterval is how often a standby looks: after a leader that has ended well nobody leads for about that long.
 	lookInterval = time.Second
-	// olderDuration is how long an operator of an older version counts as alive without a renewal: it renews every 3 s.
-	olderDuration = 15 * time.Second
 	// refusedFor is how long the API server must refuse the Lease before that counts as a matter of permissions: one that has just been
 	// started refuses everything for a moment.
 	refusedFor = 5 * time.Second
 )
 
-// tenure is how long a leader may start work.
-type tenure struct {
-	renewed time.Time // when the last renewal was sent that has succeeded
-}
+// tenure is when the last renewal was sent that has succeeded.
+type tenure time.Time
 
 // mayStart is false when the Lease may soon be somebody else's. The wall clock counts too: the other one does not go on while a machine
 // sleeps.
 func (t tenure) mayStart(now time.Time) bool {
-	return now.Sub(t.renewed) < pauseAfter && now.Round(0).Sub(t.renewed.Round(0)) < pauseAfter
+	sent := time.Time(t)
+	return now.Sub(sent) < pauseAfter && now.Round(0).Sub(sent.Round(0)) < pauseAfter
 }
 
-// sight is how somebody else's Lease has been seen.
+// sight is something that was looked at several times.
 type sight struct {
-	renewed string    // its RenewTime
-	since   time.Time // when it was first seen so
+	what  string
+	since time.Time // when it was first seen to be that
 }
 
-// look notes what was seen, and tells whether it has been so for as long as limit.
-func (s *sight) look(renewed string, now time.Time, limit time.Duration) (expired bool) {
-	if s.since.IsZero() || s.renewed != renewed {
-		*s = sight{renewed, now}
-	}
-	return now.Sub(s.since) > limit
-}
-
-// span measures how long something has been true without a break.
-type span struct{ since time.Time }
-
-// of is how long it has been true, if it is.
-func (s *span) of(is bool, now time.Time) time.Duration {
-	if !is {
-		s.since = time.Time{}
-		return 0
-	}
-	if s.since.IsZero() {
-		s.since = now
+// unchanged is how long it has been what it is now.
+func (s *sight) unchanged(what string, now time.Time) time.Duration {
+	if s.since.IsZero() || s.what != what {
+		*s = sight{what, now}
 	}
 	return now.Sub(s.since)
 }

@@ -18,6 +18,9 @@ const (
 	// inBackground is how many of them write what nobody waits for. More would take from a burst of events what it needs to be
 	// taken in: etcd syncs a disk for each write, which may be the same.
 	inBackground = 2
+	// copyDelay lets changes gather: a report that is delivered at once needs no copy, and a flood for one release needs few.
+	// What runs does not wait for it: see Copied.
+	copyDelay = 50 * time.Millisecond
 	// againInterval is how often is written again what could not be written, and looked for what others have handed over.
 	againInterval = 5 * time.Second
 
@@ -31,23 +34,25 @@ func (j *Journal) Run(ctx context.Context, lastCopies func() time.Duration) {
 	if j == nil {
 		return
 	}
-	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var looking sync.WaitGroup
+	looking.Go(func() { j.takeHandedOver(ctx) })
+	again := time.NewTicker(againInterval)
+	defer again.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-j.changed:
+			_ = pause(ctx, copyDelay)
+		case <-again.C:
+			j.again()
+		case <-ctx.Done():
+		}
+		j.writeDue(ctx, inBackground)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCopies())
 	defer cancel()
-	var writing sync.WaitGroup
-	write := func() { j.writeChanges(last) }
-	for range inBackground {
-		writing.Go(write)
-	}
-	for pause(ctx, againInterval) == nil {
-		j.again(false)
-		j.takeHandedOver(ctx)
-	}
-	time.AfterFunc(lastCopies(), cancel)
-	j.again(true)
-	for range writers - inBackground { // now the end of the operator waits
-		writing.Go(write)
-	}
-	writing.Wait()
+	looking.Wait()
+	j.again()
+	j.writeDue(last, writers) // now the end of the operator waits
 }
 
 // Stop lets nothing be written any more: the copies are another operator's now.
@@ -57,9 +62,7 @@ func (j *Journal) Stop() {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.stopped, j.closed = true, true
-	clear(j.dirty)
-	j.wake.Broadcast()
+	j.stopped = true
 }
 
 // Copied returns when the cluster has everything that was added to the lane, or cannot have it although it answers: then the disk has it.
@@ -99,47 +102,48 @@ func (j *Journal) tell(own *lane, message string, err error) {
 	}
 }
 
-// writeChanges writes lanes that have changed, until the journal is closed.
-func (j *Journal) writeChanges(ctx context.Context) {
-	for {
-		own := j.nextDirty()
-		if own == nil {
+// again makes those lanes due that are not written yet.
+func (j *Journal) again() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, own := range j.lanes {
+		own.due = own.written != own.changes
+	}
+}
+
+// writeDue writes the lanes that are due, so many at a time, until ctx ends. One that fails is not due before the next again.
+func (j *Journal) writeDue(ctx context.Context, atATime int) {
+	var due []*lane
+	j.mu.Lock()
+	for _, own := range j.lanes {
+		if own.due && ctx.Err() == nil {
+			own.due = false
+			due = append(due, own)
+		}
+	}
+	j.mu.Unlock()
+	each(atATime, due, func(_ int, own *lane) {
+		if ctx.Err() != nil {
 			return
 		}
 		if err := j.write(ctx, own); err != nil && ctx.Err() == nil {
-			j.log.Debug("events not copied to the cluster yet", "lane", own.Name, "reason", err) // see again
+			j.log.Debug("events not copied to the cluster yet", "lane", own.Name, "reason", err)
 		}
-	}
+	})
 }
 
-// nextDirty waits for a lane to write; nil: the journal is closed, and nothing is left to write.
-func (j *Journal) nextDirty() *lane {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for len(j.dirty) == 0 {
-		if j.closed {
-			return nil
-		}
-		j.wake.Wait()
+// each does something to all of them, so many at a time.
+func each[T any](atATime int, all []T, do func(int, T)) {
+	var doing sync.WaitGroup
+	slots := make(chan struct{}, atATime)
+	for i, one := range all {
+		slots <- struct{}{}
+		doing.Go(func() {
+			defer func() { <-slots }()
+			do(i, one)
+		})
 	}
-	for own := range j.dirty {
-		delete(j.dirty, own)
-		return own
-	}
-	return nil
-}
-
-// again makes those lanes dirty that are not written yet.
-func (j *Journal) again(closing bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.closed = j.closed || closing
-	for _, own := range j.lanes {
-		if own.written != own.changes && !j.stopped {
-			j.dirty[own] = true
-		}
-	}
-	j.wake.Broadcast()
+	doing.Wait()
 }
 
 // write makes the cluster know what there is in the lane; nil is none.
@@ -174,7 +178,7 @@ func (j *Journal) write(ctx context.Context, l *lane) error {
 		if !again || !changed(err) {
 			return fmt.Errorf("cannot keep events in the cluster: %w", err)
 		}
-		if err := j.reread(ctx, l); err != nil {
+		if err := j.read(ctx, l, l.secret); err != nil {
 			return err
 		}
 	}
@@ -216,7 +220,7 @@ func (j *Journal) snapshot(l *lane) (entries []entry, change int, todo bool) {
 func (j *Journal) put(ctx context.Context, l *lane, entries []entry) (copied []*runs.Run, err error) {
 	if len(entries) == 0 {
 		if l.version != "" {
-			err = j.api.Do(ctx, http.MethodDelete, l.path()+"/"+l.secret, deleteThis(l.version), nil)
+			err = j.remove(ctx, l, l.secret, l.version)
 		}
 		if err == nil {
 			l.version = ""
@@ -239,8 +243,7 @@ func (j *Journal) put(ctx context.Context, l *lane, entries []entry) (copied []*
 func (j *Journal) removeHanded(ctx context.Context, l *lane) error {
 	for len(l.handed) > 0 {
 		m := l.handed[0].Metadata
-		err := j.api.Do(ctx, http.MethodDelete, l.path()+"/"+m.Name, deleteThis(m.ResourceVersion), nil)
-		if err != nil && !changed(err) { // what has changed is taken once more
+		if err := j.remove(ctx, l, m.Name, m.ResourceVersion); err != nil && !changed(err) { // what has changed is taken once more
 			return err
 		}
 		l.handed = l.handed[1:]
@@ -248,26 +251,23 @@ func (j *Journal) removeHanded(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// settle: the cluster has the change. A lane that is done with is forgotten.
-func (j *Journal) settle(l *lane, change int, copied []*runs.Run) {
-	for _, run := range j.written(l, change, copied) {
-		run.SetCopied()
-	}
+// remove deletes a Secret that nobody has touched since.
+func (j *Journal) remove(ctx context.Context, l *lane, name, version string) error {
+	unless := map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": map[string]string{"resourceVersion": version}}
+	return j.api.Do(ctx, http.MethodDelete, l.path()+"/"+name, unless, nil)
 }
 
-// written is settle without what touches the disk. The runs of which the cluster has a copy for the first time are returned.
-func (j *Journal) written(l *lane, change int, copied []*runs.Run) (first []*runs.Run) {
+// settle notes that the cluster has the change. A lane that is done with is forgotten. l.writing is held.
+func (j *Journal) settle(l *lane, change int, copied []*runs.Run) {
+	for _, run := range copied {
+		if !run.Copied() {
+			run.SetCopied()
+		}
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	l.written, l.told = change, false
-	for _, run := range copied {
-		if e := l.entry(run.ID); e != nil && !e.copied {
-			e.copied = true
-			first = append(first, run)
-		}
-	}
 	if len(l.entries) == 0 && l.changes == change && l.version == "" {
 		delete(j.lanes, l.Name)
 	}
-	return first
 }

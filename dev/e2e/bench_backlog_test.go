@@ -19,7 +19,6 @@ const (
 	backlogReleases = 1_000
 	backlogBytes    = 100 << 10 // of each event
 	targetBacklog   = 64        // MiB
-	targetJournal   = 1.05      // times a deploy without copies in the cluster
 )
 
 // BenchmarkBacklog sends 10,000 large events while every lane is busy, and then lets them run.
@@ -137,18 +136,4 @@ func diskUse(dir string) float64 {
 		return nil
 	})
 	return float64(total) / (1 << 20)
-}
-
-// BenchmarkJournal compares a deploy with and without copies of its event in the cluster.
-func BenchmarkJournal(b *testing.B) {
-	results := &table{}
-	with := newRigWith(b, nil)
-	without := newRigWith(b, nil, "OPERATOR__CLUSTERJOURNAL=false")
-	wall, cpu := comparePairs(*pairs,
-		func(int) cost { return with.deploy(with.newWorkload("red")) },
-		func(int) cost { return without.deploy(without.newWorkload("red")) },
-	)
-	results.comparison("one deploy, copied (by hand: not copied)", wall, fmt.Sprintf("≤ %.2f", targetJournal), verdict(median(wall.ratios), targetJournal))
-	results.comparison("   its CPU time", cpu, "–", "")
-	results.print(os.Stdout)
 }

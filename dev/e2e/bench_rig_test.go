@@ -91,9 +91,21 @@ type daemon struct {
 	log string // file
 }
 
-// start starts the operator as in a pod and returns how long it took until it was registered, and until its pool was. Level and
-// format of the log are the default ones; it goes to a file.
+// start starts the operator as in a pod and returns how long it took until it was registered, and until its pool was.
 func (r *rig) start() (toOperator, toPool time.Duration) {
+	r.Helper()
+	before := r.controller.LastSeq()
+	accepted := func(c devcontroller.Call) bool { return c.Seq > before && c.Error == "" }
+	began := time.Now()
+	r.launch()
+	r.waitFor("RegisterOperatorAsync", accepted)
+	toOperator = time.Since(began)
+	r.waitFor("RegisterPoolAsync", accepted)
+	return toOperator, time.Since(began)
+}
+
+// launch starts the operator and does not wait. Level and format of the log are the default ones; it goes to a file.
+func (r *rig) launch() {
 	r.Helper()
 	binary, err := normalBinary()
 	r.must(err)
@@ -103,18 +115,10 @@ func (r *rig) start() (toOperator, toPool time.Duration) {
 	line := append(append(slices.Clone(r.wrap), r.pod.wrap...), binary)
 	cmd := osexec.Command(line[0], line[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.environment(), log, log
-	r.operator = &daemon{cmd: cmd, log: log.Name()}
-
-	before := r.controller.LastSeq()
-	accepted := func(c devcontroller.Call) bool { return c.Seq > before && c.Error == "" }
-	began := time.Now()
+	d := &daemon{cmd: cmd, log: log.Name()}
+	r.operator = d
 	r.must(cmd.Start())
-	d := r.operator
 	r.Cleanup(func() { d.stop(r.B) })
-	r.waitFor("RegisterOperatorAsync", accepted)
-	toOperator = time.Since(began)
-	r.waitFor("RegisterPoolAsync", accepted)
-	return toOperator, time.Since(began)
 }
 
 func (r *rig) environment() []string {

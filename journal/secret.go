@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"sync"
 
@@ -63,6 +64,9 @@ func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) 
 	size := 0
 	for _, e := range entries {
 		key, content, err := e.copy(j.o.Key)
+		if errors.Is(err, errEnded) {
+			continue // the journal will be told in a moment
+		}
 		if err == nil && size+len(content) > maxSecret {
 			err = errors.New("it is larger than a Secret may be")
 		}
@@ -89,12 +93,19 @@ func (e entry) copy(key string) (name string, content []byte, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	// The result is written before the event's secrets are removed: without one the event that was read is whole.
+	if _, err := e.run.Result(); !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, errEnded
+	}
 	if event, err = sealed(event, key); err != nil {
 		return "", nil, err
 	}
 	packed, err := pack(event)
 	return e.run.ID, packed, err
 }
+
+// errEnded is a run that has ended: its event has no secrets any more, and must not be carried out again.
+var errEnded = errors.New("the run has ended")
 
 // packers are kept: a new one takes 1.2 MB and half a millisecond, and in a flood of events each is packed several times.
 var packers = sync.Pool{New: func() any {

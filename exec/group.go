@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // killWait bounds the wait for the end of a group after SIGKILL. Only a
@@ -66,15 +68,14 @@ func (g group) gone() bool {
 
 // members returns the living processes of the group.
 func (g group) members() ([]int, error) {
-	all, err := allPIDs()
+	processes, err := procfs.AllProcs()
 	if err != nil {
 		return nil, err
 	}
 	var pids []int
-	for _, pid := range all {
-		// An error: it ended meanwhile.
-		if st, err := readStat(pid); err == nil && st.group == int(g) && !st.dead() {
-			pids = append(pids, pid)
+	for _, p := range processes {
+		if of, alive := groupOf(p); alive && of == g {
+			pids = append(pids, p.PID)
 		}
 	}
 	return pids, nil

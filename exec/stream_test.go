@@ -98,11 +98,7 @@ func untilBlocked(t *testing.T, pid int) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := readStat(pid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if st.state == 'S' && written == before && written > 0 {
+		if stateOf(pid) == "S" && written == before && written > 0 {
 			return written
 		}
 		before = written

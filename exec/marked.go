@@ -48,7 +48,7 @@ func stopAll(groups []group, grace time.Duration) error {
 	errs := make([]error, len(groups))
 	var all sync.WaitGroup
 	for i, g := range groups {
-		all.Go(func() { _, errs[i] = g.stop(grace, nil) })
+		all.Go(func() { errs[i] = g.stop(grace, nil) })
 	}
 	all.Wait()
 	return errors.Join(errs...)

@@ -135,7 +135,7 @@ func TestSecretsOfAnySizeTakeSomeMiB(t *testing.T) {
 }
 
 func TestARedactorThatIsFullShowsNothing(t *testing.T) {
-	r := NewRedactor(noise(1, MaxSecrets+1))
+	r := NewRedactor(noise(1, maxSecrets+1))
 	for _, n := range []int{1, 100} {
 		if got := redactInPieces(r, "any text\nat all", n); got != Redacted {
 			t.Errorf("got %q", got)

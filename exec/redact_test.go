@@ -154,7 +154,7 @@ func FuzzRedactor(f *testing.F) {
 			clean := true
 			for _, secret := range []string{secret1, secret2} {
 				for form := range forms(secret) {
-					if len(form) < MinSecret {
+					if len(form) < minSecret {
 						continue
 					}
 					clean = clean && len(form) < longText && !strings.Contains(in, form)

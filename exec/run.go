@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultGrace is the time between SIGTERM and SIGKILL. helm marks a release
+// defaultGrace is the time between SIGTERM and SIGKILL. helm marks a release
 // as failed when it gets a SIGTERM; a helm that is killed before it got there
 // leaves the release in pending-*, which blocks every later deploy.
-const DefaultGrace = 10 * time.Second
+const defaultGrace = 10 * time.Second
 
 // Command is one program to run. It gets no standard input (end of file at
 // once), and ignores none of the signals that end a program, even if the
@@ -36,7 +36,7 @@ type Command struct {
 	// never the operator's own, which holds secrets. See AllowEnv.
 	Env    []string
 	Limits Limits
-	// Grace is the time between SIGTERM and SIGKILL; 0 means DefaultGrace.
+	// Grace is the time between SIGTERM and SIGKILL; 0 means defaultGrace.
 	Grace time.Duration
 	// Hurry ends the grace period at once when it is closed, be it before the
 	// stop or during it. It does not stop the program. Nil means never.
@@ -70,7 +70,7 @@ type Result struct {
 // *StoppedError (ctx ended; it wraps both ctx.Err() and context.Cause).
 func Run(ctx context.Context, c Command) (Result, error) {
 	if c.Grace <= 0 {
-		c.Grace = DefaultGrace
+		c.Grace = defaultGrace
 	}
 	none, began := Result{ExitCode: -1}, time.Now()
 	if ctx.Err() != nil {

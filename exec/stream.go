@@ -37,7 +37,7 @@ func (s *stream) close() {
 
 // read hands on lines in the background until end of file or finish.
 func (s *stream) read(redact *Redactor, emit func(Line)) {
-	lines := &lineWriter{stream: s.name, limit: MaxLine, emit: emit}
+	lines := &lineWriter{stream: s.name, limit: maxLine, emit: emit}
 	redacted := redact.Writer(lines)
 	go func() {
 		defer close(s.done)

@@ -113,7 +113,7 @@ func TestLongLineArrivesWhole(t *testing.T) {
 	var more []bool
 	c := sh(`head -c "$1" /dev/zero | tr '\0' x; echo; echo next`, strconv.Itoa(size))
 	c.OnLine = func(l Line) {
-		if len(l.Text) > MaxLine {
+		if len(l.Text) > maxLine {
 			t.Errorf("line of %d bytes", len(l.Text))
 		}
 		text.WriteString(l.Text)

@@ -59,13 +59,13 @@ func (k *Kubectl) Close() {
 
 // Types of a Patch: a server-side apply, and a JSON document whose fields take the place of the object's (null removes one).
 const (
-	ApplyPatch = "application/apply-patch+yaml"
+	applyPatch = "application/apply-patch+yaml"
 	MergePatch = "application/merge-patch+json"
 )
 
 // Patch is the body of a PATCH, which has more than one type.
 type Patch struct {
-	Type   string // a media type, such as ApplyPatch
+	Type   string // a media type, such as applyPatch
 	Object any
 }
 

@@ -25,17 +25,17 @@ type Rules struct {
 	Secrets      []string // the operator's own Secrets, if they are in Namespace
 }
 
-// RefusedError is an object that a release must not have.
-type RefusedError struct {
+// refusedError is an object that a release must not have.
+type refusedError struct {
 	Object string // such as "Secret web"
 	Why    string // and what to do
 }
 
-func (e *RefusedError) Error() string {
+func (e *refusedError) Error() string {
 	return printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
 }
 
-// Look is an error if a manifest holds what the rules forbid: a *RefusedError that names the object, or one that says why nobody can
+// Look is an error if a manifest holds what the rules forbid: a *refusedError that names the object, or one that says why nobody can
 // tell. It looks at all that helm would hand to the API server: hooks too, lists in lists, and what is there twice or by an alias.
 func Look(manifest []byte, rules Rules) error {
 	if len(manifest) > bounds.Manifest {
@@ -54,7 +54,7 @@ func Look(manifest []byte, rules Rules) error {
 		} else {
 			err = l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
 		}
-		if refused := (*RefusedError)(nil); err != nil && !errors.As(err, &refused) {
+		if refused := (*refusedError)(nil); err != nil && !errors.As(err, &refused) {
 			return fmt.Errorf("cannot look at the manifest: document %d: %w: correct the chart", number, err)
 		} else if err != nil {
 			return err
@@ -72,7 +72,7 @@ const (
 
 // object looks at what an object is.
 func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) error {
-	refuse := func(why string) error { return &RefusedError{name, why} }
+	refuse := func(why string) error { return &refusedError{name, why} }
 	is := func(kind string) bool {
 		return slices.ContainsFunc(kinds, func(k string) bool { return strings.EqualFold(k, kind) })
 	}
@@ -117,17 +117,17 @@ func NamesRelease(value string) bool { return ofRelease.MatchString(value) }
 func (l *manifestLook) labels(node *yaml.Node, object string) error {
 	for _, tenant := range l.texts(node, "labels", l.rules.Group+"/tenant") {
 		if tenant != l.rules.Tenant {
-			return &RefusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
+			return &refusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
 		}
 	}
 	for _, label := range NoteLabels {
 		if len(l.texts(node, "labels", l.rules.Group+label)) > 0 {
-			return &RefusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
+			return &refusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
 		}
 	}
 	for _, release := range l.texts(node, "labels", "app.kubernetes.io/instance") {
 		if release != l.rules.Release && NamesRelease(release) {
-			return &RefusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
+			return &refusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
 		}
 	}
 	return nil
@@ -140,7 +140,7 @@ func (l *manifestLook) text(text string, at place, object string) error {
 		return nil
 	}
 	refuse := func(format string, args ...any) error {
-		return &RefusedError{object, fmt.Sprintf(format, args...) + outOfChart}
+		return &refusedError{object, fmt.Sprintf(format, args...) + outOfChart}
 	}
 	name := text[strings.LastIndexByte(text, '/')+1:] // some write NAMESPACE/NAME
 	switch {

@@ -59,8 +59,8 @@ func (r *Run) Event() (hub.Event, error) {
 	return event, nil
 }
 
-// Created is when the event came, as the run's name says.
-func (r *Run) Created() time.Time {
+// created is when the event came, as the run's name says.
+func (r *Run) created() time.Time {
 	created, _ := time.Parse(idTime, r.ID[:min(len(r.ID), len(idTime))])
 	return created
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"octo-operator/bounds"
 )
 
 // Rules are what a release's manifest is looked at by: what it must not hold, since it would touch another release, or the operator.
@@ -38,29 +36,23 @@ func (e *refusedError) Error() string {
 // Look is an error if a manifest holds what the rules forbid: a *refusedError that names the object, or one that says why nobody can
 // tell. It looks at all that helm would hand to the API server: hooks too, lists in lists, and what is there twice or by an alias.
 func Look(manifest []byte, rules Rules) error {
-	if len(manifest) > bounds.Manifest {
-		return fmt.Errorf("cannot look at the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	l := manifestLook{rules: rules, seen: map[visit]bool{}}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		err := error(nil)
-		if number > bounds.Objects {
-			return fmt.Errorf("cannot look at the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if gluedMarker.Match(document) { // where helm and kubectl disagree on where a document ends
-			err = errors.New("a line begins with --- and goes on with something else")
-		} else {
-			err = l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
-		}
-		if refused := (*refusedError)(nil); err != nil && !errors.As(err, &refused) {
-			return fmt.Errorf("cannot look at the manifest: document %d: %w: correct the chart", number, err)
-		} else if err != nil {
-			return err
-		}
+	err := eachDocument(manifest, "look at", l.document)
+	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+		return refused
 	}
-	return nil
+	return err
+}
+
+func (l *manifestLook) document(document []byte) error {
+	if gluedMarker.Match(document) { // where helm and kubectl disagree on where a document ends
+		return errors.New("a line begins with --- and goes on with something else: correct the chart")
+	}
+	err := l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
+	if err != nil {
+		err = fmt.Errorf("%w: correct the chart", err)
+	}
+	return err
 }
 
 var gluedMarker = regexp.MustCompile(`(?m)^---[^\s]`)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"octo-operator/bounds"
@@ -59,7 +58,7 @@ type content struct {
 // content reads Helm's Secret, since helm would cost a process: base64 of gzip of JSON, in all of Helm's versions that know Secrets.
 func (k *Kubectl) content(ctx context.Context, namespace, release, revision string) (content, error) {
 	var secret struct{ Data struct{ Release []byte } }
-	err := k.Do(ctx, http.MethodGet, collection(core, namespace, "secrets")+"/"+url.PathEscape(RevisionSecret(release, revision)), nil, &secret)
+	err := k.Do(ctx, http.MethodGet, secretPath(namespace, RevisionSecret(release, revision)), nil, &secret)
 	var c content
 	if err == nil {
 		c, err = contentOf(secret.Data.Release)

@@ -29,21 +29,28 @@ func (o Object) group() string {
 // apart; hooks and objects without a name (the API server makes one up) are left out. An object without a namespace gets the
 // given one, even if its kind is none of a namespace: only the cluster knows that.
 func Objects(manifest []byte, namespace string) ([]Object, error) {
-	if len(manifest) > bounds.Manifest {
-		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	r := manifestReader{namespace: namespace}
+	err := eachDocument(manifest, "read", r.read)
+	return r.objects, err
+}
+
+// eachDocument calls do for each document of a manifest, unless there are too many. Errors say what cannot be done to the manifest, such as
+// "read".
+func eachDocument(manifest []byte, doing string, do func(document []byte) error) error {
+	if len(manifest) > bounds.Manifest {
+		return fmt.Errorf("cannot %s the manifest: it has %d bytes, more than %d", doing, len(manifest), bounds.Manifest)
+	}
 	number := 0
 	for document := range documents(manifest) {
 		number++
 		if number > bounds.Objects {
-			return nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
+			return fmt.Errorf("cannot %s the manifest: it has more than %d documents", doing, bounds.Objects)
 		}
-		if err := r.read(document); err != nil {
-			return nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
+		if err := do(document); err != nil {
+			return fmt.Errorf("cannot %s the manifest: document %d: %w", doing, number, err)
 		}
 	}
-	return r.objects, nil
+	return nil
 }
 
 // documents are those that say anything. A line that begins with --- ends a document wherever it is, in text of several lines too.

@@ -3,32 +3,17 @@ package kube
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"octo-operator/bounds"
 )
 
 // WithoutSecrets returns a rendered manifest with a placeholder for each value in its Secrets, and those values: they may stand elsewhere
 // in it too. It reads what Objects reads; an error means that nobody can tell what in it is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
-	if len(manifest) > bounds.Manifest {
-		return nil, nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		if number > bounds.Objects {
-			return nil, nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if err := cleaner.clean(document); err != nil {
-			return nil, nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
-		}
-	}
-	return cleaner.written.Bytes(), cleaner.secrets, nil
+	err = eachDocument(manifest, "read", cleaner.clean)
+	return cleaner.written.Bytes(), cleaner.secrets, err
 }
 
 type manifestCleaner struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 
+	"octo-operator/bounds"
 	"octo-operator/config"
 )
 
@@ -109,11 +110,7 @@ func plainAttr(a slog.Attr) slog.Attr {
 // plainText keeps line breaks and tabs, which both formats write as \n and \t.
 func plainText(text string) string {
 	if length := len(text); length > longestText {
-		at := longestText
-		for at > longestText-utf8.UTFMax && !utf8.RuneStart(text[at]) {
-			at--
-		}
-		text = fmt.Sprintf("%s… (%d bytes)", text[:at], length)
+		text = fmt.Sprintf("%s… (%d bytes)", bounds.Cut(text, longestText), length)
 	}
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"octo-operator/bounds"
 )
 
 // Rules are what a release's manifest is looked at by: what it must not hold, since it would touch another release, or the operator.
@@ -30,7 +32,7 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string {
-	return printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
+	return bounds.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
 }
 
 // Look is an error if a manifest holds what the rules forbid: a *refusedError that names the object, or one that says why nobody can

@@ -56,27 +56,36 @@ func eachDocument(manifest []byte, doing string, do func(document []byte) error)
 // documents are those that say anything. A line that begins with --- ends a document wherever it is, in text of several lines too.
 func documents(manifest []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		begin, end, empty := 0, 0, true
+		begin, end := 0, 0
 		for line := range bytes.Lines(manifest) {
-			if rest, marker := bytes.CutPrefix(line, []byte("---")); marker && (len(rest) == 0 || isSpace(rest[0])) {
-				if !empty && !yield(manifest[begin:end]) {
+			if isMarker(line) {
+				if document := manifest[begin:end]; saysAnything(document) && !yield(document) {
 					return
 				}
-				begin, empty = end+len("---"), true
-				line = rest
-				end += len("---")
+				begin = end + len("---")
 			}
 			end += len(line)
-			text := bytes.TrimSpace(line)
-			empty = empty && (len(text) == 0 || text[0] == '#')
 		}
-		if !empty {
-			yield(manifest[begin:end])
+		if document := manifest[begin:]; saysAnything(document) {
+			yield(document)
 		}
 	}
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func isMarker(line []byte) bool {
+	rest, marked := bytes.CutPrefix(line, []byte("---"))
+	return marked && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
+}
+
+// saysAnything tells of more than blank lines and comments.
+func saysAnything(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] != '#' {
+			return true
+		}
+	}
+	return false
+}
 
 // documentReader reads the documents of a manifest, within bounds over all of it.
 type documentReader struct{ places int }

@@ -90,7 +90,7 @@ func workloads(c *Config) []setting {
 		{Name: "OPERATOR__INGRESS__CLASSNAME", parse: text(&i.ClassName), Meaning: "into every release's values, `ingress.className`"},
 		{Name: "OPERATOR__INGRESS__CLUSTERISSUER", parse: text(&i.ClusterIssuer),
 			Meaning: "into every release's values, `ingress.annotations`, as `cert-manager.io/cluster-issuer`"},
-		{Name: "OPERATOR__INGRESS__TLS", Decides: true, parse: optionalBoolean(&i.TLS), Meaning: "into every release's values, `ingress.tls`"},
+		{Name: "OPERATOR__INGRESS__TLS", Decides: true, parse: optional(&i.TLS, boolean), Meaning: "into every release's values, `ingress.tls`"},
 		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__NAME", each: annotations(&i.Annotations),
 			Meaning: "into every release's values, `ingress.annotations`; over the cluster issuer's; those with a blank name or value are dropped"},
 		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__VALUE", each: readWith, Meaning: "the annotation's value"},
@@ -136,7 +136,7 @@ func own(c *Config) []setting {
 			Meaning: "a deploy's wait ends within seconds when it can never succeed (an invalid image name, a Secret key that does not exist); `false`: it waits on"},
 		{Name: "OPERATOR__SCRIPTDEADLINE", parse: duration(&c.ScriptDeadline, time.Second),
 			Meaning: "when a script that hangs is stopped; its event has failed then; not set: twice helm's timeout and 2 m"},
-		{Name: "OPERATOR__SCRIPTMEMORY", parse: optionalLimit(&c.ScriptMemory, leastHelm),
+		{Name: "OPERATOR__SCRIPTMEMORY", parse: optional(&c.ScriptMemory, func(into *Bytes) func(string) error { return limit(into, leastHelm) }),
 			Meaning: "what each helm, kubectl and other process of a script may allocate; its event has failed then; `0`: no limit. Not set: what the container's " +
 				"memory leaves beside the operator and what others at work usually take, at least 256 MiB where there is so much; without a limit of the container `1Gi`"},
 		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),

@@ -10,11 +10,11 @@ import (
 
 // Metadata is what the operator wants to know of an object without its content.
 type Metadata struct {
-	Namespace, Name, ResourceVersion string
-	Labels, Annotations              map[string]string
-	CreationTimestamp                time.Time
-	ManagedFields                    []struct{ Time time.Time }
-	OwnerReferences                  []OwnerReference
+	Name                string
+	Labels, Annotations map[string]string
+	CreationTimestamp   time.Time
+	ManagedFields       []struct{ Time time.Time }
+	OwnerReferences     []OwnerReference
 }
 
 // What to accept where the content of objects shall stay in the cluster: Helm's Secrets have a megabyte per revision.

@@ -67,16 +67,16 @@ func (r *Redactor) String(s string) string {
 		return s
 	}
 	var b strings.Builder
-	w := r.Writer(&b)
+	w := r.writer(&b)
 	io.WriteString(w, s)
 	w.Close()
 	return b.String()
 }
 
-// Writer returns a writer that passes everything on to w except the secrets,
+// writer returns a writer that passes everything on to w except the secrets,
 // also those that come in pieces. Each Write passes on all that cannot be the
 // beginning of a secret any more; Close passes on the rest, and leaves w open.
-func (r *Redactor) Writer(w io.Writer) io.WriteCloser {
+func (r *Redactor) writer(w io.Writer) io.WriteCloser {
 	switch {
 	case r == nil:
 		return nopCloser{w}

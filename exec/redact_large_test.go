@@ -57,7 +57,7 @@ func TestALongSecretIsFoundWhateverIsBeforeIt(t *testing.T) {
 func TestWhatFollowsALongSecretIsNotHeldBack(t *testing.T) {
 	secret := noise(4, 1000)
 	var out strings.Builder
-	w := NewRedactor(secret).Writer(&out)
+	w := NewRedactor(secret).writer(&out)
 	fmt.Fprintf(w, "%s%s", secret, strings.Repeat(".", 2*blockSize))
 	if got := out.String(); !strings.HasPrefix(got, "[redacted].") {
 		t.Errorf("got %q", got)

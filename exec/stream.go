@@ -38,7 +38,7 @@ func (s *stream) close() {
 // read hands on lines in the background until end of file or finish.
 func (s *stream) read(redact *Redactor, emit func(Line)) {
 	lines := &lineWriter{stream: s.name, limit: maxLine, emit: emit}
-	redacted := redact.Writer(lines)
+	redacted := redact.writer(lines)
 	go func() {
 		defer close(s.done)
 		defer s.ours.Close()

@@ -167,16 +167,25 @@ func field(node *yaml.Node, path ...string) *yaml.Node {
 	return node
 }
 
+// valueOf is the first value of a key; nil if there is none.
 func valueOf(node *yaml.Node, key string) *yaml.Node {
+	for _, value := range valuesOf(node, key) {
+		return value
+	}
+	return nil
+}
+
+// valuesOf are all values of a key: there may be more than one.
+func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
 	if node.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == key {
-			return resolved(node.Content[i+1])
+		if resolved(node.Content[i]).Value == key {
+			all = append(all, resolved(node.Content[i+1]))
 		}
 	}
-	return nil
+	return all
 }
 
 func textOf(node *yaml.Node, path ...string) string {

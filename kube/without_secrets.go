@@ -85,19 +85,6 @@ func (c *manifestCleaner) hide(node *yaml.Node) {
 	}
 }
 
-// valuesOf are all values of a key: there may be more than one.
-func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if resolved(node.Content[i]).Value == key {
-			all = append(all, resolved(node.Content[i+1]))
-		}
-	}
-	return all
-}
-
 func withoutComments(node *yaml.Node) {
 	node.HeadComment, node.LineComment, node.FootComment = "", "", ""
 	for _, child := range node.Content {

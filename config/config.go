@@ -182,7 +182,7 @@ func Load(environ []string) (Config, error) {
 }
 
 // choose returns the value of a setting as it was set, or its default, and the name that it was set by.
-func (c *Config) choose(e environment, s Setting) (name, value string) {
+func (c *Config) choose(e environment, s setting) (name, value string) {
 	for _, n := range append([]string{s.Name}, s.Aliases...) {
 		v := e.value(n)
 		switch {

@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// Setting is one environment variable.
-type Setting struct {
+// setting is one environment variable.
+type setting struct {
 	// Name, in upper case. In the name of a list n stands for the entry's number, KEYID for a key's id.
 	Name    string
 	Aliases []string // names that count where Name is not set
 	Default string   // as it could be set; empty: none
 	Meaning string   // a line of Markdown; where nothing reads the setting, why
-	Whose   Whose
-	Secret  bool // the value is never printed
+	Secret  bool     // the value is never printed
 	// Decides: it says what is deployed, where, or whom the operator trusts. A value that cannot be read keeps the operator from
 	// connecting; of any other setting the default is used then.
 	Decides bool
@@ -22,20 +21,10 @@ type Setting struct {
 	each  func(environment) error // of a list; parse and each nil: the setting is ignored
 }
 
-// Whose says where a setting comes from.
-type Whose int
-
-// Of the reference operator, with or without an effect here, or this operator's own.
-const (
-	Reference Whose = iota
-	Own
-	Ignored
-)
-
-func (s Setting) ignored() bool { return s.parse == nil && s.each == nil }
+func (s setting) ignored() bool { return s.parse == nil && s.each == nil }
 
 // is tells whether a variable, in upper case, sets this one.
-func (s Setting) is(name string) bool {
+func (s setting) is(name string) bool {
 	for _, known := range append([]string{s.Name}, s.Aliases...) {
 		if matches(known, name) {
 			return true
@@ -45,7 +34,7 @@ func (s Setting) is(name string) bool {
 }
 
 // useDefault is what to tell of a value that cannot be read, once the default is in its place.
-func (s Setting) useDefault() string {
+func (s setting) useDefault() string {
 	if s.Default == "" {
 		return "it is taken as not set"
 	}
@@ -53,18 +42,15 @@ func (s Setting) useDefault() string {
 	return fmt.Sprintf("the default %s is used", s.Default)
 }
 
-// Settings are all that there are.
-func Settings() []Setting { return table(&Config{}) }
-
-// Find returns the setting that a variable sets, read or ignored. Upper and lower case are the same.
-func Find(name string) (Setting, bool) {
+// find returns the setting that a variable sets, read or ignored. Upper and lower case are the same.
+func find(name string) (setting, bool) {
 	name = strings.ToUpper(name)
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		if s.is(name) {
 			return s, true
 		}
 	}
-	return Setting{}, false
+	return setting{}, false
 }
 
 // placeholders are the parts of a list's name that stand for something else.

@@ -4,16 +4,16 @@ import "time"
 
 // table is every setting, in the order in which README.md lists them (go test ./config -update writes the list there), and where in
 // c its value goes. To add one: a field in Config, a row here, a line in config_test.go.
-func table(c *Config) []Setting {
-	var all []Setting
-	for _, group := range [][]Setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
+func table(c *Config) []setting {
+	var all []setting
+	for _, group := range [][]setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
 		all = append(all, group...)
 	}
 	return all
 }
 
-func connection(c *Config) []Setting {
-	return []Setting{
+func connection(c *Config) []setting {
+	return []setting{
 		{Name: "OPERATOR__COMMUNICATIONCONTROLLERURI", Decides: true, parse: webURL(&c.ControllerURI),
 			Meaning: "the controller, `http(s)://…`; without it no events are taken, and probes and webhooks are answered"},
 		{Name: "OPERATOR__AUTOMANAGEPOOLS", Aliases: []string{"OPERATOR__AUTOMANAGEDEPLOYMENTSITES"}, Default: "false", Decides: true,
@@ -40,9 +40,9 @@ func connection(c *Config) []Setting {
 	}
 }
 
-func workloads(c *Config) []Setting {
+func workloads(c *Config) []setting {
 	d, s, i := &c.ClusterDependencies, &c.ClusterSecrets, &c.Ingress
-	return []Setting{
+	return []setting{
 		{Name: "OPERATOR__BROKERUSER", parse: text(&c.Broker.User), Meaning: "into the pools' broker secret, which central mode makes"},
 		{Name: "OPERATOR__BROKERPASSWORD", Secret: true, parse: text(&c.Broker.Password),
 			Meaning: "into the pools' broker secret, and to `secrets.rabbitmq` of every release"},
@@ -90,7 +90,7 @@ func workloads(c *Config) []Setting {
 		{Name: "OPERATOR__INGRESS__CLASSNAME", parse: text(&i.ClassName), Meaning: "into every release's values, `ingress.className`"},
 		{Name: "OPERATOR__INGRESS__CLUSTERISSUER", parse: text(&i.ClusterIssuer),
 			Meaning: "into every release's values, `ingress.annotations`, as `cert-manager.io/cluster-issuer`"},
-		{Name: "OPERATOR__INGRESS__TLS", Decides: true, parse: optionalBoolean(&i.TLS), Meaning: "into every release's values, `ingress.tls`"},
+		{Name: "OPERATOR__INGRESS__TLS", Decides: true, parse: optional(&i.TLS, boolean), Meaning: "into every release's values, `ingress.tls`"},
 		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__NAME", each: annotations(&i.Annotations),
 			Meaning: "into every release's values, `ingress.annotations`; over the cluster issuer's; those with a blank name or value are dropped"},
 		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__VALUE", each: readWith, Meaning: "the annotation's value"},
@@ -99,8 +99,8 @@ func workloads(c *Config) []Setting {
 	}
 }
 
-func listening(c *Config) []Setting {
-	return []Setting{
+func listening(c *Config) []setting {
+	return []setting{
 		{Name: "KESTREL__ENDPOINTS__HTTP__URL", Default: "http://+:5000", parse: listenURL(&c.HTTPAddress, "http"),
 			Meaning: "where `/health/live`, `/health/ready` and `/metrics` are served; without a port: 80"},
 		{Name: "KESTREL__ENDPOINTS__HTTPS__URL", parse: listenURL(&c.HTTPS.Address, "https"),
@@ -111,8 +111,8 @@ func listening(c *Config) []Setting {
 	}
 }
 
-func own(c *Config) []Setting {
-	settings := []Setting{
+func own(c *Config) []setting {
+	return []setting{
 		{Name: "OPERATOR__STATEDIR", Decides: true, parse: stateDirectory(&c.StateDir),
 			Meaning: "run directories, charts, caches; absolute, no comma; not set: `/var/lib/octo-operator`, or where that cannot be written " +
 				"`/tmp/octo-operator` or `/dev/shm/octo-operator`"},
@@ -136,7 +136,7 @@ func own(c *Config) []Setting {
 			Meaning: "a deploy's wait ends within seconds when it can never succeed (an invalid image name, a Secret key that does not exist); `false`: it waits on"},
 		{Name: "OPERATOR__SCRIPTDEADLINE", parse: duration(&c.ScriptDeadline, time.Second),
 			Meaning: "when a script that hangs is stopped; its event has failed then; not set: twice helm's timeout and 2 m"},
-		{Name: "OPERATOR__SCRIPTMEMORY", parse: optionalLimit(&c.ScriptMemory, leastHelm),
+		{Name: "OPERATOR__SCRIPTMEMORY", parse: optional(&c.ScriptMemory, func(into *Bytes) func(string) error { return limit(into, leastHelm) }),
 			Meaning: "what each helm, kubectl and other process of a script may allocate; its event has failed then; `0`: no limit. Not set: what the container's " +
 				"memory leaves beside the operator and what others at work usually take, at least 256 MiB where there is so much; without a limit of the container `1Gi`"},
 		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),
@@ -172,15 +172,11 @@ func own(c *Config) []Setting {
 		{Name: "OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.Authentication.InsecureTLS),
 			Meaning: "the TLS certificate of the token's issuer is not verified, so that anybody on the way can get the client's secret; warned about at every start"},
 	}
-	for n := range settings {
-		settings[n].Whose = Own
-	}
-	return settings
 }
 
 // ignored are names of the reference operator or of its chart that may be set and change nothing here, each with the reason.
-func ignored() []Setting {
-	settings := []Setting{
+func ignored() []setting {
+	return []setting{
 		{Name: "OPERATOR__DEFAULTPOOLNAME", Meaning: "the chart sets it; it named the pools that early versions made of their own accord, today the controller names them"},
 		{Name: "OPERATOR__IMAGEPULLSECRETNAME", Meaning: "the reference operator has not used it since workloads are Helm charts: set the pull secret in the workload's values"},
 		{Name: "OPERATOR__OPERATORNAMESPACE", Meaning: "an early name; `OPERATOR__POOLNAMESPACE` took its place"},
@@ -188,8 +184,4 @@ func ignored() []Setting {
 		{Name: "OPERATOR__DEVWEBHOOKPORT", Meaning: "debug builds of the reference operator alone read it"},
 		{Name: "POD_NAMESPACE", Meaning: "the chart sets it; the namespaces are `OPERATOR__POOLNAMESPACE` and `OPERATOR__WATCHNAMESPACE`"},
 	}
-	for n := range settings {
-		settings[n].Whose = Ignored
-	}
-	return settings
 }

@@ -14,18 +14,18 @@ import (
 // Redacted is what is shown in the place of a secret.
 const Redacted = "[redacted]"
 
-// MinSecret is the length in bytes below which a secret is not redacted, and
-// MinSecretLine the same for a single line of a secret that has several.
+// minSecret is the length in bytes below which a secret is not redacted, and
+// minSecretLine the same for a single line of a secret that has several.
 // Taking out every "a" or every "- x" would shred the output, and tell more
 // about the secret than it hides.
 const (
-	MinSecret     = 4
-	MinSecretLine = 8
+	minSecret     = 4
+	minSecretLine = 8
 )
 
-// MaxSecrets is how many bytes of secrets a Redactor knows: twice what a Kubernetes Secret may hold. One secret of 4 MiB took 2 GiB before
+// maxSecrets is how many bytes of secrets a Redactor knows: twice what a Kubernetes Secret may hold. One secret of 4 MiB took 2 GiB before
 // there was a limit.
-const MaxSecrets = 2 << 20
+const maxSecrets = 2 << 20
 
 // Redactor takes values that are known to be secret out of text, as they are
 // and in the forms that helm, kubectl and shells print them in. It does not
@@ -36,12 +36,12 @@ type Redactor struct {
 	full    bool
 }
 
-// NewRedactor returns a Redactor for secrets. Empty and too short ones (MinSecret) are ignored. Of more than MaxSecrets, or of so many
+// NewRedactor returns a Redactor for secrets. Empty and too short ones (minSecret) are ignored. Of more than maxSecrets, or of so many
 // lines that it takes more than some 30 MiB to know them all, it is Full.
 func NewRedactor(secrets ...string) *Redactor {
 	size := 0
 	for _, secret := range secrets {
-		if size += len(secret); size > MaxSecrets {
+		if size += len(secret); size > maxSecrets {
 			return &Redactor{full: true}
 		}
 	}
@@ -67,16 +67,16 @@ func (r *Redactor) String(s string) string {
 		return s
 	}
 	var b strings.Builder
-	w := r.Writer(&b)
+	w := r.writer(&b)
 	io.WriteString(w, s)
 	w.Close()
 	return b.String()
 }
 
-// Writer returns a writer that passes everything on to w except the secrets,
+// writer returns a writer that passes everything on to w except the secrets,
 // also those that come in pieces. Each Write passes on all that cannot be the
 // beginning of a secret any more; Close passes on the rest, and leaves w open.
-func (r *Redactor) Writer(w io.Writer) io.WriteCloser {
+func (r *Redactor) writer(w io.Writer) io.WriteCloser {
 	switch {
 	case r == nil:
 		return nopCloser{w}
@@ -113,7 +113,7 @@ func forms(secret string) iter.Seq[string] {
 		// Without the line end that files come with: it is not in the output when
 		// the value is printed inside a line, and it is none of the secret.
 		bare := strings.Trim(secret, "\r\n")
-		if len(bare) < MinSecret {
+		if len(bare) < minSecret {
 			return
 		}
 		ways := slices.Concat(spellings, encodings, insideBase64)
@@ -199,7 +199,7 @@ func lines(secret string, yield func(string) bool) {
 	for line := range strings.SplitSeq(secret, "\n") {
 		line = strings.TrimSpace(line)
 		// "-----BEGIN CERTIFICATE-----" is no secret, and in many other texts.
-		if len(line) < MinSecretLine || strings.HasPrefix(line, "-----") {
+		if len(line) < minSecretLine || strings.HasPrefix(line, "-----") {
 			continue
 		}
 		for _, way := range ways {

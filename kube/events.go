@@ -11,7 +11,7 @@ import (
 // event is one of the core API: something that happened to an object, now and then or once.
 type event struct {
 	Metadata       struct{ CreationTimestamp time.Time }
-	InvolvedObject struct{ Kind, Name, UID, FieldPath string }
+	InvolvedObject struct{ UID, FieldPath string }
 
 	Reason, Message          string
 	LastTimestamp, EventTime time.Time

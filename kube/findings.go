@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"octo-operator/bounds"
 )
 
 const (
@@ -31,25 +31,11 @@ func findings(found []string) []string {
 
 // line makes one short line of a text from the cluster: anybody's charts, images and webhooks have written it.
 func line(text string) string {
-	text = strings.TrimSpace(printable(text))
+	text = strings.TrimSpace(bounds.Printable(text))
 	if len(text) <= longestLine {
 		return text
 	}
-	end := longestLine - len("…")
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
-}
-
-// printable is text with a space for whatever ends a line, moves a terminal or is no character.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, " "))
+	return bounds.Cut(text, longestLine-len("…")) + "…"
 }
 
 const instance = "app.kubernetes.io/instance="

@@ -28,6 +28,3 @@ func (k *Kubectl) Object(ctx context.Context, path string) (Metadata, error) {
 	err := k.do(ctx, request{method: http.MethodGet, path: path, accept: onlyMetadata}, &object)
 	return object.Metadata, err
 }
-
-// Failed is the error of a request of Forward's that has no answer.
-func (k *Kubectl) Failed(ctx context.Context, err error) error { return k.failed(ctx, err) }

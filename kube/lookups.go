@@ -10,11 +10,11 @@ import (
 
 // Metadata is what the operator wants to know of an object without its content.
 type Metadata struct {
-	Namespace, Name, ResourceVersion string
-	Labels, Annotations              map[string]string
-	CreationTimestamp                time.Time
-	ManagedFields                    []struct{ Time time.Time }
-	OwnerReferences                  []OwnerReference
+	Name                string
+	Labels, Annotations map[string]string
+	CreationTimestamp   time.Time
+	ManagedFields       []struct{ Time time.Time }
+	OwnerReferences     []OwnerReference
 }
 
 // What to accept where the content of objects shall stay in the cluster: Helm's Secrets have a megabyte per revision.
@@ -71,11 +71,8 @@ func (k *Kubectl) SecretNames(ctx context.Context, namespace, label string) (map
 
 // Changed is when an object of the core API (resource is such as secrets) was changed last, or made if nobody has changed it.
 func (k *Kubectl) Changed(ctx context.Context, namespace, resource, name string) (time.Time, error) {
-	var object struct{ Metadata Metadata }
-	err := k.do(ctx, request{
-		method: http.MethodGet, path: collection(core, namespace, resource) + "/" + url.PathEscape(name), accept: onlyMetadata,
-	}, &object)
-	return object.Metadata.changed(), err
+	object, err := k.Object(ctx, collection(core, namespace, resource)+"/"+url.PathEscape(name))
+	return object.changed(), err
 }
 
 func (m Metadata) changed() time.Time {
@@ -90,7 +87,7 @@ func (m Metadata) changed() time.Time {
 
 // PatchLabels changes labels of an object of the core API (resource is such as secrets) and leaves the others: nil removes one.
 func (k *Kubectl) PatchLabels(ctx context.Context, fieldManager, namespace, resource, name string, labels map[string]*string) error {
-	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + "?" + url.Values{"fieldManager": {fieldManager}}.Encode()
+	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + managedBy(fieldManager)
 	err := k.do(ctx, request{
 		method: http.MethodPatch, path: path, accept: onlyMetadata,
 		body: Patch{MergePatch, map[string]any{"metadata": map[string]any{"labels": labels}}},

@@ -3,32 +3,17 @@ package kube
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"octo-operator/bounds"
 )
 
 // WithoutSecrets returns a rendered manifest with a placeholder for each value in its Secrets, and those values: they may stand elsewhere
 // in it too. It reads what Objects reads; an error means that nobody can tell what in it is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
-	if len(manifest) > bounds.Manifest {
-		return nil, nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		if number > bounds.Objects {
-			return nil, nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if err := cleaner.clean(document); err != nil {
-			return nil, nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
-		}
-	}
-	return cleaner.written.Bytes(), cleaner.secrets, nil
+	err = eachDocument(manifest, "read", cleaner.clean)
+	return cleaner.written.Bytes(), cleaner.secrets, err
 }
 
 type manifestCleaner struct {
@@ -98,19 +83,6 @@ func (c *manifestCleaner) hide(node *yaml.Node) {
 			c.hide(item)
 		}
 	}
-}
-
-// valuesOf are all values of a key: there may be more than one.
-func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if resolved(node.Content[i]).Value == key {
-			all = append(all, resolved(node.Content[i+1]))
-		}
-	}
-	return all
 }
 
 func withoutComments(node *yaml.Node) {

@@ -12,7 +12,7 @@ import (
 
 // maxAdded limits how many maps and list elements all overrides of a document may add to reach their paths. Without it a
 // path such as a[65536][65536][65536] costs a MiB for each bracket.
-const maxAdded = 2 * MaxIndex
+const maxAdded = 2 * maxIndex
 
 // checkOverrides refuses overrides that would take too much memory, each for itself or all together.
 func checkOverrides(layers ...[]Override) error {

@@ -59,8 +59,8 @@ func (e *NotFoundError) Error() string {
 	return "there is no such chart"
 }
 
-// ErrUnknown says that the index cannot be had, or not be read; the error has the reason, as helm says it.
-var ErrUnknown = errors.New("the index cannot be read")
+// errUnknown says that the index cannot be had, or not be read; the error has the reason, as helm says it.
+var errUnknown = errors.New("the index cannot be read")
 
 // Found is a version of a chart in an index.
 type Found struct {
@@ -74,7 +74,7 @@ type Found struct {
 // Find looks for a chart's version (see choice) in an index that the repository has confirmed after a moment: a younger one is
 // not asked for. Those who ask for the same repository at the same time wait for one answer.
 //
-// The error is ErrTooLarge, a *NotFoundError, a *RefusedError, ctx's, or ErrUnknown.
+// The error is ErrTooLarge, a *NotFoundError, a *RefusedError, ctx's, or says why the index cannot be had.
 func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, confirmed time.Time) (Found, error) {
 	s, err := x.confirm(ctx, from, confirmed)
 	if err != nil {
@@ -84,7 +84,7 @@ func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, 
 	c, hasChart, err := choose(x.file(from), chart, version)
 	switch {
 	case err != nil:
-		return Found{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return Found{}, fmt.Errorf("%w: %w", errUnknown, err)
 	case !c.ok():
 		return found, &NotFoundError{HasChart: hasChart}
 	}
@@ -153,11 +153,11 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	file := x.file(from)
 	address, err := Resolve(from.URL, "index.yaml")
 	if err != nil {
-		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return state{}, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
-		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return state{}, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	from.authorize(request)
 	old, err := readState(file)
@@ -170,9 +170,9 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	switch timeout := (*url.Error)(nil); {
 	case errors.As(err, &timeout) && timeout.Timeout() && x.http.Timeout > 0 && time.Since(began) >= x.http.Timeout:
 		// net/http says it in several ways, whichever of its clocks was first.
-		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", ErrUnknown, Shown(address.String()))
+		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", errUnknown, Shown(address.String()))
 	case err != nil:
-		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return state{}, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	defer response.Body.Close()
 	switch {
@@ -180,7 +180,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 		touch(file)
 		return old, nil
 	case response.StatusCode != http.StatusOK:
-		return state{}, fmt.Errorf("%w: failed to fetch %s : %s", ErrUnknown, Shown(address.String()), response.Status)
+		return state{}, fmt.Errorf("%w: failed to fetch %s : %s", errUnknown, Shown(address.String()), response.Status)
 	case response.ContentLength > maxIndex:
 		return state{}, errTooLong
 	}
@@ -195,7 +195,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 func (x *Indexes) take(ctx context.Context, body io.Reader, s state, file string) (state, error) {
 	download, err := os.CreateTemp(x.dir, "half-*")
 	if err != nil {
-		return s, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return s, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	defer os.Remove(download.Name())
 	defer download.Close()
@@ -210,7 +210,7 @@ func (x *Indexes) take(ctx context.Context, body io.Reader, s state, file string
 		s, err = keep(stoppable{ctx, download}, s, file)
 	}
 	if err != nil && !errors.Is(err, ErrTooLarge) {
-		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		err = fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	return s, err
 }

@@ -9,20 +9,20 @@ import (
 	"syscall"
 )
 
-// UsualDir is where the state is kept when OPERATOR__STATEDIR is not set. Of a pod with another user than the image's, or with a
+// usualDir is where the state is kept when OPERATOR__STATEDIR is not set. Of a pod with another user than the image's, or with a
 // read-only root file system, it cannot be written; then it is one of otherDirs. A chart that can mount no volume leaves no other
 // place than these.
-const UsualDir = "/var/lib/octo-operator"
+const usualDir = "/var/lib/octo-operator"
 
 var otherDirs = []string{"/tmp/octo-operator", "/dev/shm/octo-operator"}
 
-// Dir is where the state is kept: set, if that is not empty, whether it can be used or not. instead says why it is not UsualDir; nil: it
+// Dir is where the state is kept: set, if that is not empty, whether it can be used or not. instead says why it is not usualDir; nil: it
 // is, or it was set.
 func Dir(set string) (dir string, instead, err error) {
 	if set != "" {
 		return set, nil, nil
 	}
-	return firstUsable(UsualDir, otherDirs)
+	return firstUsable(usualDir, otherDirs)
 }
 
 func firstUsable(usual string, others []string) (dir string, instead, err error) {

@@ -106,7 +106,7 @@ func (s *Store) follow(created time.Time) {
 func (s *Store) newest() time.Time {
 	all, _ := s.List() // a disk that cannot be read cannot be written to either, which Create finds out
 	for _, run := range slices.Backward(all) {
-		if created := run.Created(); !created.IsZero() && created.Year() < 9999 {
+		if created := run.created(); !created.IsZero() && created.Year() < 9999 {
 			return created
 		}
 	}

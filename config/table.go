@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// table is every setting, in the order in which README.md lists them (go test ./config -update writes the list there), and where in
-// c its value goes. To add one: a field in Config, a row here, a line in config_test.go.
+// table returns every setting, in the order of the README (`go test ./config -update` writes the README's list), with a parser that
+// writes into c. To add a setting: a field in Config, a row here, a line in config_test.go.
 func table(c *Config) []Setting {
 	var all []Setting
 	for _, group := range [][]Setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
@@ -178,7 +178,7 @@ func own(c *Config) []Setting {
 	return settings
 }
 
-// ignored are names of the reference operator or of its chart that may be set and change nothing here, each with the reason.
+// ignored returns names of the reference operator or its chart that may be set but change nothing here, each with the reason.
 func ignored() []Setting {
 	settings := []Setting{
 		{Name: "OPERATOR__DEFAULTPOOLNAME", Meaning: "the chart sets it; it named the pools that early versions made of their own accord, today the controller names them"},

@@ -278,7 +278,7 @@ func TestAnAPIServerThatIsAwayIsToldInTheWordsOfTheConnection(t *testing.T) {
 	if code, body := r.do(t, "GET", "/version"); code != 503 || !strings.Contains(body, "connection refused") || !strings.Contains(body, "ServiceUnavailable") {
 		t.Errorf("%d %s", code, body)
 	}
-	if _, away := r.guard.lookAt(context.Background(), r.guard.anyRun(), maps+"/x", target{}); away != nil {
+	if _, away := r.guard.checkOwner(context.Background(), r.guard.anyRun(), maps+"/x", target{}); away != nil {
 		t.Error(away)
 	}
 	r.guard.api = awayAPI{r}
@@ -355,7 +355,7 @@ func TestWhatIsSentIsLookedAt(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		err = r.lookAtBody(request, about)
+		err = r.checkBody(request, about)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}

@@ -26,7 +26,7 @@ const (
 func TestWhatAnOrdinaryRunAsksForPasses(t *testing.T) {
 	for _, test := range []struct {
 		request string
-		want    step
+		want    verdict
 	}{
 		{"GET /version", pass},
 		{"GET /", pass},
@@ -46,19 +46,19 @@ func TestWhatAnOrdinaryRunAsksForPasses(t *testing.T) {
 		{"PATCH " + secrets + "/" + own + "-octo-secrets?force=true", pass},
 		{"DELETE " + secrets + "/" + own + "-octo-secrets-before", pass},
 		{"GET " + secrets + "/acme-pool-octo-mesh-connection", pass},
-		{"GET " + secrets + "/of-the-chart", reveal},
-		{"GET /api/v1/namespaces/vault/secrets/database", reveal}, // and RBAC judges
+		{"GET " + secrets + "/of-the-chart", passIfOwn},
+		{"GET /api/v1/namespaces/vault/secrets/database", passIfOwn}, // and RBAC judges
 		{"GET " + maps, pass},
-		{"GET " + maps + "/x", learn},
-		{"GET /api/v1/namespaces/octo", learn},
+		{"GET " + maps + "/x", passAndRemember},
+		{"GET /api/v1/namespaces/octo", passAndRemember},
 		{"GET /api/v1/namespaces/octo/pods/x/log?follow=true", pass},
 		{"POST /apis/apps/v1/namespaces/octo/deployments", pass},
 		{"PATCH /apis/apps/v1/namespaces/octo/deployments/web?dryRun=All", pass},
-		{"PATCH /apis/apps/v1/namespaces/octo/deployments/web", look},
-		{"PATCH /apis/apps/v1/namespaces/octo/deployments/web/scale", look},
-		{"DELETE " + maps + "/x", look},
+		{"PATCH /apis/apps/v1/namespaces/octo/deployments/web", checkOwner},
+		{"PATCH /apis/apps/v1/namespaces/octo/deployments/web/scale", checkOwner},
+		{"DELETE " + maps + "/x", checkOwner},
 		{"PATCH /api/v1/namespaces/elsewhere/configmaps/x", pass}, // RBAC judges
-		{"PATCH /apis/rbac.authorization.k8s.io/v1/clusterroles/system:x", look},
+		{"PATCH /apis/rbac.authorization.k8s.io/v1/clusterroles/system:x", checkOwner},
 	} {
 		method, path, _ := strings.Cut(test.request, " ")
 		u, err := url.Parse(path)
@@ -121,7 +121,7 @@ func TestWhatWouldReachAnotherReleaseIsRefused(t *testing.T) {
 		}
 	}
 	u, _ := url.Parse(maps + "/x?dryRun=All")
-	if step, _, _ := run.judge("DELETE", u); step != look {
+	if step, _, _ := run.judge("DELETE", u); step != checkOwner {
 		t.Error("a DELETE whose body may say something else passes as a dry run")
 	}
 	stored := run

@@ -120,7 +120,7 @@ func takeAll(messages [][]byte) (callbacks, frames []string) {
 		}
 	})
 	for some := range slices.Chunk(messages, 3) {
-		c.take(some)
+		c.process(some)
 	}
 	close(c.frames)
 	for frame := range c.frames {

@@ -167,7 +167,7 @@ func TestWhoGivesUpWhileAnIndexIsReadDoesNotWaitForItsEnd(t *testing.T) {
 	for _, text := range []string{"apiVersion: v1\nentries:\n  app:\n" + block(app1, 2), `{"apiVersion":"v1","entries":{}}`} {
 		ctx, cancel := context.WithCancel(t.Context())
 		downloaded := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }))
-		if _, err := x.take(ctx, downloaded, state{}, x.file(Source{})); !errors.Is(err, context.Canceled) {
+		if _, err := x.store(ctx, downloaded, state{}, x.file(Source{})); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	}

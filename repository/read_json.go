@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// pieces gives a decoder only so much at a time: it would hold a value of any size.
+// pieces bounds how much the JSON decoder reads for one value: it would hold a value of any size in memory.
 type pieces struct {
 	from    io.Reader
 	given   int64
@@ -56,7 +56,7 @@ func readJSON(from io.Reader, each func(Entry) error) error {
 	return r.explain(err)
 }
 
-// explain tells what is wrong with the text from what the caller's function and the reader say.
+// explain turns an error about the text into errUnusual. Errors of the caller's function or of the reader are returned as they are.
 func (r *jsonReader) explain(err error) error {
 	syntax, kind := (*json.SyntaxError)(nil), (*json.UnmarshalTypeError)(nil)
 	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -65,10 +65,10 @@ func (r *jsonReader) explain(err error) error {
 	return err
 }
 
-// next allows for one more piece.
+// next allows the decoder to read one more piece.
 func (r *jsonReader) next() { r.pieces.allowed = r.InputOffset() + maxPiece }
 
-// object reads an object and calls member for each key, which reads the value. null is an empty one.
+// object reads an object and calls member for each key; member must read the value. null counts as an empty object.
 func (r *jsonReader) object(member func(key string) error) error {
 	if empty, err := r.open('{'); empty || err != nil {
 		return err

@@ -16,15 +16,15 @@ import (
 	"octo-operator/config"
 )
 
-// logTime is for a log that somebody collects; who looks at a terminal knows the day.
+// logTime is the format for collected logs. On a terminal the date is left out.
 const logTime = "2006-01-02T15:04:05.000Z07:00"
 
-// logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
+// logLevel is OPERATOR__LOGLEVEL until somebody changes it over HTTP: see package web.
 var logLevel slog.LevelVar
 
 func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has seen to it
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // cannot fail: config has checked it
 	logLevel.Set(level)
 	if settings.LogFormat == "json" {
 		return slog.New(plainHandler{slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel})})
@@ -40,7 +40,7 @@ func textHandler(to io.Writer, terminal bool) slog.Handler {
 	return plainHandler{tint.NewTextHandler(to, options)}
 }
 
-// withoutEscapes is for a terminal: there tint makes an escape sequence even of the four characters \x1b.
+// withoutEscapes is for a terminal: tint turns even the four characters \x1b into an escape sequence.
 func withoutEscapes(_ []string, a slog.Attr) slog.Attr {
 	if text := a.Value.String(); strings.Contains(text, `\x1b`) {
 		a.Value = slog.StringValue(strings.ReplaceAll(text, `\x1b`, `\u001b`))
@@ -48,15 +48,15 @@ func withoutEscapes(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// plainHandler is the one wall between what somebody has sent and who reads the log: names in events, a chart's and a repository's
-// words. No text moves the cursor of a terminal or turns its direction, begins a record of its own, or fills the disk.
+// plainHandler protects whoever reads the log from texts that somebody has sent: names in events, words of a chart or a repository. No
+// text can move a terminal's cursor, change its writing direction, look like a record of its own, or fill the disk.
 type plainHandler struct{ slog.Handler }
 
-// longestText is in bytes. The whole output of a script is in its run's output.log; a reason of a failure has 4 KiB.
+// longestText is in bytes. The whole output of a script is in its run's output.log. The reason of a failure has at most 4 KiB.
 const longestText = 16 << 10
 
 func (h plainHandler) Handle(ctx context.Context, record slog.Record) error {
-	// The text format writes a message as it is, line breaks too.
+	// The text format does not escape line breaks in messages.
 	plain := slog.NewRecord(record.Time, record.Level, strings.ReplaceAll(plainText(record.Message), "\n", " "), record.PC)
 	record.Attrs(func(a slog.Attr) bool {
 		plain.AddAttrs(plainAttr(a))
@@ -99,14 +99,14 @@ func plainAttr(a slog.Attr) slog.Attr {
 				plain[i] = plainText(v[i])
 			}
 			a.Value = slog.AnyValue(plain)
-		default: // an error above all
+		default: // usually an error
 			a.Value = slog.StringValue(plainText(fmt.Sprint(v)))
 		}
 	}
 	return a
 }
 
-// plainText keeps line breaks and tabs, which both formats write as \n and \t.
+// plainText cuts a text to longestText and replaces what is not printable. It keeps line breaks and tabs, which both formats escape.
 func plainText(text string) string {
 	if length := len(text); length > longestText {
 		at := longestText

@@ -66,8 +66,8 @@ func (r Run) judgeReading(t target, query url.Values) (verdict, target, error) {
 	return pass, t, nil
 }
 
-// isHelmsOwnList tells whether helm itself lists Secrets, for the release's revisions or to wait for objects, and not a template. A template's
-// lookup sends no query at all, and cannot be made to send one.
+// isHelmsOwnList tells whether helm itself lists Secrets, for the release's revisions or to wait for objects, and not a template. A
+// template's lookup sends no query at all, and cannot be made to send one.
 func (r Run) isHelmsOwnList(query url.Values) bool {
 	if selectors := query["labelSelector"]; len(selectors) == 1 {
 		wants := strings.Split(selectors[0], ",")

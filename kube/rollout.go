@@ -126,7 +126,8 @@ func (l *inspection) object(ctx context.Context, o Object) error {
 	return l.unlessForbidden(l.podsOf(ctx, o, current, text), "pods of "+o.String())
 }
 
-// unlessForbidden returns nil for an error that says that the operator's role does not allow a look: helm could not wait for the object either.
+// unlessForbidden returns nil for an error that says that the operator's role does not allow a look: helm could not wait for the object
+// either.
 func (l *inspection) unlessForbidden(err error, what string) error {
 	if !forbidden(err) {
 		return err
@@ -171,8 +172,8 @@ func (l *inspection) events(ctx context.Context) error {
 	return nil
 }
 
-// bindsLater tells whether an object is a volume claim that is not used yet and whose storage class binds it at the first use. helm would wait for
-// such a claim even if the workload has no pods (replicas 0). If there is a pod, the pod itself is waited for.
+// bindsLater tells whether an object is a volume claim that is not used yet and whose storage class binds it at the first use. helm would
+// wait for such a claim even if the workload has no pods (replicas 0). If there is a pod, the pod itself is waited for.
 func (l *inspection) bindsLater(ctx context.Context, o Object, current live) bool {
 	if groupKind(o) != "PersistentVolumeClaim" || current.Status.Phase != "Pending" {
 		return false

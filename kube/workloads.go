@@ -52,8 +52,8 @@ func (w live) isCurrent(kind string, p pod) bool {
 	return true
 }
 
-// podsOfDeployment looks at the newest ReplicaSet and its pods. If it has no pods, it looks at those of older ReplicaSets, which may hold what
-// the new pods need.
+// podsOfDeployment looks at the newest ReplicaSet and its pods. If it has no pods, it looks at those of older ReplicaSets, which may hold
+// what the new pods need.
 func (l *inspection) podsOfDeployment(ctx context.Context, o Object, deployment live) error {
 	sets, err := list[live](ctx, l.Kubectl, request{path: labelled(collection(apps, deployment.Metadata.Namespace, "replicasets"), deployment.Spec.Selector.String())})
 	if err != nil {
@@ -89,8 +89,8 @@ func (w live) revision() int {
 	return n
 }
 
-// replicaSet adds why a ReplicaSet cannot make its pods. Only a violation of Pod Security is hopeless: it stays until somebody changes the namespace
-// or the chart. A quota may be freed, a webhook come back, a service account be created.
+// replicaSet adds why a ReplicaSet cannot make its pods. Only a violation of Pod Security is hopeless: it stays until somebody changes
+// the namespace or the chart. A quota may be freed, a webhook come back, a service account be created.
 func (l *inspection) replicaSet(o Object, set live) {
 	for _, c := range set.Status.Conditions {
 		if c.Type == "ReplicaFailure" && c.Status == "True" {

@@ -7,10 +7,11 @@ import (
 	"octo-operator/bounds"
 )
 
-// All documents here come from somebody else: an event, a chart. Package bounds limits their size. Besides, large ones are worked on one at a time.
+// All documents here come from somebody else: an event, a chart. Package bounds limits their size. Besides, large ones are worked on one
+// at a time.
 
-// maxAdded limits how many maps and list elements the overrides of a document may create on the way to their targets. Without it a path such as
-// a[65536][65536][65536] would cost a MiB for each bracket.
+// maxAdded limits how many maps and list elements the overrides of a document may create on the way to their targets. Without it a path
+// such as a[65536][65536][65536] would cost a MiB for each bracket.
 const maxAdded = 2 * MaxIndex
 
 // checkOverrides refuses overrides that would take too much memory, one by one or together.

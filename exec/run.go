@@ -1,7 +1,9 @@
-// Package exec runs one script or command to its end: the whole process
-// tree, the output line by line as it comes, known secrets taken out of it,
-// and a stop that leaves nothing behind. It knows nothing of helm or of the
-// operator; Linux only (it reads /proc).
+// Package exec runs one script or command to its end: the whole process tree, with its output line by line as it comes, known secrets
+// removed from the output, and a stop that leaves no process behind. It knows nothing of helm or of the operator. Linux only (it reads
+// /proc).
+//
+//	_, err := exec.Run(ctx, exec.Command{Path: "/bin/sh", Args: []string{"script"}, Dir: dir, Env: env, OnLine: log})
+//	stdout, err := exec.Capture(ctx, exec.Command{Path: "kubectl", Args: []string{"version"}, Env: env})
 package exec
 
 import (
@@ -20,33 +22,28 @@ import (
 // leaves the release in pending-*, which blocks every later deploy.
 const DefaultGrace = 10 * time.Second
 
-// Command is one program to run. It gets no standard input (end of file at
-// once), and ignores none of the signals that end a program, even if the
-// operator was started so (nohup).
+// Command is one program to run. It gets an empty standard input. It ignores no signal that ends a program, even if the operator itself
+// was started with ignored signals (nohup).
 type Command struct {
-	// Path of the program. Without a slash it is looked up in the operator's
-	// PATH; a relative path starts at the operator's working directory, not
-	// at Dir.
+	// Path of the program. Without a slash it is looked up in the operator's PATH. A relative path is relative to the operator's working
+	// directory, not to Dir.
 	Path string
 	Args []string // without the program's own name
-	// Name is what errors call it once it has started: the script that a shell reads, say. "" means Path.
+	// Name is what errors call the program once it has started, such as the script that a shell runs. "" means Path.
 	Name string
-	Dir  string // working directory; "" means the operator's own
-	// Env is the full environment as KEY=value. Nil means an EMPTY one and
-	// never the operator's own, which holds secrets. See AllowEnv.
+	Dir  string // working directory; "" means the operator's
+	// Env is the whole environment as KEY=value. Nil means an EMPTY one, never the operator's own, which holds secrets. See AllowEnv.
 	Env    []string
 	Limits Limits
 	// Grace is the time between SIGTERM and SIGKILL; 0 means DefaultGrace.
 	Grace time.Duration
-	// Hurry ends the grace period at once when it is closed, be it before the
-	// stop or during it. It does not stop the program. Nil means never.
+	// Hurry, when it is closed, ends the grace period at once, before the stop or during it. It does not itself stop the program. Nil
+	// means never.
 	Hurry <-chan struct{}
-	// Redact takes secrets out of the output before it is cut into lines. May be nil.
+	// Redact removes secrets from the output before it is split into lines. Nil removes nothing.
 	Redact *Redactor
-	// OnLine gets every line of output: in order within a stream, never two
-	// calls at once, all before Run returns. A slow OnLine slows the program
-	// down (its pipe fills up); one that never returns keeps Run from
-	// returning. May be nil.
+	// OnLine gets every line of output: those of one stream in order, one call at a time, and all before Run returns. A slow OnLine slows
+	// the program down, because its pipe fills up. If OnLine never returns, Run does not return. May be nil.
 	OnLine func(Line)
 }
 
@@ -104,7 +101,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 
 	if stopErr != nil {
 		res.Ended = time.Now()
-		// Not a StoppedError, whatever ctx says: it would promise that it is gone.
+		// Not a StoppedError, whatever ctx says: that would claim that the program has ended.
 		return res, cannotComplete(c.name(), stopErr)
 	}
 	return ended(ctx, c, p, byContext, res)
@@ -118,7 +115,7 @@ func waitForExitOrContext(ctx context.Context, p *process) bool {
 	case <-ctx.Done():
 	}
 	select {
-	case <-p.exited: // both at the same time: nothing was stopped
+	case <-p.exited: // it ended by itself at the same time
 		return false
 	default:
 		return true
@@ -128,7 +125,7 @@ func waitForExitOrContext(ctx context.Context, p *process) bool {
 // ended fills in the result of a program that is gone.
 func ended(ctx context.Context, c Command, p *process, byContext bool, res Result) (Result, error) {
 	if p.cmd.ProcessState == nil {
-		// Somebody else in this process waits for all children (a reaper).
+		// Something else in this process has waited for the child (a reaper of all children).
 		res.Ended = time.Now()
 		return res, cannotComplete(c.name(), errors.Join(errors.New("its exit status is lost"), p.waitErr()))
 	}
@@ -157,7 +154,7 @@ func stopped(ctx context.Context, c Command, res Result) (Result, error) {
 	}
 }
 
-// oneAtATime lets two streams share one callback.
+// oneAtATime returns f for two streams, which must not call it at the same time.
 func oneAtATime(f func(Line)) func(Line) {
 	if f == nil {
 		return func(Line) {}

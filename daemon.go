@@ -72,7 +72,7 @@ func (d *daemon) logCapacity(machine config.Machine) {
 	capacity := d.settings.Capacity(machine)
 	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
 	if capacity.Warning != "" {
-		d.log.Warn("more helms at a time than the memory bears", "reason", capacity.Warning)
+		d.log.Warn("more helms at a time than the memory allows", "reason", capacity.Warning)
 	}
 }
 
@@ -262,7 +262,7 @@ func (d *daemon) obeySignals(stop context.CancelFunc) {
 	d.readiness.ending.Store(true)
 	stop()
 	<-d.signals
-	d.log.Warn("octo-operator ends at once: what runs is killed, and resumed by its next life")
+	d.log.Warn("octo-operator ends at once: running scripts are killed, and their events are resumed after the restart")
 	if h := d.handlers.Load(); h != nil {
 		h.Abort()
 		time.Sleep(abortTime)

@@ -59,9 +59,9 @@ func (c *Config) Capacity(m Machine) Capacity {
 		l.ScriptMemory = c.scriptMemory(l)
 		return l
 	}
-	l.Most = bears(m.Memory, quickHelm)
+	l.Most = helmsThatFit(m.Memory, quickHelm)
 	if l.Most < l.Slots {
-		l.GOGC, l.Most = frugalGOGC, bears(m.Memory, frugalHelm)
+		l.GOGC, l.Most = frugalGOGC, helmsThatFit(m.Memory, frugalHelm)
 	}
 	if c.Concurrency == 0 {
 		l.Slots = min(l.Slots, l.Most)
@@ -88,8 +88,8 @@ func (c *Config) scriptMemory(l Capacity) int64 {
 	return max(left-int64(l.Slots-1)*usualHelm, min(left, largeHelm), quickHelm)
 }
 
-// bears returns how many helms fit into the memory, at least one.
-func bears(memory, helm int64) int { return int(max(1, (memory-resident)/helm)) }
+// helmsThatFit returns how many helms fit into the memory, at least one.
+func helmsThatFit(memory, helm int64) int { return int(max(1, (memory-resident)/helm)) }
 
 // FormatMemory formats n bytes for people, such as "512 MiB"; 0 is "none".
 func FormatMemory(n int64) string {

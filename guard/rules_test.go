@@ -22,7 +22,7 @@ const (
 	own     = "acme-8d9001d32c6a703d95921a77"
 )
 
-// What helm 3, helm 4 and kubectl ask for.
+// Requests that helm 3, helm 4 and kubectl send.
 func TestWhatAnOrdinaryRunAsksForPasses(t *testing.T) {
 	for _, test := range []struct {
 		request string
@@ -164,7 +164,7 @@ func TestWhoseAnObjectIsSaysTheObject(t *testing.T) {
 	}
 }
 
-// However a path is written, it is refused, or read as the API server reads it: by its decoded segments.
+// Every path is either refused or read as the API server reads it: by its decoded segments.
 func FuzzTargetOf(f *testing.F) {
 	for _, path := range []string{"/", "/api/v1/secrets", secrets + "/x", "/apis/apps/v1/namespaces/octo/deployments/web/scale", "/api/v1/namespaces/octo/status",
 		"//api/v1/secrets", "/api/v1/%73ecrets", "/api/v1/watch/secrets", "/api/v1/namespaces/octo/secrets/a%2fb", "/apis//v1/x", "/api/v1/namespaces/a/namespaces/b"} {

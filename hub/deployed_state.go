@@ -21,7 +21,7 @@ func (c *Client) ReportDeployedState(ctx context.Context, pools []DeployedPool) 
 	for _, part := range s.inParts(pools) {
 		_, err := s.invoke(ctx, methodDeployedState, part)
 		if unsupported(err) {
-			s.log.Warn("the controller lacks a method: it is not told what is deployed", "method", methodDeployedState)
+			s.log.Warn("the controller lacks a method: the deployed state is not reported", "method", methodDeployedState)
 			return ErrUnsupported
 		}
 		if err != nil {

@@ -108,7 +108,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// takeAll is what messages come to: callbacks, and frames for the library without the pings that stand for callbacks.
+// takeAll returns what a connection makes of messages: callbacks, and frames for the library (without the pings that stand for callbacks).
 func takeAll(messages [][]byte) (callbacks, frames []string) {
 	total := 1
 	for _, message := range messages {

@@ -112,7 +112,7 @@ func TestAnUnchangedIndexIsNotSentAgainAndAYoungOneNotAskedFor(t *testing.T) {
 	s.offers(app1, app2)
 	s.finds(t, x, "", time.Now(), app2)
 	s.counts(t, 3, 2)
-	// The next life has the index on disk, and asks whether it still is the same.
+	// After a restart the index is on disk, and the repository is asked whether it has changed.
 	s.finds(t, NewIndexes(x.dir, s.Client()), "", began, app2)
 	s.counts(t, 4, 2)
 }

@@ -137,7 +137,7 @@ func (v *reviews) answer(check func(spec) string) http.HandlerFunc {
 		}
 		answer := decide(asked, check)
 		if !answer.Allowed {
-			v.log.Debug("a pool's resource is refused", "operation", asked.Operation, "namespace", cut(asked.Namespace), "name", cut(asked.Name),
+			v.log.Debug("pool resource refused", "operation", asked.Operation, "namespace", cut(asked.Namespace), "name", cut(asked.Name),
 				"reason", answer.Status.Message)
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -178,6 +178,6 @@ func (v *reviews) refuse(w http.ResponseWriter, err error) {
 	} else if errors.Is(err, errBusy) {
 		code = http.StatusServiceUnavailable
 	}
-	v.log.Debug("an AdmissionReview is not answered", "reason", err)
+	v.log.Debug("AdmissionReview not answered", "reason", err)
 	http.Error(w, err.Error(), code)
 }

@@ -107,7 +107,7 @@ func (l *listener) lost(err error) {
 // fail records why there is no answer on this address, and logs it if it is a new reason.
 func (l *listener) fail(err error) {
 	if before := l.failed.Swap(&err); before == nil || (*before).Error() != err.Error() {
-		l.log.Error("an address is not listened on", "setting", l.setting, "reason", err, "retry_in", l.retry.String())
+		l.log.Error("cannot listen on an address", "setting", l.setting, "reason", err, "retry_in", l.retry.String())
 	}
 }
 

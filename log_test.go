@@ -29,7 +29,7 @@ func logged(t *testing.T, format string) []string {
 	}
 	defer file.Close()
 	log := newLogger(config.Config{LogFormat: format, LogLevel: "info"}, file)
-	log.With("workload", hostile).WithGroup("group").Info(hostile, "name", hostile, "reason", errors.New(hostile), "names", []string{hostile}, "none", nil)
+	log.With("level", hostile).WithGroup("group").Info(hostile, "name", hostile, "reason", errors.New(hostile), "names", []string{hostile}, "none", nil)
 	log.Info("long", "name", strings.Repeat("é", 2<<20), "reason", errors.New(strings.Repeat("x", 4<<20)))
 	text, err := os.ReadFile(file.Name())
 	if err != nil {

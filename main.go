@@ -144,8 +144,8 @@ func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	return settings, log, err
 }
 
-// handleOnce carries out one event in the same way as the daemon.
-func handleOnce(callback string, file []string) error {
+// withEvent prepares everything for one event, as the daemon would, and works on it until SIGTERM or SIGINT.
+func withEvent(callback string, file []string, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	settings, log, err := load(os.Stderr)
@@ -161,34 +161,29 @@ func handleOnce(callback string, file []string) error {
 	if err != nil {
 		return err
 	}
-	var result runs.Result
-	if err := h.Accept(event, func(r runs.Result) { result = r }); err != nil {
-		return err
-	}
-	h.Wait()
-	if result.Outcome != runs.Succeeded {
-		return fmt.Errorf("%s failed: %s", event.Callback, result.Reason)
-	}
-	return nil
+	defer h.Wait()
+	return work(ctx, h, event)
+}
+
+// handleOnce runs the event through the same lanes and handlers as the daemon.
+func handleOnce(callback string, file []string) error {
+	return withEvent(callback, file, func(_ context.Context, h *handlers.Handlers, event hub.Event) error {
+		var result runs.Result
+		if err := h.Accept(event, func(r runs.Result) { result = r }); err != nil {
+			return err
+		}
+		h.Wait()
+		if result.Outcome != runs.Succeeded {
+			return fmt.Errorf("%s failed: %s", event.Callback, result.Reason)
+		}
+		return nil
+	})
 }
 
 func printValues(file []string, explain, noChart bool) error {
-	ctx, stop := untilSignal()
-	defer stop()
-	settings, log, err := load(os.Stderr)
-	if err != nil {
-		return err
-	}
-	event, err := readEvent(hub.WorkloadDeploy, file)
-	if err != nil {
-		return err
-	}
-	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
-	if err != nil {
-		return err
-	}
-	defer h.Wait()
-	return h.PrintValues(ctx, os.Stdout, event, explain, !noChart)
+	return withEvent(hub.WorkloadDeploy, file, func(ctx context.Context, h *handlers.Handlers, event hub.Event) error {
+		return h.PrintValues(ctx, os.Stdout, event, explain, !noChart)
+	})
 }
 
 // readEvent reads a callback's arguments from a file, or from standard input if there is none or it is "-".

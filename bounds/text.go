@@ -3,6 +3,9 @@ package bounds
 import (
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Places counts the characters that a YAML or JSON value may follow or precede. A text holds at most three times as many values as
@@ -81,4 +84,25 @@ func ReadAll(from io.Reader, limit int) ([]byte, error) {
 		err = fmt.Errorf("it has more than %d bytes", limit)
 	}
 	return text, err
+}
+
+// Cut is the beginning of a text, at most limit bytes of it and no half character. For people: what is cut off, the caller says.
+func Cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for back := 1; back < utf8.UTFMax && limit > 0 && !utf8.RuneStart(text[limit]); back++ {
+		limit--
+	}
+	return text[:limit]
+}
+
+// Printable is text with a space for whatever ends a line, moves a terminal or is no character.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(text, " "))
 }

@@ -61,8 +61,8 @@ func (e environment) children(pattern string) []child {
 	return found
 }
 
-// matching returns the names, as they were written, of the variables that set s.
-func (e environment) matching(s Setting) (names []string) {
+// matching are the variables that set s, as they were written.
+func (e environment) matching(s setting) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(e)) {
 		if s.is(name) {
 			names = append(names, e[name].name)
@@ -77,7 +77,7 @@ func (e environment) unknown() (sentences []string) {
 		if !strings.HasPrefix(name, "OPERATOR__") {
 			continue
 		}
-		_, known := Find(name)
+		_, known := find(name)
 		if _, file := fileOf(name); known || file {
 			continue
 		}
@@ -100,7 +100,7 @@ func nearest(name string) string {
 	}
 	name = strings.Join(parts, "__")
 	best, least := "", len(name)/3
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		for _, known := range append([]string{s.Name}, s.Aliases...) {
 			if d := distance(name, known); d < least {
 				best, least = known, d

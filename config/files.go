@@ -46,7 +46,7 @@ func fileOf(name string) (setting string, ok bool) {
 	if !ok || !strings.HasPrefix(before, "OPERATOR__") {
 		return "", false
 	}
-	s, known := Find(before)
+	s, known := find(before)
 	return before, known && !s.ignored()
 }
 

@@ -28,7 +28,7 @@ func asFile(t *testing.T, setting string) string {
 }
 
 func TestEverySecretCanBeReadFromAFileInsteadOfTheEnvironment(t *testing.T) {
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		if !s.Secret {
 			continue
 		}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"io/fs"
-	"math"
 	"os"
 	"path"
 	"runtime"
@@ -68,37 +67,39 @@ func ownGroups(root fs.FS) map[string]string {
 	return groups
 }
 
-// smallest returns the smallest limit of this process' group and of its parents, which apply too; 0: none. In a container the path may be
-// the host's while only the own group is mounted: then only the last step, which looks at the mount itself, finds a limit.
-func smallest(root fs.FS, groups map[string]string, limits []hierarchy) float64 {
-	least := math.Inf(1)
+// smallest is the smallest limit of the own group and of those above it, which bind it too; 0: there is none. In a container the path may
+// be the host's, and what is mounted is the own group alone: then only the last look, at the mount itself, finds something.
+func smallest(root fs.FS, groups map[string]string, limits []hierarchy) (least float64) {
 	for _, h := range limits {
 		group, ok := groups[h.controller]
 		if !ok {
 			continue
 		}
 		for _, mount := range h.mounts {
-			for at := path.Clean("/" + group); ; at = path.Dir(at) {
+			for _, at := range upwards(group) {
 				limit := h.read(func(name string) string {
 					text, _ := fs.ReadFile(root, path.Join(mount, at, name))
 					return strings.TrimSpace(string(text))
 				})
-				if limit > 0 {
-					least = min(least, limit)
-				}
-				if at == "/" {
-					break
+				if limit > 0 && (least == 0 || limit < least) {
+					least = limit
 				}
 			}
 		}
 	}
-	if math.IsInf(least, 1) {
-		return 0
-	}
 	return least
 }
 
-// noLimit is more than any machine has. cgroup v1 writes a huge number for "no limit", v2 the word max.
+// upwards are a group and all above it.
+func upwards(group string) (all []string) {
+	at := path.Clean("/" + group)
+	for ; at != "/"; at = path.Dir(at) {
+		all = append(all, at)
+	}
+	return append(all, "/")
+}
+
+// noLimit is more than any machine has: v1 writes the largest multiple of a page for none, v2 the word max.
 const noLimit = 1 << 60
 
 func bytesOf(text string) float64 {

@@ -35,10 +35,11 @@ func boolean(into *bool) func(string) error {
 	}
 }
 
-func optionalBoolean(into **bool) func(string) error {
+// optional reads what may be left out as well.
+func optional[T any](into **T, read func(into *T) func(string) error) func(string) error {
 	return func(text string) error {
-		value := false
-		err := boolean(&value)(text)
+		var value T
+		err := read(&value)(text)
 		if err == nil {
 			*into = &value
 		}
@@ -113,17 +114,6 @@ func limit(into *Bytes, least Bytes) func(string) error {
 			return fmt.Errorf("%s is less than %s, and more than 0, which is no limit", strings.TrimSpace(text), FormatMemory(int64(least)))
 		}
 		*into = value
-		return nil
-	}
-}
-
-func optionalLimit(into **Bytes, least Bytes) func(string) error {
-	return func(text string) error {
-		var value Bytes
-		if err := limit(&value, least)(text); err != nil {
-			return err
-		}
-		*into = &value
 		return nil
 	}
 }

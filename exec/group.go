@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // killWait bounds the wait for the end of a group after SIGKILL. Only a
@@ -17,25 +19,25 @@ const killWait = 10 * time.Second
 // numbers out in turn, so this one does not come up again so soon.
 type group int
 
-// stop ends the group and reports whether it took a SIGKILL. It looks at the
-// group and not at its leader: a shell dies of a SIGTERM at once, while the
-// helm that it started handles it and cleans up for some seconds.
+// stop ends the group. It looks at the group and not at its leader: a shell
+// dies of a SIGTERM at once, while the helm that it started handles it and
+// cleans up for some seconds.
 // One SIGTERM only: helm swallows a second one. The grace is over at once when
 // hurry is closed.
-func (g group) stop(grace time.Duration, hurry <-chan struct{}) (killed bool, err error) {
+func (g group) stop(grace time.Duration, hurry <-chan struct{}) error {
 	if g.gone() {
-		return false, nil
+		return nil
 	}
 	syscall.Kill(-int(g), syscall.SIGTERM)
 	if g.waitGone(grace, hurry) {
-		return false, nil
+		return nil
 	}
 	syscall.Kill(-int(g), syscall.SIGKILL)
-	if !g.waitGone(killWait, nil) {
-		pids, err := g.members()
-		return true, errors.Join(fmt.Errorf("cannot kill process group %d: processes %v are alive %s after SIGKILL", g, pids, killWait), err)
+	if g.waitGone(killWait, nil) {
+		return nil
 	}
-	return true, nil
+	pids, err := g.members()
+	return errors.Join(fmt.Errorf("cannot kill process group %d: processes %v are alive %s after SIGKILL", g, pids, killWait), err)
 }
 
 // waitGone reports whether the group has ended within limit, or by the time
@@ -66,15 +68,14 @@ func (g group) gone() bool {
 
 // members returns the living processes of the group.
 func (g group) members() ([]int, error) {
-	all, err := allPIDs()
+	processes, err := procfs.AllProcs()
 	if err != nil {
 		return nil, err
 	}
 	var pids []int
-	for _, pid := range all {
-		// An error: it ended meanwhile.
-		if st, err := readStat(pid); err == nil && st.group == int(g) && !st.dead() {
-			pids = append(pids, pid)
+	for _, p := range processes {
+		if of, alive := groupOf(p); alive && of == g {
+			pids = append(pids, p.PID)
 		}
 	}
 	return pids, nil

@@ -7,17 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLine is the longest Line in bytes. A longer line of output comes as
-// several Lines: `kubectl get -o json` may print megabytes without a line end,
-// which must not be held in memory.
-const MaxLine = 1 << 20
+// maxLine is the longest Line in bytes. A longer line of output comes as
+// several: `kubectl get -o json` may print megabytes without a line end, and
+// they must not be held in memory.
+const maxLine = 1 << 20
 
 // Line is one line of output without its end (\n, \r\n or \r). Text is valid UTF-8; invalid bytes are replaced by U+FFFD.
 type Line struct {
 	Time   time.Time // when it was read
 	Stream string    // "stdout" or "stderr"
 	Text   string
-	// More says that the line was longer than MaxLine and goes on in the
+	// More says that the line was longer than maxLine and goes on in the
 	// next Line of this stream.
 	More bool
 }

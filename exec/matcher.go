@@ -62,7 +62,7 @@ func (m *matcher) full() bool { return m.count > maxNodes || len(m.blocks) > max
 
 // add adds a text to find. It must be called before link.
 func (m *matcher) add(text string) {
-	if len(text) < MinSecret || m.full() {
+	if len(text) < minSecret || m.full() {
 		return
 	}
 	long := len(text) >= longText

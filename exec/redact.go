@@ -14,18 +14,18 @@ import (
 // Redacted stands in the output in place of a secret.
 const Redacted = "[redacted]"
 
-// MinSecret is the length in bytes below which a secret is not redacted, and
-// MinSecretLine the same for a single line of a secret that has several.
+// minSecret is the length in bytes below which a secret is not redacted, and
+// minSecretLine the same for a single line of a secret that has several.
 // Taking out every "a" or every "- x" would shred the output, and tell more
 // about the secret than it hides.
 const (
-	MinSecret     = 4
-	MinSecretLine = 8
+	minSecret     = 4
+	minSecretLine = 8
 )
 
-// MaxSecrets is how many bytes of secrets a Redactor knows: twice what a Kubernetes Secret may hold. One secret of 4 MiB took 2 GiB before
+// maxSecrets is how many bytes of secrets a Redactor knows: twice what a Kubernetes Secret may hold. One secret of 4 MiB took 2 GiB before
 // there was a limit.
-const MaxSecrets = 2 << 20
+const maxSecrets = 2 << 20
 
 // Redactor replaces known secrets in text: as they are, and in the forms in which helm, kubectl and shells print them. It does not guess
 // what might be a secret. A Redactor does not change, so several goroutines may use it. A nil Redactor replaces nothing.
@@ -34,12 +34,12 @@ type Redactor struct {
 	full    bool
 }
 
-// NewRedactor returns a Redactor for secrets. Empty and too short ones (MinSecret) are ignored. Of more than MaxSecrets, or of so many
+// NewRedactor returns a Redactor for secrets. Empty and too short ones (minSecret) are ignored. Of more than maxSecrets, or of so many
 // lines that it takes more than some 30 MiB to know them all, it is Full.
 func NewRedactor(secrets ...string) *Redactor {
 	size := 0
 	for _, secret := range secrets {
-		if size += len(secret); size > MaxSecrets {
+		if size += len(secret); size > maxSecrets {
 			return &Redactor{full: true}
 		}
 	}
@@ -64,15 +64,16 @@ func (r *Redactor) String(s string) string {
 		return s
 	}
 	var b strings.Builder
-	w := r.Writer(&b)
+	w := r.writer(&b)
 	io.WriteString(w, s)
 	w.Close()
 	return b.String()
 }
 
-// Writer returns a writer that passes everything on to w except for the secrets, also if a secret comes in several writes. Bytes that may
-// be the beginning of a secret are held back; Close passes on the rest, and does not close w.
-func (r *Redactor) Writer(w io.Writer) io.WriteCloser {
+// writer returns a writer that passes everything on to w except the secrets,
+// also those that come in pieces. Each Write passes on all that cannot be the
+// beginning of a secret any more; Close passes on the rest, and leaves w open.
+func (r *Redactor) writer(w io.Writer) io.WriteCloser {
 	switch {
 	case r == nil:
 		return nopCloser{w}
@@ -109,7 +110,7 @@ func forms(secret string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		// Without the line end that files have: it is no part of the secret, and is missing where the value is printed inside a line.
 		bare := strings.Trim(secret, "\r\n")
-		if len(bare) < MinSecret {
+		if len(bare) < minSecret {
 			return
 		}
 		ways := slices.Concat(spellings, encodings, insideBase64)
@@ -192,8 +193,8 @@ func lines(secret string, yield func(string) bool) {
 	}
 	for line := range strings.SplitSeq(secret, "\n") {
 		line = strings.TrimSpace(line)
-		// "-----BEGIN CERTIFICATE-----" is no secret, and occurs in many other texts.
-		if len(line) < MinSecretLine || strings.HasPrefix(line, "-----") {
+		// "-----BEGIN CERTIFICATE-----" is no secret, and in many other texts.
+		if len(line) < minSecretLine || strings.HasPrefix(line, "-----") {
 			continue
 		}
 		for _, way := range ways {

@@ -57,7 +57,7 @@ func TestALongSecretIsFoundWhateverIsBeforeIt(t *testing.T) {
 func TestWhatFollowsALongSecretIsNotHeldBack(t *testing.T) {
 	secret := noise(4, 1000)
 	var out strings.Builder
-	w := NewRedactor(secret).Writer(&out)
+	w := NewRedactor(secret).writer(&out)
 	fmt.Fprintf(w, "%s%s", secret, strings.Repeat(".", 2*blockSize))
 	if got := out.String(); !strings.HasPrefix(got, "[redacted].") {
 		t.Errorf("got %q", got)
@@ -135,7 +135,7 @@ func TestSecretsOfAnySizeTakeSomeMiB(t *testing.T) {
 }
 
 func TestARedactorThatIsFullShowsNothing(t *testing.T) {
-	r := NewRedactor(noise(1, MaxSecrets+1))
+	r := NewRedactor(noise(1, maxSecrets+1))
 	for _, n := range []int{1, 100} {
 		if got := redactInPieces(r, "any text\nat all", n); got != Redacted {
 			t.Errorf("got %q", got)

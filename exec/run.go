@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultGrace is the time between SIGTERM and SIGKILL. helm marks a release
+// defaultGrace is the time between SIGTERM and SIGKILL. helm marks a release
 // as failed when it gets a SIGTERM; a helm that is killed before it got there
 // leaves the release in pending-*, which blocks every later deploy.
-const DefaultGrace = 10 * time.Second
+const defaultGrace = 10 * time.Second
 
 // Command is one program to run. It gets an empty standard input. It ignores no signal that ends a program, even if the operator itself
 // was started with ignored signals (nohup).
@@ -35,7 +35,7 @@ type Command struct {
 	// Env is the whole environment as KEY=value. Nil means an EMPTY one, never the operator's own, which holds secrets. See AllowEnv.
 	Env    []string
 	Limits Limits
-	// Grace is the time between SIGTERM and SIGKILL; 0 means DefaultGrace.
+	// Grace is the time between SIGTERM and SIGKILL; 0 means defaultGrace.
 	Grace time.Duration
 	// Hurry, when it is closed, ends the grace period at once, before the stop or during it. It does not itself stop the program. Nil
 	// means never.
@@ -49,16 +49,9 @@ type Command struct {
 
 func (c Command) name() string { return cmp.Or(c.Name, c.Path) }
 
-// Result says how a command ended.
+// Result is what is known of a program besides the error.
 type Result struct {
-	ExitCode       int    // the program's own; -1 when killed by a signal or never started
-	Signal         string // "SIGKILL" etc. when the program was killed by a signal
-	Started, Ended time.Time
-
-	Canceled bool // the context was cancelled and the program stopped because of it
-	TimedOut bool // the context's deadline passed and the program was stopped because of it
-	Killed   bool // SIGTERM and the grace period were not enough, SIGKILL was sent
-	Leftover bool // the program ended by itself but left processes behind, which were stopped
+	ExitCode int // its own; -1 when it was killed by a signal or never started
 }
 
 // Run runs c to its end and returns when no process of its group is alive.
@@ -71,40 +64,51 @@ type Result struct {
 //
 // The error is nil on exit code 0 without a stop, or else one of:
 // *StartError (never ran), *ExitError (ended by itself, but not with 0),
-// *StoppedError (ctx ended; it wraps both ctx.Err() and context.Cause). The
-// Result is filled in as far as known in every case.
+// *StoppedError (ctx ended; it wraps both ctx.Err() and context.Cause).
 func Run(ctx context.Context, c Command) (Result, error) {
 	if c.Grace <= 0 {
-		c.Grace = DefaultGrace
+		c.Grace = defaultGrace
 	}
-	res := Result{ExitCode: -1, Started: time.Now()}
+	none, began := Result{ExitCode: -1}, time.Now()
 	if ctx.Err() != nil {
-		return stopped(ctx, c, res)
+		return none, stopped(ctx, c, began)
 	}
 	p, err := start(c)
 	if err != nil {
-		res.Ended = time.Now()
-		return res, err
+		return none, err
 	}
 	p.read(c)
 
 	byContext := waitForExitOrContext(ctx, p)
-	if !byContext {
-		res.Leftover = !p.group.gone()
-	}
-	killed, stopErr := p.group.stop(c.Grace, c.Hurry)
-	res.Killed = killed
+	stopErr := p.group.stop(c.Grace, c.Hurry)
 	if stopErr == nil {
 		<-p.exited // the group is dead, so this is only the go-cmd goroutine catching up
 	}
 	p.finishReading()
 
 	if stopErr != nil {
-		res.Ended = time.Now()
-		// Not a StoppedError, whatever ctx says: that would claim that the program has ended.
-		return res, cannotComplete(c.name(), stopErr)
+		// Not a StoppedError, whatever ctx says: it would promise that it is gone.
+		return none, cannotComplete(c.name(), stopErr)
 	}
-	return ended(ctx, c, p, byContext, res)
+	if p.cmd.ProcessState == nil {
+		// Somebody else in this process waits for all children (a reaper).
+		return none, cannotComplete(c.name(), errors.Join(errors.New("its exit status is lost"), p.waitErr()))
+	}
+	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	code := status.ExitStatus()
+	if byContext {
+		err = stopped(ctx, c, began)
+	} else if code != 0 {
+		err = &ExitError{Path: c.name(), Code: code, Signal: signalOf(status)}
+	}
+	return Result{ExitCode: code}, err
+}
+
+func signalOf(status syscall.WaitStatus) string {
+	if !status.Signaled() {
+		return ""
+	}
+	return unix.SignalName(status.Signal())
 }
 
 // waitForExitOrContext reports whether ctx ended while the program was running.
@@ -122,34 +126,9 @@ func waitForExitOrContext(ctx context.Context, p *process) bool {
 	}
 }
 
-// ended fills in the result of a program that is gone.
-func ended(ctx context.Context, c Command, p *process, byContext bool, res Result) (Result, error) {
-	if p.cmd.ProcessState == nil {
-		// Something else in this process has waited for the child (a reaper of all children).
-		res.Ended = time.Now()
-		return res, cannotComplete(c.name(), errors.Join(errors.New("its exit status is lost"), p.waitErr()))
-	}
-	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	res.ExitCode = status.ExitStatus()
-	if status.Signaled() {
-		res.Signal = unix.SignalName(status.Signal())
-	}
-	if byContext {
-		return stopped(ctx, c, res)
-	}
-	res.Ended = time.Now()
-	if res.ExitCode != 0 {
-		return res, &ExitError{Path: c.name(), Code: res.ExitCode, Signal: res.Signal}
-	}
-	return res, nil
-}
-
-func stopped(ctx context.Context, c Command, res Result) (Result, error) {
-	res.Ended = time.Now()
-	res.TimedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
-	res.Canceled = !res.TimedOut
-	return res, &StoppedError{
-		Path: c.name(), After: res.Ended.Sub(res.Started), TimedOut: res.TimedOut,
+func stopped(ctx context.Context, c Command, began time.Time) *StoppedError {
+	return &StoppedError{
+		Path: c.name(), After: time.Since(began), TimedOut: errors.Is(ctx.Err(), context.DeadlineExceeded),
 		Cause: context.Cause(ctx), ctxErr: ctx.Err(),
 	}
 }

@@ -35,8 +35,8 @@ func (s *stream) close() {
 
 // read passes on lines in the background until end of file or finish.
 func (s *stream) read(redact *Redactor, emit func(Line)) {
-	lines := &lineWriter{stream: s.name, limit: MaxLine, emit: emit}
-	redacted := redact.Writer(lines)
+	lines := &lineWriter{stream: s.name, limit: maxLine, emit: emit}
+	redacted := redact.writer(lines)
 	go func() {
 		defer close(s.done)
 		defer s.ours.Close()

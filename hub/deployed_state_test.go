@@ -101,7 +101,7 @@ func TestTheDeployedStateThatIsNotTakenIsTheCallersToRepeat(t *testing.T) {
 	operator.untilRegistered(ctx, t)
 	controller.FailNext(methodDeployedState, 1, "warming up")
 	pools := []DeployedPool{deployedPool(1, 1)}
-	rejected := (*RejectedError)(nil)
+	rejected := (*rejectedError)(nil)
 	if err := operator.ReportDeployedState(ctx, pools); !errors.As(err, &rejected) {
 		t.Errorf("got %v, want a rejection", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"octo-operator/bounds"
 )
 
 // The callbacks, without the suffix Async.
@@ -55,7 +57,7 @@ func ParseEvent(target string, arguments []json.RawMessage) (Event, error) {
 	lower := strings.TrimSuffix(strings.ToLower(target), "async")
 	name, known := canonical[lower]
 	if !known {
-		return Event{}, &UnknownCallbackError{strings.ToValidUTF8(target[:min(len(target), longestName)], "")}
+		return Event{}, &UnknownCallbackError{bounds.Cut(target, longestName)}
 	}
 	if len(arguments) == 0 {
 		return Event{}, fmt.Errorf("cannot take %s: it came without arguments", target)

@@ -62,8 +62,8 @@ func (p Pool) in(g Generation) Pool {
 func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, error) {
 	s.generation = G3
 	answer, err := s.invoke(ctx, "RegisterOperatorAsync", central)
-	if rejected := (*RejectedError)(nil); errors.As(err, &rejected) && !rejected.Unsupported() {
-		// Only G1 accepts the call without an argument.
+	if rejected := (*rejectedError)(nil); errors.As(err, &rejected) && !rejected.unsupported() {
+		// Only G1 takes the short form.
 		if older, errOlder := s.invoke(ctx, "RegisterOperatorAsync"); errOlder == nil {
 			s.generation, answer, err = G1, older, nil
 		}
@@ -91,13 +91,13 @@ func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, e
 // Without an answer it returns an error and does not guess: as a G3 operator it would have every pool rejected by a G4 controller.
 func (s *session) newestGeneration(ctx context.Context) (Generation, error) {
 	_, err := s.invoke(ctx, renamedInG4[methodRegister])
-	rejected := (*RejectedError)(nil)
+	rejected := (*rejectedError)(nil)
 	switch {
 	case err == nil:
 		return G4, nil
 	case !errors.As(err, &rejected):
 		return 0, fmt.Errorf("cannot find out the controller's generation: %w", err)
-	case rejected.Unsupported():
+	case rejected.unsupported():
 		return G3, nil
 	}
 	return G4, nil

@@ -34,8 +34,8 @@ var (
 	errTooLong = fmt.Errorf("the controller takes %d bytes at most", maxFrame)
 )
 
-// invoke calls a method of the hub and waits for its completion. The error is a *RejectedError if the completion is an error, wraps
-// errTooLong if nothing was sent, wraps errLost if the connection ended, or is ctx's.
+// invoke calls the hub and waits for the completion. The error is a *rejectedError for a completion with an error, errLost,
+// errTooLong when nothing was sent, or ctx's.
 func (s *session) invoke(ctx context.Context, method string, arguments ...any) (any, error) {
 	if err := checkLength(method, arguments); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 			case r.Error != nil && (libraryError.MatchString(r.Error.Error()) || s.client.State() != signalr.ClientConnected):
 				return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, r.Error)
 			case r.Error != nil:
-				return nil, &RejectedError{Method: method, Reason: r.Error.Error()}
+				return nil, &rejectedError{Method: method, Reason: r.Error.Error()}
 			case r.Value != nil:
 				value = r.Value
 			}
@@ -109,17 +109,17 @@ func withoutSource(err error) string {
 
 func (s *session) close() { s.connection.close() }
 
-// RejectedError is a completion with an error: the controller has answered and refused.
-type RejectedError struct{ Method, Reason string }
+// rejectedError is a completion with an error: the controller answered, and it said no.
+type rejectedError struct{ Method, Reason string }
 
-func (e *RejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
+func (e *rejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
 
-// Unsupported tells whether the controller does not have the method.
-func (e *RejectedError) Unsupported() bool {
+// unsupported tells that the controller does not have the method at all.
+func (e *rejectedError) unsupported() bool {
 	return strings.Contains(e.Reason, "Method does not exist")
 }
 
 func unsupported(err error) bool {
-	rejected := (*RejectedError)(nil)
-	return errors.As(err, &rejected) && rejected.Unsupported()
+	rejected := (*rejectedError)(nil)
+	return errors.As(err, &rejected) && rejected.unsupported()
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"octo-operator/bounds"
 	"octo-operator/config"
 )
 
@@ -88,7 +89,7 @@ func (e *tokenError) Error() string { return e.text }
 func inOneLine(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if len(text) > maxAnswer {
-		text = strings.ToValidUTF8(text[:maxAnswer], "") + "…"
+		text = bounds.Cut(text, maxAnswer) + "…"
 	}
 	return text
 }

@@ -81,7 +81,7 @@ func (k *Kubectl) compare(ctx context.Context, o Object, path string, text []byt
 		return "", err
 	}
 	query := url.Values{"fieldManager": {driftManager}, "force": {"true"}, "dryRun": {"All"}}
-	if err = k.Do(ctx, http.MethodPatch, path+"?"+query.Encode(), Patch{ApplyPatch, text}, &would); err != nil {
+	if err = k.Do(ctx, http.MethodPatch, path+"?"+query.Encode(), Patch{applyPatch, text}, &would); err != nil {
 		return "", err
 	}
 	if field := firstDifference(declared(is), declared(would)); field != "" {

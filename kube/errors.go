@@ -63,8 +63,8 @@ func (k *Kubectl) unreachable(cause error) error {
 	return fmt.Errorf("%w: %w", ErrUnreachable, cause)
 }
 
-// failed returns the error for a request without a complete answer: usually ErrUnreachable.
-func (k *Kubectl) failed(ctx context.Context, err error) error {
+// Failed is the error of a request, also one of Forward's, that has no whole answer.
+func (k *Kubectl) Failed(ctx context.Context, err error) error {
 	cannot := (*cannotRunError)(nil)
 	switch {
 	case errors.As(err, &cannot):

@@ -11,7 +11,7 @@ import (
 // event is an Event of the core API: something that happened to an object, once or repeatedly.
 type event struct {
 	Metadata       struct{ CreationTimestamp time.Time }
-	InvolvedObject struct{ Kind, Name, UID, FieldPath string }
+	InvolvedObject struct{ UID, FieldPath string }
 
 	Reason, Message          string
 	LastTimestamp, EventTime time.Time

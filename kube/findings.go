@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"octo-operator/bounds"
 )
 
 const (
@@ -31,25 +31,11 @@ func findings(found []string) []string {
 
 // line returns a text as one printable line of at most longestLine bytes. The text may be anybody's: of a chart, an image, a webhook.
 func line(text string) string {
-	text = strings.TrimSpace(printable(text))
+	text = strings.TrimSpace(bounds.Printable(text))
 	if len(text) <= longestLine {
 		return text
 	}
-	end := longestLine - len("…")
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
-}
-
-// printable replaces by a space whatever would end a line or control a terminal, and what is not valid UTF-8.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, " "))
+	return bounds.Cut(text, longestLine-len("…")) + "…"
 }
 
 const instance = "app.kubernetes.io/instance="

@@ -28,7 +28,3 @@ func (k *Kubectl) Object(ctx context.Context, path string) (Metadata, error) {
 	err := k.do(ctx, request{method: http.MethodGet, path: path, accept: onlyMetadata}, &object)
 	return object.Metadata, err
 }
-
-// Failed returns the error for a request through Forward that got no answer. It wraps ErrUnreachable when the same request may work
-// later.
-func (k *Kubectl) Failed(ctx context.Context, err error) error { return k.failed(ctx, err) }

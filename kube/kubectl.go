@@ -65,13 +65,13 @@ func (k *Kubectl) Close() {
 
 // Types of a Patch: server-side apply, and JSON whose fields replace the object's (null removes a field).
 const (
-	ApplyPatch = "application/apply-patch+yaml"
+	applyPatch = "application/apply-patch+yaml"
 	MergePatch = "application/merge-patch+json"
 )
 
 // Patch is the body of a PATCH request, which needs to say its type.
 type Patch struct {
-	Type   string // a media type, such as ApplyPatch
+	Type   string // a media type, such as applyPatch
 	Object any
 }
 
@@ -105,7 +105,7 @@ func (k *Kubectl) do(ctx context.Context, r request, into any) error {
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, bounds.Answer+1))
 	if err != nil {
-		return k.failed(ctx, err)
+		return k.Failed(ctx, err)
 	}
 	if into == nil {
 		return nil
@@ -142,7 +142,7 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 	k.announce(r, impersonate(ctx, req.Header))
 	answer, err := k.http.Do(req)
 	if err != nil {
-		return nil, k.failed(ctx, err)
+		return nil, k.Failed(ctx, err)
 	}
 	if answer.StatusCode/100 == 2 {
 		return answer, nil

@@ -25,43 +25,36 @@ type Rules struct {
 	Secrets      []string // names of the operator's own Secrets, if they are in Namespace
 }
 
-// RefusedError names an object that a release must not have.
-type RefusedError struct {
+// refusedError is an object that a release must not have.
+type refusedError struct {
 	Object string // such as "Secret web"
 	Why    string // the reason, and what to do
 }
 
-func (e *RefusedError) Error() string {
-	return printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // printable: the names come from a chart
+func (e *refusedError) Error() string {
+	return bounds.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
 }
 
-// Look checks a manifest by the rules. The error is a *RefusedError that names the object, or says why the manifest cannot be checked.
-// Look covers all that helm would send to the API server: hooks too, lists inside lists, duplicate keys, and what stands there by an
-// alias.
+// Look is an error if a manifest holds what the rules forbid: a *refusedError that names the object, or one that says why nobody can
+// tell. It looks at all that helm would hand to the API server: hooks too, lists in lists, and what is there twice or by an alias.
 func Look(manifest []byte, rules Rules) error {
-	if len(manifest) > bounds.Manifest {
-		return fmt.Errorf("cannot look at the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
+	l := manifestLook{rules: rules, seen: map[visit]bool{}}
+	err := eachDocument(manifest, "look at", l.document)
+	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+		return refused
 	}
-	l := manifestCheck{rules: rules, seen: map[visit]bool{}}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		err := error(nil)
-		if number > bounds.Objects {
-			return fmt.Errorf("cannot look at the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if gluedMarker.Match(document) { // helm and kubectl disagree on whether a document ends here
-			err = errors.New("a line begins with --- and goes on with something else")
-		} else {
-			err = l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
-		}
-		if refused := (*RefusedError)(nil); err != nil && !errors.As(err, &refused) {
-			return fmt.Errorf("cannot look at the manifest: document %d: %w: correct the chart", number, err)
-		} else if err != nil {
-			return err
-		}
+	return err
+}
+
+func (l *manifestLook) document(document []byte) error {
+	if gluedMarker.Match(document) { // where helm and kubectl disagree on where a document ends
+		return errors.New("a line begins with --- and goes on with something else: correct the chart")
 	}
-	return nil
+	err := l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
+	if err != nil {
+		err = fmt.Errorf("%w: correct the chart", err)
+	}
+	return err
 }
 
 var gluedMarker = regexp.MustCompile(`(?m)^---[^\s]`)
@@ -71,9 +64,9 @@ const (
 	helmsOwn   = "sh.helm.release." // beginning of the names of Helm's own Secrets
 )
 
-// object checks the kind and the name of an object.
-func (l *manifestCheck) object(node *yaml.Node, kinds []string, name string) error {
-	refuse := func(why string) error { return &RefusedError{name, why} }
+// object looks at what an object is.
+func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) error {
+	refuse := func(why string) error { return &refusedError{name, why} }
 	is := func(kind string) bool {
 		return slices.ContainsFunc(kinds, func(k string) bool { return strings.EqualFold(k, kind) })
 	}
@@ -119,17 +112,17 @@ func NamesRelease(value string) bool { return ofRelease.MatchString(value) }
 func (l *manifestCheck) labels(node *yaml.Node, object string) error {
 	for _, tenant := range l.texts(node, "labels", l.rules.Group+"/tenant") {
 		if tenant != l.rules.Tenant {
-			return &RefusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
+			return &refusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
 		}
 	}
 	for _, label := range NoteLabels {
 		if len(l.texts(node, "labels", l.rules.Group+label)) > 0 {
-			return &RefusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
+			return &refusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
 		}
 	}
 	for _, release := range l.texts(node, "labels", "app.kubernetes.io/instance") {
 		if release != l.rules.Release && NamesRelease(release) {
-			return &RefusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
+			return &refusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
 		}
 	}
 	return nil
@@ -142,7 +135,7 @@ func (l *manifestCheck) text(text string, at place, object string) error {
 		return nil
 	}
 	refuse := func(format string, args ...any) error {
-		return &RefusedError{object, fmt.Sprintf(format, args...) + outOfChart}
+		return &refusedError{object, fmt.Sprintf(format, args...) + outOfChart}
 	}
 	name := text[strings.LastIndexByte(text, '/')+1:] // some write NAMESPACE/NAME
 	switch {

@@ -131,7 +131,7 @@ func FuzzLook(f *testing.F) {
 		if object, bad := mustNotBe(meant); bad && err == nil {
 			t.Errorf("not refused: %v", object)
 		}
-		if refused := (*RefusedError)(nil); errors.As(err, &refused) && strings.TrimSpace(refused.Object) == "" {
+		if refused := (*refusedError)(nil); errors.As(err, &refused) && strings.TrimSpace(refused.Object) == "" {
 			t.Errorf("refused without a name: %v", err)
 		}
 	})

@@ -10,11 +10,11 @@ import (
 
 // Metadata is the part of an object's metadata that the operator uses.
 type Metadata struct {
-	Namespace, Name, ResourceVersion string
-	Labels, Annotations              map[string]string
-	CreationTimestamp                time.Time
-	ManagedFields                    []struct{ Time time.Time }
-	OwnerReferences                  []OwnerReference
+	Name                string
+	Labels, Annotations map[string]string
+	CreationTimestamp   time.Time
+	ManagedFields       []struct{ Time time.Time }
+	OwnerReferences     []OwnerReference
 }
 
 // Media types for requests that need no content of the objects: each revision in Helm's Secrets has up to a megabyte.
@@ -71,11 +71,8 @@ func (k *Kubectl) SecretNames(ctx context.Context, namespace, label string) (map
 
 // Changed returns when an object of the core API was changed last, or created if nobody has changed it. resource is such as "secrets".
 func (k *Kubectl) Changed(ctx context.Context, namespace, resource, name string) (time.Time, error) {
-	var object struct{ Metadata Metadata }
-	err := k.do(ctx, request{
-		method: http.MethodGet, path: collection(core, namespace, resource) + "/" + url.PathEscape(name), accept: onlyMetadata,
-	}, &object)
-	return object.Metadata.changed(), err
+	object, err := k.Object(ctx, collection(core, namespace, resource)+"/"+url.PathEscape(name))
+	return object.changed(), err
 }
 
 func (m Metadata) changed() time.Time {
@@ -91,7 +88,7 @@ func (m Metadata) changed() time.Time {
 // PatchLabels sets labels of an object of the core API and leaves its other labels alone; a nil value removes a label. resource is such
 // as "secrets".
 func (k *Kubectl) PatchLabels(ctx context.Context, fieldManager, namespace, resource, name string, labels map[string]*string) error {
-	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + "?" + url.Values{"fieldManager": {fieldManager}}.Encode()
+	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + managedBy(fieldManager)
 	err := k.do(ctx, request{
 		method: http.MethodPatch, path: path, accept: onlyMetadata,
 		body: Patch{MergePatch, map[string]any{"metadata": map[string]any{"labels": labels}}},

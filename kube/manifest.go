@@ -6,11 +6,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"octo-operator/bounds"
@@ -60,7 +58,7 @@ type content struct {
 // base64 of gzip of JSON.
 func (k *Kubectl) content(ctx context.Context, namespace, release, revision string) (content, error) {
 	var secret struct{ Data struct{ Release []byte } }
-	err := k.Do(ctx, http.MethodGet, collection(core, namespace, "secrets")+"/"+url.PathEscape(RevisionSecret(release, revision)), nil, &secret)
+	err := k.Do(ctx, http.MethodGet, secretPath(namespace, RevisionSecret(release, revision)), nil, &secret)
 	var c content
 	if err == nil {
 		c, err = contentOf(secret.Data.Release)
@@ -78,85 +76,25 @@ func contentOf(stored []byte) (c content, err error) {
 	if err != nil {
 		return c, err
 	}
-	pieces := &pieceReader{from: io.LimitReader(unzip, bounds.Release)}
-	decoder := json.NewDecoder(pieces)
+	pieces := bounds.NewPieces(io.LimitReader(unzip, bounds.Release), maxPiece)
 	fields := map[string]any{"manifest": &c.Manifest, "config": &c.Config, "apply_method": &c.ApplyMethod}
-	err = eachField(decoder, pieces, func(name string) error {
-		if name == "chart" {
-			return eachField(decoder, pieces, func(name string) error {
-				if name == "metadata" {
-					return decoder.Decode(&c.Chart.Metadata)
-				}
-				return skip(decoder, pieces)
-			})
-		}
+	err = pieces.Fields(func(name string) error {
+		name = strings.ToLower(name) // as encoding/json takes them
 		if into := fields[name]; into != nil {
-			return decoder.Decode(into)
+			return pieces.Decode(into)
 		}
-		return skip(decoder, pieces)
+		if name != "chart" {
+			return pieces.Skip()
+		}
+		return pieces.Fields(func(name string) error {
+			if strings.ToLower(name) == "metadata" {
+				return pieces.Decode(&c.Chart.Metadata)
+			}
+			return pieces.Skip()
+		})
 	})
 	return c, err
 }
 
-// pieceReader returns an error if more than maxPiece is read before next is called. So it bounds what the JSON decoder holds at a time.
-type pieceReader struct {
-	from io.Reader
-	read int
-}
-
-// maxPiece is in bytes: a manifest as JSON, in which each quote and each line end takes two bytes.
+// maxPiece is a manifest, in which each quote and each line end has two bytes.
 const maxPiece = bounds.Manifest + bounds.Manifest/4
-
-func (r *pieceReader) next() { r.read = 0 }
-
-func (r *pieceReader) Read(p []byte) (int, error) {
-	if r.read > maxPiece {
-		return 0, fmt.Errorf("a value in it has more than %d bytes", maxPiece)
-	}
-	n, err := r.from.Read(p)
-	r.read += n
-	return n, err
-}
-
-// eachField calls do for each field of a JSON object; do must read the field's value from the decoder. null has no fields.
-func eachField(decoder *json.Decoder, pieces *pieceReader, do func(name string) error) error {
-	begin, err := decoder.Token()
-	if err != nil || begin == nil {
-		return err
-	}
-	if begin != json.Delim('{') {
-		return errors.New("it is not a JSON object")
-	}
-	for decoder.More() {
-		pieces.next()
-		name, err := decoder.Token()
-		if err == nil {
-			err = do(strings.ToLower(fmt.Sprint(name))) // names in any case, as in encoding/json
-		}
-		if err != nil {
-			return err
-		}
-	}
-	_, err = decoder.Token()
-	return err
-}
-
-// skip reads a value and discards it.
-func skip(decoder *json.Decoder, pieces *pieceReader) error {
-	for depth := 0; ; {
-		pieces.next()
-		token, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
-}

@@ -29,48 +29,64 @@ func (o Object) group() string {
 // left out, and objects without a name, which the API server generates. An object without a namespace gets the given one, even if its
 // kind is cluster-scoped: only the cluster knows that.
 func Objects(manifest []byte, namespace string) ([]Object, error) {
-	if len(manifest) > bounds.Manifest {
-		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	r := manifestReader{namespace: namespace}
+	err := eachDocument(manifest, "read", r.read)
+	return r.objects, err
+}
+
+// eachDocument calls do for each document of a manifest, unless there are too many. Errors say what cannot be done to the manifest, such as
+// "read".
+func eachDocument(manifest []byte, doing string, do func(document []byte) error) error {
+	if len(manifest) > bounds.Manifest {
+		return fmt.Errorf("cannot %s the manifest: it has %d bytes, more than %d", doing, len(manifest), bounds.Manifest)
+	}
 	number := 0
 	for document := range documents(manifest) {
 		number++
 		if number > bounds.Objects {
-			return nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
+			return fmt.Errorf("cannot %s the manifest: it has more than %d documents", doing, bounds.Objects)
 		}
-		if err := r.read(document); err != nil {
-			return nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
+		if err := do(document); err != nil {
+			return fmt.Errorf("cannot %s the manifest: document %d: %w", doing, number, err)
 		}
 	}
-	return r.objects, nil
+	return nil
 }
 
 // documents yields the documents of a manifest that are not empty, without the marker "---". A line that begins with --- ends a document
 // even inside a multi-line text.
 func documents(manifest []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		begin, end, empty := 0, 0, true
+		begin, end := 0, 0
 		for line := range bytes.Lines(manifest) {
-			if rest, marker := bytes.CutPrefix(line, []byte("---")); marker && (len(rest) == 0 || isSpace(rest[0])) {
-				if !empty && !yield(manifest[begin:end]) {
+			if isMarker(line) {
+				if document := manifest[begin:end]; saysAnything(document) && !yield(document) {
 					return
 				}
-				begin, empty = end+len("---"), true
-				line = rest
-				end += len("---")
+				begin = end + len("---")
 			}
 			end += len(line)
-			text := bytes.TrimSpace(line)
-			empty = empty && (len(text) == 0 || text[0] == '#')
 		}
-		if !empty {
-			yield(manifest[begin:end])
+		if document := manifest[begin:]; saysAnything(document) {
+			yield(document)
 		}
 	}
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func isMarker(line []byte) bool {
+	rest, marked := bytes.CutPrefix(line, []byte("---"))
+	return marked && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
+}
+
+// saysAnything tells of more than blank lines and comments.
+func saysAnything(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] != '#' {
+			return true
+		}
+	}
+	return false
+}
 
 // documentReader parses the documents of one manifest and keeps to the bounds for all of them together.
 type documentReader struct{ places int }
@@ -153,16 +169,25 @@ func field(node *yaml.Node, path ...string) *yaml.Node {
 	return node
 }
 
+// valueOf is the first value of a key; nil if there is none.
 func valueOf(node *yaml.Node, key string) *yaml.Node {
+	for _, value := range valuesOf(node, key) {
+		return value
+	}
+	return nil
+}
+
+// valuesOf are all values of a key: there may be more than one.
+func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
 	if node.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == key {
-			return resolved(node.Content[i+1])
+		if resolved(node.Content[i]).Value == key {
+			all = append(all, resolved(node.Content[i+1]))
 		}
 	}
-	return nil
+	return all
 }
 
 func textOf(node *yaml.Node, path ...string) string {

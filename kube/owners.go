@@ -8,8 +8,8 @@ import (
 	"net/url"
 )
 
-// StrategicPatch is the type of a Patch that merges lists by key, as the API server defines for its built-in kinds.
-const StrategicPatch = "application/strategic-merge-patch+json"
+// strategicPatch is the type of a Patch whose lists are merged by the keys of their kind, which the API server has for its own kinds.
+const strategicPatch = "application/strategic-merge-patch+json"
 
 // OwnerReference makes the cluster delete an object together with its owner, which must be in the same namespace.
 type OwnerReference struct {
@@ -41,7 +41,7 @@ func (k *Kubectl) SetOwner(ctx context.Context, fieldManager, namespace, release
 
 func (k *Kubectl) setOwner(ctx context.Context, fieldManager, path string, owner OwnerReference) error {
 	patch := map[string]any{"metadata": map[string]any{"ownerReferences": []OwnerReference{owner}}}
-	err := k.Do(ctx, http.MethodPatch, path+managedBy(fieldManager), Patch{StrategicPatch, patch}, nil)
+	err := k.Do(ctx, http.MethodPatch, path+managedBy(fieldManager), Patch{strategicPatch, patch}, nil)
 	if err != nil && !NotFound(err) {
 		return fmt.Errorf("cannot set the owner of %s: %w", path, err)
 	}

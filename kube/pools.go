@@ -161,7 +161,7 @@ func (k *Kubectl) WritePoolStatus(ctx context.Context, fieldManager string, pool
 
 func (k *Kubectl) applyStatus(ctx context.Context, fieldManager string, p Pool) error {
 	path := p.path() + "/status?" + url.Values{"fieldManager": {fieldManager}, "force": {"true"}}.Encode()
-	return k.Do(ctx, http.MethodPatch, path, Patch{ApplyPatch, map[string]any{
+	return k.Do(ctx, http.MethodPatch, path, Patch{applyPatch, map[string]any{
 		"apiVersion": p.APIVersion, "kind": p.Kind,
 		"metadata": map[string]string{"name": p.Name, "namespace": p.Namespace},
 		"status":   map[string]string{"communicationStatus": p.Status},

@@ -3,32 +3,17 @@ package kube
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"octo-operator/bounds"
 )
 
 // WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values (as they
 // stand there and decoded), because they may also occur elsewhere in the manifest. An error means that it cannot be told what is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
-	if len(manifest) > bounds.Manifest {
-		return nil, nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		if number > bounds.Objects {
-			return nil, nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if err := cleaner.clean(document); err != nil {
-			return nil, nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
-		}
-	}
-	return cleaner.written.Bytes(), cleaner.secrets, nil
+	err = eachDocument(manifest, "read", cleaner.clean)
+	return cleaner.written.Bytes(), cleaner.secrets, err
 }
 
 type manifestCleaner struct {
@@ -98,19 +83,6 @@ func (c *manifestCleaner) hide(node *yaml.Node) {
 			c.hide(item)
 		}
 	}
-}
-
-// valuesOf returns all values of a key, which may occur more than once.
-func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if resolved(node.Content[i]).Value == key {
-			all = append(all, resolved(node.Content[i+1]))
-		}
-	}
-	return all
 }
 
 func withoutComments(node *yaml.Node) {

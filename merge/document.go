@@ -30,15 +30,15 @@ import (
 
 // Names of the layers, as in Origin and LeftOut.
 const (
-	LayerContext    = "context"
-	LayerValuesYAML = "valuesYaml"
-	LayerInjected   = "injected"
-	LayerValues     = "values"
-	LayerPinned     = "pinned"
+	layerContext    = "context"
+	layerValuesYAML = "valuesYaml"
+	layerInjected   = "injected"
+	layerValues     = "values"
+	layerPinned     = "pinned"
 )
 
-// Override sets one value. Path is as in helm --set, see ParsePath. Value is always text: a plain one is converted to the type of its
-// target (see coerce.go), a secret one is replaced by a reference to the release's Secret.
+// Override sets one value. Path is as in helm --set, see Path. Value is always text on the wire; a plain one takes
+// the type of its target (see coerce.go), a secret one is replaced by a reference to the release's Secret.
 type Override struct {
 	Path   string `json:"path"`
 	Value  string `json:"value"`
@@ -131,12 +131,12 @@ func assemble(in Input) (*assembly, error) {
 		values: values, leftOut: leftOut, chart: chart,
 		types: targetTypes{values: values, chart: chart, secretName: in.SecretName}, edit: editor{values: values},
 	}
-	err = a.set(LayerInjected, in.Injected)
+	err = a.set(layerInjected, in.Injected)
 	if err == nil {
-		err = a.set(LayerValues, in.Overrides)
+		err = a.set(layerValues, in.Overrides)
 	}
 	if err == nil {
-		err = a.set(LayerPinned, in.Pinned)
+		err = a.set(layerPinned, in.Pinned)
 	}
 	if err == nil {
 		a.identify(identity)
@@ -154,7 +154,7 @@ func (a *assembly) set(layer string, overrides []Override) error {
 		if err == nil && override.Declared && !a.chart.declares(next.path) {
 			continue // not reported in leftOut: most charts do not have it
 		}
-		if err == nil && layer != LayerValues {
+		if err == nil && layer != layerValues {
 			if reason := a.chart.refuses(next.path, next.value, override.Secret, a.values); reason != "" {
 				a.leftOut = append(a.leftOut, LeftOut{next.path.String(), layer, reason})
 				continue
@@ -176,7 +176,7 @@ func (a *assembly) identify(identity map[string]any) {
 	var leftOut []LeftOut
 	for _, key := range slices.Sorted(maps.Keys(identity)) {
 		if reason := a.chart.refuses(Path{{Name: key}}, identity[key], false, map[string]any{}); reason != "" {
-			leftOut = append(leftOut, LeftOut{key, LayerContext, reason})
+			leftOut = append(leftOut, LeftOut{key, layerContext, reason})
 			delete(a.values, key)
 			continue
 		}
@@ -218,7 +218,7 @@ func normalize(values map[string]any) (map[string]any, error) {
 
 // assign parses an override's path and converts its value.
 func (t *targetTypes) assign(layer string, override Override) (assignment, error) {
-	path, err := ParsePath(override.Path)
+	path, err := parsePath(override.Path)
 	if err != nil {
 		return assignment{}, err
 	}
@@ -227,7 +227,7 @@ func (t *targetTypes) assign(layer string, override Override) (assignment, error
 		if t.secretName == "" {
 			return assignment{}, errors.New("it is secret, and the release has no Secret")
 		}
-		a.key, a.plain = SecretKey(override.Path), override.Value
+		a.key, a.plain = secretKeyOf(override.Path), override.Value
 		a.value = secretReference(t.secretName, a.key)
 	} else {
 		a.value = coerce(override.Value, t.at(path))

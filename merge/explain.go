@@ -7,8 +7,8 @@ import (
 
 // Origin says which layer a leaf of the document came from. A leaf is everything but a map or a list that is not empty.
 type Origin struct {
-	Path  string `json:"path"`  // as ParsePath reads it
-	Layer string `json:"layer"` // LayerContext, LayerValuesYAML, LayerInjected, LayerValues or LayerPinned
+	Path  string `json:"path"`  // as in helm --set
+	Layer string `json:"layer"` // context, valuesYaml, injected, values or pinned
 	Value any    `json:"value"` // never a plain secret
 }
 
@@ -35,7 +35,7 @@ func Explain(in Input) ([]Origin, []LeftOut, error) {
 		}
 	}
 	for _, key := range merged.identity {
-		labels[key] = LayerContext
+		labels[key] = layerContext
 	}
 	return origins(nil, nil, merged.values, labels), merged.leftOut, nil
 }
@@ -50,8 +50,8 @@ func labelled(in Input) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels, _ := label(lower, LayerContext).(map[string]any)
-	upperLabels, _ := label(upper, LayerValuesYAML).(map[string]any)
+	labels, _ := label(lower, layerContext).(map[string]any)
+	upperLabels, _ := label(upper, layerValuesYAML).(map[string]any)
 	return labels, overlay(labels, upperLabels)
 }
 

@@ -39,7 +39,7 @@ func TestNoEventSaysWhoseItsWorkloadIs(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, o := range origins {
-				if o.Layer != LayerContext && o.Path != "x.tenantId" {
+				if o.Layer != layerContext && o.Path != "x.tenantId" {
 					t.Errorf("%s comes from %s", o.Path, o.Layer)
 				}
 			}

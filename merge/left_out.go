@@ -9,7 +9,7 @@ import (
 // LeftOut is a value that the operator would have added of its own accord and that the chart does not accept. What the event asks for is
 // never left out, except for its own values of identity keys.
 type LeftOut struct {
-	Path   string `json:"path"` // as ParsePath reads it
+	Path   string `json:"path"` // as in helm --set
 	Layer  string `json:"layer"`
 	Reason string `json:"reason"`
 }
@@ -125,7 +125,7 @@ func (c chart) prune(context, upper map[string]any, path Path) (leftOut []LeftOu
 				delete(context, key)
 			}
 		} else if reason := c.refuses(at, value, false, upper); reason != "" {
-			leftOut = append(leftOut, LeftOut{at.String(), LayerContext, reason})
+			leftOut = append(leftOut, LeftOut{at.String(), layerContext, reason})
 			delete(context, key)
 		}
 	}

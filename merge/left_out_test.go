@@ -154,12 +154,12 @@ func TestTheReasonNamesWhoHasWhatWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []LeftOut{
-		{"image.privateRegistry", LayerContext, `the chart's default values have a single value at "image"`},
-		{"ingress.tls", LayerContext, `the chart's default values have a list at "ingress.tls"`},
-		{"tenantId", LayerContext, `the chart's default values have a map at "tenantId"`},
-		{"secrets.rabbitmq", LayerInjected, `the event's values have a list at "secrets"`},
-		{"secrets.rootCa", LayerInjected, `the event's values have a list at "secrets"`},
-		{"replicaCount", LayerPinned, "the chart's schema does not allow it"},
+		{"image.privateRegistry", layerContext, `the chart's default values have a single value at "image"`},
+		{"ingress.tls", layerContext, `the chart's default values have a list at "ingress.tls"`},
+		{"tenantId", layerContext, `the chart's default values have a map at "tenantId"`},
+		{"secrets.rabbitmq", layerInjected, `the event's values have a list at "secrets"`},
+		{"secrets.rootCa", layerInjected, `the event's values have a list at "secrets"`},
+		{"replicaCount", layerPinned, "the chart's schema does not allow it"},
 	}
 	if diff := cmp.Diff(want, got.LeftOut); diff != "" {
 		t.Error(diff)
@@ -202,7 +202,7 @@ func TestThePinnedLayerIsAboveTheEvents(t *testing.T) {
 		t.Errorf("%s, %v", got.YAML, err)
 	}
 	origins, _, err := Explain(in)
-	if err != nil || len(origins) != 1 || origins[0].Layer != LayerPinned {
+	if err != nil || len(origins) != 1 || origins[0].Layer != layerPinned {
 		t.Errorf("%v, %v", origins, err)
 	}
 }

@@ -9,10 +9,17 @@ import (
 	"octo-operator/bounds"
 )
 
-// MaxIndex is the highest list index that a path may have, as in helm (strvals.MaxIndex).
-const MaxIndex = 65536
+// maxIndex is the highest list index a path may have, helm's strvals.MaxIndex.
+const maxIndex = 65536
 
-// Path leads to a value: map keys and list indexes, outermost first.
+// Path leads to a value: names of map keys and indexes of lists, outermost first. As text it is as in helm --set: names separated by
+// dots, list indexes in brackets, and a backslash that makes the next character an ordinary one.
+//
+//	ingress.enabled            a key in a map
+//	env[0].value               in a list; [0][1] for a list in a list
+//	annotations.example\.com/x the key is example.com/x
+//
+// Unlike there, a comma, = and {} have no meaning.
 type Path []Step
 
 // Step is one map key or, if InList is set, one list index.
@@ -22,15 +29,8 @@ type Step struct {
 	InList bool
 }
 
-// ParsePath reads a path as in helm --set: names separated by dots, list indexes in brackets, and a backslash before a character that has
-// no special meaning.
-//
-//	ingress.enabled            a key in a map
-//	env[0].value               in a list; [0][1] for a list in a list
-//	annotations.example\.com/x the key is example.com/x
-//
-// Unlike in helm --set, a comma, = and {} have no meaning. Errors give the position in bytes, counted from 1.
-func ParsePath(text string) (Path, error) {
+// parsePath reads a path from text. Errors give the position in bytes, from 1.
+func parsePath(text string) (Path, error) {
 	if text == "" {
 		return nil, errors.New("the path is empty")
 	}
@@ -96,13 +96,14 @@ func scanIndex(text string, from int) (index, end int, err error) {
 		return 0, 0, fmt.Errorf("index is missing at position %d", from+1)
 	}
 	index, err = strconv.Atoi(inner)
-	if err != nil || index > MaxIndex {
-		return 0, 0, fmt.Errorf("index is above %d at position %d", MaxIndex, from+1)
+	if err != nil || index > maxIndex {
+		return 0, 0, fmt.Errorf("index is above %d at position %d", maxIndex, from+1)
 	}
 	return index, from + len(inner) + 2, nil
 }
 
-// String returns the path in the form that ParsePath reads. No text leads to an empty map key.
+// String writes the path so that parsePath reads the same path from it. (A map may have an empty key; no path leads
+// there.)
 func (p Path) String() string {
 	var b strings.Builder
 	for i, step := range p {

@@ -15,15 +15,15 @@ var (
 	notInSecretKeyRun = regexp.MustCompile(`[^-._a-zA-Z0-9]+`)
 )
 
-// SecretKey returns the key of a secret override in the release's Secret: its path, if that is a valid key.
+// secretKeyOf returns the key of a secret override in the release's Secret: its path, when that is a valid key.
 //
 // For any other path (a.b[0].c, one with \. or a space, one longer than 253 characters) the key is made of the path's valid characters,
 // with _ for each run of others, cut to 236, followed by - and the first 16 hex digits of the path's SHA-256:
 //
 //	a.b[0].c -> a.b_0_.c-efd164c88d7589dc
 //
-// The hash keeps different paths different, and the key is the same in each deploy.
-func SecretKey(path string) string {
+// The hash keeps paths apart that would look alike, and makes the key the same in each deploy.
+func secretKeyOf(path string) string {
 	if secretKey.MatchString(path) && len(path) <= maxSecretKey && !strings.HasPrefix(path, "..") {
 		return path
 	}

@@ -13,8 +13,8 @@ import (
 	"os"
 )
 
-// MaxArchive is the largest archive in bytes. helm accepts no chart that unpacks to more.
-const MaxArchive = 100 << 20
+// maxArchive bounds an archive, in bytes. helm takes none that unpacks to more.
+const maxArchive = 100 << 20
 
 // Archives downloads charts from repositories and registries as helm would, by the rules. Its methods may be called by several
 // goroutines.
@@ -52,7 +52,7 @@ func (a *Archives) Download(ctx context.Context, from Source, address, file stri
 	if response.StatusCode != http.StatusOK {
 		return Archive{}, fmt.Errorf("failed to fetch %s : %s", Shown(address), response.Status)
 	}
-	if response.ContentLength > MaxArchive {
+	if response.ContentLength > maxArchive {
 		return Archive{}, tooLarge(response.ContentLength)
 	}
 	sum := sha256.New()
@@ -68,17 +68,17 @@ func (s Source) authorize(request *http.Request) {
 }
 
 func tooLarge(bytes int64) error {
-	return refused("the archive has %d bytes, the limit is %d MiB: make the chart smaller", bytes, MaxArchive>>20)
+	return refused("the archive has %d bytes, the limit is %d MiB: make the chart smaller", bytes, maxArchive>>20)
 }
 
-// write writes at most MaxArchive bytes to a new file and to sum. After an error the file is incomplete.
+// write makes a file of at most maxArchive bytes, and tells sum of them. What is left after an error is no archive.
 func write(from io.Reader, file string, sum hash.Hash) (int64, error) {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, err
 	}
-	bytes, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(from, MaxArchive+1))
-	if err == nil && bytes > MaxArchive {
+	bytes, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(from, maxArchive+1))
+	if err == nil && bytes > maxArchive {
 		err = tooLarge(bytes)
 	}
 	return bytes, errors.Join(err, f.Close())

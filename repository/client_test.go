@@ -224,7 +224,7 @@ func TestAnArchiveIsBoundedAndIsWhatWasSent(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/long":
-			w.Header().Set("Content-Length", fmt.Sprint(MaxArchive+1))
+			w.Header().Set("Content-Length", fmt.Sprint(maxArchive+1))
 		case "/gone":
 			w.WriteHeader(http.StatusNotFound)
 		case "/cut":

@@ -60,8 +60,8 @@ func (e *NotFoundError) Error() string {
 	return "there is no such chart"
 }
 
-// ErrUnknown means that the index cannot be fetched or read. The error that wraps it has the reason, in helm's words.
-var ErrUnknown = errors.New("the index cannot be read")
+// errUnknown says that the index cannot be had, or not be read; the error has the reason, as helm says it.
+var errUnknown = errors.New("the index cannot be read")
 
 // Found is a version of a chart in an index.
 type Found struct {
@@ -75,7 +75,7 @@ type Found struct {
 // Find looks up a version of a chart (by the rules of choice). It uses the index that it has if the repository has confirmed it at or
 // after confirmed, else it asks the repository. Calls for the same repository at the same time share one request.
 //
-// The error is a *NotFoundError, a *RefusedError or ctx's, or wraps ErrTooLarge or ErrUnknown.
+// The error is ErrTooLarge, a *NotFoundError, a *RefusedError, ctx's, or says why the index cannot be had.
 func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, confirmed time.Time) (Found, error) {
 	s, err := x.confirm(ctx, from, confirmed)
 	if err != nil {
@@ -85,7 +85,7 @@ func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, 
 	c, hasChart, err := choose(x.file(from), chart, version)
 	switch {
 	case err != nil:
-		return Found{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return Found{}, fmt.Errorf("%w: %w", errUnknown, err)
 	case !c.ok():
 		return found, &NotFoundError{HasChart: hasChart}
 	}
@@ -154,11 +154,11 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	file := x.file(from)
 	address, err := Resolve(from.URL, "index.yaml")
 	if err != nil {
-		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return state{}, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
-		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return state{}, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	from.authorize(request)
 	old, err := readState(file)
@@ -170,10 +170,10 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	response, err := x.http.Do(request)
 	switch timeout := (*url.Error)(nil); {
 	case errors.As(err, &timeout) && timeout.Timeout() && x.http.Timeout > 0 && time.Since(began) >= x.http.Timeout:
-		// net/http has several texts for a time-out. This is the one that helm's users know.
-		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", ErrUnknown, Shown(address.String()))
+		// net/http says it in several ways, whichever of its clocks was first.
+		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", errUnknown, Shown(address.String()))
 	case err != nil:
-		return state{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return state{}, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	defer response.Body.Close()
 	switch {
@@ -181,7 +181,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 		touch(file)
 		return old, nil
 	case response.StatusCode != http.StatusOK:
-		return state{}, fmt.Errorf("%w: failed to fetch %s : %s", ErrUnknown, Shown(address.String()), response.Status)
+		return state{}, fmt.Errorf("%w: failed to fetch %s : %s", errUnknown, Shown(address.String()), response.Status)
 	case response.ContentLength > maxIndex:
 		return state{}, errTooLong
 	}
@@ -196,7 +196,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 func (x *Indexes) store(ctx context.Context, body io.Reader, s state, file string) (state, error) {
 	download, err := os.CreateTemp(x.dir, "half-*")
 	if err != nil {
-		return s, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return s, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	defer os.Remove(download.Name())
 	defer download.Close()
@@ -211,7 +211,7 @@ func (x *Indexes) store(ctx context.Context, body io.Reader, s state, file strin
 		s, err = keep(stoppable{ctx, download}, s, file)
 	}
 	if err != nil && !errors.Is(err, ErrTooLarge) {
-		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		err = fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	return s, err
 }

@@ -183,7 +183,7 @@ func TestAFailureIsSharedByWhoHasWaitedForItAlone(t *testing.T) {
 	s.status = http.StatusBadGateway
 	began := time.Now()
 	for range 3 {
-		if _, err := x.Find(t.Context(), Source{URL: s.URL}, "app", "", began); !errors.Is(err, ErrUnknown) {
+		if _, err := x.Find(t.Context(), Source{URL: s.URL}, "app", "", began); !errors.Is(err, errUnknown) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestAnIndexThatIsNoneIsSaidToBeAndAskedForAgain(t *testing.T) {
 		s.index, s.etag = text, `"1"`
 		for range 2 {
 			_, err := x.Find(t.Context(), Source{URL: s.URL}, "app", "", time.Now())
-			if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), want) {
+			if !errors.Is(err, errUnknown) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%.60s: got %v", text, err)
 			}
 		}
@@ -268,7 +268,7 @@ func TestAnIndexOfCountlessChartsIsRefusedBeforeTheirNamesFillTheMemory(t *testi
 		s, x := newServer(t)
 		s.index = text
 		_, err := x.Find(t.Context(), Source{URL: s.URL}, "app", "", time.Now())
-		if !errors.Is(err, ErrTooLarge) || errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "more than 20000 charts") {
+		if !errors.Is(err, ErrTooLarge) || errors.Is(err, errUnknown) || !strings.Contains(err.Error(), "more than 20000 charts") {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -55,7 +55,7 @@ func (a *Archives) Pull(ctx context.Context, from Source, reference, version, fi
 	if err != nil {
 		return Archive{}, err
 	}
-	if layer.Size > MaxArchive {
+	if layer.Size > maxArchive {
 		return Archive{}, tooLarge(layer.Size)
 	}
 	if err := layer.Digest.Validate(); err != nil {

@@ -31,17 +31,26 @@ func readWhole(from io.Reader, each func(Entry) error) error {
 		return errManyCharts
 	}
 	for chart, versions := range entries {
-		all, isList := versions.([]any)
-		if !isList && versions != nil {
-			return fmt.Errorf("what it has of chart %.100q is no list", chart)
+		if err := eachVersion(chart, versions, each); err != nil {
+			return err
 		}
-		for _, version := range all {
-			fields, _ := version.(map[string]any)
-			if e, ok := itemOf(fields).entry(chart); ok {
-				if err := each(e); err != nil {
-					return err
-				}
-			}
+	}
+	return nil
+}
+
+func eachVersion(chart string, versions any, each func(Entry) error) error {
+	all, isList := versions.([]any)
+	if !isList && versions != nil {
+		return fmt.Errorf("what it has of chart %.100q is no list", chart)
+	}
+	for _, version := range all {
+		fields, _ := version.(map[string]any)
+		e, ok := itemOf(fields).entry(chart)
+		if !ok {
+			continue
+		}
+		if err := each(e); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -46,21 +46,24 @@ type Result struct {
 	Seconds  float64   `json:"seconds"`
 }
 
-// Event reads the run's event. The error says that the file cannot be read.
-func (r *Run) Event() (hub.Event, error) {
-	var event hub.Event
-	text, err := os.ReadFile(r.Path(eventFile))
-	if err == nil {
-		err = json.Unmarshal(text, &event)
+// Event reads what came in.
+func (r *Run) Event() (event hub.Event, err error) {
+	if err = r.read(eventFile, &event); err != nil {
+		err = fmt.Errorf("cannot read the event of run %s: %w", r.ID, err)
 	}
-	if err != nil {
-		return event, fmt.Errorf("cannot read the event of run %s: %w", r.ID, err)
-	}
-	return event, nil
+	return event, err
 }
 
-// Created returns when the event came, which is part of the run's id; zero: the id has no valid time.
-func (r *Run) Created() time.Time {
+func (r *Run) read(name string, into any) error {
+	text, err := os.ReadFile(r.Path(name))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// created is when the event came, as the run's name says.
+func (r *Run) created() time.Time {
 	created, _ := time.Parse(idTime, r.ID[:min(len(r.ID), len(idTime))])
 	return created
 }
@@ -142,20 +145,12 @@ func (r *Run) clean() error {
 	return err
 }
 
-// Result reads how the run ended. The error is fs.ErrNotExist if it has not ended.
-func (r *Run) Result() (Result, error) {
-	var result Result
-	text, err := os.ReadFile(r.Path(resultFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return result, err
+// Result reads how the run ended; fs.ErrNotExist when it has not.
+func (r *Run) Result() (result Result, err error) {
+	if err = r.read(resultFile, &result); err != nil {
+		err = fmt.Errorf("cannot read the result of run %s: %w", r.ID, err)
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &result)
-	}
-	if err != nil {
-		return result, fmt.Errorf("cannot read the result of run %s: %w", r.ID, err)
-	}
-	return result, nil
+	return result, err
 }
 
 // Output writes a run's output.log: every line with its time and stream. Its methods may be called by several goroutines.

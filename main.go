@@ -144,7 +144,7 @@ func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	return settings, log, err
 }
 
-// withEvent prepares everything for one event, as the daemon would, and works on it until SIGTERM or SIGINT.
+// withEvent prepares the handlers as the daemon does, and calls work with one event. ctx ends with SIGTERM or SIGINT.
 func withEvent(callback string, file []string, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
@@ -165,7 +165,7 @@ func withEvent(callback string, file []string, work func(context.Context, *handl
 	return work(ctx, h, event)
 }
 
-// handleOnce runs the event through the same lanes and handlers as the daemon.
+// handleOnce carries out one event in the same way as the daemon.
 func handleOnce(callback string, file []string) error {
 	return withEvent(callback, file, func(_ context.Context, h *handlers.Handlers, event hub.Event) error {
 		var result runs.Result

@@ -86,7 +86,7 @@ func ReadAll(from io.Reader, limit int) ([]byte, error) {
 	return text, err
 }
 
-// Cut is the beginning of a text, at most limit bytes of it and no half character. For people: what is cut off, the caller says.
+// Cut returns the beginning of a text: at most limit bytes, and no partial character. It does not mark that something was cut off.
 func Cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -97,7 +97,7 @@ func Cut(text string, limit int) string {
 	return text[:limit]
 }
 
-// Printable is text with a space for whatever ends a line, moves a terminal or is no character.
+// Printable replaces by a space whatever would end a line or control a terminal, and what is not valid UTF-8.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -186,7 +186,7 @@ func Load(environ []string) (Config, error) {
 	return c, nil
 }
 
-// choose returns the value of a setting as it was set, or its default, and the name that it was set by.
+// choose returns the value of a setting, or its default, and the name of the variable that set it: the setting's name or an alias.
 func (c *Config) choose(e environment, s setting) (name, value string) {
 	for _, n := range append([]string{s.Name}, s.Aliases...) {
 		v := e.value(n)

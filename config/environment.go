@@ -61,7 +61,7 @@ func (e environment) children(pattern string) []child {
 	return found
 }
 
-// matching are the variables that set s, as they were written.
+// matching returns the names, as they were written, of the variables that set s.
 func (e environment) matching(s setting) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(e)) {
 		if s.is(name) {

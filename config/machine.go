@@ -67,8 +67,8 @@ func ownGroups(root fs.FS) map[string]string {
 	return groups
 }
 
-// smallest is the smallest limit of the own group and of those above it, which bind it too; 0: there is none. In a container the path may
-// be the host's, and what is mounted is the own group alone: then only the last look, at the mount itself, finds something.
+// smallest returns the smallest limit of this process' group and of its parents, which apply too; 0: none. In a container the path may be
+// the host's while only the own group is mounted: then only the last step, which looks at the mount itself, finds a limit.
 func smallest(root fs.FS, groups map[string]string, limits []hierarchy) (least float64) {
 	for _, h := range limits {
 		group, ok := groups[h.controller]
@@ -90,7 +90,7 @@ func smallest(root fs.FS, groups map[string]string, limits []hierarchy) (least f
 	return least
 }
 
-// upwards are a group and all above it.
+// upwards returns a group and all its parents.
 func upwards(group string) (all []string) {
 	at := path.Clean("/" + group)
 	for ; at != "/"; at = path.Dir(at) {
@@ -99,7 +99,7 @@ func upwards(group string) (all []string) {
 	return append(all, "/")
 }
 
-// noLimit is more than any machine has: v1 writes the largest multiple of a page for none, v2 the word max.
+// noLimit is more than any machine has. cgroup v1 writes a huge number for "no limit", v2 the word max.
 const noLimit = 1 << 60
 
 func bytesOf(text string) float64 {

@@ -35,7 +35,7 @@ func boolean(into *bool) func(string) error {
 	}
 }
 
-// optional reads what may be left out as well.
+// optional reads a setting that is nil if it is not set.
 func optional[T any](into **T, read func(into *T) func(string) error) func(string) error {
 	return func(text string) error {
 		var value T

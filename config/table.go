@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// table is every setting, in the order in which README.md lists them (go test ./config -update writes the list there), and where in
-// c its value goes. To add one: a field in Config, a row here, a line in config_test.go.
+// table returns every setting, in the order of the README (`go test ./config -update` writes the README's list), with a parser that
+// writes into c. To add a setting: a field in Config, a row here, a line in config_test.go.
 func table(c *Config) []setting {
 	var all []setting
 	for _, group := range [][]setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
@@ -43,7 +43,7 @@ func connection(c *Config) []setting {
 func workloads(c *Config) []setting {
 	d, s, i := &c.ClusterDependencies, &c.ClusterSecrets, &c.Ingress
 	return []setting{
-		{Name: "OPERATOR__BROKERUSER", parse: text(&c.Broker.User), Meaning: "into the pools' broker secret, which central mode makes"},
+		{Name: "OPERATOR__BROKERUSER", parse: text(&c.Broker.User), Meaning: "into the pools' broker Secret, which is made in central mode"},
 		{Name: "OPERATOR__BROKERPASSWORD", Secret: true, parse: text(&c.Broker.Password),
 			Meaning: "into the pools' broker Secret, and into every release's Secret, `secrets.rabbitmq`"},
 		{Name: "OPERATOR__BROKERHOST", parse: text(&c.Broker.Host), Meaning: "into the pool resources of G1"},
@@ -135,10 +135,10 @@ func own(c *Config) []setting {
 		{Name: "OPERATOR__FAILFAST", Default: "true", parse: boolean(&c.FailFast),
 			Meaning: "stop waiting for a release within seconds if it can never become ready (an invalid image name, a Secret key that does not exist); `false`: wait all the same"},
 		{Name: "OPERATOR__SCRIPTDEADLINE", parse: duration(&c.ScriptDeadline, time.Second),
-			Meaning: "when a script that hangs is stopped; its event has failed then; not set: twice helm's timeout and 2 m"},
+			Meaning: "how long a script may run; then it is stopped, and its event has failed; not set: twice helm's timeout and 2 minutes"},
 		{Name: "OPERATOR__SCRIPTMEMORY", parse: optional(&c.ScriptMemory, func(into *Bytes) func(string) error { return limit(into, leastHelm) }),
-			Meaning: "what each helm, kubectl and other process of a script may allocate; its event has failed then; `0`: no limit. Not set: what the container's " +
-				"memory leaves beside the operator and what others at work usually take, at least 256 MiB where there is so much; without a limit of the container `1Gi`"},
+			Meaning: "memory that each process of a script (helm, kubectl) may allocate; beyond that its event fails; `0`: no limit. Not set: what the operator and other events " +
+				"usually leave of the container's memory, at least 256 MiB if there is so much; `1Gi` if the container has no limit"},
 		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),
 			Meaning: "largest file that a script may write, a chart's archive too; beyond that its event fails; `0`: no limit"},
 		{Name: "OPERATOR__SCRIPTOUTPUT", Default: "16Mi", parse: limit(&c.ScriptOutput, mebi),
@@ -174,14 +174,14 @@ func own(c *Config) []setting {
 	}
 }
 
-// ignored are names of the reference operator or of its chart that may be set and change nothing here, each with the reason.
+// ignored returns names of the reference operator or its chart that may be set but change nothing here, each with the reason.
 func ignored() []setting {
 	return []setting{
-		{Name: "OPERATOR__DEFAULTPOOLNAME", Meaning: "the chart sets it; it named the pools that early versions made of their own accord, today the controller names them"},
-		{Name: "OPERATOR__IMAGEPULLSECRETNAME", Meaning: "the reference operator has not used it since workloads are Helm charts: set the pull secret in the workload's values"},
-		{Name: "OPERATOR__OPERATORNAMESPACE", Meaning: "an early name; `OPERATOR__POOLNAMESPACE` took its place"},
-		{Name: "OPERATOR__DEVWEBHOOKHOST", Meaning: "debug builds of the reference operator alone read it"},
-		{Name: "OPERATOR__DEVWEBHOOKPORT", Meaning: "debug builds of the reference operator alone read it"},
-		{Name: "POD_NAMESPACE", Meaning: "the chart sets it; the namespaces are `OPERATOR__POOLNAMESPACE` and `OPERATOR__WATCHNAMESPACE`"},
+		{Name: "OPERATOR__DEFAULTPOOLNAME", Meaning: "the chart sets it; early versions made a pool of that name themselves, today the controller names the pools"},
+		{Name: "OPERATOR__IMAGEPULLSECRETNAME", Meaning: "the reference operator no longer uses it either, since workloads are Helm charts: set the pull secret in the workload's values"},
+		{Name: "OPERATOR__OPERATORNAMESPACE", Meaning: "an early name of `OPERATOR__POOLNAMESPACE`"},
+		{Name: "OPERATOR__DEVWEBHOOKHOST", Meaning: "only debug builds of the reference operator read it"},
+		{Name: "OPERATOR__DEVWEBHOOKPORT", Meaning: "only debug builds of the reference operator read it"},
+		{Name: "POD_NAMESPACE", Meaning: "the chart sets it; this operator uses `OPERATOR__POOLNAMESPACE` and `OPERATOR__WATCHNAMESPACE` instead"},
 	}
 }

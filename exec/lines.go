@@ -7,9 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxLine is the longest Line in bytes. A longer line of output comes as
-// several: `kubectl get -o json` may print megabytes without a line end, and
-// they must not be held in memory.
+// maxLine is the longest Line in bytes. A longer line of output becomes several Lines: `kubectl get -o json` may print megabytes without
+// a line end, which must not be held in memory.
 const maxLine = 1 << 20
 
 // Line is one line of output without its end (\n, \r\n or \r). Text is valid UTF-8; invalid bytes are replaced by U+FFFD.

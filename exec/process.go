@@ -82,8 +82,8 @@ func (p *process) prepare(cmd *osexec.Cmd, c Command) {
 	if cmd.Env == nil {
 		cmd.Env = []string{} // nil would mean the operator's own environment
 	}
-	// Bounds how long Wait waits for os/exec's goroutine for stdin, the only goroutine left. It is longer than the grace period, so that it never
-	// interferes with a stop.
+	// Bounds how long Wait waits for os/exec's goroutine for stdin, the only goroutine left. It is longer than the grace period, so that
+	// it never interferes with a stop.
 	cmd.WaitDelay = c.Grace + 5*time.Second
 	p.cmd = cmd
 }

@@ -14,17 +14,15 @@ import (
 // Redacted stands in the output in place of a secret.
 const Redacted = "[redacted]"
 
-// minSecret is the length in bytes below which a secret is not redacted, and
-// minSecretLine the same for a single line of a secret that has several.
-// Taking out every "a" or every "- x" would shred the output, and tell more
-// about the secret than it hides.
+// minSecret is the length in bytes below which a secret is not redacted; minSecretLine is the same for one line of a secret with several
+// lines. To replace every "a" or "- x" would make the output unreadable, and reveal more about the secret than it hides.
 const (
 	minSecret     = 4
 	minSecretLine = 8
 )
 
-// maxSecrets is how many bytes of secrets a Redactor knows: twice what a Kubernetes Secret may hold. One secret of 4 MiB took 2 GiB before
-// there was a limit.
+// maxSecrets is how many bytes of secrets a Redactor can know: twice what a Kubernetes Secret may hold. Before there was a limit, one
+// secret of 4 MiB took 2 GiB.
 const maxSecrets = 2 << 20
 
 // Redactor replaces known secrets in text: as they are, and in the forms in which helm, kubectl and shells print them. It does not guess
@@ -34,8 +32,8 @@ type Redactor struct {
 	full    bool
 }
 
-// NewRedactor returns a Redactor for secrets. Empty and too short ones (minSecret) are ignored. Of more than maxSecrets, or of so many
-// lines that it takes more than some 30 MiB to know them all, it is Full.
+// NewRedactor returns a Redactor for secrets. Those shorter than minSecret are ignored. If there are more than maxSecrets bytes, or so
+// many lines that knowing them takes more than some 30 MiB, it is Full.
 func NewRedactor(secrets ...string) *Redactor {
 	size := 0
 	for _, secret := range secrets {
@@ -70,9 +68,8 @@ func (r *Redactor) String(s string) string {
 	return b.String()
 }
 
-// writer returns a writer that passes everything on to w except the secrets,
-// also those that come in pieces. Each Write passes on all that cannot be the
-// beginning of a secret any more; Close passes on the rest, and leaves w open.
+// writer returns a writer that passes everything on to w except for the secrets, also if a secret comes in several writes. Bytes that may
+// be the beginning of a secret are held back; Close passes on the rest, and does not close w.
 func (r *Redactor) writer(w io.Writer) io.WriteCloser {
 	switch {
 	case r == nil:
@@ -193,7 +190,7 @@ func lines(secret string, yield func(string) bool) {
 	}
 	for line := range strings.SplitSeq(secret, "\n") {
 		line = strings.TrimSpace(line)
-		// "-----BEGIN CERTIFICATE-----" is no secret, and in many other texts.
+		// "-----BEGIN CERTIFICATE-----" is no secret, and occurs in many other texts.
 		if len(line) < minSecretLine || strings.HasPrefix(line, "-----") {
 			continue
 		}

@@ -17,9 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// defaultGrace is the time between SIGTERM and SIGKILL. helm marks a release
-// as failed when it gets a SIGTERM; a helm that is killed before it got there
-// leaves the release in pending-*, which blocks every later deploy.
+// defaultGrace is the time between SIGTERM and SIGKILL. A helm that gets a SIGTERM marks its release as failed. A helm that is killed
+// before it has done so leaves the release in a pending state, which blocks every later deploy.
 const defaultGrace = 10 * time.Second
 
 // Command is one program to run. It gets an empty standard input. It ignores no signal that ends a program, even if the operator itself
@@ -49,22 +48,20 @@ type Command struct {
 
 func (c Command) name() string { return cmp.Or(c.Name, c.Path) }
 
-// Result is what is known of a program besides the error.
+// Result is what is known of a program that has ended, besides the error.
 type Result struct {
-	ExitCode int // its own; -1 when it was killed by a signal or never started
+	ExitCode int // -1: it was killed by a signal, or never started
 }
 
-// Run runs c to its end and returns when no process of its group is alive.
+// Run runs c and returns when no process of its process group is alive.
 //
-// When ctx ends, the process group gets a SIGTERM, and a SIGKILL once c.Grace
-// is over or c.Hurry closed. The same happens to whatever the program leaves behind in its
-// group when it ends by itself: a background process of a script does not
-// outlive the script. Out of reach is only a process that left the group
-// (setsid); it is not waited for, and its output is no longer read.
+// When ctx ends, the process group gets a SIGTERM, and a SIGKILL after c.Grace or as soon as c.Hurry is closed. When the program ends by
+// itself, the processes that it leaves running in its group are stopped in the same way: a background process of a script does not
+// outlive the script. A process that has left the group (setsid) is neither stopped nor waited for, and its output is no longer read.
 //
-// The error is nil on exit code 0 without a stop, or else one of:
-// *StartError (never ran), *ExitError (ended by itself, but not with 0),
-// *StoppedError (ctx ended; it wraps both ctx.Err() and context.Cause).
+// The error is nil if the program has ended by itself with exit code 0. Otherwise it is a *StartError (it never ran), an *ExitError (it
+// ended by itself, with another exit code or by a signal), a *StoppedError (ctx ended; wraps ctx.Err() and context.Cause), or says that a
+// process could not be killed.
 func Run(ctx context.Context, c Command) (Result, error) {
 	if c.Grace <= 0 {
 		c.Grace = defaultGrace
@@ -87,11 +84,11 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	p.finishReading()
 
 	if stopErr != nil {
-		// Not a StoppedError, whatever ctx says: it would promise that it is gone.
+		// Not a StoppedError, whatever ctx says: that would claim that the program has ended.
 		return none, cannotComplete(c.name(), stopErr)
 	}
 	if p.cmd.ProcessState == nil {
-		// Somebody else in this process waits for all children (a reaper).
+		// Something else in this process has waited for the child (a reaper of all children).
 		return none, cannotComplete(c.name(), errors.Join(errors.New("its exit status is lost"), p.waitErr()))
 	}
 	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)

@@ -63,7 +63,7 @@ func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, e
 	s.generation = G3
 	answer, err := s.invoke(ctx, "RegisterOperatorAsync", central)
 	if rejected := (*rejectedError)(nil); errors.As(err, &rejected) && !rejected.unsupported() {
-		// Only G1 takes the short form.
+		// Only G1 accepts the call without an argument.
 		if older, errOlder := s.invoke(ctx, "RegisterOperatorAsync"); errOlder == nil {
 			s.generation, answer, err = G1, older, nil
 		}

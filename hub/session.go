@@ -34,8 +34,8 @@ var (
 	errTooLong = fmt.Errorf("the controller takes %d bytes at most", maxFrame)
 )
 
-// invoke calls the hub and waits for the completion. The error is a *rejectedError for a completion with an error, errLost,
-// errTooLong when nothing was sent, or ctx's.
+// invoke calls a method of the hub and waits for its completion. The error is a *rejectedError if the completion is an error, wraps
+// errTooLong if nothing was sent, wraps errLost if the connection ended, or is ctx's.
 func (s *session) invoke(ctx context.Context, method string, arguments ...any) (any, error) {
 	if err := checkLength(method, arguments); err != nil {
 		return nil, err
@@ -109,12 +109,12 @@ func withoutSource(err error) string {
 
 func (s *session) close() { s.connection.close() }
 
-// rejectedError is a completion with an error: the controller answered, and it said no.
+// rejectedError is a completion with an error: the controller has answered and refused.
 type rejectedError struct{ Method, Reason string }
 
 func (e *rejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
 
-// unsupported tells that the controller does not have the method at all.
+// unsupported tells whether the controller does not have the method.
 func (e *rejectedError) unsupported() bool {
 	return strings.Contains(e.Reason, "Method does not exist")
 }

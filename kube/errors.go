@@ -63,7 +63,7 @@ func (k *Kubectl) unreachable(cause error) error {
 	return fmt.Errorf("%w: %w", ErrUnreachable, cause)
 }
 
-// Failed is the error of a request, also one of Forward's, that has no whole answer.
+// Failed returns the error for a request, also one through Forward, without a complete answer: usually it wraps ErrUnreachable.
 func (k *Kubectl) Failed(ctx context.Context, err error) error {
 	cannot := (*cannotRunError)(nil)
 	switch {

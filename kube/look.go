@@ -25,20 +25,21 @@ type Rules struct {
 	Secrets      []string // names of the operator's own Secrets, if they are in Namespace
 }
 
-// refusedError is an object that a release must not have.
+// refusedError names an object that a release must not have.
 type refusedError struct {
 	Object string // such as "Secret web"
 	Why    string // the reason, and what to do
 }
 
 func (e *refusedError) Error() string {
-	return bounds.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
+	return bounds.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // printable: the names come from a chart
 }
 
-// Look is an error if a manifest holds what the rules forbid: a *refusedError that names the object, or one that says why nobody can
-// tell. It looks at all that helm would hand to the API server: hooks too, lists in lists, and what is there twice or by an alias.
+// Look checks a manifest by the rules. The error is a *refusedError that names the object, or says why the manifest cannot be checked.
+// Look covers all that helm would send to the API server: hooks too, lists inside lists, duplicate keys, and what stands there by an
+// alias.
 func Look(manifest []byte, rules Rules) error {
-	l := manifestLook{rules: rules, seen: map[visit]bool{}}
+	l := manifestCheck{rules: rules, seen: map[visit]bool{}}
 	err := eachDocument(manifest, "look at", l.document)
 	if refused := (*refusedError)(nil); errors.As(err, &refused) {
 		return refused
@@ -46,8 +47,8 @@ func Look(manifest []byte, rules Rules) error {
 	return err
 }
 
-func (l *manifestLook) document(document []byte) error {
-	if gluedMarker.Match(document) { // where helm and kubectl disagree on where a document ends
+func (l *manifestCheck) document(document []byte) error {
+	if gluedMarker.Match(document) { // helm and kubectl disagree on whether a document ends here
 		return errors.New("a line begins with --- and goes on with something else: correct the chart")
 	}
 	err := l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
@@ -64,8 +65,8 @@ const (
 	helmsOwn   = "sh.helm.release." // beginning of the names of Helm's own Secrets
 )
 
-// object looks at what an object is.
-func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) error {
+// object checks the kind and the name of an object.
+func (l *manifestCheck) object(node *yaml.Node, kinds []string, name string) error {
 	refuse := func(why string) error { return &refusedError{name, why} }
 	is := func(kind string) bool {
 		return slices.ContainsFunc(kinds, func(k string) bool { return strings.EqualFold(k, kind) })

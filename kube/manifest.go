@@ -96,5 +96,5 @@ func contentOf(stored []byte) (c content, err error) {
 	return c, err
 }
 
-// maxPiece is a manifest, in which each quote and each line end has two bytes.
+// maxPiece is in bytes: a manifest as JSON, in which each quote and each line end takes two bytes.
 const maxPiece = bounds.Manifest + bounds.Manifest/4

@@ -37,8 +37,8 @@ const (
 	layerPinned     = "pinned"
 )
 
-// Override sets one value. Path is as in helm --set, see Path. Value is always text on the wire; a plain one takes
-// the type of its target (see coerce.go), a secret one is replaced by a reference to the release's Secret.
+// Override sets one value. Path is as in helm --set, see Path. Value is always text: a plain one is converted to the type of its
+// target (see coerce.go), a secret one is replaced by a reference to the release's Secret.
 type Override struct {
 	Path   string `json:"path"`
 	Value  string `json:"value"`

@@ -10,8 +10,8 @@ import (
 // All documents here come from somebody else: an event, a chart. Package bounds limits their size. Besides, large ones are worked on one
 // at a time.
 
-// maxAdded limits how many maps and list elements all overrides of a document may add to reach their paths. Without it a
-// path such as a[65536][65536][65536] costs a MiB for each bracket.
+// maxAdded limits how many maps and list elements the overrides of a document may create on the way to their targets. Without it a path
+// such as a[65536][65536][65536] would cost a MiB for each bracket.
 const maxAdded = 2 * maxIndex
 
 // checkOverrides refuses overrides that would take too much memory, one by one or together.

@@ -9,17 +9,17 @@ import (
 	"octo-operator/bounds"
 )
 
-// maxIndex is the highest list index a path may have, helm's strvals.MaxIndex.
+// maxIndex is the highest list index that a path may have, as in helm (strvals.MaxIndex).
 const maxIndex = 65536
 
-// Path leads to a value: names of map keys and indexes of lists, outermost first. As text it is as in helm --set: names separated by
-// dots, list indexes in brackets, and a backslash that makes the next character an ordinary one.
+// Path leads to a value: map keys and list indexes, outermost first. Its text is as in helm --set: names separated by dots, list indexes
+// in brackets, and a backslash before a character that has no special meaning.
 //
 //	ingress.enabled            a key in a map
 //	env[0].value               in a list; [0][1] for a list in a list
 //	annotations.example\.com/x the key is example.com/x
 //
-// Unlike there, a comma, = and {} have no meaning.
+// Unlike in helm --set, a comma, = and {} have no meaning.
 type Path []Step
 
 // Step is one map key or, if InList is set, one list index.
@@ -29,7 +29,7 @@ type Step struct {
 	InList bool
 }
 
-// parsePath reads a path from text. Errors give the position in bytes, from 1.
+// parsePath reads the text of a path. Errors give the position in bytes, counted from 1.
 func parsePath(text string) (Path, error) {
 	if text == "" {
 		return nil, errors.New("the path is empty")
@@ -102,8 +102,7 @@ func scanIndex(text string, from int) (index, end int, err error) {
 	return index, from + len(inner) + 2, nil
 }
 
-// String writes the path so that parsePath reads the same path from it. (A map may have an empty key; no path leads
-// there.)
+// String returns the path in the form that parsePath reads. No text leads to an empty map key.
 func (p Path) String() string {
 	var b strings.Builder
 	for i, step := range p {

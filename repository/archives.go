@@ -13,7 +13,7 @@ import (
 	"os"
 )
 
-// maxArchive bounds an archive, in bytes. helm takes none that unpacks to more.
+// maxArchive is the largest archive in bytes. helm accepts no chart that unpacks to more.
 const maxArchive = 100 << 20
 
 // Archives downloads charts from repositories and registries as helm would, by the rules. Its methods may be called by several
@@ -71,7 +71,7 @@ func tooLarge(bytes int64) error {
 	return refused("the archive has %d bytes, the limit is %d MiB: make the chart smaller", bytes, maxArchive>>20)
 }
 
-// write makes a file of at most maxArchive bytes, and tells sum of them. What is left after an error is no archive.
+// write writes at most maxArchive bytes to a new file and to sum. After an error the file is incomplete.
 func write(from io.Reader, file string, sum hash.Hash) (int64, error) {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

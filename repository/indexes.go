@@ -60,7 +60,7 @@ func (e *NotFoundError) Error() string {
 	return "there is no such chart"
 }
 
-// errUnknown says that the index cannot be had, or not be read; the error has the reason, as helm says it.
+// errUnknown means that the index cannot be fetched or read. The error that wraps it has the reason, in helm's words.
 var errUnknown = errors.New("the index cannot be read")
 
 // Found is a version of a chart in an index.
@@ -75,7 +75,7 @@ type Found struct {
 // Find looks up a version of a chart (by the rules of choice). It uses the index that it has if the repository has confirmed it at or
 // after confirmed, else it asks the repository. Calls for the same repository at the same time share one request.
 //
-// The error is ErrTooLarge, a *NotFoundError, a *RefusedError, ctx's, or says why the index cannot be had.
+// The error is a *NotFoundError, a *RefusedError or ctx's, wraps ErrTooLarge, or says why the index cannot be fetched or read.
 func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, confirmed time.Time) (Found, error) {
 	s, err := x.confirm(ctx, from, confirmed)
 	if err != nil {
@@ -170,7 +170,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	response, err := x.http.Do(request)
 	switch timeout := (*url.Error)(nil); {
 	case errors.As(err, &timeout) && timeout.Timeout() && x.http.Timeout > 0 && time.Since(began) >= x.http.Timeout:
-		// net/http says it in several ways, whichever of its clocks was first.
+		// net/http has several texts for a time-out. This is the one that helm's users know.
 		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", errUnknown, Shown(address.String()))
 	case err != nil:
 		return state{}, fmt.Errorf("%w: %w", errUnknown, err)

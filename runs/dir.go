@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// usualDir is where the state is kept when OPERATOR__STATEDIR is not set. Of a pod with another user than the image's, or with a
-// read-only root file system, it cannot be written; then it is one of otherDirs. A chart that can mount no volume leaves no other
-// place than these.
+// usualDir is the state directory if OPERATOR__STATEDIR is not set. If it can never be written, as in a pod with another user than the
+// image's or with a read-only root file system, one of otherDirs is used: where a chart mounts no volume there is no other place.
 const usualDir = "/var/lib/octo-operator"
 
 var otherDirs = []string{"/tmp/octo-operator", "/dev/shm/octo-operator"}
 
-// Dir is where the state is kept: set, if that is not empty, whether it can be used or not. instead says why it is not usualDir; nil: it
-// is, or it was set.
+// Dir returns the state directory. set is OPERATOR__STATEDIR: if it is not empty it is returned, whether it can be used or not. If one of
+// otherDirs is returned, instead is the error because of which usualDir cannot be used; otherwise it is nil. err says that none can be
+// used.
 func Dir(set string) (dir string, instead, err error) {
 	if set != "" {
 		return set, nil, nil

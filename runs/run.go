@@ -17,7 +17,7 @@ import (
 // Run is one run directory: an event that is being carried out.
 type Run struct {
 	ID       string // name of the directory: time, callback, lane, random end
-	Dir      string // path of the directory; "": the run is not on this disk
+	Dir      string // path of the directory; "": the run is not on this disk // path of the directory; "": the run is not on this disk
 	Lane     string // "": not known, as for runs that were read from disk
 	Callback string // one of hub.Callbacks; "": not known
 
@@ -46,7 +46,7 @@ type Result struct {
 	Seconds  float64   `json:"seconds"`
 }
 
-// Event reads what came in.
+// Event reads the run's event. The error says that the file cannot be read.
 func (r *Run) Event() (event hub.Event, err error) {
 	if err = r.read(eventFile, &event); err != nil {
 		err = fmt.Errorf("cannot read the event of run %s: %w", r.ID, err)
@@ -145,7 +145,7 @@ func (r *Run) clean() error {
 	return err
 }
 
-// Result reads how the run ended; fs.ErrNotExist when it has not.
+// Result reads how the run ended. The error is fs.ErrNotExist if it has not ended.
 func (r *Run) Result() (result Result, err error) {
 	if err = r.read(resultFile, &result); err != nil {
 		err = fmt.Errorf("cannot read the result of run %s: %w", r.ID, err)

@@ -22,10 +22,10 @@ import (
 	"octo-operator/web"
 )
 
-// daemon wires the rooms: hub → runs → handlers → hub.
+// daemon connects the packages: events go from hub to handlers, which keeps them in runs, and reports go back to hub.
 type daemon struct {
 	settings  config.Config
-	wrong     error // why nothing may be connected with these settings; nil: all is well
+	wrong     error // why the operator must not connect with these settings; nil: it may
 	log       *slog.Logger
 	client    *hub.Client
 	handlers  atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
@@ -43,9 +43,9 @@ func run(*cobra.Command, []string) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
+	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before the log says that it starts: a signal may follow at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
-	d.tellCapacity(config.ThisMachine())
+	d.logCapacity(config.ThisMachine())
 	var err error
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    func(events []hub.Event) { d.handlers.Load().AcceptAll(events) },
@@ -59,19 +59,20 @@ func run(*cobra.Command, []string) error {
 	return d.run()
 }
 
-// gcPercent makes the garbage collector work sooner than Go's 100: beside helm's its time does not count, and its memory does.
+// gcPercent replaces Go's default of 100, so that the garbage collector runs more often: beside helm, the operator's processor time does
+// not matter, but its memory does.
 const gcPercent = 50
 
-// memoryLimit is in bytes. The worst that one event may be (room bounds) needs some 70 MiB for a moment: from here on garbage is collected
-// at once, not when there is half as much again. It is no hard limit.
+// memoryLimit is in bytes, and a soft limit: above it the garbage collector runs at once. The largest event that package bounds allows
+// needs some 70 MiB for a moment.
 const memoryLimit = 80 << 20
 
-// tellCapacity logs how much is done at a time, and why.
-func (d *daemon) tellCapacity(machine config.Machine) {
+// logCapacity logs how many helms may run at a time, and why.
+func (d *daemon) logCapacity(machine config.Machine) {
 	capacity := d.settings.Capacity(machine)
 	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
 	if capacity.Warning != "" {
-		d.log.Warn("more helms at a time than the memory bears", "reason", capacity.Warning)
+		d.log.Warn("more helms at a time than the memory allows", "reason", capacity.Warning)
 	}
 }
 
@@ -81,8 +82,8 @@ func (d *daemon) run() error {
 	defer stop()
 	go d.obeySignals(stop)
 
-	// What the cluster asks for is answered before anything else begins, and until everything has ended: without the admission
-	// webhooks no pool can be made or changed in the whole cluster.
+	// The webhooks are served before anything else begins and until everything else has ended: without them no pool can be created or changed
+	// in the whole cluster.
 	answering, endAnswering := context.WithCancel(context.Background())
 	defer endAnswering()
 	metrics := web.NewMetrics(web.State{
@@ -104,7 +105,7 @@ func (d *daemon) run() error {
 	return errors.Join(d.serve(ctx, h), h.Close())
 }
 
-// serve stands by until this operator leads, and works until ctx ends. The error is why the operator is to be started again.
+// serve stands by until this operator is the leader, then works until ctx ends. The error says why the operator must be started again.
 func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	keeping, endKeeping := context.WithCancel(context.Background())
@@ -114,7 +115,7 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	background.Go(func() { d.readiness.watch(ctx, h.Ready) })
 	err := h.Lead(ctx)
 	if err != nil {
-		err = nil // it was told to end before it led
+		err = nil // ctx has ended before this operator became the leader
 	} else {
 		err = d.lead(ctx, stop, h)
 	}
@@ -125,8 +126,11 @@ func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	return err
 }
 
-// lead works until ctx ends, or until this operator does not lead any more, and brings everything to its end. The error is why the operator
-// is to be started again: its state directory cannot be read, or it does not lead any more.
+// lead works until ctx ends or until this operator is no longer the leader, and then brings everything to its end. The error says why the
+// operator must be started again: its state directory cannot be read, or it is no longer the leader.
+//
+// The order of the end matters: first all work ends, then the last copies are written to the cluster, and only then the Lease is given
+// up.
 func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *handlers.Handlers) error {
 	var leading, copying, watching sync.WaitGroup
 	holding, letGo := context.WithCancel(context.Background())
@@ -138,7 +142,7 @@ func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *hand
 	})
 	defer func() {
 		endKeeping()
-		copying.Wait() // the last copies
+		copying.Wait() // the last copies are in the cluster
 		letGo()
 		leading.Wait()
 		h.Release()
@@ -146,7 +150,7 @@ func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *hand
 	if err := h.Resume(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	copying.Go(func() { h.RunJournal(keeping) }) // what there is in the cluster is known by now
+	copying.Go(func() { h.RunJournal(keeping) }) // after Resume, which has loaded the copies
 	watching.Go(func() { h.WatchPools(ctx) })
 	disconnected := make(chan struct{})
 	go func() { d.connect(ctx); close(disconnected) }()
@@ -164,12 +168,12 @@ func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *hand
 	watching.Wait()
 	select {
 	case <-disconnected:
-	case <-time.After(disconnectTime): // it asks for a token, say, of an issuer that does not answer
+	case <-time.After(disconnectTime): // connecting may hang, for example in a token request
 	}
 	return lost
 }
 
-// lostLeadership is why the operator has ended by itself; nil: it was told to.
+// lostLeadership returns why the operator ends by itself; nil: it ends because of a signal.
 func lostLeadership(ctx context.Context) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -177,7 +181,7 @@ func lostLeadership(ctx context.Context) error {
 	return nil
 }
 
-// away says who cannot be reached: the API server, the controller.
+// away says who cannot be reached, the API server or the controller, or that this operator stands by; nil: neither.
 func (d *daemon) away() error {
 	var cluster, controller error
 	h := d.handlers.Load()
@@ -198,7 +202,7 @@ func (d *daemon) away() error {
 	return errors.Join(cluster, controller)
 }
 
-// leads tells whether this operator is the one that works; if it is not, who is who does: "" if that is not known.
+// leads tells whether this operator is the leader. If not, who is the leader's name; "": not known.
 func (d *daemon) leads() (leads bool, who string) {
 	if h := d.handlers.Load(); h != nil {
 		return h.Leads()
@@ -210,7 +214,8 @@ var errPaused = errors.New("no work starts: the Lease that says that this operat
 
 var errNoController = errors.New("there is no controller to connect to: set OPERATOR__COMMUNICATIONCONTROLLERURI")
 
-// connect serves the controller until ctx ends. Without one the rest goes on: the reference operator's chart names none by default.
+// connect serves the controller until ctx ends. Without a controller the rest of the operator goes on, because the reference operator's
+// chart names none by default.
 func (d *daemon) connect(ctx context.Context) {
 	if d.settings.ControllerURI == "" {
 		d.log.Warn("no events are taken", "reason", errNoController)
@@ -219,12 +224,15 @@ func (d *daemon) connect(ctx context.Context) {
 	d.client.Run(ctx)
 }
 
+// disconnectTime is how long the end waits for the connection to be closed.
 const disconnectTime = 500 * time.Millisecond
 
+// openInterval is how often the state directory is tried again.
 const openInterval = 5 * time.Second
 
-// open waits until the state directory can be used. Ending instead would be a crash loop, in which nobody finds out why:
-// like this, readiness says it. With wrong settings it waits for the end: they do not change in a process' life. nil: ctx has ended.
+// open waits until the state directory can be used, while readiness says what is wrong; ending instead would be a crash loop, in which
+// nobody finds out why. If the settings are wrong, it waits until ctx ends, because they do not change while the process runs. nil: ctx
+// has ended.
 func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	if d.wrong != nil {
 		d.readiness.newest.Store(&d.wrong)
@@ -245,16 +253,16 @@ func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	return nil
 }
 
-// abortTime is what processes get to die of SIGKILL.
+// abortTime is how long the operator waits for processes to end after SIGKILL.
 const abortTime = 300 * time.Millisecond
 
-// obeySignals begins the end with the first signal. Who sends a second one wants it at once.
+// obeySignals begins the end at the first signal, and ends the operator at once at the second.
 func (d *daemon) obeySignals(stop context.CancelFunc) {
 	<-d.signals
 	d.readiness.ending.Store(true)
 	stop()
 	<-d.signals
-	d.log.Warn("octo-operator ends at once: what runs is killed, and resumed by its next life")
+	d.log.Warn("octo-operator ends at once: running scripts are killed, and their events are resumed after the restart")
 	if h := d.handlers.Load(); h != nil {
 		h.Abort()
 		time.Sleep(abortTime)

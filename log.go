@@ -16,15 +16,15 @@ import (
 	"octo-operator/config"
 )
 
-// logTime is for a log that somebody collects; who looks at a terminal knows the day.
+// logTime is the format for collected logs. On a terminal the date is left out.
 const logTime = "2006-01-02T15:04:05.000Z07:00"
 
-// logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
+// logLevel is OPERATOR__LOGLEVEL until somebody changes it over HTTP: see package web.
 var logLevel slog.LevelVar
 
 func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has seen to it
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // cannot fail: config has checked it
 	logLevel.Set(level)
 	if settings.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel, ReplaceAttr: plainAttr}))
@@ -40,7 +40,7 @@ func textHandler(to io.Writer, terminal bool) slog.Handler {
 	return tint.NewTextHandler(to, options)
 }
 
-// withoutEscapes is plainAttr for a terminal: there tint makes an escape sequence even of the four characters \x1b.
+// withoutEscapes is plainAttr for a terminal: tint turns even the four characters \x1b into an escape sequence.
 func withoutEscapes(groups []string, a slog.Attr) slog.Attr {
 	a = plainAttr(groups, a)
 	if text := a.Value.String(); strings.Contains(text, `\x1b`) {
@@ -49,15 +49,15 @@ func withoutEscapes(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// longestText is in bytes. The whole output of a script is in its run's output.log; a reason of a failure has 4 KiB.
+// longestText is in bytes. The whole output of a script is in its run's output.log. The reason of a failure has at most 4 KiB.
 const longestText = 16 << 10
 
-// plainAttr is the one wall between what somebody has sent and who reads the log: names in events, a chart's and a repository's
-// words. No text moves the cursor of a terminal or turns its direction, begins a record of its own, or fills the disk. The log asks
-// it for the message too, and for each attribute of a group.
+// plainAttr protects whoever reads the log from texts that somebody has sent: names in events, words of a chart or a repository. No text
+// can move a terminal's cursor, change its writing direction, look like a record of its own, or fill the disk. slog calls it for the
+// message too, and for each attribute of a group.
 func plainAttr(groups []string, a slog.Attr) slog.Attr {
 	switch {
-	case len(groups) == 0 && a.Key == slog.MessageKey: // the text format writes it as it is, line breaks too
+	case len(groups) == 0 && a.Key == slog.MessageKey: // the text format does not escape line breaks in messages
 		a.Value = slog.StringValue(strings.ReplaceAll(plainText(a.Value.String()), "\n", " "))
 	case a.Value.Kind() == slog.KindString:
 		a.Value = slog.StringValue(plainText(a.Value.String()))
@@ -78,10 +78,10 @@ func plainAny(value any) slog.Value {
 		}
 		return slog.AnyValue(plain)
 	}
-	return slog.StringValue(plainText(fmt.Sprint(value))) // an error above all
+	return slog.StringValue(plainText(fmt.Sprint(value))) // usually an error
 }
 
-// plainText keeps line breaks and tabs, which both formats write as \n and \t.
+// plainText cuts a text to longestText and replaces what is not printable. It keeps line breaks and tabs, which both formats escape.
 func plainText(text string) string {
 	if length := len(text); length > longestText {
 		text = fmt.Sprintf("%s… (%d bytes)", bounds.Cut(text, longestText), length)

@@ -60,7 +60,7 @@ func TestNoTextForgesARecordOrReachesTheTerminal(t *testing.T) {
 	}
 }
 
-// Colours are the log's own; everything else that begins with an escape would be somebody's.
+// The log itself only uses colours. Any other escape sequence would come from a text that somebody has sent.
 func TestOnATerminalOnlyTheLogsOwnColoursAreObeyed(t *testing.T) {
 	var into bytes.Buffer
 	log := slog.New(textHandler(&into, true))

@@ -7,8 +7,16 @@ import (
 	"io"
 )
 
-// Pieces reads a JSON text of any length, of which only a piece is in memory at a time. Fields and Items take objects and lists apart;
-// what is decoded whole must fit into a piece.
+// Pieces reads a JSON text of any length, and holds only a piece of it in memory. Fields and Items go through objects and lists; a value
+// that is decoded as a whole must fit into a piece.
+//
+//	p := bounds.NewPieces(reader, 1<<20)
+//	err := p.Fields(func(name string) error {
+//		if name == "wanted" {
+//			return p.Decode(&wanted)
+//		}
+//		return p.Skip()
+//	})
 type Pieces struct {
 	*json.Decoder
 	from           io.Reader
@@ -16,10 +24,10 @@ type Pieces struct {
 	given, allowed int64 // bytes
 }
 
-// ErrPieces is a text that is JSON and cannot be read so: a value is too long, or another one than was expected.
+// ErrPieces means that the text may be JSON but cannot be read in pieces: a value is too long, or has another type than expected.
 var ErrPieces = errors.New("it cannot be read in pieces")
 
-// piecesError is an ErrPieces in words of its own.
+// piecesError is an ErrPieces with its own text.
 type piecesError struct{ text string }
 
 func (e *piecesError) Error() string        { return e.text }
@@ -27,14 +35,14 @@ func (e *piecesError) Is(target error) bool { return target == ErrPieces }
 
 func notInPieces(format string, args ...any) error { return &piecesError{fmt.Sprintf(format, args...)} }
 
-// NewPieces reads from from, in pieces of size bytes.
+// NewPieces returns a reader for the JSON text in from, with pieces of size bytes.
 func NewPieces(from io.Reader, size int64) *Pieces {
 	p := &Pieces{from: from, size: size, allowed: size}
 	p.Decoder = json.NewDecoder(onePiece{p})
 	return p
 }
 
-// onePiece gives the decoder only so much: it would hold a value of any length.
+// onePiece limits how much the decoder can read for one value: otherwise it would hold a value of any length.
 type onePiece struct{ *Pieces }
 
 func (p onePiece) Read(into []byte) (int, error) {
@@ -46,24 +54,24 @@ func (p onePiece) Read(into []byte) (int, error) {
 	return n, err
 }
 
-// next reads a token. From there on there is room for one more piece.
+// next reads a token. Afterwards one more piece may be read.
 func (p *Pieces) next() (json.Token, error) {
 	p.allowed = p.InputOffset() + p.size
 	return p.Token()
 }
 
-// Fields calls field when the decoder is at the value of each field of an object; null has none.
+// Fields reads an object and calls field for each of its fields; field must read the value. null counts as an empty object.
 func (p *Pieces) Fields(field func(name string) error) error {
 	return p.each('{', "object", func() error {
 		name, err := p.next()
 		if err != nil {
 			return err
 		}
-		return field(name.(string)) // the decoder takes nothing else for a name
+		return field(name.(string)) // the decoder accepts only strings as names
 	})
 }
 
-// Items calls item when the decoder is at each element of a list; null has none.
+// Items reads a list and calls item for each element; item must read it. null counts as an empty list.
 func (p *Pieces) Items(item func() error) error { return p.each('[', "list", item) }
 
 func (p *Pieces) each(bracket json.Delim, what string, do func() error) error {
@@ -84,7 +92,7 @@ func (p *Pieces) each(bracket json.Delim, what string, do func() error) error {
 	return err
 }
 
-// Skip reads a value and forgets it. Only the single values in it must fit into a piece.
+// Skip reads a value and discards it. Only the single strings and numbers in it must fit into a piece.
 func (p *Pieces) Skip() error {
 	for depth := 0; ; {
 		token, err := p.next()

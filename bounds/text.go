@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Places counts the characters before which or after which a value may stand in YAML or JSON: no text holds more than three
-// times as many values. Those in texts and comments count too, only a whole parser could tell them apart.
+// Places counts the characters that a YAML or JSON value may follow or precede. A text holds at most three times as many values as
+// Places. Characters inside strings and comments are counted too: only a full parser could tell them apart.
 func Places(text []byte) (count int) {
 	for i, c := range text {
 		switch c {
 		case ',', ':', '?', '[', '{':
 			count++
-		case '-': // a list's dash has no letter after it
+		case '-': // a dash that begins a list item is not followed by a letter or digit
 			if i+1 == len(text) || !inWord(text[i+1]) {
 				count++
 			}
@@ -28,8 +28,8 @@ func inWord(c byte) bool {
 	return c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// YAML refuses a values document that would take too much memory to read, before anything is read. helm's YAML goes through JSON, in
-// which < > & have six bytes.
+// YAML returns an error if a values document would take too much memory to parse; it does not parse the document. helm converts YAML to
+// JSON, in which each of < > & takes six bytes, so these count as six.
 func YAML(text []byte) error {
 	size := len(text)
 	for _, c := range text {
@@ -48,8 +48,8 @@ func YAML(text []byte) error {
 	return nil
 }
 
-// JSON refuses a JSON text of more than values values (members, elements and all that is in them), or one that is nested deeper than
-// Depth. Whether it is JSON at all is found out by its parser.
+// JSON returns an error if text has more than the given number of values (members and elements, on all levels) or is nested deeper than
+// Depth. It does not check whether text is valid JSON: the parser does that later.
 func JSON(text []byte, values int) error {
 	count, depth, inString := 1, 0, false
 	for i := 0; i < len(text); i++ {
@@ -77,7 +77,7 @@ func JSON(text []byte, values int) error {
 	return nil
 }
 
-// ReadAll reads all there is, at most limit bytes: more is an error.
+// ReadAll reads from until its end. It returns an error if there are more than limit bytes.
 func ReadAll(from io.Reader, limit int) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(from, int64(limit)+1))
 	if err == nil && len(text) > limit {
@@ -86,7 +86,7 @@ func ReadAll(from io.Reader, limit int) ([]byte, error) {
 	return text, err
 }
 
-// Cut is the beginning of a text, at most limit bytes of it and no half character. For people: what is cut off, the caller says.
+// Cut returns the beginning of a text: at most limit bytes, and no partial character. It does not mark that something was cut off.
 func Cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -97,7 +97,7 @@ func Cut(text string, limit int) string {
 	return text[:limit]
 }
 
-// Printable is text with a space for whatever ends a line, moves a terminal or is no character.
+// Printable replaces by a space whatever would end a line or control a terminal, and what is not valid UTF-8.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// certificate is a PEM certificate. Nobody's.
+// certificate is a PEM certificate that nobody uses.
 func certificate(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)
@@ -53,7 +53,7 @@ func TestDefaults(t *testing.T) {
 
 var yes = true
 
-// settings are all that have an effect: one value each, and where it must end up.
+// settings are all settings that have an effect, each with a value and the field in which it must end up.
 var settings = []struct {
 	name, value string
 	got         func(Config) any

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// These decide what is deployed, where, or whom the operator trusts.
+// Settings that decide what is deployed, where, or whom the operator trusts: a wrong value is an error.
 var wrongDecisions = []struct{ setting, want string }{
 	{"OPERATOR__AUTOMANAGEPOOLS=maybe", "is neither true nor false"},
 	{"OPERATOR__AUTOMANAGEDEPLOYMENTSITES=maybe", "is neither true nor false"},
@@ -52,7 +52,7 @@ var wrongDecisions = []struct{ setting, want string }{
 	{"OPERATOR__SCRIPTSDIR=scripts", "is not an absolute path"},
 }
 
-// Of these the default is as good.
+// Other settings: for a wrong value the default is used.
 var wrongHabits = []struct{ setting, want string }{
 	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS=soon", `"soon" is not a number of seconds: the default 30 is used`},
 	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS=NaN", "is not a number of seconds"},

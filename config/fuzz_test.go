@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// The settings come from whoever installs the operator; a wrong one is told, without the value of one that is secret.
+// Whatever the settings hold, Load does not panic, and no error or warning holds the value of a secret setting.
 func FuzzLoad(f *testing.F) {
 	for _, s := range table(&Config{}) {
 		f.Add(s.Name, "x")

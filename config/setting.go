@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// setting is one environment variable.
+// setting describes one environment variable.
 type setting struct {
-	// Name, in upper case. In the name of a list n stands for the entry's number, KEYID for a key's id.
+	// Name is in upper case. In the name of a list n stands for the number of the entry, KEYID for the id of a key.
 	Name    string
-	Aliases []string // names that count where Name is not set
-	Default string   // as it could be set; empty: none
-	Meaning string   // a line of Markdown; where nothing reads the setting, why
+	Aliases []string // other names, used if Name is not set
+	Default string   // as text; empty: none
+	Meaning string   // one line of Markdown; for an ignored setting the reason
 	Secret  bool     // the value is never printed
-	// Decides: it says what is deployed, where, or whom the operator trusts. A value that cannot be read keeps the operator from
-	// connecting; of any other setting the default is used then.
+	// Decides: the setting says what is deployed, where, or whom the operator trusts. If its value cannot be read, the operator does not
+	// connect; for any other setting the default is used.
 	Decides bool
 
-	parse func(text string) error // of a single value; changes nothing when it fails
-	each  func(environment) error // of a list; parse and each nil: the setting is ignored
+	parse func(text string) error // reads a single value; changes nothing if it fails
+	each  func(environment) error // reads a list; parse and each both nil: the setting is ignored
 }
 
 func (s setting) ignored() bool { return s.parse == nil && s.each == nil }
 
-// is tells whether a variable, in upper case, sets this one.
+// is tells whether the variable name (in upper case) sets s.
 func (s setting) is(name string) bool {
 	for _, known := range append([]string{s.Name}, s.Aliases...) {
 		if matches(known, name) {
@@ -33,16 +33,16 @@ func (s setting) is(name string) bool {
 	return false
 }
 
-// useDefault is what to tell of a value that cannot be read, once the default is in its place.
+// useDefault sets the default and returns the end of the warning about an unreadable value.
 func (s setting) useDefault() string {
 	if s.Default == "" {
 		return "it is taken as not set"
 	}
-	_ = s.parse(s.Default) // a test keeps all of them readable
+	_ = s.parse(s.Default) // cannot fail: a test parses every default
 	return fmt.Sprintf("the default %s is used", s.Default)
 }
 
-// find returns the setting that a variable sets, read or ignored. Upper and lower case are the same.
+// find returns the setting, read or ignored, that the variable name sets; false if there is none. Upper and lower case are the same.
 func find(name string) (setting, bool) {
 	name = strings.ToUpper(name)
 	for _, s := range table(&Config{}) {
@@ -53,10 +53,10 @@ func find(name string) (setting, bool) {
 	return setting{}, false
 }
 
-// placeholders are the parts of a list's name that stand for something else.
+// placeholders are the parts of a list setting's name that stand for a number or a key id.
 var placeholders = []string{"__n", "__KEYID"}
 
-// splitPattern returns what is before and after a pattern's placeholder; a name without one is all before it.
+// splitPattern returns the parts of a name before and after its placeholder. A name without one is returned as before.
 func splitPattern(pattern string) (before, after string) {
 	for _, p := range placeholders {
 		if b, a, found := strings.Cut(pattern, p); found {

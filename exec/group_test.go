@@ -78,7 +78,7 @@ func TestBackgroundProcessDoesNotOutliveTheScript(t *testing.T) {
 	}
 }
 
-// endless is a grace period that no test lives to see the end of.
+// endless is a grace period longer than any test.
 const endless = time.Hour
 
 func TestHurryEndsTheGraceAtOnce(t *testing.T) {
@@ -132,7 +132,7 @@ func closed() <-chan struct{} {
 func TestProcessThatLeftTheGroupDoesNotHangTheRun(t *testing.T) {
 	fifo := newFIFO(t)
 	got := collect{t: t}
-	// The escapee holds the pipe; what was written before the end must come all the same.
+	// The process outside of the group holds the pipe open. All output from before the end of the group must still arrive.
 	c := sh(`setsid sh -c 'echo $$ >"$1"; exec sleep 1000' sh "$1" & read escapee <"$1"; echo $escapee; seq 1 5000`, fifo)
 	c.OnLine = got.line
 	if _, err := Run(testContext(t), c); err != nil {

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// plainDir is where plain lies, "" before.
+// plainDir is the directory of plain; "": plain was not built yet.
 var plainDir string
 
 // plain is this test binary without the race detector, which takes ten times as much memory and time, and as helm and kubectl are built,
@@ -103,7 +103,7 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// sh is a script with what it needs to find its commands.
+// sh returns a script as a Command, with the PATH that its commands need.
 func sh(script string, args ...string) Command {
 	return Command{
 		Path: "/bin/sh", Args: append([]string{"-c", script, "sh"}, args...),

@@ -12,15 +12,15 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// KillMarked stops the process groups in which a process has exactly the entry variable (NAME=value) in its environment: what an earlier
-// life of the operator left behind when it was killed itself. Each gets one SIGTERM, all at the same time, and what is left of it after
-// grace a SIGKILL, as when Run stops it. The error is nil when none is left.
+// KillMarked stops every process group in which a process has exactly the entry variable (NAME=value) in its environment. These are what
+// an operator that was killed has left running. Each group gets one SIGTERM, all at the same time, and after grace a SIGKILL, as when Run
+// stops it. The error is nil if none is left.
 //
-// A program inherits the mark from the one that started it. So a helm that cleans up is waited for, although its shell died of the SIGTERM
-// at once, and what leaves the group meanwhile (setsid) is found too.
+// A program inherits the mark from the one that has started it. So a helm that cleans up is waited for, although its shell has died of
+// the SIGTERM at once, and a process that leaves its group meanwhile (setsid) is found too.
 //
-// Left alone are our own process group, that of process 1, and processes that we may not look at. Call it before the first Run with this
-// mark in Env: it does not tell lives apart.
+// It leaves alone our own process group, that of process 1, and processes that we may not inspect. Call it before the first Run with this
+// mark in Env, because it would stop that one too.
 func KillMarked(variable string, grace time.Duration) error {
 	if strings.Index(variable, "=") < 1 {
 		return fmt.Errorf("cannot stop marked processes: the mark %q is not NAME=value", variable)
@@ -43,7 +43,7 @@ func KillMarked(variable string, grace time.Duration) error {
 	}
 }
 
-// stopAll stops groups at the same time: one may wait for another one to end.
+// stopAll stops groups at the same time, because one may wait for another to end.
 func stopAll(groups []group, grace time.Duration) error {
 	errs := make([]error, len(groups))
 	var all sync.WaitGroup
@@ -54,11 +54,11 @@ func stopAll(groups []group, grace time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// secondLook is the time between two looks for marked processes.
+// secondLook is how long markedGroups waits before it searches again.
 const secondLook = 5 * time.Millisecond
 
-// markedGroups looks twice before it says that there is none: a process that forks and ends while we read /proc may be missed with its
-// child, and the environment of one that becomes another program is empty for a moment.
+// markedGroups searches twice before it finds nothing: a process that forks and ends while /proc is being read may be missed together
+// with its child, and while a process executes another program, its environment is empty for a moment.
 func markedGroups(variable string) ([]group, error) {
 	groups, err := lookForMarked(variable)
 	if err == nil && len(groups) == 0 {
@@ -77,7 +77,7 @@ func lookForMarked(variable string) (groups []group, err error) {
 		if environ, err := p.Environ(); err != nil || !slices.Contains(environ, variable) {
 			continue
 		}
-		// 0 is the number of a group from outside our container.
+		// A group from outside our container has the number 0.
 		if g, alive := groupOf(p); alive && g > 1 && int(g) != syscall.Getpgrp() && !slices.Contains(groups, g) {
 			groups = append(groups, g)
 		}
@@ -85,7 +85,7 @@ func lookForMarked(variable string) (groups []group, err error) {
 	return groups, nil
 }
 
-// groupOf is the group of a process. It is not alive if it has ended meanwhile, or only waits to be waited for.
+// groupOf returns the group of a process. The process is not alive if it has ended meanwhile, or is a zombie.
 func groupOf(p procfs.Proc) (g group, alive bool) {
 	stat, err := p.Stat()
 	return group(stat.PGRP), err == nil && stat.State != "Z" && stat.State != "X"

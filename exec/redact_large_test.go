@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// noise is text in which nothing comes twice, the same for each seed.
+// noise is text without repetitions; the same seed gives the same text.
 func noise(seed uint64, size int) string {
 	random := rand.New(rand.NewPCG(seed, 1))
 	raw := make([]byte, size)
@@ -68,7 +68,7 @@ func TestWhatFollowsALongSecretIsNotHeldBack(t *testing.T) {
 	}
 }
 
-// taken is how many MiB f leaves in use, and how many it allocates in all.
+// taken returns how many MiB are still in use after f, and how many f has allocated altogether.
 func taken(f func() any) (inUse, all int) {
 	var before, after runtime.MemStats
 	runtime.GC()

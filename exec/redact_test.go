@@ -183,7 +183,7 @@ func BenchmarkRedactor(b *testing.B) {
 	b.ReportMetric(300*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }
 
-// A keystore as a secret must not make a run slow to start or hungry.
+// A secret as large as a keystore must not make the start of a run slow, or take much memory.
 func BenchmarkNewRedactorLargeSecret(b *testing.B) {
 	var secret strings.Builder
 	for i := range 2000 {

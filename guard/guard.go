@@ -1,6 +1,11 @@
-// Package guard decides which requests of a run's helm and kubectl reach the API server. All tenants' releases and Secrets are in one
-// namespace, and the operator may read and write them all: RBAC cannot tell a release from another one. A chart's templates can look up
-// whatever helm may read, and a hook of helm's deletes whatever has its name.
+// Package guard is an HTTP proxy on loopback between the helm and kubectl of a run and the API server. It refuses requests that would
+// touch another release. It is needed because RBAC cannot tell releases apart: those of all tenants, with their Secrets, are in one
+// namespace, and the operator may read and write them all. A chart's template can look up (lookup) whatever helm may read, and a helm
+// hook deletes whatever has the name of its object.
+//
+//	g := guard.New(kubectl, log)
+//	kubeconfig, err := g.Open(ctx, guard.Run{Release: release, Namespace: namespace}) // valid until ctx ends
+//	defer g.Close()
 package guard
 
 import (
@@ -21,14 +26,14 @@ import (
 	"octo-operator/kube"
 )
 
-// API is the API server with the operator's own credentials: *kube.Kubectl.
+// API is the API server, reached with the operator's own credentials. *kube.Kubectl implements it.
 type API interface {
 	Forward() (server *url.URL, transport http.RoundTripper)
 	Object(ctx context.Context, path string) (kube.Metadata, error)
 	Failed(ctx context.Context, err error) error
 }
 
-// Guard is a proxy on loopback for HTTP requests to the API server. It is safe for use by several goroutines.
+// Guard is the proxy. Its methods may be called by several goroutines.
 type Guard struct {
 	api API
 	log *slog.Logger
@@ -39,21 +44,22 @@ type Guard struct {
 	runs    map[string]*guarded // by token
 }
 
-// guarded is a run while its step goes on.
+// guarded is a run whose script is running now.
 type guarded struct {
 	Run
-	ctx context.Context // ends with the step
+	ctx context.Context // ends with the script
 
 	mu    sync.Mutex
-	known map[string]string // of paths of objects that were read: why they are another's
+	known map[string]string // path of an object that was read -> why it belongs to somebody else; "": it does not
 }
 
-// New makes a guard that listens from the first run on.
+// New returns a guard. It begins to listen at the first Open.
 func New(api API, log *slog.Logger) *Guard {
 	return &Guard{api: api, log: log, runs: map[string]*guarded{}}
 }
 
-// Open returns a kubeconfig with which the run's requests reach the API server until ctx ends.
+// Open returns a kubeconfig that leads the run's requests through the guard. It works until ctx ends. The error says that the guard
+// cannot listen.
 func (g *Guard) Open(ctx context.Context, r Run) (kubeconfig []byte, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,8 +75,8 @@ func (g *Guard) Open(ctx context.Context, r Run) (kubeconfig []byte, err error) 
 		defer g.mu.Unlock()
 		delete(g.runs, token)
 	})
-	// As a proxy, and not as the server: kubectl and helm keep what they learn of an API server under its address, which is always the
-	// same now; and to a server without TLS they would send no token.
+	// The kubeconfig names the guard as a proxy, not as the server. kubectl and helm cache what they learn of an API server under its
+	// address, which so is the same in all runs; and they would send no token to a server without TLS.
 	through := url.URL{Scheme: "http", User: url.UserPassword("run", token), Host: g.address}
 	type named = map[string]any
 	return json.Marshal(named{
@@ -92,7 +98,7 @@ func (g *Guard) listen() error {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(server)
 			p.Out.Header.Del("Authorization")
-			if askedOf(p.In).step == reveal { // the answer must be readable
+			if judgedOf(p.In).verdict == passIfOwn { // inspect must be able to read the answer
 				p.Out.Header.Del("Accept-Encoding")
 				p.Out.Header.Set("Accept", "application/json")
 			}
@@ -116,7 +122,7 @@ func (g *Guard) listen() error {
 	return nil
 }
 
-// Close ends all requests. None is taken from then on.
+// Close ends all requests and refuses new ones.
 func (g *Guard) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -125,7 +131,7 @@ func (g *Guard) Close() {
 	}
 }
 
-// runOf is whose request it is; nil: nobody's, or of a step that has ended.
+// runOf returns the run that sent the request; nil: the token is unknown, or its script has ended.
 func (g *Guard) runOf(r *http.Request) *guarded {
 	as := http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
 	_, token, _ := as.BasicAuth()
@@ -134,18 +140,18 @@ func (g *Guard) runOf(r *http.Request) *guarded {
 	return g.runs[token]
 }
 
-// asked is a request that was judged.
-type asked struct {
+// judged is a request that may pass, with what its answer is inspected for.
+type judged struct {
 	run *guarded
 	target
-	step
+	verdict
 }
 
-type askedKey struct{}
+type judgedKey struct{}
 
-func askedOf(r *http.Request) *asked {
-	a, _ := r.Context().Value(askedKey{}).(*asked)
-	return a
+func judgedOf(r *http.Request) *judged {
+	j, _ := r.Context().Value(judgedKey{}).(*judged)
+	return j
 }
 
 func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler) {
@@ -157,17 +163,17 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(run.ctx, cancel)()
-	step, t, err := run.judge(r.Method, r.URL)
+	verdict, t, err := run.judge(r.Method, r.URL)
 	if err == nil && r.Header.Get("Upgrade") != "" {
 		err = errors.New("a deploy needs no other protocol")
 	}
 	if err == nil && run.Look != nil && !run.isOwn(t) {
-		err = run.lookAtBody(r, t)
+		err = run.checkBody(r, t)
 	}
-	if err == nil && step == look {
-		var away error
-		if err, away = g.lookAt(ctx, run, r.URL.Path, t); away != nil {
-			answer(w, http.StatusServiceUnavailable, "ServiceUnavailable", away.Error())
+	if err == nil && verdict == checkOwner {
+		var unavailable error
+		if err, unavailable = g.checkOwner(ctx, run, r.URL.Path, t); unavailable != nil {
+			answer(w, http.StatusServiceUnavailable, "ServiceUnavailable", unavailable.Error())
 			return
 		}
 	}
@@ -176,10 +182,10 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 		answer(w, http.StatusForbidden, "Forbidden", run.refusal(r.Method, t, err.Error()))
 		return
 	}
-	proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, askedKey{}, &asked{run, t, step})))
+	proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, judgedKey{}, &judged{run, t, verdict})))
 }
 
-// refusal is what helm or kubectl is told, in the API server's own form.
+// refusal returns the text of a refusal for helm or kubectl, in the API server's own form.
 func (r Run) refusal(method string, t target, why string) string {
 	what, may := t.resource, "change or delete it"
 	if t.name != "" {
@@ -191,7 +197,7 @@ func (r Run) refusal(method string, t target, why string) string {
 	return fmt.Sprintf("%s is forbidden: octo-operator: release %s may not %s: %s", cmp.Or(what, "the path"), r.Release, may, why)
 }
 
-// answer answers as the API server does.
+// answer writes a Status object, as the API server does.
 func answer(w http.ResponseWriter, code int, reason, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

@@ -21,7 +21,7 @@ import (
 	"octo-operator/kube"
 )
 
-// rig is a guard before an API server that a test plays.
+// rig is a guard in front of a simulated API server.
 type rig struct {
 	guard  *Guard
 	server *httptest.Server
@@ -278,7 +278,7 @@ func TestAnAPIServerThatIsAwayIsToldInTheWordsOfTheConnection(t *testing.T) {
 	if code, body := r.do(t, "GET", "/version"); code != 503 || !strings.Contains(body, "connection refused") || !strings.Contains(body, "ServiceUnavailable") {
 		t.Errorf("%d %s", code, body)
 	}
-	if _, away := r.guard.lookAt(context.Background(), r.guard.anyRun(), maps+"/x", target{}); away != nil {
+	if _, away := r.guard.checkOwner(context.Background(), r.guard.anyRun(), maps+"/x", target{}); away != nil {
 		t.Error(away)
 	}
 	r.guard.api = awayAPI{r}
@@ -302,7 +302,7 @@ func (g *Guard) anyRun() *guarded {
 	return nil
 }
 
-// What a request costs with the guard in between, and without.
+// Compares a request through the guard with one without it.
 func BenchmarkRequest(b *testing.B) {
 	object := secret(`"meta.helm.sh/release-name":"` + own + `","meta.helm.sh/release-namespace":"octo"`)
 	r := newRig(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, object) })
@@ -330,7 +330,7 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// helm renders a chart again when it sends it, perhaps something else than what was looked at before.
+// helm renders a chart again before it sends it, and the result may differ from what was checked before.
 func TestWhatIsSentIsLookedAt(t *testing.T) {
 	r := &guarded{Run: run}
 	r.Look = func(object []byte) error {
@@ -355,7 +355,7 @@ func TestWhatIsSentIsLookedAt(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		err = r.lookAtBody(request, about)
+		err = r.checkBody(request, about)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}

@@ -16,16 +16,17 @@ import (
 )
 
 const (
-	longestSecret = 3 << 20   // what the API server takes at most
-	longestObject = 256 << 10 // of another kind: of a longer one is not learnt whose it is
-	mostKnown     = 4096
+	longestSecret = 3 << 20   // bytes: the largest request that the API server accepts
+	longestObject = 256 << 10 // bytes of an object of another kind: the owner of a longer one is not remembered
+	mostKnown     = 4096      // objects that are remembered for one run
 )
 
 const unproven = "nothing says that it is the release's: take the lookup out of the chart; a Secret that is the release's has the label app.kubernetes.io/instance=RELEASE"
 
-// lookAt finds out whether the object at a path may be written: it is none that another release has. What helm has read just before is
-// known, so that an ordinary deploy asks nothing more.
-func (g *Guard) lookAt(ctx context.Context, run *guarded, path string, t target) (refused, away error) {
+// checkOwner returns refused if the object at the path belongs to another release, tenant or the operator, and unavailable if the API server
+// does not answer. helm reads an object before it writes it, and the owner is remembered from that answer: an ordinary deploy needs no
+// request more.
+func (g *Guard) checkOwner(ctx context.Context, run *guarded, path string, t target) (refused, unavailable error) {
 	path = strings.TrimSuffix(path, "/"+t.sub)
 	another, known := run.recall(path)
 	if !known {
@@ -34,7 +35,7 @@ func (g *Guard) lookAt(ctx context.Context, run *guarded, path string, t target)
 		if err != nil && !errors.As(err, &status) {
 			return nil, err
 		}
-		_, another = run.belongs(m) // an object that cannot be seen the API server judges alone
+		_, another = run.belongs(m) // no metadata after a refusal of the API server, such as 404: then it alone decides
 	}
 	if another == "" {
 		return nil, nil
@@ -42,7 +43,7 @@ func (g *Guard) lookAt(ctx context.Context, run *guarded, path string, t target)
 	return errors.New(another + ": give the chart's object another name"), nil
 }
 
-// recall is what was learnt of an object. It counts once: a moment later the object may be another one.
+// recall returns what is remembered of an object's owner, once: a moment later the path may lead to another object.
 func (r *guarded) recall(path string) (another string, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,34 +60,35 @@ func (r *guarded) remember(path, another string) {
 	}
 }
 
-// inspect reads an answer about one object, if it matters whose that is.
+// inspect reads an answer about one object if the verdict needs its owner.
 func (g *Guard) inspect(response *http.Response) error {
-	asked := askedOf(response.Request)
+	judged := judgedOf(response.Request)
 	path := response.Request.URL.Path
 	switch {
-	case asked.step == learn && response.StatusCode == http.StatusNotFound:
-		asked.run.remember(path, "")
-	case asked.step == learn && response.StatusCode == http.StatusOK:
+	case judged.verdict == passAndRemember && response.StatusCode == http.StatusNotFound:
+		judged.run.remember(path, "")
+	case judged.verdict == passAndRemember && response.StatusCode == http.StatusOK:
 		if m, is := peek(response, longestObject); is {
-			_, another := asked.run.belongs(m)
-			asked.run.remember(path, another)
+			_, another := judged.run.belongs(m)
+			judged.run.remember(path, another)
 		}
-	case asked.step == reveal && response.StatusCode == http.StatusOK:
+	case judged.verdict == passIfOwn && response.StatusCode == http.StatusOK:
 		m, is := peek(response, longestSecret)
-		own, another := asked.run.belongs(m)
+		own, another := judged.run.belongs(m)
 		if is && own {
 			return nil
 		}
 		if another == "" {
-			another = strings.ReplaceAll(unproven, "RELEASE", asked.run.Release)
+			another = strings.ReplaceAll(unproven, "RELEASE", judged.run.Release)
 		}
-		g.log.Warn("request of a run refused", "release", asked.run.Release, "method", response.Request.Method, "path", path, "reason", another)
-		return hold(response, asked.run.refusal(response.Request.Method, asked.target, another))
+		g.log.Warn("request of a run refused", "release", judged.run.Release, "method", response.Request.Method, "path", path, "reason", another)
+		return replaceByRefusal(response, judged.run.refusal(response.Request.Method, judged.target, another))
 	}
 	return nil
 }
 
-// peek reads the metadata of the object in an answer, which stays as it is. false: it is too long, or no object.
+// peek returns the metadata of the object in an answer, whose body can still be read from its beginning. false: the body is longer than
+// longest, or is no object.
 func peek(response *http.Response, longest int64) (m kube.Metadata, is bool) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, longest+1))
 	rest := io.Reader(response.Body)
@@ -106,8 +108,8 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// hold puts a refusal in the place of an answer.
-func hold(response *http.Response, message string) error {
+// replaceByRefusal replaces an answer by a refusal.
+func replaceByRefusal(response *http.Response, message string) error {
 	text, err := json.Marshal(status(http.StatusForbidden, "Forbidden", message))
 	response.Body.Close()
 	response.StatusCode, response.Status = http.StatusForbidden, ""
@@ -116,12 +118,13 @@ func hold(response *http.Response, message string) error {
 	return err
 }
 
-// protobuf is how helm sends a new record of its own. What a chart makes it sends as JSON or YAML: it does not know the kinds.
+// protobuf is the content type of the release Secrets that helm writes for itself. Objects of a chart helm sends as JSON or YAML, because
+// it does not know their types.
 const protobuf = "application/vnd.kubernetes.protobuf"
 
-// lookAtBody looks at what is to be written. helm renders a chart again for each of its commands, perhaps something else than what was
-// looked at before: here is what it really sends, hooks and all, once.
-func (r *guarded) lookAtBody(request *http.Request, t target) error {
+// checkBody checks the object that is to be written, with Run.Look. The manifest was checked before the deploy began, but helm renders the
+// chart again for each command, and a template may then make something else. Here is what helm really sends, hooks included.
+func (r *guarded) checkBody(request *http.Request, t target) error {
 	if request.Method == http.MethodDelete || request.Body == nil || request.Method == http.MethodGet || request.Method == http.MethodHead {
 		return nil
 	}

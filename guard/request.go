@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// target is what a request is about, as the API server reads its path. No resource: no objects, but the API itself (/version, /apis/apps/v1).
+// target is what a request is about, as the API server reads its path. An empty resource: the request is not about objects, but about the
+// API itself (/version, /apis/apps/v1).
 type target struct {
 	group, namespace, resource string
 	name                       string // "": all of them
@@ -16,8 +17,8 @@ type target struct {
 
 var errPath = errors.New("its path can be read in two ways")
 
-// targetOf reads a path. Names in Kubernetes need no escaping, and helm and kubectl escape nothing in a path: whatever might be read in
-// another way further on is an error.
+// targetOf parses a path. A path that another program might read differently is an error: names in Kubernetes need no escaping, and helm
+// and kubectl never escape.
 func targetOf(u *url.URL) (t target, err error) {
 	path := u.EscapedPath()
 	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/"), "/")
@@ -47,7 +48,7 @@ func targetOf(u *url.URL) (t target, err error) {
 		t.name = parts[1]
 	}
 	if len(parts) > 2 {
-		t.sub = parts[2] // what a proxy is asked for may follow
+		t.sub = parts[2] // more parts may follow, as in the path of a proxy
 	}
 	return t, nil
 }

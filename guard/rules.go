@@ -11,31 +11,31 @@ import (
 	"octo-operator/kube"
 )
 
-// Run is whose requests are judged: those of helm and kubectl while one step of a release runs.
+// Run describes the run whose requests are judged: those that helm and kubectl send while one script of a release runs.
 type Run struct {
 	Release, Namespace string
-	Group              string   // of the operator's own resources and labels
-	Tenants            []string // what the label GROUP/tenant may be on objects of the release's tenant
-	Secrets            []string // names of those that the operator makes for the release
-	Broker             []string // likewise for its pool: they may be read
-	// Look, if not nil, says what is wrong with an object that is to be written, or a patch of one: YAML or JSON.
+	Group              string   // API group of the operator's own resources, and prefix of its labels
+	Tenants            []string // values that the label GROUP/tenant may have on objects of the release's tenant
+	Secrets            []string // names of the Secrets that the operator makes for the release: they may be read and written
+	Broker             []string // names of the Secrets that the operator makes for the release's pool: they may be read
+	// Look, if not nil, returns what is wrong with an object, or a patch of one, that is to be written: YAML or JSON.
 	Look func(object []byte) error
-	// Renders: helm makes the manifest, so a template may look anything up (lookup). Else helm works with what it has stored.
+	// Renders: helm renders the chart, so that a template may look up anything (lookup). false: helm works with what it has stored.
 	Renders bool
 }
 
-// step is what is to be done with a request.
-type step int
+// verdict is what to do with a request that is not refused outright.
+type verdict int
 
 const (
-	pass   step = iota
-	learn       // pass, and remember from the answer whose the object is
-	reveal      // pass, and hold the answer back unless the object is the release's
-	look        // at whose the object is, before the request may pass
+	pass            verdict = iota
+	passAndRemember         // pass, and remember from the answer who owns the object
+	passIfOwn               // pass, but replace the answer by a refusal unless the object is the release's own
+	checkOwner              // find out who owns the object before the request passes
 )
 
-// judge decides by the request alone. An error is why it is refused.
-func (r Run) judge(method string, u *url.URL) (step, target, error) {
+// judge decides by the method and the URL alone. The error says why the request is refused.
+func (r Run) judge(method string, u *url.URL) (verdict, target, error) {
 	t, err := targetOf(u)
 	if err != nil {
 		return pass, t, err
@@ -53,22 +53,22 @@ func (r Run) judge(method string, u *url.URL) (step, target, error) {
 	return pass, t, errors.New("helm and kubectl send no " + method)
 }
 
-func (r Run) judgeReading(t target, query url.Values) (step, target, error) {
+func (r Run) judgeReading(t target, query url.Values) (verdict, target, error) {
 	isSecret := strings.EqualFold(t.resource, "secrets") && r.Renders
 	switch {
 	case t.name != "" && isSecret && !r.isOwn(t) && (t.namespace != r.Namespace || !slices.Contains(r.Broker, t.name)):
-		return reveal, t, nil
+		return passIfOwn, t, nil
 	case t.name != "" && t.sub == "" && !isSecret:
-		return learn, t, nil
-	case t.name == "" && isSecret && !r.isList(query):
+		return passAndRemember, t, nil
+	case t.name == "" && isSecret && !r.isHelmsOwnList(query):
 		return pass, t, errors.New("it would list all Secrets, those of other releases too: take the lookup out of the chart, or let it ask for one Secret by its name")
 	}
 	return pass, t, nil
 }
 
-// isList tells whether a list of Secrets is one of helm's own: of the release's revisions, or of what waits for objects. Those of
-// lookup have no query at all, and a template cannot give them one.
-func (r Run) isList(query url.Values) bool {
+// isHelmsOwnList tells whether helm itself lists Secrets, for the release's revisions or to wait for objects, and not a template. A
+// template's lookup sends no query at all, and cannot be made to send one.
+func (r Run) isHelmsOwnList(query url.Values) bool {
 	if selectors := query["labelSelector"]; len(selectors) == 1 {
 		wants := strings.Split(selectors[0], ",")
 		return slices.Contains(wants, "owner=helm") && slices.Contains(wants, "name="+r.Release)
@@ -76,7 +76,7 @@ func (r Run) isList(query url.Values) bool {
 	return query.Get("watch") != "" || query.Get("resourceVersion") != "" || query.Get("limit") != ""
 }
 
-func (r Run) judgeWriting(method string, t target, query url.Values) (step, target, error) {
+func (r Run) judgeWriting(method string, t target, query url.Values) (verdict, target, error) {
 	switch {
 	case t.resource == "":
 		return pass, t, errors.New("there is nothing to be written")
@@ -85,7 +85,7 @@ func (r Run) judgeWriting(method string, t target, query url.Values) (step, targ
 	case t.namespace != "" && t.namespace != r.Namespace && r.Look != nil && method != http.MethodDelete:
 		return pass, t, fmt.Errorf("it belongs into namespace %s, and the release may only have objects in %s: correct the namespace in the chart or the values", t.namespace, r.Namespace)
 	case t.namespace != "" && t.namespace != r.Namespace:
-		return pass, t, nil // which RBAC judges
+		return pass, t, nil // RBAC decides about other namespaces
 	case t.name == "" && method == http.MethodDelete:
 		return pass, t, errors.New("nothing deletes all objects of a kind")
 	case t.name == "" || r.isOwn(t):
@@ -94,15 +94,15 @@ func (r Run) judgeWriting(method string, t target, query url.Values) (step, targ
 		return pass, t, errors.New("it is an operator's own")
 	case t.resource == "secrets" && strings.HasPrefix(t.name, revisions):
 		return pass, t, errors.New("it is a revision of another release")
-	case method != http.MethodDelete && slices.Equal(query["dryRun"], []string{"All"}): // a DELETE may say something else in its body
+	case method != http.MethodDelete && slices.Equal(query["dryRun"], []string{"All"}): // not for a DELETE, whose body can override the query
 		return pass, t, nil
 	}
-	return look, t, nil
+	return checkOwner, t, nil
 }
 
 const revisions = "sh.helm.release.v1."
 
-// isOwn tells by the name whether something is a Secret that helm or the operator keeps for the release.
+// isOwn tells by the name alone whether the target is a Secret that helm or the operator keeps for the release.
 func (r Run) isOwn(t target) bool {
 	if t.resource != "secrets" || t.namespace != r.Namespace {
 		return false
@@ -111,7 +111,8 @@ func (r Run) isOwn(t target) bool {
 	return is && strings.Trim(version, "0123456789") == "" || slices.Contains(r.Secrets, t.name)
 }
 
-// belongs tells by what an object has of its owner whether it is the release's, and why it is another's; "": nothing says so.
+// belongs tells by labels and annotations whether an object is the release's own. If it belongs to somebody else, another says to whom
+// and how that is known. own is false and another is "" if nothing says whose it is.
 func (r Run) belongs(m kube.Metadata) (own bool, another string) {
 	const name, namespace, instance = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "app.kubernetes.io/instance"
 	release, tenant := m.Annotations[name], m.Labels[r.Group+"/tenant"]

@@ -18,7 +18,7 @@ func deployedPool(n, workloads int) DeployedPool {
 	return p
 }
 
-// reported is how many workloads of each pool the controller was told, over all calls.
+// reported returns how many workloads of each pool were reported, in all calls together.
 func reported(t *testing.T, controller *devcontroller.Server) map[string]int {
 	t.Helper()
 	workloads := map[string]int{}

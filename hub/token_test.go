@@ -164,7 +164,7 @@ func TestATokenIsRenewedBeforeItEnds(t *testing.T) {
 	operator.untilRegistered(ctx, t)
 	wantAuthorizations(t, controller, "Bearer token-1", "Bearer token-2")
 
-	// What cannot be renewed is used as long as it is good.
+	// A token that cannot be renewed is used as long as it is valid.
 	issuer.set(0, true)
 	controller.DropConnections()
 	operator.untilRegistered(ctx, t)

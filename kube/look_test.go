@@ -112,7 +112,7 @@ func TestWhatIsLookedAtIsWhatKubectlIsAskedAbout(t *testing.T) {
 	}
 }
 
-// FuzzLook holds the look against helm's own reading: what a manifest means to sigs.k8s.io/yaml must not get past it.
+// FuzzLook compares Look with helm's own parser (sigs.k8s.io/yaml): whatever that finds in a manifest, Look must find too.
 func FuzzLook(f *testing.F) {
 	for _, dir := range []string{"refused", "fine"} {
 		for _, manifest := range manifests(f, dir) {
@@ -137,7 +137,7 @@ func FuzzLook(f *testing.F) {
 	})
 }
 
-// mustNotBe finds what must be refused in a document as helm reads it.
+// mustNotBe tells whether a document, as helm reads it, must be refused.
 func mustNotBe(value any) (any, bool) {
 	switch v := value.(type) {
 	case map[string]any:

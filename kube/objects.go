@@ -13,10 +13,10 @@ import (
 	"octo-operator/bounds"
 )
 
-// Object names an object of a release.
+// Object identifies an object of a release. APIVersion is such as "apps/v1".
 type Object struct{ APIVersion, Kind, Namespace, Name string }
 
-// group is the API group; "" is the core's.
+// group returns the API group; "" is the core group.
 func (o Object) group() string {
 	group, _, found := strings.Cut(o.APIVersion, "/")
 	if !found {
@@ -25,9 +25,9 @@ func (o Object) group() string {
 	return group
 }
 
-// Objects reads the objects of a rendered manifest: a stream of YAML documents, some of which may be empty. Lists are taken
-// apart; hooks and objects without a name (the API server makes one up) are left out. An object without a namespace gets the
-// given one, even if its kind is none of a namespace: only the cluster knows that.
+// Objects returns the objects of a rendered manifest, a stream of YAML documents. The items of a list are returned one by one. Hooks are
+// left out, and objects without a name, which the API server generates. An object without a namespace gets the given one, even if its
+// kind is cluster-scoped: only the cluster knows that.
 func Objects(manifest []byte, namespace string) ([]Object, error) {
 	r := manifestReader{namespace: namespace}
 	err := eachDocument(manifest, "read", r.read)
@@ -53,7 +53,8 @@ func eachDocument(manifest []byte, doing string, do func(document []byte) error)
 	return nil
 }
 
-// documents are those that say anything. A line that begins with --- ends a document wherever it is, in text of several lines too.
+// documents yields the documents of a manifest that are not empty, without the marker "---". A line that begins with --- ends a document
+// even inside a multi-line text.
 func documents(manifest []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		begin, end := 0, 0
@@ -87,10 +88,11 @@ func saysAnything(document []byte) bool {
 	return false
 }
 
-// documentReader reads the documents of a manifest, within bounds over all of it.
+// documentReader parses the documents of one manifest and keeps to the bounds for all of them together.
 type documentReader struct{ places int }
 
-// each hands over a document as YAML sees it: what lies in it is its first content. It is more than one in YAML if a line "..." ends the first.
+// each parses a document and calls do with it; node.Content[0] is its value. It calls do several times if a line "..." ends a YAML
+// document inside.
 func (r *documentReader) each(document []byte, do func(*yaml.Node) error) error {
 	n := bounds.Places(document)
 	if r.places += n; n > bounds.ObjectPlaces || r.places > bounds.ManifestTotal {
@@ -118,12 +120,12 @@ type manifestReader struct {
 	objects   []Object
 }
 
-// read reads a document.
+// read adds the objects of a document.
 func (r *manifestReader) read(document []byte) error {
 	return r.each(document, func(node *yaml.Node) error { return r.add(node.Content[0], false) })
 }
 
-// add reads the nodes of an object by hand: decoding would expand aliases, and compare each key with each other.
+// add reads the YAML nodes of an object directly. Decoding into a map would expand aliases and compare all keys with each other.
 func (r *manifestReader) add(node *yaml.Node, listed bool) error {
 	if node.Tag == "!!null" {
 		return nil
@@ -157,7 +159,7 @@ func (r *manifestReader) addItems(list *yaml.Node) error {
 	return nil
 }
 
-// field is the node at a path of keys; nil if there is none.
+// field returns the node at a path of keys; nil: there is none.
 func field(node *yaml.Node, path ...string) *yaml.Node {
 	for _, key := range path {
 		if node = valueOf(node, key); node == nil {
@@ -203,7 +205,7 @@ func resolved(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// check refuses what is no part of a path, by the API server's own rule: nothing but the object itself may be asked for.
+// check refuses values that would change the path of a request, by the API server's own rule for path segments.
 func (o Object) check() error {
 	group, version, grouped := strings.Cut(o.APIVersion, "/")
 	if !grouped {

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// WithoutSecrets returns a rendered manifest with a placeholder for each value in its Secrets, and those values: they may stand elsewhere
-// in it too. It reads what Objects reads; an error means that nobody can tell what in it is secret.
+// WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values (as they
+// stand there and decoded), because they may also occur elsewhere in the manifest. An error means that it cannot be told what is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
 	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
 	err = eachDocument(manifest, "read", cleaner.clean)
@@ -21,10 +21,10 @@ type manifestCleaner struct {
 	placeholder string
 	written     bytes.Buffer
 	secrets     []string
-	hidden      map[*yaml.Node]bool // each once: aliases can make a small document a large one, or lead in a circle
+	hidden      map[*yaml.Node]bool // nodes already replaced: aliases can multiply nodes, or form a circle
 }
 
-// clean writes a document. It is never copied: only what has been read is known to be no Secret.
+// clean writes a document from its parsed nodes, never from its text: only what was parsed is known to hold no secret.
 func (c *manifestCleaner) clean(document []byte) error {
 	return c.each(document, func(node *yaml.Node) error {
 		c.object(node.Content[0])
@@ -43,7 +43,7 @@ func (c *manifestCleaner) clean(document []byte) error {
 	})
 }
 
-// object takes the values out of a Secret. A key may be there twice: what any of them says counts.
+// object replaces the values if the node is a Secret. A key may occur twice: if one of its values says Secret, it is one.
 func (c *manifestCleaner) object(node *yaml.Node) {
 	secret := false
 	for _, kind := range valuesOf(node, "kind") {
@@ -60,7 +60,7 @@ func (c *manifestCleaner) object(node *yaml.Node) {
 	}
 }
 
-// hide replaces all that is in a node, an alias' target too. Only the names of what is in it stay.
+// hide replaces all scalars below a node, also behind aliases. The keys of mappings stay.
 func (c *manifestCleaner) hide(node *yaml.Node) {
 	node = resolved(node)
 	if c.hidden[node] {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// operatorsOwn is what an operator adds to every workload, in small.
+// operatorsOwn is a small version of what the operator adds to every workload.
 func operatorsOwn() Input {
 	return Input{
 		Context: map[string]any{
@@ -123,7 +123,7 @@ func TestOfWhatTheOperatorAddsTheChartGetsWhatItTakes(t *testing.T) {
 	}
 }
 
-// Closed for everything, and of another kind everywhere: what the event says stays as it is, and helm judges it.
+// The schema forbids everything, and the chart has other kinds of values everywhere: the event's values stay all the same, and helm decides.
 func TestWhatTheEventAsksForIsNeverLeftOut(t *testing.T) {
 	in := Input{
 		Values:      []byte("tenantId: mine\nimage: {privateRegistry: mine}\nsecrets: {rabbitmq: mine}\n"),
@@ -166,7 +166,7 @@ func TestTheReasonNamesWhoHasWhatWhere(t *testing.T) {
 	}
 }
 
-// What counts is what helm would have there without the operator.
+// Decisive is the value that helm would have without the operator.
 func TestTheEventsValuesHideTheChartsDefaults(t *testing.T) {
 	for name, test := range map[string]struct{ event, chart, leftOut string }{
 		"a map over a list":           {"secrets: {x: 1}", "secrets: []", ""},

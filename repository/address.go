@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// metadata are addresses at which clouds tell a machine its own credentials. Most are link-local; these are not.
+// metadata are addresses at which clouds tell a machine its credentials, except for link-local ones.
 var metadata = []netip.Addr{
 	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud
 	netip.MustParseAddr("168.63.129.16"),   // Azure
@@ -21,11 +21,11 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("fd20:ce::254"),    // Google Cloud
 }
 
-// thisNetwork is all of 0.0.0.0/8: Linux takes 0.0.0.0 for the machine itself.
+// thisNetwork is 0.0.0.0/8. Linux takes 0.0.0.0 for the machine itself.
 var thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
 
-// refusedAddress is what an address is at which no chart repository is expected; "": one may be there. Private networks are no reason:
-// a repository inside the cluster is an ordinary thing.
+// refusedAddress says why no chart repository is expected at an address; "": one may be there. Private networks are allowed, because
+// repositories inside the cluster are normal.
 func refusedAddress(address netip.Addr) string {
 	address = address.WithZone("").Unmap()
 	switch {
@@ -46,18 +46,19 @@ func refusedAddress(address netip.Addr) string {
 	return ""
 }
 
-// translations are networks of IPv6 behind which there is an IPv4 address, and where it stands in theirs.
+// translations are IPv6 networks whose addresses contain an IPv4 address, and the byte at which it begins.
 var translations = []struct {
 	network netip.Prefix
 	at      int
 }{
 	{netip.MustParsePrefix("64:ff9b::/96"), 12},   // NAT64
-	{netip.MustParsePrefix("64:ff9b:1::/48"), 12}, // NAT64 of a network of one's own
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12}, // NAT64 for local use
 	{netip.MustParsePrefix("2002::/16"), 2},       // 6to4
 	{netip.MustParsePrefix("::/96"), 12},          // IPv4-compatible
 	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12},
 }
 
+// embedded returns the IPv4 address in an address of translations; false: there is none.
 func embedded(address netip.Addr) (netip.Addr, bool) {
 	for _, t := range translations {
 		if t.network.Contains(address) {
@@ -68,7 +69,7 @@ func embedded(address netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// checkAddress refuses to speak with an address. host is what it is the address of; "": not known.
+// checkAddress returns a *RefusedError if no connection may be made to an address. host is the name that resolved to it; "": not known.
 func (r Rules) checkAddress(host string, to netip.AddrPort) error {
 	if r.APIServer != "" && sameAddress(r.APIServer, to) {
 		return refused("%s is the API server of the operator's own cluster, which is no chart repository: check repositoryUrl", named(host, to.Addr()))
@@ -94,8 +95,8 @@ func named(host string, address netip.Addr) string {
 	return host + " (" + address.String() + ")"
 }
 
-// checkHost refuses a host by what stands in a URL. It is all that can be checked where a proxy makes the connection, which has
-// names of its own; so what some programs read as a number, such as 2130706433 or 0x7f.1, is refused as well.
+// checkHost returns a *RefusedError if the host in a URL may not be contacted. Behind a proxy, which resolves names itself, this is the
+// only check. So it also refuses what some programs read as a number, such as 2130706433 or 0x7f.1.
 func (r Rules) checkHost(u *url.URL) error {
 	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
@@ -122,8 +123,8 @@ func portOf(u *url.URL) uint16 {
 	return uint16(number)
 }
 
-// dialer connects only where it may. It looks at the address to which the connection is made, after the name was resolved, so that it
-// does not help a name to resolve to something else the next time.
+// dialer connects only to allowed addresses. It checks the address of the connection itself, after the name was resolved, so that a name
+// cannot resolve to another address between the check and the connection.
 func (r Rules) dialer(resolver *net.Resolver) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, _ := net.SplitHostPort(address)

@@ -56,7 +56,7 @@ func TestTheAPIServersOwnAddressIsNeverARepository(t *testing.T) {
 	}
 }
 
-// Behind a proxy these words are all that there is to look at.
+// Behind a proxy only the URL can be checked.
 func TestAHostThatIsAnAddressIsRefusedByItsWords(t *testing.T) {
 	for _, test := range []struct {
 		address string

@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// allows tells whether a repository may be asked.
+// allows tells whether a repository may be used.
 func (r Rules) allows(wanted *url.URL) bool {
 	return len(r.Allowed) == 0 || BeginsWithOne(r.Allowed, wanted)
 }
 
-// BeginsWithOne tells whether a list has what a URL begins with: the same scheme, host and port, and whole segments of its path. What
-// could be read in more than one way (.., %2f, a backslash) is in no list, so that a server cannot read it in the other way. An entry
-// that is no URL allows nothing.
+// BeginsWithOne tells whether a URL begins with one of the entries: the same scheme, host and port, and whole segments of its path. A URL
+// that programs could read in more than one way (.., %2f, a backslash) begins with none. An entry that is no URL allows nothing.
 func BeginsWithOne(entries []string, wanted *url.URL) bool {
 	path, plain := plainPath(wanted)
 	if !plain || wanted.User != nil || wanted.Opaque != "" {
@@ -31,7 +30,7 @@ func BeginsWithOne(entries []string, wanted *url.URL) bool {
 	return false
 }
 
-// origin is scheme, host and port, with the scheme's own port where there is none.
+// origin returns scheme, host and port of a URL, with the scheme's default port if it has none.
 func origin(u *url.URL) string {
 	scheme, port := strings.ToLower(u.Scheme), u.Port()
 	if port == "" {
@@ -43,7 +42,7 @@ func origin(u *url.URL) string {
 	return scheme + "://" + strings.ToLower(u.Hostname()) + ":" + strings.TrimLeft(port, "0")
 }
 
-// plainPath is a URL's path with one slash at its end; false: it has segments that somebody might take for others.
+// plainPath returns a URL's path with one slash at its end; false: some programs might read one of its segments differently.
 func plainPath(u *url.URL) (path string, plain bool) {
 	for _, odd := range []string{"%2f", "%5c", "%2e", "%25", "%00"} {
 		if strings.Contains(strings.ToLower(u.EscapedPath()), odd) {
@@ -54,7 +53,7 @@ func plainPath(u *url.URL) (path string, plain bool) {
 	if path == "//" {
 		return "/", true
 	}
-	if strings.ContainsAny(path, `\;`) { // some servers cut a segment at a semicolon
+	if strings.ContainsAny(path, `\;`) { // some servers ignore what follows a semicolon in a segment
 		return "", false
 	}
 	for segment := range strings.SplitSeq(path[1:len(path)-1], "/") {

@@ -13,26 +13,28 @@ import (
 	"os"
 )
 
-// maxArchive bounds an archive, in bytes. helm takes none that unpacks to more.
+// maxArchive is the largest archive in bytes. helm accepts no chart that unpacks to more.
 const maxArchive = 100 << 20
 
-// Archives gets charts from repositories, as helm would, with a client that keeps the rules. It is safe for use by several goroutines.
+// Archives downloads charts from repositories and registries as helm would, by the rules. Its methods may be called by several
+// goroutines.
 type Archives struct {
 	http  *http.Client
 	rules Rules
 }
 
-// NewArchives returns what gets archives with client, which Rules.Guard has seen.
+// NewArchives returns Archives that use client, on which Rules.Guard must have been called.
 func NewArchives(client *http.Client, rules Rules) *Archives { return &Archives{client, rules} }
 
-// Archive is what has come.
+// Archive describes a downloaded archive.
 type Archive struct {
 	Bytes  int64
-	SHA256 string // 64 hex digits
+	SHA256 string // 64 hex digits in lower case
 }
 
-// Download gets the archive at an address, http or https, and makes a file of it, which must not be there yet. The source's
-// credentials go to its own host alone. The error is a *RefusedError, or says as helm does what has happened.
+// Download gets the archive at an http or https address and writes it to file, which must not exist yet. The source's credentials are
+// sent only to the source's own scheme and host. The error is a *RefusedError, or has helm's words for what happened. After an error,
+// file may be incomplete.
 func (a *Archives) Download(ctx context.Context, from Source, address, file string) (Archive, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -41,7 +43,7 @@ func (a *Archives) Download(ctx context.Context, from Source, address, file stri
 	if repository, err := url.Parse(from.URL); err == nil && repository.Scheme == request.URL.Scheme && repository.Host == request.URL.Host {
 		from.authorize(request)
 	}
-	request.Header.Set("Accept-Encoding", "identity") // or else net/http may unpack what is a packed file
+	request.Header.Set("Accept-Encoding", "identity") // otherwise net/http may decompress the archive
 	response, err := a.http.Do(request)
 	if err != nil {
 		return Archive{}, err
@@ -69,7 +71,7 @@ func tooLarge(bytes int64) error {
 	return refused("the archive has %d bytes, the limit is %d MiB: make the chart smaller", bytes, maxArchive>>20)
 }
 
-// write makes a file of at most maxArchive bytes, and tells sum of them. What is left after an error is no archive.
+// write writes at most maxArchive bytes to a new file and to sum. After an error the file is incomplete.
 func write(from io.Reader, file string, sum hash.Hash) (int64, error) {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -82,10 +84,10 @@ func write(from io.Reader, file string, sum hash.Hash) (int64, error) {
 	return bytes, errors.Join(err, f.Close())
 }
 
-// DigestError is an archive that is not the one that the repository has announced.
+// DigestError says that an archive has another digest than its repository has published.
 type DigestError struct {
 	Got, Want string
-	In        string // what of the repository announces it: its index, its manifest
+	In        string // where the expected digest stands: "index" or "manifest"
 }
 
 func (e *DigestError) Error() string {

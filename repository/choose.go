@@ -7,13 +7,13 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
-// isVersion is what helm takes for a chart's version.
+// isVersion tells whether helm accepts a text as a chart's version.
 func isVersion(text string) bool {
 	_, err := semver.NewVersion(text)
 	return err == nil
 }
 
-// digestOf is a digest as IsDigest knows it; what is none stays as it is.
+// digestOf returns a SHA-256 digest in the form of IsDigest. A text that is no such digest is returned as it is.
 func digestOf(text string) string {
 	if digest := strings.ToLower(strings.TrimPrefix(text, "sha256:")); IsDigest(digest) {
 		return digest
@@ -21,21 +21,21 @@ func digestOf(text string) string {
 	return text
 }
 
-// IsDigest tells a SHA-256 as 64 hex digits in lower case.
+// IsDigest tells whether a text is a SHA-256 digest as 64 hex digits in lower case.
 func IsDigest(text string) bool {
 	raw, err := hex.DecodeString(text)
 	return err == nil && len(raw) == 32 && text == strings.ToLower(text)
 }
 
-// choice finds the version that helm would take: the one that is called exactly as it was asked for, or else the newest
-// that satisfies it as a constraint ("1.x", "^1.2"). Asked for none, it is the newest that is no pre-release.
+// choice finds the version that helm would choose: the one with exactly the requested name, else the newest that satisfies the request as
+// a constraint ("1.x", "^1.2"). If nothing is requested, it is the newest that is not a pre-release.
 type choice struct {
 	asked      string
-	constraint *semver.Constraints // nil: there can be none
+	constraint *semver.Constraints // nil: the request is no constraint
 
 	found  Entry
 	exact  bool
-	newest *semver.Version // that was found; nil: none
+	newest *semver.Version // the newest match so far; nil: none
 }
 
 func newChoice(asked string) *choice {
@@ -48,7 +48,7 @@ func newChoice(asked string) *choice {
 	return c
 }
 
-// offer looks at one version. Of several that are equal the first one counts.
+// offer considers one version. Of several equal versions the first one counts.
 func (c *choice) offer(e Entry) {
 	if c.exact || c.constraint == nil {
 		return

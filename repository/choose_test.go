@@ -2,7 +2,7 @@ package repository
 
 import "testing"
 
-// choices are what helm takes of versions that are offered.
+// choices are the versions that helm chooses.
 var choices = []struct {
 	asked   string
 	offered []string

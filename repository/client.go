@@ -6,12 +6,12 @@ import (
 	"net/url"
 )
 
-// maxRedirects is helm's limit.
+// maxRedirects is the same as helm's limit.
 const maxRedirects = 10
 
-// Guard makes a client keep the rules: on each connection, and after each redirect. transport is what it would use without them; its
-// proxy and the roots that it trusts are kept. A proxy is trusted to be where the environment says that it is. Behind one the operator
-// sees no addresses: it checks those that stand in URLs.
+// Guard makes a client keep the rules, on each connection and after each redirect. transport is what the client would use without them;
+// its proxy and its trusted roots are kept. The proxy itself is trusted. Behind a proxy the operator sees no addresses, and checks only
+// those in URLs.
 func (r Rules) Guard(client *http.Client, transport *http.Transport) {
 	client.Transport = r.roundTripper(transport, nil)
 	client.CheckRedirect = checkRedirect
@@ -47,7 +47,7 @@ func (g *guarded) RoundTrip(request *http.Request) (*http.Response, error) {
 	return through.RoundTrip(request)
 }
 
-// check sees each request, after redirects and of the registry's token service too.
+// check is called for each request: also after redirects, and for requests to a registry's token service.
 func (g *guarded) check(request *http.Request) error {
 	to := request.URL
 	if to.Scheme != "http" && to.Scheme != "https" {
@@ -61,9 +61,9 @@ func (g *guarded) check(request *http.Request) error {
 	return g.rules.checkHost(to)
 }
 
-// checkRedirect follows a bounded number of redirects, none of them from TLS to plain HTTP, and takes from the request what is for
-// the first host alone. net/http would send the credentials to another port and to subdomains as well, and tells the next host the
-// address, in which there may be a signature, that has led to it.
+// checkRedirect allows maxRedirects, but none from TLS to plain HTTP, and removes headers that are meant for the first host alone.
+// net/http would send credentials also to another port and to subdomains, and would send the next host the address of the last one, which
+// may hold a signature, as Referer.
 func checkRedirect(next *http.Request, before []*http.Request) error {
 	if len(before) >= maxRedirects {
 		return refused("%s redirects more than %d times", before[0].URL.Host, maxRedirects)

@@ -72,7 +72,7 @@ func get(t *testing.T, client *http.Client, address string) error {
 	return err
 }
 
-// A name is looked at when the connection is made, by the address that it has then.
+// A name is checked when the connection is made, by the address that it resolves to then.
 func TestANameThatResolvesToThisMachineIsRefusedWhenTheConnectionIsMade(t *testing.T) {
 	asked := false
 	s := serve(t, func(http.ResponseWriter, *http.Request) { asked = true })
@@ -136,7 +136,7 @@ func TestEachRedirectIsLookedAtAsIfItWasAskedFor(t *testing.T) {
 	var to string
 	from := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) })
 	here := netip.MustParseAddrPort(from.Listener.Addr().String())
-	// The repository itself may be contacted, of this machine nothing else: [::1] and names of it are the rest.
+	// Only the repository itself may be contacted on this machine, not [::1] or this machine's names.
 	client := guardedClient(Rules{Addresses: []netip.Prefix{netip.PrefixFrom(here.Addr(), 32)}})
 	port := victim.URL[strings.LastIndex(victim.URL, ":"):]
 	for _, to = range []string{"http://127.0.0.2" + port + "/", "http://[::1]" + port, "http://169.254.169.254/latest/", "http://0.0.0.0" + port, "http://[::ffff:127.0.0.2]" + port, "http://2130706434" + port} {
@@ -198,7 +198,7 @@ func TestCredentialsInARedirectDoNotGoOverPlainHTTP(t *testing.T) {
 	wantRefused(t, get(t, guardedClient(Rules{Addresses: loopback}), from.URL), "credentials for charts.example", "OPERATOR__ALLOWPLAINCREDENTIALS")
 }
 
-// A proxy may be on this machine; what it is asked for may not.
+// The proxy may be on this machine, but not the address that it is asked to connect to.
 func TestAProxyIsUsedAndAskedForNothingThatIsRefused(t *testing.T) {
 	var asked []string
 	proxy := serve(t, func(_ http.ResponseWriter, r *http.Request) { asked = append(asked, r.URL.String()) })
@@ -254,7 +254,7 @@ func TestAnArchiveIsBoundedAndIsWhatWasSent(t *testing.T) {
 	}
 }
 
-// FuzzRedirect: whatever a repository redirects to, nothing of this machine is asked but the repository.
+// FuzzRedirect: wherever a repository redirects to, nothing else on this machine is contacted.
 func FuzzRedirect(f *testing.F) {
 	for _, seed := range []string{"http://localhost/", "//127.1/", "http://[::1]/", "https://0x7f.1", "\\\\127.0.0.1", "http://user@127.0.0.1/", "http:127.0.0.1", "http://[::ffff:127.0.0.1]:1/", "/%2e%2e"} {
 		f.Add(seed)

@@ -16,16 +16,17 @@ import (
 	"time"
 )
 
-// Source is a chart repository, as somebody may read it.
+// Source is a chart repository and the credentials for it; they may be empty.
 type Source struct{ URL, Username, Password string }
 
-// Key is a name for what came from the source, given more that tells it apart. It tells nothing of its parts.
+// Key returns a file name (64 hex digits) for what came from the source. more distinguishes several such things. The name does not reveal
+// its parts.
 func (s Source) Key(more ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(append([]string{s.URL, s.Username, s.Password}, more...), "\x00")))
 	return hex.EncodeToString(sum[:])
 }
 
-// Indexes keeps what repositories offer in a directory. It is safe for use by several goroutines.
+// Indexes keeps the indexes of repositories in a directory. Its methods may be called by several goroutines.
 type Indexes struct {
 	dir  string
 	http *http.Client
@@ -34,22 +35,22 @@ type Indexes struct {
 	known map[string]*known // by the source's key
 }
 
-// known is a repository. It is asked by one at a time; who comes meanwhile shares the answer.
+// known is a repository that was asked for its index. One request runs at a time; those who come meanwhile share its answer.
 type known struct {
 	turn    chan struct{}
-	checked time.Time // when the repository was last asked and has answered
-	failed  error     // what came of asking instead, at:
+	checked time.Time // when the last successful request began
+	failed  error     // of the last request, which began at at; nil: it succeeded
 	at      time.Time
 }
 
-// NewIndexes keeps its files in dir, which exists.
+// NewIndexes returns Indexes that keep their files in dir, which must exist. client should keep the rules: see Rules.Guard.
 func NewIndexes(dir string, client *http.Client) *Indexes {
 	return &Indexes{dir: dir, http: client, known: map[string]*known{}}
 }
 
-// NotFoundError is a chart or a version of one that the repository does not have.
+// NotFoundError says that the repository does not have the chart, or not this version of it.
 type NotFoundError struct {
-	HasChart bool // but no such version
+	HasChart bool // the chart is there, but not the version
 }
 
 func (e *NotFoundError) Error() string {
@@ -59,22 +60,22 @@ func (e *NotFoundError) Error() string {
 	return "there is no such chart"
 }
 
-// errUnknown says that the index cannot be had, or not be read; the error has the reason, as helm says it.
+// errUnknown means that the index cannot be fetched or read. The error that wraps it has the reason, in helm's words.
 var errUnknown = errors.New("the index cannot be read")
 
 // Found is a version of a chart in an index.
 type Found struct {
 	Entry
-	// State tells the index from every other of the repository; "": nothing does.
+	// State is different for each version of the index (its ETag and date); "": the repository sends neither.
 	State string
-	// Exact: the version is the one that was asked for, and not merely the newest that suits.
+	// Exact: the version has exactly the requested name, and was not chosen by a constraint.
 	Exact bool
 }
 
-// Find looks for a chart's version (see choice) in an index that the repository has confirmed after a moment: a younger one is
-// not asked for. Those who ask for the same repository at the same time wait for one answer.
+// Find looks up a version of a chart (by the rules of choice). It uses the index that it has if the repository has confirmed it at or
+// after confirmed, else it asks the repository. Calls for the same repository at the same time share one request.
 //
-// The error is ErrTooLarge, a *NotFoundError, a *RefusedError, ctx's, or says why the index cannot be had.
+// The error is a *NotFoundError, a *RefusedError or ctx's, wraps ErrTooLarge, or says why the index cannot be fetched or read.
 func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, confirmed time.Time) (Found, error) {
 	s, err := x.confirm(ctx, from, confirmed)
 	if err != nil {
@@ -94,7 +95,7 @@ func (x *Indexes) Find(ctx context.Context, from Source, chart, version string, 
 
 func (x *Indexes) file(from Source) string { return filepath.Join(x.dir, from.Key()+".index") }
 
-// confirm makes sure that the file is of an index that the repository has confirmed after a moment.
+// confirm makes sure that the file holds an index that the repository has confirmed at or after a moment.
 func (x *Indexes) confirm(ctx context.Context, from Source, after time.Time) (state, error) {
 	k := x.of(from)
 	select {
@@ -114,7 +115,7 @@ func (x *Indexes) confirm(ctx context.Context, from Source, after time.Time) (st
 	began := time.Now()
 	s, err := x.ask(ctx, from)
 	if ctx.Err() != nil {
-		return state{}, ctx.Err() // the next one asks for itself
+		return state{}, ctx.Err() // not kept in failed: the next caller sends a request of its own
 	}
 	if k.at, k.failed = began, err; err == nil {
 		k.checked = began
@@ -132,7 +133,7 @@ func (x *Indexes) of(from Source) *known {
 	return x.known[key]
 }
 
-// Forget drops what is known of repositories that nobody has asked for that long. Files are the directory's owner's.
+// Forget drops from memory the repositories that nobody has asked for in the given time. It does not delete files.
 func (x *Indexes) Forget(age time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -143,12 +144,12 @@ func (x *Indexes) Forget(age time.Duration) {
 				delete(x.known, key)
 			}
 			<-k.turn
-		default: // it is being asked for
+		default: // a request is running
 		}
 	}
 }
 
-// ask asks the repository for its index, unless it is the one that is known.
+// ask requests the repository's index, conditionally if there is one already.
 func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	file := x.file(from)
 	address, err := Resolve(from.URL, "index.yaml")
@@ -169,7 +170,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	response, err := x.http.Do(request)
 	switch timeout := (*url.Error)(nil); {
 	case errors.As(err, &timeout) && timeout.Timeout() && x.http.Timeout > 0 && time.Since(began) >= x.http.Timeout:
-		// net/http says it in several ways, whichever of its clocks was first.
+		// net/http has several texts for a time-out. This is the one that helm's users know.
 		return state{}, fmt.Errorf("%w: Get %q: context deadline exceeded", errUnknown, Shown(address.String()))
 	case err != nil:
 		return state{}, fmt.Errorf("%w: %w", errUnknown, err)
@@ -188,11 +189,11 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 	if len(s.ETag)+len(s.Modified) > maxState {
 		s = state{}
 	}
-	return x.take(ctx, response.Body, s, file)
+	return x.store(ctx, response.Body, s, file)
 }
 
-// take reads an index: first it is downloaded, because a repository does not wait for a slow reader.
-func (x *Indexes) take(ctx context.Context, body io.Reader, s state, file string) (state, error) {
+// store downloads an index to a temporary file, because a repository does not wait for a slow reader, and then writes its entries to file.
+func (x *Indexes) store(ctx context.Context, body io.Reader, s state, file string) (state, error) {
 	download, err := os.CreateTemp(x.dir, "half-*")
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", errUnknown, err)
@@ -215,7 +216,8 @@ func (x *Indexes) take(ctx context.Context, body io.Reader, s state, file string
 	return s, err
 }
 
-// stoppable reads until ctx ends: to read the largest index takes minutes on half a core, and an undeploy does not wait for that.
+// stoppable returns an error once ctx has ended: reading the largest index takes minutes on half a core, and an undeploy must not wait
+// for it.
 type stoppable struct {
 	ctx context.Context
 	io.ReadSeeker
@@ -234,8 +236,8 @@ func setHeader(header http.Header, name, value string) {
 	}
 }
 
-// touch makes a file look new to who removes what nobody uses.
+// touch sets a file's time to now, for whoever removes files that nobody uses.
 func touch(file string) {
 	now := time.Now()
-	_ = os.Chtimes(file, now, now) // then it is fetched again
+	_ = os.Chtimes(file, now, now) // if this fails, the file may be removed and is fetched again
 }

@@ -112,7 +112,7 @@ func TestAnUnchangedIndexIsNotSentAgainAndAYoungOneNotAskedFor(t *testing.T) {
 	s.offers(app1, app2)
 	s.finds(t, x, "", time.Now(), app2)
 	s.counts(t, 3, 2)
-	// The next life has the index on disk, and asks whether it still is the same.
+	// After a restart the index is on disk, and the repository is asked whether it has changed.
 	s.finds(t, NewIndexes(x.dir, s.Client()), "", began, app2)
 	s.counts(t, 4, 2)
 }
@@ -167,7 +167,7 @@ func TestWhoGivesUpWhileAnIndexIsReadDoesNotWaitForItsEnd(t *testing.T) {
 	for _, text := range []string{"apiVersion: v1\nentries:\n  app:\n" + block(app1, 2), `{"apiVersion":"v1","entries":{}}`} {
 		ctx, cancel := context.WithCancel(t.Context())
 		downloaded := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }))
-		if _, err := x.take(ctx, downloaded, state{}, x.file(Source{})); !errors.Is(err, context.Canceled) {
+		if _, err := x.store(ctx, downloaded, state{}, x.file(Source{})); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -11,20 +11,20 @@ import (
 	"path/filepath"
 )
 
-// state is what a repository says of its index, so that it can be asked whether that is still the same. Both may be empty.
+// state is what a repository says about the version of its index, for conditional requests. Both may be empty.
 type state struct {
 	ETag     string `json:"etag,omitempty"`
 	Modified string `json:"modified,omitempty"`
-	// Unusual: an earlier version of the operator has left the index to helm, so that no entries follow.
+	// Unusual is set in files of earlier versions of the operator, which left such an index to helm. No entries follow in such a file.
 	Unusual string `json:"unusual,omitempty"`
 }
 
-// maxState bounds what is kept and sent back of a repository's answer; an ETag has some ten characters.
+// maxState bounds the bytes of ETag and date together; an ETag has some ten characters.
 const maxState = 1000
 
 func (s state) known() bool { return s.ETag+s.Modified != "" }
 
-// keep reads an index and writes what counts of it to a file, a line of JSON for each version: first the state.
+// keep reads an index and writes a file with a line of JSON for each version, after a first line with the state.
 func keep(index io.ReadSeeker, s state, file string) (state, error) {
 	half, err := os.CreateTemp(filepath.Dir(file), "half-*")
 	if err != nil {
@@ -63,7 +63,7 @@ func writeEntries(to io.Writer, s state, read func(each func(Entry) error) error
 	return buffered.Flush()
 }
 
-// readState is what a file says of the index that it was made of.
+// readState returns the state in the first line of a file.
 func readState(file string) (s state, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -80,7 +80,7 @@ func readState(file string) (s state, err error) {
 	return s, err
 }
 
-// choose looks for a chart's version in a file. chart: there are versions of the chart at all.
+// choose looks up a version of a chart in a file. hasChart tells whether there is any version of the chart.
 func choose(file, chart, version string) (found *choice, hasChart bool, err error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -37,10 +37,10 @@ func readJSON(from io.Reader, each func(Entry) error) error {
 	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, bounds.ErrPieces) {
 		return unusual("%v", err)
 	}
-	return err // each's, or the reader's
+	return err // of each, or of the reader
 }
 
-// once reads an object in which no key may be there twice.
+// once reads an object and refuses one in which a key occurs twice.
 func (r *jsonReader) once(field func(key string) error) error {
 	known := map[string]bool{}
 	return r.Fields(func(key string) error {

@@ -38,7 +38,7 @@ func indent(text string, columns int) string {
 	return b.String()
 }
 
-// indexes are what programs write, and what nobody should. want is nil for what only helm can read.
+// indexes are those that programs write, and faulty ones. want is nil for those that only helm can read.
 var indexes = []struct {
 	name, text string
 	want       []Entry
@@ -146,7 +146,7 @@ func TestAReaderMayEndTheReading(t *testing.T) {
 	}
 }
 
-// FuzzRead: whatever comes, what is read piece by piece ends, and each version has what an entry must have.
+// FuzzRead: reading any text ends, and each version that is found has the required fields.
 func FuzzRead(f *testing.F) {
 	for _, test := range indexes {
 		if len(test.text) < 10_000 {

@@ -11,7 +11,7 @@ import (
 	"octo-operator/merge"
 )
 
-// yamlReader takes an index apart at its lines. Every program that writes an index writes it in block style:
+// yamlReader splits an index at its lines. All programs write indexes in block style:
 //
 //	apiVersion: v1
 //	entries:
@@ -19,26 +19,26 @@ import (
 //	  - name: chart
 //	    version: 1.0.0
 //
-// A piece is what lies between two dashes at the column of the first one; each is read by a whole YAML parser. A line within
-// something that spans lines and only looks like a dash or a key (in quotes, in brackets) leaves a piece that is not closed,
-// so the parser refuses it. In block texts, lines are further in than the dash. Whatever else is unusual is refused too.
+// A piece is the text between two dashes at the column of the first dash. Each piece is parsed by a full YAML parser. A line inside a
+// quoted text or brackets may look like a dash or a key; then the piece is not closed, and the parser refuses it. In block texts, all
+// lines are further right than the dash. Everything else that is unusual is refused too.
 type yamlReader struct {
 	lines *bufio.Reader
 	each  func(Entry) error
 
 	piece []byte
-	chart string          // whose versions follow; "": none yet
-	known map[string]bool // charts
-	key   int             // the column of charts; 0: not seen yet
+	chart string          // the chart whose versions follow; "": none yet
+	known map[string]bool // names of the charts so far
+	key   int             // the column of the charts' names; 0: not seen yet
 	dash  int             // the column of the chart's dashes; -1: not seen yet
 	open  bool            // piece is a version of the chart
 
 	started    bool // a word has been read
 	hasEntries bool // entries have been read
-	apiVersion bool // the index has one: helm takes no other
+	apiVersion bool // the index has an apiVersion, without which helm refuses it
 }
 
-// line is one line of the index.
+// line is one line of an index.
 type line struct {
 	text   []byte // with its end
 	column int    // of the first character that is no space
@@ -59,7 +59,7 @@ func readYAML(from *bufio.Reader, each func(Entry) error) error {
 	return err
 }
 
-// next is the next line; io.EOF after the last one.
+// next returns the next line; io.EOF after the last one.
 func (r *yamlReader) next() (line, error) {
 	text, err := r.lines.ReadSlice('\n')
 	for errors.Is(err, bufio.ErrBufferFull) { // longer than the buffer
@@ -89,10 +89,11 @@ func (r *yamlReader) next() (line, error) {
 	return r.unmarked(l)
 }
 
-// otherBreak are what YAML 1.1 takes for the end of a line besides the usual two.
+// otherBreak matches line breaks of YAML 1.1 other than \n and \r\n.
 var otherBreak = regexp.MustCompile("\r|\u0085|\u2028|\u2029")
 
-// unmarked refuses what only matters in a stream of several documents; a first --- is blank.
+// unmarked refuses directives and document markers, which matter only in a stream of several documents. A first --- counts as a blank
+// line.
 func (r *yamlReader) unmarked(l line) (line, error) {
 	marked := l.column == 0 && len(l.word) > 0 &&
 		(l.word[0] == '%' || bytes.HasPrefix(l.word, []byte("...")) || bytes.HasPrefix(l.word, []byte("---")))
@@ -106,7 +107,7 @@ func (r *yamlReader) unmarked(l line) (line, error) {
 	return l, nil
 }
 
-// add makes a line part of the piece.
+// add appends a line to the piece.
 func (r *yamlReader) add(l line) error {
 	if len(r.piece)+len(l.text) > maxPiece {
 		return unusual("a part of it is larger than %d bytes", maxPiece)
@@ -115,7 +116,7 @@ func (r *yamlReader) add(l line) error {
 	return nil
 }
 
-// top reads what stands beside the entries, to the line that begins them, or to the end.
+// top reads the fields beside "entries", up to the line "entries:" (then it returns true) or to the end.
 func (r *yamlReader) top() (entries bool, err error) {
 	for {
 		l, err := r.next()
@@ -135,14 +136,14 @@ func (r *yamlReader) top() (entries bool, err error) {
 	}
 }
 
-// isKey tells whether a line is nothing but that key.
+// isKey tells whether a line holds this key and nothing else.
 func isKey(word []byte, key string) bool {
 	after, ok := bytes.CutPrefix(word, []byte(key+":"))
 	after = bytes.TrimSpace(after)
 	return ok && (len(after) == 0 || after[0] == '#')
 }
 
-// beside reads the piece as what stands beside the entries.
+// beside parses the piece as fields beside "entries".
 func (r *yamlReader) beside() error {
 	fields, err := merge.Parse("it", r.piece)
 	r.piece = r.piece[:0]
@@ -164,7 +165,7 @@ func isEmpty(value any) bool {
 	return err == nil && (string(text) == "null" || string(text) == "{}" || string(text) == "[]")
 }
 
-// entries reads the charts, and the line after them into the piece.
+// entries reads the charts. The first line after them becomes the beginning of the next piece.
 func (r *yamlReader) entries() error {
 	for {
 		l, err := r.next()
@@ -186,7 +187,7 @@ func (r *yamlReader) entries() error {
 	}
 }
 
-// entry takes one line of the charts.
+// entry handles one line of the charts.
 func (r *yamlReader) entry(l line) error {
 	isDash := l.word[0] == '-' && (len(l.word) == 1 || l.word[1] == ' ')
 	if r.key == 0 {
@@ -203,7 +204,7 @@ func (r *yamlReader) entry(l line) error {
 	return unusual("the line %.100q stands where no version is", l.word)
 }
 
-// version begins a piece. Without its dash, a version is a map.
+// version begins a piece with the line of a dash. The dash is replaced by a space, so that the piece is a map.
 func (r *yamlReader) version(l line) error {
 	if err := r.close(); err != nil {
 		return err
@@ -216,7 +217,7 @@ func (r *yamlReader) version(l line) error {
 	return nil
 }
 
-// begin reads the line that begins a chart.
+// begin handles the line with a chart's name.
 func (r *yamlReader) begin(l line) error {
 	if len(r.known) == maxCharts {
 		return errManyCharts
@@ -234,12 +235,12 @@ func (r *yamlReader) begin(l line) error {
 	return nil
 }
 
-// close reads the piece as a version of the chart.
+// close parses the piece as a version of the chart.
 func (r *yamlReader) close() error {
 	piece, open := r.piece, r.open
 	r.piece, r.open = r.piece[:0], false
 	if !open {
-		return nil // comments
+		return nil // the piece holds only comments
 	}
 	fields, err := merge.Parse("it", piece)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
-// The kinds of what helm pushes to a registry.
+// Media types of what helm pushes to a registry.
 const (
 	chartConfig      = "application/vnd.cncf.helm.config.v1+json"
 	chartLayer       = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -29,16 +29,17 @@ const (
 )
 
 const (
-	maxManifest = 4 << 20 // bytes; one has some hundred
+	maxManifest = 4 << 20 // bytes; a manifest has some hundred
 	maxTagPages = 200
 	maxTags     = 50_000
-	maxImages   = 20 // that an index of images may have
+	maxImages   = 20 // images of an index that are looked at
 )
 
-// Pull gets a chart from an oci:// registry and makes a file of its archive, which must not be there yet. version may be empty (the
-// newest) or a range, as for helm. reference is the chart's own address, oci://host/path, or with the version as its tag. Of the source
-// only the credentials count: they go to the reference's host, and to the token service that it names. The error is a *RefusedError,
-// or says as helm does what has happened: one table explains the words of both.
+// Pull gets a chart from an oci:// registry and writes its archive to file, which must not exist yet. version may be empty (the newest)
+// or a range, as in helm. reference is the chart's own address, oci://host/path, with or without the version as its tag. Of the source
+// only the credentials are used: they are sent to the reference's host and to the token service that it names. The error is a
+// *RefusedError, a *DigestError, or has helm's words for what happened, so that one table explains the errors of both. After an error,
+// file may be incomplete.
 func (a *Archives) Pull(ctx context.Context, from Source, reference, version, file string) (Archive, error) {
 	repository, err := a.repository(from, reference)
 	if err != nil {
@@ -86,7 +87,7 @@ func (a *Archives) repository(from Source, reference string) (*remote.Repository
 	if err != nil {
 		return nil, err
 	}
-	client := &auth.Client{Client: a.http, Cache: auth.NewCache(), BlockedRealmPrefixes: []netip.Prefix{}} // the client keeps stricter rules
+	client := &auth.Client{Client: a.http, Cache: auth.NewCache(), BlockedRealmPrefixes: []netip.Prefix{}} // none: a.http keeps stricter rules
 	if from.Username != "" || from.Password != "" {
 		client.Credential = auth.StaticCredential(repository.Reference.Registry, auth.Credential{Username: from.Username, Password: from.Password})
 	}
@@ -102,10 +103,10 @@ func cutTag(path string) (before, tag string, tagged bool) {
 	return path[:max(at, 0)], path[at+1:], at >= 0
 }
 
-// asTag is a version as a registry's tag, which cannot have a plus.
+// asTag returns a version as a registry's tag, in which a plus is not allowed.
 func asTag(version string) string { return strings.ReplaceAll(version, "+", "_") }
 
-// findTag is the tag of a version. One that is no range is not looked for.
+// findTag returns the tag of a version. A complete version is its own tag; for a range the registry's tags are listed.
 func findTag(ctx context.Context, repository *remote.Repository, version string) (string, error) {
 	if isVersion(version) {
 		return asTag(version), nil
@@ -129,7 +130,8 @@ func findTag(ctx context.Context, repository *remote.Repository, version string)
 	return asTag(newest.found.Version), err
 }
 
-// findLayer is the chart's archive in what a tag stands for: an image of helm's making, or an index that has one.
+// findLayer returns the layer with the chart's archive for a tag, which stands for an image that helm has made or for an index that
+// contains one.
 func findLayer(ctx context.Context, repository *remote.Repository, tag string) (v1.Descriptor, error) {
 	kind, manifest, err := fetchManifest(ctx, repository, tag)
 	if err != nil {
@@ -186,5 +188,5 @@ func fetchManifest(ctx context.Context, repository *remote.Repository, tag strin
 	return described.MediaType, text, err
 }
 
-// Reference is the address of a chart in an oci:// registry.
+// Reference returns the address of a chart in an oci:// registry.
 func Reference(registryURL, chart string) string { return joined(Shown(registryURL), chart) }

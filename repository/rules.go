@@ -7,24 +7,25 @@ import (
 	"strings"
 )
 
-// Rules say where charts may come from. The zero value lets any public repository in, and private networks.
+// Rules say where charts may come from. The zero value allows any repository, also in private networks, but not at the addresses that
+// refusedAddress names.
 type Rules struct {
-	Allowed          []string       // what a repository's URL must begin with, see allowedURL; empty: anything
-	Addresses        []netip.Prefix // that are contacted although refusedAddress names them
-	APIServer        string         // "10.96.0.1:443": it is never contacted; "": it is not known
+	Allowed          []string       // prefixes of a repository's URL, see BeginsWithOne; empty: any URL
+	Addresses        []netip.Prefix // allowed although refusedAddress names them
+	APIServer        string         // address of the API server, such as "10.96.0.1:443", which is never contacted; "": not known
 	PlainCredentials bool           // credentials may go over connections without TLS
-	PlainHTTP        bool           // oci:// registries are asked without TLS
+	PlainHTTP        bool           // oci:// registries are contacted without TLS
 }
 
-// RefusedError is something that the rules forbid, in words for whoever has sent the event. Trying again does not help.
+// RefusedError says that the rules forbid something, and what to do, for the person who has sent the event. Trying again does not help.
 type RefusedError struct{ text string }
 
 func (e *RefusedError) Error() string { return e.text }
 
 func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
 
-// Check tells whether a chart may be asked for at all. It looks at the words of the event alone; where they lead is seen when the
-// connection is made. The error is a *RefusedError.
+// Check tells whether a chart may be asked for. It looks only at the event's own words; the address is checked when the connection is
+// made. The error is a *RefusedError.
 func (r Rules) Check(from Source, chart string) error {
 	address, err := url.Parse(from.URL)
 	if err != nil {
@@ -49,7 +50,7 @@ func (r Rules) Check(from Source, chart string) error {
 
 func joined(path, chart string) string { return strings.TrimSuffix(path, "/") + "/" + chart }
 
-// checkPlain refuses credentials on the way to an address without TLS.
+// checkPlain refuses to send credentials to an address without TLS.
 func (r Rules) checkPlain(to *url.URL) error {
 	if r.PlainCredentials || isLoopback(to.Hostname()) {
 		return nil
@@ -58,7 +59,8 @@ func (r Rules) checkPlain(to *url.URL) error {
 		"without OPERATOR__HELM__PLAINHTTP), or set OPERATOR__ALLOWPLAINCREDENTIALS=true", to.Host)
 }
 
-// isLoopback tells of a host that is this machine by its own words. A name that merely resolves to it may resolve to another one next.
+// isLoopback tells whether the host is this machine by its name or address alone. Other names that resolve to it may resolve to another
+// machine the next time.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -67,17 +69,17 @@ func isLoopback(host string) bool {
 	return err == nil && address.Unmap().IsLoopback()
 }
 
-// IsRegistry tells whether a repository is an OCI registry.
+// IsRegistry tells whether a repository's URL is that of an OCI registry (oci://).
 func IsRegistry(repositoryURL string) bool {
 	scheme, _, _ := strings.Cut(repositoryURL, ":")
 	return strings.EqualFold(scheme, "oci")
 }
 
-// Shown is a repository's URL as it may be seen by everybody: without a user, a query and a fragment, which may be secret.
+// Shown returns a repository's URL without user, query and fragment, which may be secret.
 func Shown(repositoryURL string) string {
 	address, err := url.Parse(repositoryURL)
 	if err != nil {
-		return "the repository" // nothing of it can be told from a secret
+		return "the repository" // any part of the text may be a secret
 	}
 	address.User, address.RawQuery, address.ForceQuery, address.Fragment, address.RawFragment = nil, "", false, "", ""
 	return address.String()

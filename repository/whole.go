@@ -9,8 +9,8 @@ import (
 	"octo-operator/merge"
 )
 
-// readWhole reads an index that cannot be taken apart, all at once. No program writes such ones, people do: so they are small, and a
-// larger one is refused.
+// readWhole reads an index that cannot be read in pieces. Such indexes are written by people and not by programs, so they are small; one
+// larger than bounds.Document is refused.
 func readWhole(from io.Reader, each func(Entry) error) error {
 	text, err := io.ReadAll(io.LimitReader(from, bounds.Document+1))
 	if err != nil {
@@ -20,7 +20,7 @@ func readWhole(from io.Reader, each func(Entry) error) error {
 	if err != nil {
 		return err
 	}
-	if index["apiVersion"] == nil { // a list of something else, or a page
+	if index["apiVersion"] == nil { // something else, such as an HTML page
 		return errors.New("it has no apiVersion")
 	}
 	entries, isMap := index["entries"].(map[string]any)

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// compareWithWhole reads an index as helm does, all at once: what can be read a piece at a time must have the same charts there.
+// compareWithWhole reads an index all at once, as helm does. If it can also be read in pieces, both must find the same charts.
 func compareWithWhole(t *testing.T, text []byte, err error, charts map[string]bool) {
 	t.Helper()
 	if err != nil {

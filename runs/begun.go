@@ -9,17 +9,19 @@ import (
 )
 
 const (
-	// begunFile has a line for this life of the operator while it works on the run, and one for each that ended while it did.
+	// begunFile has a line for the current process while it works on the run, and one for each earlier process that ended while it worked
+	// on it.
 	begunFile = "begun"
-	// maxLives is how many may end so: an event that crashes the operator must not do it to all others for ever.
+	// maxLives is how many processes may end while they work on the same event. Then it is not tried again: the event may be what crashes
+	// the operator, and all other events would suffer.
 	maxLives = 3
 )
 
-// Begin notes that the operator works on the run from now on, until Pause: if it ends meanwhile, however it ends, the note
-// stays. Begin fails if three earlier lives have left theirs: the event might be what ends the operator. It may be called
-// again before Pause. The note survives the process, not the disk: see Inherit.
+// Begin notes that the operator works on the run from now on, until Pause. The note stays if the process ends meanwhile, for whatever
+// reason. Begin returns an error if maxLives earlier processes have left a note: the event may be what ends them. It may be called again
+// before Pause. Notes survive the process but not the disk: see Inherit.
 //
-// Begin and Pause of a run are not for several goroutines at a time.
+// Begin and Pause of one run must not be called at the same time.
 func (r *Run) Begin() error {
 	if r.begun {
 		return nil
@@ -44,15 +46,15 @@ func (r *Run) Begin() error {
 	return nil
 }
 
-// lookAtDeaths is how long a run that was not tried again because the operator ended maxLives times with it is kept whatever else goes: it
-// is the only trace of what ended the operator.
-const lookAtDeaths = 24 * time.Hour
+// keepCrashing is how long a run with maxLives notes is kept even if other finished runs are removed: it is the only trace of what ended
+// the operator.
+const keepCrashing = 24 * time.Hour
 
-// endedOperators tells whether the run was not tried again because of that.
-func (r *Run) endedOperators() bool { return bytes.Count(r.Notes(), []byte("\n")) >= maxLives }
+// gaveUp tells whether the run has maxLives notes, so that Begin refuses it.
+func (r *Run) gaveUp() bool { return bytes.Count(r.Notes(), []byte("\n")) >= maxLives }
 
-// Pause takes the note of this life back: the run waits, or has ended. What cannot be taken back counts as one life too
-// many; nothing is lost by that but a try.
+// Pause removes this process' note, because the run waits or has ended. If that fails, the run has one try less, and nothing is lost
+// otherwise.
 func (r *Run) Pause() {
 	if !r.begun {
 		return
@@ -68,8 +70,8 @@ func (r *Run) Pause() {
 // Begun tells whether the run is between Begin and Pause.
 func (r *Run) Begun() bool { return r.begun }
 
-// Notes are those that lives of the operator have left which ended while they worked on the run, and this one's between Begin and
-// Pause; nil: there are none.
+// Notes returns the notes of processes that ended while they worked on the run, and of this one between Begin and Pause; nil: there are
+// none.
 func (r *Run) Notes() []byte {
 	notes, err := os.ReadFile(r.Path(begunFile))
 	if err != nil {
@@ -78,7 +80,7 @@ func (r *Run) Notes() []byte {
 	return notes
 }
 
-// Inherit gives a run that comes from another disk the notes that it had there, unless it has some here.
+// Inherit gives a run that comes from another disk the notes that it had there, unless it has notes here.
 func (r *Run) Inherit(notes []byte) error {
 	r.inherited = true
 	if len(notes) == 0 || r.Notes() != nil {
@@ -87,5 +89,6 @@ func (r *Run) Inherit(notes []byte) error {
 	return r.Write(begunFile, notes)
 }
 
-// Inherited tells whether the run comes from another disk. This one may be lost as well, so its notes must be kept elsewhere too.
+// Inherited tells whether the run comes from another disk. Such a run may lose this disk too, so its notes must also be kept in the
+// cluster.
 func (r *Run) Inherited() bool { return r.inherited }

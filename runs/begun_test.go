@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// unfinished is the only run there is, as a new life of the operator finds it.
+// unfinished returns the only run that there is, as the operator finds it after a restart.
 func unfinished(t *testing.T, stateDir string) *Run {
 	t.Helper()
 	all, err := open(t, stateDir).Unfinished()

@@ -12,7 +12,7 @@ import (
 	"octo-operator/hub"
 )
 
-// New is an event that is to become a run of a lane.
+// New is an event for which a run is to be created.
 type New struct {
 	Event hub.Event
 	Lane  string
@@ -27,8 +27,8 @@ func (s *Store) Create(event hub.Event, lane string) (*Run, error) {
 	return created[0], nil
 }
 
-// CreateAll writes events to disk, durably, as new runs in the same order. When it returns, they survive a crash; after an error
-// nothing of them is left. Many take little longer than one.
+// CreateAll creates a run for each event, in the same order, and returns them. The events are then on disk and survive a crash; after an
+// error none of them is. Many events take little longer than one.
 func (s *Store) CreateAll(events []New) ([]*Run, error) {
 	created := make([]*Run, len(events))
 	half := make([]halfMade, len(events))
@@ -44,7 +44,8 @@ func (s *Store) CreateAll(events []New) ([]*Run, error) {
 
 var validID = regexp.MustCompile(`^\d{8}T\d{6}\.\d{6}Z-[a-z0-9-]+$`)
 
-// Restore is Create for a run that an operator with another disk has accepted. One that is here already stays as it is.
+// Restore creates a run that an operator with another disk has accepted, under its id there. A run that is already here is returned as it
+// is. The error says that the id has not the form of a run's id, or that the disk cannot be written.
 func (s *Store) Restore(id string, event hub.Event, lane string) (*Run, error) {
 	if !validID.MatchString(id) {
 		return nil, fmt.Errorf("cannot restore run %q: that is no run's id", id)
@@ -64,15 +65,15 @@ func (s *Store) runOf(id string, e New) *Run {
 	return &Run{ID: id, Dir: filepath.Join(s.dir, id), Lane: e.Lane, Callback: e.Event.Callback}
 }
 
-// halfMade is a run whose directory is being made, under a name that says so.
+// halfMade is a run whose directory is being created under a temporary name.
 type halfMade struct {
 	run   *Run
 	event hub.Event
-	dir   string // empty: there is none yet
-	named bool   // the directory has the run's name
+	dir   string // the temporary directory; empty: there is none yet
+	named bool   // the directory already has the run's name
 }
 
-// writeAll syncs the events, then gives their directories their names, and syncs those once for all.
+// writeAll writes and syncs the events, then renames their directories, and syncs the renames once for all.
 func (s *Store) writeAll(half []halfMade) error {
 	err := together(len(half), func(i int) error { return half[i].write(s.dir) })
 	for i := 0; i < len(half) && err == nil; i++ {
@@ -85,10 +86,10 @@ func (s *Store) writeAll(half []halfMade) error {
 		return nil
 	}
 	errs := []error{err}
-	for i := range half { // they are refused, so the next life must not find them
+	for i := range half { // these events are refused, so the next process must not find them
 		errs = append(errs, half[i].remove())
 	}
-	_ = s.sync(s.dir) // as durably as it can be
+	_ = s.sync(s.dir) // make the removal durable if possible
 	return errors.Join(errs...)
 }
 
@@ -116,7 +117,7 @@ func (h *halfMade) failed(err error) error {
 	return fmt.Errorf("cannot create run %s: %w", h.run.ID, err)
 }
 
-// remove leaves nothing behind. First goes the name, which says that the event was accepted.
+// remove deletes the directory. It renames it back first, because a directory with a run's name is an accepted event.
 func (h *halfMade) remove() error {
 	var err error
 	if h.named {
@@ -128,8 +129,8 @@ func (h *halfMade) remove() error {
 	return errors.Join(err, os.RemoveAll(h.dir))
 }
 
-// syncers is how many files are synced at the same time. A file system with a journal (ext4, xfs) writes it once for all who wait
-// for it: 16 files take hardly longer than one.
+// syncers is how many files are synced at the same time. A file system with a journal (ext4, xfs) commits once for all that wait: 16
+// files take hardly longer than one.
 const syncers = 16
 
 // together calls f for 0 to n-1, syncers at a time, and returns the first error.

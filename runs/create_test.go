@@ -13,7 +13,7 @@ import (
 	"octo-operator/hub"
 )
 
-// several are more than are synced at the same time, each different.
+// several are more different events than are synced at the same time.
 func several() []New {
 	events := make([]New, 3*syncers)
 	for i := range events {

@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// usualDir is where the state is kept when OPERATOR__STATEDIR is not set. Of a pod with another user than the image's, or with a
-// read-only root file system, it cannot be written; then it is one of otherDirs. A chart that can mount no volume leaves no other
-// place than these.
+// usualDir is the state directory if OPERATOR__STATEDIR is not set. If it can never be written, as in a pod with another user than the
+// image's or with a read-only root file system, one of otherDirs is used: where a chart mounts no volume there is no other place.
 const usualDir = "/var/lib/octo-operator"
 
 var otherDirs = []string{"/tmp/octo-operator", "/dev/shm/octo-operator"}
 
-// Dir is where the state is kept: set, if that is not empty, whether it can be used or not. instead says why it is not usualDir; nil: it
-// is, or it was set.
+// Dir returns the state directory. set is OPERATOR__STATEDIR: if it is not empty it is returned, whether it can be used or not. If one of
+// otherDirs is returned, instead is the error because of which usualDir cannot be used; otherwise it is nil. err says that none can be
+// used.
 func Dir(set string) (dir string, instead, err error) {
 	if set != "" {
 		return set, nil, nil
@@ -26,7 +26,7 @@ func Dir(set string) (dir string, instead, err error) {
 }
 
 func firstUsable(usual string, others []string) (dir string, instead, err error) {
-	// A disk that is full or broken has perhaps events on it: only where nothing could ever be written it may be another one.
+	// Only if nothing could ever be written there. A disk that is full or broken now may hold events, which another directory would hide.
 	if instead = writable(usual); !errors.Is(instead, fs.ErrPermission) && !errors.Is(instead, syscall.EROFS) {
 		return usual, nil, nil
 	}
@@ -55,8 +55,8 @@ func writable(dir string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// private makes a directory where everybody may make some. One that is there already may have been prepared by somebody who wants to
-// read secrets, or to have files of ours written elsewhere.
+// private creates a directory in a place where everybody may create one. If it exists already, it must belong to this user alone:
+// somebody may have prepared it to read secrets, or to have our files written elsewhere.
 func private(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -77,8 +77,8 @@ func private(dir string) error {
 	return nil
 }
 
-// Home returns a home directory that helm and kubectl can look into, in env's HOME or below stateDir. They end with an error when they
-// may not enter it, as in a pod whose user is not the image's; one that is not there is no trouble.
+// Home returns home, or stateDir if this user may not look into home's .kube. helm and kubectl end with an error then, as in a pod whose
+// user is not the image's. A directory that does not exist is fine for them.
 func Home(home, stateDir string) string {
 	if _, err := os.Stat(filepath.Join(home, ".kube")); errors.Is(err, fs.ErrPermission) {
 		return stateDir

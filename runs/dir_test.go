@@ -64,7 +64,7 @@ func TestAStateDirectoryThatIsSetIsTakenAsItIs(t *testing.T) {
 	}
 }
 
-// A usual directory that is a file stands for a disk that is broken: there may be events on it.
+// A file in place of the usual directory stands for a broken disk, which may hold events.
 func TestABrokenDiskIsNotReplaced(t *testing.T) {
 	dir := t.TempDir()
 	usual := filepath.Join(dir, "state")

@@ -12,12 +12,12 @@ import (
 	"syscall"
 )
 
-// ErrLocked means that another operator is at work in the state directory.
+// ErrLocked means that another operator uses the state directory.
 var ErrLocked = errors.New("another operator is at work in it")
 
-// Lock makes the state directory this process' own. Two operators in one directory would resume, and stop, each other's
-// runs: that happens when a rolling update has both pods on one volume for a moment. The lock ends with the process,
-// however it ends; release ends it earlier.
+// Lock locks the state directory for this process. Two operators in one directory would resume and stop each other's runs; a rolling
+// update runs both pods on one volume for a moment. The lock ends with the process, or with release. The error wraps ErrLocked if another
+// process has the lock.
 func (s *Store) Lock() (release func() error, err error) {
 	stateDir := filepath.Dir(s.dir)
 	file, err := os.OpenFile(filepath.Join(stateDir, "lock"), os.O_WRONLY|os.O_CREATE, 0o600)
@@ -33,8 +33,8 @@ func (s *Store) Lock() (release func() error, err error) {
 	return file.Close, nil
 }
 
-// Identity is the name of the operator whose state directory this is: the same in each of its lives, and no other's. isNew: this
-// is its first life.
+// Identity returns the name of the operator that this state directory belongs to: 12 hex digits, the same after each restart. isNew: it
+// was created by this call.
 func (s *Store) Identity() (identity string, isNew bool, err error) {
 	file := filepath.Join(filepath.Dir(s.dir), "identity")
 	text, err := os.ReadFile(file)

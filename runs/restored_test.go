@@ -7,7 +7,7 @@ import (
 	"octo-operator/hub"
 )
 
-// Two nodes' clocks differ, and one that is set back is behind its own of before.
+// The clocks of two nodes differ, and a clock may be set back.
 func TestANewEventSortsBehindOneThatWasRestoredFromAnOperatorWhoseClockIsAhead(t *testing.T) {
 	s := open(t, t.TempDir())
 	event := hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte("{}")}

@@ -14,39 +14,39 @@ import (
 	"octo-operator/hub"
 )
 
-// Run is one run directory.
+// Run is one run directory: an event that is being carried out.
 type Run struct {
-	ID       string
-	Dir      string
-	Lane     string
-	Callback string
+	ID       string // name of the directory: time, callback, lane, random end
+	Dir      string // path of the directory; "": the run is not on this disk // path of the directory; "": the run is not on this disk
+	Lane     string // "": not known, as for runs that were read from disk
+	Callback string // one of hub.Callbacks; "": not known
 
-	begun     bool  // this life has its note in begunFile
-	earlier   int64 // bytes of that file that are of earlier lives
-	inherited bool  // from another disk
+	begun     bool  // this process has a note in begunFile
+	earlier   int64 // bytes in begunFile that earlier processes have written
+	inherited bool  // see Inherited
 }
 
 // Outcome of a run.
 type Outcome string
 
-// The outcomes. A superseded run was not run, or was stopped, because a newer event made it pointless.
+// The outcomes. A superseded run was not started, or was stopped, because a newer event made it pointless.
 const (
 	Succeeded  Outcome = "succeeded"
 	Failed     Outcome = "failed"
 	Superseded Outcome = "superseded"
 )
 
-// Result is how a run ended. Its file is written last: its presence means finished.
+// Result is how a run ended. Its file is written last: a run with a result is finished.
 type Result struct {
 	Outcome  Outcome   `json:"outcome"`
-	Reason   string    `json:"reason,omitempty"` // why it did not succeed; what the controller is told
-	ExitCode int       `json:"exitCode"`         // of the script; -1 when none ended by itself
+	Reason   string    `json:"reason,omitempty"` // why it did not succeed, as reported to the controller
+	ExitCode int       `json:"exitCode"`         // of the script; -1: no script ended by itself
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`
 	Seconds  float64   `json:"seconds"`
 }
 
-// Event reads what came in.
+// Event reads the run's event. The error says that the file cannot be read.
 func (r *Run) Event() (event hub.Event, err error) {
 	if err = r.read(eventFile, &event); err != nil {
 		err = fmt.Errorf("cannot read the event of run %s: %w", r.ID, err)
@@ -68,12 +68,12 @@ func (r *Run) created() time.Time {
 	return created
 }
 
-// ShortID is what is left of the run's id without words: its time and its random end. It is a valid label value.
+// ShortID returns the id without callback and lane: time and random end. It is a valid label value.
 func (r *Run) ShortID() string {
 	return r.ID[:min(len(r.ID), len(idTime))] + r.ID[max(0, strings.LastIndexByte(r.ID, '-')):]
 }
 
-// Path names a file of the run.
+// Path returns the path of a file of the run.
 func (r *Run) Path(name string) string { return filepath.Join(r.Dir, name) }
 
 // Has tells whether the run has a file of that name.
@@ -82,7 +82,7 @@ func (r *Run) Has(name string) bool {
 	return err == nil
 }
 
-// Write writes a file of the run that only its owner can read.
+// Write writes a file of the run that only its owner may read.
 func (r *Run) Write(name string, text []byte) error {
 	if err := os.WriteFile(r.Path(name), text, 0o600); err != nil {
 		return fmt.Errorf("cannot write %s of run %s: %w", name, r.ID, err)
@@ -98,7 +98,7 @@ func (r *Run) WriteProgram(name string, text []byte) error {
 	return os.Chmod(r.Path(name), 0o700)
 }
 
-// Remove removes files of the run; one that is not there is fine.
+// Remove deletes files or directories of the run. It is no error if one does not exist.
 func (r *Run) Remove(names ...string) error {
 	var errs []error
 	for _, name := range names {
@@ -107,9 +107,9 @@ func (r *Run) Remove(names ...string) error {
 	return errors.Join(errs...)
 }
 
-// Finish writes the result. After it the run is never started again. clean, if not nil, takes the place of the event: the
-// same without its secrets. Not before there is a result: a crash in between would leave an unfinished event behind that
-// has lost what it needs.
+// Finish writes the result; the run is never started again afterwards. clean is the event without its secrets, which then replaces the
+// event on disk; nil: the event stays. It is replaced only once there is a result, because after a crash in between, an unfinished event
+// would lack what it needs.
 func (r *Run) Finish(result Result, clean *hub.Event) error {
 	result.Seconds = result.Ended.Sub(result.Started).Seconds()
 	text, err := json.MarshalIndent(result, "", "  ")
@@ -136,7 +136,7 @@ func (r *Run) writeClean(event hub.Event) error {
 	return os.WriteFile(r.Path(cleanFile), text, 0o600)
 }
 
-// clean lets the event without secrets, if there is one, take the place of the other.
+// clean replaces the event by the one without secrets, if Finish has written one.
 func (r *Run) clean() error {
 	err := os.Rename(r.Path(cleanFile), r.Path(eventFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -145,7 +145,7 @@ func (r *Run) clean() error {
 	return err
 }
 
-// Result reads how the run ended; fs.ErrNotExist when it has not.
+// Result reads how the run ended. The error is fs.ErrNotExist if it has not ended.
 func (r *Run) Result() (result Result, err error) {
 	if err = r.read(resultFile, &result); err != nil {
 		err = fmt.Errorf("cannot read the result of run %s: %w", r.ID, err)
@@ -153,7 +153,7 @@ func (r *Run) Result() (result Result, err error) {
 	return result, err
 }
 
-// Output is the run's output.log: every line with its time and stream.
+// Output writes a run's output.log: every line with its time and stream. Its methods may be called by several goroutines.
 type Output struct {
 	mu      sync.Mutex
 	file    *os.File
@@ -161,11 +161,10 @@ type Output struct {
 	err     error
 }
 
-// maxOutput is the size limit of output.log in bytes: an event may be tried for days. Each of its scripts has a limit of its own, see
-// OPERATOR__SCRIPTOUTPUT.
+// maxOutput is the largest size of output.log in bytes: an event may be tried for days. OPERATOR__SCRIPTOUTPUT limits each script of it.
 const maxOutput = 64 << 20
 
-// OpenOutput opens output.log for appending.
+// OpenOutput opens output.log for appending. The caller must close it.
 func (r *Run) OpenOutput() (*Output, error) {
 	f, err := os.OpenFile(r.Path("output.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -178,8 +177,8 @@ func (r *Run) OpenOutput() (*Output, error) {
 	return &Output{file: f, written: info.Size()}, nil
 }
 
-// Line appends one line. A full disk must not stop the run, so the first error is kept for Close. Nor must a full output.log: what does
-// not go into it is lost, and its last line says so.
+// Line appends one line. A full disk must not stop the run, so Line keeps the first error for Close. Beyond maxOutput nothing is written;
+// the last line of the file says so.
 func (o *Output) Line(t time.Time, stream, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -195,5 +194,5 @@ func (o *Output) Line(t time.Time, stream, text string) {
 	}
 }
 
-// Close closes the file and returns the first error of its life.
+// Close closes the file and returns the first error of Line or of closing.
 func (o *Output) Close() error { return errors.Join(o.err, o.file.Close()) }

@@ -113,7 +113,7 @@ func TestAHalfMadeDirectoryIsNoEvent(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	run := create(t, s)
-	// What a crash leaves: before the rename, and before the end of a write.
+	// What a crash leaves before the rename, and before the end of a write.
 	half := filepath.Join(s.Dir(), unfinishedName+"123")
 	must(t, os.Mkdir(half, 0o700))
 	must(t, os.WriteFile(filepath.Join(half, eventFile), []byte(`{"callback":"WorkloadDeployed"}`), 0o600))

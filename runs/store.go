@@ -1,5 +1,9 @@
-// Package runs keeps run directories: one per event, in which everything about it can be read afterwards and from which
-// it can be run again. A directory without a result is an event that is still to be done.
+// Package runs keeps run directories: one per event, in which everything about the event can be read afterwards, and from which an
+// unfinished event is resumed. A run without a result (result.json) is unfinished.
+//
+//	store, err := runs.Open(stateDir)
+//	run, err := store.Create(event, lane) // on disk, durably
+//	err = run.Finish(runs.Result{Outcome: runs.Succeeded, …}, nil)
 package runs
 
 import (
@@ -18,27 +22,28 @@ import (
 	"time"
 )
 
-// Store is the folder of all runs.
+// Store is the directory with all runs. Its methods may be called by several goroutines.
 type Store struct {
 	dir  string
 	sync func(dir string) error // makes renames in it durable
 	drop func(dir string) error // removes a directory with all that is in it
 
 	mu   sync.Mutex
-	last time.Time // of an id; zero: none was given yet
+	last time.Time // time in the last id; zero: none was created yet
 }
 
 const (
 	eventFile  = "event.json"
-	cleanFile  = "event.clean.json" // becomes eventFile once there is a result
+	cleanFile  = "event.clean.json" // replaces eventFile once there is a result
 	resultFile = "result.json"
-	// unfinishedName marks a directory that is being made. A crash leaves it behind: the event in it was not accepted.
+	// unfinishedName is the beginning of the names of directories that are being created or removed. If a crash leaves one, its event was
+	// not accepted.
 	unfinishedName = ".new-"
-	// idTime sorts as text in the order of time, which is the order in which events are resumed.
+	// idTime is the format of the time in an id. Sorted as text, ids are in the order of time, in which events are resumed.
 	idTime = "20060102T150405.000000Z"
 )
 
-// Open makes sure that stateDir/runs exists and can be written to.
+// Open creates stateDir/runs if necessary. The error says that it cannot be written.
 func Open(stateDir string) (*Store, error) {
 	dir := filepath.Join(stateDir, "runs")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -48,11 +53,11 @@ func Open(stateDir string) (*Store, error) {
 	return s, s.Check()
 }
 
-// Check tells whether an event could be kept now.
+// Check returns an error if no event could be written now.
 func (s *Store) Check() error {
 	probe, err := os.MkdirTemp(s.dir, unfinishedName)
 	if err == nil {
-		// A full disk still takes an empty file.
+		// An empty file could be created even on a full disk.
 		err = errors.Join(os.WriteFile(filepath.Join(probe, eventFile), make([]byte, 4096), 0o600), os.RemoveAll(probe))
 	}
 	if err != nil {
@@ -61,23 +66,23 @@ func (s *Store) Check() error {
 	return nil
 }
 
-// Dir is the folder of all runs.
+// Dir returns the directory with all runs.
 func (s *Store) Dir() string { return s.dir }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// newID is <time>-<callback>-<lane>-<short id>.
+// newID returns <time>-<callback>-<lane>-<random hex>.
 func (s *Store) newID(callback, lane string) string {
 	now := s.now()
 	short := make([]byte, 3)
 	_, _ = rand.Read(short) // never fails
-	// What stands before the slash is the lane's kind or namespace: the name is long enough without it.
+	// Without the lane's kind or namespace, which stands before the slash: the id is long enough.
 	lane = notInNames.ReplaceAllString(strings.ToLower(path.Base(lane)), "")
 	return fmt.Sprintf("%s-%s-%.60s-%s", now.Format(idTime), kebab(callback), lane, hex.EncodeToString(short))
 }
 
-// now never repeats and never goes back, not even behind the runs of earlier lives: a clock that is set back must not let
-// a later event be resumed before an earlier one.
+// now returns a time that is later than all times returned before and than those of all runs on disk. So a clock that is set back does
+// not change the order in which events are resumed.
 func (s *Store) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +97,7 @@ func (s *Store) now() time.Time {
 	return now
 }
 
-// follow lets later ids sort behind a run of an operator whose clock is ahead of this one's.
+// follow makes later ids sort behind a restored run, even if the clock of the operator that created it was ahead.
 func (s *Store) follow(created time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,10 +106,10 @@ func (s *Store) follow(created time.Time) {
 	}
 }
 
-// newest is when the newest run on disk came; zero: there is none, or none with a time that another can follow (idTime has
-// four digits for the year).
+// newest returns the time of the newest run on disk; zero: there is none. It ignores times that no later id could follow: idTime has four
+// digits for the year.
 func (s *Store) newest() time.Time {
-	all, _ := s.List() // a disk that cannot be read cannot be written to either, which Create finds out
+	all, _ := s.List() // if the disk cannot be read, Create fails
 	for _, run := range slices.Backward(all) {
 		if created := run.created(); !created.IsZero() && created.Year() < 9999 {
 			return created
@@ -119,7 +124,7 @@ func kebab(callback string) string {
 	return strings.ToLower(innerCapital.ReplaceAllString(callback, "$1-$2"))
 }
 
-// List returns every run, oldest first.
+// List returns every run, the oldest first.
 func (s *Store) List() ([]*Run, error) {
 	entries, err := os.ReadDir(s.dir) // sorted by name
 	if err != nil {
@@ -134,10 +139,10 @@ func (s *Store) List() ([]*Run, error) {
 	return runs, nil
 }
 
-// Run is the run with an id, whether there is one or not.
+// Run returns the run with an id. It does not check whether the run exists.
 func (s *Store) Run(id string) *Run { return &Run{ID: id, Dir: filepath.Join(s.dir, id)} }
 
-// Unfinished returns the runs without a result, oldest first.
+// Unfinished returns the runs without a result, the oldest first.
 func (s *Store) Unfinished() ([]*Run, error) {
 	all, err := s.List()
 	var unfinished []*Run
@@ -149,8 +154,9 @@ func (s *Store) Unfinished() ([]*Run, error) {
 	return unfinished, err
 }
 
-// Tidy ends what a killed life was in the middle of: half-made directories go (they are no accepted events), and so do the
-// secrets of runs that have ended. secretFiles are those of a run besides its event. Only for a store that nobody else uses.
+// Tidy completes what a killed process has left half done: it deletes directories that were being created (their events were not
+// accepted), and the secrets of finished runs. secretFiles are the names of a run's files with secrets, besides its event. The caller
+// must hold the lock.
 func (s *Store) Tidy(secretFiles ...string) error {
 	all, err := s.List()
 	errs := []error{err, s.removeHalfMade(0)}
@@ -162,9 +168,9 @@ func (s *Store) Tidy(secretFiles ...string) error {
 	return errors.Join(errs...)
 }
 
-// Prune removes finished runs, but keeps the newest keep of them, every failure that is younger than failures, and those
-// that pending says are still needed.
-// Half-made directories that are older than an hour go too.
+// Prune deletes finished runs. It keeps the newest keep of them, failed ones younger than failures, those after which the operator
+// crashed (for a day), and those that pending says are still needed. It also deletes directories that were being created more than an
+// hour ago.
 func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool) error {
 	all, err := s.List()
 	if err != nil {
@@ -178,7 +184,7 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 			continue // not finished
 		}
 		age := time.Since(result.Ended)
-		if kept++; kept <= keep || (result.Outcome == Failed && age < failures) || (age < lookAtDeaths && all[i].endedOperators()) || pending(all[i]) {
+		if kept++; kept <= keep || (result.Outcome == Failed && age < failures) || (age < keepCrashing && all[i].gaveUp()) || pending(all[i]) {
 			continue
 		}
 		errs = append(errs, s.Remove(all[i]))
@@ -187,7 +193,8 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 	return errors.Join(errs...)
 }
 
-// Remove removes a run's directory: its name first, as a crash that leaves the event without the result must not have it run again.
+// Remove deletes a run's directory. It renames it first, because a crash that leaves the event without its result must not have it run
+// again.
 func (s *Store) Remove(run *Run) error {
 	nameless := filepath.Join(s.dir, unfinishedName+run.ID)
 	if err := os.Rename(run.Dir, nameless); err != nil {
@@ -207,7 +214,7 @@ func (s *Store) removeHalfMade(olderThan time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// writeSynced writes a file so that it is whole after a crash, or not there at all.
+// writeSynced writes a file so that after a crash it is complete or not there.
 func writeSynced(path string, text []byte) error {
 	half := path + ".new"
 	if err := writeFileSynced(half, text); err != nil {
@@ -216,7 +223,7 @@ func writeSynced(path string, text []byte) error {
 	return os.Rename(half, path)
 }
 
-// writeFileSynced is os.WriteFile for a file that is on disk when it returns. A crash may leave half of it.
+// writeFileSynced is os.WriteFile followed by a sync. After a crash the file may be incomplete.
 func writeFileSynced(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

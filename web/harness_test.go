@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// patience bounds every wait; nothing waits for it unless it is broken.
+// patience bounds every wait. Only a failing test waits so long.
 const patience = time.Minute
 
 // logBuffer is a log that is written to and read at the same time.
@@ -62,7 +62,7 @@ func freeAddress(t *testing.T) string {
 
 func yes() bool { return true }
 
-// serve fills in what the test does not care about.
+// serve starts a server with defaults for the options that the test does not set.
 func serve(t *testing.T, o Options) (*Server, Options) {
 	t.Helper()
 	if o.HTTP == "" {

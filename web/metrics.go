@@ -9,22 +9,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics is what /metrics tells. The zero value is not usable: see NewMetrics.
+// Metrics are served at /metrics. Make them with NewMetrics.
 type Metrics struct {
 	registry *prometheus.Registry
 	events   *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 }
 
-// State tells how the operator is at the moment of a scrape.
+// State are functions that are called at each scrape. None may be nil.
 type State struct {
-	Generation func() string // of the controller; "" while there is no connection
-	Pools      func() int    // that are registered
-	Able       func() bool   // nothing keeps the operator from its work
-	Leads      func() bool   // it is the one of several operators that works
+	Generation func() string // of the controller, such as "G3"; "": not connected
+	Pools      func() int    // number of registered pools
+	Able       func() bool   // the operator can work
+	Leads      func() bool   // this operator is the leader
 }
 
-// NewMetrics makes the metrics. state is asked at each scrape.
+// NewMetrics returns the metrics of the operator and of its process.
 func NewMetrics(state State) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -41,13 +41,14 @@ func NewMetrics(state State) *Metrics {
 	return m
 }
 
-// EventEnded counts an event.
+// EventEnded counts an event that has ended, and the seconds that it ran. callback is one of hub.Callbacks, outcome one of package runs.
 func (m *Metrics) EventEnded(callback, outcome string, seconds float64) {
 	m.events.WithLabelValues(callback, outcome).Inc()
 	m.seconds.WithLabelValues(callback).Observe(seconds)
 }
 
-// More requests at a time than this are answered with 503, and one that takes longer too: each holds all metrics in memory.
+// Bounds for requests of metrics, each of which holds all metrics in memory: 503 is the answer to more at a time, and to one that takes
+// longer.
 const (
 	metricsInFlight = 3
 	metricsTimeout  = 5 * time.Second
@@ -56,11 +57,11 @@ const (
 func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: metricsInFlight, Timeout: metricsTimeout,
-		DisableCompression: true, // a compressor takes 1 MiB for each of the clients
+		DisableCompression: true, // compressing takes 1 MiB for each client
 	})
 }
 
-// stateCollector makes metrics of a State.
+// stateCollector makes metrics from a State.
 type stateCollector struct{ State }
 
 var (

@@ -42,7 +42,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// Who is in the cluster reaches the port, and everybody can send a name of the host.
+// Everybody in the cluster can reach the port, and can send any Host header.
 func TestOnlyWhoIsInThePodIsToldWhatIsWrong(t *testing.T) {
 	secret := errors.New("cannot reach https://10.0.0.1:6443 for tenant acme")
 	for _, from := range []struct{ address, host, header string }{

@@ -19,17 +19,17 @@ import (
 // Script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
 // script gets.
 func (t *Task) Script(ctx context.Context, name string, variables map[string]string) error {
-	if err := t.Work(ctx); err != nil {
+	if err := t.TakeSlot(ctx); err != nil {
 		return err
 	}
-	command := t.engine.Scripts.Command(name)
+	command := t.engine.scripts.Command(name)
 	inputs := t.inputs(variables)
 	if !slices.Contains(besides, name) {
-		if err := t.writeRerun(command, append(inputs, homes(t.engine.Env)...)); err != nil {
+		if err := t.writeRerun(command, append(inputs, homes(t.engine.env)...)); err != nil {
 			return err
 		}
 	}
-	deadline, cause := DeadlineOf(name, t.engine.Settings)
+	deadline, cause := DeadlineOf(name, t.engine.settings)
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
 	defer cancel()
 
@@ -42,8 +42,8 @@ func (t *Task) Script(ctx context.Context, name string, variables map[string]str
 	defer func() { _ = t.Remove(KubeconfigFile) }() // finish does it too
 	listens := newListener(t, name, t.engine.limits, stop)
 	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Name: t.engine.Scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.Env, guarded),
-		Redact: t.Redact, Hurry: t.engine.hurry, Limits: t.engine.limits.processes(), OnLine: listens.line,
+		Path: command[0], Args: command[1:], Name: t.engine.scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.env, guarded),
+		Redact: t.Redact, Hurry: t.engine.kill, Limits: t.engine.limits.processes(), OnLine: listens.line,
 	})
 	t.ExitCode = result.ExitCode
 	if err != nil {
@@ -69,7 +69,7 @@ func (e *ScriptError) Words() string { return e.Reason.Error() }
 // inputs are the variables of a script, sorted by name.
 func (t *Task) inputs(variables map[string]string) []string {
 	all := map[string]string{
-		"RUN": t.ID, "CALLBACK": t.Event.Callback, "LIB": t.engine.Scripts.Library(), "FIELD_MANAGER": names.FieldManager,
+		"RUN": t.ID, "CALLBACK": t.Event.Callback, "LIB": t.engine.scripts.Library(), "FIELD_MANAGER": names.FieldManager,
 		"AS": t.account,
 	}
 	for name, value := range variables {

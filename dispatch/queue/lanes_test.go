@@ -257,7 +257,7 @@ func TestTheEndStopsWhatOnlyWaits(t *testing.T) {
 		rests := make(chan struct{})
 		var cause error
 		j := &Job{Lane: "a", Tenant: "t", Kind: Deploy, Pool: pool, Run: func(ctx context.Context) {
-			_ = TurnOf(ctx).Rest(true, func() error {
+			_ = TurnOf(ctx).Park(true, func() error {
 				close(rests)
 				<-ctx.Done()
 				cause = context.Cause(ctx)
@@ -294,7 +294,7 @@ func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
 				if first == "rests later" {
 					<-queued
 				}
-				_ = TurnOf(ctx).Rest(true, func() error {
+				_ = TurnOf(ctx).Park(true, func() error {
 					close(rested)
 					<-queued
 					if ctx.Err() == nil {

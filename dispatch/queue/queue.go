@@ -18,15 +18,15 @@ const (
 
 // Job is an event in its lane.
 type Job struct {
-	Lane   string // a release or a pool
-	Owner  string // whose it is, exactly: two workloads may have one release name, and neither may touch the other's events
-	Tenant string
-	Kind   Kind
-	Alone  bool // nothing else of the tenant may run beside it
-	Pool   bool // it is a pool's: it has slots of its own, and is tried until it has worked
-	Begun  bool // of a deploy: an earlier life may have changed the cluster for it
-	Asks   Ask  // of a deploy
-	Run    func(context.Context)
+	Lane           string // a release or a pool
+	Owner          string // whose it is, exactly: two workloads may have one release name, and neither may touch the other's events
+	Tenant         string
+	Kind           Kind
+	Alone          bool // nothing else of the tenant may run beside it
+	Pool           bool // it is a pool's: it has slots of its own, and is tried until it has worked
+	MayHaveChanged bool // of a deploy: an earlier life may have changed the cluster for it
+	Asks           Ask  // of a deploy
+	Run            func(context.Context)
 	// Superseded is called instead of run, with the reason.
 	Superseded func(error)
 }
@@ -101,7 +101,7 @@ func replacement(older *Job, after []*Job) bool {
 			return true
 		case older.Kind == Undeploy:
 			// only another undeploy does that
-		case older.Begun && newer.Kind == Deploy:
+		case older.MayHaveChanged && newer.Kind == Deploy:
 			return false
 		case newer.Kind == older.Kind:
 			return older.Kind == Scale || !newer.Asks.Reconciliation || older.Asks.Reconciliation

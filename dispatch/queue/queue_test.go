@@ -10,7 +10,7 @@ import (
 // asked makes a job of a few letters: d a deploy, r a reconciliation, u an undeploy, s a scaling, o another; then, of deploys,
 // what it says and, after a colon, the chart's version: "d1:2.0", "r1". D is a deploy that an earlier life has begun.
 func asked(name string) *Job {
-	j := &Job{Kind: map[byte]Kind{'d': Deploy, 'D': Deploy, 'r': Deploy, 'u': Undeploy, 's': Scale, 'o': Other}[name[0]], Begun: name[0] == 'D'}
+	j := &Job{Kind: map[byte]Kind{'d': Deploy, 'D': Deploy, 'r': Deploy, 'u': Undeploy, 's': Scale, 'o': Other}[name[0]], MayHaveChanged: name[0] == 'D'}
 	says, version := name[1:], ""
 	for i, letter := range says {
 		if letter == ':' {

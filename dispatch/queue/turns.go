@@ -133,9 +133,9 @@ func (t *turn) land() {
 	}
 }
 
-// Rest gives the slot back while f waits for something. The turn stays in flight, unless it leaves: a tenant's update waits for
+// Park gives the slot back while f waits for something. The turn stays in flight, unless it leaves: a tenant's update waits for
 // it. What works afterwards calls work first. yields: rests is told. A nil turn, and one that is alone, just runs f.
-func (t *turn) Rest(yields bool, f func() error) error {
+func (t *turn) Park(yields bool, f func() error) error {
 	if t == nil || t.alone {
 		return f()
 	}
@@ -153,8 +153,8 @@ func (t *turn) Rest(yields bool, f func() error) error {
 	return f()
 }
 
-// Work makes sure that the turn has its slot, and waits for one after a rest. The error is ctx's.
-func (t *turn) Work(ctx context.Context) error {
+// TakeSlot makes sure that the turn has its slot, and waits for one after a rest. The error is ctx's.
+func (t *turn) TakeSlot(ctx context.Context) error {
 	if t == nil || t.alone {
 		return nil
 	}

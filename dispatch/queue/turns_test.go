@@ -50,8 +50,8 @@ func TestWhoeverWaitsForPodsKeepsNobodyFromStarting(t *testing.T) {
 		resting := d.begin("a1", "a", false)
 		ready := make(chan struct{})
 		go func() {
-			_ = resting.Rest(true, func() error { <-ready; return nil })
-			if resting.Work(d.ctx) == nil {
+			_ = resting.Park(true, func() error { <-ready; return nil })
+			if resting.TakeSlot(d.ctx) == nil {
 				d.write("a1 again")
 			}
 		}()
@@ -150,7 +150,7 @@ func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
 		resting := d.begin("resting", "a", false)
 		ready := make(chan struct{})
-		go func() { _ = resting.Rest(true, func() error { <-ready; return nil }); resting.end() }()
+		go func() { _ = resting.Park(true, func() error { <-ready; return nil }); resting.end() }()
 		synctest.Wait()
 		d.begin("update", "a", true)
 		d.expect(t, "resting")
@@ -167,8 +167,8 @@ func TestATenantsUpdateDoesNotWaitForWhatLeavesWhileItRests(t *testing.T) {
 		leaving.leaves = true
 		back := make(chan struct{})
 		go func() {
-			_ = leaving.Rest(true, func() error { <-back; return nil })
-			if leaving.Work(d.ctx) == nil {
+			_ = leaving.Park(true, func() error { <-back; return nil })
+			if leaving.TakeSlot(d.ctx) == nil {
 				d.write("back")
 			}
 		}()
@@ -226,8 +226,8 @@ func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 					return
 				}
 				time.Sleep(time.Duration(i*13%40) * time.Millisecond)
-				_ = turn.Rest(true, func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
-				_ = turn.Work(ctx)
+				_ = turn.Park(true, func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
+				_ = turn.TakeSlot(ctx)
 			}()
 		}
 		for range all {

@@ -17,7 +17,7 @@ import (
 // AwaitOld is an error if the resource of that name is another pool's, and while the pool's own is being deleted: the API server
 // would take a change of it, and it would go all the same. One that is there and stays registers the pool again.
 func (ps *Pools) AwaitOld(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string) (there bool, err error) {
-	if err := t.Work(ctx); err != nil {
+	if err := t.TakeSlot(ctx); err != nil {
 		return false, err
 	}
 	old, err := ps.Kubectl.Pool(ctx, Kind(pool), ps.Settings.PoolNamespace, name)

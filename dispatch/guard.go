@@ -16,10 +16,10 @@ const LookUpVariable = "LOOKS_UP"
 // throughGuard lets the helm and kubectl of a step reach the API server through the guard alone, until ctx ends; of a deploy that looks nothing
 // up, what changes the release. It returns variables, to be put behind the others.
 func (t *Task) throughGuard(ctx context.Context, step string, variables map[string]string) ([]string, error) {
-	if t.handler.Guarded == nil {
+	if t.handler.Guard == nil {
 		return nil, nil
 	}
-	run, err := t.handler.Guarded(t.Event, step, variables)
+	run, err := t.handler.Guard(t.Event, step, variables)
 	if err != nil || run == nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (t *Task) throughGuard(ctx context.Context, step string, variables map[stri
 		return nil, err
 	}
 	operators := ""
-	for _, variable := range exec.AllowEnv(t.engine.Env, "KUBECONFIG") {
+	for _, variable := range exec.AllowEnv(t.engine.env, "KUBECONFIG") {
 		operators = variable[len("KUBECONFIG="):]
 	}
 	through := []string{"OCTO_KUBECONFIG=" + operators, "OCTO_GUARDED=" + t.Path(KubeconfigFile)}

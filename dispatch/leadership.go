@@ -16,7 +16,7 @@ import (
 
 // OpenJournal lets one of several operators work, and unfinished events survive in the cluster.
 func (d *Dispatcher) OpenJournal(identity string) {
-	d.lanes.Hold = d.hold
+	d.lanes.Prepare = d.prepareLane
 	if !d.settings.ClusterJournal {
 		return
 	}

@@ -85,11 +85,11 @@ func (d *Dispatcher) found(run *runs.Run) {
 	}
 }
 
-// hold makes sure that the lane's work may start and would survive, and returns what was left behind in it: by an earlier life on this
+// prepareLane makes sure that the lane's work may start and would survive, and returns what was left behind in it: by an earlier life on this
 // disk, or by another operator.
 // The release is recovered before an event that was left makes way for a newer one: its helm may have been killed in the middle. Where
 // an undeploy was left that is not needed, and would do harm: helm uninstalls a pending revision too, with all that is in it.
-func (d *Dispatcher) hold(ctx context.Context, lane string) (older []*queue.Job, err error) {
+func (d *Dispatcher) prepareLane(ctx context.Context, lane string) (older []*queue.Job, err error) {
 	if err := d.leader.Wait(ctx); err != nil {
 		return nil, err // the operator ends
 	}

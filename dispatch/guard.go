@@ -6,15 +6,15 @@ import (
 	"octo-operator/exec"
 )
 
-// KubeconfigFile is what helm and kubectl reach the cluster by, in a step that is guarded. It is of no use afterwards.
+// KubeconfigFile is the name of the file by which helm and kubectl reach the cluster in a step that is guarded. It is removed afterwards.
 const KubeconfigFile = "kubeconfig"
 
-// LookUpVariable is false in a deploy of a chart that cannot look anything up: only what helm upgrade asks goes through the guard then.
-// For helm template that takes as much of the processor as for helm upgrade, and there is nothing to be kept from it.
+// LookUpVariable is the input of a script that is "false" in a deploy of a chart that cannot look anything up in the cluster. Then only helm
+// upgrade goes through the guard: it would take helm template as much of the processor, and there is nothing to be kept from it.
 const LookUpVariable = "LOOKS_UP"
 
-// throughGuard lets the helm and kubectl of a step reach the API server through the guard alone, until ctx ends; of a deploy that looks nothing
-// up, what changes the release. It returns variables, to be put behind the others.
+// throughGuard opens the guard for a step, until ctx ends. It returns the variables by which the step's helm and kubectl reach the API server
+// through it, to be put behind the others; nil: the step is not guarded. See LookUpVariable for the exception.
 func (t *Task) throughGuard(ctx context.Context, step string, variables map[string]string) ([]string, error) {
 	if t.handler.Guard == nil {
 		return nil, nil

@@ -24,8 +24,8 @@ func (r *fakeController) Report(report hub.Report) {
 	defer r.mu.Unlock()
 	r.all = append(r.all, report)
 }
-func (*fakeController) Generation() hub.Generation  { return 0 }
-func (*fakeController) Withdraw(method, key string) {}
+func (*fakeController) Generation() hub.Generation { return 0 }
+func (*fakeController) Withdraw(_, _ string)       {}
 
 func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.T) {
 	store, err := runs.Open(t.TempDir())

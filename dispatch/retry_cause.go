@@ -14,6 +14,7 @@ import (
 // RetryCause is why a failure may go away by itself, so that another try may help.
 type RetryCause int
 
+// Why another try may help, and how long an event is retried because of it.
 const (
 	Final          RetryCause = iota // it will not: there is no other try
 	Outage                           // the API server is away: retried for as long as that takes

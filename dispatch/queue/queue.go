@@ -12,6 +12,7 @@ import (
 // Kind decides which queued or running events a newer event of its lane makes pointless.
 type Kind int
 
+// The kinds.
 const (
 	Other    Kind = iota // makes no other event pointless, and none makes it
 	Deploy               // of a workload or pool

@@ -56,7 +56,7 @@ func (ps *Pools) Write(ctx context.Context, t *dispatch.Task, pool hub.Pool, nam
 	if err := ps.checkBrokerSecret(ctx, t, pool, name, there); err != nil {
 		return err
 	}
-	secret, err := kube.SecretManifest(names.BrokerSecret(name), ps.Settings.PoolNamespace, names.PoolLabels(pool), map[string]string{names.TenantID: pool.TenantID}, map[string]string{
+	secret, err := kube.SecretManifest(names.BrokerSecret(name), ps.Settings.PoolNamespace, names.PoolLabels(pool), map[string]string{names.TenantIDAnnotation: pool.TenantID}, map[string]string{
 		"brokerusername": ps.Settings.Broker.User, "brokerpassword": ps.Settings.Broker.Password,
 	})
 	if err != nil {

@@ -89,7 +89,7 @@ func (rs *Releases) undoSecret(ctx context.Context, t *dispatch.Task, r names.Re
 func (rs *Releases) dropSecret(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) error {
 	return t.Retry(ctx, func() error {
 		live, err := rs.Kubectl.Secret(ctx, r.Namespace, r.SecretName())
-		if err != nil || !names.Ours(live, w) {
+		if err != nil || !names.MadeFor(live, w) {
 			return err
 		}
 		if err := rs.deleteSecret(ctx, r); err != nil {

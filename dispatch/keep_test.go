@@ -15,8 +15,9 @@ import (
 
 // fakeController has what a controller was told.
 type fakeController struct {
-	mu  sync.Mutex
-	all []hub.Report
+	mu        sync.Mutex
+	all       []hub.Report
+	withdrawn []string
 }
 
 func (r *fakeController) Report(report hub.Report) {
@@ -25,7 +26,9 @@ func (r *fakeController) Report(report hub.Report) {
 	r.all = append(r.all, report)
 }
 func (*fakeController) Generation() hub.Generation { return 0 }
-func (*fakeController) Withdraw(_, _ string)       {}
+func (r *fakeController) Withdraw(method, key string) {
+	r.withdrawn = append(r.withdrawn, method+" "+key)
+}
 
 func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.T) {
 	store, err := runs.Open(t.TempDir())

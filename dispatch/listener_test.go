@@ -85,8 +85,11 @@ func TestAScriptThatWritesTooMuchIsStoppedForThat(t *testing.T) {
 		t.Fatalf("stopped too early: %v", s.stopped)
 	}
 	s.stderr(strings.Repeat("y", 90))
-	if s.stopped == nil || !strings.Contains(s.reasonOf(fmt.Errorf("stopped: %w", s.stopped)).Error(), "OPERATOR__SCRIPTOUTPUT") {
-		t.Errorf("stopped because of %v", s.stopped)
+	if s.stopped == nil || !strings.Contains(s.stopped.Error(), "OPERATOR__SCRIPTOUTPUT") {
+		t.Fatalf("stopped because of %v", s.stopped)
+	}
+	if got := s.reasonOf(fmt.Errorf("signal: killed: %w", s.stopped)); got.Error() != s.stopped.Error() {
+		t.Errorf("the reason is %q", got)
 	}
 	if strings.Contains(s.output(), "y") {
 		t.Error("what it wrote too much is kept")

@@ -112,9 +112,9 @@ func TestOnlyAnAnnouncedCommandIsLoggedAsOne(t *testing.T) {
 
 func TestAFloodOfOutputIsCutInTheLogAndWholeInItsFile(t *testing.T) {
 	s := listen(t, scripts.WorkloadDeploy, limits{})
-	const lines = 3 * maxLogged / 1000
+	const lines = 2 * maxLogged / recordOverhead
 	for range lines {
-		s.stderr(strings.Repeat("x", 1000))
+		s.stderr("short")
 	}
 	if n := s.log.Len(); n > maxLogged+maxLogged/4 || strings.Count(s.log.String(), "output cut") != 1 {
 		t.Errorf("%d bytes of log", n)
@@ -122,8 +122,16 @@ func TestAFloodOfOutputIsCutInTheLogAndWholeInItsFile(t *testing.T) {
 	if n := strings.Count(s.output(), "\n"); n < lines {
 		t.Errorf("%d lines in output.log", n)
 	}
-	if n := len(s.reasonOf(&exec.ExitError{Code: 1}).Error()); n > tailBytes {
-		t.Errorf("%d bytes of reason", n)
+}
+
+func TestTheReasonIsTheEndOfWhatAScriptWrote(t *testing.T) {
+	s := listen(t, scripts.WorkloadDeploy, limits{})
+	for i := range 2 * tailLines {
+		s.stderr(fmt.Sprintf("%d %s", i, strings.Repeat("x", 500)))
+	}
+	got := s.reasonOf(&exec.ExitError{Code: 1}).Error()
+	if len(got) > tailBytes || !strings.Contains(got, fmt.Sprintf("\n%d xxx", 2*tailLines-1)) || strings.Contains(got, fmt.Sprintf("\n%d xxx", tailLines)) {
+		t.Errorf("%d bytes: %.100s…", len(got), got)
 	}
 }
 

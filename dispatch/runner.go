@@ -48,8 +48,8 @@ type runner struct {
 
 func newRunner(o Options, d *disk, c *copies, r *reports, mayWork func(context.Context) error, ended func(string, string, float64)) *runner {
 	return &runner{
-		settings: o.Settings, scripts: o.Scripts, env: o.Env, limits: limitsOf(o.Settings, o.Capacity), kubectl: o.Kubectl, guard: guard.New(o.Kubectl, o.Log),
-		secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
+		settings: o.Settings, scripts: o.Scripts, env: o.Env, limits: limitsOf(o.Settings, o.Capacity),
+		kubectl: o.Kubectl, guard: guard.New(o.Kubectl, o.Log), secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
 		disk: d, journal: c, reports: r, mayWork: mayWork, ended: ended, kill: make(chan struct{}),
 	}
 }

@@ -42,7 +42,8 @@ func (t *Task) Script(ctx context.Context, name string, variables map[string]str
 	defer func() { _ = t.Remove(KubeconfigFile) }() // it is of no use afterwards
 	listens := newListener(t, name, t.engine.limits, stop)
 	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Name: t.engine.scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.env, guarded),
+		Path: command[0], Args: command[1:], Name: t.engine.scripts.Path(name), Dir: t.Dir,
+		Env:    slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.env, guarded),
 		Redact: t.Redact, Hurry: t.engine.kill, Limits: t.engine.limits.processes(), OnLine: listens.line,
 	})
 	t.ExitCode = result.ExitCode

@@ -1,8 +1,11 @@
 package dispatch
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 
+	"octo-operator/config"
 	"octo-operator/dispatch/queue"
 	"octo-operator/hub"
 	"octo-operator/names"
@@ -10,85 +13,109 @@ import (
 	"octo-operator/text"
 )
 
+// acceptor takes events in: each is checked, kept on disk and queued in its lane, or refused, which the controller is told.
+type acceptor struct {
+	settings   config.Config
+	handlers   map[string]Handler
+	check      Check
+	controller Controller
+	runs       *runs.Store
+	log        *slog.Logger
+	ended      func(callback, outcome string, seconds float64)
+
+	disk    *disk
+	journal *copies
+	runner  *runner
+	lanes   *queue.Lanes
+
+	accepted accepted
+}
+
 // AcceptAll puts events on disk and into their lanes, in their order. It returns once they would survive a crash: many take
 // little longer than one. One that is wrong or cannot be kept is refused, which the controller is told.
-func (d *Dispatcher) AcceptAll(events []hub.Event) {
+func (a *acceptor) AcceptAll(events []hub.Event) {
 	var all []arrival
 	for _, event := range events {
-		if d.ignores(event) {
+		if a.ignores(event) {
 			continue
 		}
-		if a, err := d.arrivalOf(event, nil); err == nil {
-			a.note(event)
-			all = append(all, a)
+		if arrived, err := a.arrive(event, nil); err == nil {
+			arrived.tellHandler()
+			all = append(all, arrived)
 		}
 	}
 	if len(all) > 0 {
-		_ = d.keep(all) // whoever is concerned has been told
+		_ = a.keep(all) // whoever is concerned has been told
 	}
 }
 
 // Accept is AcceptAll for one event. outcome, if not nil, is called with how it ended; an error means that it never will be.
-func (d *Dispatcher) Accept(event hub.Event, outcome func(runs.Result)) error {
-	if d.ignores(event) {
+func (a *acceptor) Accept(event hub.Event, outcome func(runs.Result)) error {
+	if a.ignores(event) {
 		return nil
 	}
-	a, err := d.arrivalOf(event, outcome)
+	arrived, err := a.arrive(event, outcome)
 	if err != nil {
 		return err
 	}
-	a.note(event)
-	return d.keep([]arrival{a})
+	arrived.tellHandler()
+	return a.keep([]arrival{arrived})
+}
+
+// Request is Accept for what the operator itself wants done: nothing of that is ignored, and Handler.OnArrival is not called.
+func (a *acceptor) Request(event hub.Event, outcome func(runs.Result)) error {
+	arrived, err := a.arrive(event, outcome)
+	if err != nil {
+		return err
+	}
+	return a.keep([]arrival{arrived})
 }
 
 // ignores tells of an event that is not this operator's business.
-func (d *Dispatcher) ignores(event hub.Event) bool {
-	why := d.Handlers[event.Callback].Ignored
+func (a *acceptor) ignores(event hub.Event) bool {
+	why := a.handlers[event.Callback].Ignored
 	if why != "" {
-		d.Log.Info("event ignored: "+why, "callback", event.Callback)
+		a.log.Info("event ignored: "+why, "callback", event.Callback)
 	}
 	return why != ""
 }
 
-// Request is Accept for what the operator itself wants done.
-func (d *Dispatcher) Request(event hub.Event, outcome func(runs.Result)) error {
-	a, err := d.arrivalOf(event, outcome)
-	if err != nil {
-		return err
-	}
-	return d.keep([]arrival{a})
-}
-
 // arrival is an event that is being accepted.
 type arrival struct {
-	Handler
+	handler Handler
 	event   hub.Event
 	where   Place
-	outcome func(runs.Result)
+	outcome func(runs.Result) // is called at its end; nil: nobody asks
 }
 
-// arrivalOf is the event that has passed the wall. One that has not is refused here: nothing of it is kept.
-func (d *Dispatcher) arrivalOf(event hub.Event, outcome func(runs.Result)) (arrival, error) {
-	c, ok := d.Handlers[event.Callback]
+func (a arrival) tellHandler() {
+	if a.handler.OnArrival != nil {
+		a.handler.OnArrival(a.event)
+	}
+}
+
+// arrive checks an event. One that is wrong is refused here: nothing of it is kept.
+func (a *acceptor) arrive(event hub.Event, outcome func(runs.Result)) (arrival, error) {
+	h, ok := a.handlers[event.Callback]
 	if !ok {
 		err := &hub.UnknownCallbackError{Name: text.Shown(event.Callback)}
-		d.Log.Error("event refused", "reason", err)
+		a.log.Error("event refused", "reason", err)
 		return arrival{}, err
 	}
-	a := arrival{c, event, d.placeOf(c, event, d.Controller.Generation()), outcome}
-	if err := a.where.refused; err != nil {
-		d.Log.With(a.where.Attrs...).Error("event refused", "callback", event.Callback, "reason", err)
-		d.refuse(a, err.Error())
+	arrived := arrival{h, event, a.placeOf(h, event, a.controller.Generation()), outcome}
+	if err := arrived.where.refused; err != nil {
+		a.log.With(arrived.where.Attrs...).Error("event refused", "callback", event.Callback, "reason", err)
+		a.refuse(arrived, err.Error())
 		return arrival{}, err
 	}
-	return a, nil
+	return arrived, nil
 }
 
-// placeOf finds an event's lane. A run whose event was accepted once, and is refused by now, still has an end, which its owner is told: it
-// fails, and replaces nothing. generation is as in check.
-func (d *Dispatcher) placeOf(c Handler, event hub.Event, generation hub.Generation) Place {
-	refused := d.Check(event, generation)
-	where, err := c.Place(d.Settings, event)
+// placeOf finds an event's lane, and whether it is refused. An event that an earlier version accepted may be refused by now: it still gets a
+// place, in which it fails, so that its owner is told; it replaces nothing. generation is as for Check.
+func (a *acceptor) placeOf(h Handler, event hub.Event, generation hub.Generation) Place {
+	refused := a.check(event, generation)
+	where, err := h.Place(a.settings, event)
 	if refused == nil {
 		refused = err
 	}
@@ -103,64 +130,72 @@ func (d *Dispatcher) placeOf(c Handler, event hub.Event, generation hub.Generati
 
 // keep writes events to disk, and queues them. Those that cannot all be kept are kept one by one: only what really has no room is
 // refused.
-func (d *Dispatcher) keep(all []arrival) error {
+func (a *acceptor) keep(all []arrival) error {
 	events := make([]runs.New, len(all))
-	for i, a := range all {
-		events[i] = runs.New{Event: a.event, Lane: a.where.Lane}
+	for i, arrived := range all {
+		events[i] = runs.New{Event: arrived.event, Lane: arrived.where.Lane}
 	}
 	var created []*runs.Run
-	err := d.withSpace(func() (err error) { created, err = d.Runs.CreateAll(events); return err })
+	err := a.disk.write(func() (err error) { created, err = a.runs.CreateAll(events); return err })
 	switch {
 	case err == nil:
-		d.enqueue(all, created)
+		a.enqueue(all, created)
 		return nil
 	case len(all) == 1:
-		d.Log.Error("event refused: it could not be kept", "callback", all[0].event.Callback, "reason", err)
-		d.refuse(all[0], "the operator cannot take the event: "+err.Error()+": send it again when its state directory can be written to")
+		a.log.Error("event refused: it could not be kept", "callback", all[0].event.Callback, "reason", err)
+		a.refuse(all[0], "the operator cannot take the event: "+err.Error()+": send it again when its state directory can be written to")
 		return err
 	}
 	var errs []error
 	for i := range all {
-		errs = append(errs, d.keep(all[i:i+1]))
+		errs = append(errs, a.keep(all[i:i+1]))
 	}
 	return errors.Join(errs...)
 }
 
 // refuse tells the controller of an event that is not kept: it is wrong, or the disk is full, say.
-func (d *Dispatcher) refuse(a arrival, message string) {
-	if d.Ended != nil {
-		d.Ended(a.event.Callback, "refused", 0)
-	}
-	if !addressable(a.event) {
+func (a *acceptor) refuse(arrived arrival, message string) {
+	a.ended(arrived.event.Callback, "refused", 0)
+	if !hasReportableOwner(arrived.event) {
 		return
 	}
-	if r := a.statusOf(a.event, false, bounded(message)); r != nil {
-		d.Controller.Report(hub.Report{Method: r.Method, Key: r.Key, Arguments: []any{r.Argument}})
+	if r := arrived.handler.status(arrived.event, false, bounded(message)); r != nil {
+		a.controller.Report(hub.Report{Method: r.Method, Key: r.Key, Arguments: []any{r.Argument}})
 	}
 }
 
-// addressable tells whether a status can say whose it is: one that is megabytes long would never be sent.
-func addressable(event hub.Event) bool {
+// hasReportableOwner tells whether a status can say whose it is: one with a name of megabytes would never be sent.
+func hasReportableOwner(event hub.Event) bool {
 	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
 	return len(w.TenantID) <= names.MaxTenantID && len(w.WorkloadRtID) <= names.MaxTenantID && w.WorkloadRtID+w.WorkloadName != ""
 }
 
-// note tells the handler of an event that has passed the wall.
-func (a arrival) note(event hub.Event) {
-	if a.Arrived != nil {
-		a.Arrived(event)
+// enqueue puts runs into their lanes, and copies into the cluster.
+func (a *acceptor) enqueue(all []arrival, created []*runs.Run) {
+	jobs := make([]*queue.Job, len(all))
+	for i, arrived := range all {
+		run := created[i]
+		a.journal.add(run)
+		log := a.log.With("run", run.ID).With(arrived.where.Attrs...)
+		log.Info("event received", "callback", run.Callback)
+		jobs[i] = a.job(arrived.handler, run, arrived.where, log, arrived.outcome)
 	}
+	a.lanes.Add(jobs...)
 }
 
-// enqueue puts runs into their lanes.
-func (d *Dispatcher) enqueue(all []arrival, created []*runs.Run) {
-	jobs := make([]*queue.Job, len(all))
-	for i, a := range all {
-		run := created[i]
-		d.journal.Add(d.journalLane(a.where.Lane), run)
-		log := d.Log.With("run", run.ID).With(a.where.Attrs...)
-		log.Info("event received", "callback", run.Callback)
-		jobs[i] = d.job(a.Handler, run, a.where, log, a.outcome)
+// job is a run as the lanes know it. outcome is called when it has ended, however; nil: nobody asks.
+func (a *acceptor) job(h Handler, run *runs.Run, where Place, log *slog.Logger, outcome func(runs.Result)) *queue.Job {
+	if outcome == nil {
+		outcome = func(runs.Result) {}
 	}
-	d.lanes.Add(jobs...)
+	a.accepted.note(where.Lane, h.Kind, run.ID)
+	if where.refused != nil { // an earlier version has kept it
+		h.Kind, h.Alone, h.Undo, h.MayHaveChanged = queue.Other, false, nil, nil
+		h.Run = func(context.Context, *Task) error { return where.refused }
+	}
+	return &queue.Job{
+		Lane: where.Lane, Owner: where.Owner, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
+		Run:        func(ctx context.Context) { outcome(a.runner.carryOut(ctx, h, run, log)) },
+		Superseded: func(reason error) { outcome(a.runner.supersede(h, run, log, reason)) },
+	}
 }

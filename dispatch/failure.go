@@ -20,9 +20,9 @@ type explainer interface {
 	Explain(*reason.Failure)
 }
 
-// failureOf is what an event's error says of it, in the words that a person gets.
+// failureOf is what is known of why an event failed: what its error tells, and its handler.
 func (t *Task) failureOf(ctx context.Context, err error) *reason.Failure {
-	f := &reason.Failure{Words: WordsOf(err), Timeout: t.engine.Settings.Helm.Timeout, Account: t.account}
+	f := &reason.Failure{Words: WordsOf(err), Timeout: t.engine.settings.Helm.Timeout, Account: t.account}
 	step, explained := stepError(nil), explainer(nil)
 	switch {
 	case errors.As(err, new(*limitError)): // it says all there is to say
@@ -32,15 +32,15 @@ func (t *Task) failureOf(ctx context.Context, err error) *reason.Failure {
 		f.Step = step.Step()
 	}
 	if hook := webhookFailed.FindStringSubmatch(f.Words); hook != nil {
-		f.Webhook = t.engine.Kubectl.WebhookConfiguration(ctx, hook[1])
+		f.Webhook = t.engine.kubectl.WebhookConfiguration(ctx, hook[1])
 	}
-	if t.handler.Facts != nil {
-		t.handler.Facts(t, f)
+	if t.handler.Explain != nil {
+		t.handler.Explain(t, f)
 	}
 	return f
 }
 
-// WordsOf are what a script itself said of its failure, or what the operator says.
+// WordsOf is what a script said of its failure, or else the error itself.
 func WordsOf(err error) string {
 	if step := stepError(nil); errors.As(err, &step) {
 		return step.Words()

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -25,8 +26,8 @@ func TestTheReasonOfAFailureIsKeptAndLoggedWithoutSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 		var log bytes.Buffer
-		h := &Dispatcher{Options: Options{Runs: store}}
-		result := h.finish(&Task{Run: run, engine: h, Log: slog.New(slog.NewTextHandler(&log, nil)), Redact: redact},
+		r := newTestRunner(store)
+		result := r.finish(&Task{Run: run, engine: r, Log: slog.New(slog.NewTextHandler(&log, nil)), Redact: redact},
 			time.Now(), errors.New("cannot set planted"))
 		kept, err := os.ReadFile(run.Path("result.json"))
 		if err != nil {
@@ -37,4 +38,9 @@ func TestTheReasonOfAFailureIsKeptAndLoggedWithoutSecrets(t *testing.T) {
 			t.Errorf("want %q; returned %q, kept %s, logged %s", want, result.Reason, kept, &log)
 		}
 	}
+}
+
+// newTestRunner is of a dispatcher whose Controller, settings and tools nobody needs.
+func newTestRunner(store *runs.Store) *runner {
+	return New(context.Background(), Options{Runs: store, Log: slog.New(slog.DiscardHandler), Controller: &fakeController{}}).runner
 }

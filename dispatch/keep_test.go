@@ -13,19 +13,22 @@ import (
 	"octo-operator/runs"
 )
 
-// reports are what a controller was told.
-type reports struct {
-	mu  sync.Mutex
-	all []hub.Report
+// fakeController has what a controller was told.
+type fakeController struct {
+	mu        sync.Mutex
+	all       []hub.Report
+	withdrawn []string
 }
 
-func (r *reports) Report(report hub.Report) {
+func (r *fakeController) Report(report hub.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, report)
 }
-func (*reports) Generation() hub.Generation  { return 0 }
-func (*reports) Withdraw(method, key string) {}
+func (*fakeController) Generation() hub.Generation { return 0 }
+func (r *fakeController) Withdraw(method, key string) {
+	r.withdrawn = append(r.withdrawn, method+" "+key)
+}
 
 func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.T) {
 	store, err := runs.Open(t.TempDir())
@@ -35,7 +38,7 @@ func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.
 	const callback = "WorkloadDeployed"
 	var mu sync.Mutex
 	var ran []string
-	told := &reports{}
+	told := &fakeController{}
 	d := New(t.Context(), Options{
 		Settings: config.Config{}, Capacity: config.Capacity{Slots: 1}, Runs: store, Log: slog.New(slog.DiscardHandler), Controller: told,
 		Kubectl: kube.NewKubectl(nil, t.TempDir(), slog.New(slog.DiscardHandler)),

@@ -16,22 +16,22 @@ import (
 
 // OpenJournal lets one of several operators work, and unfinished events survive in the cluster.
 func (d *Dispatcher) OpenJournal(identity string) {
-	d.lanes.Hold = d.hold
-	if !d.Settings.ClusterJournal {
+	d.lanes.Prepare = d.prepareLane
+	if !d.settings.ClusterJournal {
 		return
 	}
 	host, _ := os.Hostname() // for people
-	d.leader = journal.NewLeader(d.Kubectl, journal.LeaderOptions{
-		Identity: identity, Host: host, Controller: d.Settings.ControllerURI, Namespace: d.Settings.PoolNamespace,
-	}, d.Log)
-	namespaces := []string{d.Settings.PoolNamespace}
-	if p := d.Settings.PlatformNamespace; p != "" && p != d.Settings.PoolNamespace {
+	d.leader = journal.NewLeader(d.kubectl, journal.LeaderOptions{
+		Identity: identity, Host: host, Controller: d.settings.ControllerURI, Namespace: d.settings.PoolNamespace,
+	}, d.log)
+	namespaces := []string{d.settings.PoolNamespace}
+	if p := d.settings.PlatformNamespace; p != "" && p != d.settings.PoolNamespace {
 		namespaces = append(namespaces, p)
 	}
-	d.journal = journal.New(d.Kubectl, journal.Options{
-		Controller: d.Settings.ControllerURI, Identity: identity, Key: d.Settings.Authentication.ClientSecret, Namespaces: namespaces,
+	d.journal.Journal = journal.New(d.kubectl, journal.Options{
+		Controller: d.settings.ControllerURI, Identity: identity, Key: d.settings.Authentication.ClientSecret, Namespaces: namespaces,
 		MayWrite: d.leader.MayStart, Restore: d.restore, Report: d.reportLeft, Found: d.found,
-	}, d.Log)
+	}, d.log)
 }
 
 // Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
@@ -40,7 +40,7 @@ func (d *Dispatcher) Lead(ctx context.Context) (err error) {
 	d.accepted.after, err = d.leader.Lead(ctx, d.handOver)
 	d.othersLed = d.accepted.after != ""
 	if d.leader.Alone() {
-		d.journal = nil
+		d.journal.Journal = nil
 	}
 	return err
 }
@@ -78,14 +78,14 @@ func (d *Dispatcher) Yield() {
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
 	defer cancel()
 	if err := d.handOver(ctx); err != nil {
-		d.Log.Warn("not everything is handed over to the operator that leads: the next life tries again", "reason", err)
+		d.log.Warn("not everything is handed over to the operator that leads: the next life tries again", "reason", err)
 	}
 }
 
 // handOver leaves to the operator that leads what is not done on this disk. What the cluster has a copy of is that operator's already:
 // done again it would run twice. What came while this operator led and could not reach the API server nobody else knows of.
 func (d *Dispatcher) handOver(ctx context.Context) error {
-	all, err := d.Runs.List()
+	all, err := d.runs.List()
 	errs := []error{err}
 	for _, run := range all {
 		errs = append(errs, d.handOverRun(ctx, run))
@@ -100,7 +100,7 @@ func (d *Dispatcher) handOverRun(ctx context.Context, run *runs.Run) error {
 		return nil
 	}
 	if !run.Copied() {
-		if err := d.journal.HandOver(ctx, d.journalLane(where.Lane), run, report); err != nil || !run.Copied() {
+		if err := d.journal.HandOver(ctx, d.journal.lane(where.Lane), run, report); err != nil || !run.Copied() {
 			return err // without one it fits into no Secret, and waits on this disk until this operator leads
 		}
 	}
@@ -122,17 +122,17 @@ func (d *Dispatcher) undone(run *runs.Run) (unfinished bool, report []byte) {
 // leaveToOthers takes an unfinished run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
 // back, when this operator leads again.
 func (d *Dispatcher) leaveToOthers(run *runs.Run) error {
-	if err := d.Runs.Remove(run); err != nil {
+	if err := d.runs.Remove(run); err != nil {
 		return fmt.Errorf("an event that another operator does may be done again here: %w", err)
 	}
-	d.Log.Info("event left to the operator that leads", "run", run.ID, "callback", run.Callback)
+	d.log.Info("event left to the operator that leads", "run", run.ID, "callback", run.Callback)
 	return nil
 }
 
 // leaveUnfinished takes off this disk what is unfinished on it, since others have led meanwhile. What is still to be done of what the cluster
 // has had a copy of comes back with its copy; nobody else knows of the rest.
 func (d *Dispatcher) leaveUnfinished() error {
-	unfinished, err := d.Runs.Unfinished()
+	unfinished, err := d.runs.Unfinished()
 	errs := []error{err}
 	for _, run := range unfinished {
 		if run.Copied() {
@@ -150,20 +150,20 @@ var errMayBeOld = errors.New("not carried out: the event waited on the disk of a
 	"out meanwhile is not known: send it again if it still holds")
 
 func (d *Dispatcher) refuseLeft(c Handler, run *runs.Run) {
-	t := d.NewTask(c, run, d.Log.With("run", run.ID))
+	t := d.NewTask(c, run, d.log.With("run", run.ID))
 	var err error
 	if t.Event, err = run.Event(); err != nil {
 		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
-	if r := c.statusOf(t.Event, false, errMayBeOld.Error()); r != nil {
-		d.report(t, r)
+	if r := c.status(t.Event, false, errMayBeOld.Error()); r != nil {
+		d.reports.report(t, r)
 	}
-	d.finish(t, time.Now(), errMayBeOld)
+	d.runner.finish(t, time.Now(), errMayBeOld)
 }
 
 // forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after Load.
 func (d *Dispatcher) forgetReports() error {
-	all, err := d.Runs.List()
+	all, err := d.runs.List()
 	errs := []error{err}
 	for _, run := range all {
 		if run.Copied() && ReportPending(run) && !d.resumed.inCluster(run.ID) {

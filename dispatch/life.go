@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// Wait returns when nothing is queued or running.
+// Wait returns when nothing is queued or running, and closes the connections to the cluster: for what is no daemon.
 func (d *Dispatcher) Wait() {
 	d.lanes.Wait()
-	d.guard.Close()
-	d.Kubectl.Close()
+	d.closeConnections()
 }
 
 // Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, and long work is stopped so
@@ -19,30 +18,29 @@ func (d *Dispatcher) Shutdown(grace time.Duration) {
 	d.ends.Store(&ends)
 	d.lanes.Shut()
 	soft := time.AfterFunc(grace/2, d.stopWork)
-	hard := time.AfterFunc(grace*8/10, d.Hurry)
+	hard := time.AfterFunc(grace*8/10, d.runner.killAll)
 	d.lanes.Wait()
 	soft.Stop()
 	hard.Stop()
 	d.stopWork()
 }
 
-// Hurry kills what does not stop by itself, at once.
-func (d *Dispatcher) Hurry() {
-	d.hurrying.Do(func() { close(d.hurry) })
-}
-
-// Abort kills whatever runs.
+// Abort kills whatever runs, at once.
 func (d *Dispatcher) Abort() {
-	d.Hurry()
+	d.runner.killAll()
 	d.stopWork()
 }
 
-// Close gives up what the daemon holds. To be called when nothing works any more.
+// Close unlocks the daemon's state directory. It is to be called when nothing works any more.
 func (d *Dispatcher) Close() error {
-	d.guard.Close()
-	d.Kubectl.Close()
-	if err := d.Unlock(); err != nil {
+	d.closeConnections()
+	if err := d.unlock(); err != nil {
 		return fmt.Errorf("cannot give up the state directory: %w", err)
 	}
 	return nil
+}
+
+func (d *Dispatcher) closeConnections() {
+	d.runner.guard.Close()
+	d.kubectl.Close()
 }

@@ -11,9 +11,9 @@ import (
 // limits are what a script may take, in bytes; 0: no limit. A chart and its repository may be anybody's: without limits a template of
 // one line makes helm take 4 GiB, and what is killed then is the container.
 type limits struct {
-	memory   int64 // of each process, see OPERATOR__SCRIPTMEMORY
-	fileSize int64 // of each file, see OPERATOR__SCRIPTFILESIZE
-	output   int64 // of all that it writes to stdout and stderr, see OPERATOR__SCRIPTOUTPUT
+	memory   int64 // of each process: OPERATOR__SCRIPTMEMORY
+	fileSize int64 // of each file: OPERATOR__SCRIPTFILESIZE
+	output   int64 // of all that it writes to stdout and stderr: OPERATOR__SCRIPTOUTPUT
 }
 
 func limitsOf(settings config.Config, capacity config.Capacity) limits {
@@ -35,7 +35,7 @@ var (
 	fileTooLarge = text.NewPattern(`(^|: )file too large$|(^|: )File (size limit exceeded|too large)\b`)
 )
 
-// reached is the error of a limit that a line tells of; nil: of none.
+// reached is the limit that a line of a script's output says was reached; nil: none.
 func (l limits) reached(script, line string) *limitError {
 	switch {
 	case outOfMemory.MatchString(line) && l.memory == 0:

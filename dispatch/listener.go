@@ -12,11 +12,12 @@ import (
 	"octo-operator/text"
 )
 
-// maxLogged is how many bytes of log a script's output may make: it is read by people, and kept by somebody else. 60 MB of helm's
-// stderr were 60 MiB of log. aRecord is about what a record has besides its line.
 const (
+	// maxLogged is how many bytes of log a script's output may make: it is read by people, and kept by somebody else. 60 MB of helm's
+	// stderr were 60 MiB of log.
 	maxLogged = 1 << 20
-	aRecord   = 256
+	// recordOverhead is about what a record has besides its line, in bytes.
+	recordOverhead = 256
 )
 
 // listener takes what a script writes: into output.log, into the log, and the end of its stderr as the reason of a failure.
@@ -24,10 +25,10 @@ type listener struct {
 	task      *Task
 	script    string
 	limits    limits
-	stop      func(error)
+	stop      func(error) // stops the script, with the reason
 	announced announcements
 	tail      tail
-	reached   *limitError // by what the script itself says
+	reached   *limitError // the limit that the script itself says it has reached; nil: none
 	written   int64       // bytes, all of them
 	logged    int64       // bytes of log, about
 	cut       bool        // the log got no more
@@ -37,6 +38,7 @@ func newListener(t *Task, script string, l limits, stop func(error)) *listener {
 	return &listener{task: t, script: script, limits: l, stop: stop, announced: newAnnouncements()}
 }
 
+// line takes one line as it comes.
 func (l *listener) line(line exec.Line) {
 	if l.written += int64(len(line.Text)) + 1; l.limits.output > 0 && l.written > l.limits.output {
 		l.stop(exceeded(l.script+" wrote more than it may and was stopped", "OPERATOR__SCRIPTOUTPUT", l.limits.output))
@@ -68,7 +70,7 @@ func (l *listener) log(line exec.Line) {
 		level = slog.LevelInfo
 	}
 	if ctx := context.Background(); !l.cut && l.task.Log.Enabled(ctx, level) {
-		if l.logged += int64(len(line.Text)) + aRecord; l.logged > maxLogged {
+		if l.logged += int64(len(line.Text)) + recordOverhead; l.logged > maxLogged {
 			l.cut = true
 			l.task.Log.Warn("output cut: the rest of it is in output.log alone", "step", l.script, "dir", l.task.Dir)
 			return
@@ -106,21 +108,21 @@ const (
 	tailBytes = 64 << 10
 )
 
-func (r *tail) add(line exec.Line) {
+func (t *tail) add(line exec.Line) {
 	// Helm 4 logs what its Error then says again, and both tools log what goes on inside them.
 	helmLog := strings.HasPrefix(line.Text, "level=") || klogLine.MatchString(line.Text)
 	if line.Stream != "stderr" || helmLog || strings.TrimSpace(line.Text) == "" {
 		return
 	}
-	if r.lines = append(r.lines, line.Text); len(r.lines) > tailLines {
-		r.lines = r.lines[1:]
+	if t.lines = append(t.lines, line.Text); len(t.lines) > tailLines {
+		t.lines = t.lines[1:]
 	}
 }
 
 // klogLine is how Kubernetes' client library logs: E1123 11:35:18.625841    4711 request.go:1198] …
 var klogLine = regexp.MustCompile(`^[EWI][0-9]{4} [0-9:.]+ +[0-9]+ `)
 
-func (r *tail) text() string {
-	text := strings.Join(r.lines, "\n")
+func (t *tail) text() string {
+	text := strings.Join(t.lines, "\n")
 	return strings.ToValidUTF8(text[max(0, len(text)-tailBytes):], "")
 }

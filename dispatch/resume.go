@@ -32,15 +32,6 @@ func (d *Dispatcher) RunJournal(ctx context.Context) {
 // leastForCopies is what the last copies get of a grace period that is over, since what has been killed took it.
 const leastForCopies = time.Second
 
-// journalLane is a lane with the namespace in which the secrets of its events may lie: the release's own.
-func (d *Dispatcher) journalLane(lane string) journal.Lane {
-	namespace := d.Settings.PoolNamespace
-	if first, _, _ := strings.Cut(lane, "/"); first == d.Settings.PlatformNamespace {
-		namespace = first
-	}
-	return journal.Lane{Name: lane, Namespace: namespace}
-}
-
 // Resume takes up what an earlier life, or another operator, has accepted and not finished, in the order it came, and reports what could
 // not be delivered. It is for who leads, and comes before any new event. The error is of the disk, or ctx's.
 func (d *Dispatcher) Resume(ctx context.Context) error {
@@ -54,7 +45,7 @@ func (d *Dispatcher) Resume(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		d.Log.Warn("no event is taken before it is known what is unfinished in the cluster", "reason", err)
+		d.log.Warn("no event is taken before it is known what is unfinished in the cluster", "reason", err)
 		if err := Sleep(ctx, firstRetry); err != nil {
 			return err
 		}
@@ -64,16 +55,16 @@ func (d *Dispatcher) Resume(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := d.resumeReports(); err != nil {
+	if err := d.reports.resume(d.runs, d.log, func(run *runs.Run) bool { _, _, known := d.known(run); return known }); err != nil {
 		return err
 	}
-	unfinished, err := d.Runs.Unfinished()
+	unfinished, err := d.runs.Unfinished()
 	if err != nil {
 		return err
 	}
 	for _, run := range unfinished {
 		if _, where, known := d.known(run); known && !d.resumed.has(run) {
-			d.journal.Add(d.journalLane(where.Lane), run)
+			d.journal.Add(d.journal.lane(where.Lane), run)
 			d.resumed.add(run)
 		}
 	}
@@ -90,7 +81,7 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 	switch {
 	case !known:
 	case d.accepted.outrun(where.Lane, c.Kind, run.ID):
-		d.supersede(c, run, d.Log.With("run", run.ID), queue.ErrSuperseded)
+		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
 		return
 	case from != "" && from != d.accepted.after && c.Kind != queue.Other:
 		d.refuseLeft(c, run)
@@ -101,11 +92,11 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 	}
 }
 
-// hold makes sure that the lane's work may start and would survive, and returns what was left behind in it: by an earlier life on this
+// prepareLane makes sure that the lane's work may start and would survive, and returns what was left behind in it: by an earlier life on this
 // disk, or by another operator.
 // The release is recovered before an event that was left makes way for a newer one: its helm may have been killed in the middle. Where
 // an undeploy was left that is not needed, and would do harm: helm uninstalls a pending revision too, with all that is in it.
-func (d *Dispatcher) hold(ctx context.Context, lane string) (older []*queue.Job, err error) {
+func (d *Dispatcher) prepareLane(ctx context.Context, lane string) (older []*queue.Job, err error) {
 	if err := d.leader.Wait(ctx); err != nil {
 		return nil, err // the operator ends
 	}
@@ -118,15 +109,15 @@ func (d *Dispatcher) hold(ctx context.Context, lane string) (older []*queue.Job,
 	for _, run := range left {
 		if c, where, known := d.known(run); known {
 			undeploys = undeploys || c.Kind == queue.Undeploy
-			log := d.Log.With("run", run.ID).With(where.Attrs...)
+			log := d.log.With("run", run.ID).With(where.Attrs...)
 			log.Info("event resumed", "callback", run.Callback)
 			j := d.job(c, run, where, log, nil)
-			j.Begun = j.Kind == queue.Deploy && c.Begun != nil && c.Begun(run)
+			j.MayHaveChanged = j.Kind == queue.Deploy && c.mayHaveChanged(run)
 			older = append(older, j)
 		}
 	}
 	if len(older) > 0 {
-		d.unclean.add(lane)
+		d.runner.pending.set(lane, true)
 	}
 	if len(older) > 0 && !undeploys {
 		d.recoverLane(ctx, left[0])
@@ -138,12 +129,12 @@ func (d *Dispatcher) hold(ctx context.Context, lane string) (older []*queue.Job,
 func (d *Dispatcher) known(run *runs.Run) (Handler, Place, bool) {
 	event, err := run.Event()
 	if err != nil {
-		d.Log.Error("run not resumed", "run", run.ID, "reason", err)
+		d.log.Error("run not resumed", "run", run.ID, "reason", err)
 		return Handler{}, Place{}, false
 	}
-	c, known := d.Handlers[event.Callback]
+	c, known := d.handlers[event.Callback]
 	if !known { // of a newer version, perhaps
-		d.Log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: text.Shown(event.Callback)})
+		d.log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: text.Shown(event.Callback)})
 		return Handler{}, Place{}, false
 	}
 	where := d.placeOf(c, event, 0)
@@ -157,7 +148,7 @@ func (d *Dispatcher) recoverLane(ctx context.Context, oldest *runs.Run) {
 	if !known || c.Recover == nil || where.refused != nil {
 		return
 	}
-	t := d.NewTask(c, oldest, d.Log.With("run", oldest.ID).With(where.Attrs...))
+	t := d.NewTask(c, oldest, d.log.With("run", oldest.ID).With(where.Attrs...))
 	err := t.open()
 	if err == nil {
 		defer t.Output.Close()
@@ -231,7 +222,7 @@ func (r *resumed) take(lane string) []*runs.Run {
 // restore puts an event from the cluster on disk. One that is here, with its result, had ended before the cluster knew.
 func (d *Dispatcher) restore(l journal.Lane, id string, event hub.Event, notes []byte) (*runs.Run, error) {
 	var run *runs.Run
-	err := d.withSpace(func() (err error) { run, err = d.Runs.Restore(id, event, l.Name); return err })
+	err := d.disk.write(func() (err error) { run, err = d.runs.Restore(id, event, l.Name); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -239,20 +230,20 @@ func (d *Dispatcher) restore(l journal.Lane, id string, event hub.Event, notes [
 		d.resumed.hasCopy(id)
 		return nil, nil
 	}
-	return run, d.withSpace(func() error { return run.Inherit(notes) })
+	return run, d.disk.write(func() error { return run.Inherit(notes) })
 }
 
 // reportLeft tells the controller how an event ended that another operator has carried out.
 func (d *Dispatcher) reportLeft(run *runs.Run, text []byte) {
-	if ReportPending(d.Runs.Run(run.ID)) { // on this disk, too: see resumeReports
+	if ReportPending(d.runs.Run(run.ID)) { // on this disk, too: see resumeReports
 		d.resumed.hasCopy(run.ID)
 		return
 	}
 	var r Report
 	if err := json.Unmarshal(text, &r); err != nil || !slices.Contains([]string{MethodDeploymentStatus, MethodScaleStatus}, r.Method) {
-		d.Log.Error("status not reported: its copy in the cluster cannot be read", "run", run.ID, "reason", err)
-		d.journal.Reported(d.journalLane(run.Lane), run.ID)
+		d.log.Error("status not reported: its copy in the cluster cannot be read", "run", run.ID, "reason", err)
+		d.journal.Reported(d.journal.lane(run.Lane), run.ID)
 		return
 	}
-	d.sendLeft(run, d.Log.With("run", run.ID), r, func() error { return nil })
+	d.reports.sendOlder(run, d.log.With("run", run.ID), r, func() error { return nil })
 }

@@ -2,17 +2,11 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-
-	"octo-operator/exec"
-	"octo-operator/kube"
-	"octo-operator/scripts"
 )
 
 const (
@@ -28,76 +22,55 @@ const (
 	maxTries = 5
 )
 
-// Trouble is a cause of a failure that lies outside the event, so that trying again may help.
-type Trouble int
-
-const (
-	None           Trouble = iota
-	Outage                 // the API server is away: the event is tried for as long as that takes
-	Doubtful               // it may have been: maxTries
-	WebhookAway            // the API server cannot ask a webhook: maxTries
-	repositoryAway         // the chart's repository does not answer: as long as helm's own timeout
-	BeingDeleted           // the pool's old resource is: as long as that takes, in a daemon
-	NotTaken               // the cluster does not take the pool as things are: until somebody changes them, in a daemon
-)
-
-var TroubleNames = map[Trouble]string{
-	Outage:         "the API server cannot be reached",
-	Doubtful:       "the API server seems not to have answered",
-	WebhookAway:    "a webhook that the API server asks cannot be reached",
-	repositoryAway: "the chart's repository does not answer",
-	BeingDeleted:   "the pool's old resource is still being deleted",
-	NotTaken:       "the cluster does not take the pool as things are",
+// retries decides whether and when one event is tried again.
+type retries struct {
+	repositoryTime time.Duration // how long a repository that does not answer is asked again
+	endless        bool          // maxTries does not count
+	backoff        *backoff.ExponentialBackOff
+	counted        int        // the tries so far of which there are at most maxTries
+	last           RetryCause // of the try before
+	lastSince      time.Time  // when the first try of those began that failed because of last
 }
 
-// retry is what has been tried for one event.
-type retry struct {
-	patience time.Duration // with a repository
-	endless  bool          // maxTries does not count
-	waits    *backoff.ExponentialBackOff
-	last     Trouble
-	tries    int       // that were doubtful
-	since    time.Time // when the repository's trouble began
-}
-
-func newRetry(patience time.Duration) *retry {
-	r := &retry{patience: patience, waits: backoff.NewExponentialBackOff()}
-	r.waits.InitialInterval = firstRetry
+func newRetries(repositoryTime time.Duration) *retries {
+	r := &retries{repositoryTime: repositoryTime, backoff: backoff.NewExponentialBackOff()}
+	r.backoff.InitialInterval = firstRetry
 	return r
 }
 
-// next is how long to wait before an event is tried again, after a try that began at began has failed because of t; false: it is not
-// tried again.
-func (r *retry) next(t Trouble, began, now time.Time) (wait time.Duration, again bool) {
-	if t != r.last {
-		r.last, r.since = t, began
-		r.waits.Reset()
+// next is how long to wait before the next try, after one that began at began and has just failed because of cause. again is false if there
+// is none.
+func (r *retries) next(cause RetryCause, began, now time.Time) (wait time.Duration, again bool) {
+	if cause != r.last {
+		r.last, r.lastSince = cause, began
+		r.backoff.Reset()
 	}
 	longest := lastRetry
-	switch t {
-	case None:
+	switch cause {
+	case Final:
 		return 0, false
-	case Doubtful, WebhookAway, BeingDeleted, NotTaken:
-		if r.tries++; r.tries >= maxTries && !r.endless {
+	case MaybeOutage, WebhookAway, BeingDeleted, Refused:
+		if r.counted++; r.counted >= maxTries && !r.endless {
 			return 0, false
 		}
 	case repositoryAway:
 		longest = lastRepositoryRetry
 	}
-	if r.endless && t != Outage {
+	if r.endless && cause != Outage {
 		longest = lastEndlessRetry
 	}
-	r.waits.MaxInterval = longest
-	wait = min(r.waits.NextBackOff(), longest)
-	if t == repositoryAway && now.Add(wait).Sub(r.since) > r.patience {
+	r.backoff.MaxInterval = longest
+	wait = min(r.backoff.NextBackOff(), longest)
+	if cause == repositoryAway && now.Add(wait).Sub(r.lastSince) > r.repositoryTime {
 		return 0, false
 	}
 	return wait, true
 }
 
-// try runs an event until it has ended for a reason of its own, and takes back what is left of one that has failed.
-func (t *Task) try(ctx context.Context) error {
-	err := t.Insist(ctx, func() error { return t.handler.Run(ctx, t) })
+// run calls the handler until the event has succeeded or failed for good, and undoes one that has failed. The error is then
+// the message for the controller's users.
+func (t *Task) run(ctx context.Context) error {
+	err := t.Retry(ctx, func() error { return t.handler.Run(ctx, t) })
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -108,43 +81,40 @@ func (t *Task) try(ctx context.Context) error {
 	return f.Error(err)
 }
 
-// Insist does something until it has worked or has failed for a reason of its own. Until the next try it keeps nobody from
-// working, and the event makes way for a newer one; but not a deploy that may have changed the cluster: if the newer one is refused
-// before it touches anything, half of this one would stay.
-func (t *Task) Insist(ctx context.Context, work func() error) error {
-	tries := newRetry(t.engine.Settings.Helm.Timeout)
-	others := t.handler.Tries
-	tries.endless = others != nil && t.engine.Unlock != nil // who runs a single event waits for its end
-	said := ""
+// Retry calls work until it succeeds, fails for good (see RetryCause), or ctx ends; the error is the last one. Between two tries the event is
+// parked. Then a newer event may take its place, unless it is a deploy that may have changed the cluster: if the newer one were refused before
+// it changes anything, half of this one would stay.
+func (t *Task) Retry(ctx context.Context, work func() error) error {
+	tries := newRetries(t.engine.settings.Helm.Timeout)
+	group := t.handler.Endless
+	tries.endless = group != nil && t.engine.daemon // who runs a single event waits for its end
+	before := ""
 	for {
-		started, woken := time.Now(), others.begin()
+		started, woken := time.Now(), group.begin()
 		err := work()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		why := t.troubleOf(ctx, err, started)
-		wait, again := tries.next(why, started, time.Now())
+		cause := t.retryCause(ctx, err, started)
+		wait, again := tries.next(cause, started, time.Now())
 		if !again {
 			return err
 		}
 		reason, _, _ := strings.Cut(t.Redact.String(t.failureOf(ctx, err).Message()), "\n")
 		level := slog.LevelWarn
-		if others != nil && reason == said {
-			level = slog.LevelDebug // it may say so for days
+		if group != nil && reason == before {
+			level = slog.LevelDebug // it may be the same for days
 		}
-		said = reason
-		t.Log.Log(ctx, level, "event tried again: "+TroubleNames[why], "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
-		t.Progress(TroubleNames[why] + ": next try at " + time.Now().Add(wait).UTC().Format("15:04:05 UTC") + ": " + reason)
-		pause := func() error { return Sleep(ctx, wait) }
-		if others != nil {
-			pause = func() error { return others.pause(ctx, wait, woken) }
-		}
-		if err := t.Rest(ctx, !t.Installs, pause); err != nil {
+		before = reason
+		t.Log.Log(ctx, level, "event tried again: "+cause.String(), "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
+		t.Progress(cause.String() + ": next try at " + time.Now().Add(wait).UTC().Format("15:04:05 UTC") + ": " + reason)
+		if err := t.Park(ctx, !t.MayHaveChanged, func() error { return group.pause(ctx, wait, woken) }); err != nil {
 			return err
 		}
 	}
 }
 
+// Sleep waits for a duration, or until ctx ends: then the error is ctx's.
 func Sleep(ctx context.Context, wait time.Duration) error {
 	select {
 	case <-time.After(wait):
@@ -152,75 +122,4 @@ func Sleep(ctx context.Context, wait time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// troubleOf tells whose fault a failure is.
-func (t *Task) troubleOf(ctx context.Context, err error, started time.Time) Trouble {
-	why, ofCluster := TroubleOf(err)
-	if t.handler.Trouble != nil {
-		why, ofCluster = t.handler.Trouble(err, why, ofCluster)
-	}
-	switch {
-	case !ofCluster:
-		return why
-	case errors.Is(t.engine.Kubectl.Ready(ctx), kube.ErrUnreachable):
-		return Outage
-	case t.engine.Kubectl.LastOutage().After(started) && why == None:
-		return Doubtful
-	}
-	return why
-}
-
-// TroubleOf is what an error itself tells; ofCluster: it came from work with the API server. Only the tool's own words count: what
-// pods say of themselves ("connection refused", of a probe) tells nothing of the API server.
-func TroubleOf(err error) (t Trouble, ofCluster bool) {
-	step, words := stepError(nil), ""
-	exit, stopped := (*exec.ExitError)(nil), (*exec.StoppedError)(nil)
-	switch {
-	case errors.Is(err, kube.ErrUnreachable):
-		return Outage, false
-	case errors.Is(err, ErrHangs), errors.As(err, new(*limitError)):
-		return None, false // it has been given all the time, or all of what else there is
-	case errors.Is(err, errNoAnswer):
-		return repositoryAway, false
-	case errors.As(err, &step) && step.Step() == scripts.ChartPull:
-		return repositoryTrouble(step.Words()), false
-	case step != nil:
-		words = step.Words()
-	case errors.As(err, &exit): // a question to helm
-		words = exit.Stderr
-	case kube.Denied(err), errors.As(err, &stopped) && stopped.TimedOut:
-		// A token that is being renewed, a role that is being upgraded; a question to helm without an answer.
-		return Doubtful, true
-	default:
-		return None, false
-	}
-	switch {
-	case webhookFailed.MatchString(words): // first: it names a connection too
-		return WebhookAway, true
-	case connectionTrouble.MatchString(words):
-		return Doubtful, true
-	}
-	return None, true
-}
-
-// webhookFailed is how the API server says that it could not ask a webhook: it runs nowhere, does not answer in time, or its
-// certificate is not the right one.
-var webhookFailed = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
-
-// connectionTrouble is how helm and kubectl say that a server was gone in the middle of their work. They are told
-// apart by these words alone: both exit with 1, whatever it was.
-var connectionTrouble = regexp.MustCompile(`connection refused|connection reset|connection lost|broken pipe|no route to host|i/o timeout|` +
-	`TLS handshake timeout|unexpected EOF|: EOF|cluster unreachable|etcdserver: |currently unable to handle the request|` +
-	`unable to return a response in the time allotted|Too Many Requests|ServiceUnavailable`)
-
-// noRepository is what else helm says when a chart's repository cannot answer now. An answer like 404 is its last word.
-var noRepository = regexp.MustCompile(`no such host|server misbehaving|network is unreachable|Client\.Timeout|context deadline exceeded|` +
-	`stream error|\b(429|500|502|503|504) [A-Z][a-z]+|response status code (429|5\d\d)|status code:? (429|5\d\d)`)
-
-func repositoryTrouble(words string) Trouble {
-	if connectionTrouble.MatchString(words) || noRepository.MatchString(words) {
-		return repositoryAway
-	}
-	return None
 }

@@ -16,20 +16,20 @@ import (
 	"octo-operator/text"
 )
 
-// Script runs a step in the run directory. variables are its inputs, by name without OCTO_, besides those that every
-// script gets.
+// Script runs a script in the run directory, in the event's slot, and waits for its end. variables are its inputs, by name without OCTO_,
+// besides those that every script gets. The error is a *ScriptError if the script has run and failed.
 func (t *Task) Script(ctx context.Context, name string, variables map[string]string) error {
-	if err := t.Work(ctx); err != nil {
+	if err := t.TakeSlot(ctx); err != nil {
 		return err
 	}
-	command := t.engine.Scripts.Command(name)
+	command := t.engine.scripts.Command(name)
 	inputs := t.inputs(variables)
-	if !slices.Contains(besides, name) {
-		if err := t.writeRerun(command, append(inputs, homes(t.engine.Env)...)); err != nil {
+	if !slices.Contains(notRerun, name) {
+		if err := t.writeRerun(command, append(inputs, homes(t.engine.env)...)); err != nil {
 			return err
 		}
 	}
-	deadline, cause := DeadlineOf(name, t.engine.Settings)
+	deadline, cause := DeadlineOf(name, t.engine.settings)
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, cause)
 	defer cancel()
 
@@ -39,11 +39,12 @@ func (t *Task) Script(ctx context.Context, name string, variables map[string]str
 	if err != nil {
 		return err
 	}
-	defer func() { _ = t.Remove(KubeconfigFile) }() // finish does it too
+	defer func() { _ = t.Remove(KubeconfigFile) }() // it is of no use afterwards
 	listens := newListener(t, name, t.engine.limits, stop)
 	result, err := exec.Run(ctx, exec.Command{
-		Path: command[0], Args: command[1:], Name: t.engine.Scripts.Path(name), Dir: t.Dir, Env: slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.Env, guarded),
-		Redact: t.Redact, Hurry: t.engine.hurry, Limits: t.engine.limits.processes(), OnLine: listens.line,
+		Path: command[0], Args: command[1:], Name: t.engine.scripts.Path(name), Dir: t.Dir,
+		Env:    slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.env, guarded),
+		Redact: t.Redact, Hurry: t.engine.kill, Limits: t.engine.limits.processes(), OnLine: listens.line,
 	})
 	t.ExitCode = result.ExitCode
 	if err != nil {
@@ -52,24 +53,27 @@ func (t *Task) Script(ctx context.Context, name string, variables map[string]str
 	return nil
 }
 
-// ScriptError is a script that failed, with the end of what it wrote to stderr as the reason.
+// ScriptError is a script that failed.
 type ScriptError struct {
-	Script string
-	Reason error
+	Script string // one of package scripts
+	Reason error  // the end of what it wrote to stderr, or why it was stopped
 }
 
 func (e *ScriptError) Error() string { return fmt.Sprintf("%s failed: %s", e.Script, e.Reason) }
 
+// Unwrap returns the reason.
 func (e *ScriptError) Unwrap() error { return e.Reason }
 
+// Step is the script's name.
 func (e *ScriptError) Step() string { return e.Script }
 
+// Words are what the script said of its failure.
 func (e *ScriptError) Words() string { return e.Reason.Error() }
 
 // inputs are the variables of a script, sorted by name.
 func (t *Task) inputs(variables map[string]string) []string {
 	all := map[string]string{
-		"RUN": t.ID, "CALLBACK": t.Event.Callback, "LIB": t.engine.Scripts.Library(), "FIELD_MANAGER": names.FieldManager,
+		"RUN": t.ID, "CALLBACK": t.Event.Callback, "LIB": t.engine.scripts.Library(), "FIELD_MANAGER": names.FieldManager,
 		"AS": t.account,
 	}
 	for name, value := range variables {
@@ -89,7 +93,7 @@ func homes(env []string) []string {
 	})
 }
 
-// writeRerun leaves behind what a person needs to run the same step again.
+// writeRerun writes what a person needs to run the same step again: the script rerun, and its inputs.
 func (t *Task) writeRerun(command, inputs []string) error {
 	var env strings.Builder
 	for _, input := range inputs {
@@ -106,7 +110,7 @@ exec %s
 	return errors.Join(t.Write("env", []byte(env.String())), t.WriteProgram("rerun", []byte(rerun)))
 }
 
-// DeadlineOf is how long a script may run, and why it is stopped then.
+// DeadlineOf is how long a script may run, and the reason with which it is stopped then: ErrHangs, or that the repository does not answer.
 func DeadlineOf(script string, settings config.Config) (time.Duration, error) {
 	limit, pull := settings.Deadline(), min(longestPull, max(shortestPull, settings.Helm.Timeout))
 	if script == scripts.ChartPull && pull < limit {
@@ -115,9 +119,10 @@ func DeadlineOf(script string, settings config.Config) (time.Duration, error) {
 	return limit, ErrHangs
 }
 
-// besides are steps that belong to another one: rerun runs that one again.
-var besides = []string{scripts.WorkloadRecover, scripts.WorkloadRestart, scripts.WorkloadRollback}
+// notRerun are steps that belong to another one, which rerun runs again.
+var notRerun = []string{scripts.WorkloadRecover, scripts.WorkloadRestart, scripts.WorkloadRollback}
 
+// Why a script is stopped that takes too long.
 var (
 	ErrHangs    = errors.New("it hangs: longer than OPERATOR__SCRIPTDEADLINE")
 	errNoAnswer = errors.New("the repository has not sent the chart by then")

@@ -2,11 +2,7 @@ package dispatch
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -18,100 +14,32 @@ import (
 	"octo-operator/runs"
 )
 
-// Task is an event while it is carried out.
+// Task is an event while it is carried out, as its handler sees it. It is for one goroutine at a time.
 type Task struct {
 	*runs.Run
-	engine   *Dispatcher
-	handler  Handler
+	engine  *runner
+	handler Handler
+	account string   // whom helm and kubectl act as; "": as the operator
+	said    []string // see Say
+
 	Event    hub.Event
 	Log      *slog.Logger
-	Output   *runs.Output
-	Redact   *exec.Redactor
-	ExitCode int
-	account  string // whom helm and kubectl act as; "": as the operator
-	HasChart bool   // the run directory holds the event's chart, complete and pulled in this life
+	Output   *runs.Output   // output.log
+	Redact   *exec.Redactor // of the event's secrets, set by the handler; nil: it has none
+	ExitCode int            // of the last script; -1: none has ended by itself
+	Started  time.Time      // when the first try of this life began
 
-	Began    time.Time // the first try
-	said     []string  // what a person should know of a success
-	Installs bool      // something may be in the cluster
-	// MakesSecret: the deploy makes the Secret, of a release that was not there either.
-	MakesSecret bool
-	Release     names.Release // of a workload, once it was looked for in the cluster
+	MayHaveChanged bool          // the cluster may have been changed for the event, in this life or an earlier one
+	HasChart       bool          // the run directory holds the event's chart, complete and pulled in this life
+	MakesSecret    bool          // the deploy makes the Secret, of a release that was not there either
+	Release        names.Release // of a workload, once it was looked for in the cluster
 }
 
-// Say adds to what a person is told of a success, once.
+// Say adds a line to the message of a success, once.
 func (t *Task) Say(text string) {
 	if !slices.Contains(t.said, text) {
 		t.said = append(t.said, text)
 	}
-}
-
-// NewTask is a run that is about to be carried out.
-func (d *Dispatcher) NewTask(c Handler, run *runs.Run, log *slog.Logger) *Task {
-	return &Task{Run: run, engine: d, handler: c, Log: log, ExitCode: -1}
-}
-
-// Aside lets work use a task of no run, whose directory is gone afterwards.
-func (d *Dispatcher) Aside(event hub.Event, secrets []string, work func(*Task) error) error {
-	dir, err := os.MkdirTemp(d.Settings.StateDir, "aside-")
-	if err != nil {
-		return fmt.Errorf("cannot make a directory: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	t := d.NewTask(Handler{}, &runs.Run{ID: filepath.Base(dir), Dir: dir}, d.Log)
-	t.Event, t.Redact = event, exec.NewRedactor(secrets...)
-	if t.Output, err = t.OpenOutput(); err != nil {
-		return err
-	}
-	return errors.Join(work(t), t.Output.Close())
-}
-
-// carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
-// unfinished on disk, with the secrets it needs.
-func (d *Dispatcher) carryOut(ctx context.Context, c Handler, run *runs.Run, log *slog.Logger) runs.Result {
-	started := time.Now()
-	t := d.NewTask(c, run, log)
-	t.Began = started
-	t.Installs = c.Begun != nil && c.Begun(run)
-	err := t.open()
-	t.account = names.AccountOf(d.Settings, t.Event)
-	if err == nil {
-		if err = t.begin(ctx); err == nil {
-			err = d.withSpace(func() error { return t.try(ctx) })
-		}
-		if closeErr := t.Output.Close(); closeErr != nil { // what was done is done
-			log.Warn("output.log is not whole", "reason", closeErr)
-		}
-	}
-	if err != nil && ctx.Err() != nil { // stopped; what has succeeded in the last moment has succeeded
-		if err = context.Cause(ctx); !pointless(err) {
-			return d.interrupt(t)
-		}
-	}
-	if r := c.statusOf(t.Event, err == nil, t.Message(err)); r != nil && !pointless(err) {
-		d.report(t, r)
-	}
-	return d.finish(t, started, err)
-}
-
-// pointless tells of an end that is none of the event's own.
-func pointless(err error) bool {
-	for _, reason := range []error{queue.ErrSuperseded, queue.ErrRepeated, queue.ErrUndeployed, queue.ErrPoolUndeployed} {
-		if errors.Is(err, reason) {
-			return true
-		}
-	}
-	return false
-}
-
-// interrupt leaves an event to the operator's next life. It needs the event's secrets: what else holds some goes.
-func (d *Dispatcher) interrupt(t *Task) runs.Result {
-	t.pause()
-	if err := t.Remove(append(t.engine.Remade, t.engine.SecretFiles...)...); err != nil {
-		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
-	}
-	t.Log.Warn("event stopped by the operator's end: it will be resumed")
-	return runs.Result{Outcome: runs.Failed, Reason: "the operator ended"}
 }
 
 func (t *Task) open() (err error) {
@@ -122,95 +50,35 @@ func (t *Task) open() (err error) {
 	return err
 }
 
-// supersede ends a run that was never started.
-func (d *Dispatcher) supersede(c Handler, run *runs.Run, log *slog.Logger, reason error) runs.Result {
-	t := d.NewTask(c, run, log)
-	var err error
-	if t.Event, err = run.Event(); err != nil {
-		log.Error("secrets may remain in a superseded run", "reason", err)
-	}
-	return d.finish(t, time.Now(), reason)
-}
-
-// finish writes the result, takes everything secret out of the run directory and logs the end of the story.
-func (d *Dispatcher) finish(t *Task, started time.Time, err error) runs.Result {
-	result := runs.Result{Outcome: runs.Succeeded, ExitCode: t.ExitCode, Started: started, Ended: time.Now()}
-	switch {
-	case pointless(err):
-		result.Outcome, result.Reason = runs.Superseded, err.Error()
-	case err != nil:
-		result.Outcome, result.Reason = runs.Failed, t.Message(err)
-	}
-	if t.handler.Clean != nil {
-		t.handler.Clean(t)
-	}
-	if err := d.writeResult(t, result); err != nil {
-		t.Log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
-		d.unkept.add(func() error { return d.writeResult(t, result) })
-	}
-	t.Pause()
-	if err := t.Remove(d.SecretFiles...); err != nil {
-		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
-	}
-	d.pruner.ended()
-	if d.Ended != nil {
-		d.Ended(t.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
-	}
-	took := result.Ended.Sub(started).Round(time.Millisecond).String()
-	switch result.Outcome {
-	case runs.Succeeded:
-		t.Log.Info("event done", "took", took)
-	case runs.Superseded:
-		t.Log.Info("event superseded", "reason", result.Reason)
-	default:
-		t.Log.Error("event failed", "took", took, "reason", result.Reason, "dir", t.Dir)
-	}
-	return result
-}
-
-// writeResult ends the run on disk, and then its copy in the cluster.
-func (d *Dispatcher) writeResult(t *Task, result runs.Result) error {
-	var clean *hub.Event
-	if t.handler.Public != nil {
-		if event, changed := t.handler.Public(t.Event); changed {
-			clean = &event
-		}
-	}
-	err := d.withSpace(func() error { return t.Finish(result, clean) })
-	if err == nil {
-		d.journal.Finished(d.journalLane(t.Lane), t.ID)
-	}
-	return err
-}
-
-// Rest runs f, which waits for something. Meanwhile the event has no slot, and if the operator ends, it was not because of this event.
-// yields: a newer event may take its place.
-func (t *Task) Rest(ctx context.Context, yields bool, f func() error) error {
+// Park gives up the event's slot while f waits for something: for pods, or for the next try. If the operator crashes meanwhile, the event
+// is not held to be the reason. yields: a newer event may take this one's place, which ends ctx. The error is f's.
+func (t *Task) Park(ctx context.Context, yields bool, f func() error) error {
 	t.pause()
-	return queue.TurnOf(ctx).Rest(yields, f)
+	return queue.TurnOf(ctx).Park(yields, f)
 }
 
-// Work makes sure, after a rest, that the event has its slot, may go on and is known to be worked on.
-func (t *Task) Work(ctx context.Context) error {
-	if err := queue.TurnOf(ctx).Work(ctx); err != nil {
+// TakeSlot is to be called before work: it returns when the event has a slot again, as after Park, and this operator may work as the leader.
+// The error is ctx's, or that the event has crashed the operator too often.
+func (t *Task) TakeSlot(ctx context.Context) error {
+	if err := queue.TurnOf(ctx).TakeSlot(ctx); err != nil {
 		return err
 	}
-	if err := t.engine.leader.Wait(ctx); err != nil {
+	if err := t.engine.mayWork(ctx); err != nil {
 		return err
 	}
 	return t.begin(ctx)
 }
 
-// begin notes that the operator works on the event, so that one that ends it is not tried for ever. Of an event that comes from
+// begin notes that the operator works on the event, so that one that crashes it is not tried for ever. Of an event that comes from
 // another disk the cluster has the note before anything is done: this disk may be lost as well.
 func (t *Task) begin(ctx context.Context) error {
 	if t.Begun() {
 		return nil
 	}
-	if err := t.engine.withSpace(t.Begin); err != nil || !t.Inherited() {
+	if err := t.engine.disk.write(t.Begin); err != nil || !t.Inherited() {
 		return err
 	}
-	if err := t.engine.journal.Note(ctx, t.engine.journalLane(t.Lane)); err != nil {
+	if err := t.engine.journal.begun(ctx, t.Run); err != nil {
 		t.Log.Warn("if the operator ends now and loses its disk, nobody will know that it worked on this event", "reason", err)
 	}
 	return nil
@@ -221,9 +89,10 @@ func (t *Task) pause() {
 	begun := t.Begun()
 	t.Pause()
 	if begun && t.Inherited() {
-		t.engine.journal.Noted(t.engine.journalLane(t.Lane))
+		t.engine.journal.paused(t.Run)
 	}
 }
 
-// AsTenant is for requests in which a chart says which object is meant.
+// AsTenant is ctx for requests to the API server in which a chart says which object is meant: they are made as the tenant's account, if there
+// is one.
 func (t *Task) AsTenant(ctx context.Context) context.Context { return kube.As(ctx, t.account) }

@@ -105,7 +105,7 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 				continue
 			}
 			pool := cmp.Or(labels[names.Group+"/deployment-site-rt-id"], labels[names.Group+"/pool-rt-id"], labels[names.Group+"/pool"])
-			key := cmp.Or(labels[names.TenantHash], labels[names.TenantLabel]) + "/" + pool
+			key := cmp.Or(labels[names.TenantHashLabel], labels[names.TenantLabel]) + "/" + pool
 			healthy[key] = append(healthy[key], rtID)
 		}
 	}

@@ -104,7 +104,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 	}
 	h.Pools = pools.New(settings, h.kubectl, controller, func(event hub.Event) error { return h.Dispatcher.Request(event, nil) }, log)
 	h.Dispatcher = dispatch.New(ctx, dispatch.Options{
-		Settings: settings, Capacity: capacity, Handlers: h.table(), Check: check.Event, SecretFiles: secretFiles, Remade: []string{release.ManifestFile}, FreeDisk: h.releases.Charts.Forget,
+		Settings: settings, Capacity: capacity, Handlers: h.table(), Check: check.Event, SecretFiles: secretFiles, RemadeFiles: []string{release.ManifestFile}, FreeDisk: h.releases.Charts.Forget,
 		Runs: store, Scripts: set, Kubectl: h.kubectl, Controller: controller, Log: log, Env: env, Unlock: unlock,
 	})
 	return h, nil
@@ -117,15 +117,15 @@ func (h *Handlers) table() map[string]dispatch.Handler {
 	if !h.settings.AutoManagePools {
 		ignored = "pools are not managed in edge mode"
 	}
-	pool := dispatch.Handler{Pool: true, Ignored: ignored, Tries: ps.Tries, Arrived: ps.Deployed.Note, Place: poolPlace, Trouble: pools.Trouble}
-	workload := dispatch.Handler{Place: workloadPlace, Recover: rs.RecoverLeft, Guarded: release.Guarded}
+	pool := dispatch.Handler{Endless: ps.Tries, Ignored: ignored, OnArrival: ps.Deployed.Note, Place: poolPlace}
+	workload := dispatch.Handler{Place: workloadPlace, Recover: rs.RecoverLeft, Guard: release.Guarded}
 	with := func(base dispatch.Handler, edit func(*dispatch.Handler)) dispatch.Handler { edit(&base); return base }
 	return map[string]dispatch.Handler{
-		hub.PoolDeployed:   with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Deploy, h.poolDeployed }),
-		hub.PoolUndeployed: with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Undeploy, h.poolUndeployed }),
+		hub.PoolDeployed:   with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Deploy, pools.Retried(h.poolDeployed) }),
+		hub.PoolUndeployed: with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Undeploy, pools.Retried(h.poolUndeployed) }),
 		hub.WorkloadDeploy: with(workload, func(c *dispatch.Handler) {
-			c.Kind, c.Place, c.Run, c.Begun, c.Undo, c.Facts = queue.Deploy, deployPlace, h.workloadDeployed, release.Installing, rs.UndoDeploy, rs.Facts
-			c.Clean, c.Public, c.Status, c.Progress = release.KeepManifest, withoutSecrets, deploymentStatus, deploymentProgress
+			c.Kind, c.Place, c.MayHaveChanged, c.Run, c.Explain, c.Undo = queue.Deploy, deployPlace, release.Installing, h.workloadDeployed, rs.Facts, rs.UndoDeploy
+			c.Progress, c.Status, c.Clean = deploymentProgress, deploymentStatus, cleanDeploy
 		}),
 		hub.WorkloadUndeploy: with(workload, func(c *dispatch.Handler) {
 			c.Kind, c.Run, c.Status = queue.Undeploy, h.workloadUndeployed, undeploymentStatus

@@ -55,7 +55,7 @@ func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r names.Rel
 	if err := check.Fields(event, 0); err != nil {
 		return c, fmt.Errorf("cannot pull the chart: %w", err)
 	}
-	err = h.Aside(event, h.releases.SecretsOf(w), func(t *dispatch.Task) error {
+	err = h.WithScratchTask(event, h.releases.SecretsOf(w), func(t *dispatch.Task) error {
 		c, err = h.releases.Charts.Fetch(ctx, t, r, w)
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"octo-operator/dispatch"
 	"octo-operator/handlers/check"
 	"octo-operator/handlers/release"
 	"octo-operator/hub"
@@ -39,6 +40,16 @@ func withoutSecrets(event hub.Event) (hub.Event, bool) {
 	before := &bytes.Buffer{}
 	err = json.Compact(before, event.Argument)
 	return hub.Event{Callback: event.Callback, Argument: clean}, err != nil || !bytes.Equal(clean, before.Bytes())
+}
+
+// cleanDeploy takes what is secret out of the manifest that stays in a deploy's run directory. It returns the event as it may stay there; nil:
+// as it came.
+func cleanDeploy(t *dispatch.Task) *hub.Event {
+	release.KeepManifest(t)
+	if clean, changed := withoutSecrets(t.Event); changed {
+		return &clean
+	}
+	return nil
 }
 
 // withoutSecretValues works on the list of overrides.

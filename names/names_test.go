@@ -19,7 +19,7 @@ func TestNamesAreTheReferenceOperatorsUpToTheLimit(t *testing.T) {
 		{[]string{strings.Repeat("t", 28), strings.Repeat("r", 24)}, strings.Repeat("t", 28) + "-" + strings.Repeat("r", 24)},
 	} {
 		if got, err := DNSName(test.parts...); err != nil || got != test.want {
-			t.Errorf("dnsName(%q) = %q, %v; want %q", test.parts, got, err, test.want)
+			t.Errorf("DNSName(%q) = %q, %v; want %q", test.parts, got, err, test.want)
 		}
 	}
 }
@@ -64,10 +64,10 @@ func FuzzNamesAreValidForHelmAndKubernetes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tenant, id string) {
 		name, err := DNSName(tenant, id)
 		if err == nil && (len(name) == 0 || len(name) > maxName || Sanitize(name) != name) {
-			t.Errorf("dnsName(%q, %q) = %q", tenant, id, name)
+			t.Errorf("DNSName(%q, %q) = %q", tenant, id, name)
 		}
 		if label := LabelValue(tenant); label != "" && (len(label) > MaxLabel || !ValidLabel.MatchString(label)) {
-			t.Errorf("labelValue(%q) = %q", tenant, label)
+			t.Errorf("LabelValue(%q) = %q", tenant, label)
 		}
 	})
 }

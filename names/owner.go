@@ -17,19 +17,21 @@ import (
 // here: by what the object itself has of its owner. Names tell nothing: victim.corp, VICTIM_CORP and victim-corp are three tenants, and
 // Kubernetes names made of their ids are the same. So is, at times, what a label can hold of them.
 
-// verdict says whose something is, as far as one workload or pool wants to know.
-type verdict int
+// Verdict says whose an object is, as far as one workload or pool wants to know.
+type Verdict int
 
+// What is known of an object's owner.
 const (
-	OfNobody  verdict = iota // there is nothing
+	OfNobody  Verdict = iota // there is no such object
 	Unproven                 // nothing proves whose it is
 	OfThis                   // it is the workload's, or the pool's
 	OfAnother                // it is another one's
 )
 
+// Proof is whose an object is, and why.
 type Proof struct {
-	Verdict verdict
-	Reason  string // of ofAnother: what differs
+	Verdict Verdict
+	Reason  string // of OfAnother: what differs; otherwise ""
 }
 
 func differs(what, key, found, wanted string) Proof {
@@ -40,11 +42,11 @@ func differs(what, key, found, wanted string) Proof {
 // Objects that the reference operator has made, or this one before it knew better, have the label alone. It counts where it is the
 // tenant's id and is made of no other one.
 func TenantProof(labels, annotations map[string]string, tenant string) Proof {
-	label, hash := labels[TenantLabel], labels[TenantHash]
-	id, hasID := annotations[TenantID]
+	label, hash := labels[TenantLabel], labels[TenantHashLabel]
+	id, hasID := annotations[TenantIDAnnotation]
 	switch {
 	case hasID && id != tenant:
-		return differs("annotation", TenantID, id, tenant)
+		return differs("annotation", TenantIDAnnotation, id, tenant)
 	case hash != "" && hash != HashOf(tenant):
 		return Proof{OfAnother, hashedOwner(label, hash, tenant)}
 	case label != "" && label != LabelValue(tenant) && label != ReferenceLabel(tenant):
@@ -60,10 +62,10 @@ func hashedOwner(label, hash, tenant string) string {
 	if HashOf(label) == hash {
 		return fmt.Sprintf("it is of tenant %q, this one of tenant %q", label, tenant)
 	}
-	return fmt.Sprintf("it is of another tenant than %q, as its label %s says (its label %s is %q)", tenant, TenantHash, TenantLabel, label)
+	return fmt.Sprintf("it is of another tenant than %q, as its label %s says (its label %s is %q)", tenant, TenantHashLabel, TenantLabel, label)
 }
 
-// madeLabel is one that labelValue may have made of something else.
+// madeLabel is a label's value that LabelValue may have made of something else.
 var madeLabel = regexp.MustCompile(fmt.Sprintf(`(^|-)[0-9a-f]{%d}$`, hashLength))
 
 // LabelProof reads the labels of a release's revision. The pool is not looked at: a workload may move to another one. Where one side has
@@ -76,7 +78,7 @@ func LabelProof(labels map[string]string, w hub.Workload) Proof {
 }
 
 // ValuesProof reads the values that the reference operator gives to every release. An undeploy of G1 has no runtime id: there it is
-// enough that the release has one, which no person's has.
+// enough that the release has one, which no person's has. The error is that the values are no JSON object.
 func ValuesProof(values json.RawMessage, w hub.Workload) (Proof, error) {
 	var all map[string]json.RawMessage // a struct's fields would match TENANTID too
 	if len(values) > 0 {
@@ -119,13 +121,12 @@ func SecretProof(s *kube.Secret, w hub.Workload) Proof {
 	return p
 }
 
-// Ours tells whether this operator or the reference operator has made the Secret for the workload.
-func Ours(s *kube.Secret, w hub.Workload) bool {
+// MadeFor tells whether this operator or the reference operator has made a Secret for the workload. nil is no Secret: false.
+func MadeFor(s *kube.Secret, w hub.Workload) bool {
 	return s != nil && SecretProof(s, w).Verdict == OfThis
 }
 
-// PoolProof reads a pool's resource, which has the ids as they are. One that stands for no pool yet is whoever's deploy makes it stand
-// for one.
+// PoolProof reads a pool's resource, which has the ids as they are; nil: there is none. One that stands for no pool yet is anybody's: Unproven.
 func PoolProof(found *kube.Pool, pool hub.Pool) Proof {
 	switch {
 	case found == nil:
@@ -138,7 +139,7 @@ func PoolProof(found *kube.Pool, pool hub.Pool) Proof {
 	return Proof{Verdict: Unproven}
 }
 
-// BrokerSecretProof reads what both operators put on a pool's broker secret.
+// BrokerSecretProof reads what both operators put on a pool's broker secret; nil: there is none.
 func BrokerSecretProof(s *kube.Secret, pool hub.Pool) Proof {
 	if s == nil {
 		return Proof{Verdict: OfNobody}
@@ -159,11 +160,12 @@ func BrokerSecretProof(s *kube.Secret, pool hub.Pool) Proof {
 // isLabelOf tells whether a label's value is made of s, by this operator or by the reference operator. Of the latter's, two may be the same.
 func isLabelOf(value, s string) bool { return value == LabelValue(s) || value == ReferenceLabel(s) }
 
-// MarkedAs is the command by which a person says whose an object is, which nothing proves: labels, such as the workload's.
-func MarkedAs(object, tenant string, labels map[string]string) string {
+// LabelCommand is the kubectl command by which a person says that an object of which nothing proves it is a tenant's. object is as kubectl takes it;
+// labels are more that it gets, such as the workload's.
+func LabelCommand(object, tenant string, labels map[string]string) string {
 	all := map[string]string{TenantLabel: LabelValue(tenant)}
 	if TenantProof(all, nil, tenant).Verdict != OfThis {
-		all[TenantHash] = HashOf(tenant)
+		all[TenantHashLabel] = HashOf(tenant)
 	}
 	maps.Copy(all, labels)
 	words := []string{"kubectl", "label", object}
@@ -173,6 +175,7 @@ func MarkedAs(object, tenant string, labels map[string]string) string {
 	return strings.Join(words, " ")
 }
 
+// HubPool is the pool for which a resource stands.
 func HubPool(p kube.Pool) hub.Pool {
 	return hub.Pool{TenantID: p.TenantID, PoolName: p.PoolName, PoolRtID: p.PoolRtID, DeploymentSiteRtID: p.DeploymentSiteRtID}
 }

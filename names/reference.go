@@ -10,8 +10,8 @@ import (
 
 // The reference operator's names are this operator's up to 53 characters. Where they differ, what it has made goes on under its name.
 
-// CutName is its name for parts: dnsName's, but what is too long loses its end.
-func CutName(parts ...string) string {
+// ReferenceName is the reference operator's name for parts: DNSName's, but what is too long loses its end.
+func ReferenceName(parts ...string) string {
 	name := Sanitize(strings.Join(parts, "-"))
 	if len(name) <= maxName {
 		return name
@@ -31,10 +31,10 @@ func firstReleaseName(parts ...string) string {
 // firstPoolName is the name of a pool's resource in its first versions.
 func firstPoolName(parts ...string) string { return strings.ToLower(strings.Join(parts, "-")) }
 
-// ReferenceReleases are the names, besides this operator's own, that the reference operator may have given to a workload's release.
-// For most workloads there is none.
+// ReferenceReleases are the names, besides this operator's own, that the reference operator may have given to a workload's release;
+// for most workloads there is none.
 func ReferenceReleases(w hub.Workload) []string {
-	names := []string{CutName(w.TenantID, NameOrID(w))}
+	names := []string{ReferenceName(w.TenantID, NameOrID(w))}
 	if w.Named() {
 		names = append(names, firstReleaseName(w.TenantID, w.WorkloadName))
 	}
@@ -43,7 +43,7 @@ func ReferenceReleases(w hub.Workload) []string {
 
 // ReferencePools are the names, besides this operator's own, that the reference operator may have given to a pool's resource.
 func ReferencePools(p hub.Pool) []string {
-	names := []string{CutName(p.TenantID, p.ID())}
+	names := []string{ReferenceName(p.TenantID, p.ID())}
 	if p.Named() {
 		names = append(names, firstPoolName(p.TenantID, p.ID()))
 	}
@@ -53,14 +53,14 @@ func ReferencePools(p hub.Pool) []string {
 // kubernetesName is one that the API server takes for an object. Helm's rule for releases is stricter in length alone.
 var kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 
-// otherNames are those of the names that can be and that are not dnsName's, each once.
+// otherNames are those of the names that Kubernetes takes and that are not DNSName's, each once.
 func otherNames(names []string, parts ...string) []string {
 	ours, _ := DNSName(parts...)
 	names = slices.DeleteFunc(names, func(name string) bool { return name == ours || !kubernetesName.MatchString(name) })
 	return slices.Compact(names)
 }
 
-// ReferenceLabel is the reference operator's value of a label: what Kubernetes takes of s. Unlike labelValue's, two of them may be the same.
+// ReferenceLabel is the reference operator's value of a label: what Kubernetes takes of s. Unlike LabelValue's, two of them may be the same.
 func ReferenceLabel(s string) string {
 	value := strings.Trim(oddInLabel.ReplaceAllString(s, "-"), "-_.")
 	if value == "" {

@@ -33,12 +33,13 @@ func Escaped(text string) string {
 	return b.String()
 }
 
-// Shown is text for an attribute of a log record.
+// Shown is text for an attribute of a log record: Escaped, and at most 100 bytes of it.
 func Shown(text string) string { return Escaped(Shortened(text, longestShown)) }
 
-// Quoted is text for an error.
+// Quoted is text for an error: in quotation marks, Escaped, and at most 60 bytes of it.
 func Quoted(text string) string { return `"` + Escaped(Shortened(text, longestQuoted)) + `"` }
 
+// Shortened is the first limit bytes of a text and "…", or all of a shorter one.
 func Shortened(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -46,4 +47,5 @@ func Shortened(text string, limit int) string {
 	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
+// NotPrinted tells of a character that Escaped replaces.
 func NotPrinted(r rune) bool { return !unicode.IsPrint(r) }

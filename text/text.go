@@ -1,3 +1,5 @@
+// Package text has what makes a foreign text safe to show, in a log, a terminal or a status, and patterns that cost nothing until they are
+// used.
 package text
 
 import (
@@ -8,7 +10,7 @@ import (
 
 var escapeSequence = NewPattern(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?`)
 
-// Printable takes out what would do something to a terminal or a page instead of being read.
+// Printable is a line without what would do something to a terminal or a page instead of being read.
 func Printable(line string) string {
 	line = escapeSequence.ReplaceAllString(strings.ToValidUTF8(line, "\uFFFD"), "")
 	return strings.Map(func(r rune) rune {
@@ -19,7 +21,7 @@ func Printable(line string) string {
 	}, line)
 }
 
-// Clip cuts a text to a number of bytes, not within a character.
+// Clip cuts a text to at most limit bytes, not within a character; the cut is marked by " …", which counts.
 func Clip(text string, limit int) string {
 	const cut = " …"
 	if len(text) <= limit {
@@ -32,7 +34,7 @@ func Clip(text string, limit int) string {
 	return strings.TrimRight(text[:end], " ") + cut
 }
 
-// PrintableLines is printable for a text of several lines: whatever an error quotes, it is read in terminals.
+// PrintableLines is Printable for a text of several lines: whatever an error quotes, it is read in terminals.
 func PrintableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

@@ -185,7 +185,7 @@ func TestWhatWasLeftInALaneComesBeforeWhatWasAdded(t *testing.T) {
 	asked, proceed := make(chan struct{}), make(chan struct{})
 	left := []*Job{d.job("left undeploy", Undeploy, nil), d.job("left deploy", Deploy, nil)}
 	var once sync.Once
-	l.Hold = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string) (older []*Job, err error) {
 		once.Do(func() { close(asked); <-proceed; older = left })
 		return older, nil
 	}
@@ -201,7 +201,7 @@ func TestATouchedLaneRunsWhatWasLeftInIt(t *testing.T) {
 	d := &diary{}
 	l := New(t.Context(), 1, 0)
 	var once sync.Once
-	l.Hold = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string) (older []*Job, err error) {
 		once.Do(func() { older = []*Job{d.job("left", Deploy, nil)} })
 		return older, nil
 	}
@@ -214,7 +214,7 @@ func TestATouchWhileALaneLooksForTheLastTimeIsNotLost(t *testing.T) {
 	d := &diary{}
 	l := New(t.Context(), 1, 0)
 	looks := 0
-	l.Hold = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string) (older []*Job, err error) {
 		switch looks++; looks {
 		case 1:
 			l.Touch("a") // what there is has been looked at already
@@ -254,21 +254,21 @@ func TestWaitingForTheEndBearsEventsThatComeMeanwhile(t *testing.T) {
 func TestTheEndStopsWhatOnlyWaits(t *testing.T) {
 	for _, pool := range []bool{false, true} {
 		l := New(t.Context(), 1, 0)
-		rests := make(chan struct{})
+		parked := make(chan struct{})
 		var cause error
 		j := &Job{Lane: "a", Tenant: "t", Kind: Deploy, Pool: pool, Run: func(ctx context.Context) {
-			_ = TurnOf(ctx).Rest(true, func() error {
-				close(rests)
+			_ = TurnOf(ctx).Park(true, func() error {
+				close(parked)
 				<-ctx.Done()
 				cause = context.Cause(ctx)
 				return nil
 			})
 		}}
 		l.Add(j)
-		<-rests
+		<-parked
 		l.Shut()
 		l.Wait()
-		if !errors.Is(cause, errEnds) {
+		if !errors.Is(cause, errShut) {
 			t.Errorf("pool=%v: stopped by %v", pool, cause)
 		}
 	}
@@ -278,24 +278,24 @@ func TestAfterClosingWhatRunsGoesOnAndNothingStarts(t *testing.T) {
 	d := &diary{}
 	l, release := busy(t)
 	l.Add(d.job("queued", Deploy, nil))
-	l.close()
+	l.shut()
 	l.Add(&Job{Lane: "b", Run: func(context.Context) { d.write("b") }})
 	release()
 	d.expect(t)
 }
 
 func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
-	for _, first := range []string{"rests already", "rests later"} {
+	for _, first := range []string{"parked already", "parked later"} {
 		t.Run(first, func(t *testing.T) {
 			d := &diary{}
 			l := New(t.Context(), 1, 0)
-			queued, rested := make(chan struct{}), make(chan struct{})
+			queued, parked := make(chan struct{}), make(chan struct{})
 			l.Add(&Job{Lane: "a", Tenant: "t", Kind: Deploy, Run: func(ctx context.Context) {
-				if first == "rests later" {
+				if first == "parked later" {
 					<-queued
 				}
-				_ = TurnOf(ctx).Rest(true, func() error {
-					close(rested)
+				_ = TurnOf(ctx).Park(true, func() error {
+					close(parked)
 					<-queued
 					if ctx.Err() == nil {
 						d.write("first")
@@ -303,8 +303,8 @@ func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
 					return nil
 				})
 			}})
-			if first == "rests already" {
-				<-rested
+			if first == "parked already" {
+				<-parked
 			}
 			l.Add(d.job("scaling", Scale, nil))
 			l.Add(d.job("second", Deploy, nil))
@@ -322,7 +322,7 @@ func TestFromTheMomentThatATenantsUpdateIsAcceptedNothingNewOfTheTenantStarts(t 
 			synctest.Test(t, func(t *testing.T) {
 				d, copied := &diary{}, make(chan struct{})
 				l := New(t.Context(), 4, 0)
-				l.Hold = func(_ context.Context, lane string) ([]*Job, error) {
+				l.Prepare = func(_ context.Context, lane string) ([]*Job, error) {
 					if lane == "update" {
 						<-copied
 					}
@@ -357,7 +357,7 @@ func TestAJobRunsInATurnOfItsOwnTenant(t *testing.T) {
 			Run: func(ctx context.Context) { d.write("%s in a turn of %s", tenant, TurnOf(ctx).tenant) }}
 	}
 	looks := 0
-	l.Hold = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string) (older []*Job, err error) {
 		if looks++; looks == 2 { // the job that was added has its turn by now
 			return []*Job{ofTenant("left")}, nil
 		}

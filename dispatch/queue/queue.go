@@ -1,3 +1,6 @@
+// Package queue decides when events run. Lanes queues jobs in lanes: within a lane one after the other, and a newer job may make an older one
+// pointless (arrange, preempts); lanes beside each other, as slots allow and fairly between tenants (turns). It knows nothing of what a job
+// does.
 package queue
 
 import (
@@ -9,26 +12,28 @@ import (
 // Kind decides which queued or running events a newer event of its lane makes pointless.
 type Kind int
 
+// The kinds.
 const (
-	Other Kind = iota
-	Deploy
-	Undeploy
-	Scale
+	Other    Kind = iota // makes no other event pointless, and none makes it
+	Deploy               // of a workload or pool
+	Undeploy             // of a workload or pool
+	Scale                // of a workload
 )
 
-// Job is an event in its lane.
+// Job is an event in its lane. Lane, Run and Superseded must be set.
 type Job struct {
-	Lane   string // a release or a pool
-	Owner  string // whose it is, exactly: two workloads may have one release name, and neither may touch the other's events
-	Tenant string
-	Kind   Kind
-	Alone  bool // nothing else of the tenant may run beside it
-	Pool   bool // it is a pool's: it has slots of its own, and is tried until it has worked
-	Begun  bool // of a deploy: an earlier life may have changed the cluster for it
-	Asks   Ask  // of a deploy
-	Run    func(context.Context)
-	// Superseded is called instead of run, with the reason.
-	Superseded func(error)
+	Lane           string // a release or a pool
+	Owner          string // whose it is, exactly: two workloads may have one release name, and neither may touch the other's events
+	Tenant         string
+	Kind           Kind
+	Alone          bool // nothing else of the tenant may run beside it
+	Pool           bool // it is a pool's: it has slots of its own, and is tried until it has worked
+	MayHaveChanged bool // of a deploy: an earlier life may have changed the cluster for it
+	Asks           Ask  // of a deploy
+	// Run carries the event out. Its context ends when it is to stop, and context.Cause tells why; TurnOf gives its turn.
+	Run func(context.Context)
+	// Superseded is called instead of Run, with the reason: ErrSuperseded or ErrRepeated.
+	Superseded func(reason error)
 }
 
 // Ask is what a deploy asks for. Two that are equal would deploy the same.
@@ -46,12 +51,12 @@ func (a Ask) repeats(older Ask) bool {
 var (
 	// ErrSuperseded ends an event before it could start, or while it waited to be tried again or for its pods.
 	ErrSuperseded = errors.New("superseded: a newer event for the same release or pool came")
-	// ErrRepeated ends a reconciliation.
+	// ErrRepeated ends a reconciliation before it could start.
 	ErrRepeated = errors.New("superseded: a deploy that says the same is queued or running already")
 )
 
-// dropped is a job that is not to be run.
-type dropped struct {
+// superseded is a job that is not to be run, and why.
+type superseded struct {
 	*Job
 	reason error
 }
@@ -66,14 +71,14 @@ type dropped struct {
 //     a deploy that says the same.
 //   - What stands behind another workload's event, one with the same release name, replaces nothing before it: who came first gets
 //     the name, and the other one is refused by the look at whose release it is.
-func arrange(running *Job, queue []*Job, j *Job) (kept []*Job, gone []dropped) {
+func arrange(running *Job, queue []*Job, j *Job) (kept []*Job, gone []superseded) {
 	if last := lastOf(running, queue); last != nil && last.Kind == Deploy && j.Kind == Deploy && j.Asks.repeats(last.Asks) {
-		return queue, []dropped{{j, ErrRepeated}}
+		return queue, []superseded{{j, ErrRepeated}}
 	}
 	kept = append(slices.Clone(queue), j)
 	for i := len(kept) - 2; i >= 0; i-- {
 		if newer := replacement(kept[i], kept[i+1:]); newer {
-			gone = append(gone, dropped{kept[i], ErrSuperseded})
+			gone = append(gone, superseded{kept[i], ErrSuperseded})
 			kept = slices.Delete(kept, i, i+1)
 		}
 	}
@@ -101,7 +106,7 @@ func replacement(older *Job, after []*Job) bool {
 			return true
 		case older.Kind == Undeploy:
 			// only another undeploy does that
-		case older.Begun && newer.Kind == Deploy:
+		case older.MayHaveChanged && newer.Kind == Deploy:
 			return false
 		case newer.Kind == older.Kind:
 			return older.Kind == Scale || !newer.Asks.Reconciliation || older.Asks.Reconciliation
@@ -112,21 +117,22 @@ func replacement(older *Job, after []*Job) bool {
 	return false
 }
 
-// stops tells whether a new job ends what runs: an undeploy ends a deploy; and one that only waits, to be tried again or for
-// its pods, makes way for whatever a user asks for. A pool's event may be tried for ever: while it waits, the newest one counts.
-func stops(j, running *Job, resting bool) error {
+// preempts is why a queued job stops the running one of its lane; nil: it does not, or running is nil. An undeploy stops a deploy; and a deploy
+// that is parked, waiting for its next try or its pods, is stopped by whatever deploy a user asks for. A pool's event may be tried for ever:
+// while it is parked, the newest one counts.
+func preempts(j, running *Job, parked bool) error {
 	switch {
 	case running == nil:
 		return nil
 	case running.Pool && running.Kind == Deploy && j.Kind == Undeploy:
 		return ErrPoolUndeployed
-	case running.Pool && resting:
+	case running.Pool && parked:
 		return ErrSuperseded
 	case running.Kind != Deploy || running.Pool:
 		return nil
 	case j.Kind == Undeploy:
 		return ErrUndeployed
-	case j.Kind == Deploy && resting && !j.Asks.Reconciliation:
+	case j.Kind == Deploy && parked && !j.Asks.Reconciliation:
 		return ErrSuperseded
 	}
 	return nil

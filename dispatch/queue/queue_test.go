@@ -10,7 +10,7 @@ import (
 // asked makes a job of a few letters: d a deploy, r a reconciliation, u an undeploy, s a scaling, o another; then, of deploys,
 // what it says and, after a colon, the chart's version: "d1:2.0", "r1". D is a deploy that an earlier life has begun.
 func asked(name string) *Job {
-	j := &Job{Kind: map[byte]Kind{'d': Deploy, 'D': Deploy, 'r': Deploy, 'u': Undeploy, 's': Scale, 'o': Other}[name[0]], Begun: name[0] == 'D'}
+	j := &Job{Kind: map[byte]Kind{'d': Deploy, 'D': Deploy, 'r': Deploy, 'u': Undeploy, 's': Scale, 'o': Other}[name[0]], MayHaveChanged: name[0] == 'D'}
 	says, version := name[1:], ""
 	for i, letter := range says {
 		if letter == ':' {
@@ -63,7 +63,7 @@ func TestALanesQueueLeadsToWhatWasAskedForLast(t *testing.T) {
 			for _, name := range test.added {
 				j := asked(name)
 				names[j] = name
-				var gone []dropped
+				var gone []superseded
 				queue, gone = arrange(running, queue, j)
 				ended += len(gone)
 			}
@@ -84,7 +84,7 @@ func TestALanesQueueLeadsToWhatWasAskedForLast(t *testing.T) {
 func TestWhatRunsMakesWayOnlyForAUser(t *testing.T) {
 	for _, test := range []struct {
 		newer, running string
-		resting        bool
+		parked         bool
 		want           error
 	}{
 		{"u", "d1", false, ErrUndeployed},
@@ -98,7 +98,7 @@ func TestWhatRunsMakesWayOnlyForAUser(t *testing.T) {
 		{"s1", "d1", true, nil},
 	} {
 		t.Run(fmt.Sprint(test), func(t *testing.T) {
-			if got := stops(asked(test.newer), asked(test.running), test.resting); !errors.Is(got, test.want) {
+			if got := preempts(asked(test.newer), asked(test.running), test.parked); !errors.Is(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
@@ -106,7 +106,7 @@ func TestWhatRunsMakesWayOnlyForAUser(t *testing.T) {
 	pool := func(name string) *Job { j := asked(name); j.Pool = true; return j }
 	for _, test := range []struct {
 		newer, running string
-		resting        bool
+		parked         bool
 		want           error
 	}{
 		{"u", "d1", false, ErrPoolUndeployed},
@@ -118,12 +118,12 @@ func TestWhatRunsMakesWayOnlyForAUser(t *testing.T) {
 		{"u", "u", true, ErrSuperseded},
 	} {
 		t.Run(fmt.Sprint("of a pool ", test), func(t *testing.T) {
-			if got := stops(pool(test.newer), pool(test.running), test.resting); !errors.Is(got, test.want) {
+			if got := preempts(pool(test.newer), pool(test.running), test.parked); !errors.Is(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
 	}
-	if stops(asked("u"), nil, false) != nil {
+	if preempts(asked("u"), nil, false) != nil {
 		t.Error("nothing runs, and it is stopped")
 	}
 }

@@ -16,8 +16,8 @@ type desk struct {
 }
 
 // begin asks for a turn in the background; the diary says when it came.
-func (d *desk) begin(name, tenant string, alone bool) *turn {
-	t := &turn{all: d.turns, tenant: tenant, alone: alone, rests: func(bool) {}}
+func (d *desk) begin(name, tenant string, alone bool) *Turn {
+	t := &Turn{turns: d.turns, tenant: tenant, alone: alone, onPark: func(bool) {}}
 	go func() {
 		if t.wait(d.ctx) == nil {
 			d.write("%s", name)
@@ -47,11 +47,11 @@ func TestOneTenantsBacklogDoesNotKeepAnotherWaiting(t *testing.T) {
 
 func TestWhoeverWaitsForPodsKeepsNobodyFromStarting(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
-		resting := d.begin("a1", "a", false)
+		parked := d.begin("a1", "a", false)
 		ready := make(chan struct{})
 		go func() {
-			_ = resting.Rest(true, func() error { <-ready; return nil })
-			if resting.Work(d.ctx) == nil {
+			_ = parked.Park(true, func() error { <-ready; return nil })
+			if parked.TakeSlot(d.ctx) == nil {
 				d.write("a1 again")
 			}
 		}()
@@ -69,12 +69,12 @@ func TestWhoeverWaitsForPodsKeepsNobodyFromStarting(t *testing.T) {
 
 func TestWorkThatHangsLosesItsSlot(t *testing.T) {
 	atDesk(t, 2, func(t *testing.T, d *desk) {
-		var hanging []*turn
+		var hanging []*Turn
 		for i := range 6 {
 			hanging = append(hanging, d.begin(fmt.Sprintf("a%d", i), "a", false))
 		}
 		d.begin("b", "b", false)
-		time.Sleep(overdueAfter)
+		time.Sleep(slotTime)
 		synctest.Wait()
 		d.expect(t, "a0", "a1", "b") // and no more of a: as many of its own as there are slots are overdue
 		hanging[0].end()
@@ -89,11 +89,11 @@ func TestWorkThatHangsLosesItsSlot(t *testing.T) {
 func TestWhatIsOverdueStillCountsAgainstWhatTheMemoryBears(t *testing.T) {
 	atDesk(t, 2, func(t *testing.T, d *desk) {
 		d.most = 3
-		var hanging []*turn
+		var hanging []*Turn
 		for i := range 6 {
 			hanging = append(hanging, d.begin(fmt.Sprint("hangs ", i), fmt.Sprint("tenant ", i), false))
 		}
-		time.Sleep(3 * overdueAfter)
+		time.Sleep(3 * slotTime)
 		synctest.Wait()
 		d.expect(t, "hangs 0", "hangs 1", "hangs 2") // the third in the place of an overdue one; a fourth would be too many
 		hanging[0].end()
@@ -102,8 +102,8 @@ func TestWhatIsOverdueStillCountsAgainstWhatTheMemoryBears(t *testing.T) {
 		for _, t := range hanging {
 			t.end()
 		}
-		if d.working != 0 || d.late != 0 {
-			t.Errorf("%d slots are taken and %d are overdue when nothing runs", d.working, d.late)
+		if d.working != 0 || d.overdue != 0 {
+			t.Errorf("%d slots are taken and %d are overdue when nothing runs", d.working, d.overdue)
 		}
 	})
 }
@@ -112,12 +112,12 @@ func TestATenantWhoseWorkHangsLeavesOthersThatTheMemoryBearsOneMore(t *testing.T
 	atDesk(t, 4, func(t *testing.T, d *desk) {
 		d.most = 4
 		d.begin("a0", "a", false)
-		time.Sleep(overdueAfter)
+		time.Sleep(slotTime)
 		synctest.Wait()
 		for i := range 5 {
 			d.begin(fmt.Sprint("a", i+1), "a", false)
 		}
-		time.Sleep(overdueAfter)
+		time.Sleep(slotTime)
 		synctest.Wait()
 		d.expect(t, "a0", "a1", "a2")
 		d.begin("b", "b", false)
@@ -146,29 +146,29 @@ func TestATenantsUpdateWaitsForWhatRunsAlone(t *testing.T) {
 	})
 }
 
-func TestATenantsUpdateWaitsForWhatRestsToo(t *testing.T) {
+func TestATenantsUpdateWaitsForWhatIsParkedToo(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
-		resting := d.begin("resting", "a", false)
+		parked := d.begin("parked", "a", false)
 		ready := make(chan struct{})
-		go func() { _ = resting.Rest(true, func() error { <-ready; return nil }); resting.end() }()
+		go func() { _ = parked.Park(true, func() error { <-ready; return nil }); parked.end() }()
 		synctest.Wait()
 		d.begin("update", "a", true)
-		d.expect(t, "resting")
+		d.expect(t, "parked")
 		close(ready)
 		synctest.Wait()
-		d.expect(t, "resting", "update")
+		d.expect(t, "parked", "update")
 	})
 }
 
 // A pool's event may wait for days until somebody mends the cluster.
-func TestATenantsUpdateDoesNotWaitForWhatLeavesWhileItRests(t *testing.T) {
+func TestATenantsUpdateDoesNotWaitForAPoolsEventThatIsParked(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
 		leaving := d.begin("leaving", "a", false)
-		leaving.leaves = true
+		leaving.leavesFlight = true
 		back := make(chan struct{})
 		go func() {
-			_ = leaving.Rest(true, func() error { <-back; return nil })
-			if leaving.Work(d.ctx) == nil {
+			_ = leaving.Park(true, func() error { <-back; return nil })
+			if leaving.TakeSlot(d.ctx) == nil {
 				d.write("back")
 			}
 		}()
@@ -191,21 +191,21 @@ func TestATenantsUpdateDoesNotWaitForWhatLeavesWhileItRests(t *testing.T) {
 func TestATurnThatIsGivenUpHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts := newTurns(1, 0)
-		first, err := ts.take(t.Context(), &turn{tenant: "a"})
+		first, err := ts.take(t.Context(), &Turn{tenant: "a"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, alone := range []bool{false, true} {
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { synctest.Wait(); cancel() }()
-			second, err := ts.take(ctx, &turn{tenant: "a", alone: alone})
+			second, err := ts.take(ctx, &Turn{tenant: "a", alone: alone})
 			if err == nil {
 				t.Fatal("it was let in beside the first")
 			}
 			second.end()
 		}
 		first.end()
-		if len(ts.tenants)+len(ts.waiting)+ts.working+ts.lonely != 0 {
+		if len(ts.tenants)+len(ts.waiting)+ts.working+ts.waitingAlone != 0 {
 			t.Errorf("something is left: %+v", ts)
 		}
 	})
@@ -220,14 +220,14 @@ func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 			go func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(50+i*7%900)*time.Millisecond)
 				defer cancel()
-				turn, err := ts.take(ctx, &turn{tenant: fmt.Sprint(i % 5), alone: i%23 == 0})
+				turn, err := ts.take(ctx, &Turn{tenant: fmt.Sprint(i % 5), alone: i%23 == 0})
 				defer func() { turn.end(); ended <- true }()
 				if err != nil {
 					return
 				}
 				time.Sleep(time.Duration(i*13%40) * time.Millisecond)
-				_ = turn.Rest(true, func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
-				_ = turn.Work(ctx)
+				_ = turn.Park(true, func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
+				_ = turn.TakeSlot(ctx)
 			}()
 		}
 		for range all {

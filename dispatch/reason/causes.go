@@ -14,15 +14,15 @@ import (
 // counts, so what is more special comes first.
 type cause struct {
 	words *text.Pattern
-	line  string                      // {name} is a group of words or one of facts
-	made  func(Failure, Match) string // in place of line; "": it is another cause after all
+	line  string                      // what a person needs to know: {name} is a group of words, or one of Failure.facts
+	build func(Failure, match) string // in place of line; "": it is another cause after all
 }
 
-// Match is where the words of a cause were found, and what stands in its {name}s.
-type Match struct {
+// match is where the words of a cause were found, and what its {name}s stand for.
+type match struct {
 	words string // all of them
 	from  int    // where the cause begins in them
-	Facts map[string]string
+	facts map[string]string
 }
 
 // explain looks the tool's words up in the table of its step. "" means that they are in none.
@@ -52,23 +52,23 @@ func (c cause) explain(f Failure, words string) string {
 	if at == nil {
 		return ""
 	}
-	m := Match{words: words, from: at[0], Facts: f.Facts()}
+	m := match{words: words, from: at[0], facts: f.facts()}
 	for i, name := range c.words.SubexpNames() {
 		if name != "" && at[2*i] >= 0 {
-			m.Facts[name] = words[at[2*i]:at[2*i+1]]
+			m.facts[name] = words[at[2*i]:at[2*i+1]]
 		}
 	}
-	if m.Facts["object"] == "" {
-		m.Facts["object"] = f.objectAt(m)
+	if m.facts["object"] == "" {
+		m.facts["object"] = f.objectAt(m)
 	}
-	if c.made != nil {
-		return c.made(f, m)
+	if c.build != nil {
+		return c.build(f, m)
 	}
-	return m.Fill(c.line)
+	return m.fill(c.line)
 }
 
-// Facts are what may stand in any line.
-func (f Failure) Facts() map[string]string {
+// facts are what {name} may be in any line.
+func (f Failure) facts() map[string]string {
 	chart := strings.TrimSpace("chart " + f.Chart + " " + f.Version)
 	return map[string]string{
 		"release": f.Release, "namespace": f.Namespace, "chart": f.Chart, "version": f.Version, "chartVersion": chart,
@@ -78,27 +78,28 @@ func (f Failure) Facts() map[string]string {
 
 var placeholder = text.NewPattern(`\{\w+\}`)
 
-func (m Match) Fill(line string) string {
+// fill puts the facts into a line in place of their {name}s.
+func (m match) fill(line string) string {
 	return placeholder.ReplaceAllStringFunc(line, func(name string) string { return m.fact(strings.Trim(name, "{}")) })
 }
 
-// fact is one as it stands within a line.
-func (m Match) fact(name string) string { return plainLine(m.Facts[name], maxSubject) }
+// fact is one of the facts as it stands within a line.
+func (m match) fact(name string) string { return plainLine(m.facts[name], maxSubject) }
 
 // with is the match with more facts.
-func (m Match) with(pairs ...string) Match {
-	facts := maps.Clone(m.Facts)
+func (m match) with(pairs ...string) match {
+	facts := maps.Clone(m.facts)
 	for pair := range slices.Chunk(pairs, 2) {
 		facts[pair[0]] = pair[1]
 	}
-	return Match{m.words, m.from, facts}
+	return match{m.words, m.from, facts}
 }
 
 // namedObject is how helm 4 and helm 3 say which object an error is about, before the error.
 var namedObject = text.NewPattern(`object [^/\s]*/(\S+) \S*, Kind=(\w+): |patch "([^"]+)" with kind (\w+): `)
 
 // objectAt is the object that the words at a match are about.
-func (f Failure) objectAt(m Match) string {
+func (f Failure) objectAt(m match) string {
 	for _, at := range slices.Backward(namedObject.FindAllStringSubmatchIndex(m.words, -1)) {
 		if at[0] <= m.from {
 			named := namedObject.FindStringSubmatch(m.words[at[0]:at[1]])
@@ -106,12 +107,12 @@ func (f Failure) objectAt(m Match) string {
 		}
 	}
 	switch {
-	case m.Facts["kind"] != "":
-		kind, _, _ := strings.Cut(m.Facts["kind"], ".")
+	case m.facts["kind"] != "":
+		kind, _, _ := strings.Cut(m.facts["kind"], ".")
 		if kind == strings.ToLower(kind) {
-			return kind + "/" + m.Facts["name"] // a resource, as kubectl writes it
+			return kind + "/" + m.facts["name"] // a resource, as kubectl writes it
 		}
-		return kind + " " + m.Facts["name"]
+		return kind + " " + m.facts["name"]
 	case f.Object != "":
 		return f.Object
 	}

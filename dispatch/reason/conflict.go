@@ -20,7 +20,7 @@ var (
 )
 
 // conflictFound explains what helm does not overwrite: which field, who owns it, and the two ways out.
-func conflictFound(_ Failure, m Match) string {
+func conflictFound(_ Failure, m match) string {
 	var all []conflict
 	others := -1
 	for _, found := range conflictWith.FindAllStringSubmatch(m.words[m.from:], -1) {
@@ -37,7 +37,7 @@ func conflictFound(_ Failure, m Match) string {
 	if others < 0 {
 		return ""
 	}
-	return m.with("field", all[0].fields[0]+more(others), "manager", all[0].manager).Fill(all[0].line())
+	return m.with("field", all[0].fields[0]+more(others), "manager", all[0].manager).fill(all[0].line())
 }
 
 const takeTheField = "let helm take the field with OPERATOR__HELM__FORCECONFLICTS=true"

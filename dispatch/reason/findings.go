@@ -14,7 +14,7 @@ var findingCauses = []cause{
 		line: `pod {pod}: the image name "{image}" of container {container} is not valid: correct the image's repository and tag in the values`},
 	{words: text.NewPattern(container + `ErrImageNeverPull\b`),
 		line: "pod {pod}: the image of container {container} is not on the node, and imagePullPolicy Never forbids to pull it: change imagePullPolicy in the values"},
-	{words: text.NewPattern(container + `(?:ImagePullBackOff|ErrImagePull|RegistryUnavailable|SignatureValidationFailed)\b(?P<why>.*)`), made: imageNotPulled},
+	{words: text.NewPattern(container + `(?:ImagePullBackOff|ErrImagePull|RegistryUnavailable|SignatureValidationFailed)\b(?P<why>.*)`), build: imageNotPulled},
 	{words: text.NewPattern(container + `CreateContainerConfigError: (?P<kind>secret|configmap) "(?P<name>[^"]+)" not found`),
 		line: "pod {pod}: container {container} needs the {kind} {name}, which does not exist: create it, or correct its name in the values"},
 	{words: text.NewPattern(container + `CreateContainerConfigError: couldn't find key (?P<key>.+) in (?P<kind>Secret|ConfigMap) [^/\s]+/(?P<name>\S+)`),
@@ -39,11 +39,11 @@ var findingCauses = []cause{
 		line: "pod {pod}: a volume cannot be mounted: {why}: correct the volumes in the values, or make what they need"},
 	{words: text.NewPattern(`pod (?P<pod>\S+): (?:Evicted|Preempting|OutOf\w+): (?P<why>.+?)\.?$`),
 		line: "pod {pod} was removed from its node: {why}: set resources in the values to what it needs, or add a node"},
-	{words: text.NewPattern(`pod (?P<pod>\S+): (?:container (?P<container>\S+): )?(?:Unhealthy: )?(?P<probe>Readiness|Startup|Liveness) probe (?:failed|errored)[^:]*: (?P<why>.+)`), made: probeFails},
+	{words: text.NewPattern(`pod (?P<pod>\S+): (?:container (?P<container>\S+): )?(?:Unhealthy: )?(?P<probe>Readiness|Startup|Liveness) probe (?:failed|errored)[^:]*: (?P<why>.+)`), build: probeFails},
 	{words: exceededQuota, line: quotaLine},
 	{words: text.NewPattern(`pods "[^"]*" is forbidden: failed quota: (?P<quota>\S+): (?P<why>.+)`),
 		line: "no pod can be made, because of the ResourceQuota {quota} of namespace {namespace}: {why}: set resources in the values"},
-	{words: violatesPodSecurity, made: podSecurityRefuses},
+	{words: violatesPodSecurity, build: podSecurityRefuses},
 	{words: text.NewPattern(maker + `.*ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>.+)`),
 		line: "{owner} cannot make its pods: the cluster's ValidatingAdmissionPolicy {policy} refuses them: {why}: change the values or the chart"},
 	{words: text.NewPattern(maker + `.*admission webhook "(?P<hook>[^"]+)" denied the request: (?P<why>.+)`),
@@ -73,32 +73,32 @@ func (f Failure) notReady() string {
 			}
 		}
 	}
-	m := Match{Facts: f.Facts()}
+	m := match{facts: f.facts()}
 	switch {
 	case f.Hopeless != "":
-		return m.with("why", f.Hopeless).Fill("waiting does not help: {why}")
+		return m.with("why", f.Hopeless).fill("waiting does not help: {why}")
 	case len(f.Seen) > 0:
-		return m.with("why", f.Seen[0]).Fill("not everything is ready: {why}")
+		return m.with("why", f.Seen[0]).fill("not everything is ready: {why}")
 	case len(f.Waiting) > 0:
 		return m.with("what", f.Waiting[0]+more(len(f.Waiting)-1)).
-			Fill("not ready within {timeout}: {what}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+			fill("not ready within {timeout}: {what}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 	}
 	return ""
 }
 
 // waitEnds explains a wait of helm's that came to nothing.
-func waitEnds(f Failure, m Match) string {
+func waitEnds(f Failure, m match) string {
 	if line := f.notReady(); line != "" {
 		return line
 	}
-	if m.Facts["why"] == "" {
-		return m.Fill("release {release} was not ready within {timeout}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+	if m.facts["why"] == "" {
+		return m.fill("release {release} was not ready within {timeout}: look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 	}
-	return m.Fill("{kind} {name} was not ready within {timeout} ({why}): look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
+	return m.fill("{kind} {name} was not ready within {timeout} ({why}): look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 }
 
 // hookFails explains a hook of the chart that failed or did not end: which Job, and what its pods say.
-func hookFails(f Failure, m Match) string {
+func hookFails(f Failure, m match) string {
 	words := m.words[m.from:]
 	if job := hookJob.FindStringSubmatch(words); job != nil {
 		m = m.with("job", ", Job "+job[1]+job[2]+",")
@@ -108,7 +108,7 @@ func hookFails(f Failure, m Match) string {
 		end = "did not end within {timeout}"
 	}
 	why := cmp.Or(f.notReady(), "look into the logs of its pods")
-	return m.Fill("the {hook} hook of chart {chart}{job} "+end) + ": " + why
+	return m.fill("the {hook} hook of chart {chart}{job} "+end) + ": " + why
 }
 
 var (
@@ -117,8 +117,8 @@ var (
 )
 
 // imageNotPulled tells a missing image, missing rights and a missing registry apart, as far as the container runtime does.
-func imageNotPulled(_ Failure, m Match) string {
-	why := m.Facts["why"]
+func imageNotPulled(_ Failure, m match) string {
+	why := m.facts["why"]
 	if image := quotedImage.FindStringSubmatch(why); image != nil {
 		m = m.with("image", " "+image[1])
 	}
@@ -129,7 +129,7 @@ func imageNotPulled(_ Failure, m Match) string {
 			break
 		}
 	}
-	return m.with("todo", todo).Fill("pod {pod}: the image {image} of container {container} cannot be pulled: {todo}")
+	return m.with("todo", todo).fill("pod {pod}: the image {image} of container {container} cannot be pulled: {todo}")
 }
 
 var quotedImage = text.NewPattern(`image "([^"]+)"`)
@@ -147,12 +147,12 @@ var pullProblems = []struct {
 }
 
 // probeFails explains a container that runs and is not ready.
-func probeFails(_ Failure, m Match) string {
-	if m.Facts["container"] == "" {
+func probeFails(_ Failure, m match) string {
+	if m.facts["container"] == "" {
 		m = m.with("container", "its container")
 	} else {
-		m = m.with("container", "container "+m.Facts["container"])
+		m = m.with("container", "container "+m.facts["container"])
 	}
-	m = m.with("probe", strings.ToLower(m.Facts["probe"]))
-	return m.Fill("pod {pod}: {container} runs but is not ready, its {probe} probe fails: {why}: look into its log, or correct the probe in the values")
+	m = m.with("probe", strings.ToLower(m.facts["probe"]))
+	return m.fill("pod {pod}: {container} runs but is not ready, its {probe} probe fails: {why}: look into its log, or correct the probe in the values")
 }

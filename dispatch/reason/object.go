@@ -7,60 +7,60 @@ import (
 )
 
 // existsAlready explains an object that helm does not take over, because it is not the release's.
-func existsAlready(_ Failure, m Match) string {
-	if owner := ownerRelease.FindStringSubmatch(m.Facts["why"]); owner != nil {
+func existsAlready(_ Failure, m match) string {
+	if owner := ownerRelease.FindStringSubmatch(m.facts["why"]); owner != nil {
 		return m.with("owner", owner[1]).
-			Fill("{object} in namespace {namespace} belongs to release {owner}, not to {release}: give it another name in the values, or undeploy {owner}")
+			fill("{object} in namespace {namespace} belongs to release {owner}, not to {release}: give it another name in the values, or undeploy {owner}")
 	}
-	return m.Fill("{object} exists already in namespace {namespace} and belongs to no helm release: delete it, or give the chart's another name in the values")
+	return m.fill("{object} exists already in namespace {namespace} and belongs to no helm release: delete it, or give the chart's another name in the values")
 }
 
 var ownerRelease = text.NewPattern(`"meta\.helm\.sh/release-name" must equal "[^"]*": current value is "([^"]+)"`)
 
-func noNamespace(f Failure, m Match) string {
-	if missing := m.Facts["missing"]; missing != f.Namespace {
-		return m.Fill("chart {chart} puts an object into namespace {missing}, which does not exist: correct the values, or create the namespace")
+func noNamespace(f Failure, m match) string {
+	if missing := m.facts["missing"]; missing != f.Namespace {
+		return m.fill("chart {chart} puts an object into namespace {missing}, which does not exist: correct the values, or create the namespace")
 	}
-	return m.Fill("namespace {namespace} does not exist, and the operator does not create it: create it, or correct OPERATOR__POOLNAMESPACE or OPERATOR__PLATFORMNAMESPACE")
+	return m.fill("namespace {namespace} does not exist, and the operator does not create it: create it, or correct OPERATOR__POOLNAMESPACE or OPERATOR__PLATFORMNAMESPACE")
 }
 
 // webhookUnreachable explains a webhook of the cluster that does not answer the API server.
-func webhookUnreachable(f Failure, m Match) string {
-	hook := m.Facts["hook"]
+func webhookUnreachable(f Failure, m match) string {
+	hook := m.facts["hook"]
 	if f.Webhook != "" {
 		hook += " (of " + f.Webhook + ")"
 	}
-	return m.with("hook", hook, "why", strings.TrimPrefix(m.Facts["why"], "failed to call webhook: ")).withoutURL().
-		Fill("the webhook {hook} that the API server asks cannot be reached: {why}: whoever runs the cluster must repair it or remove it")
+	return m.with("hook", hook, "why", strings.TrimPrefix(m.facts["why"], "failed to call webhook: ")).withoutURL().
+		fill("the webhook {hook} that the API server asks cannot be reached: {why}: whoever runs the cluster must repair it or remove it")
 }
 
 // withoutURL is the match with a why that does not begin with the request that failed: the URL is nothing to act on.
-func (m Match) withoutURL() Match {
-	return m.with("why", requestBefore.ReplaceAllString(m.Facts["why"], ""))
+func (m match) withoutURL() match {
+	return m.with("why", requestBefore.ReplaceAllString(m.facts["why"], ""))
 }
 
 var requestBefore = text.NewPattern(`^(?:Get|Post|Put|Patch|Delete) "[^"]*": `)
 
 // apiServerAway explains an API server that could not be reached, or was lost on the way.
-func apiServerAway(_ Failure, m Match) string {
-	return m.withoutURL().Fill("the API server of the cluster cannot be reached: {why}")
+func apiServerAway(_ Failure, m match) string {
+	return m.withoutURL().fill("the API server of the cluster cannot be reached: {why}")
 }
 
-func webhookRefuses(_ Failure, m Match) string {
-	if m.Facts["why"] == "" {
+func webhookRefuses(_ Failure, m match) string {
+	if m.facts["why"] == "" {
 		m = m.with("why", "it gives no reason")
 	}
-	return m.Fill("{object} is refused by the cluster's admission webhook {hook}: {why}: change the values or the chart")
+	return m.fill("{object} is refused by the cluster's admission webhook {hook}: {why}: change the values or the chart")
 }
 
 // podSecurityRefuses names what a pod lacks; the tool's own words say for each container how to mend it.
-func podSecurityRefuses(_ Failure, m Match) string {
-	why, todo := inBrackets.ReplaceAllString(m.Facts["why"], ""), "set the securityContext in the values"
+func podSecurityRefuses(_ Failure, m match) string {
+	why, todo := inBrackets.ReplaceAllString(m.facts["why"], ""), "set the securityContext in the values"
 	if ofTheNode.MatchString(why) {
-		why, todo = m.Facts["why"], "take that out of the values or the chart"
+		why, todo = m.facts["why"], "take that out of the values or the chart"
 	}
 	return m.with("why", why, "todo", todo).
-		Fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: {todo}, or change the level")
+		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: {todo}, or change the level")
 }
 
 // ofTheNode is what no securityContext allows: hostPath volumes, the node's network, its ports.
@@ -69,30 +69,30 @@ var ofTheNode = text.NewPattern(`(?i)volume|\bhost`)
 var inBrackets = text.NewPattern(` \([^)]*\)?`)
 
 // roleLacks explains what the operator itself, or the tenant's account, may not do.
-func roleLacks(f Failure, m Match) string {
-	if group := m.Facts["group"]; group != "" {
-		m = m.with("resource", m.Facts["resource"]+"."+group)
+func roleLacks(f Failure, m match) string {
+	if group := m.facts["group"]; group != "" {
+		m = m.with("resource", m.facts["resource"]+"."+group)
 	}
-	if f.Account != "" && m.Facts["user"] == f.Account {
-		where := strings.NewReplacer("in the namespace", "in namespace", "at the cluster scope", "in the whole cluster", `"`, "").Replace(m.Facts["where"])
+	if f.Account != "" && m.facts["user"] == f.Account {
+		where := strings.NewReplacer("in the namespace", "in namespace", "at the cluster scope", "in the whole cluster", `"`, "").Replace(m.facts["where"])
 		return m.with("where", where).
-			Fill("the tenant's service account {user} may not {verb} {resource} {where}: add that to its role, or turn this part of the chart off in the values")
+			fill("the tenant's service account {user} may not {verb} {resource} {where}: add that to its role, or turn this part of the chart off in the values")
 	}
-	if m.Facts["where"] == "at the cluster scope" {
-		return m.Fill("the operator may not {verb} {resource} in the whole cluster: allow it in a ClusterRole, or turn this part of the chart off in the values")
+	if m.facts["where"] == "at the cluster scope" {
+		return m.fill("the operator may not {verb} {resource} in the whole cluster: allow it in a ClusterRole, or turn this part of the chart off in the values")
 	}
-	where := strings.ReplaceAll(strings.TrimPrefix(m.Facts["where"], "in the "), `"`, "")
+	where := strings.ReplaceAll(strings.TrimPrefix(m.facts["where"], "in the "), `"`, "")
 	return m.with("where", where).
-		Fill("the operator's role does not allow it to {verb} {resource} in {where}: add that to its Role, or turn this part of the chart off in the values")
+		fill("the operator's role does not allow it to {verb} {resource} in {where}: add that to its Role, or turn this part of the chart off in the values")
 }
 
 // wrongType explains a value that does not fit its field.
-func wrongType(_ Failure, m Match) string {
-	why := m.Facts["why"]
+func wrongType(_ Failure, m match) string {
+	why := m.facts["why"]
 	for _, plain := range plainTypes {
 		why = plain.words.ReplaceAllString(why, plain.text)
 	}
-	return m.with("why", why).Fill("{object} is not valid: {why}: correct the values or the chart")
+	return m.with("why", why).fill("{object} is not valid: {why}: correct the values or the chart")
 }
 
 // plainTypes say what Go's and Kubernetes' libraries mean.
@@ -108,16 +108,16 @@ var plainTypes = []struct {
 }
 
 // invalidObject explains the first thing that the API server finds wrong with an object.
-func invalidObject(_ Failure, m Match) string {
-	problem, others := firstProblem(m.Facts["problem"])
+func invalidObject(_ Failure, m match) string {
+	problem, others := firstProblem(m.facts["problem"])
 	m = m.with("problem", problem+more(others))
 	switch {
 	case !immutable.MatchString(problem):
-		return m.Fill("{object} is not valid: {problem}: correct the values or the chart")
+		return m.fill("{object} is not valid: {problem}: correct the values or the chart")
 	case strings.HasPrefix(m.fact("object"), "PersistentVolumeClaim "):
-		return m.Fill("{object} exists, and cannot be changed in this way: {problem}: keep the old value")
+		return m.fill("{object} exists, and cannot be changed in this way: {problem}: keep the old value")
 	}
-	return m.Fill("{object} exists, and cannot be changed in this way: {problem}: keep the old value, or delete the object and deploy again")
+	return m.fill("{object} exists, and cannot be changed in this way: {problem}: keep the old value, or delete the object and deploy again")
 }
 
 var immutable = text.NewPattern(`field is immutable|(?:cannot|may not|can not) be (?:changed|updated|modified)|may not change once set|updates to statefulset spec for fields other than`)

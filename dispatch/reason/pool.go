@@ -5,7 +5,7 @@ import "octo-operator/text"
 // poolCauses are why a pool's resource or its broker secret could not be changed. There is no chart that could be corrected: it is
 // the cluster, or the operator's settings.
 var poolCauses = []cause{
-	{words: text.NewPattern(`failed calling webhook "(?P<hook>[^"]+)": (?P<why>[^\n]+)`), made: webhookUnreachable},
+	{words: text.NewPattern(`failed calling webhook "(?P<hook>[^"]+)": (?P<why>[^\n]+)`), build: webhookUnreachable},
 	{words: text.NewPattern(`admission webhook "(?P<hook>[^"]+)" denied the request(?:: (?P<why>[^\n]+))?`),
 		line: "the pool is refused by the cluster's admission webhook {hook}: {why}"},
 	{words: text.NewPattern(`ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<why>[^\n]+)`),
@@ -24,13 +24,13 @@ var poolCauses = []cause{
 		line: "the operator's role does not allow it to {verb} {resource} in namespace {where}: add that to its role"},
 	{words: text.NewPattern(`the server has asked for the client to provide credentials|\bUnauthorized\b`),
 		line: "the API server does not accept the operator's credentials: check its service account or its KUBECONFIG"},
-	{words: text.NewPattern(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), made: invalidPool},
-	{words: text.NewPattern(`(?P<why>The connection to the server \S+ was refused)|(?P<why>(?:Get|Post|Put|Patch|Delete) "https://[^"]+": [^\n]+|etcdserver: [^\n]+|http2: client connection lost)`), made: apiServerAway},
+	{words: text.NewPattern(`(?P<kind>[A-Z][\w.-]*) "(?P<name>[^"]*)" is invalid:\s+(?P<problem>[^\n]*(?:\n\* [^\n]+)*)`), build: invalidPool},
+	{words: text.NewPattern(`(?P<why>The connection to the server \S+ was refused)|(?P<why>(?:Get|Post|Put|Patch|Delete) "https://[^"]+": [^\n]+|etcdserver: [^\n]+|http2: client connection lost)`), build: apiServerAway},
 	killedFromOutside,
 	{words: text.NewPattern(`OPERATOR__SCRIPTDEADLINE`), line: "{step} hangs and was stopped: look into its output.log"},
 }
 
-func invalidPool(_ Failure, m Match) string {
-	problem, others := firstProblem(m.Facts["problem"])
-	return m.with("problem", problem+more(others)).Fill("the cluster does not take {object}: {problem}")
+func invalidPool(_ Failure, m match) string {
+	problem, others := firstProblem(m.facts["problem"])
+	return m.with("problem", problem+more(others)).fill("the cluster does not take {object}: {problem}")
 }

@@ -5,8 +5,8 @@ import "octo-operator/text"
 // pullCauses are why a chart cannot be had: from a chart repository (http) or a registry (oci). helm 3.22 and 4.3 say the same.
 var pullCauses = []cause{
 	{words: text.NewPattern(`no chart version found for |chart "[^"]*" version "[^"]*" not found in |[Cc]ould not locate a version matching provided version string`),
-		line: NoVersion},
-	{words: text.NewPattern(`no chart name found|chart "[^"]*" not found in \S+ repository|/tags/list": response status code 404`), made: NoChart},
+		line: noVersion},
+	{words: text.NewPattern(`no chart name found|chart "[^"]*" not found in \S+ repository|/tags/list": response status code 404`), build: noChart},
 	{words: text.NewPattern(`"FetchReference" on source: [^\s"]+: not found`),
 		line: "the registry {repository} has no {chartVersion}: check chartName and chartVersion, or publish it"},
 	{words: text.NewPattern(`basic credential not found`),
@@ -42,12 +42,18 @@ var pullCauses = []cause{
 		line: "what {repository} answers is not the index of a chart repository ({why}): check repositoryUrl"},
 }
 
-const NoVersion = "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"
+const noVersion = "the repository {repository} has no version {version} of chart {chart}: check chartName and chartVersion, or publish that version"
 
-// NoChart explains an index without a chart. Without a version helm also says that of a chart with pre-releases alone.
-func NoChart(f Failure, m Match) string {
+// NoVersion says that the repository has the chart, but not the version.
+func (f Failure) NoVersion() string { return match{facts: f.facts()}.fill(noVersion) }
+
+// NoChart says that the repository does not have the chart.
+func (f Failure) NoChart() string { return noChart(f, match{facts: f.facts()}) }
+
+// noChart explains an index without a chart. Without a version helm also says that of a chart with pre-releases alone.
+func noChart(f Failure, m match) string {
 	if f.Version == "" {
-		return m.Fill("the repository {repository} has no chart {chart}, or only pre-releases of it: check chartName, or name a chartVersion")
+		return m.fill("the repository {repository} has no chart {chart}, or only pre-releases of it: check chartName, or name a chartVersion")
 	}
-	return m.Fill("the repository {repository} has no chart {chart}: check chartName, or publish the chart")
+	return m.fill("the repository {repository} has no chart {chart}: check chartName, or publish the chart")
 }

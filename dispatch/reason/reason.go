@@ -1,3 +1,6 @@
+// Package reason says in words why a step failed: the cause and what to do in one plain line, then what was done and seen, and the tool's own
+// words. Failure is filled with what is known, and Message explains it by tables of how helm, kubectl, the API server and pods say what is
+// wrong. It asks nobody and changes nothing.
 package reason
 
 import (
@@ -9,7 +12,7 @@ import (
 	"octo-operator/text"
 )
 
-// Failure is what is known of a step that failed.
+// Failure is what is known of a step that failed. What is empty is unknown; of a failure of which nothing is known, Message still says so.
 type Failure struct {
 	Step  string // one of scripts.ChartPull and so on; "": the operator itself found the reason, and words are its error
 	Words string // of helm and kubectl: the end of stderr
@@ -24,7 +27,7 @@ type Failure struct {
 	Webhook string        // what makes the API server ask the webhook that failed, as "MutatingWebhookConfiguration NAME"; "": unknown
 	Object  string        // the object that kubectl was about, such as "Deployment web": of a conflict it does not say so itself
 	Timeout time.Duration // of the wait
-	After   string        // what was done then, such as "the release was rolled back to revision 3"; "": see helmsEnds
+	After   string        // what was done then, such as "the release was rolled back to revision 3"; "": what helm says of that
 }
 
 const (
@@ -95,10 +98,10 @@ func whatHelmDid(words string) string {
 // message collects lines up to maxReason bytes.
 type message struct {
 	text strings.Builder
-	told map[string]bool
+	has  map[string]bool
 }
 
-func newMessage() *message { return &message{told: map[string]bool{}} }
+func newMessage() *message { return &message{has: map[string]bool{}} }
 
 // leastPart is how much of a line must fit: of less nothing can be understood.
 const leastPart = 40
@@ -108,10 +111,10 @@ func (m *message) add(heading string, lines ...string) {
 	for _, line := range lines {
 		line = strings.TrimRight(text.Printable(line), " ")
 		key := strings.TrimSpace(line)
-		if key == "" || m.told[key] || m.told[plainLine(line, maxCause)] {
+		if key == "" || m.has[key] || m.has[plainLine(line, maxCause)] {
 			continue
 		}
-		m.told[key] = true
+		m.has[key] = true
 		if heading != "" {
 			line, heading = heading+"\n"+line, ""
 		}
@@ -138,10 +141,10 @@ func plainLine(line string, limit int) string {
 	}
 }
 
-// See adds what was found in the cluster.
+// See adds what was found in the cluster: lines as in Seen.
 func (f *Failure) See(found []string) { f.Seen = append(f.Seen, found...) }
 
-// Error is the failure as the event's own error, which still tells what it came from.
+// Error is the message as an error that wraps its cause.
 func (f *Failure) Error(cause error) error { return &explainedError{f.Message(), cause} }
 
 type explainedError struct {

@@ -236,7 +236,7 @@ func FuzzAReasonHasItsFormWhateverTheToolsSay(f *testing.F) {
 
 // The facts of a failure are filled into templates by name: a misspelled one would be an empty place in a line.
 func TestTheLinesOfTheTablesNameOnlyWhatThereIs(t *testing.T) {
-	known := Failure{}.Facts()
+	known := Failure{}.facts()
 	known["object"] = ""
 	for _, table := range [][]cause{pullCauses, deployCauses, findingCauses} {
 		for _, c := range table {
@@ -250,8 +250,8 @@ func TestTheLinesOfTheTablesNameOnlyWhatThereIs(t *testing.T) {
 					t.Errorf("%s in %q is neither a fact nor a group of %s", place[0], c.line, c.words)
 				}
 			}
-			if (c.line == "") == reflect.ValueOf(c.made).IsNil() {
-				t.Errorf("%s has not exactly one of line and made", c.words)
+			if (c.line == "") == reflect.ValueOf(c.build).IsNil() {
+				t.Errorf("%s has not exactly one of line and build", c.words)
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func (ps *Pools) checkBrokerSecret(ctx context.Context, t *dispatch.Task, pool h
 		return fmt.Errorf("secret %s in namespace %s belongs to another pool: %s: undeploy the other one, or rename one of the tenants", secret.Name, secret.Namespace, p.Reason)
 	case p.Verdict == names.Unproven && !resourceThere:
 		return fmt.Errorf("secret %s in namespace %s is left alone: nothing proves that it is this pool's, whose resource is not there. If it is: %s",
-			secret.Name, secret.Namespace, names.MarkedAs("secret "+secret.Name+" --namespace "+secret.Namespace, pool.TenantID, names.PoolLabels(pool)))
+			secret.Name, secret.Namespace, names.LabelCommand("secret "+secret.Name+" --namespace "+secret.Namespace, pool.TenantID, names.PoolLabels(pool)))
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type Pools struct {
 
 	turns      poolTurns
 	Deployed   *deployedPools
-	Tries      *dispatch.Tries
+	Tries      *dispatch.RetryGroup
 	Registered chan struct{} // filled when a pool was registered
 	deleting   chan struct{} // filled when a resource that is being deleted was seen
 
@@ -52,7 +52,7 @@ type poolController interface {
 func New(settings config.Config, kubectl *kube.Kubectl, controller poolController, accept func(hub.Event) error, log *slog.Logger) *Pools {
 	return &Pools{
 		Settings: settings, Kubectl: kubectl, controller: controller, accept: accept, log: log, turns: poolTurns{names: map[string]*poolTurn{}},
-		Deployed: newDeployedPools(), Tries: dispatch.NewTries(), Registered: make(chan struct{}, 1), deleting: make(chan struct{}, 1),
+		Deployed: newDeployedPools(), Tries: dispatch.NewRetryGroup(), Registered: make(chan struct{}, 1), deleting: make(chan struct{}, 1),
 		resources: map[resourceKey]kube.Pool{}, undeployed: map[string]bool{}, last: map[string]string{}, statuses: make(chan statusChange, 10_000),
 		listed: map[string]chan struct{}{kube.CommunicationPool.Kind: make(chan struct{})},
 	}

@@ -17,7 +17,7 @@ import (
 // AwaitOld is an error if the resource of that name is another pool's, and while the pool's own is being deleted: the API server
 // would take a change of it, and it would go all the same. One that is there and stays registers the pool again.
 func (ps *Pools) AwaitOld(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string) (there bool, err error) {
-	if err := t.Work(ctx); err != nil {
+	if err := t.TakeSlot(ctx); err != nil {
 		return false, err
 	}
 	old, err := ps.Kubectl.Pool(ctx, Kind(pool), ps.Settings.PoolNamespace, name)
@@ -56,7 +56,7 @@ func (ps *Pools) Write(ctx context.Context, t *dispatch.Task, pool hub.Pool, nam
 	if err := ps.checkBrokerSecret(ctx, t, pool, name, there); err != nil {
 		return err
 	}
-	secret, err := kube.SecretManifest(names.BrokerSecret(name), ps.Settings.PoolNamespace, names.PoolLabels(pool), map[string]string{names.TenantID: pool.TenantID}, map[string]string{
+	secret, err := kube.SecretManifest(names.BrokerSecret(name), ps.Settings.PoolNamespace, names.PoolLabels(pool), map[string]string{names.TenantIDAnnotation: pool.TenantID}, map[string]string{
 		"brokerusername": ps.Settings.Broker.User, "brokerpassword": ps.Settings.Broker.Password,
 	})
 	if err != nil {

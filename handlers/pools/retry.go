@@ -1,6 +1,7 @@
 package pools
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,22 +23,30 @@ func (e *stillDeletingError) Error() string {
 		e.pool.Kind, e.pool.Name, e.pool.Namespace, e.pool.Finalizers)
 }
 
-// Trouble is why a pool's event is tried again, given what its error tells of the API server.
-func Trouble(err error, told dispatch.Trouble, ofCluster bool) (why dispatch.Trouble, asked bool) {
+// Retried is run with errors that say whether the pool's event is to be tried again.
+func Retried(run func(context.Context, *dispatch.Task) error) func(context.Context, *dispatch.Task) error {
+	return func(ctx context.Context, t *dispatch.Task) error { return withCause(run(ctx, t)) }
+}
+
+// withCause is the error with the reason for another try, where the engine would not see it; nil: of nil.
+func withCause(err error) error {
+	told := dispatch.CauseOf(err)
 	status, failed := (*kube.StatusError)(nil), (*dispatch.ScriptError)(nil)
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, new(*stillDeletingError)):
-		return dispatch.BeingDeleted, false
-	case told == dispatch.Outage || told == dispatch.WebhookAway || told == dispatch.Doubtful && !errors.As(err, &status):
-		return told, ofCluster
+		return &dispatch.RetryError{Cause: dispatch.BeingDeleted, Err: err}
+	case told == dispatch.Outage || told == dispatch.WebhookAway || told == dispatch.MaybeOutage && !errors.As(err, &status):
+		return err
 	case errors.As(err, &status) && (status.Code == http.StatusBadRequest || status.Code == http.StatusUnprocessableEntity):
-		return dispatch.None, false
+		return &dispatch.RetryError{Cause: dispatch.Final, Err: err}
 	case errors.As(err, &failed) && refusedForGood.MatchString(failed.Words()):
-		return dispatch.None, false
+		return &dispatch.RetryError{Cause: dispatch.Final, Err: err}
 	case status != nil, failed != nil:
-		return dispatch.NotTaken, true
+		return &dispatch.RetryError{Cause: dispatch.Refused, Err: err}
 	}
-	return dispatch.None, false // the operator's own: the event is wrong
+	return &dispatch.RetryError{Cause: dispatch.Final, Err: err} // the operator's own: the event is wrong
 }
 
 // refusedForGood is how kubectl says that the API server, a webhook or a policy does not take the object as it is.

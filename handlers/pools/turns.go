@@ -34,7 +34,7 @@ func (ps *Pools) Alone(ctx context.Context, t *dispatch.Task, name string) (done
 	select {
 	case <-at.free:
 	default: // without a slot: there are few
-		err = t.Rest(ctx, true, func() error {
+		err = t.Park(ctx, true, func() error {
 			select {
 			case <-at.free:
 				return nil

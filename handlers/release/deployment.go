@@ -120,7 +120,7 @@ func contentOf(archive string, in merge.Input, hibernated bool) (string, error) 
 // labels are those of the revision that the run makes.
 func (d *Deployment) labels(run *runs.Run) map[string]string {
 	labels := names.WorkloadLabels(d.Event.Workload)
-	labels[names.TenantHash] = names.HashOf(d.Event.TenantID)
+	labels[names.TenantHashLabel] = names.HashOf(d.Event.TenantID)
 	labels[names.RunLabel] = run.ShortID()
 	labels[names.ContentLabel] = d.content
 	labels[names.RolloutLabel] = names.RolloutWaiting

@@ -15,7 +15,7 @@ import (
 
 // Install lets the script do its work.
 func (rs *Releases) Install(ctx context.Context, t *dispatch.Task, d *Deployment) error {
-	t.Installs = true
+	t.MayHaveChanged = true
 	t.MakesSecret = t.MakesSecret || d.Found.Labels == nil && d.Secret.live == nil && d.Secret.Writes
 	if err := rs.keepSecret(ctx, t, d); err != nil {
 		return err

@@ -54,7 +54,7 @@ func (rs *Releases) whoseReference(ctx context.Context, r names.Release, w hub.W
 		return p, err
 	}
 	secret, err := rs.Kubectl.Secret(ctx, r.Namespace, r.SecretName())
-	if err == nil && names.Ours(secret, w) {
+	if err == nil && names.MadeFor(secret, w) {
 		return names.Proof{Verdict: names.OfThis}, nil
 	}
 	return names.Proof{Verdict: names.OfNobody}, err
@@ -86,7 +86,7 @@ func (rs *Releases) checkOwner(ctx context.Context, r names.Release, w hub.Workl
 
 func unprovenError(r names.Release, w hub.Workload) error {
 	return fmt.Errorf("release %s in namespace %s is left alone: nothing proves that it is this workload's, neither labels nor the values tenantId and adapterRtId. If it is: %s",
-		r.Name, r.Namespace, names.MarkedAs("secret --namespace "+r.Namespace+" --selector owner=helm,name="+r.Name, w.TenantID, rtIDMark(w)))
+		r.Name, r.Namespace, names.LabelCommand("secret --namespace "+r.Namespace+" --selector owner=helm,name="+r.Name, w.TenantID, rtIDMark(w)))
 }
 
 func rtIDMark(w hub.Workload) map[string]string {
@@ -109,7 +109,7 @@ func checkSecret(s *kube.Secret, r names.Release, w hub.Workload, releaseThere b
 		labels := rtIDMark(w)
 		labels[names.ManagedByLabel] = names.ManagedBy
 		return fmt.Errorf("secret %s in namespace %s is left alone: nothing proves that it is this workload's, whose release is not there. If it is: %s",
-			s.Name, r.Namespace, names.MarkedAs("secret "+s.Name+" --namespace "+r.Namespace, w.TenantID, labels))
+			s.Name, r.Namespace, names.LabelCommand("secret "+s.Name+" --namespace "+r.Namespace, w.TenantID, labels))
 	}
 	return nil
 }

@@ -32,11 +32,11 @@ func (rs *Releases) watchProgress(ctx context.Context, t *dispatch.Task, r names
 
 // look says what keeps the objects of the event's own revision, and the pods of its hooks, from being ready.
 func (rs *Releases) look(ctx context.Context, t *dispatch.Task, r names.Release) []string {
-	found, err := rs.Kubectl.HookFindings(ctx, r.Namespace, r.Name, t.Began)
+	found, err := rs.Kubectl.HookFindings(ctx, r.Namespace, r.Name, t.Started)
 	objects, objectsErr := rs.objectsOf(ctx, t, r)
 	if err == nil && objectsErr == nil && len(objects) > 0 {
 		var rollout kube.Rollout
-		rollout, err = rs.Kubectl.Rollout(t.AsTenant(ctx), objects, t.Began)
+		rollout, err = rs.Kubectl.Rollout(t.AsTenant(ctx), objects, t.Started)
 		found = append(found, rollout.Findings...)
 	}
 	if err != nil && ctx.Err() == nil {

@@ -22,14 +22,14 @@ func (rs *Releases) UndoDeploy(ctx context.Context, t *dispatch.Task, f *reason.
 	}
 	var r names.Release
 	var revisions []map[string]string
-	err = t.Insist(ctx, func() (err error) {
+	err = t.Retry(ctx, func() (err error) {
 		if r, err = rs.Locate(ctx, w); err == nil {
 			revisions, err = rs.Kubectl.Revisions(ctx, r.Namespace, r.Name)
 		}
 		return err
 	})
 	if err != nil {
-		if t.Installs {
+		if t.MayHaveChanged {
 			f.After = "whether something of it is left in the cluster is not known: " + err.Error()
 		}
 		return
@@ -55,7 +55,7 @@ func (rs *Releases) endEarlier(ctx context.Context, t *dispatch.Task, r names.Re
 	version, run := revisions[0]["version"], revisions[0][names.RunLabel]
 	t.Log.Warn("the deploy has failed before it changed anything: the pods of the one before it are waited for", "revision", version)
 	t.Progress("the deploy has failed before it changed anything. It had taken the place of one whose pods were not ready yet: they are waited for")
-	err := t.Insist(ctx, func() error { return rs.finishEarlier(ctx, t, r, run) })
+	err := t.Retry(ctx, func() error { return rs.finishEarlier(ctx, t, r, run) })
 	if err == nil || ctx.Err() != nil {
 		return ""
 	}
@@ -93,14 +93,14 @@ func (rs *Releases) finishEarlier(ctx context.Context, t *dispatch.Task, r names
 func (rs *Releases) rollBack(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload, revisions []map[string]string) string {
 	var err error
 	if strings.HasPrefix(revisions[0]["status"], "pending-") { // helm was killed: by a lack of memory, say
-		err = t.Insist(ctx, func() error { return rs.recoverAfterwards(ctx, t, r) })
+		err = t.Retry(ctx, func() error { return rs.recoverAfterwards(ctx, t, r) })
 	}
 	target := rollbackTarget(revisions, t.ShortID())
 	if target != "" {
 		return rs.rollBackTo(ctx, t, r, target, wokenBy(revisions, t.ShortID()))
 	}
 	if revisions[0]["status"] != "pending-install" { // which recovering has uninstalled
-		err = t.Insist(ctx, func() error { return rs.rollbackScript(ctx, t, r, "", false) })
+		err = t.Retry(ctx, func() error { return rs.rollbackScript(ctx, t, r, "", false) })
 	}
 	if err == nil {
 		err = rs.dropSecret(ctx, t, r, w)
@@ -114,8 +114,8 @@ func (rs *Releases) rollBack(ctx context.Context, t *dispatch.Task, r names.Rele
 // rollBackTo brings back a revision, and what the release's Secret held then. asleep: the workload had no replicas then.
 func (rs *Releases) rollBackTo(ctx context.Context, t *dispatch.Task, r names.Release, revision string, asleep bool) string {
 	users, open := restarts{}, false
-	secret := t.Insist(ctx, func() (err error) { users, open, err = rs.restoreSecret(ctx, t, r, false); return err })
-	if err := t.Insist(ctx, func() error { return rs.rollbackScript(ctx, t, r, revision, asleep) }); err != nil {
+	secret := t.Retry(ctx, func() (err error) { users, open, err = rs.restoreSecret(ctx, t, r, false); return err })
+	if err := t.Retry(ctx, func() error { return rs.rollbackScript(ctx, t, r, revision, asleep) }); err != nil {
 		return "it could not be taken back: " + reason.FirstLine(dispatch.WordsOf(err))
 	}
 	if secret == nil && open {

@@ -60,7 +60,7 @@ func (rs *Releases) AwaitPods(ctx context.Context, t *dispatch.Task, r names.Rel
 	if ready, err := w.look(ctx); ready || err != nil {
 		return err
 	}
-	return t.Rest(ctx, true, func() error { return w.until(ctx) })
+	return t.Park(ctx, true, func() error { return w.until(ctx) })
 }
 
 // rolloutWatch waits for a release's objects.
@@ -110,7 +110,7 @@ func (w *rolloutWatch) look(ctx context.Context) (ready bool, err error) {
 
 // lookClosely finds out why the release is not ready. It is an error when waiting is over.
 func (w *rolloutWatch) lookClosely(ctx context.Context) error {
-	now, err := w.kubectl.Rollout(w.task.AsTenant(ctx), w.objects, w.task.Began)
+	now, err := w.kubectl.Rollout(w.task.AsTenant(ctx), w.objects, w.task.Started)
 	if err != nil || now.Ready {
 		return err
 	}

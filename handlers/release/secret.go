@@ -59,7 +59,7 @@ func (rs *Releases) planSecret(ctx context.Context, t *dispatch.Task, d *Deploym
 	changed := changedKeys(dataOf(c.live), asData(c.wanted))
 	// One that is this workload's without the tenant's id needs no new one: the operator's upgrade would make deploys of reconciliations.
 	c.Writes = c.live == nil || names.TenantProof(c.live.Labels, c.live.Annotations, d.Event.TenantID).Verdict != names.OfThis || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
-	annotations[names.TenantID] = d.Event.TenantID
+	annotations[names.TenantIDAnnotation] = d.Event.TenantID
 	if err := rs.planRestarts(ctx, d, &c, changed); err != nil || !c.Writes {
 		return c, err
 	}
@@ -145,7 +145,7 @@ func (rs *Releases) SettleSecret(ctx context.Context, t *dispatch.Task, d *Deplo
 	switch {
 	case c.open:
 		err = rs.closeChange(ctx, d.Release)
-	case len(c.wanted) == 0 && names.Ours(c.live, d.Event.Workload):
+	case len(c.wanted) == 0 && names.MadeFor(c.live, d.Event.Workload):
 		if err = rs.deleteSecret(ctx, d.Release); err == nil {
 			t.Log.Info("secret deleted: the deploy has no secret override", "secret", c.name)
 		}

@@ -64,7 +64,7 @@ func (rs *Releases) putBack(ctx context.Context, r names.Release, before *kube.S
 
 // endRestore restarts the users of the failed deploy's values that have no new pods since, and ends the change of the Secret.
 func (rs *Releases) endRestore(ctx context.Context, t *dispatch.Task, r names.Release, users restarts) error {
-	return t.Insist(ctx, func() error {
+	return t.Retry(ctx, func() error {
 		if _, err := rs.restart(ctx, t, r, users); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (rs *Releases) undoSecret(ctx context.Context, t *dispatch.Task, r names.Re
 		return rs.dropSecret(ctx, t, r, w)
 	}
 	users, open := restarts{}, false
-	err := t.Insist(ctx, func() (err error) { users, open, err = rs.restoreSecret(ctx, t, r, true); return err })
+	err := t.Retry(ctx, func() (err error) { users, open, err = rs.restoreSecret(ctx, t, r, true); return err })
 	if err != nil || !open {
 		return err
 	}
@@ -87,9 +87,9 @@ func (rs *Releases) undoSecret(ctx context.Context, t *dispatch.Task, r names.Re
 
 // dropSecret deletes the Secret that was made for a release that is not there.
 func (rs *Releases) dropSecret(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) error {
-	return t.Insist(ctx, func() error {
+	return t.Retry(ctx, func() error {
 		live, err := rs.Kubectl.Secret(ctx, r.Namespace, r.SecretName())
-		if err != nil || !names.Ours(live, w) {
+		if err != nil || !names.MadeFor(live, w) {
 			return err
 		}
 		if err := rs.deleteSecret(ctx, r); err != nil {

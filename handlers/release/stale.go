@@ -25,7 +25,7 @@ var anotherWorks = regexp.MustCompile(`another operation \(install/upgrade/rollb
 // usable is recover for a release that is about to be worked on: it returns the labels of the newest revision there is then.
 func (rs *Releases) usable(ctx context.Context, t *dispatch.Task, r names.Release, labels map[string]string) (map[string]string, error) {
 	if !blocked(labels["status"]) {
-		t.SetUnclean(false)
+		t.SetReleaseMayBePending(false)
 		return labels, nil
 	}
 	if err := rs.recover(ctx, t, r, labels); err != nil {
@@ -45,7 +45,7 @@ func blocked(status string) bool {
 func (rs *Releases) recover(ctx context.Context, t *dispatch.Task, r names.Release, labels map[string]string) error {
 	status := labels["status"]
 	if !blocked(status) {
-		t.SetUnclean(false)
+		t.SetReleaseMayBePending(false)
 		return nil
 	}
 	if err := rs.orphaned(ctx, t, r, time.Now()); err != nil {
@@ -82,7 +82,7 @@ func (rs *Releases) recoverAfterwards(ctx context.Context, t *dispatch.Task, r n
 // orphaned is an error unless nobody works on the release any more, whose newest revision is pending or which is being uninstalled.
 func (rs *Releases) orphaned(ctx context.Context, t *dispatch.Task, r names.Release, now time.Time) error {
 	revisions, err := rs.Kubectl.Revisions(ctx, r.Namespace, r.Name)
-	if err != nil || len(revisions) == 0 || begunByUs(revisions, t.ShortID(), t.IsUnclean()) {
+	if err != nil || len(revisions) == 0 || begunByUs(revisions, t.ShortID(), t.ReleaseMayBePending()) {
 		return err
 	}
 	status := revisions[0]["status"]
@@ -136,7 +136,7 @@ func (rs *Releases) RecoverLeft(ctx context.Context, t *dispatch.Task) error {
 func (rs *Releases) script(ctx context.Context, t *dispatch.Task, name string, variables map[string]string) error {
 	err := t.Script(ctx, name, variables)
 	if err != nil && !anotherWorks.MatchString(err.Error()) {
-		t.SetUnclean(true)
+		t.SetReleaseMayBePending(true)
 	}
 	return err
 }

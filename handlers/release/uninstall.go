@@ -17,7 +17,7 @@ func (rs *Releases) Undeploy(ctx context.Context, t *dispatch.Task, w hub.Worklo
 	}
 	// It may have a second one, made before the reference operator was here in between. Where odd characters alone make the difference,
 	// that name is another workload's too, and without a runtime id, in G1, nothing tells whose the release is.
-	second := found.Name != found.Own && (w.WorkloadRtID != "" || found.Name == names.CutName(w.TenantID, names.NameOrID(w)))
+	second := found.Name != found.Own && (w.WorkloadRtID != "" || found.Name == names.ReferenceName(w.TenantID, names.NameOrID(w)))
 	if second {
 		own := found
 		own.Name = own.Own

@@ -77,9 +77,9 @@ func chartOf(w hub.WorkloadDeployed) string {
 func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error {
 	f := reason.Failure{Repository: repository.Shown(w.RepositoryURL), Chart: w.ChartName, Version: w.ChartVersion}
 	if missing.HasChart && w.ChartVersion != "" {
-		return errors.New(reason.Match{Facts: f.Facts()}.Fill(reason.NoVersion))
+		return errors.New(f.NoVersion())
 	}
-	return errors.New(reason.NoChart(f, reason.Match{Facts: f.Facts()}))
+	return errors.New(f.NoChart())
 }
 
 // archiveURL is the address of an archive, which in an index may be relative to the repository; or of an image in a registry. Both

@@ -42,7 +42,7 @@ func (c *Cache) pull(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeploy
 
 // download gets the chart as helm pull would, within the same time as a script.
 func (c *Cache) download(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
-	if err := t.Work(ctx); err != nil {
+	if err := t.TakeSlot(ctx); err != nil {
 		return err
 	}
 	limit, cause := dispatch.DeadlineOf(scripts.ChartPull, c.settings)

@@ -48,7 +48,7 @@ func (c *Cache) lockWhole(ctx context.Context, t *dispatch.Task) error {
 		return nil
 	default:
 	}
-	return t.Rest(ctx, !t.Installs, func() error {
+	return t.Park(ctx, !t.MayHaveChanged, func() error {
 		select {
 		case c.whole <- struct{}{}:
 			return nil

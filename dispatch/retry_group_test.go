@@ -7,30 +7,30 @@ import (
 )
 
 func TestAnEndlessEventIsTriedUntilItHasWorkedOrIsWrongItself(t *testing.T) {
-	for why := range TroubleNames {
-		r, now := newRetry(time.Minute), time.Now()
+	for why := Outage; why <= Refused; why++ {
+		r, now := newRetries(time.Minute), time.Now()
 		r.endless = true
 		if why == repositoryAway {
 			continue // no pool has one: as long as helm's own timeout
 		}
 		for i := range 1000 {
 			if wait, again := r.next(why, now, now); !again || wait > lastEndlessRetry {
-				t.Fatalf("%q: at try %d: again %v, in %s", TroubleNames[why], i, again, wait)
+				t.Fatalf("%q: at try %d: again %v, in %s", why, i, again, wait)
 			}
 		}
 	}
-	r, now := newRetry(time.Minute), time.Now()
+	r, now := newRetries(time.Minute), time.Now()
 	r.endless = true
-	if _, again := r.next(None, now, now); again {
+	if _, again := r.next(Final, now, now); again {
 		t.Error("what is wrong itself is tried again")
 	}
-	for _, why := range []Trouble{WebhookAway, NotTaken, BeingDeleted, Doubtful} { // of a single event that somebody runs by hand
-		r, now, tries := newRetry(time.Minute), time.Now(), 1
+	for _, why := range []RetryCause{WebhookAway, Refused, BeingDeleted, MaybeOutage} { // of a single event that somebody runs by hand
+		r, now, tries := newRetries(time.Minute), time.Now(), 1
 		for again := true; again; tries++ {
 			_, again = r.next(why, now, now)
 		}
 		if tries != maxTries+1 {
-			t.Errorf("%q: %d tries", TroubleNames[why], tries-1)
+			t.Errorf("%q: %d tries", why, tries-1)
 		}
 	}
 }
@@ -38,7 +38,7 @@ func TestAnEndlessEventIsTriedUntilItHasWorkedOrIsWrongItself(t *testing.T) {
 func TestHundredsOfPoolsThatWaitAskNoMoreThanTwiceASecondAndTheFirstThatWorksWakesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const all = 500
-		p, began, ended := NewTries(), time.Now(), make(chan time.Duration, all)
+		p, began, ended := NewRetryGroup(), time.Now(), make(chan time.Duration, all)
 		woken := p.begin()
 		for range all {
 			go func() {

@@ -1,13 +1,9 @@
 package dispatch
 
-import (
-	"testing"
-
-	"octo-operator/config"
-)
+import "testing"
 
 func TestSecretsOfAnEventLieInTheNamespaceOfItsRelease(t *testing.T) {
-	h := &Dispatcher{Options: Options{Settings: config.Config{PoolNamespace: "octo", PlatformNamespace: "platform"}}}
+	c := copies{poolNamespace: "octo", platformNamespace: "platform"}
 	for lane, want := range map[string]string{
 		"octo/acme-shop":     "octo",
 		"platform/acme-pool": "platform",
@@ -15,7 +11,7 @@ func TestSecretsOfAnEventLieInTheNamespaceOfItsRelease(t *testing.T) {
 		"tenant/acme":        "octo",
 		"invalid":            "octo",
 	} {
-		if got := h.journalLane(lane); got.Namespace != want || got.Name != lane {
+		if got := c.lane(lane); got.Namespace != want || got.Name != lane {
 			t.Errorf("%s: got %+v, want %s", lane, got, want)
 		}
 	}

@@ -30,9 +30,12 @@ func TestAnEventThatIsHandedOverIsOutrunByWhatMakesItPointless(t *testing.T) {
 }
 
 func TestWhatIsRememberedOfAcceptedEventsIsBounded(t *testing.T) {
-	var a accepted
+	a := accepted{after: "the first"}
 	for i := range 5 * maxAccepted {
 		a.note(fmt.Sprint("octo/", i), deploy, fmt.Sprintf("%08d", i))
+		if all := a.outrun("octo/0", deploy, ""); all != a.allSince("the first") {
+			t.Fatalf("after %d events the oldest is remembered: %v, and that some are not: %v", i+1, all, all)
+		}
 		if !a.outrun(fmt.Sprint("octo/", max(0, i-maxAccepted+1)), deploy, "0") {
 			t.Fatalf("after %d events one of the last %d is forgotten", i+1, maxAccepted)
 		}

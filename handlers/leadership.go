@@ -35,9 +35,9 @@ func (h *Handlers) openJournal(identity string) {
 
 // Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
 // disk is handed over to the operator that leads. The error is ctx's.
-func (h *Handlers) Lead(ctx context.Context) (err error) {
-	h.accepted.after, err = h.leader.Lead(ctx, h.handOver)
-	h.othersLed = h.accepted.after != ""
+func (h *Handlers) Lead(ctx context.Context) error {
+	replaced, err := h.leader.Lead(ctx, h.handOver)
+	h.othersLed, h.accepted.after = replaced != "", replaced
 	if h.leader.Alone() {
 		h.journal = nil
 	}
@@ -174,9 +174,8 @@ func (h *Handlers) forgetReports() error {
 
 // accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.
 type accepted struct {
-	after string // the identity of the operator that led before; "": this one did. Of what came since that one led, all is known here
-
 	mu             sync.Mutex
+	after          string                  // the operator that led before, since when all is known; "": not all is, since whoever led
 	newest, before map[acceptedKind]string // its run's id; ids sort in the order of the events
 }
 
@@ -192,10 +191,20 @@ func (a *accepted) note(lane string, k kind, id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.newest == nil || len(a.newest) >= maxAccepted {
+		if a.before != nil {
+			a.after = "" // some are forgotten
+		}
 		a.newest, a.before = map[acceptedKind]string{}, a.newest
 	}
 	key := acceptedKind{lane, k}
 	a.newest[key] = max(a.newest[key], a.before[key], id)
+}
+
+// allSince tells whether all is known that was accepted since an operator led.
+func (a *accepted) allSince(operator string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return operator == a.after
 }
 
 // outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy

@@ -90,7 +90,7 @@ func (h *Handlers) found(run *runs.Run, from string) {
 	case h.accepted.outrun(where.lane, c.kind, run.ID):
 		h.supersede(run, h.log.With("run", run.ID), errSuperseded)
 		return
-	case from != "" && from != h.accepted.after && c.kind != other:
+	case from != "" && c.kind != other && !h.accepted.allSince(from):
 		h.refuseLeft(c, run)
 		return
 	}

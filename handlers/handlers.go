@@ -224,7 +224,7 @@ func (h *Handlers) job(c callback, run *runs.Run, where place, log *slog.Logger,
 	if outcome == nil {
 		outcome = func(runs.Result) {}
 	}
-	h.accepted.note(where.lane, c.kind, run.ID)
+	h.accepted.note(where, c.kind, run.ID)
 	if where.refused != nil { // an earlier version has kept it
 		c.kind, c.alone, c.undo = other, false, nil
 		c.run = func(*Handlers, context.Context, *task) error { return where.refused }

@@ -172,7 +172,7 @@ func (h *Handlers) forgetReports() error {
 	return errors.Join(errs...)
 }
 
-// accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.
+// accepted is the newest event of each kind that this life has queued for a workload or pool, of the last so many of them.
 type accepted struct {
 	mu             sync.Mutex
 	after          string                  // the operator that led before, since when all is known; "": not all is, since whoever led
@@ -180,14 +180,15 @@ type accepted struct {
 }
 
 type acceptedKind struct {
-	lane string
-	kind kind
+	lane, owner    string // another workload's event, which has the same release name, takes no place of this one's
+	kind           kind
+	reconciliation bool // of a deploy
 }
 
 // maxAccepted bounds what is remembered, twice: tenants may ask for any number of releases. What is handed over is some seconds old.
 const maxAccepted = 5000
 
-func (a *accepted) note(lane string, k kind, id string) {
+func (a *accepted) note(where place, k kind, id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.newest == nil || len(a.newest) >= maxAccepted {
@@ -196,7 +197,7 @@ func (a *accepted) note(lane string, k kind, id string) {
 		}
 		a.newest, a.before = map[acceptedKind]string{}, a.newest
 	}
-	key := acceptedKind{lane, k}
+	key := acceptedKind{where.lane, where.owner, k, where.asks.reconciliation}
 	a.newest[key] = max(a.newest[key], a.before[key], id)
 }
 
@@ -208,16 +209,21 @@ func (a *accepted) allSince(operator string) bool {
 }
 
 // outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
-// too: what was scaled stays scaled.
-func (a *accepted) outrun(lane string, k kind, id string) bool {
+// too: what was scaled stays scaled. So does what a user has asked for after what the controller has sent again: that may say less.
+func (a *accepted) outrun(where place, k kind, id string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	newer := func(k kind) bool { key := acceptedKind{lane, k}; return max(a.newest[key], a.before[key]) > id }
+	newer := func(k kind, reconciliation bool) bool {
+		key := acceptedKind{where.lane, where.owner, k, reconciliation}
+		return max(a.newest[key], a.before[key]) > id
+	}
 	switch k {
-	case deploy, undeploy:
-		return newer(deploy) || newer(undeploy)
+	case deploy:
+		return newer(undeploy, false) || newer(deploy, false) || where.asks.reconciliation && newer(deploy, true)
+	case undeploy:
+		return newer(undeploy, false) || newer(deploy, false) || newer(deploy, true)
 	case scale:
-		return newer(scale) || newer(undeploy)
+		return newer(undeploy, false) || newer(scale, false)
 	}
 	return false
 }

@@ -87,7 +87,7 @@ func (h *Handlers) found(run *runs.Run, from string) {
 	c, where, known := h.known(run)
 	switch {
 	case !known:
-	case h.accepted.outrun(where.lane, c.kind, run.ID):
+	case h.accepted.outrun(where, c.kind, run.ID):
 		h.supersede(run, h.log.With("run", run.ID), errSuperseded)
 		return
 	case from != "" && c.kind != other && !h.accepted.allSince(from):

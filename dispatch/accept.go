@@ -188,7 +188,7 @@ func (a *acceptor) job(h Handler, run *runs.Run, where Place, log *slog.Logger, 
 	if outcome == nil {
 		outcome = func(runs.Result) {}
 	}
-	a.accepted.note(where.Lane, h.Kind, run.ID)
+	a.accepted.note(where, h.Kind, run.ID)
 	if where.refused != nil { // an earlier version has kept it
 		h.Kind, h.Alone, h.Undo, h.MayHaveChanged = queue.Other, false, nil, nil
 		h.Run = func(context.Context, *Task) error { return where.refused }

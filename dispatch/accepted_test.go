@@ -8,34 +8,51 @@ import (
 )
 
 func TestAnEventThatIsHandedOverIsOutrunByWhatMakesItPointless(t *testing.T) {
-	names := map[queue.Kind]string{queue.Deploy: "deploy", queue.Undeploy: "undeploy", queue.Scale: "scale", queue.Other: "other"}
+	const again = 10 // a deploy that the controller has sent again
+	names := map[queue.Kind]string{queue.Deploy: "deploy", queue.Undeploy: "undeploy", queue.Scale: "scale", queue.Other: "other", again: "deploy that was sent again"}
+	of := func(k queue.Kind, owner string) (Place, queue.Kind) {
+		where := Place{Lane: "octo/a", Owner: owner, Asks: queue.Ask{Reconciliation: k == again}}
+		if k == again {
+			k = queue.Deploy
+		}
+		return where, k
+	}
 	for _, test := range []struct {
 		late, since queue.Kind
 		outrun      bool
 	}{
-		{queue.Deploy, queue.Deploy, true}, {queue.Deploy, queue.Undeploy, true}, {queue.Deploy, queue.Scale, false},
-		{queue.Undeploy, queue.Deploy, true}, {queue.Undeploy, queue.Undeploy, true}, {queue.Undeploy, queue.Scale, false},
-		{queue.Scale, queue.Deploy, false}, {queue.Scale, queue.Undeploy, true}, {queue.Scale, queue.Scale, true},
+		{queue.Deploy, queue.Deploy, true}, {queue.Deploy, queue.Undeploy, true}, {queue.Deploy, queue.Scale, false}, {queue.Deploy, again, false},
+		{again, queue.Deploy, true}, {again, queue.Undeploy, true}, {again, queue.Scale, false}, {again, again, true},
+		{queue.Undeploy, queue.Deploy, true}, {queue.Undeploy, queue.Undeploy, true}, {queue.Undeploy, queue.Scale, false}, {queue.Undeploy, again, true},
+		{queue.Scale, queue.Deploy, false}, {queue.Scale, queue.Undeploy, true}, {queue.Scale, queue.Scale, true}, {queue.Scale, again, false},
 		{queue.Other, queue.Deploy, false}, {queue.Other, queue.Other, false},
 	} {
 		var a accepted
-		a.note("octo/a", test.since, "2")
-		a.note("octo/a", test.since, "1")
-		a.note("octo/b", queue.Deploy, "9")
-		if got := a.outrun("octo/a", test.late, "1"); got != test.outrun {
+		since, k := of(test.since, "acme")
+		a.note(since, k, "2")
+		a.note(since, k, "1")
+		a.note(Place{Lane: "octo/b", Owner: "acme"}, queue.Deploy, "9")
+		late, k := of(test.late, "acme")
+		if got := a.outrun(late, k, "1"); got != test.outrun {
 			t.Errorf("a %s by a newer %s: %v", names[test.late], names[test.since], got)
 		}
-		if a.outrun("octo/a", test.late, "3") {
+		if a.outrun(late, k, "3") {
 			t.Errorf("a %s by an older %s", names[test.late], names[test.since])
+		}
+		if late, k := of(test.late, "globex"); a.outrun(late, k, "1") {
+			t.Errorf("a %s by a newer %s of another owner", names[test.late], names[test.since])
 		}
 	}
 }
 
 func TestWhatIsRememberedOfAcceptedEventsIsBounded(t *testing.T) {
-	var a accepted
+	a := accepted{after: "the first"}
 	for i := range 5 * maxAccepted {
-		a.note(fmt.Sprint("octo/", i), queue.Deploy, fmt.Sprintf("%08d", i))
-		if !a.outrun(fmt.Sprint("octo/", max(0, i-maxAccepted+1)), queue.Deploy, "0") {
+		a.note(Place{Lane: fmt.Sprint("octo/", i)}, queue.Deploy, fmt.Sprintf("%08d", i))
+		if all := a.outrun(Place{Lane: "octo/0"}, queue.Deploy, ""); all != a.allSince("the first") {
+			t.Fatalf("after %d events the oldest is remembered: %v, and that some are not: %v", i+1, all, all)
+		}
+		if !a.outrun(Place{Lane: fmt.Sprint("octo/", max(0, i-maxAccepted+1))}, queue.Deploy, "0") {
 			t.Fatalf("after %d events one of the last %d is forgotten", i+1, maxAccepted)
 		}
 	}

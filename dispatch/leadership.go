@@ -36,9 +36,9 @@ func (d *Dispatcher) OpenJournal(identity string) {
 
 // Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
 // disk is handed over to the operator that leads. The error is ctx's.
-func (d *Dispatcher) Lead(ctx context.Context) (err error) {
-	d.accepted.after, err = d.leader.Lead(ctx, d.handOver)
-	d.othersLed = d.accepted.after != ""
+func (d *Dispatcher) Lead(ctx context.Context) error {
+	replaced, err := d.leader.Lead(ctx, d.handOver)
+	d.othersLed, d.accepted.after = replaced != "", replaced
 	if d.leader.Alone() {
 		d.journal.Journal = nil
 	}
@@ -173,43 +173,58 @@ func (d *Dispatcher) forgetReports() error {
 	return errors.Join(errs...)
 }
 
-// accepted is the newest event of each kind that this life has queued in a lane, of the last so many lanes.
+// accepted is the newest event of each kind that this life has queued for a workload or pool, of the last so many of them.
 type accepted struct {
-	after string // the identity of the operator that led before; "": this one did. Of what came since that one led, all is known here
-
 	mu             sync.Mutex
+	after          string                  // the operator that led before, since when all is known; "": not all is, since whoever led
 	newest, before map[acceptedKind]string // its run's id; ids sort in the order of the events
 }
 
 type acceptedKind struct {
-	lane string
-	kind queue.Kind
+	lane, owner    string // another workload's event, which has the same release name, takes no place of this one's
+	kind           queue.Kind
+	reconciliation bool // of a deploy
 }
 
 // maxAccepted bounds what is remembered, twice: tenants may ask for any number of releases. What is handed over is some seconds old.
 const maxAccepted = 5000
 
-func (a *accepted) note(lane string, k queue.Kind, id string) {
+func (a *accepted) note(where Place, k queue.Kind, id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.newest == nil || len(a.newest) >= maxAccepted {
+		if a.before != nil {
+			a.after = "" // some are forgotten
+		}
 		a.newest, a.before = map[acceptedKind]string{}, a.newest
 	}
-	key := acceptedKind{lane, k}
+	key := acceptedKind{where.Lane, where.Owner, k, where.Asks.Reconciliation}
 	a.newest[key] = max(a.newest[key], a.before[key], id)
 }
 
-// outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
-// too: what was scaled stays scaled.
-func (a *accepted) outrun(lane string, k queue.Kind, id string) bool {
+// allSince tells whether all is known that was accepted since an operator led.
+func (a *accepted) allSince(operator string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	newer := func(k queue.Kind) bool { key := acceptedKind{lane, k}; return max(a.newest[key], a.before[key]) > id }
+	return operator == a.after
+}
+
+// outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
+// too: what was scaled stays scaled. So does what a user has asked for after what the controller has sent again: that may say less.
+func (a *accepted) outrun(where Place, k queue.Kind, id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	newer := func(k queue.Kind, reconciliation bool) bool {
+		key := acceptedKind{where.Lane, where.Owner, k, reconciliation}
+		return max(a.newest[key], a.before[key]) > id
+	}
 	switch k {
-	case queue.Deploy, queue.Undeploy:
-		return newer(queue.Deploy) || newer(queue.Undeploy)
+	case queue.Deploy:
+		return newer(queue.Undeploy, false) || newer(queue.Deploy, false) || where.Asks.Reconciliation && newer(queue.Deploy, true)
+	case queue.Undeploy:
+		return newer(queue.Undeploy, false) || newer(queue.Deploy, false) || newer(queue.Deploy, true)
 	case queue.Scale:
-		return newer(queue.Scale) || newer(queue.Undeploy)
+		return newer(queue.Undeploy, false) || newer(queue.Scale, false)
 	}
 	return false
 }

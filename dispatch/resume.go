@@ -80,10 +80,10 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 	c, where, known := d.known(run)
 	switch {
 	case !known:
-	case d.accepted.outrun(where.Lane, c.Kind, run.ID):
+	case d.accepted.outrun(where, c.Kind, run.ID):
 		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
 		return
-	case from != "" && from != d.accepted.after && c.Kind != queue.Other:
+	case from != "" && c.Kind != queue.Other && !d.accepted.allSince(from):
 		d.refuseLeft(c, run)
 		return
 	}

@@ -65,13 +65,13 @@ func lookRules(value func(name string) string) kube.Rules {
 }
 
 // lookVariables are what octo-operator look knows a release by.
-func (rs *Releases) lookVariables(ctx context.Context, d *Deployment) (map[string]string, error) {
+func (d *Deployment) lookVariables(ctx context.Context) (map[string]string, error) {
 	own := append([]string{d.Release.SecretName()}, names.BrokerSecrets(d.Event.Pool)...)
 	variables := map[string]string{
-		"OPERATOR":         rs.program,
+		"OPERATOR":         d.program,
 		ownSecretsVariable: strings.Join(own, ","), operatorSecretsVariable: "", operatorAccountVariable: "",
 	}
-	self, err := rs.Kubectl.Self(ctx)
+	self, err := d.kubectl.Self(ctx)
 	if err != nil {
 		return nil, err
 	}

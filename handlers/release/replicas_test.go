@@ -10,8 +10,8 @@ import (
 )
 
 // live are Deployments app-0, app-1 and so on with so many replicas.
-func live(counts ...int) Installed {
-	var found Installed
+func live(counts ...int) liveState {
+	var found liveState
 	for i, n := range counts {
 		found.replicas = append(found.replicas, kube.DeploymentReplicas{Name: fmt.Sprintf("app-%d", i), Replicas: n})
 	}
@@ -21,7 +21,7 @@ func live(counts ...int) Installed {
 func TestADeployKeepsTheLargestCountThatRuns(t *testing.T) {
 	for _, test := range []struct {
 		name         string
-		live         Installed
+		live         liveState
 		want         int // 0: none is kept
 		wantDisagree string
 	}{
@@ -37,7 +37,7 @@ func TestADeployKeepsTheLargestCountThatRuns(t *testing.T) {
 			if count, keep := test.live.keptReplicas(); count != test.want || keep != (test.want > 0) {
 				t.Errorf("keeps %d (%v), want %d", count, keep, test.want)
 			}
-			r := ChooseReplicas(hub.WorkloadDeployed{}, charts.Chart{Values: []byte("replicaCount: 1")}, test.live)
+			r := chooseReplicas(hub.WorkloadDeployed{}, charts.Chart{Values: []byte("replicaCount: 1")}, test.live)
 			if r.disagree != test.wantDisagree {
 				t.Errorf("disagreement is %q, want %q", r.disagree, test.wantDisagree)
 			}
@@ -48,8 +48,8 @@ func TestADeployKeepsTheLargestCountThatRuns(t *testing.T) {
 func TestADeployWarnsOfDifferentCountsOnlyWhenItKeepsOne(t *testing.T) {
 	found := live(2, 3)
 	for name, r := range map[string]replicas{
-		"a workload that goes to sleep":    ChooseReplicas(hub.WorkloadDeployed{Hibernated: true}, charts.Chart{Values: []byte("replicaCount: 1")}, found),
-		"a chart that knows no such value": ChooseReplicas(hub.WorkloadDeployed{}, charts.Chart{}, found),
+		"a workload that goes to sleep":    chooseReplicas(hub.WorkloadDeployed{Hibernated: true}, charts.Chart{Values: []byte("replicaCount: 1")}, found),
+		"a chart that knows no such value": chooseReplicas(hub.WorkloadDeployed{}, charts.Chart{}, found),
 	} {
 		if r.disagree != "" {
 			t.Errorf("%s: %q", name, r.disagree)

@@ -52,12 +52,12 @@ func (r restarts) keys() string { return strings.Join(r.Keys, ", ") }
 
 // usersOf finds the workloads of a release that use a changed key of its Secret. They are those of its newest revision: of helm's
 // own record, since a chart need not label what it makes.
-func (rs *Releases) usersOf(ctx context.Context, r names.Release, changed []string) (restarts, error) {
+func (s secrets) usersOf(ctx context.Context, r names.Release, changed []string) (restarts, error) {
 	var users restarts
 	if len(changed) == 0 {
 		return users, nil
 	}
-	objects, err := rs.newestObjects(ctx, r)
+	objects, err := newestObjects(ctx, s.kubectl, r)
 	if err != nil {
 		return users, fmt.Errorf("cannot find out who uses secret %s: %w", r.SecretName(), err)
 	}
@@ -65,7 +65,7 @@ func (rs *Releases) usersOf(ctx context.Context, r names.Release, changed []stri
 		if o.Namespace != r.Namespace {
 			continue // pods can use the Secrets of their own namespace alone
 		}
-		w, keys, err := rs.usedBy(ctx, r, o, changed)
+		w, keys, err := s.usedBy(ctx, r, o, changed)
 		if err != nil {
 			return users, err
 		}
@@ -77,8 +77,8 @@ func (rs *Releases) usersOf(ctx context.Context, r names.Release, changed []stri
 }
 
 // usedBy are those of the keys that the pods of an object use. There is no workload where there are none.
-func (rs *Releases) usedBy(ctx context.Context, r names.Release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
-	w, err := rs.Kubectl.Workload(ctx, o)
+func (s secrets) usedBy(ctx context.Context, r names.Release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
+	w, err := s.kubectl.Workload(ctx, o)
 	if err != nil || w == nil {
 		return nil, nil, err
 	}
@@ -89,28 +89,10 @@ func (rs *Releases) usedBy(ctx context.Context, r names.Release, o kube.Object, 
 	return w, used, nil
 }
 
-// newestObjects are what a release's newest revision consists of.
-func (rs *Releases) newestObjects(ctx context.Context, r names.Release) ([]kube.Object, error) {
-	labels, err := rs.Kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
-	if err != nil || labels == nil {
-		return nil, err
-	}
-	return rs.objectsIn(ctx, r, labels["version"])
-}
-
-// objectsIn are what one revision of a release consists of.
-func (rs *Releases) objectsIn(ctx context.Context, r names.Release, revision string) ([]kube.Object, error) {
-	manifest, err := rs.Kubectl.Manifest(ctx, r.Namespace, r.Name, revision)
-	if err != nil {
-		return nil, err
-	}
-	return kube.Objects(manifest, r.Namespace)
-}
-
 // stillNeeded leaves out what has new pods, none, or is gone. manual is what only a person can restart.
-func (rs *Releases) stillNeeded(ctx context.Context, r names.Release, all restarts) (auto, manual restarts, err error) {
+func (s secrets) stillNeeded(ctx context.Context, r names.Release, all restarts) (auto, manual restarts, err error) {
 	for _, name := range slices.Sorted(maps.Keys(all.Workloads)) {
-		w, keys, err := rs.usedBy(ctx, r, workloadObject(r, name), all.Keys)
+		w, keys, err := s.usedBy(ctx, r, workloadObject(r, name), all.Keys)
 		switch {
 		case err != nil:
 			return auto, manual, err
@@ -145,8 +127,8 @@ func templateHash(template json.RawMessage) string {
 }
 
 // restart restarts the workloads that still need it, and returns which.
-func (rs *Releases) restart(ctx context.Context, t *dispatch.Task, r names.Release, all restarts) (done restarts, err error) {
-	auto, manual, err := rs.stillNeeded(ctx, r, all)
+func (s secrets) restart(ctx context.Context, t *dispatch.Task, r names.Release, all restarts) (done restarts, err error) {
+	auto, manual, err := s.stillNeeded(ctx, r, all)
 	if err != nil {
 		return done, err
 	}

@@ -140,7 +140,7 @@ func (r *archiveReader) readFile(header *tar.Header, content io.Reader, where st
 	case strings.Contains("/"+name, "/templates/"): // its subcharts' too
 		var template []byte
 		template, err = readFile(header.Name, content)
-		r.chart.LooksUp = r.chart.LooksUp || LooksUp.Match(template)
+		r.chart.LooksUp = r.chart.LooksUp || MayLookUp(template)
 		r.chart.HooksAfter = r.chart.HooksAfter || bytes.Contains(template, []byte("helm.sh/hook")) && hookAfter.Match(template)
 	}
 	return err
@@ -213,5 +213,8 @@ var hookAfter = regexp.MustCompile(`post-(install|upgrade)`)
 
 var aVersion = text.NewPattern(`^v?[0-9][0-9A-Za-z.+-]{0,249}$`)
 
-// LooksUp is what a template needs to read the cluster: by itself, or in a text that it is given.
-var LooksUp = regexp.MustCompile(`lookup|tpl`)
+// lookUp is what a template needs to read the cluster: by itself, or in a text that it is given.
+var lookUp = regexp.MustCompile(`lookup|tpl`)
+
+// MayLookUp tells whether a template, or values that a template may render, may read the cluster.
+func MayLookUp(text []byte) bool { return lookUp.Match(text) }

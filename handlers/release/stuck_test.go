@@ -32,7 +32,7 @@ func TestWhoseHelmHasLeftAReleaseUnusableIsToldWithoutClocks(t *testing.T) {
 		{"an uninstall of ours", []map[string]string{revision("uninstalling", before)}, true, true},
 		{"somebody's uninstall", []map[string]string{revision("uninstalling", before)}, false, false},
 	} {
-		if got := begunByUs(test.revisions, this, test.unclean); got != test.ours {
+		if got := history(test.revisions).begunByUs(this, test.unclean); got != test.ours {
 			t.Errorf("%s: ours is %v", test.name, got)
 		}
 	}

@@ -19,7 +19,7 @@ func TestAManifestThatAChartHasMadeHugeIsNotReadIntoTheMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{ManifestFile, lookedFile} {
+	for _, name := range []string{ManifestFile, dryRunFile} {
 		if err := run.Write(name, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -15,19 +15,6 @@ import (
 	"octo-operator/repository"
 )
 
-// helm reads each document that a values.schema.json refers to, when it checks the values: over HTTP from any address, inside the cluster
-// too, after any redirect; and from its own disk, since for helm a schema is the file /values.schema.json, whatever the chart has beside
-// it. So a schema that refers to something outside itself is refused, unless a setting names where that is.
-
-// schemaReference is one that leads out of a schema.
-type schemaReference struct {
-	file    string // of the chart
-	keyword string // $ref, $schema, …
-	text    string // as it stands there
-	address string // what helm would read
-	web     bool   // it would ask there
-}
-
 // schemaAddress is what helm calls a chart's schema, and a subchart's.
 const schemaAddress = "file:///values.schema.json"
 
@@ -295,29 +282,4 @@ func identity(object map[string]any) uintptr { return reflect.ValueOf(object).Po
 func member(schema map[string]any, key string) string {
 	text, _ := schema[key].(string)
 	return text
-}
-
-// checkSchemas refuses a chart whose schemas refer to anything that the setting does not name.
-func (c *Cache) checkSchemas(of Chart) error {
-	for _, r := range of.references {
-		if address, err := url.Parse(r.address); err == nil && repository.BeginsWithOne(c.schemas, address) {
-			continue
-		}
-		return refusedReference(r)
-	}
-	return nil
-}
-
-func refusedReference(r schemaReference) error {
-	const remedy = "put what it refers to into the schema itself, below $defs"
-	text := r.text
-	if strings.Contains(text, "://") {
-		text = repository.Shown(text)
-	}
-	if !r.web {
-		return fmt.Errorf("its %.200s refers with %s to %.200q, which is no document that helm may read (it reads none of the chart's other files): %s",
-			r.file, r.keyword, text, remedy)
-	}
-	return fmt.Errorf("its %.200s refers with %s to %.200q, where helm would ask by itself: %s, or name the address in OPERATOR__ALLOWEDSCHEMAS",
-		r.file, r.keyword, repository.Shown(r.address), remedy)
 }

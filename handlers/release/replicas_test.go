@@ -7,6 +7,7 @@ import (
 	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/merge"
 )
 
 // live are Deployments app-0, app-1 and so on with so many replicas.
@@ -53,6 +54,57 @@ func TestADeployWarnsOfDifferentCountsOnlyWhenItKeepsOne(t *testing.T) {
 	} {
 		if r.disagree != "" {
 			t.Errorf("%s: %q", name, r.disagree)
+		}
+	}
+}
+
+func TestDeploymentsAreScaledOnlyToGoToSleepAndToWakeUp(t *testing.T) {
+	for _, test := range []struct {
+		name, document, chart string
+		live                  liveState
+		want                  string // "": they are left alone
+		wakes                 bool
+	}{
+		{"it goes to sleep", "0", "replicaCount: 1", live(2), "0", false},
+		{"it wakes up", "2", "replicaCount: 1", live(0), "2", true},
+		{"it wakes up with the chart's own count", "", "replicaCount: 3", live(0, 0), "3", true},
+		{"one of two sleeps", "2", "", live(0, 2), "2", false},
+		{"another count", "5", "replicaCount: 1", live(2), "", false},
+		{"it sleeps on", "0", "", live(0), "", false},
+		{"no Deployment yet", "2", "", live(), "", false},
+		{"nobody says how many", "", "image: x", live(0), "", false},
+		{"no number", "many", "", live(0), "", false},
+	} {
+		r, document := replicas{live: test.live}, merge.Result{Values: map[string]any{}}
+		if test.document != "" {
+			document.Values[replicaCount] = test.document
+		}
+		c := charts.Chart{Values: []byte(test.chart)}
+		if got := r.scaleTo(document, c); got != test.want {
+			t.Errorf("%s: scaled to %q, want %q", test.name, got, test.want)
+		}
+		if got := r.wakes(document, c); got != test.wakes {
+			t.Errorf("%s: wakes is %v", test.name, got)
+		}
+	}
+}
+
+func TestARollbackKeepsTheCountThatRunsUnlessTheWorkloadSleptBefore(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		live   liveState
+		asleep bool
+		want   string
+	}{
+		{"it runs", live(3), false, "3"},
+		{"it was woken up", live(3), true, "0"},
+		{"it sleeps", live(0), true, ""},
+		{"the counts differ", live(2, 3), false, ""},
+		{"the counts differ, and it slept before", live(2, 3), true, "0"},
+		{"no Deployment", live(), false, ""},
+	} {
+		if got := rollbackReplicas(test.live, test.asleep); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
 }

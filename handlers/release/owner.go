@@ -27,7 +27,7 @@ type owners struct {
 }
 
 // locate finds the name of a workload's release: its own, or another one under which the reference operator has made it, if that is
-// provably this workload's. An error is that it cannot be told: a second release beside the first one would be worse.
+// provably this workload's. Where that cannot be told it is an error: a second release beside the first one would be worse.
 func (o owners) locate(ctx context.Context, w hub.Workload) (names.Release, error) {
 	r, err := names.ReleaseOf(o.settings, w)
 	if err != nil {
@@ -49,8 +49,8 @@ func (o owners) locate(ctx context.Context, w hub.Workload) (names.Release, erro
 	return r, nil
 }
 
-// whoseReference tells whose a release with a name of the reference operator's is. If only its Secret is left, that tells: an undeploy
-// may have been ended after helm.
+// whoseReference tells whose a release is that has a name as the reference operator gives. Where only its Secret is left, since an undeploy
+// was ended after helm, the Secret tells.
 func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workload) (names.Proof, error) {
 	revisions, err := historyOf(ctx, o.kubectl, r)
 	if err != nil || len(revisions) > 0 {
@@ -90,11 +90,13 @@ func (o owners) check(ctx context.Context, r names.Release, w hub.Workload, revi
 	return nil
 }
 
+// unprovenError says how to prove that a release is the workload's.
 func unprovenError(r names.Release, w hub.Workload) error {
 	return fmt.Errorf("release %s in namespace %s is left alone: nothing proves that it is this workload's, neither labels nor the values tenantId and adapterRtId. If it is: %s",
 		r.Name, r.Namespace, names.MarkedAs("secret --namespace "+r.Namespace+" --selector owner=helm,name="+r.Name, w.TenantID, rtIDMark(w)))
 }
 
+// rtIDMark is the label with the workload's runtime id; none in G1, where it has no id.
 func rtIDMark(w hub.Workload) map[string]string {
 	if w.WorkloadRtID == "" {
 		return map[string]string{}
@@ -106,7 +108,7 @@ func rtIDMark(w hub.Workload) map[string]string {
 // the Secret itself says otherwise: nobody else has its name.
 func checkSecret(s *kube.Secret, r names.Release, w hub.Workload, releaseThere bool) error {
 	if s == nil || releaseThere && r.Name != r.Own {
-		return nil // what has a name of the reference operator's, two workloads may have written
+		return nil // where the reference operator has cut the name off, two workloads may have written the Secret
 	}
 	switch p := names.SecretProof(s, w); {
 	case p.Verdict == names.OfAnother:

@@ -24,17 +24,17 @@ const changeAnnotation = names.Group + "/secret-change"
 
 // secretChange is what a deploy does to the release's Secret.
 type secretChange struct {
-	name   string
-	live   *kube.Secret      // nil: there is none
-	wanted map[string]string // empty: there is to be none
-	writes bool              // the one in the cluster is not what is wanted
-	// foreign: it has keys that applying might leave there.
+	name     string
+	live     *kube.Secret      // the one in the cluster; nil: there is none
+	wanted   map[string]string // keys and values; empty: no Secret is needed
+	writes   bool              // live is not what is wanted: the script is to write it
+	manifest []byte            // what it writes
+	// foreign: live has keys that are not wanted. Applying would leave them there if somebody else has set them.
 	foreign bool
-	// keeps: what it holds is to be kept. Not where an earlier change is open: then what it holds has never worked.
+	// keeps: what live holds is copied before it is changed. Not where an earlier change is open: then it has never worked.
 	keeps    bool
-	open     bool // the change is, or an earlier one
-	restarts restarts
-	manifest []byte // the Secret that is wanted, if the deploy writes it
+	open     bool     // this change, or an earlier one, must be ended when the pods are ready
+	restarts restarts // of those that use a key whose value changes
 }
 
 // changes tells whether the deploy must do something for the Secret or for those who use it.
@@ -59,8 +59,10 @@ func (s secrets) plan(ctx context.Context, d *Deployment) (secretChange, error) 
 		return c, err
 	}
 	changed := changedKeys(dataOf(c.live), asData(c.wanted))
-	// One that is this workload's without the tenant's id needs no new one: the operator's upgrade would make deploys of reconciliations.
-	c.writes = c.live == nil || names.TenantProof(c.live.Labels, c.live.Annotations, d.Event.TenantID).Verdict != names.OfThis || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	c.writes = c.live == nil || names.TenantProof(c.live.Labels, c.live.Annotations, d.Event.TenantID).Verdict != names.OfThis ||
+		len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	// It is set only now: a Secret of an earlier version of the operator, which lacks it, is not written for that alone. An upgrade of the
+	// operator would turn every reconciliation into a deploy.
 	annotations[names.TenantID] = d.Event.TenantID
 	if err := s.planRestarts(ctx, d, &c, changed); err != nil || !c.writes {
 		return c, err
@@ -77,7 +79,7 @@ func (s secrets) plan(ctx context.Context, d *Deployment) (secretChange, error) 
 	return c, err
 }
 
-// planRestarts finds out who must be restarted after the deploy, and what must be kept until it has worked.
+// planRestarts finds out which workloads must be restarted after the deploy, and whether the old values must be kept until it has worked.
 func (s secrets) planRestarts(ctx context.Context, d *Deployment, c *secretChange, changed []string) error {
 	c.foreign = slices.ContainsFunc(changed, func(key string) bool { _, wanted := c.wanted[key]; return !wanted })
 	before, open, err := openChange(c.live)
@@ -99,7 +101,7 @@ func (s secrets) planRestarts(ctx context.Context, d *Deployment, c *secretChang
 	return err
 }
 
-// openChange reads the restarts of a change that is open.
+// openChange tells whether a change of the Secret is open, and which restarts it needs.
 func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
 	if live == nil {
 		return needed, false, nil
@@ -159,7 +161,7 @@ func (s secrets) remove(ctx context.Context, r names.Release) error {
 	return errors.Join(s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretName()), s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
 }
 
-// dataOf is what a Secret holds; nothing if there is none.
+// dataOf is what a Secret holds; an empty map if there is none.
 func dataOf(s *kube.Secret) map[string][]byte {
 	if s == nil || s.Data == nil {
 		return map[string][]byte{}
@@ -167,6 +169,7 @@ func dataOf(s *kube.Secret) map[string][]byte {
 	return s.Data
 }
 
+// asData are values as a Secret has them.
 func asData(values map[string]string) map[string][]byte {
 	data := map[string][]byte{}
 	for key, value := range values {

@@ -17,7 +17,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// restarts are what a change of the release's Secret makes necessary.
+// restarts are what a change of the release's Secret makes necessary. As JSON they stand in the annotation of an open change.
 type restarts struct {
 	// Keys are the changed ones that the workloads use.
 	Keys []string `json:"keys,omitempty"`
@@ -76,7 +76,7 @@ func (s secrets) usersOf(ctx context.Context, r names.Release, changed []string)
 	return users, nil
 }
 
-// usedBy are those of the keys that the pods of an object use. There is no workload where there are none.
+// usedBy reads an object that may be a workload, and which of the keys its pods use; nil: it is no workload, or is gone.
 func (s secrets) usedBy(ctx context.Context, r names.Release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
 	w, err := s.kubectl.Workload(ctx, o)
 	if err != nil || w == nil {
@@ -89,7 +89,8 @@ func (s secrets) usedBy(ctx context.Context, r names.Release, o kube.Object, key
 	return w, used, nil
 }
 
-// stillNeeded leaves out what has new pods, none, or is gone. manual is what only a person can restart.
+// stillNeeded returns those of the restarts that are still to be done: not of workloads that have got new pods since, have none, or are
+// gone. manual are those that only a person can do.
 func (s secrets) stillNeeded(ctx context.Context, r names.Release, all restarts) (auto, manual restarts, err error) {
 	for _, name := range slices.Sorted(maps.Keys(all.Workloads)) {
 		w, keys, err := s.usedBy(ctx, r, workloadObject(r, name), all.Keys)
@@ -126,7 +127,7 @@ func templateHash(template json.RawMessage) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// restart restarts the workloads that still need it, and returns which.
+// restart runs workload-restart for the restarts that are still to be done, and returns them. Those that only a person can do are told.
 func (s secrets) restart(ctx context.Context, t *dispatch.Task, r names.Release, all restarts) (done restarts, err error) {
 	auto, manual, err := s.stillNeeded(ctx, r, all)
 	if err != nil {
@@ -156,7 +157,7 @@ func (s secrets) restart(ctx context.Context, t *dispatch.Task, r names.Release,
 	return auto, nil
 }
 
-// podUse is what a pod template says of Secrets.
+// podUse is the part of a pod template that can refer to Secrets.
 type podUse struct {
 	Spec struct {
 		InitContainers, Containers, EphemeralContainers []struct {

@@ -23,8 +23,9 @@ type location struct {
 	exact   bool // that version is the one that is asked for
 }
 
-// find looks the event's chart up in the index, which the repository must have confirmed since a moment. Of a registry it knows nothing. Where
-// the environment has a chart-pull of its own, what the index does not tell is no error: the script may find it out by itself.
+// find looks the event's chart up in the repository's index. confirmed: when, at the earliest, the repository must have said that the index
+// is current. A registry has no index: nothing is known then. Where the environment has a chart-pull of its own, what the index does not
+// tell is no error, since the script may find it out by itself.
 func (c *Cache) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time.Time) (location, error) {
 	if repository.IsRegistry(w.RepositoryURL) {
 		return location{}, nil

@@ -20,7 +20,7 @@ const schemaAddress = "file:///values.schema.json"
 
 var referenceKeywords = []string{"$ref", "$dynamicRef", "$recursiveRef"}
 
-// referencesOut finds what helm would read besides a schema. It may find more, never less: where a $id counts depends on the draft, and a
+// referencesOut finds what helm would read besides a schema. It may find more than that, never less: where a $id counts depends on the draft, and a
 // pointer may make a schema of anything in the document. A text that is no JSON has none, since helm stops there.
 func referencesOut(file string, text []byte, left *schemaBudget) ([]schemaReference, error) {
 	if left.bytes -= len(text); left.bytes < 0 {
@@ -60,6 +60,7 @@ const (
 
 func newSchemaBudget() schemaBudget { return schemaBudget{maxSchemaBytes, maxJoins, maxFound} }
 
+// schemaReader reads one schema.
 type schemaReader struct {
 	file          string
 	left          *schemaBudget
@@ -70,7 +71,7 @@ type schemaReader struct {
 	found, inData []schemaReference
 }
 
-// schemaPlace is where a value of a schema stands.
+// schemaPlace is where in a schema a value stands.
 type schemaPlace struct {
 	bases []string // what a reference there may be relative to
 	names bool     // its keys are names, of properties for example, and no keywords
@@ -162,7 +163,7 @@ func (s *schemaReader) add(r schemaReference, data bool) {
 	}
 }
 
-// isDefinition tells of a fragment that names the whole document, an anchor, or a definition: all of them schemas, wherever they stand.
+// isDefinition tells whether a fragment names the whole document, an anchor, or a definition. These are schemas wherever they stand.
 func isDefinition(fragment string) bool {
 	fragment, err := url.PathUnescape(fragment)
 	if err != nil || !strings.HasPrefix(fragment, "/") {
@@ -262,7 +263,7 @@ func draftOf(schema map[string]any, otherwise int) int {
 	return map[string]int{"schema": 2020, "draft/2020-12/schema": 2020, "draft/2019-09/schema": 2019, "draft-07/schema": 7, "draft-06/schema": 6, "draft-04/schema": 4}[name]
 }
 
-// isDraft tells of the documents of json-schema.org that are part of helm, under these very addresses.
+// isDraft tells whether an address is that of a document of json-schema.org that is part of helm, which then asks nobody for it.
 func isDraft(address string) bool {
 	name, is := strings.CutPrefix(address, "http://json-schema.org/")
 	if !is {
@@ -279,6 +280,7 @@ func isDraft(address string) bool {
 // identity tells one object of a document from another one that says the same.
 func identity(object map[string]any) uintptr { return reflect.ValueOf(object).Pointer() }
 
+// member is a string in a schema; "": there is none of that name.
 func member(schema map[string]any, key string) string {
 	text, _ := schema[key].(string)
 	return text

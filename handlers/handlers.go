@@ -41,7 +41,7 @@ type Controller interface {
 type Handlers struct {
 	*dispatch.Dispatcher
 	*pools.Pools
-	releases   *release.Releases
+	releases   *release.Deployer
 	settings   config.Config
 	kubectl    *kube.Kubectl
 	controller Controller
@@ -99,7 +99,7 @@ func prepare(ctx context.Context, settings config.Config, environ []string, stor
 	h := &Handlers{
 		settings: settings, kubectl: kube.NewKubectl(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
 	}
-	if h.releases, err = release.New(settings, h.kubectl, set, env, program, log); err != nil {
+	if h.releases, err = release.New(settings, h.kubectl, set, env, program); err != nil {
 		return nil, err
 	}
 	h.Pools = pools.New(settings, h.kubectl, controller, func(event hub.Event) error { return h.Dispatcher.Request(event, nil) }, log)
@@ -118,13 +118,13 @@ func (h *Handlers) table() map[string]dispatch.Handler {
 		ignored = "pools are not managed in edge mode"
 	}
 	pool := dispatch.Handler{Endless: ps.Tries, Ignored: ignored, OnArrival: ps.Deployed.Note, Place: poolPlace}
-	workload := dispatch.Handler{Place: workloadPlace, Recover: rs.RecoverLeft, Guard: release.Guarded}
+	workload := dispatch.Handler{Place: workloadPlace, Recover: rs.Recover, Guard: release.GuardFor}
 	with := func(base dispatch.Handler, edit func(*dispatch.Handler)) dispatch.Handler { edit(&base); return base }
 	return map[string]dispatch.Handler{
 		hub.PoolDeployed:   with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Deploy, pools.Retried(h.poolDeployed) }),
 		hub.PoolUndeployed: with(pool, func(c *dispatch.Handler) { c.Kind, c.Run = queue.Undeploy, pools.Retried(h.poolUndeployed) }),
 		hub.WorkloadDeploy: with(workload, func(c *dispatch.Handler) {
-			c.Kind, c.Place, c.MayHaveChanged, c.Run, c.Explain, c.Undo = queue.Deploy, deployPlace, release.Installing, h.workloadDeployed, rs.Facts, rs.UndoDeploy
+			c.Kind, c.Place, c.MayHaveChanged, c.Run, c.Explain, c.Undo = queue.Deploy, deployPlace, release.Installing, h.workloadDeployed, rs.Facts, rs.Undo
 			c.Progress, c.Status, c.Clean = deploymentProgress, deploymentStatus, cleanDeploy
 		}),
 		hub.WorkloadUndeploy: with(workload, func(c *dispatch.Handler) {

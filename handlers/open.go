@@ -56,5 +56,5 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 // orphanGrace is what the helm of a killed life gets to end by itself. It is short: the event is run again anyway, and waits.
 const orphanGrace = 3 * time.Second
 
-// secretFiles are in the run directory for the time of the run alone. Of the manifest, see keepManifest.
+// secretFiles are in the run directory for the time of the run alone. Of the manifest, see release.RedactManifest.
 var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", dispatch.KubeconfigFile}

@@ -3,12 +3,10 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"octo-operator/dispatch"
 	"octo-operator/handlers/check"
 	"octo-operator/hub"
-	"octo-operator/scripts"
 	"octo-operator/text"
 )
 
@@ -21,7 +19,7 @@ func (h *Handlers) scaleWorkload(ctx context.Context, t *dispatch.Task) error {
 	if err != nil {
 		return fmt.Errorf("cannot scale the workload: %w", err)
 	}
-	return h.scale(ctx, t, s)
+	return h.releases.Scale(ctx, t, s.Workload, s.Replicas)
 }
 
 func scaleStatus(event hub.Event, success bool, message string) *dispatch.Report {
@@ -29,23 +27,5 @@ func scaleStatus(event hub.Event, success bool, message string) *dispatch.Report
 	return dispatch.NewReport(dispatch.MethodScaleStatus, s.Workload, hub.WorkloadScaleStatus{
 		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: text.Shortened(s.WorkloadName, check.MaxWorkloadName), Replicas: s.Replicas,
 		Success: success, StatusMessage: message,
-	})
-}
-
-func (h *Handlers) scale(ctx context.Context, t *dispatch.Task, s hub.WorkloadScale) error {
-	r, err := h.releases.Locate(ctx, s.Workload)
-	if err != nil {
-		return err
-	}
-	revisions, err := h.releases.Owned(ctx, r, s.Workload)
-	if err != nil {
-		return err
-	}
-	if len(revisions) == 0 {
-		return fmt.Errorf("there is no release %s in namespace %s, so no Deployment of it: nothing to scale", r.Name, r.Namespace)
-	}
-	return t.Script(ctx, scripts.WorkloadScale, map[string]string{
-		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": r.Name, "NAMESPACE": r.Namespace,
-		"REPLICAS": strconv.Itoa(s.Replicas),
 	})
 }

@@ -28,17 +28,17 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 	if err != nil {
 		return fmt.Errorf("cannot merge the values: %w", err)
 	}
-	release, err := names.ReleaseOf(h.settings, w.Workload)
+	r, err := names.ReleaseOf(h.settings, w.Workload)
 	if err != nil {
 		return err
 	}
 	var c charts.Chart
 	if withChart {
-		if c, err = h.lookAtChart(ctx, event, release, w); err != nil {
+		if c, err = h.lookAtChart(ctx, event, r, w); err != nil {
 			return err
 		}
 	}
-	in := h.releases.FreshLayers(w, release, c)
+	in := release.Layers(h.settings, w, r, c)
 	if explain {
 		return printOrigins(to, in)
 	}
@@ -55,7 +55,7 @@ func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r names.Rel
 	if err := check.Fields(event, 0); err != nil {
 		return c, fmt.Errorf("cannot pull the chart: %w", err)
 	}
-	err = h.WithScratchTask(event, h.releases.SecretsOf(w), func(t *dispatch.Task) error {
+	err = h.WithScratchTask(event, release.Secrets(h.settings, w), func(t *dispatch.Task) error {
 		c, err = h.releases.Charts.Fetch(ctx, t, r, w)
 		return err
 	})

@@ -12,14 +12,14 @@ import (
 )
 
 func TestExplainSaysWhatTheChartDoesNotTakeAndWhy(t *testing.T) {
-	h := &release.Releases{Settings: fixtures.Settings(t, "OPERATOR__BROKERPASSWORD=planted")}
+	settings := fixtures.Settings(t, "OPERATOR__BROKERPASSWORD=planted")
 	w := hub.WorkloadDeployed{Workload: hub.Workload{Pool: hub.Pool{TenantID: "acme"}}, ValuesYaml: "kept: true", Hibernated: true}
 	c := charts.Chart{
 		Values: []byte("secrets: []\nreplicaCount: 1\nkept: false\n"),
 		Schema: []byte(`{"properties":{"kept":{},"secrets":{},"replicaCount":{}},"additionalProperties":false}`),
 	}
 	var printed strings.Builder
-	if err := printOrigins(&printed, h.Layers(w, names.Release{Name: "demo"}, c, release.ChooseReplicas(w, c, release.Installed{}).Value)); err != nil {
+	if err := printOrigins(&printed, release.Layers(settings, w, names.Release{Name: "demo"}, c)); err != nil {
 		t.Fatal(err)
 	}
 	want := "kept\tvaluesYaml\n" +

@@ -45,7 +45,7 @@ func withoutSecrets(event hub.Event) (hub.Event, bool) {
 // cleanDeploy takes what is secret out of the manifest that stays in a deploy's run directory. It returns the event as it may stay there; nil:
 // as it came.
 func cleanDeploy(t *dispatch.Task) *hub.Event {
-	release.KeepManifest(t)
+	release.RedactManifest(t)
 	if clean, changed := withoutSecrets(t.Event); changed {
 		return &clean
 	}

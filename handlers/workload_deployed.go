@@ -11,6 +11,7 @@ import (
 	"octo-operator/dispatch/queue"
 	"octo-operator/exec"
 	"octo-operator/handlers/check"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
 	"octo-operator/names"
 	"octo-operator/text"
@@ -22,9 +23,9 @@ func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, err
 	if err != nil {
 		return p, err
 	}
-	release, err := names.ReleaseOf(settings, w)
-	p.Lane = release.Lane()
-	p.Attrs = append(p.Attrs, "release", release.Name)
+	r, err := names.ReleaseOf(settings, w)
+	p.Lane = r.Lane()
+	p.Attrs = append(p.Attrs, "release", r.Name)
 	return p, err
 }
 
@@ -52,7 +53,7 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error
 	if err != nil {
 		return fmt.Errorf("cannot deploy the workload: %w", err)
 	}
-	redact := exec.NewRedactor(h.releases.SecretsOf(w)...)
+	redact := exec.NewRedactor(release.Secrets(h.settings, w)...)
 	if redact.Full() {
 		return fmt.Errorf("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
 			"make them smaller, or put large files elsewhere")
@@ -74,38 +75,35 @@ func deploymentStatus(event hub.Event, success bool, message string) *dispatch.R
 	return dispatch.NewReport(dispatch.MethodDeploymentStatus, w, status)
 }
 
-// deploy brings the release to what the event asks for: plan, install, wait for its pods. Where an earlier try of the same event
-// has installed it already, and for a reconciliation where it is there, that is not done again.
+// deploy brings the release to what the event asks for: values and Secret are merged, lie as files in the run directory, and a script
+// takes them from there.
 func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) error {
-	d, err := h.releases.Plan(ctx, t, w)
+	d, err := h.releases.Plan(ctx, t, w) // whose release it is, what the cluster has of it, the chart
 	if err != nil {
 		return err
 	}
-	done, err := h.releases.NothingToDo(ctx, t, d)
+	if err := d.Merge(ctx); err != nil {
+		return err
+	}
+	if err := d.WriteFiles(); err != nil { // values.yaml, secret.yaml
+		return err
+	}
+	unchanged, err := d.Unchanged(ctx) // of a reconciliation
 	if err != nil {
 		return err
 	}
-	switch {
-	case done:
-		t.Log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.Found.Labels["version"])
-		t.Say("nothing to do: revision " + d.Found.Labels["version"] + " of the release is what was asked for")
+	if unchanged {
 		h.own(ctx, t, d) // the pool's resource may be another one by now
-		return h.releases.SettleSecret(ctx, t, d)
-	case d.InstalledBy(t.Run) && !d.Secret.Writes:
-		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.Found.Labels["version"])
-	default:
-		if err := h.releases.Install(ctx, t, d); err != nil {
-			return err
-		}
+		return d.SettleSecret(ctx)
+	}
+	if err := d.Install(ctx); err != nil { // scripts/workload-deploy
+		return err
 	}
 	h.own(ctx, t, d)
-	if err := h.releases.RestartUsers(ctx, t, d); err != nil {
+	if err := d.AwaitReady(ctx); err != nil {
 		return err
 	}
-	if err := h.releases.AwaitPods(ctx, t, d.Release); err != nil {
-		return err
-	}
-	return h.releases.Settle(ctx, t, d)
+	return d.SettleSecret(ctx)
 }
 
 // deploymentProgress tells what a deploy waits for. Other events have no such report.

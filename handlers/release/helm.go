@@ -12,7 +12,7 @@ import (
 	"octo-operator/names"
 )
 
-// helmVersion asks helm for its major version, "3" or "4", when it is first needed: their flags differ.
+// helmVersion is the version of the helm on PATH. It is asked for when it is first needed, and then known.
 type helmVersion struct {
 	env []string
 
@@ -20,6 +20,7 @@ type helmVersion struct {
 	known string
 }
 
+// major is "3" or "4": their flags differ. Any other one is an error.
 func (v *helmVersion) major(ctx context.Context) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -38,12 +39,13 @@ func (v *helmVersion) major(ctx context.Context) (string, error) {
 	return major, nil
 }
 
-// lookTimeout bounds a question to helm or kubectl: they wait for an API server that does not answer for ever.
-const lookTimeout = time.Minute
+// versionTimeout bounds the question: kubectl waits without end for an API server that does not answer.
+const versionTimeout = time.Minute
 
-// ToolVersion is the first line that a tool says of its version.
+// ToolVersion is the first line of what a tool, helm or kubectl on PATH, prints when it is called with args, which ask for its version. It
+// takes a minute at most.
 func ToolVersion(ctx context.Context, env []string, tool string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
 	out, err := exec.Capture(ctx, exec.Command{Path: tool, Args: args, Env: env})
 	if err != nil {
@@ -55,12 +57,12 @@ func ToolVersion(ctx context.Context, env []string, tool string, args ...string)
 
 // installedVersion is the version of the chart that a release was made of; empty when there is no such release, or when
 // it was made of another chart.
-func (rs *Releases) installedVersion(ctx context.Context, r names.Release, chart string) (string, error) {
-	labels, err := rs.Kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+func (d *Deployer) installedVersion(ctx context.Context, r names.Release, chart string) (string, error) {
+	labels, err := d.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels == nil {
 		return "", err
 	}
-	name, version, err := rs.Kubectl.Chart(ctx, r.Namespace, r.Name, labels["version"])
+	name, version, err := d.kubectl.Chart(ctx, r.Namespace, r.Name, labels["version"])
 	if err != nil {
 		return "", fmt.Errorf("cannot find out the installed version of release %s: %w", r.Name, err)
 	}

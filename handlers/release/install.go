@@ -3,70 +3,84 @@ package release
 import (
 	"context"
 	"maps"
-	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"octo-operator/dispatch"
 	"octo-operator/handlers/release/charts"
-	"octo-operator/hub"
-	"octo-operator/runs"
+	"octo-operator/names"
 	"octo-operator/scripts"
 )
 
-// Install lets the script do its work.
-func (rs *Releases) Install(ctx context.Context, t *dispatch.Task, d *Deployment) error {
-	t.MayHaveChanged = true
-	t.MakesSecret = t.MakesSecret || d.Found.Labels == nil && d.Secret.live == nil && d.Secret.Writes
-	if err := rs.keepSecret(ctx, t, d); err != nil {
-		return err
+// Install runs workload-deploy, unless an earlier try of the same event has installed the release already, and then been ended while the
+// pods were waited for.
+func (d *Deployment) Install(ctx context.Context) error {
+	t, labels := d.task, d.live.labels
+	if labels["status"] == "deployed" && labels[names.RunLabel] == t.ShortID() && !d.secret.writes {
+		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", labels["version"])
+		return nil
 	}
-	variables, err := rs.lookVariables(ctx, d)
+	t.MayHaveChanged = true
+	t.MakesSecret = t.MakesSecret || labels == nil && d.secret.live == nil && d.secret.writes
+	if d.secret.keeps {
+		if err := d.secrets.keep(ctx, t, d.Release, d.secret.live); err != nil {
+			return err
+		}
+	}
+	variables, err := d.lookVariables(ctx)
 	if err != nil {
 		return err
 	}
-	stop := rs.watchProgress(ctx, t, d.Release)
+	maps.Copy(variables, d.scriptVariables())
+	stop := d.rollouts.watchHelm(ctx, t, d.Release)
 	defer stop()
+	return helmScript(ctx, t, scripts.WorkloadDeploy, variables)
+}
+
+// scriptVariables are those of workload-deploy, but for what octo-operator look takes: docs/scripts.md has the list.
+func (d *Deployment) scriptVariables() map[string]string {
 	scaleTo := d.replicas.scaleTo(d.document, d.chart)
-	maps.Copy(variables, map[string]string{
-		"HELM": d.helm, "TENANT": d.Event.TenantID, "WORKLOAD": d.Event.WorkloadName,
+	return map[string]string{
+		"HELM": d.helmMajor, "TENANT": d.Event.TenantID, "WORKLOAD": d.Event.WorkloadName,
 		"RELEASE": d.Release.Name, "NAMESPACE": d.Release.Namespace,
-		"LABELS":  joinLabels(d.labels(t.Run)),
-		"UPGRADE": strconv.FormatBool(d.Found.Labels != nil), "WAIT": strconv.FormatBool(d.chart.HooksAfter),
-		"SECRET": d.Secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.Secret.foreign),
-		"TIMEOUT": rs.Settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(rs.Settings.Helm.ForceConflicts),
+		"LABELS":  joinLabels(d.labels()),
+		"UPGRADE": strconv.FormatBool(d.live.labels != nil), "WAIT": strconv.FormatBool(d.chart.HooksAfter),
+		"SECRET": d.secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.secret.foreign),
+		"TIMEOUT": d.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(d.settings.Helm.ForceConflicts),
 		// What helm has applied on the client's side, the server takes for another manager's. And the Deployments are scaled after
 		// the dry run, which finds the old count there.
-		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || rs.Settings.Helm.ForceConflicts || scaleTo != ""),
-		"REPLICAS":       scaleTo, "SCALE_SCRIPT": rs.scripts.Path(scripts.WorkloadScale),
-		dispatch.LookUpVariable: strconv.FormatBool(d.chart.LooksUp || charts.LooksUp.Match(d.document.YAML)),
-	})
-	return rs.script(ctx, t, scripts.WorkloadDeploy, variables)
+		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || d.settings.Helm.ForceConflicts || scaleTo != ""),
+		"REPLICAS":       scaleTo, "SCALE_SCRIPT": d.scripts.Path(scripts.WorkloadScale),
+		dispatch.LookUpVariable: strconv.FormatBool(d.chart.LooksUp || charts.MayLookUp(d.document.YAML)),
+	}
 }
 
-// valuesFile is the last file that is written before anything is done in the cluster.
-const valuesFile = "values.yaml"
+// joinLabels writes labels as helm's --labels takes them, in the order of their keys.
+func joinLabels(labels map[string]string) string {
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		pairs = append(pairs, key+"="+labels[key])
+	}
+	return strings.Join(pairs, ",")
+}
 
-// Installing tells whether an earlier life may have changed the cluster for a deploy. What it did on another disk is not known here.
-func Installing(run *runs.Run) bool { return run.Inherited() || run.Has(valuesFile) }
-
-// Settle is the end of a deploy whose pods are ready.
-func (rs *Releases) Settle(ctx context.Context, t *dispatch.Task, d *Deployment) error {
-	if err := rs.markReady(ctx, d.Release, t.ShortID()); err != nil {
+// AwaitReady restarts the workloads that still run with the Secret's old values, which a running pod keeps, waits until everything in
+// the release is ready, and notes that on its revision. A newer event for the release ends the wait.
+func (d *Deployment) AwaitReady(ctx context.Context) error {
+	restarted, err := d.secrets.restart(ctx, d.task, d.Release, d.secret.restarts)
+	if err != nil {
 		return err
 	}
-	return rs.SettleSecret(ctx, t, d)
+	if len(restarted.Workloads) > 0 {
+		d.task.Say("restarted because of changed secrets (" + restarted.keys() + "): " + restarted.names(", "))
+	}
+	if err := d.rollouts.await(ctx, d.task, d.Release); err != nil {
+		return err
+	}
+	return d.rollouts.markReady(ctx, d.Release, d.task.ShortID())
 }
 
-// SecretsOf is everything that must not be seen in the output of a deploy.
-func (rs *Releases) SecretsOf(w hub.WorkloadDeployed) []string {
-	secrets := append(rs.Settings.Secrets(), w.RepositoryPassword)
-	if repository, err := url.Parse(w.RepositoryURL); err == nil {
-		secrets = append(secrets, repository.RawQuery) // it may be signed
-	}
-	for _, v := range w.Values {
-		if v.IsSecret {
-			secrets = append(secrets, v.Value)
-		}
-	}
-	return secrets
-}
+// SettleSecret ends what the deploy does to the Secret, once the pods are ready: nothing of the old values is kept any longer, and a
+// Secret that no value needs goes.
+func (d *Deployment) SettleSecret(ctx context.Context) error { return d.secrets.settle(ctx, d.task, d) }

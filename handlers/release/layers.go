@@ -2,6 +2,7 @@ package release
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 
 	"octo-operator/config"
@@ -11,11 +12,17 @@ import (
 	"octo-operator/names"
 )
 
-// Layers is everything a workload's values document is made of. replicas, if not empty, has the last word on their count, if the
-// chart takes it.
-func (rs *Releases) Layers(w hub.WorkloadDeployed, r names.Release, c charts.Chart, replicas string) merge.Input {
+// Layers are what the values document of a workload is made of when its release is deployed for the first time: the settings, the event's
+// document and overrides, the cluster's credentials. A later deploy keeps the count of replicas that run besides. c may be empty: then
+// nothing is known of what the chart takes.
+func Layers(s config.Config, w hub.WorkloadDeployed, r names.Release, c charts.Chart) merge.Input {
+	return layers(s, w, r, c, chooseReplicas(w, c, liveState{}).value)
+}
+
+// layers are Layers with a count of replicas that has the last word, if it is not empty and the chart takes it.
+func layers(s config.Config, w hub.WorkloadDeployed, r names.Release, c charts.Chart, replicas string) merge.Input {
 	in := merge.Input{
-		Context: contextValues(rs.Settings, w), Values: []byte(w.ValuesYaml), Injected: injected(rs.Settings, w),
+		Context: contextValues(s, w), Values: []byte(w.ValuesYaml), Injected: injected(s, w),
 		Identity: []string{"tenantId", "adapterRtId"}, SecretName: r.SecretName(), ChartValues: c.Values, ChartSchema: c.Schema,
 	}
 	for _, v := range w.Values {
@@ -27,9 +34,18 @@ func (rs *Releases) Layers(w hub.WorkloadDeployed, r names.Release, c charts.Cha
 	return in
 }
 
-// FreshLayers is layers for a release that is not there yet.
-func (rs *Releases) FreshLayers(w hub.WorkloadDeployed, r names.Release, c charts.Chart) merge.Input {
-	return rs.Layers(w, r, c, ChooseReplicas(w, c, Installed{}).Value)
+// Secrets are what must not be seen in the output of a deploy: those of the settings, of the event's overrides and of its repository.
+func Secrets(s config.Config, w hub.WorkloadDeployed) []string {
+	secrets := append(s.Secrets(), w.RepositoryPassword)
+	if repository, err := url.Parse(w.RepositoryURL); err == nil {
+		secrets = append(secrets, repository.RawQuery) // it may be signed
+	}
+	for _, v := range w.Values {
+		if v.IsSecret {
+			secrets = append(secrets, v.Value)
+		}
+	}
+	return secrets
 }
 
 // contextValues is the lowest layer: what the operator knows from its own settings. Only what is set is there.
@@ -90,6 +106,7 @@ func ingress(i config.Ingress, w hub.WorkloadDeployed) map[string]any {
 	return section
 }
 
+// setSection sets a section that has something in it.
 func setSection(values map[string]any, key string, section map[string]any) {
 	if len(section) > 0 {
 		values[key] = section

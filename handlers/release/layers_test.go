@@ -25,20 +25,20 @@ func TestTheValuesDocumentHasEveryLayer(t *testing.T) {
 		{"hibernated", fixtures.EverySetting, `{"tenantId":"acme","poolRtId":"p","workloadRtId":"65d5c447b420da3fb12381bc","hibernated":true,"valuesYaml":"replicaCount: 3"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h := &Releases{Settings: fixtures.Settings(t, test.environ)}
+			settings := fixtures.Settings(t, test.environ)
 			w, err := hub.Decode[hub.WorkloadDeployed](json.RawMessage(test.event))
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := names.ReleaseOf(h.Settings, w.Workload)
+			r, err := names.ReleaseOf(settings, w.Workload)
 			if err != nil {
 				t.Fatal(err)
 			}
-			document, err := merge.Document(h.Layers(w, r, charts.Chart{}, ChooseReplicas(w, charts.Chart{}, Installed{}).Value))
+			document, err := merge.Document(Layers(settings, w, r, charts.Chart{}))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, secret := range append(h.SecretsOf(w), "planted") {
+			for _, secret := range append(Secrets(settings, w), "planted") {
 				if secret != "" && strings.Contains(string(document.YAML), secret) {
 					t.Errorf("the document holds the secret %s", secret)
 				}
@@ -61,7 +61,7 @@ func TestTheRootCertificateIsGivenToChartsAsItIs(t *testing.T) {
 
 func TestSomeSecretsAreForTheChartsThatReadThem(t *testing.T) {
 	const ocr, token, rabbit = "secrets.ironOcrLicenseKey", "secrets.dash0WebAuthToken", "secrets.rabbitmq"
-	h := &Releases{Settings: fixtures.Settings(t, fixtures.EverySetting)}
+	settings := fixtures.Settings(t, fixtures.EverySetting)
 	for _, test := range []struct {
 		chart, values string
 		want          []string
@@ -76,7 +76,7 @@ func TestSomeSecretsAreForTheChartsThatReadThem(t *testing.T) {
 		w := hub.WorkloadDeployed{ChartName: test.chart, Workload: hub.Workload{
 			Pool: hub.Pool{TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"}, WorkloadRtID: "65d5c447b420da3fb12381bd",
 		}}
-		document, err := merge.Document(h.Layers(w, names.Release{Name: "acme-x"}, charts.Chart{Values: []byte(test.values)}, ""))
+		document, err := merge.Document(Layers(settings, w, names.Release{Name: "acme-x"}, charts.Chart{Values: []byte(test.values)}))
 		if err != nil {
 			t.Fatal(err)
 		}

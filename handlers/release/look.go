@@ -51,7 +51,7 @@ func variableOf(environ []string, name string) string {
 	return ""
 }
 
-// lookRules are made of the variables of a run.
+// lookRules are the rules for the manifest of a run's release. value returns a variable of the run.
 func lookRules(value func(name string) string) kube.Rules {
 	list := func(name string) []string {
 		return slices.DeleteFunc(strings.Split(value(name), ","), func(s string) bool { return s == "" })
@@ -64,14 +64,14 @@ func lookRules(value func(name string) string) kube.Rules {
 	}
 }
 
-// lookVariables are what octo-operator look knows a release by.
-func (rs *Releases) lookVariables(ctx context.Context, d *Deployment) (map[string]string, error) {
+// lookVariables are the variables of workload-deploy by which octo-operator look knows the release.
+func (d *Deployment) lookVariables(ctx context.Context) (map[string]string, error) {
 	own := append([]string{d.Release.SecretName()}, names.BrokerSecrets(d.Event.Pool)...)
 	variables := map[string]string{
-		"OPERATOR":         rs.program,
+		"OPERATOR":         d.program,
 		ownSecretsVariable: strings.Join(own, ","), operatorSecretsVariable: "", operatorAccountVariable: "",
 	}
-	self, err := rs.Kubectl.Self(ctx)
+	self, err := d.kubectl.Self(ctx)
 	if err != nil {
 		return nil, err
 	}

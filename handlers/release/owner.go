@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"octo-operator/config"
 	"octo-operator/dispatch"
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -19,17 +20,23 @@ import (
 //     operator gives to every release;
 //   - where these are not there either, for releases of its first versions, the Secret that the values refer to, by its labels.
 
-// Locate finds the name of a workload's release: its own, or another one under which the reference operator has made it, if that is
-// provably this workload's. An error is that it cannot be told: a second release beside the first one would be worse.
-func (rs *Releases) Locate(ctx context.Context, w hub.Workload) (names.Release, error) {
-	r, err := names.ReleaseOf(rs.Settings, w)
+// owners tells whose a release is, and which one is a workload's.
+type owners struct {
+	settings config.Config
+	kubectl  *kube.Kubectl
+}
+
+// locate finds the name of a workload's release: its own, or another one under which the reference operator has made it, if that is
+// provably this workload's. Where that cannot be told it is an error: a second release beside the first one would be worse.
+func (o owners) locate(ctx context.Context, w hub.Workload) (names.Release, error) {
+	r, err := names.ReleaseOf(o.settings, w)
 	if err != nil {
 		return r, err
 	}
 	for _, name := range names.ReferenceReleases(w) {
 		old := r
 		old.Name = name
-		p, err := rs.whoseReference(ctx, old, w)
+		p, err := o.whoseReference(ctx, old, w)
 		switch {
 		case err != nil:
 			return r, err
@@ -42,37 +49,36 @@ func (rs *Releases) Locate(ctx context.Context, w hub.Workload) (names.Release, 
 	return r, nil
 }
 
-// whoseReference tells whose a release with a name of the reference operator's is. If only its Secret is left, that tells: an undeploy
-// may have been ended after helm.
-func (rs *Releases) whoseReference(ctx context.Context, r names.Release, w hub.Workload) (names.Proof, error) {
-	revisions, err := rs.Kubectl.Revisions(ctx, r.Namespace, r.Name)
+// whoseReference tells whose a release is that has a name as the reference operator gives. Where only its Secret is left, since an undeploy
+// was ended after helm, the Secret tells.
+func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workload) (names.Proof, error) {
+	revisions, err := historyOf(ctx, o.kubectl, r)
 	if err != nil || len(revisions) > 0 {
 		p := names.Proof{}
 		if err == nil {
-			p, err = rs.whose(ctx, r, w, revisions)
+			p, err = o.whose(ctx, r, w, revisions)
 		}
 		return p, err
 	}
-	secret, err := rs.Kubectl.Secret(ctx, r.Namespace, r.SecretName())
+	secret, err := o.kubectl.Secret(ctx, r.Namespace, r.SecretName())
 	if err == nil && names.MadeFor(secret, w) {
 		return names.Proof{Verdict: names.OfThis}, nil
 	}
 	return names.Proof{Verdict: names.OfNobody}, err
 }
 
-// Owned returns the labels of a release's revisions, the newest first. It is an error if the release is not the workload's.
-func (rs *Releases) Owned(ctx context.Context, r names.Release, w hub.Workload) ([]map[string]string, error) {
-	revisions, err := rs.Kubectl.Revisions(ctx, r.Namespace, r.Name)
+// owned returns a release's history. It is an error if the release is not the workload's.
+func (o owners) owned(ctx context.Context, r names.Release, w hub.Workload) (history, error) {
+	revisions, err := historyOf(ctx, o.kubectl, r)
 	if err != nil {
 		return nil, err
 	}
-	return revisions, rs.checkOwner(ctx, r, w, revisions)
+	return revisions, o.check(ctx, r, w, revisions)
 }
 
-// checkOwner is an error unless a release that is there is provably the workload's. revisions are the labels of its revisions, the
-// newest first.
-func (rs *Releases) checkOwner(ctx context.Context, r names.Release, w hub.Workload, revisions []map[string]string) error {
-	p, err := rs.whose(ctx, r, w, revisions)
+// check is an error unless a release that is there is provably the workload's.
+func (o owners) check(ctx context.Context, r names.Release, w hub.Workload, revisions history) error {
+	p, err := o.whose(ctx, r, w, revisions)
 	switch {
 	case err != nil:
 		return fmt.Errorf("cannot find out whose release %s is: %w", r.Name, err)
@@ -84,11 +90,13 @@ func (rs *Releases) checkOwner(ctx context.Context, r names.Release, w hub.Workl
 	return nil
 }
 
+// unprovenError says how to prove that a release is the workload's.
 func unprovenError(r names.Release, w hub.Workload) error {
 	return fmt.Errorf("release %s in namespace %s is left alone: nothing proves that it is this workload's, neither labels nor the values tenantId and adapterRtId. If it is: %s",
 		r.Name, r.Namespace, names.LabelCommand("secret --namespace "+r.Namespace+" --selector owner=helm,name="+r.Name, w.TenantID, rtIDMark(w)))
 }
 
+// rtIDMark is the label with the workload's runtime id; none in G1, where it has no id.
 func rtIDMark(w hub.Workload) map[string]string {
 	if w.WorkloadRtID == "" {
 		return map[string]string{}
@@ -100,7 +108,7 @@ func rtIDMark(w hub.Workload) map[string]string {
 // the Secret itself says otherwise: nobody else has its name.
 func checkSecret(s *kube.Secret, r names.Release, w hub.Workload, releaseThere bool) error {
 	if s == nil || releaseThere && r.Name != r.Own {
-		return nil // what has a name of the reference operator's, two workloads may have written
+		return nil // where the reference operator has cut the name off, two workloads may have written the Secret
 	}
 	switch p := names.SecretProof(s, w); {
 	case p.Verdict == names.OfAnother:
@@ -116,9 +124,9 @@ func checkSecret(s *kube.Secret, r names.Release, w hub.Workload, releaseThere b
 
 // leftSecret is the name of the Secret that an undeploy is to delete where there is no release, which would prove whose it is: one that
 // was ended halfway has left it, or what was kept of it. "": there is none, or it is not known to be the workload's.
-func (rs *Releases) leftSecret(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) (string, error) {
+func (o owners) leftSecret(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) (string, error) {
 	for _, name := range []string{r.SecretName(), r.SecretBefore()} {
-		s, err := rs.Kubectl.Secret(ctx, r.Namespace, name)
+		s, err := o.kubectl.Secret(ctx, r.Namespace, name)
 		if err != nil {
 			return "", err
 		}
@@ -141,22 +149,21 @@ func (rs *Releases) leftSecret(ctx context.Context, t *dispatch.Task, r names.Re
 	return "", nil
 }
 
-// whose tells whose a release is, by what the reference operator or this one has left. revisions are the labels of its revisions, the
-// newest first.
-func (rs *Releases) whose(ctx context.Context, r names.Release, w hub.Workload, revisions []map[string]string) (names.Proof, error) {
+// whose tells whose a release is, by what the reference operator or this one has left.
+func (o owners) whose(ctx context.Context, r names.Release, w hub.Workload, revisions history) (names.Proof, error) {
 	if len(revisions) == 0 {
 		return names.Proof{Verdict: names.OfNobody}, nil
 	}
 	p := names.LabelProof(revisions[0], w)
 	// Under a name of the reference operator's it may have deployed another workload since, and helm has handed the labels down.
-	if p.Verdict != names.Unproven && (r.Name == r.Own || !handedDown(revisions)) {
+	if p.Verdict != names.Unproven && (r.Name == r.Own || !revisions.handedDown()) {
 		return p, nil
 	}
 	in := revisions[0]
 	if i := slices.IndexFunc(revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
 		in = revisions[i] // what is newer has failed, or has not come to its end: another workload's, perhaps
 	}
-	values, err := rs.Kubectl.Values(ctx, r.Namespace, r.Name, in["version"])
+	values, err := o.kubectl.Values(ctx, r.Namespace, r.Name, in["version"])
 	if err != nil {
 		return names.Proof{}, err
 	}
@@ -168,7 +175,7 @@ func (rs *Releases) whose(ctx context.Context, r names.Release, w hub.Workload, 
 	if err != nil || p.Verdict != names.Unproven || !bytes.Contains(values, []byte(`"`+r.SecretName()+`"`)) {
 		return p, err
 	}
-	secret, err := rs.Kubectl.Secret(ctx, r.Namespace, r.SecretName())
+	secret, err := o.kubectl.Secret(ctx, r.Namespace, r.SecretName())
 	if err != nil || secret == nil {
 		return p, err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
-	"octo-operator/kube"
 	"octo-operator/merge"
 )
 
@@ -16,21 +15,21 @@ const replicaCount = "replicaCount"
 
 // replicas is how many a deploy asks for.
 type replicas struct {
-	Value    string // of replicaCount; empty: whatever the event and the chart say
-	why      string
+	value    string // of replicaCount; empty: whatever the event and the chart say
+	why      string // the value is that
 	disagree string // the Deployments and their counts, if the kept one is not that of all
-	live     []kube.DeploymentReplicas
+	live     liveState
 }
 
-// ChooseReplicas: a hibernated workload has none, and one that runs keeps what it runs with.
-func ChooseReplicas(w hub.WorkloadDeployed, c charts.Chart, found Installed) replicas {
-	r := replicas{live: found.replicas}
-	count, keep := found.keptReplicas()
+// chooseReplicas finds out how many replicas a deploy asks for: none for a hibernated workload, and for one that runs what it runs with.
+func chooseReplicas(w hub.WorkloadDeployed, c charts.Chart, live liveState) replicas {
+	r := replicas{live: live}
+	count, keep := live.keptReplicas()
 	switch {
 	case w.Hibernated:
-		r.Value, r.why = "0", "hibernated"
+		r.value, r.why = "0", "hibernated"
 	case keep && knowsReplicas(w, c):
-		r.Value, r.why, r.disagree = strconv.Itoa(count), "that many run now", found.disagreement()
+		r.value, r.why, r.disagree = strconv.Itoa(count), "that many run now", live.disagreement()
 	}
 	return r
 }
@@ -50,7 +49,7 @@ func knowsReplicas(w hub.WorkloadDeployed, c charts.Chart) bool {
 // it: what scales must be the same as what scaled.
 func (r replicas) scaleTo(document merge.Result, c charts.Chart) string {
 	count, err := strconv.Atoi(wanted(document, c))
-	for _, live := range r.live {
+	for _, live := range r.live.replicas {
 		if err == nil && count != live.Replicas && (count == 0 || live.Replicas == 0) {
 			return strconv.Itoa(count)
 		}
@@ -60,7 +59,7 @@ func (r replicas) scaleTo(document merge.Result, c charts.Chart) string {
 
 // wakes tells whether a workload that has no replicas gets some.
 func (r replicas) wakes(document merge.Result, c charts.Chart) bool {
-	_, runs := Installed{replicas: r.live}.keptReplicas()
+	_, runs := r.live.keptReplicas()
 	count := r.scaleTo(document, c)
 	return !runs && count != "" && count != "0"
 }

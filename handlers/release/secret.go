@@ -14,53 +14,57 @@ import (
 	"octo-operator/text"
 )
 
-// A deploy changes the release's Secret before helm runs, and its pods may never become ready. Until they are, the change is open:
-// the Secret has an annotation that says who is to be restarted, and what it held before lies in a second Secret. Whatever happens
-// to the operator, the next one can restart the users, or put the old values back.
+// secrets changes the Secrets of releases. A deploy changes the release's Secret before helm runs, and its pods may never become ready.
+// Until they are, the change is open: an annotation of the Secret names the workloads that must be restarted, and a second Secret holds
+// what the first one held before. So whatever happens to the operator, the next one can restart them, or put the old values back.
+type secrets struct{ kubectl *kube.Kubectl }
 
 // changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
 const changeAnnotation = names.Group + "/secret-change"
 
 // secretChange is what a deploy does to the release's Secret.
 type secretChange struct {
-	name   string
-	live   *kube.Secret      // nil: there is none
-	wanted map[string]string // empty: there is to be none
-	Writes bool              // the one in the cluster is not what is wanted
-	// foreign: it has keys that applying might leave there.
+	name     string
+	live     *kube.Secret      // the one in the cluster; nil: there is none
+	wanted   map[string]string // keys and values; empty: no Secret is needed
+	writes   bool              // live is not what is wanted: the script is to write it
+	manifest []byte            // what it writes
+	// foreign: live has keys that are not wanted. Applying would leave them there if somebody else has set them.
 	foreign bool
-	// keeps: what it holds is to be kept. Not where an earlier change is open: then what it holds has never worked.
+	// keeps: what live holds is copied before it is changed. Not where an earlier change is open: then it has never worked.
 	keeps    bool
-	open     bool // the change is, or an earlier one
-	restarts restarts
+	open     bool     // this change, or an earlier one, must be ended when the pods are ready
+	restarts restarts // of those that use a key whose value changes
 }
 
 // changes tells whether the deploy must do something for the Secret or for those who use it.
-func (c secretChange) changes() bool { return c.Writes || len(c.restarts.Workloads) > 0 }
+func (c secretChange) changes() bool { return c.writes || len(c.restarts.Workloads) > 0 }
 
 // apply is the name of the Secret if it is to be written.
 func (c secretChange) apply() string {
-	if !c.Writes {
+	if !c.writes {
 		return ""
 	}
 	return c.name
 }
 
-// planSecret compares the release's Secret with what the deploy wants, and writes secret.yaml if that is something else.
-func (rs *Releases) planSecret(ctx context.Context, t *dispatch.Task, d *Deployment) (secretChange, error) {
-	c := secretChange{name: d.Release.SecretName(), live: d.Found.secret, wanted: d.document.Secrets}
+// plan compares the release's Secret with what the deploy wants.
+func (s secrets) plan(ctx context.Context, d *Deployment) (secretChange, error) {
+	c := secretChange{name: d.Release.SecretName(), live: d.live.secret, wanted: d.document.Secrets}
 	if len(c.wanted) == 0 {
 		return c, nil
 	}
 	labels, annotations := names.WorkloadLabels(d.Event.Workload), map[string]string{names.Group + "/workload-name": text.Escaped(d.Event.WorkloadName)}
-	if err := checkSecret(c.live, d.Release, d.Event.Workload, d.Found.Labels != nil); err != nil {
+	if err := checkSecret(c.live, d.Release, d.Event.Workload, d.live.labels != nil); err != nil {
 		return c, err
 	}
 	changed := changedKeys(dataOf(c.live), asData(c.wanted))
-	// One that is this workload's without the tenant's id needs no new one: the operator's upgrade would make deploys of reconciliations.
-	c.Writes = c.live == nil || names.TenantProof(c.live.Labels, c.live.Annotations, d.Event.TenantID).Verdict != names.OfThis || len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	c.writes = c.live == nil || names.TenantProof(c.live.Labels, c.live.Annotations, d.Event.TenantID).Verdict != names.OfThis ||
+		len(changed) > 0 || !holds(c.live.Labels, labels) || !holds(c.live.Annotations, annotations)
+	// It is set only now: a Secret of an earlier version of the operator, which lacks it, is not written for that alone. An upgrade of the
+	// operator would turn every reconciliation into a deploy.
 	annotations[names.TenantIDAnnotation] = d.Event.TenantID
-	if err := rs.planRestarts(ctx, d, &c, changed); err != nil || !c.Writes {
+	if err := s.planRestarts(ctx, d, &c, changed); err != nil || !c.writes {
 		return c, err
 	}
 	if c.open {
@@ -70,36 +74,34 @@ func (rs *Releases) planSecret(ctx context.Context, t *dispatch.Task, d *Deploym
 		}
 		annotations[changeAnnotation] = string(text)
 	}
-	secret, err := kube.SecretManifest(c.name, d.Release.Namespace, labels, annotations, c.wanted)
-	if err != nil {
-		return c, err
-	}
-	return c, t.Write("secret.yaml", secret)
+	var err error
+	c.manifest, err = kube.SecretManifest(c.name, d.Release.Namespace, labels, annotations, c.wanted)
+	return c, err
 }
 
-// planRestarts finds out who must be restarted after the deploy, and what must be kept until it has worked.
-func (rs *Releases) planRestarts(ctx context.Context, d *Deployment, c *secretChange, changed []string) error {
+// planRestarts finds out which workloads must be restarted after the deploy, and whether the old values must be kept until it has worked.
+func (s secrets) planRestarts(ctx context.Context, d *Deployment, c *secretChange, changed []string) error {
 	c.foreign = slices.ContainsFunc(changed, func(key string) bool { _, wanted := c.wanted[key]; return !wanted })
 	before, open, err := openChange(c.live)
 	if err != nil {
 		return err
 	}
-	if d.Found.Labels == nil { // nobody uses it yet
+	if d.live.labels == nil { // nobody uses it yet
 		c.open = open
 		return nil
 	}
 	c.keeps = c.live != nil && len(changed) > 0 && !open
-	if c.restarts, err = rs.usersOf(ctx, d.Release, changed); err != nil {
+	if c.restarts, err = s.usersOf(ctx, d.Release, changed); err != nil {
 		return err
 	}
-	auto, manual, err := rs.stillNeeded(ctx, d.Release, before)
+	auto, manual, err := s.stillNeeded(ctx, d.Release, before)
 	c.restarts.addAll(auto)
 	c.restarts.addAll(manual)
 	c.open = open || c.keeps || len(c.restarts.Workloads) > 0
 	return err
 }
 
-// openChange reads the restarts of a change that is open.
+// openChange tells whether a change of the Secret is open, and which restarts it needs.
 func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
 	if live == nil {
 		return needed, false, nil
@@ -115,38 +117,26 @@ func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
 	return needed, true, nil
 }
 
-// keepSecret keeps what the Secret holds, before the deploy changes it.
-func (rs *Releases) keepSecret(ctx context.Context, t *dispatch.Task, d *Deployment) error {
-	if !d.Secret.keeps {
-		return nil
-	}
-	before := *d.Secret.live
-	before.Name, before.Labels = d.Release.SecretBefore(), maps.Clone(before.Labels)
+// keep makes a copy of the Secret, before the deploy of a run changes it.
+func (s secrets) keep(ctx context.Context, t *dispatch.Task, r names.Release, live *kube.Secret) error {
+	before := *live
+	before.Name, before.Labels = r.SecretBefore(), maps.Clone(before.Labels)
 	if before.Labels == nil {
 		before.Labels = map[string]string{}
 	}
 	before.Labels[names.RunLabel] = t.ShortID()
-	return rs.Kubectl.PutSecret(ctx, names.FieldManager, before)
+	return s.kubectl.PutSecret(ctx, names.FieldManager, before)
 }
 
-// RestartUsers restarts who still runs with the Secret's old values: a running pod does not see the new ones.
-func (rs *Releases) RestartUsers(ctx context.Context, t *dispatch.Task, d *Deployment) error {
-	done, err := rs.restart(ctx, t, d.Release, d.Secret.restarts)
-	if err == nil && len(done.Workloads) > 0 {
-		t.Say("restarted because of changed secrets (" + done.keys() + "): " + done.names(", "))
-	}
-	return err
-}
-
-// SettleSecret ends a change of the Secret, now that the pods are ready. If something cannot be cleaned up, that is told, but the deploy
-// has succeeded all the same: what is left does no harm.
-func (rs *Releases) SettleSecret(ctx context.Context, t *dispatch.Task, d *Deployment) (err error) {
-	c := d.Secret
+// settle ends the change of the Secret that a deploy has made, now that the pods are ready. If something cannot be cleaned up, that is
+// told, but the deploy has succeeded all the same: what is left does no harm.
+func (s secrets) settle(ctx context.Context, t *dispatch.Task, d *Deployment) (err error) {
+	c := d.secret
 	switch {
 	case c.open:
-		err = rs.closeChange(ctx, d.Release)
+		err = s.closeChange(ctx, d.Release)
 	case len(c.wanted) == 0 && names.MadeFor(c.live, d.Event.Workload):
-		if err = rs.deleteSecret(ctx, d.Release); err == nil {
+		if err = s.remove(ctx, d.Release); err == nil {
 			t.Log.Info("secret deleted: the deploy has no secret override", "secret", c.name)
 		}
 	}
@@ -159,18 +149,19 @@ func (rs *Releases) SettleSecret(ctx context.Context, t *dispatch.Task, d *Deplo
 }
 
 // closeChange forgets what the Secret held before. The annotation goes first: with it, the next change would keep nothing.
-func (rs *Releases) closeChange(ctx context.Context, r names.Release) error {
-	if err := rs.Kubectl.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
+func (s secrets) closeChange(ctx context.Context, r names.Release) error {
+	if err := s.kubectl.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
 		return err
 	}
-	return rs.Kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore())
+	return s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore())
 }
 
-func (rs *Releases) deleteSecret(ctx context.Context, r names.Release) error {
-	return errors.Join(rs.Kubectl.DeleteSecret(ctx, r.Namespace, r.SecretName()), rs.Kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
+// remove deletes the release's Secret, and the copy of what it held before.
+func (s secrets) remove(ctx context.Context, r names.Release) error {
+	return errors.Join(s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretName()), s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
 }
 
-// dataOf is what a Secret holds; nothing if there is none.
+// dataOf is what a Secret holds; an empty map if there is none.
 func dataOf(s *kube.Secret) map[string][]byte {
 	if s == nil || s.Data == nil {
 		return map[string][]byte{}
@@ -178,6 +169,7 @@ func dataOf(s *kube.Secret) map[string][]byte {
 	return s.Data
 }
 
+// asData are values as a Secret has them.
 func asData(values map[string]string) map[string][]byte {
 	data := map[string][]byte{}
 	for key, value := range values {

@@ -17,7 +17,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// restarts are what a change of the release's Secret makes necessary.
+// restarts are what a change of the release's Secret makes necessary. As JSON they stand in the annotation of an open change.
 type restarts struct {
 	// Keys are the changed ones that the workloads use.
 	Keys []string `json:"keys,omitempty"`
@@ -52,12 +52,12 @@ func (r restarts) keys() string { return strings.Join(r.Keys, ", ") }
 
 // usersOf finds the workloads of a release that use a changed key of its Secret. They are those of its newest revision: of helm's
 // own record, since a chart need not label what it makes.
-func (rs *Releases) usersOf(ctx context.Context, r names.Release, changed []string) (restarts, error) {
+func (s secrets) usersOf(ctx context.Context, r names.Release, changed []string) (restarts, error) {
 	var users restarts
 	if len(changed) == 0 {
 		return users, nil
 	}
-	objects, err := rs.newestObjects(ctx, r)
+	objects, err := newestObjects(ctx, s.kubectl, r)
 	if err != nil {
 		return users, fmt.Errorf("cannot find out who uses secret %s: %w", r.SecretName(), err)
 	}
@@ -65,7 +65,7 @@ func (rs *Releases) usersOf(ctx context.Context, r names.Release, changed []stri
 		if o.Namespace != r.Namespace {
 			continue // pods can use the Secrets of their own namespace alone
 		}
-		w, keys, err := rs.usedBy(ctx, r, o, changed)
+		w, keys, err := s.usedBy(ctx, r, o, changed)
 		if err != nil {
 			return users, err
 		}
@@ -76,9 +76,9 @@ func (rs *Releases) usersOf(ctx context.Context, r names.Release, changed []stri
 	return users, nil
 }
 
-// usedBy are those of the keys that the pods of an object use. There is no workload where there are none.
-func (rs *Releases) usedBy(ctx context.Context, r names.Release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
-	w, err := rs.Kubectl.Workload(ctx, o)
+// usedBy reads an object that may be a workload, and which of the keys its pods use; nil: it is no workload, or is gone.
+func (s secrets) usedBy(ctx context.Context, r names.Release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
+	w, err := s.kubectl.Workload(ctx, o)
 	if err != nil || w == nil {
 		return nil, nil, err
 	}
@@ -89,28 +89,11 @@ func (rs *Releases) usedBy(ctx context.Context, r names.Release, o kube.Object, 
 	return w, used, nil
 }
 
-// newestObjects are what a release's newest revision consists of.
-func (rs *Releases) newestObjects(ctx context.Context, r names.Release) ([]kube.Object, error) {
-	labels, err := rs.Kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
-	if err != nil || labels == nil {
-		return nil, err
-	}
-	return rs.objectsIn(ctx, r, labels["version"])
-}
-
-// objectsIn are what one revision of a release consists of.
-func (rs *Releases) objectsIn(ctx context.Context, r names.Release, revision string) ([]kube.Object, error) {
-	manifest, err := rs.Kubectl.Manifest(ctx, r.Namespace, r.Name, revision)
-	if err != nil {
-		return nil, err
-	}
-	return kube.Objects(manifest, r.Namespace)
-}
-
-// stillNeeded leaves out what has new pods, none, or is gone. manual is what only a person can restart.
-func (rs *Releases) stillNeeded(ctx context.Context, r names.Release, all restarts) (auto, manual restarts, err error) {
+// stillNeeded returns those of the restarts that are still to be done: not of workloads that have got new pods since, have none, or are
+// gone. manual are those that only a person can do.
+func (s secrets) stillNeeded(ctx context.Context, r names.Release, all restarts) (auto, manual restarts, err error) {
 	for _, name := range slices.Sorted(maps.Keys(all.Workloads)) {
-		w, keys, err := rs.usedBy(ctx, r, workloadObject(r, name), all.Keys)
+		w, keys, err := s.usedBy(ctx, r, workloadObject(r, name), all.Keys)
 		switch {
 		case err != nil:
 			return auto, manual, err
@@ -144,9 +127,9 @@ func templateHash(template json.RawMessage) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// restart restarts the workloads that still need it, and returns which.
-func (rs *Releases) restart(ctx context.Context, t *dispatch.Task, r names.Release, all restarts) (done restarts, err error) {
-	auto, manual, err := rs.stillNeeded(ctx, r, all)
+// restart runs workload-restart for the restarts that are still to be done, and returns them. Those that only a person can do are told.
+func (s secrets) restart(ctx context.Context, t *dispatch.Task, r names.Release, all restarts) (done restarts, err error) {
+	auto, manual, err := s.stillNeeded(ctx, r, all)
 	if err != nil {
 		return done, err
 	}
@@ -174,7 +157,7 @@ func (rs *Releases) restart(ctx context.Context, t *dispatch.Task, r names.Relea
 	return auto, nil
 }
 
-// podUse is what a pod template says of Secrets.
+// podUse is the part of a pod template that can refer to Secrets.
 type podUse struct {
 	Spec struct {
 		InitContainers, Containers, EphemeralContainers []struct {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,7 +30,8 @@ type Chart struct {
 
 var errUnpacksTooLarge = fmt.Errorf("it unpacks to more than %d MiB, which helm does not take either", bounds.Unpacked>>20)
 
-// Read reads the version, the default values and the schema of a chart's archive, and what its schemas refer to.
+// Read reads a chart from its archive, a file. What helm would refuse or is dangerous in it is an error: no archive of a chart, more or
+// larger files than bounds allows, names and links that lead out of the chart. A chart whose schemas refer elsewhere is not: see Fetch.
 func Read(archive string) (Chart, error) {
 	if info, err := os.Lstat(archive); err != nil {
 		return Chart{}, err
@@ -56,6 +56,7 @@ func Read(archive string) (Chart, error) {
 	return r.chart, err
 }
 
+// notAnArchive is the error of what cannot be unpacked.
 func notAnArchive(err error) error { return fmt.Errorf("it is no archive of a chart: %w", err) }
 
 // archiveReader reads a chart's archive, and those of its subcharts that are in it as archives.
@@ -140,8 +141,8 @@ func (r *archiveReader) readFile(header *tar.Header, content io.Reader, where st
 	case strings.Contains("/"+name, "/templates/"): // its subcharts' too
 		var template []byte
 		template, err = readFile(header.Name, content)
-		r.chart.LooksUp = r.chart.LooksUp || LooksUp.Match(template)
-		r.chart.HooksAfter = r.chart.HooksAfter || bytes.Contains(template, []byte("helm.sh/hook")) && hookAfter.Match(template)
+		r.chart.LooksUp = r.chart.LooksUp || MayLookUp(template)
+		r.chart.HooksAfter = r.chart.HooksAfter || hasHookAfter(template)
 	}
 	return err
 }
@@ -196,6 +197,7 @@ func checkEntry(header *tar.Header) error {
 	return fmt.Errorf("%.200q in it is no file, but a link or a device: make the archive with helm package", header.Name)
 }
 
+// readFile reads one file of a chart, without a byte order mark.
 func readFile(name string, content io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(content, bounds.ChartFile+1))
 	if err != nil {
@@ -207,11 +209,17 @@ func readFile(name string, content io.Reader) ([]byte, error) {
 	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil // the mark of UTF-8, as helm does
 }
 
-// hookAfter is what makes a hook one that comes after the pods. The template is not rendered: a chart that only might have one
-// counts, and is waited for by helm.
-var hookAfter = regexp.MustCompile(`post-(install|upgrade)`)
+// hasHookAfter tells whether a template may make a hook that comes after the pods. The template is not rendered: a chart that only might
+// have one counts, and is waited for by helm.
+func hasHookAfter(template []byte) bool {
+	return bytes.Contains(template, []byte("helm.sh/hook")) &&
+		(bytes.Contains(template, []byte("post-install")) || bytes.Contains(template, []byte("post-upgrade")))
+}
 
 var aVersion = text.NewPattern(`^v?[0-9][0-9A-Za-z.+-]{0,249}$`)
 
-// LooksUp is what a template needs to read the cluster: by itself, or in a text that it is given.
-var LooksUp = regexp.MustCompile(`lookup|tpl`)
+// MayLookUp tells whether a template, or values that one may render, may read the cluster: by itself (lookup), or in a text that it is
+// given (tpl).
+func MayLookUp(text []byte) bool {
+	return bytes.Contains(text, []byte("lookup")) || bytes.Contains(text, []byte("tpl"))
+}

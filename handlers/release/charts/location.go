@@ -23,8 +23,9 @@ type location struct {
 	exact   bool // that version is the one that is asked for
 }
 
-// find looks the event's chart up in the repository's index. What a script of the environment's own has to find out for itself is no
-// error where there is one.
+// find looks the event's chart up in the repository's index. confirmed: when, at the earliest, the repository must have said that the index
+// is current. A registry has no index: nothing is known then. Where the environment has a chart-pull of its own, what the index does not
+// tell is no error, since the script may find it out by itself.
 func (c *Cache) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time.Time) (location, error) {
 	if repository.IsRegistry(w.RepositoryURL) {
 		return location{}, nil
@@ -65,15 +66,17 @@ func (c *Cache) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time
 	return at, nil
 }
 
+// sourceOf is the event's repository.
 func sourceOf(w hub.WorkloadDeployed) repository.Source {
 	return repository.Source{URL: w.RepositoryURL, Username: w.RepositoryUsername, Password: w.RepositoryPassword}
 }
 
+// chartOf names the event's chart in errors.
 func chartOf(w hub.WorkloadDeployed) string {
 	return strings.TrimSpace(w.ChartName + " " + w.ChartVersion)
 }
 
-// notInIndex says what the table of causes says of helm's words.
+// notInIndex says the same of a chart that is not in the index as is said where helm finds that out.
 func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error {
 	f := reason.Failure{Repository: repository.Shown(w.RepositoryURL), Chart: w.ChartName, Version: w.ChartVersion}
 	if missing.HasChart && w.ChartVersion != "" {

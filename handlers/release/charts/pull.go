@@ -96,6 +96,7 @@ func pullFailed(err error) error {
 	return &pullError{text.WithoutAddressSecrets(err.Error()), err}
 }
 
+// cannotGet is the error of a chart that the repository does not give, or the settings forbid.
 func cannotGet(w hub.WorkloadDeployed, err error) error {
 	if errors.As(err, new(*repository.DigestError)) {
 		return cannotUse(w, err)
@@ -106,6 +107,7 @@ func cannotGet(w hub.WorkloadDeployed, err error) error {
 	return fmt.Errorf("cannot get chart %s from %s: %w", chartOf(w), repository.Shown(w.RepositoryURL), err)
 }
 
+// cannotUse is the error of a chart that the repository has given.
 func cannotUse(w hub.WorkloadDeployed, err error) error {
 	return fmt.Errorf("cannot use chart %s from %s: %w", chartOf(w), repository.Shown(w.RepositoryURL), err)
 }

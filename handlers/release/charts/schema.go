@@ -15,25 +15,12 @@ import (
 	"octo-operator/repository"
 )
 
-// helm reads each document that a values.schema.json refers to, when it checks the values: over HTTP from any address, inside the cluster
-// too, after any redirect; and from its own disk, since for helm a schema is the file /values.schema.json, whatever the chart has beside
-// it. So a schema that refers to something outside itself is refused, unless a setting names where that is.
-
-// schemaReference is one that leads out of a schema.
-type schemaReference struct {
-	file    string // of the chart
-	keyword string // $ref, $schema, …
-	text    string // as it stands there
-	address string // what helm would read
-	web     bool   // it would ask there
-}
-
 // schemaAddress is what helm calls a chart's schema, and a subchart's.
 const schemaAddress = "file:///values.schema.json"
 
 var referenceKeywords = []string{"$ref", "$dynamicRef", "$recursiveRef"}
 
-// referencesOut finds what helm would read besides a schema. It may find more, never less: where a $id counts depends on the draft, and a
+// referencesOut finds what helm would read besides a schema. It may find more than that, never less: where a $id counts depends on the draft, and a
 // pointer may make a schema of anything in the document. A text that is no JSON has none, since helm stops there.
 func referencesOut(file string, text []byte, left *schemaBudget) ([]schemaReference, error) {
 	if left.bytes -= len(text); left.bytes < 0 {
@@ -73,6 +60,7 @@ const (
 
 func newSchemaBudget() schemaBudget { return schemaBudget{maxSchemaBytes, maxJoins, maxFound} }
 
+// schemaReader reads one schema.
 type schemaReader struct {
 	file          string
 	left          *schemaBudget
@@ -83,7 +71,7 @@ type schemaReader struct {
 	found, inData []schemaReference
 }
 
-// schemaPlace is where a value of a schema stands.
+// schemaPlace is where in a schema a value stands.
 type schemaPlace struct {
 	bases []string // what a reference there may be relative to
 	names bool     // its keys are names, of properties for example, and no keywords
@@ -175,7 +163,7 @@ func (s *schemaReader) add(r schemaReference, data bool) {
 	}
 }
 
-// isDefinition tells of a fragment that names the whole document, an anchor, or a definition: all of them schemas, wherever they stand.
+// isDefinition tells whether a fragment names the whole document, an anchor, or a definition. These are schemas wherever they stand.
 func isDefinition(fragment string) bool {
 	fragment, err := url.PathUnescape(fragment)
 	if err != nil || !strings.HasPrefix(fragment, "/") {
@@ -275,7 +263,7 @@ func draftOf(schema map[string]any, otherwise int) int {
 	return map[string]int{"schema": 2020, "draft/2020-12/schema": 2020, "draft/2019-09/schema": 2019, "draft-07/schema": 7, "draft-06/schema": 6, "draft-04/schema": 4}[name]
 }
 
-// isDraft tells of the documents of json-schema.org that are part of helm, under these very addresses.
+// isDraft tells whether an address is that of a document of json-schema.org that is part of helm, which then asks nobody for it.
 func isDraft(address string) bool {
 	name, is := strings.CutPrefix(address, "http://json-schema.org/")
 	if !is {
@@ -292,32 +280,8 @@ func isDraft(address string) bool {
 // identity tells one object of a document from another one that says the same.
 func identity(object map[string]any) uintptr { return reflect.ValueOf(object).Pointer() }
 
+// member is a string in a schema; "": there is none of that name.
 func member(schema map[string]any, key string) string {
 	text, _ := schema[key].(string)
 	return text
-}
-
-// checkSchemas refuses a chart whose schemas refer to anything that the setting does not name.
-func (c *Cache) checkSchemas(of Chart) error {
-	for _, r := range of.references {
-		if address, err := url.Parse(r.address); err == nil && repository.BeginsWithOne(c.schemas, address) {
-			continue
-		}
-		return refusedReference(r)
-	}
-	return nil
-}
-
-func refusedReference(r schemaReference) error {
-	const remedy = "put what it refers to into the schema itself, below $defs"
-	text := r.text
-	if strings.Contains(text, "://") {
-		text = repository.Shown(text)
-	}
-	if !r.web {
-		return fmt.Errorf("its %.200s refers with %s to %.200q, which is no document that helm may read (it reads none of the chart's other files): %s",
-			r.file, r.keyword, text, remedy)
-	}
-	return fmt.Errorf("its %.200s refers with %s to %.200q, where helm would ask by itself: %s, or name the address in OPERATOR__ALLOWEDSCHEMAS",
-		r.file, r.keyword, repository.Shown(r.address), remedy)
 }

@@ -38,7 +38,7 @@ func TestASchemaThatRefersToWhatHelmWouldReadElsewhereIsRefused(t *testing.T) {
 		if (test.Helm == "asks" || test.Helm == "reads") && test.Refused == "" {
 			t.Errorf("%s: helm %s, and it passes", test.Name, test.Helm)
 		}
-		err := (&Cache{}).checkSchemas(withSchema(t, "app/values.schema.json", test.Schema))
+		err := checkReferences(withSchema(t, "app/values.schema.json", test.Schema).references, nil)
 		if test.Refused == "" && err != nil || test.Refused != "" && (err == nil || !strings.Contains(err.Error(), test.Refused)) {
 			t.Errorf("%s: got %v, want %q", test.Name, err, test.Refused)
 		}
@@ -136,14 +136,14 @@ func TestArchivesInArchivesAndSchemasAreBounded(t *testing.T) {
 }
 
 func TestASchemaMayReferToWhatTheSettingNames(t *testing.T) {
-	allowed := &Cache{schemas: []string{"https://schemas.example/team", "http://plain.example"}}
+	allowed := []string{"https://schemas.example/team", "http://plain.example"}
 	for reference, passes := range map[string]bool{
 		"https://schemas.example/team/a.json": true, "HTTPS://schemas.example:443/team/a.json": true, "http://plain.example/b.json#/x": true,
 		"https://schemas.example/teams/a.json": false, "http://schemas.example/team/a.json": false, "https://schemas.example/team/../a.json": false,
 		"https://schemas.example/team/%2e%2e/a.json": false, "https://me@schemas.example/team/a.json": false, "https://plain.example/b.json": false,
 		"file:///schemas.example/team/a.json": false, "team/a.json": false,
 	} {
-		err := allowed.checkSchemas(withSchema(t, "app/values.schema.json", fmt.Sprintf(`{"$ref":%q}`, reference)))
+		err := checkReferences(withSchema(t, "app/values.schema.json", fmt.Sprintf(`{"$ref":%q}`, reference)).references, allowed)
 		if passes != (err == nil) {
 			t.Errorf("%s: %v", reference, err)
 		}

@@ -25,12 +25,12 @@ const repositoryCache = "repository-cache"
 // pullByScript lets a chart-pull of the environment's own get the chart. What it connects to is its own affair.
 func (c *Cache) pullByScript(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
 	if at.url == "" && !repository.IsRegistry(w.RepositoryURL) {
-		if err := c.lockWhole(ctx, t); err != nil {
+		if err := c.lockIndex(ctx, t); err != nil {
 			return err
 		}
-		defer func() { <-c.whole }()
+		defer func() { <-c.wholeIndex }()
 	}
-	if err := errors.Join(t.Remove("repositories.yaml", repositoryCache), c.writeCredentials(t, w, at)); err != nil {
+	if err := errors.Join(t.Remove("repositories.yaml", repositoryCache), writeCredentials(t, w, at)); err != nil {
 		return err
 	}
 	return t.Script(ctx, scripts.ChartPull, map[string]string{
@@ -41,16 +41,17 @@ func (c *Cache) pullByScript(ctx context.Context, t *dispatch.Task, w hub.Worklo
 	})
 }
 
-// lockWhole waits until no other script may let helm read a whole index, without a slot: a repository that hangs must not keep others from working.
-func (c *Cache) lockWhole(ctx context.Context, t *dispatch.Task) error {
+// lockIndex waits until no other script may let helm read a whole index. It waits without a slot: a repository that hangs must not keep
+// others from working.
+func (c *Cache) lockIndex(ctx context.Context, t *dispatch.Task) error {
 	select {
-	case c.whole <- struct{}{}:
+	case c.wholeIndex <- struct{}{}:
 		return nil
 	default:
 	}
 	return t.Park(ctx, !t.MayHaveChanged, func() error {
 		select {
-		case c.whole <- struct{}{}:
+		case c.wholeIndex <- struct{}{}:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -72,7 +73,7 @@ func (at location) openURL() string {
 
 // writeCredentials puts what must be on no command line into the files that helm reads it from: the repository's credentials, and
 // an archive's address that may be secret itself. helm sends the credentials to the repository's own host alone.
-func (c *Cache) writeCredentials(t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
+func writeCredentials(t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
 	from, err := url.Parse(w.RepositoryURL)
 	if err != nil {
 		return err
@@ -91,13 +92,13 @@ func (c *Cache) writeCredentials(t *dispatch.Task, w hub.WorkloadDeployed, at lo
 	text, err := yaml.Marshal(map[string]any{"apiVersion": "v1", "repositories": []any{map[string]any{
 		"name": "workload", "url": w.RepositoryURL, "username": w.RepositoryUsername, "password": w.RepositoryPassword,
 	}}})
-	return errors.Join(err, t.Write("repositories.yaml", text), c.writeIndex(t, w, at))
+	return errors.Join(err, t.Write("repositories.yaml", text), writeIndex(t, w, at))
 }
 
 // writeIndex makes an index with nothing but the chart that is wanted. helm, given credentials, looks a chart up by its name; the
 // repository's own index would take it much memory. Of a chart in a folder ("team/app") the last part is its name: helm passes over
 // a version whose name has a slash.
-func (c *Cache) writeIndex(t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
+func writeIndex(t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
 	if at.url == "" {
 		return nil
 	}

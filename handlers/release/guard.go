@@ -15,8 +15,9 @@ var guardedSteps = []string{
 	scripts.WorkloadDeploy, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
 }
 
-// Guarded is what the helm and kubectl of a step may ask the API server, through the guard; nil: whatever they like.
-func Guarded(event hub.Event, step string, variables map[string]string) (*guard.Run, error) {
+// GuardFor is what the helm and kubectl of a step may ask the API server, through the guard; nil: the step does not go through it.
+// variables are those of the step's script, without their prefix.
+func GuardFor(event hub.Event, step string, variables map[string]string) (*guard.Run, error) {
 	if !slices.Contains(guardedSteps, step) {
 		return nil, nil
 	}

@@ -10,6 +10,14 @@ import (
 	"octo-operator/kube"
 )
 
+// The files that workload-deploy writes in its dry run, before anything is touched.
+const (
+	// ManifestFile is what helm makes of the chart. The values of its Secrets leave it when the run ends: see RedactManifest.
+	ManifestFile = "manifest.yaml"
+	// dryRunFile is what kubectl says of the objects that the API server would accept, each on a line.
+	dryRunFile = "looked.txt"
+)
+
 // refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
 // kubectl does not say which one it was. "": it cannot be told.
 func refusedObject(t *dispatch.Task, namespace string) string {
@@ -17,7 +25,7 @@ func refusedObject(t *dispatch.Task, namespace string) string {
 	if err != nil {
 		return ""
 	}
-	looked, err := readManifest(t.Path(lookedFile))
+	looked, err := readManifest(t.Path(dryRunFile))
 	if err != nil {
 		return ""
 	}
@@ -59,10 +67,3 @@ func acceptedIn(looked string, o kube.Object) bool {
 	}
 	return false
 }
-
-// The files of workload-deploy's look at what the server would say, before anything is touched: what helm makes of the chart, and
-// what kubectl said of the objects in it.
-const (
-	ManifestFile = "manifest.yaml"
-	lookedFile   = "looked.txt"
-)

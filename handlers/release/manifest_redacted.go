@@ -10,10 +10,10 @@ import (
 	"octo-operator/kube"
 )
 
-// KeepManifest takes what is secret out of the manifest that helm has made of the chart: the values of its Secrets, wherever they stand,
+// RedactManifest takes what is secret out of the manifest that helm has made of the chart: the values of its Secrets, wherever they stand,
 // and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
 // that begins again makes another one.
-func KeepManifest(t *dispatch.Task) {
+func RedactManifest(t *dispatch.Task) {
 	manifest, err := readManifest(t.Path(ManifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
@@ -45,4 +45,5 @@ func KeepManifest(t *dispatch.Task) {
 // are mostly words: "postgres", "true".
 const shortestElsewhere = 9
 
+// RemovedSecret stands where a secret value was, in the files that a run keeps.
 const RemovedSecret = "[removed after the run]"

@@ -92,6 +92,7 @@ func TestWithCredentialsHelmGetsAnIndexOfOneChart(t *testing.T) {
 }
 
 func TestAnAddressThatMayHoldASecretIsOnNoCommandLine(t *testing.T) {
+	t.Parallel()
 	for _, address := range []string{"https://charts.test/demo-1.2.3.tgz?token=planted-token", "https://user:planted-token@charts.test/demo-1.2.3.tgz"} {
 		t.Run("", func(t *testing.T) {
 			s := newChartServer(t)
@@ -123,6 +124,7 @@ func TestAnAddressOfAnotherKindIsLeftToHelm(t *testing.T) {
 }
 
 func TestAnAddressThatMayHoldASecretIsInNoReason(t *testing.T) {
+	t.Parallel()
 	for said, want := range map[string]string{
 		"failed to fetch https://charts.test/demo-1.2.3.tgz?token=planted-token : 403 Forbidden": "failed to fetch https://charts.test/demo-1.2.3.tgz?[redacted] : 403 Forbidden",
 		"failed to fetch https://user:planted-token@charts.test/demo-1.2.3.tgz : 404 Not Found":  "failed to fetch https://[redacted]@charts.test/demo-1.2.3.tgz : 404 Not Found",

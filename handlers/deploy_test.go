@@ -113,6 +113,7 @@ func TestWorkloadsOfTheFirstGenerationAreKnownByTheirNames(t *testing.T) {
 }
 
 func TestFieldsOfOthersAreTakenOnlyWhereThatIsSetAndByHelm4(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		version, set   string
 		forces, dryRun bool
@@ -187,6 +188,7 @@ func TestAFailedUpgradeIsRolledBack(t *testing.T) {
 }
 
 func TestAFieldThatSomebodyElseOwnsIsExplainedAndTakenIfSoSet(t *testing.T) {
+	t.Parallel()
 	for _, force := range []string{"false", "true"} {
 		t.Run("force conflicts "+force, func(t *testing.T) {
 			r := newRig(t, with("HELM__FORCECONFLICTS", force))

@@ -37,6 +37,7 @@ func TestAChartThatTouchesAnotherReleaseIsRefusedBeforeAnythingIsTouched(t *test
 }
 
 func TestTheLookRefusesWhatIsTooLongToRead(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "manifest.yaml")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

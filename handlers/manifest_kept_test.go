@@ -16,6 +16,7 @@ func withSecret(r *rig) {
 }
 
 func TestTheManifestStaysWithoutWhatIsSecret(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(r *rig){
 		"of a deploy":             func(*rig) {},
 		"of a deploy that failed": func(r *rig) { r.fails("helm upgrade", "Error: no") },

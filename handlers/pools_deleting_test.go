@@ -40,6 +40,7 @@ func (r *rig) wantFinalizers(path string, want ...any) {
 
 // Whoever deletes a pool's resource by hand must not wait for an operator that is gone, in either mode.
 func TestTheReferenceOperatorsFinalizersGoWithTheResource(t *testing.T) {
+	t.Parallel()
 	for name, mode := range map[string]option{"edge": func(*rig) {}, "central": central} {
 		for _, o := range []object{held(heldPool, poolFinalizer), held(heldSite, siteFinalizer), held(poolObject("odd", object{"tenantId": tenant, "poolRtId": "XYZ"}), poolFinalizer)} {
 			t.Run(name+" "+pathOf(o), func(t *testing.T) {

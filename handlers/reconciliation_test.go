@@ -27,6 +27,7 @@ func (r *rig) deployed(name string) string {
 func colour(value string) func(*hub.WorkloadDeployed) { return override("colour", value) }
 
 func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
+	t.Parallel()
 	user := deployEvent("shop", version("1.3.0"), colour("blue"))
 	for _, again := range []struct {
 		name  string
@@ -133,6 +134,7 @@ func TestAResendingThatSaysSomethingNewerIsDeployedAfterTheUsers(t *testing.T) {
 }
 
 func TestAReconciliationDeploysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	for name, event := range map[string]hub.Event{
 		"other values":  deployEvent("shop", version("1.2.3"), colour("blue"), resent),
 		"other version": deployEvent("shop", version("1.3.0"), colour("red"), resent),
@@ -186,6 +188,7 @@ func TestAnEventThatInstalledTwiceLeavesNothingToReconcile(t *testing.T) {
 
 // Nothing is changed, and what is asked for is little: this is what a restart of the controller costs, for each workload.
 func TestAReconciliationWithNothingToDoRunsNoProcessAndAsksLittle(t *testing.T) {
+	t.Parallel()
 	secretKey := secret("secrets.key", "planted-key")
 	for name, test := range map[string]struct {
 		again    hub.Event
@@ -227,6 +230,7 @@ func TestAReconciliationWithNothingToDoRunsNoProcessAndAsksLittle(t *testing.T) 
 }
 
 func TestAReconciliationRepairsWhatIsNotAsTheReleaseSays(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil func(*rig)
 		told  string

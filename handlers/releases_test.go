@@ -65,6 +65,7 @@ func (r *rig) foreignNamed(name string, labels map[string]string, values object)
 const group = "octo-mesh.meshmakers.io"
 
 func TestAnotherWorkloadsReleaseIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		labels map[string]string

@@ -19,6 +19,7 @@ func TestAnInstallThatCannotBeTakenBackIsNotSaidToBeGone(t *testing.T) {
 }
 
 func TestAWakeUpThatFailsGoesBackToSleep(t *testing.T) {
+	t.Parallel()
 	for name, sleep := range map[string]hub.Event{
 		"hibernated": deployEvent("shop", hibernated),
 		"scaled":     scaleEvent("shop", 0),

@@ -24,6 +24,7 @@ func (h *Handlers) scaleWorkload(ctx context.Context, t *dispatch.Task) error {
 	return h.scale(ctx, t, s)
 }
 
+// scaleStatus tells how a scale went.
 func scaleStatus(event hub.Event, success bool, message string) *dispatch.Report {
 	s, _ := hub.Decode[hub.WorkloadScale](event.Argument) // as far as it can be read
 	return dispatch.NewReport(dispatch.MethodScaleStatus, s.Workload, hub.WorkloadScaleStatus{

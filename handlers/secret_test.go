@@ -112,6 +112,7 @@ func TestASecretThatIsAsItShouldBeIsNotWrittenAndRestartsNothing(t *testing.T) {
 }
 
 func TestARotatedKeyRestartsExactlyItsUsersAndTheStatusSaysSo(t *testing.T) {
+	t.Parallel()
 	for _, helm := range []string{"v4.3.1", "v3.20.0"} {
 		t.Run(helm, func(t *testing.T) {
 			r := newRig(t, users, func(r *rig) { r.helmVersion = helm })
@@ -261,6 +262,7 @@ func TestASecretThatNobodyNeedsAnyMoreGoesOnceThePodsAreReady(t *testing.T) {
 }
 
 func TestAnotherOwnersSecretIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for name, labels := range map[string]object{
 		"another tenant's":          {group + "/tenant": "other"},
 		"another workload's":        {group + "/tenant": tenant, group + "/workload-rt-id": rtID("other")},
@@ -335,6 +337,7 @@ func (r *rig) hangIn(pattern string, after bool) (wait func()) {
 }
 
 func TestARestartThatAKilledOperatorOwesIsDoneOnce(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, pattern string
 		after         bool

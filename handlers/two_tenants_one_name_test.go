@@ -31,6 +31,7 @@ func as[T any](e hub.Event, change func(*T)) hub.Event {
 }
 
 func TestATenantsEventNeitherStopsNorReplacesThoseOfAnotherWhoseReleaseIsCalledTheSame(t *testing.T) {
+	t.Parallel()
 	for name, attack := range map[string]hub.Event{
 		"undeploy": undeployEvent("shop"),
 		"deploy":   deployEvent("shop", override("image.tag", "evil")),

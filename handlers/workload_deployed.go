@@ -16,9 +16,13 @@ import (
 	"octo-operator/text"
 )
 
+// workloadPlace is where a workload's events belong.
 func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
-	p := dispatch.Place{Tenant: w.TenantID, Owner: names.OwnerOf(w.TenantID, names.NameOrID(w)), Attrs: []any{"tenant", text.Shown(w.TenantID), "workload", text.Shown(w.WorkloadName)}}
+	p := dispatch.Place{
+		Tenant: w.TenantID, Owner: names.OwnerOf(w.TenantID, names.NameOrID(w)),
+		Attrs: []any{"tenant", text.Shown(w.TenantID), "workload", text.Shown(w.WorkloadName)},
+	}
 	if err != nil {
 		return p, err
 	}
@@ -28,8 +32,8 @@ func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, err
 	return p, err
 }
 
-// deployPlace is workloadPlace with what a deploy asks for. What is unknown to this operator does not count: it would not be
-// deployed either.
+// deployPlace is workloadPlace with what a deploy asks for, by which queued deploys are compared. Fields that this operator does not know do
+// not count: they would not be deployed either.
 func deployPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	p, err := workloadPlace(settings, event)
 	if err != nil {
@@ -89,7 +93,7 @@ func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadD
 	case done:
 		t.Log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.Found.Labels["version"])
 		t.Say("nothing to do: revision " + d.Found.Labels["version"] + " of the release is what was asked for")
-		h.own(ctx, t, d) // the pool's resource may be another one by now
+		h.setPoolAsOwner(ctx, t, d) // the pool's resource may be another one by now
 		return h.releases.SettleSecret(ctx, t, d)
 	case d.InstalledBy(t.Run) && !d.Secret.Writes:
 		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.Found.Labels["version"])
@@ -98,7 +102,7 @@ func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadD
 			return err
 		}
 	}
-	h.own(ctx, t, d)
+	h.setPoolAsOwner(ctx, t, d)
 	if err := h.releases.RestartUsers(ctx, t, d); err != nil {
 		return err
 	}

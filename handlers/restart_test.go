@@ -282,7 +282,9 @@ func TestAStandbyStartsNothingAndTakesUpAtOnceWhatTheLeaderLeaves(t *testing.T) 
 	if s := next.status("shop"); !s.Success {
 		t.Errorf("status: %+v", s)
 	}
-	next.eventually("both are done", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 superseded, 2 deployed" })
+	next.eventually("both are done", func() bool {
+		return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 superseded, 2 deployed"
+	})
 	if image := r.deployment("shop").image; image != "demo/app:2" {
 		t.Errorf("it runs %s", image)
 	}

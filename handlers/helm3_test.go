@@ -22,9 +22,7 @@ func TestWhatHelm3HasMadeIsDeployedAndTakenBackByHelm4(t *testing.T) {
 			r.status("shop")
 			r.sicken("shop", pulling)
 			r.wantFailure(r.run(deployEvent("shop", override("image.tag", "3"))), "shop", "ImagePullBackOff", "rolled back to revision 2")
-			if got := r.deployment("shop").image; got != "demo/app:2" {
-				t.Errorf("it runs %s", got)
-			}
+			r.wantImage("shop", "demo/app:2")
 		})
 	}
 }

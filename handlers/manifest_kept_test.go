@@ -48,9 +48,7 @@ func TestAManifestOfWhichNobodyCanTellWhatIsSecretIsNotKept(t *testing.T) {
 
 func TestAnOperatorThatEndsLeavesNoManifest(t *testing.T) {
 	r := newRig(t, withSecret)
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop"))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	r.shutdown(0)
 	if kept := r.file("manifest.yaml"); kept != "" {
 		t.Errorf("it is there: %s", kept)

@@ -191,13 +191,17 @@ func TestWhatGetsNewPodsAnywayIsNotRestarted(t *testing.T) {
 	r.wantRestarts(worker)
 }
 
-func TestWhatHasNoPodsIsNotRestarted(t *testing.T) {
-	r := newRig(t)
+// demoUsesKey lets the Deployment of chart demo use the key secrets.apiKey of the release's Secret.
+func demoUsesKey(r *rig) {
 	r.render = func(release, ns string, values object) []object {
 		o := renderDemo(release, ns, values)
 		useSecret(o[0], "API_KEY", section(values, "secrets")["apiKey"])
 		return o
 	}
+}
+
+func TestWhatHasNoPodsIsNotRestarted(t *testing.T) {
+	r := newRig(t, demoUsesKey)
 	r.deploy("shop", secret("secrets.apiKey", "1"), hibernated)
 	r.deploy("shop", secret("secrets.apiKey", "2"), hibernated)
 	r.wantRestarts()
@@ -205,12 +209,7 @@ func TestWhatHasNoPodsIsNotRestarted(t *testing.T) {
 }
 
 func TestWhatWakesUpWithAChangedSecretIsNotRestartedBesides(t *testing.T) {
-	r := newRig(t)
-	r.render = func(release, ns string, values object) []object {
-		o := renderDemo(release, ns, values)
-		useSecret(o[0], "API_KEY", section(values, "secrets")["apiKey"])
-		return o
-	}
+	r := newRig(t, demoUsesKey)
 	r.deploy("shop", secret("secrets.apiKey", "1"), hibernated)
 	r.deploy("shop", secret("secrets.apiKey", "2"), override("replicaCount", "2"))
 	r.wantRestarts()
@@ -358,9 +357,7 @@ func TestARestartThatAKilledOperatorOwesIsDoneOnce(t *testing.T) {
 				r.accept(deployEvent("shop", keys("key-2", "password-1")))
 				wait()
 				again(r)
-				if s := r.status("shop"); !s.Success {
-					t.Errorf("status: %+v", s)
-				}
+				r.wantSuccess("shop")
 				r.wantRestarts(test.want...)
 				r.wantSecret("shop", map[string]string{"secrets.apiKey": "key-2", "secrets.dbPassword": "password-1"})
 				r.wantSettled("shop")

@@ -39,9 +39,7 @@ func TestATenantsEventNeitherStopsNorReplacesThoseOfAnotherWhoseReleaseIsCalledT
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			h := r.hold("upgrade", "shop")
-			first := r.accept(deployEvent("shop"))
-			r.reach(h)
+			h, first := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 			queued := r.accept(deployEvent("shop", override("image.tag", "2")))
 			attacked := r.accept(byLookalike(attack))
 			h.release()
@@ -61,9 +59,7 @@ func TestATenantsEventNeitherStopsNorReplacesThoseOfAnotherWhoseReleaseIsCalledT
 
 func TestATenantsUndeployStopsItsDeployAlthoughAnothersEventIsBetweenThem(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	deploy := r.accept(deployEvent("shop"))
-	r.reach(h)
+	_, deploy := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	scale := r.accept(byLookalike(scaleEvent("shop", 0)))
 	undeploy := r.accept(undeployEvent("shop"))
 	if result := deploy.result(); result.Outcome != runs.Superseded {

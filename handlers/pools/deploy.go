@@ -10,27 +10,27 @@ import (
 	"octo-operator/names"
 )
 
-// CheckResource looks at the resource of that name. exists: there is one, it is the pool's, and it stays; it registers the pool again if an
-// undeploy had ended that. An error: it is another pool's, or it is being deleted. The API server would take a change of such a one, and it
-// would go all the same; the error lets the event be tried again (see Trouble).
+// CheckResource looks at the resource of that name. exists: there is one, it is the pool's, and it stays; if StopRegistering has excluded it,
+// it registers the pool again. It is an error if the resource is another pool's, and while it is being deleted: the API server would take a
+// change of such a one, which would go all the same. Of the latter the event is tried again (see Trouble).
 func (ps *Pools) CheckResource(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string) (exists bool, err error) {
 	if err := t.Work(ctx); err != nil {
 		return false, err
 	}
-	old, err := ps.kubectl.Pool(ctx, Kind(pool), ps.settings.PoolNamespace, name)
+	found, err := ps.kubectl.Pool(ctx, Kind(pool), ps.settings.PoolNamespace, name)
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
 		t.Log.Debug("not known whether the pool has an old resource", "reason", err)
 	case err != nil:
 		return false, err
-	case names.PoolProof(old, pool).Verdict == names.OfAnother:
-		return false, anotherPoolError(*old, pool)
-	case old != nil && old.Deleting:
-		return false, &stillDeletingError{*old}
-	case old != nil:
-		ps.registration.resume(old.UID)
+	case names.PoolProof(found, pool).Verdict == names.OfAnother:
+		return false, anotherPoolError(*found, pool)
+	case found != nil && found.Deleting:
+		return false, &stillDeletingError{*found}
+	case found != nil:
+		ps.registration.resume(found.UID)
 	}
-	return names.PoolProof(old, pool).Verdict == names.OfThis, nil
+	return names.PoolProof(found, pool).Verdict == names.OfThis, nil
 }
 
 // WriteManifests writes what is to be applied into the run's directory: pool.yaml, and where the settings have a user or a password of the
@@ -54,9 +54,7 @@ func (ps *Pools) WriteManifests(ctx context.Context, t *dispatch.Task, pool hub.
 	if err := ps.checkBrokerSecret(ctx, t, pool, name, exists); err != nil {
 		return err
 	}
-	secret, err := kube.SecretManifest(names.BrokerSecret(name), ps.settings.PoolNamespace, names.PoolLabels(pool), map[string]string{names.TenantID: pool.TenantID}, map[string]string{
-		"brokerusername": ps.settings.Broker.User, "brokerpassword": ps.settings.Broker.Password,
-	})
+	secret, err := brokerSecretManifest(ps.settings, pool, name)
 	if err != nil {
 		return err
 	}
@@ -82,9 +80,9 @@ func anotherPoolError(found kube.Pool, pool hub.Pool) error {
 		found.Kind, found.Name, found.Namespace, names.HubPool(found).ID(), found.TenantID, pool.ID(), pool.TenantID)
 }
 
-// checkBrokerSecret is an error if the broker secret of that name is not the pool's. A resource of that name that is the pool's proves it,
-// unless the secret itself says otherwise.
-func (ps *Pools) checkBrokerSecret(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string, resourceThere bool) error {
+// checkBrokerSecret is an error if the broker secret of that name is not the pool's. exists: the pool has a resource of that name, which
+// proves that the secret is the pool's too, unless the secret itself says otherwise.
+func (ps *Pools) checkBrokerSecret(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string, exists bool) error {
 	secret, err := ps.kubectl.Secret(ctx, ps.settings.PoolNamespace, names.BrokerSecret(name))
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
@@ -96,7 +94,7 @@ func (ps *Pools) checkBrokerSecret(ctx context.Context, t *dispatch.Task, pool h
 	switch p := names.BrokerSecretProof(secret, pool); {
 	case p.Verdict == names.OfAnother:
 		return fmt.Errorf("secret %s in namespace %s belongs to another pool: %s: undeploy the other one, or rename one of the tenants", secret.Name, secret.Namespace, p.Reason)
-	case p.Verdict == names.Unproven && !resourceThere:
+	case p.Verdict == names.Unproven && !exists:
 		return fmt.Errorf("secret %s in namespace %s is left alone: nothing proves that it is this pool's, whose resource is not there. If it is: %s",
 			secret.Name, secret.Namespace, names.MarkedAs("secret "+secret.Name+" --namespace "+secret.Namespace, pool.TenantID, names.PoolLabels(pool)))
 	}

@@ -67,9 +67,24 @@ func (ps *Pools) ensure(pool hub.Pool, secrets map[string]bool) error {
 	return ps.request(hub.Event{Callback: hub.PoolDeployed, Argument: argument})
 }
 
-// deployed are the pools that the controller has deployed, as far as one connection has told: by the answer to the operator's
-// registration, and by the events before and after it. What is done because of the answer must not overtake an event, nor an event that: a
-// pool that was undeployed meanwhile would come back.
+// Owned are the pools that the controller has deployed and those that have a live resource, ordered by tenant and id.
+func (ps *Pools) Owned() []hub.Pool {
+	owned := ps.deployed.all()
+	for _, r := range ps.resources.all() {
+		same := func(p hub.Pool) bool { return p.Key() == names.HubPool(r).Key() }
+		if ps.resources.isLive(r) && !slices.ContainsFunc(owned, same) {
+			owned = append(owned, names.HubPool(r))
+		}
+	}
+	slices.SortFunc(owned, func(a, b hub.Pool) int {
+		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
+	})
+	return owned
+}
+
+// deployed are the pools that the controller has deployed, as far as one connection has told: by the answer to the operator's registration,
+// and by the events before and after it. An event of a pool and what Ensure does for it must not run at the same time: a pool that was
+// undeployed meanwhile would come back.
 type deployed struct {
 	mu         sync.Mutex
 	pools      map[hub.PoolKey]hub.Pool
@@ -137,19 +152,4 @@ func (d *deployed) all() []hub.Pool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Collect(maps.Values(d.pools))
-}
-
-// Owned are the pools that the controller has deployed and those that have a live resource, ordered by tenant and id.
-func (ps *Pools) Owned() []hub.Pool {
-	owned := ps.deployed.all()
-	for _, r := range ps.resources.all() {
-		same := func(p hub.Pool) bool { return p.Key() == names.HubPool(r).Key() }
-		if ps.resources.isLive(r) && !slices.ContainsFunc(owned, same) {
-			owned = append(owned, names.HubPool(r))
-		}
-	}
-	slices.SortFunc(owned, func(a, b hub.Pool) int {
-		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
-	})
-	return owned
 }

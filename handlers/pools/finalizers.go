@@ -13,15 +13,15 @@ import (
 )
 
 // referenceFinalizers are what the reference operator puts on each pool's resource. Its framework removes them after a step that does
-// nothing. Where that operator is gone nobody would remove them, and whoever deletes the resource would wait for ever. This operator puts
-// on none.
+// nothing. Where that operator is gone nobody would remove them, and whoever deletes the resource would wait for ever. This operator gives its
+// own resources none.
 var referenceFinalizers = []string{names.Group + "/communicationpoolfinalizer", names.Group + "/deploymentsitefinalizer"}
 
 // clusterFinalizers are removed by the cluster itself when what belongs to the object is gone.
 var clusterFinalizers = []string{"foregroundDeletion", "orphan"}
 
-// finalizers lets go the resources that are being deleted: it removes the reference operator's finalizers from them. Those of others stay:
-// they are removed by whoever has put them there.
+// finalizers removes the reference operator's finalizers from resources that are being deleted. Those of others stay: whoever has put them
+// there removes them.
 type finalizers struct {
 	kubectl   *kube.Kubectl
 	resources *resources
@@ -99,6 +99,7 @@ func (f *finalizers) removeAll(ctx context.Context) bool {
 
 func isReferenceFinalizer(name string) bool { return slices.Contains(referenceFinalizers, name) }
 
+// finalizersOfOthers are those that neither this operator nor the cluster removes.
 func finalizersOfOthers(p kube.Pool) []string {
 	return slices.DeleteFunc(slices.Clone(p.Finalizers), func(name string) bool {
 		return isReferenceFinalizer(name) || slices.Contains(clusterFinalizers, name)

@@ -13,12 +13,12 @@ import (
 	"octo-operator/scripts"
 )
 
-// StopRegistering unregisters a pool at the controller. Its resources that are there now do not register it again, however long they stay:
-// only CheckResource, in a deploy, lets them.
+// StopRegistering unregisters a pool at the controller, and excludes its resources that are there now from registering it again, however long
+// they stay. CheckResource, in a deploy, takes that back.
 func (ps *Pools) StopRegistering(pool hub.Pool) { ps.registration.stop(pool) }
 
-// Remove lets the script remove the pool's resources of that name, of those kinds, and its broker secret. What is another pool's stays; it is
-// an error if all that is there is.
+// Remove runs the script that removes the pool's resources of that name and of those kinds, and its broker secret. What is another pool's
+// stays; it is an error if all resources that are there are other pools'.
 func (ps *Pools) Remove(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string, kinds []kube.PoolKind) error {
 	unlock, err := ps.Lock(ctx, t, name)
 	if err != nil {
@@ -36,7 +36,7 @@ func (ps *Pools) Remove(ctx context.Context, t *dispatch.Task, pool hub.Pool, na
 }
 
 // removable is what an undeploy may delete under a name: resources as kubectl takes their kinds, and the name of the broker secret ("": it
-// may not be deleted). It is an error if all that is there is another pool's.
+// may not be deleted). It is an error if all resources that are there are other pools'.
 func (ps *Pools) removable(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string, kinds []kube.PoolKind) (resources []string, secret string, err error) {
 	own, others := 0, []error(nil)
 	for _, kind := range kinds {

@@ -17,7 +17,8 @@ import (
 
 const (
 	// registrationsWait gathers the pools that are registered together into one report.
-	registrationsWait    = 300 * time.Millisecond
+	registrationsWait = 300 * time.Millisecond
+	// A report that has failed is sent again after these times.
 	firstDeployedRetry   = time.Second
 	longestDeployedRetry = 5 * time.Minute
 )
@@ -114,7 +115,7 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 }
 
 // healthy tells whether a release is deployed, its objects are there, and nobody still waits for its pods. The label alone does not say that
-// somebody waits: after a rerun by hand it is there too, so its lane must have work besides.
+// somebody waits: a revision that was run again by hand has it too. So the release's lane must be busy besides.
 func (h *Handlers) healthy(r names.Release, labels map[string]string) bool {
 	return labels["status"] == "deployed" && !h.pools.GoneWithOwner(labels) && (labels[names.RolloutLabel] != names.RolloutWaiting || !h.Busy(r.Lane()))
 }

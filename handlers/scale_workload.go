@@ -12,7 +12,7 @@ import (
 	"octo-operator/text"
 )
 
-// scaleWorkload sets the replicas of a release's Deployments.
+// scaleWorkload sets the replicas of all Deployments of a workload's release.
 func (h *Handlers) scaleWorkload(ctx context.Context, t *dispatch.Task) error {
 	s, err := hub.Decode[hub.WorkloadScale](t.Event.Argument)
 	if err == nil {
@@ -21,19 +21,6 @@ func (h *Handlers) scaleWorkload(ctx context.Context, t *dispatch.Task) error {
 	if err != nil {
 		return fmt.Errorf("cannot scale the workload: %w", err)
 	}
-	return h.scale(ctx, t, s)
-}
-
-// scaleStatus tells how a scale went.
-func scaleStatus(event hub.Event, success bool, message string) *dispatch.Report {
-	s, _ := hub.Decode[hub.WorkloadScale](event.Argument) // as far as it can be read
-	return dispatch.NewReport(dispatch.MethodScaleStatus, s.Workload, hub.WorkloadScaleStatus{
-		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: text.Shortened(s.WorkloadName, check.MaxWorkloadName), Replicas: s.Replicas,
-		Success: success, StatusMessage: message,
-	})
-}
-
-func (h *Handlers) scale(ctx context.Context, t *dispatch.Task, s hub.WorkloadScale) error {
 	r, err := h.releases.Locate(ctx, s.Workload)
 	if err != nil {
 		return err
@@ -48,5 +35,14 @@ func (h *Handlers) scale(ctx context.Context, t *dispatch.Task, s hub.WorkloadSc
 	return t.Script(ctx, scripts.WorkloadScale, map[string]string{
 		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": r.Name, "NAMESPACE": r.Namespace,
 		"REPLICAS": strconv.Itoa(s.Replicas),
+	})
+}
+
+// scaleStatus tells how a scale went.
+func scaleStatus(event hub.Event, success bool, message string) *dispatch.Report {
+	s, _ := hub.Decode[hub.WorkloadScale](event.Argument) // as far as it can be read
+	return dispatch.NewReport(dispatch.MethodScaleStatus, s.Workload, hub.WorkloadScaleStatus{
+		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: text.Shortened(s.WorkloadName, check.MaxWorkloadName), Replicas: s.Replicas,
+		Success: success, StatusMessage: message,
 	})
 }

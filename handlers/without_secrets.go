@@ -15,7 +15,7 @@ import (
 
 var removedJSON = json.RawMessage(`"` + release.RemovedSecret + `"`)
 
-// withoutSecrets is the event as it may stay on disk. What is not clearly plain counts as secret.
+// withoutSecrets is the event as it may stay on disk, and whether that is another one than it was. What is not clearly plain counts as secret.
 func withoutSecrets(event hub.Event) (hub.Event, bool) {
 	if event.Callback != hub.WorkloadDeploy {
 		return event, false

@@ -50,7 +50,7 @@ func deployPlace(settings config.Config, event hub.Event) (dispatch.Place, error
 	return p, err
 }
 
-// workloadDeployed deploys a workload.
+// workloadDeployed deploys a workload, and keeps its secret values out of all that is logged of it.
 func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error {
 	w, err := hub.Decode[hub.WorkloadDeployed](t.Event.Argument)
 	if err != nil {
@@ -63,19 +63,6 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error
 	}
 	t.Redact = redact
 	return h.deploy(ctx, t, w)
-}
-
-// deploymentStatus tells how a deploy went: every one that was not superseded gets its report.
-func deploymentStatus(event hub.Event, success bool, message string) *dispatch.Report {
-	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
-	status := hub.WorkloadDeploymentStatus{
-		TenantID: w.TenantID, WorkloadName: text.Shortened(w.WorkloadName, check.MaxWorkloadName), WorkloadRtID: w.WorkloadRtID,
-		Success: success, StatusMessage: message,
-	}
-	if w.Named() {
-		status.PoolName = text.Shortened(w.PoolName, check.MaxPoolName)
-	}
-	return dispatch.NewReport(dispatch.MethodDeploymentStatus, w, status)
 }
 
 // deploy brings the release to what the event asks for: plan, install, wait for its pods. Where an earlier try of the same event
@@ -110,6 +97,19 @@ func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadD
 		return err
 	}
 	return h.releases.Settle(ctx, t, d)
+}
+
+// deploymentStatus tells how a deploy went. Each deploy that was not superseded has such a report.
+func deploymentStatus(event hub.Event, success bool, message string) *dispatch.Report {
+	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
+	status := hub.WorkloadDeploymentStatus{
+		TenantID: w.TenantID, WorkloadName: text.Shortened(w.WorkloadName, check.MaxWorkloadName), WorkloadRtID: w.WorkloadRtID,
+		Success: success, StatusMessage: message,
+	}
+	if w.Named() {
+		status.PoolName = text.Shortened(w.PoolName, check.MaxPoolName)
+	}
+	return dispatch.NewReport(dispatch.MethodDeploymentStatus, w, status)
 }
 
 // deploymentProgress tells what a deploy waits for. Other events have no such report.

@@ -26,7 +26,9 @@ func TestWithATenantsAccountAnEventCostsTheSame(t *testing.T) {
 func whatEventsCost(t *testing.T, options ...option) []byte {
 	t.Helper()
 	s := newChartServer(t)
-	r := newRig(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
+	// Not beside other tests: a wait for pods that takes seconds, as on a busy machine, asks for more.
+	r := newWorld(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
+	r.start()
 	s.lists(r, "1.2.3")
 	r.watching()
 	key := func(value string) func(*hub.WorkloadDeployed) { return secret("secrets.apiKey", value) }

@@ -60,7 +60,8 @@ func whatEventsCost(t *testing.T, options ...option) []byte {
 
 // TestWhatTheCopyOfAnEventCosts is the same for the copy in the cluster, which is made beside everything else.
 func TestWhatTheCopyOfAnEventCosts(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t) // see whatEventsCost
+	r.start()
 	r.watching()
 	copies := func() bool { return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/octo-journal")) > 0 }
 	h := r.hold("upgrade", "shop")

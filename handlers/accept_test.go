@@ -11,9 +11,7 @@ import (
 
 func TestEventsThatComeTogetherAreCarriedOutAsIfTheyCameOneByOne(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "busy")
-	r.accept(deployEvent("busy"))
-	r.reach(h)
+	h, _ := r.acceptAndHold("upgrade", "busy", deployEvent("busy"))
 	r.life.AcceptAll([]hub.Event{
 		deployEvent("busy", override("image.tag", "2")), // a newer one takes its place
 		deployEvent("shop", override("image.tag", "1")),
@@ -83,9 +81,7 @@ func TestAWorkloadsNameMayBeAnyText(t *testing.T) {
 	const odd = "Shop\n+ helm uninstall everything\x1b[31m\u202e"
 	named := func(w *hub.WorkloadDeployed) { w.WorkloadName = odd }
 	r.deploy("shop", named, secret("key", "planted-key"))
-	if s := r.status(odd); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess(odd)
 	const escaped = `Shop\u000a+ helm uninstall everything\u001b[31m\u202e`
 	wantText(t, r.file("env"), "export OCTO_WORKLOAD='"+escaped+"'\n")
 	secret := r.cluster.get(secretObject(secretName("shop")))
@@ -99,9 +95,7 @@ func TestAWorkloadsNameMayBeAnyText(t *testing.T) {
 
 func TestManyEventsAreOnDiskInTheOrderInWhichTheyCame(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "busy")
-	r.accept(deployEvent("busy"))
-	r.reach(h)
+	h, _ := r.acceptAndHold("upgrade", "busy", deployEvent("busy"))
 	var events []hub.Event
 	for i := range 100 {
 		events = append(events, scaleEvent(fmt.Sprint("app-", i), i))

@@ -148,9 +148,7 @@ func TestAnEventThatCannotBeKeptIsRefused(t *testing.T) {
 
 func TestAResultThatCannotBeWrittenIsWrittenLater(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	deploy := r.accept(deployEvent("shop"))
-	r.reach(h)
+	h, deploy := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	dir := r.runDirs()[0]
 	r.must(os.Rename(dir, dir+"-gone"))
 	h.release()

@@ -26,7 +26,9 @@ func TestWithATenantsAccountAnEventCostsTheSame(t *testing.T) {
 func whatEventsCost(t *testing.T, options ...option) []byte {
 	t.Helper()
 	s := newChartServer(t)
-	r := newRig(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
+	// Not beside other tests: a wait for pods that takes seconds, as on a busy machine, asks for more.
+	r := newWorld(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
+	r.start()
 	s.lists(r, "1.2.3")
 	r.watching()
 	key := func(value string) func(*hub.WorkloadDeployed) { return secret("secrets.apiKey", value) }
@@ -58,7 +60,8 @@ func whatEventsCost(t *testing.T, options ...option) []byte {
 
 // TestWhatTheCopyOfAnEventCosts is the same for the copy in the cluster, which is made beside everything else.
 func TestWhatTheCopyOfAnEventCosts(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t) // see whatEventsCost
+	r.start()
 	r.watching()
 	copies := func() bool { return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/octo-journal")) > 0 }
 	h := r.hold("upgrade", "shop")

@@ -11,41 +11,41 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"octo-operator/dispatch"
-	"octo-operator/handlers/pools"
 	"octo-operator/hub"
 	"octo-operator/names"
 )
 
 const (
-	// gatherRegistrations lets pools that are registered together make one report.
-	gatherRegistrations = 300 * time.Millisecond
-	firstTellWait       = time.Second
-	longestTellWait     = 5 * time.Minute
+	// registrationsWait gathers the pools that are registered together into one report.
+	registrationsWait = 300 * time.Millisecond
+	// A report that has failed is sent again after these times.
+	firstDeployedRetry   = time.Second
+	longestDeployedRetry = 5 * time.Minute
 )
 
-// Registered is called after each registration at the controller, with the pools that are deployed, and returns with the
-// connection. In central mode each of them must have its custom resource and broker secret, and the controller is told what
-// is deployed.
+// Registered is to be called after each registration at the controller, with the pools that are deployed, and returns when ctx, the
+// connection's, ends. In central mode each of them must have its custom resource and broker secret, and the controller is told what is
+// deployed. In edge mode there is nothing to do.
 func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
 	if !h.settings.AutoManagePools {
 		return
 	}
-	h.EnsurePools(ctx, deployed)
-	keepTold(ctx, h.Pools.Registered, h.reportDeployedState, h.log)
+	h.pools.Ensure(ctx, deployed)
+	keepReporting(ctx, h.pools.Registered(), h.reportDeployedState, h.log)
 }
 
-// keepTold calls tell after each registration of a pool, once for those that come close together, and again after an error.
-// It returns with ctx, the connection's, or when the controller cannot be told at all.
-func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context.Context) error, log *slog.Logger) {
+// keepReporting calls report after each registration of a pool, once for those that come close together, and again after an error. It
+// returns when ctx, the connection's, ends, or when the controller has no such call (hub.ErrUnsupported).
+func keepReporting(ctx context.Context, registered <-chan struct{}, report func(context.Context) error, log *slog.Logger) {
 	waits := &backoff.ExponentialBackOff{
-		InitialInterval: firstTellWait, MaxInterval: longestTellWait * 2 / 3, // the jitter comes on top of it
+		InitialInterval: firstDeployedRetry, MaxInterval: longestDeployedRetry * 2 / 3, // the jitter comes on top of it
 		Multiplier: 2, RandomizationFactor: backoff.DefaultRandomizationFactor,
 	}
-	var again <-chan time.Time // nil: the last time went well
+	var again <-chan time.Time // nil: the last report went well
 	for {
 		select {
 		case <-registered:
-			if dispatch.Sleep(ctx, gatherRegistrations) != nil {
+			if dispatch.Sleep(ctx, registrationsWait) != nil {
 				return
 			}
 		case <-again:
@@ -53,11 +53,11 @@ func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context
 			return
 		}
 		select {
-		case <-registered: // it is told now
+		case <-registered: // this report has it
 		default:
 		}
 		again = nil
-		err := tell(ctx)
+		err := report(ctx)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, hub.ErrUnsupported):
 			return
@@ -78,16 +78,18 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 		return err
 	}
 	report := []hub.DeployedPool{}
-	for _, pool := range h.OwnedPools() {
+	for _, pool := range h.pools.Owned() {
 		workloads := append([]string{}, healthy[names.HashOf(pool.TenantID)+"/"+names.LabelValue(pool.ID())]...)
-		workloads = append(workloads, healthy[pools.Label(pool)]...) // of before there was the hash
+		// Revisions of before there was the hash:
+		workloads = append(workloads, healthy[names.LabelValue(pool.TenantID)+"/"+names.LabelValue(pool.ID())]...)
 		slices.Sort(workloads)
 		report = append(report, hub.DeployedPool{Pool: pool, WorkloadRtIDs: workloads})
 	}
 	return h.controller.ReportDeployedState(ctx, report)
 }
 
-// healthyWorkloads reads the releases' labels, with one request for each namespace.
+// healthyWorkloads are the runtime ids of the workloads whose releases are healthy, by tenant and pool: "{hash of the tenant's id, or label of
+// the tenant}/{label of the pool}". It reads the releases' labels alone, with one request for each namespace.
 func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, error) {
 	namespaces := []string{h.settings.PoolNamespace}
 	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {
@@ -95,12 +97,12 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 	}
 	healthy := map[string][]string{}
 	for _, namespace := range namespaces {
-		releases, err := h.kubectl.Releases(ctx, namespace, names.Group+"/managed-by=communication-operator")
+		releases, err := h.kubectl.Releases(ctx, namespace, names.ManagedByLabel+"="+names.ManagedBy)
 		if err != nil {
 			return nil, err
 		}
 		for name, labels := range releases {
-			rtID := labels[names.Group+"/workload-rt-id"]
+			rtID := labels[names.RtIDLabel]
 			if rtID == "" || !h.healthy(names.Release{Name: name, Namespace: namespace, Own: cmp.Or(labels[names.LaneLabel], name)}, labels) {
 				continue
 			}
@@ -112,8 +114,8 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 	return healthy, nil
 }
 
-// healthy tells whether a release is deployed and there, and nobody still waits for its pods. What was run again by hand is waited for by
-// nobody, and has the label all the same.
+// healthy tells whether a release is deployed, its objects are there, and nobody still waits for its pods. The label alone does not say that
+// somebody waits: a revision that was run again by hand has it too. So the release's lane must be busy besides.
 func (h *Handlers) healthy(r names.Release, labels map[string]string) bool {
-	return labels["status"] == "deployed" && !h.GoneWithOwner(labels) && (labels[names.RolloutLabel] != names.RolloutWaiting || !h.Busy(r.Lane()))
+	return labels["status"] == "deployed" && !h.pools.GoneWithOwner(labels) && (labels[names.RolloutLabel] != names.RolloutWaiting || !h.Busy(r.Lane()))
 }

@@ -59,7 +59,7 @@ func FuzzPlace(f *testing.F) {
 	}
 	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
 	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+id+`"}`, uint8(4))
-	h := &Handlers{settings: fixtures.Settings(f, "OPERATOR__STATEDIR=/state"), Pools: &pools.Pools{}, releases: &release.Deployer{}}
+	h := &Handlers{settings: fixtures.Settings(f, "OPERATOR__STATEDIR=/state"), pools: &pools.Pools{}, releases: &release.Deployer{}}
 	table := h.table()
 	f.Fuzz(func(t *testing.T, callback, argument string, generation uint8) {
 		c, known := table[callback]

@@ -43,8 +43,9 @@ func TestMain(m *testing.M) {
 }
 
 func withTools(run func() int) (code int, err error) {
-	// More tests beside each other than there are processors: they wait, most of the time.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	// Many more tests beside each other than there are processors: they wait, most of the time. With more than this each takes so long on two
+	// processors that nothing is won.
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		return 1, err
 	}
 	dir, err := os.MkdirTemp("", "tools-")

@@ -26,12 +26,8 @@ func TestWhatCameWhileTheLeaderWasCutOffIsHandedOverAndDoneOnce(t *testing.T) {
 	r.accept(deployEvent("shop", override("image.tag", "1"), secret("secrets.key", "planted-key"))) // nobody else knows of it
 	next := newWorld(t, in(r))
 	r.deposed(next)
-	if s := next.status("bank"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
-	if s := next.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	next.wantSuccess("bank")
+	next.wantSuccess("shop")
 	next.wantHistory("shop", "1 deployed")
 	r.eventually("its disk has nothing to do any more", func() bool { return len(r.runDirs()) == 0 })
 	if got := filesWith(t, r.disk, "planted-key"); len(got) > 0 {
@@ -55,16 +51,12 @@ func TestAnEventThatIsHandedOverDoesNotUndoANewerOne(t *testing.T) {
 	})
 	next.wantHistory("shop", "1 deployed")
 	next.wantHistory("bank", "1 deployed")
-	if got := next.deployment("shop").image; got != "demo/app:2" {
-		t.Errorf("it runs %s", got)
-	}
+	next.wantImage("shop", "demo/app:2")
 }
 
 func TestALeaderThatIsStartedAgainBesideANewerOneHandsOverAndDoesNothingTwice(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "bank")
-	r.accept(deployEvent("bank"))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "bank", deployEvent("bank"))
 	r.life.cut.Store(true)
 	r.accept(deployEvent("shop"))
 	r.kill()
@@ -73,9 +65,7 @@ func TestALeaderThatIsStartedAgainBesideANewerOneHandsOverAndDoesNothingTwice(t 
 	next.leads()
 	r.standBy()
 	for _, workload := range []string{"bank", "shop"} {
-		if s := next.status(workload); !s.Success {
-			t.Errorf("status: %+v", s)
-		}
+		next.wantSuccess(workload)
 	}
 	next.wantHistory("shop", "1 deployed")
 	r.eventually("its disk has nothing to do any more", func() bool { return len(r.runDirs()) == 0 })
@@ -89,12 +79,10 @@ func TestALeaderThatIsStartedAgainBesideANewerOneHandsOverAndDoesNothingTwice(t 
 
 func TestWhatWasLeftToALeaderThatDiesBeforeItIsDoneComesBack(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "bank")
-	r.accept(deployEvent("bank"))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "bank", deployEvent("bank"))
 	r.kill()
 	next := newWorld(t, in(r))
-	h = next.hold("upgrade", "bank")
+	h := next.hold("upgrade", "bank")
 	next.standBy()
 	next.leads()
 	next.reach(h)
@@ -102,40 +90,42 @@ func TestWhatWasLeftToALeaderThatDiesBeforeItIsDoneComesBack(t *testing.T) {
 	r.eventually("it is left to the other one", func() bool { return len(r.log.records("event left to the operator that leads")) == 1 })
 	next.kill()
 	r.leads()
-	if s := r.status("bank"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("bank")
 }
 
 func TestAReportThatLeadersCouldNotDeliverIsDeliveredByTheNextOnce(t *testing.T) {
-	for name, delivered := range map[string]bool{"delivered by nobody": false, "delivered by the other one": true} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
-			r.controller.setAway(true)
-			r.deploy("shop")
-			r.eventually("the cluster has the report", func() bool { return r.reportsKept() != "" })
-			r.kill()
-			next := newWorld(t, in(r))
-			next.standBy()
-			next.leads()
-			r.standBy()
-			r.eventually("it stands by", func() bool { return len(r.log.records("another operator leads: this one stands by")) == 1 })
-			if delivered {
-				next.controller.setAway(false)
-				next.eventually("the report is delivered", func() bool { return r.reportsKept() == "" })
-			}
-			next.kill()
-			r.leads()
-			r.controller.setAway(false)
-			if s := r.status("shop"); !s.Success {
-				t.Errorf("status: %+v", s)
-			}
-			r.deploy("bank")
-			r.status("bank")
-			if got := len(r.controller.all(methodDeploymentStatus)); got != 2 || r.file("report.json") != "" {
-				t.Errorf("%d statuses were reported, want 2; on disk: %q", got, r.file("report.json"))
-			}
-		})
+	testReportOverLeaders(t, false)
+}
+
+func TestAReportThatAnotherLeaderHasDeliveredIsNotDeliveredAgain(t *testing.T) {
+	testReportOverLeaders(t, true)
+}
+
+// testReportOverLeaders lets a second leader deliver the first one's report, or not; then the first one leads again, and must have
+// nothing left to deliver.
+func testReportOverLeaders(t *testing.T, delivered bool) {
+	r := newRig(t)
+	r.controller.setAway(true)
+	r.deploy("shop")
+	r.eventually("the cluster has the report", func() bool { return r.reportsKept() != "" })
+	r.kill()
+	next := newWorld(t, in(r))
+	next.standBy()
+	next.leads()
+	r.standBy()
+	r.eventually("it stands by", func() bool { return len(r.log.records("another operator leads: this one stands by")) == 1 })
+	if delivered {
+		next.controller.setAway(false)
+		next.eventually("the report is delivered", func() bool { return r.reportsKept() == "" })
+	}
+	next.kill()
+	r.leads()
+	r.controller.setAway(false)
+	r.wantSuccess("shop")
+	r.deploy("bank")
+	r.status("bank")
+	if got := len(r.controller.all(methodDeploymentStatus)); got != 2 || r.file("report.json") != "" {
+		t.Errorf("%d statuses were reported, want 2; on disk: %q", got, r.file("report.json"))
 	}
 }
 

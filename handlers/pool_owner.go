@@ -9,12 +9,13 @@ import (
 	"octo-operator/names"
 )
 
-// An adapter pool belongs to the tenant that lends it out. Its Deployments and its Secret go with the pool's resource, which stands for
-// that tenant, even if nobody sends an undeploy: the cluster deletes what has an owner that is gone. Helm does not know of that: its
+// An adapter pool belongs to the tenant that lends it out. Its Deployments and its Secret are owned by the pool's resource, which stands for
+// that tenant: when the resource is deleted the cluster deletes them too, even if nobody sends an undeploy. Helm does not know of that: its
 // revisions stay, and the next deploy makes the objects again. The reference operator does the same.
 
-// own makes the pool's resource the owner of what an adapter pool's deploy has made. A deploy that works is not failed for that.
-func (h *Handlers) own(ctx context.Context, t *dispatch.Task, d *release.Deployment) {
+// setPoolAsOwner makes the pool's resource the owner of what an adapter pool's deploy has made. If that fails the deploy succeeds all the
+// same, and the log says what it means.
+func (h *Handlers) setPoolAsOwner(ctx context.Context, t *dispatch.Task, d *release.Deployment) {
 	if d.Event.WorkloadType != hub.AdapterPool {
 		return
 	}
@@ -23,7 +24,7 @@ func (h *Handlers) own(ctx context.Context, t *dispatch.Task, d *release.Deploym
 			"namespace", d.Release.Namespace, "pool_namespace", h.settings.PoolNamespace)
 		return
 	}
-	owner, err := h.OwnerOf(ctx, d.Event.Pool)
+	owner, err := h.pools.OwnerOf(ctx, d.Event.Pool)
 	deployments := 0
 	if err == nil && owner != nil {
 		deployments, err = h.kubectl.SetOwner(ctx, names.FieldManager, d.Release.Namespace, d.Release.Name, d.Release.SecretName(), owner.Owner())

@@ -45,6 +45,7 @@ func (r *rig) wantPoolStatus(path, want string) {
 }
 
 func TestADeployedPoolHasItsResourceAndItsSecretAndIsRegistered(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, path, id string
 		pool           hub.Pool

@@ -12,14 +12,18 @@ import (
 	"octo-operator/text"
 )
 
+// tenantPlace is where a tenant's updates belong.
 func tenantPlace(_ config.Config, event hub.Event) (dispatch.Place, error) {
 	t, err := hub.Decode[hub.Tenant](event.Argument)
-	return dispatch.Place{Lane: "tenant/" + t.TenantID, Tenant: t.TenantID, Attrs: []any{"tenant", text.Shown(t.TenantID)}}, err
+	return dispatch.Place{
+		Lane: "tenant/" + t.TenantID, Tenant: t.TenantID,
+		Attrs: []any{"tenant", text.Shown(t.TenantID)},
+	}, err
 }
 
 // preUpdateTenant runs alone: when it starts, nothing of the tenant is in flight, and nothing new starts before it has
 // ended. The controller has dropped the tenant's pools by then, so they are registered again before the tenant's work goes on,
-// whatever the script says: without them the tenant would get no more events.
+// whatever the script says: without them the tenant would get no more events. The contract has no report of it.
 func (h *Handlers) preUpdateTenant(ctx context.Context, t *dispatch.Task) error {
 	tenant, err := hub.Decode[hub.Tenant](t.Event.Argument)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 func (h *Handlers) scaleWorkload(ctx context.Context, t *dispatch.Task) error {
 	s, err := hub.Decode[hub.WorkloadScale](t.Event.Argument)
 	if err == nil {
-		err = check.Scale(s, h.settings.MaxReplicas)
+		err = check.Replicas(s, h.settings.MaxReplicas)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot scale the workload: %w", err)

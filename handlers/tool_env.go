@@ -1,7 +1,10 @@
 package handlers
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +12,7 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/exec"
+	"octo-operator/handlers/release"
 	"octo-operator/runs"
 )
 
@@ -46,4 +50,18 @@ func toolEnv(environ []string, settings config.Config, capacity config.Capacity)
 		return nil, fmt.Errorf("cannot keep the root certificate for helm: %w", err)
 	}
 	return append(env, "SSL_CERT_FILE="+file), nil
+}
+
+// PrintToolVersions prints what the helm and kubectl on PATH say of themselves. The error names the tool that cannot be asked.
+func PrintToolVersions(to io.Writer, environ []string) error {
+	env := exec.AllowEnv(environ, exec.DefaultEnv...)
+	helm, helmErr := release.ToolVersion(context.Background(), env, "helm", "version", "--template", "{{.Version}}")
+	if helmErr == nil {
+		fmt.Fprintln(to, "helm", helm)
+	}
+	kubectl, kubectlErr := release.ToolVersion(context.Background(), env, "kubectl", "version", "--client")
+	if kubectlErr == nil {
+		fmt.Fprintln(to, "kubectl", strings.TrimPrefix(kubectl, "Client Version: "))
+	}
+	return errors.Join(helmErr, kubectlErr)
 }

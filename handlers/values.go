@@ -2,13 +2,10 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"octo-operator/dispatch"
-	"octo-operator/exec"
 	"octo-operator/handlers/check"
 	"octo-operator/handlers/release"
 	"octo-operator/handlers/release/charts"
@@ -17,8 +14,9 @@ import (
 	"octo-operator/names"
 )
 
-// PrintValues prints the values document of a WorkloadDeployed event, or with explain where each value in it comes from. withChart: the
-// chart is pulled for it, as in a deploy.
+// PrintValues prints the values document of a WorkloadDeployed event as YAML, without secrets; or with explain, instead, a line for each value
+// with its path and where it comes from, and for each that is left out why. withChart pulls the chart for that, as a deploy does; else no
+// chart is looked at. Nothing is deployed.
 func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, explain, withChart bool) error {
 	// What says whose event it is, is enough for the values; where the chart comes from may be left out.
 	if err := check.Fields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
@@ -34,15 +32,15 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 	}
 	var c charts.Chart
 	if withChart {
-		if c, err = h.lookAtChart(ctx, event, r, w); err != nil {
+		if c, err = h.fetchChart(ctx, event, r, w); err != nil {
 			return err
 		}
 	}
-	in := release.Layers(h.settings, w, r, c)
+	layers := release.Layers(h.settings, w, r, c)
 	if explain {
-		return printOrigins(to, in)
+		return printOrigins(to, layers)
 	}
-	document, err := merge.Document(in)
+	document, err := merge.Document(layers)
 	if err != nil {
 		return err
 	}
@@ -50,8 +48,8 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 	return err
 }
 
-// lookAtChart pulls the chart into a directory that is gone afterwards.
-func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r names.Release, w hub.WorkloadDeployed) (c charts.Chart, err error) {
+// fetchChart pulls the chart into a run directory that is gone afterwards.
+func (h *Handlers) fetchChart(ctx context.Context, event hub.Event, r names.Release, w hub.WorkloadDeployed) (c charts.Chart, err error) {
 	if err := check.Fields(event, 0); err != nil {
 		return c, fmt.Errorf("cannot pull the chart: %w", err)
 	}
@@ -62,9 +60,9 @@ func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r names.Rel
 	return c, err
 }
 
-// printOrigins prints the layer of each value, and then what the chart does not take.
-func printOrigins(to io.Writer, in merge.Input) error {
-	origins, leftOut, err := merge.Explain(in)
+// printOrigins prints the layer of each value, and then what the chart does not take and why.
+func printOrigins(to io.Writer, layers merge.Input) error {
+	origins, leftOut, err := merge.Explain(layers)
 	for _, o := range origins {
 		if _, err := fmt.Fprintf(to, "%s\t%s\n", o.Path, o.Layer); err != nil {
 			return err
@@ -76,18 +74,4 @@ func printOrigins(to io.Writer, in merge.Input) error {
 		}
 	}
 	return err
-}
-
-// PrintToolVersions prints what the helm and kubectl on PATH say of themselves.
-func PrintToolVersions(to io.Writer, environ []string) error {
-	env := exec.AllowEnv(environ, exec.DefaultEnv...)
-	helm, helmErr := release.ToolVersion(context.Background(), env, "helm", "version", "--template", "{{.Version}}")
-	if helmErr == nil {
-		fmt.Fprintln(to, "helm", helm)
-	}
-	kubectl, kubectlErr := release.ToolVersion(context.Background(), env, "kubectl", "version", "--client")
-	if kubectlErr == nil {
-		fmt.Fprintln(to, "kubectl", strings.TrimPrefix(kubectl, "Client Version: "))
-	}
-	return errors.Join(helmErr, kubectlErr)
 }

@@ -3,19 +3,20 @@ package handlers
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
 	"octo-operator/dispatch"
-	"octo-operator/handlers/check"
 	"octo-operator/handlers/release"
 	"octo-operator/hub"
 )
 
 var removedJSON = json.RawMessage(`"` + release.RemovedSecret + `"`)
 
-// withoutSecrets is the event as it may stay on disk. What is not clearly plain counts as secret.
+// withoutSecrets is the event as it may stay on disk, and whether that is another one than it was. What is not clearly plain counts as secret.
 func withoutSecrets(event hub.Event) (hub.Event, bool) {
 	if event.Callback != hub.WorkloadDeploy {
 		return event, false
@@ -125,7 +126,7 @@ func isNull(value json.RawMessage) bool { return string(value) == "null" }
 // the last alone.
 func editObject(object json.RawMessage, edit func(name string, value json.RawMessage) json.RawMessage) (json.RawMessage, error) {
 	edited := bytes.NewBufferString("{")
-	err := check.EachMember(object, func(name string, value json.RawMessage) error {
+	err := eachMember(object, func(name string, value json.RawMessage) error {
 		quoted, _ := json.Marshal(name) // never fails for a string
 		if edited.Len() > 1 {
 			edited.WriteByte(',')
@@ -140,4 +141,34 @@ func editObject(object json.RawMessage, edit func(name string, value json.RawMes
 	compact := &bytes.Buffer{}
 	err = json.Compact(compact, edited.Bytes())
 	return compact.Bytes(), err
+}
+
+// eachMember calls f with each name and value of a JSON object: also with those whose name comes more than once, of which a map holds
+// the last alone. It ends with the first error.
+func eachMember(object json.RawMessage, f func(name string, value json.RawMessage) error) error {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return errors.New("it is not a JSON object")
+	}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := token.(string) // of a member it is nothing else
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return err
+		}
+		if err := f(name, value); err != nil {
+			return err
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
 }

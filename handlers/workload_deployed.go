@@ -17,9 +17,13 @@ import (
 	"octo-operator/text"
 )
 
+// workloadPlace is where a workload's events belong.
 func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
-	p := dispatch.Place{Tenant: w.TenantID, Owner: names.OwnerOf(w.TenantID, names.NameOrID(w)), Attrs: []any{"tenant", text.Shown(w.TenantID), "workload", text.Shown(w.WorkloadName)}}
+	p := dispatch.Place{
+		Tenant: w.TenantID, Owner: names.OwnerOf(w.TenantID, names.NameOrID(w)),
+		Attrs: []any{"tenant", text.Shown(w.TenantID), "workload", text.Shown(w.WorkloadName)},
+	}
 	if err != nil {
 		return p, err
 	}
@@ -29,8 +33,8 @@ func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, err
 	return p, err
 }
 
-// deployPlace is workloadPlace with what a deploy asks for. What is unknown to this operator does not count: it would not be
-// deployed either.
+// deployPlace is workloadPlace with what a deploy asks for, by which queued deploys are compared. Fields that this operator does not know do
+// not count: they would not be deployed either.
 func deployPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	p, err := workloadPlace(settings, event)
 	if err != nil {
@@ -47,7 +51,7 @@ func deployPlace(settings config.Config, event hub.Event) (dispatch.Place, error
 	return p, err
 }
 
-// workloadDeployed deploys a workload.
+// workloadDeployed deploys a workload, and keeps its secret values out of all that is logged of it.
 func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error {
 	w, err := hub.Decode[hub.WorkloadDeployed](t.Event.Argument)
 	if err != nil {
@@ -60,19 +64,6 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error
 	}
 	t.Redact = redact
 	return h.deploy(ctx, t, w)
-}
-
-// deploymentStatus tells how a deploy went: every one that was not superseded gets its report.
-func deploymentStatus(event hub.Event, success bool, message string) *dispatch.Report {
-	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
-	status := hub.WorkloadDeploymentStatus{
-		TenantID: w.TenantID, WorkloadName: text.Shortened(w.WorkloadName, check.MaxWorkloadName), WorkloadRtID: w.WorkloadRtID,
-		Success: success, StatusMessage: message,
-	}
-	if w.Named() {
-		status.PoolName = text.Shortened(w.PoolName, check.MaxPoolName)
-	}
-	return dispatch.NewReport(dispatch.MethodDeploymentStatus, w, status)
 }
 
 // deploy brings the release to what the event asks for: values and Secret are merged, lie as files in the run directory, and a script
@@ -93,17 +84,30 @@ func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadD
 		return err
 	}
 	if unchanged {
-		h.own(ctx, t, d) // the pool's resource may be another one by now
+		h.setPoolAsOwner(ctx, t, d) // the pool's resource may be another one by now
 		return d.SettleSecret(ctx)
 	}
 	if err := d.Install(ctx); err != nil { // scripts/workload-deploy
 		return err
 	}
-	h.own(ctx, t, d)
+	h.setPoolAsOwner(ctx, t, d)
 	if err := d.AwaitReady(ctx); err != nil {
 		return err
 	}
 	return d.SettleSecret(ctx)
+}
+
+// deploymentStatus tells how a deploy went. Each deploy that was not superseded has such a report.
+func deploymentStatus(event hub.Event, success bool, message string) *dispatch.Report {
+	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
+	status := hub.WorkloadDeploymentStatus{
+		TenantID: w.TenantID, WorkloadName: text.Shortened(w.WorkloadName, check.MaxWorkloadName), WorkloadRtID: w.WorkloadRtID,
+		Success: success, StatusMessage: message,
+	}
+	if w.Named() {
+		status.PoolName = text.Shortened(w.PoolName, check.MaxPoolName)
+	}
+	return dispatch.NewReport(dispatch.MethodDeploymentStatus, w, status)
 }
 
 // deploymentProgress tells what a deploy waits for. Other events have no such report.

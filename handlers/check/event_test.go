@@ -244,7 +244,7 @@ func TestEachCallbackIsLookedAt(t *testing.T) {
 		wantRefusal(t, Event(eventOf(test.callback, test.bad), 0), test.want)
 	}
 	for _, callback := range hub.Callbacks {
-		if _, ok := checks[callback]; !ok {
+		if _, ok := callbacks[callback]; !ok {
 			t.Errorf("%s has no rules", callback)
 		}
 	}
@@ -284,15 +284,15 @@ func TestAnEventInTheShapeOfAnotherGenerationIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzCheckEvent: what passes has labels that are valid, and what does not is told in one short line without secrets.
-func FuzzCheckEvent(f *testing.F) {
+// FuzzEvent: what passes has labels that are valid, and what does not is told in one short line without secrets.
+func FuzzEvent(f *testing.F) {
 	for _, callback := range hub.Callbacks {
 		f.Add(callback, string(eventOf(callback, aDeploy()).Argument), uint8(3))
 	}
 	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
 	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+poolID+`","poolRtId":"`+workID+`"}`, uint8(4))
 	f.Fuzz(func(t *testing.T, callback, argument string, generation uint8) {
-		if _, known := checks[callback]; !known {
+		if _, known := callbacks[callback]; !known {
 			return
 		}
 		event := hub.Event{Callback: callback, Argument: []byte(argument)}
@@ -312,7 +312,7 @@ func FuzzCheckEvent(f *testing.F) {
 	})
 }
 
-func BenchmarkCheckEvent(b *testing.B) {
+func BenchmarkEvent(b *testing.B) {
 	small := aDeploy()
 	small.ValuesYaml = strings.Repeat("replicaCount: 3\n", 60) // 1 KB, as in the demo
 	small.Values = manyValues(20)

@@ -13,20 +13,24 @@ import (
 	"octo-operator/names"
 )
 
-// Connecting is called before each connection to the controller is opened: what the one before has told does not count any more.
+// Connecting is to be called before each connection to the controller is opened: what was told on the one before does not count any more.
 func (ps *Pools) Connecting() {
-	ps.Deployed.forget()
+	ps.deployed.forget()
 	select {
-	case <-ps.Registered:
+	case <-ps.registered:
 	default:
 	}
 }
 
-// EnsurePools makes, of the pools that the controller has as deployed, those that lack their custom resource or broker secret.
-func (ps *Pools) EnsurePools(ctx context.Context, deployed []hub.Pool) {
-	ps.Deployed.answered(deployed)
-	ps.waitForList(ctx)
-	secrets, err := ps.Kubectl.SecretNames(ctx, ps.Settings.PoolNamespace, names.Group+"/managed-by=communication-operator")
+// EventArrived is to be called with each event of a pool before it is accepted, in the order of the wire.
+func (ps *Pools) EventArrived(event hub.Event) { ps.deployed.note(event) }
+
+// Ensure makes, of the pools that the controller has as deployed, those that lack their custom resource or broker secret. It waits for the
+// first list of resources, at most longestListWait. What goes wrong is logged: the next connection looks again.
+func (ps *Pools) Ensure(ctx context.Context, deployed []hub.Pool) {
+	ps.deployed.answered(deployed)
+	ps.registration.awaitList(ctx)
+	secrets, err := ps.kubectl.SecretNames(ctx, ps.settings.PoolNamespace, names.ManagedByLabel+"="+names.ManagedBy)
 	if ctx.Err() != nil {
 		return // the next connection looks again
 	}
@@ -34,23 +38,24 @@ func (ps *Pools) EnsurePools(ctx context.Context, deployed []hub.Pool) {
 		ps.log.Warn("broker secrets not looked up: they are applied again", "reason", err)
 	}
 	for _, pool := range deployed {
-		err := ps.Deployed.ifStill(pool, func() error { return ps.ensurePool(pool, secrets) })
+		err := ps.deployed.ifStill(pool, func() error { return ps.ensure(pool, secrets) })
 		if err != nil {
 			ps.log.Error("pool may lack its resource or its broker secret", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
 		}
 	}
 }
 
-// ensurePool lets a pool that lacks its objects take the way of its event.
-func (ps *Pools) ensurePool(pool hub.Pool, secrets map[string]bool) error {
+// ensure asks for a deploy of a pool that lacks its resource or its broker secret, as the controller's event would. secrets are the names of
+// the broker secrets that there are.
+func (ps *Pools) ensure(pool hub.Pool, secrets map[string]bool) error {
 	name, err := names.DNSName(pool.TenantID, pool.ID())
 	if err != nil {
 		return err
 	}
 	known := append(names.ReferencePools(pool), name)
-	needsSecret := ps.Settings.Broker.User != "" || ps.Settings.Broker.Password != ""
-	if slices.ContainsFunc(ps.Of(pool), func(r kube.Pool) bool {
-		return slices.Contains(known, r.Name) && r.Namespace == ps.Settings.PoolNamespace && r.PoolKind == Kind(pool) &&
+	needsSecret := ps.hasBrokerSecret()
+	if slices.ContainsFunc(ps.resources.of(pool), func(r kube.Pool) bool {
+		return slices.Contains(known, r.Name) && r.Namespace == ps.settings.PoolNamespace && r.PoolKind == Kind(pool) &&
 			(secrets[names.BrokerSecret(r.Name)] || !needsSecret)
 	}) {
 		return nil
@@ -59,32 +64,47 @@ func (ps *Pools) ensurePool(pool hub.Pool, secrets map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	return ps.accept(hub.Event{Callback: hub.PoolDeployed, Argument: argument})
+	return ps.request(hub.Event{Callback: hub.PoolDeployed, Argument: argument})
 }
 
-// deployedPools are the pools that the controller has deployed, as far as one connection has told: by the answer to the
-// operator's registration, and by the events before and after it. An event and what is done because of the answer must not
-// overtake each other, or a pool that was undeployed meanwhile would come back.
-type deployedPools struct {
+// Owned are the pools that the controller has deployed and those that have a live resource, ordered by tenant and id.
+func (ps *Pools) Owned() []hub.Pool {
+	owned := ps.deployed.all()
+	for _, r := range ps.resources.all() {
+		same := func(p hub.Pool) bool { return p.Key() == names.HubPool(r).Key() }
+		if ps.resources.isLive(r) && !slices.ContainsFunc(owned, same) {
+			owned = append(owned, names.HubPool(r))
+		}
+	}
+	slices.SortFunc(owned, func(a, b hub.Pool) int {
+		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
+	})
+	return owned
+}
+
+// deployed are the pools that the controller has deployed, as far as one connection has told: by the answer to the operator's registration,
+// and by the events before and after it. An event of a pool and what Ensure does for it must not run at the same time: a pool that was
+// undeployed meanwhile would come back.
+type deployed struct {
 	mu         sync.Mutex
 	pools      map[hub.PoolKey]hub.Pool
 	undeployed map[hub.PoolKey]bool // by events before the answer, which may be older; nil: the answer has come
 }
 
-func newDeployedPools() *deployedPools {
-	d := &deployedPools{}
+func newDeployed() *deployed {
+	d := &deployed{}
 	d.forget()
 	return d
 }
 
-func (d *deployedPools) forget() {
+func (d *deployed) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pools, d.undeployed = map[hub.PoolKey]hub.Pool{}, map[hub.PoolKey]bool{}
 }
 
-// Note learns from an event before it is accepted.
-func (d *deployedPools) Note(event hub.Event) {
+// note learns from an event before it is accepted.
+func (d *deployed) note(event hub.Event) {
 	if event.Callback != hub.PoolDeployed && event.Callback != hub.PoolUndeployed {
 		return
 	}
@@ -105,11 +125,11 @@ func (d *deployedPools) Note(event hub.Event) {
 	}
 }
 
-// answered learns from the answer to the operator's registration.
-func (d *deployedPools) answered(deployed []hub.Pool) {
+// answered learns from the answer to the operator's registration. An undeploy that came before it counts more.
+func (d *deployed) answered(pools []hub.Pool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, pool := range deployed {
+	for _, pool := range pools {
 		if !d.undeployed[pool.Key()] {
 			d.pools[pool.Key()] = pool
 		}
@@ -118,7 +138,7 @@ func (d *deployedPools) answered(deployed []hub.Pool) {
 }
 
 // ifStill calls f if the pool was not undeployed meanwhile. An event of a pool that comes now waits for the end of f.
-func (d *deployedPools) ifStill(pool hub.Pool, f func() error) error {
+func (d *deployed) ifStill(pool hub.Pool, f func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, still := d.pools[pool.Key()]; !still {
@@ -127,23 +147,9 @@ func (d *deployedPools) ifStill(pool hub.Pool, f func() error) error {
 	return f()
 }
 
-func (d *deployedPools) all() []hub.Pool {
+// all are in no order.
+func (d *deployed) all() []hub.Pool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Collect(maps.Values(d.pools))
-}
-
-// OwnedPools are those that the controller has deployed and those that a resource stands for, in a certain order.
-func (ps *Pools) OwnedPools() []hub.Pool {
-	owned := ps.Deployed.all()
-	for _, r := range ps.All() {
-		same := func(p hub.Pool) bool { return p.Key() == names.HubPool(r).Key() }
-		if ps.isLive(r) && !slices.ContainsFunc(owned, same) {
-			owned = append(owned, names.HubPool(r))
-		}
-	}
-	slices.SortFunc(owned, func(a, b hub.Pool) int {
-		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
-	})
-	return owned
 }

@@ -7,36 +7,28 @@ import (
 	"octo-operator/dispatch"
 )
 
-// poolTurns keep the events of two pools that have one name, which are in two lanes, from acting at the same time: each would find nothing
-// that is another's, and then write over what the other one has made meanwhile. (Two workloads with one name are in one lane.)
-type poolTurns struct {
-	mu    sync.Mutex
-	names map[string]*poolTurn // of resources
+// turns keep the events of two pools that have one name from acting at the same time. They are in two lanes: each would find nothing that
+// is another's, and then write over what the other one has made meanwhile. (Two workloads with one name are in one lane.)
+type turns struct {
+	mu     sync.Mutex
+	byName map[string]*turn // of the resource
 }
 
-type poolTurn struct {
+type turn struct {
 	users int           // that act or wait
 	free  chan struct{} // has one token while nobody acts
 }
 
-// Alone returns when nobody else acts on a pool's resource of that name, or with ctx. done lets others act.
-func (ps *Pools) Alone(ctx context.Context, t *dispatch.Task, name string) (done func(), err error) {
-	p := &ps.turns
-	p.mu.Lock()
-	at := p.names[name]
-	if at == nil {
-		at = &poolTurn{free: make(chan struct{}, 1)}
-		at.free <- struct{}{}
-		p.names[name] = at
-	}
-	at.users++
-	p.mu.Unlock()
+// Lock returns when no other event acts on a pool's resource of that name. unlock lets others act; it is nil with an error, which is why ctx
+// has ended.
+func (ps *Pools) Lock(ctx context.Context, t *dispatch.Task, name string) (unlock func(), err error) {
+	mine := ps.turns.join(name)
 	select {
-	case <-at.free:
-	default: // without a slot: there are few
+	case <-mine.free:
+	default: // it waits without a slot, of which there are few
 		err = t.Park(ctx, true, func() error {
 			select {
-			case <-at.free:
+			case <-mine.free:
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
@@ -44,16 +36,29 @@ func (ps *Pools) Alone(ctx context.Context, t *dispatch.Task, name string) (done
 		})
 	}
 	if err != nil {
-		p.leave(name, at)
+		ps.turns.leave(name, mine)
 		return nil, err
 	}
-	return func() { at.free <- struct{}{}; p.leave(name, at) }, nil
+	return func() { mine.free <- struct{}{}; ps.turns.leave(name, mine) }, nil
 }
 
-func (p *poolTurns) leave(name string, at *poolTurn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at.users--; at.users == 0 {
-		delete(p.names, name)
+func (ts *turns) join(name string) *turn {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.byName[name]
+	if t == nil {
+		t = &turn{free: make(chan struct{}, 1)}
+		t.free <- struct{}{}
+		ts.byName[name] = t
+	}
+	t.users++
+	return t
+}
+
+func (ts *turns) leave(name string, t *turn) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t.users--; t.users == 0 {
+		delete(ts.byName, name)
 	}
 }

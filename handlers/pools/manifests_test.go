@@ -12,7 +12,7 @@ import (
 func TestAPoolsResourceHasWhatTheInstalledDefinitionKnows(t *testing.T) {
 	byName, byID := hub.Pool{TenantID: "acme", PoolName: "Main Pool"}, hub.Pool{TenantID: "acme", PoolRtID: "65d5c447b420da3fb12381bc"}
 	broker := []string{"tenantId", "poolName", "communicationControllerUri", "brokerHost", "brokerVirtualHost", "brokerPort", "brokerUserNameSecret"}
-	h := &Pools{Settings: fixtures.Settings(t, fixtures.EverySetting)}
+	settings := fixtures.Settings(t, fixtures.EverySetting)
 	for _, test := range []struct {
 		name   string
 		pool   hub.Pool
@@ -32,7 +32,7 @@ func TestAPoolsResourceHasWhatTheInstalledDefinitionKnows(t *testing.T) {
 		for _, f := range test.fields {
 			fields[f] = true
 		}
-		resource, err := h.poolResource(test.pool, "acme-pool", fields)
+		resource, err := resourceManifest(settings, test.pool, "acme-pool", fields)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -16,13 +15,13 @@ import (
 // maxMembers bounds the fields of an event and of an override. The contract has some twenty.
 const maxMembers = 200
 
-// checkMembers refuses an argument of which it cannot be said what it means: of a field that comes twice, in whatever case, one reader
-// takes the first value, another the last, and a third both, so that a secret could pass for a plain value.
-func checkMembers(argument json.RawMessage) error {
+// checkJSON refuses an argument that two readers may understand in two ways: of a field that comes twice, in whatever case, one reader takes
+// the first value, another the last, and a third both, so that a secret could pass for a plain value.
+func checkJSON(argument json.RawMessage) error {
 	err := errors.New("it is not JSON")
 	if json.Valid(argument) {
 		s := scanner{text: argument}
-		err = errNoObject
+		err = errors.New("it is not a JSON object")
 		if s.next() == '{' {
 			err = s.members(func(name string) error {
 				if strings.EqualFold(name, "values") && s.next() == '[' {
@@ -134,36 +133,4 @@ func (s *scanner) skipString() {
 		}
 	}
 	s.at++
-}
-
-var errNoObject = errors.New("it is not a JSON object")
-
-// EachMember calls f with each name and value of a JSON object: also with those whose name comes more than once, of which a map holds
-// the last alone.
-func EachMember(object json.RawMessage, f func(name string, value json.RawMessage) error) error {
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
-		return errNoObject
-	}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := token.(string) // of a member it is nothing else
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return err
-		}
-		if err := f(name, value); err != nil {
-			return err
-		}
-	}
-	if _, err := decoder.Token(); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("something follows the JSON object")
-	}
-	return nil
 }

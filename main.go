@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
 	"octo-operator/handlers/release"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // version is set by the build.

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 	"octo-operator/web"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 	"octo-operator/web"
 )
 

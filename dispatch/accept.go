@@ -7,9 +7,9 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
 	"octo-operator/names"
-	"octo-operator/runs"
 	"octo-operator/text"
 )
 

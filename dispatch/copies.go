@@ -4,8 +4,8 @@ import (
 	"context"
 	"strings"
 
-	"octo-operator/journal"
-	"octo-operator/runs"
+	"octo-operator/dispatch/journal"
+	"octo-operator/dispatch/runs"
 )
 
 // copies are those of unfinished events and reports in the cluster. Each lies in the namespace in which the secrets of its event lie anyway.

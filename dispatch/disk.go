@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 const (

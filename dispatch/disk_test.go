@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // finishedRun is one that nobody needs any more.

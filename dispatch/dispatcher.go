@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/journal"
 	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/journal"
 	"octo-operator/kube"
-	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 

@@ -19,9 +19,9 @@ import (
 	"octo-operator/config"
 	"octo-operator/dispatch/queue"
 	"octo-operator/dispatch/reason"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
 	"octo-operator/kube"
-	"octo-operator/runs"
 )
 
 // testCallback is the only one that a rig knows.

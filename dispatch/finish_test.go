@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 func TestTheReasonOfAFailureIsKeptAndLoggedWithoutSecrets(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	"octo-operator/config"
 	"octo-operator/dispatch/queue"
 	"octo-operator/dispatch/reason"
-	"octo-operator/guard"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
+	"octo-operator/kube/guard"
 )
 
 // Handler is what the dispatcher knows of a callback: how its events are carried out. Kind, Place and Run must be set; of the others nil and

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
 	"octo-operator/kube"
-	"octo-operator/runs"
 )
 
 // fakeController has what a controller was told.

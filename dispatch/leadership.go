@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"octo-operator/dispatch/journal"
 	"octo-operator/dispatch/queue"
-	"octo-operator/journal"
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // OpenJournal lets one of several operators work, and unfinished events survive in the cluster.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
-	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 	"octo-operator/text"
 )
 

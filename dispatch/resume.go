@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"octo-operator/dispatch/journal"
 	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/journal"
-	"octo-operator/runs"
 	"octo-operator/text"
 )
 

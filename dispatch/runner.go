@@ -13,12 +13,12 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
-	"octo-operator/guard"
 	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/kube/guard"
 	"octo-operator/names"
-	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/kube"
 	"octo-operator/names"
-	"octo-operator/runs"
 )
 
 // Task is an event while it is carried out, as its handler sees it. It is for one goroutine at a time.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // withoutDaemon is a rig for what is done once, without a daemon.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 func TestALimitThatAScriptReachesIsNamedWithItsSettingAndTheEventIsNotTriedAgain(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 

@@ -11,13 +11,13 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/handlers/check"
 	"octo-operator/handlers/pools"
 	"octo-operator/handlers/release"
 	"octo-operator/hub"
 	"octo-operator/kube"
-	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 func tenantEvent(tenant string) hub.Event {

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 const (

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // refusePools lets the API server refuse to make or change resources of pools, until the function is called.

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // resent is a deploy as the controller sends it again when a pool is registered: it says so.

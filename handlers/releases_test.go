@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // wantHistory compares a release's revisions, such as "1 superseded, 2 deployed".

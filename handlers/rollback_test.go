@@ -3,8 +3,8 @@ package handlers_test
 import (
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 func TestAnInstallThatCannotBeTakenBackIsNotSaidToBeGone(t *testing.T) {

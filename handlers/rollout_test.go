@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 var (

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // starting and broken are pods that may become ready, and pods that never will.

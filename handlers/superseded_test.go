@@ -3,7 +3,7 @@ package handlers_test
 import (
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // overtaken is a deploy of image 2 that waited for its pods until another one took its place, which has then failed before it

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // longTenant is one whose releases' names the reference operator cuts off.

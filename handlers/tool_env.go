@@ -11,9 +11,9 @@ import (
 	"strings"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/handlers/release"
-	"octo-operator/runs"
 )
 
 // toolEnv is the environment of helm and kubectl: an allowlist, because the operator's own holds secrets, and homes of

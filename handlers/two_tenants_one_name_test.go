@@ -3,8 +3,8 @@ package handlers_test
 import (
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // The tenants "acme" and "Acme" are two, and their workloads with the same id have one release name.

@@ -8,8 +8,8 @@ import (
 	"unicode"
 
 	"octo-operator/bounds"
+	"octo-operator/dispatch/journal"
 	"octo-operator/hub"
-	"octo-operator/journal"
 	"octo-operator/names"
 )
 

@@ -8,8 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"octo-operator/dispatch/journal"
 	"octo-operator/hub"
-	"octo-operator/journal"
 	"octo-operator/names"
 	"octo-operator/text"
 )

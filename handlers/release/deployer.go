@@ -14,10 +14,10 @@ import (
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/reason"
 	"octo-operator/handlers/release/charts"
+	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
 	"octo-operator/kube"
 	"octo-operator/names"
-	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 

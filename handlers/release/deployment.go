@@ -8,12 +8,12 @@ import (
 	"strconv"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
 	"octo-operator/kube"
 	"octo-operator/merge"
 	"octo-operator/names"
-	"octo-operator/runs"
 )
 
 // Deployment is a deploy of one run: what is to be, and what is there. Its methods are its steps, in their order.

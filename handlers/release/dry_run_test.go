@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // runTask is a task of a run directory of its own.

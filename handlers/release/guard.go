@@ -3,9 +3,9 @@ package release
 import (
 	"slices"
 
-	"octo-operator/guard"
 	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/kube/guard"
 	"octo-operator/names"
 	"octo-operator/scripts"
 )

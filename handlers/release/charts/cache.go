@@ -18,8 +18,8 @@ import (
 
 	"octo-operator/config"
 	"octo-operator/dispatch"
+	"octo-operator/handlers/release/repository"
 	"octo-operator/names"
-	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 

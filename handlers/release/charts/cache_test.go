@@ -16,10 +16,10 @@ import (
 	"octo-operator/config"
 	"octo-operator/dev/fixtures"
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/names"
-	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"octo-operator/dispatch"
+	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
 	"octo-operator/names"
-	"octo-operator/repository"
 )
 
 // File is the chart's archive in a run directory.

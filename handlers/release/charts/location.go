@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"octo-operator/dispatch/reason"
+	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
-	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 

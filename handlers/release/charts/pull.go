@@ -7,8 +7,8 @@ import (
 	"os"
 
 	"octo-operator/dispatch"
+	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
-	"octo-operator/repository"
 	"octo-operator/scripts"
 	"octo-operator/text"
 )

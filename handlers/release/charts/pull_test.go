@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
-	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"octo-operator/repository"
+	"octo-operator/handlers/release/repository"
 )
 
 // helm reads each document that a values.schema.json refers to, when it checks the values: over HTTP from any address, inside the cluster

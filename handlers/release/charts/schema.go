@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"octo-operator/bounds"
-	"octo-operator/repository"
+	"octo-operator/handlers/release/repository"
 )
 
 // schemaAddress is what helm calls a chart's schema, and a subchart's.

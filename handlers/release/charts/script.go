@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"octo-operator/dispatch"
+	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
-	"octo-operator/repository"
 	"octo-operator/scripts"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 func TestAScriptFindsCredentialsInTheFilesThatHelmReads(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/kube"
-	"octo-operator/runs"
 )
 
 // Load finds everything that is unfinished in the cluster, of whomever: who leads is the only one to work on it. Found and Report are told of

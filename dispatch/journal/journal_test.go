@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
 	"octo-operator/kube"
-	"octo-operator/runs"
 )
 
 // pod is an operator with a disk of its own.

@@ -12,8 +12,8 @@ import (
 	"sync"
 
 	"octo-operator/bounds"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 const (

@@ -14,9 +14,9 @@ import (
 	"strings"
 	"sync"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
 	"octo-operator/kube"
-	"octo-operator/runs"
 )
 
 // API is the Kubernetes API.

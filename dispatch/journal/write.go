@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/kube"
-	"octo-operator/runs"
 )
 
 const (

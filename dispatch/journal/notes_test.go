@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // takesOver is the next operator, after one that has died with its disk, and the run that is left.

@@ -9,10 +9,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"octo-operator/text"
+
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 
-	"octo-operator/bounds"
 	"octo-operator/config"
 )
 
@@ -82,14 +83,14 @@ func plainAny(value any) slog.Value {
 }
 
 // plainText cuts a text to longestText and replaces what is not printable. It keeps line breaks and tabs, which both formats escape.
-func plainText(text string) string {
-	if length := len(text); length > longestText {
-		text = fmt.Sprintf("%s… (%d bytes)", bounds.Cut(text, longestText), length)
+func plainText(whole string) string {
+	if length := len(whole); length > longestText {
+		whole = fmt.Sprintf("%s… (%d bytes)", text.Cut(whole, longestText), length)
 	}
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {
 			return r
 		}
 		return '?'
-	}, text)
+	}, whole)
 }

@@ -3,9 +3,6 @@ package bounds
 import (
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Places counts the characters that a YAML or JSON value may follow or precede. A text holds at most three times as many values as
@@ -84,25 +81,4 @@ func ReadAll(from io.Reader, limit int) ([]byte, error) {
 		err = fmt.Errorf("it has more than %d bytes", limit)
 	}
 	return text, err
-}
-
-// Cut returns the beginning of a text: at most limit bytes, and no partial character. It does not mark that something was cut off.
-func Cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for back := 1; back < utf8.UTFMax && limit > 0 && !utf8.RuneStart(text[limit]); back++ {
-		limit--
-	}
-	return text[:limit]
-}
-
-// Printable replaces by a space whatever would end a line or control a terminal, and what is not valid UTF-8.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, " "))
 }

@@ -69,24 +69,3 @@ func TestReadAllReadsUpToItsLimit(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
-
-func TestNoCharacterIsCutInTwo(t *testing.T) {
-	for _, test := range []struct {
-		text  string
-		limit int
-		want  string
-	}{
-		{"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aöb", 2, "a"}, {"aöb", 3, "aö"}, {"日本", 5, "日"}, {"😀😀", 7, "😀"}, {"日", 0, ""},
-		{"\x80\x80\x80\x80\x80\x80", 5, "\x80\x80"}, // no text at all: something is left of it
-	} {
-		if got := Cut(test.text, test.limit); got != test.want {
-			t.Errorf("%q within %d bytes is %q, want %q", test.text, test.limit, got, test.want)
-		}
-	}
-}
-
-func TestWhatIsPrintableIsOneLine(t *testing.T) {
-	if got := Printable("a\nb\tc\x1b[31md\u202ee\xff\xfef ö"); got != "a b c [31md e f ö" {
-		t.Errorf("got %q", got)
-	}
-}

@@ -51,7 +51,7 @@ func (l *listener) line(line exec.Line) {
 		return
 	}
 	if l.script == scripts.ChartPull {
-		line.Text = text.WithoutAddressSecrets(line.Text)
+		line.Text = exec.WithoutAddressSecrets(line.Text)
 	}
 	l.task.Output.Line(line.Time, line.Stream, line.Text)
 	l.log(line)

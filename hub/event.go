@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"octo-operator/bounds"
+	"octo-operator/text"
 )
 
 // The callbacks, without the suffix Async.
@@ -57,7 +57,7 @@ func ParseEvent(target string, arguments []json.RawMessage) (Event, error) {
 	lower := strings.TrimSuffix(strings.ToLower(target), "async")
 	name, known := canonical[lower]
 	if !known {
-		return Event{}, &UnknownCallbackError{bounds.Cut(target, longestName)}
+		return Event{}, &UnknownCallbackError{text.Cut(target, longestName)}
 	}
 	if len(arguments) == 0 {
 		return Event{}, fmt.Errorf("cannot take %s: it came without arguments", target)

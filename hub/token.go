@@ -9,11 +9,12 @@ import (
 	"sync"
 	"time"
 
+	"octo-operator/text"
+
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
-	"octo-operator/bounds"
 	"octo-operator/config"
 )
 
@@ -87,11 +88,7 @@ func (e *tokenError) Error() string { return e.text }
 
 // inOneLine returns the error's text as one line of at most maxAnswer bytes.
 func inOneLine(err error) string {
-	text := strings.Join(strings.Fields(err.Error()), " ")
-	if len(text) > maxAnswer {
-		text = bounds.Cut(text, maxAnswer) + "…"
-	}
-	return text
+	return text.Shortened(strings.Join(strings.Fields(err.Error()), " "), maxAnswer)
 }
 
 // sentBy returns a transport that adds the token to each request. If there is no token, requests fail, unless

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"octo-operator/bounds"
+	"octo-operator/text"
 )
 
 const (
@@ -30,12 +30,12 @@ func findings(found []string) []string {
 }
 
 // line returns a text as one printable line of at most longestLine bytes. The text may be anybody's: of a chart, an image, a webhook.
-func line(text string) string {
-	text = strings.TrimSpace(bounds.Printable(text))
-	if len(text) <= longestLine {
-		return text
+func line(of string) string {
+	of = strings.TrimSpace(text.Printable(of))
+	if len(of) <= longestLine {
+		return of
 	}
-	return bounds.Cut(text, longestLine-len("…")) + "…"
+	return text.Cut(of, longestLine-len("…")) + "…"
 }
 
 const instance = "app.kubernetes.io/instance="

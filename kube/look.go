@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"octo-operator/text"
 
-	"octo-operator/bounds"
+	"go.yaml.in/yaml/v3"
 )
 
 // Rules says what a release's manifest must not contain, because it would affect another release or the operator. Whatever else a chart
@@ -32,7 +32,7 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string {
-	return bounds.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // printable: the names come from a chart
+	return text.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // printable: the names come from a chart
 }
 
 // Look checks a manifest by the rules. The error is a *refusedError that names the object, or says why the manifest cannot be checked.

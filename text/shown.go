@@ -44,7 +44,7 @@ func Shortened(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit], "") + "…"
+	return Cut(text, limit) + "…"
 }
 
 // NotPrinted tells of a character that Escaped replaces.

@@ -42,3 +42,14 @@ func PrintableLines(text string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// Cut returns the beginning of a text: at most limit bytes, and no partial character. It does not mark that something was cut off.
+func Cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for back := 1; back < utf8.UTFMax && limit > 0 && !utf8.RuneStart(text[limit]); back++ {
+		limit--
+	}
+	return text[:limit]
+}

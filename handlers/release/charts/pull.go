@@ -7,10 +7,10 @@ import (
 	"os"
 
 	"octo-operator/dispatch"
+	"octo-operator/exec"
 	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
 	"octo-operator/scripts"
-	"octo-operator/text"
 )
 
 // pull puts the chart into the run directory. The operator does so itself, because only who makes the connections can tell where they
@@ -93,7 +93,7 @@ func pullFailed(err error) error {
 	case errors.As(err, &digest):
 		return digest
 	}
-	return &pullError{text.WithoutAddressSecrets(err.Error()), err}
+	return &pullError{exec.WithoutAddressSecrets(err.Error()), err}
 }
 
 // cannotGet is the error of a chart that the repository does not give, or the settings forbid.

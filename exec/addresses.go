@@ -1,10 +1,8 @@
-package text
+package exec
 
 import (
 	"regexp"
 	"strings"
-
-	"octo-operator/exec"
 )
 
 // webAddress is an address in a text, in parts: user and query may be secret.
@@ -16,10 +14,10 @@ func WithoutAddressSecrets(line string) string {
 	return webAddress.ReplaceAllStringFunc(line, func(address string) string {
 		part := webAddress.FindStringSubmatch(address)
 		if part[2] != "" {
-			part[2] = exec.Redacted + "@"
+			part[2] = Redacted + "@"
 		}
 		if part[4] != "" {
-			part[4] = "?" + exec.Redacted
+			part[4] = "?" + Redacted
 		}
 		return strings.Join(part[1:], "")
 	})

@@ -57,7 +57,7 @@ func (h *hostileWorld) belongings() map[string]string {
 		named := slices.ContainsFunc(names, func(victims string) bool {
 			return strings.Contains("-"+name+"-", "-"+victims+"-") || strings.Contains(name, "v1."+victims+".v")
 		})
-		if !named && labels["octo-mesh.meshmakers.io/tenant"] != victimTenant || labels["octo-mesh.meshmakers.io/holder"] != nil { // a journal of unfinished events
+		if !named && labels["octo-mesh.meshmakers.io/tenant"] != victimTenant || labels["octo-mesh.meshmakers.io/journal"] != nil { // a journal of unfinished events
 			continue
 		}
 		delete(o, "status")

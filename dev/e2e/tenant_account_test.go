@@ -139,7 +139,7 @@ func (w *world) ownChart(template string) (repository string) {
 // contents are the objects of all releases in the namespace, with what may be changed in them.
 func (w *world) contents() string {
 	w.Helper()
-	return w.kubectl("get", "secrets,deployments,configmaps,services", "--selector", "!octo-mesh.meshmakers.io/holder", "--output", // no journal
+	return w.kubectl("get", "secrets,deployments,configmaps,services", "--selector", "!octo-mesh.meshmakers.io/journal", "--output", // no journal
 		`jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.uid} {.metadata.generation} {.data} {.metadata.labels}{"\n"}{end}`)
 }
 

@@ -9,7 +9,7 @@ export OCTO_DEVCLUSTER := $(DEVCLUSTER)
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
 
 .PHONY: build
 build: ## build ./octo-operator
@@ -29,7 +29,7 @@ test: vet unit oracle fuzz e2e ## everything: unit tests with the race detector,
 	@echo "all tests passed"
 
 .PHONY: quick
-quick: shellcheck ## unit tests without the race detector, the slow ones left to make test: below a minute, no cluster
+quick: shellcheck ## unit tests without the race detector, the slow ones left to make check and make test: below a minute, no cluster
 	go test -short -p 4 $(UNIT)
 
 .PHONY: check

@@ -2,8 +2,8 @@ package dispatch
 
 import "sync"
 
-// pendingReleases are the lanes whose release may have a pending revision: a helm of ours was killed there, or may have been, and the release
-// was not seen in order since. No other operator works on them.
+// pendingReleases are the lanes whose release may have a pending revision: a script of ours has failed there, or an earlier life has ended
+// meanwhile, and the release was not seen in order since.
 type pendingReleases struct {
 	mu    sync.Mutex
 	lanes map[string]bool

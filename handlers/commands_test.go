@@ -38,7 +38,7 @@ func TestTheValuesCommandPrintsWhatHelmWouldGet(t *testing.T) {
 	if strings.Contains(with+without, "planted-key") {
 		t.Errorf("it prints the secret:\n%s", with)
 	}
-	if left, _ := filepath.Glob(filepath.Join(r.disk, "values-*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(r.disk, "aside-*")); len(left) > 0 {
 		t.Errorf("it leaves %q", left)
 	}
 	if got := r.cluster.paths("/"); len(got) > 0 {

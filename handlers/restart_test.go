@@ -334,6 +334,27 @@ func TestAPersonsHelmThatBeginsWhileOursFailsIsNotDisturbed(t *testing.T) {
 	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
 }
 
+// A deploy of ours that failed long ago says nothing about what a person does since: their rollback or uninstall may take minutes.
+func TestAPersonsRollbackOrUninstallAfterAFailedDeployIsNotDisturbed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []string{"pending-rollback", "uninstalling"} {
+		t.Run(status, func(t *testing.T) {
+			r := newRig(t)
+			r.deploy("shop")
+			r.status("shop")
+			r.when("helm template", func(*call, func() int) int { return 1 }) // the chart cannot be rendered
+			r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "workload-deploy")
+			r.wantHistory("shop", "1 deployed")
+			last := newest(r.cluster.revisions(namespace, releaseName("shop")))
+			theirs := revision{Name: last.Name, Namespace: namespace, Number: last.Number + 1, Status: status, Labels: last.Labels}
+			r.cluster.putRevision(theirs)
+			r.cluster.age(theirs.path(), time.Minute)
+			r.wantFailure(r.run(deployEvent("shop", override("image.tag", "3"))), "shop", status, "another helm works on it")
+			r.wantHistory("shop", "1 deployed, 2 "+status)
+		})
+	}
+}
+
 func TestWhatADeadHelmHasLeftIsRecovered(t *testing.T) {
 	t.Parallel()
 	for _, status := range []string{"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"} {

@@ -30,8 +30,10 @@ func (o Object) group() string {
 // kind is cluster-scoped: only the cluster knows that.
 func Objects(manifest []byte, namespace string) ([]Object, error) {
 	r := manifestReader{namespace: namespace}
-	err := eachDocument(manifest, "read", r.read)
-	return r.objects, err
+	if err := eachDocument(manifest, "read", r.read); err != nil {
+		return nil, err
+	}
+	return r.objects, nil
 }
 
 // eachDocument calls do for each document of a manifest, unless there are too many. Errors say what cannot be done to the manifest, such as

@@ -12,8 +12,10 @@ import (
 // stand there and decoded), because they may also occur elsewhere in the manifest. An error means that it cannot be told what is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
 	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
-	err = eachDocument(manifest, "read", cleaner.clean)
-	return cleaner.written.Bytes(), cleaner.secrets, err
+	if err := eachDocument(manifest, "read", cleaner.clean); err != nil {
+		return nil, nil, err // never half a manifest
+	}
+	return cleaner.written.Bytes(), cleaner.secrets, nil
 }
 
 type manifestCleaner struct {

@@ -5,7 +5,7 @@ import "octo-operator/hub"
 // Labels of a release's revisions, besides those that say whose it is. Helm copies labels to the next revision, so each deploy
 // sets them all.
 const (
-	RunLabel     = Group + "/run"     // the id of the run that made the revision
+	RunLabel     = Group + "/run"     // the short id of the run that made the revision: its id without the callback and the release
 	ContentLabel = Group + "/content" // a hash of the chart and values that it is made of
 	// RolloutLabel is RolloutWaiting until the pods of the revision have been ready once, then RolloutReady. helm calls a revision deployed
 	// as soon as its objects are applied.

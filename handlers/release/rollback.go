@@ -42,6 +42,9 @@ func (d *Deployer) Undo(ctx context.Context, t *dispatch.Task, f *reason.Failure
 		}
 		return
 	}
+	if !isStuck(b.revisions.newest()["status"]) {
+		t.SetReleaseMayBePending(false)
+	}
 	if b.revisions.newest()[names.RunLabel] != t.ShortID() { // helm has not come so far as to change anything
 		if err := d.secrets.undo(ctx, t, b.release, w); err != nil {
 			f.After = "its secret could not be taken back: " + reason.FirstLine(dispatch.WordsOf(err))

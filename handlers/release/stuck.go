@@ -100,12 +100,13 @@ func (s stuck) checkOrphaned(ctx context.Context, t *dispatch.Task, r names.Rele
 // anotherWorks is what helm says when it has left a release alone because another helm works on it.
 var anotherWorks = regexp.MustCompile(`another operation \(install/upgrade/rollback\) is in progress`)
 
-// helmScript runs a script that works with helm on a release, and notes if that helm has not ended well: it may have left the release
-// stuck.
+// helmScript runs a script that works with helm on a release, and notes whether that helm has ended well: if not, it may have left the
+// release stuck. Who sees next that it has not must note that too (SetReleaseMayBePending): what somebody else's helm does afterwards, a
+// rollback that takes minutes, say, would pass for ours.
 func helmScript(ctx context.Context, t *dispatch.Task, name string, variables map[string]string) error {
 	err := t.Script(ctx, name, variables)
-	if err != nil && !anotherWorks.MatchString(err.Error()) {
-		t.SetReleaseMayBePending(true)
+	if err == nil || !anotherWorks.MatchString(err.Error()) {
+		t.SetReleaseMayBePending(err != nil)
 	}
 	return err
 }

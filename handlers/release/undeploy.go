@@ -48,7 +48,11 @@ func (d *Deployer) undeployRelease(ctx context.Context, t *dispatch.Task, r name
 	}
 	// If its helm was killed, the release is left uninstalling, and every deploy would be refused. Now it is known whose helm that
 	// was; in the operator's next life nobody would know. What was begun is finished, so it need not be recovered.
-	if labels, lookErr := d.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name); lookErr != nil || labels["status"] != "uninstalling" {
+	labels, lookErr := d.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	if lookErr == nil && !isStuck(labels["status"]) {
+		t.SetReleaseMayBePending(false)
+	}
+	if lookErr != nil || labels["status"] != "uninstalling" {
 		return err
 	}
 	t.Log.Warn("helm was ended in the middle of the undeploy: it is run again", "reason", t.Message(err))

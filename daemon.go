@@ -145,7 +145,7 @@ func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *hand
 		copying.Wait() // the last copies are in the cluster
 		letGo()
 		leading.Wait()
-		h.Release()
+		h.GiveUpLease()
 	}()
 	if err := h.Resume(ctx); err != nil && ctx.Err() == nil {
 		return err

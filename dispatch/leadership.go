@@ -58,8 +58,8 @@ func (d *Dispatcher) MayStart() bool { return d.leader.MayStart() }
 // copies would also keep its successor waiting.
 const releaseTime = 500 * time.Millisecond
 
-// Release lets another operator lead. To be called when nothing works any more and the last copies are written.
-func (d *Dispatcher) Release() {
+// GiveUpLease lets another operator lead. To be called when nothing works any more and the last copies are written.
+func (d *Dispatcher) GiveUpLease() {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()
 	d.leader.Release(ctx)

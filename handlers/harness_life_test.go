@@ -181,7 +181,7 @@ func (l *life) shutdown(grace time.Duration) error {
 	l.stopKeeping()
 	l.background.Wait()
 	l.last.Wait()
-	l.Release()
+	l.GiveUpLease()
 	err := l.Close()
 	l.endSurroundings()
 	return err

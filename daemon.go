@@ -141,6 +141,7 @@ func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *hand
 		}
 	})
 	defer func() {
+		h.RetryWrites() // a result that is written only now must also end its copy
 		endKeeping()
 		copying.Wait() // the last copies are in the cluster
 		letGo()

@@ -178,6 +178,7 @@ func (a *acceptor) enqueue(all []arrival, created []*runs.Run) {
 		a.journal.add(run)
 		log := a.log.With("run", run.ID).With(arrived.where.Attrs...)
 		log.Info("event received", "callback", run.Callback)
+		a.accepted.note(arrived.where, arrived.handler.Kind, run.ID, true)
 		jobs[i] = a.job(arrived.handler, run, arrived.where, log, arrived.outcome)
 	}
 	a.lanes.Add(jobs...)
@@ -188,7 +189,7 @@ func (a *acceptor) job(h Handler, run *runs.Run, where Place, log *slog.Logger, 
 	if outcome == nil {
 		outcome = func(runs.Result) {}
 	}
-	a.accepted.note(where, h.Kind, run.ID)
+	a.accepted.note(where, h.Kind, run.ID, false)
 	if where.refused != nil { // an earlier version has kept it
 		h.Kind, h.Alone, h.Undo, h.MayHaveChanged = queue.Other, false, nil, nil
 		h.Run = func(context.Context, *Task) error { return where.refused }

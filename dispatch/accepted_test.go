@@ -28,18 +28,25 @@ func TestAnEventThatIsHandedOverIsOutrunByWhatMakesItPointless(t *testing.T) {
 		{queue.Other, queue.Deploy, false}, {queue.Other, queue.Other, false},
 	} {
 		var a accepted
-		since, k := of(test.since, "acme")
-		a.note(since, k, "2")
-		a.note(since, k, "1")
-		a.note(Place{Lane: "octo/b", Owner: "acme"}, queue.Deploy, "9")
+		since, k2 := of(test.since, "acme")
+		a.note(since, k2, "2", false)
+		a.note(since, k2, "1", false)
+		a.note(Place{Lane: "octo/b", Owner: "acme"}, queue.Deploy, "9", false)
 		late, k := of(test.late, "acme")
-		if got := a.outrun(late, k, "1"); got != test.outrun {
+		if got := a.outrun(late, k, "1", false); got != test.outrun {
 			t.Errorf("a %s by a newer %s: %v", names[test.late], names[test.since], got)
 		}
-		if a.outrun(late, k, "3") {
+		if a.outrun(late, k, "3", false) {
 			t.Errorf("a %s by an older %s", names[test.late], names[test.since])
 		}
-		if late, k := of(test.late, "globex"); a.outrun(late, k, "1") {
+		if handed := a.outrun(late, k, "3", true); handed {
+			t.Errorf("a handed over %s by an older %s that another operator has left", names[test.late], names[test.since])
+		}
+		a.note(since, k2, "1", true)
+		if handed := a.outrun(late, k, "3", true); handed != test.outrun {
+			t.Errorf("a handed over %s, whose clock was ahead, by a %s of this life: %v", names[test.late], names[test.since], handed)
+		}
+		if late, k := of(test.late, "globex"); a.outrun(late, k, "1", false) {
 			t.Errorf("a %s by a newer %s of another owner", names[test.late], names[test.since])
 		}
 	}
@@ -48,11 +55,11 @@ func TestAnEventThatIsHandedOverIsOutrunByWhatMakesItPointless(t *testing.T) {
 func TestWhatIsRememberedOfAcceptedEventsIsBounded(t *testing.T) {
 	a := accepted{after: "the first"}
 	for i := range 5 * maxAccepted {
-		a.note(Place{Lane: fmt.Sprint("octo/", i)}, queue.Deploy, fmt.Sprintf("%08d", i))
-		if all := a.outrun(Place{Lane: "octo/0"}, queue.Deploy, ""); all != a.allSince("the first") {
+		a.note(Place{Lane: fmt.Sprint("octo/", i)}, queue.Deploy, fmt.Sprintf("%08d", i), false)
+		if all := a.outrun(Place{Lane: "octo/0"}, queue.Deploy, "", false); all != a.allSince("the first") {
 			t.Fatalf("after %d events the oldest is remembered: %v, and that some are not: %v", i+1, all, all)
 		}
-		if !a.outrun(Place{Lane: fmt.Sprint("octo/", max(0, i-maxAccepted+1))}, queue.Deploy, "0") {
+		if !a.outrun(Place{Lane: fmt.Sprint("octo/", max(0, i-maxAccepted+1))}, queue.Deploy, "0", false) {
 			t.Fatalf("after %d events one of the last %d is forgotten", i+1, maxAccepted)
 		}
 	}

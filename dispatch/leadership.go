@@ -176,8 +176,8 @@ func (d *Dispatcher) forgetReports() error {
 // accepted is the newest event of each kind that this life has queued for a workload or pool, of the last so many of them.
 type accepted struct {
 	mu             sync.Mutex
-	after          string                  // the operator that led before, since when all is known; "": not all is, since whoever led
-	newest, before map[acceptedKind]string // its run's id; ids sort in the order of the events
+	after          string // the operator that led before, since when all is known; "": not all is, since whoever led
+	newest, before map[acceptedKind]acceptedEvent
 }
 
 type acceptedKind struct {
@@ -186,20 +186,34 @@ type acceptedKind struct {
 	reconciliation bool // of a deploy
 }
 
+type acceptedEvent struct {
+	id   string // of its run; ids of one machine sort in the order of the events
+	wire bool   // the controller has sent it to this life: it is newer than all that others hand over, whatever their clocks say
+}
+
 // maxAccepted bounds what is remembered, twice: tenants may ask for any number of releases. What is handed over is some seconds old.
 const maxAccepted = 5000
 
-func (a *accepted) note(where Place, k queue.Kind, id string) {
+func (a *accepted) note(where Place, k queue.Kind, id string, wire bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.newest == nil || len(a.newest) >= maxAccepted {
 		if a.before != nil {
 			a.after = "" // some are forgotten
 		}
-		a.newest, a.before = map[acceptedKind]string{}, a.newest
+		a.newest, a.before = map[acceptedKind]acceptedEvent{}, a.newest
 	}
 	key := acceptedKind{where.Lane, where.Owner, k, where.Asks.Reconciliation}
-	a.newest[key] = max(a.newest[key], a.before[key], id)
+	last := a.last(key)
+	a.newest[key] = acceptedEvent{max(last.id, id), last.wire || wire}
+}
+
+// last is zero where there is none. a.mu is held.
+func (a *accepted) last(key acceptedKind) acceptedEvent {
+	if event, has := a.newest[key]; has {
+		return event
+	}
+	return a.before[key]
 }
 
 // allSince tells whether all is known that was accepted since an operator led.
@@ -211,13 +225,9 @@ func (a *accepted) allSince(operator string) bool {
 
 // outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
 // too: what was scaled stays scaled. So does what a user has asked for after what the controller has sent again: that may say less.
-func (a *accepted) outrun(where Place, k queue.Kind, id string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	newer := func(k queue.Kind, reconciliation bool) bool {
-		key := acceptedKind{where.Lane, where.Owner, k, reconciliation}
-		return max(a.newest[key], a.before[key]) > id
-	}
+// handedOver: another operator has accepted it.
+func (a *accepted) outrun(where Place, k queue.Kind, id string, handedOver bool) bool {
+	newer := func(k queue.Kind, reconciliation bool) bool { return a.newer(where, k, reconciliation, id, handedOver) }
 	switch k {
 	case queue.Deploy:
 		return newer(queue.Undeploy, false) || newer(queue.Deploy, false) || where.Asks.Reconciliation && newer(queue.Deploy, true)
@@ -227,4 +237,12 @@ func (a *accepted) outrun(where Place, k queue.Kind, id string) bool {
 		return newer(queue.Undeploy, false) || newer(queue.Scale, false)
 	}
 	return false
+}
+
+// newer tells whether an event of that kind was accepted after the event with that run id.
+func (a *accepted) newer(where Place, k queue.Kind, reconciliation bool, id string, handedOver bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := a.last(acceptedKind{where.Lane, where.Owner, k, reconciliation})
+	return last.id > id || handedOver && last.wire
 }

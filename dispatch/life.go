@@ -44,3 +44,7 @@ func (d *Dispatcher) closeConnections() {
 	d.runner.guard.Close()
 	d.kubectl.Close()
 }
+
+// RetryWrites tries once more to write the results that could not be written. To be called when nothing works any more, before the last
+// copies: they go with their results.
+func (d *Dispatcher) RetryWrites() { d.disk.retryWrites() }

@@ -80,8 +80,11 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 	c, where, known := d.known(run)
 	switch {
 	case !known:
-	case d.accepted.outrun(where, c.Kind, run.ID):
+	case d.accepted.outrun(where, c.Kind, run.ID, from != ""):
 		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
+		return
+	case from != "" && c.Kind == queue.Scale && d.accepted.newer(where, queue.Deploy, false, run.ID, true): // which may have put it to sleep
+		d.refuseLeft(c, run)
 		return
 	case from != "" && c.Kind != queue.Other && !d.accepted.allSince(from):
 		d.refuseLeft(c, run)
@@ -235,7 +238,7 @@ func (d *Dispatcher) restore(l journal.Lane, id string, event hub.Event, notes [
 
 // reportLeft tells the controller how an event ended that another operator has carried out.
 func (d *Dispatcher) reportLeft(run *runs.Run, text []byte) {
-	if ReportPending(d.runs.Run(run.ID)) { // on this disk, too: see resumeReports
+	if ReportPending(d.runs.Run(run.ID)) { // on this disk, too: see reports.resume
 		d.resumed.hasCopy(run.ID)
 		return
 	}

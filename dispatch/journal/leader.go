@@ -74,7 +74,8 @@ func (l *Leader) Lead(ctx context.Context, onStandby func(context.Context) error
 		case !stoodBy:
 			stoodBy = onStandby(ctx) == nil
 		}
-		if l.refusedSince(err) > refusedFor {
+		_, leader := l.Leads()
+		if l.refusedSince(err) > refusedFor && leader == "" { // else it would work beside that one
 			l.log.Warn("the operator works without a Lease, and keeps events on disk alone: they do not survive a pod that is replaced with its disk, and "+
 				"a second operator would do everything twice. Allow get, create and patch of leases, and start it again", "namespace", l.o.Namespace, "reason", err)
 			l.become(alone)
@@ -111,6 +112,10 @@ func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error
 	defer cancel()
 	if l.found, err = l.read(ctx); err != nil {
 		return false, "", err
+	}
+	if _, leader := l.Leads(); l.found.Metadata.ResourceVersion == "" && leader != "" {
+		// Somebody has deleted it by hand. Its holder works on, and makes it again.
+		l.found.Spec = leaseSpec{HolderIdentity: leader, RenewTime: l.seen.what}
 	}
 	replaced = l.another(l.found)
 	if held := l.found.Spec; replaced != "" && held.LeaseDurationSeconds != givenUp && l.seen.unchanged(held.RenewTime, time.Now()) <= leaseDuration {

@@ -12,7 +12,7 @@ import (
 
 // CheckResource looks at the resource of that name. exists: there is one, it is the pool's, and it stays; if StopRegistering has excluded it,
 // it registers the pool again. It is an error if the resource is another pool's, and while it is being deleted: the API server would take a
-// change of such a one, which would go all the same. Of the latter the event is tried again (see Trouble).
+// change of such a one, which would go all the same. Of the latter the event is tried again.
 func (ps *Pools) CheckResource(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string) (exists bool, err error) {
 	if err := t.TakeSlot(ctx); err != nil {
 		return false, err

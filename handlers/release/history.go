@@ -60,8 +60,8 @@ func (h history) wokenBy(run string) bool {
 }
 
 // begunByUs tells whether the operator's own helm has begun what the newest revision's status tells of, an install for example. If its
-// end is missing, that helm is dead: only the leader works, and on each release one run at a time. unclean: a helm of the given run has
-// not ended well, in this life of the operator or an earlier one.
+// end is missing, that helm is dead: only the leader works, and on each release one run at a time. unclean: a helm of ours on this release
+// has not ended well since the release was last seen in order, in this life of the operator or an earlier one.
 //
 // The label with the run tells whose a revision is. But helm hands labels down: a revision that somebody else's helm has begun has the
 // run of the one before it. Rolling back and uninstalling leave the labels as they are.
@@ -71,8 +71,13 @@ func (h history) begunByUs(run string, unclean bool) bool {
 		return unclean
 	}
 	inherited := slices.ContainsFunc(h[1:], func(older map[string]string) bool { return older[names.RunLabel] == newest[names.RunLabel] })
-	if inherited { // or it was another try of the same run
-		return unclean && newest[names.RunLabel] == run
+	switch {
+	case !inherited && newest[names.RunLabel] == run:
+		return true
+	case !unclean: // "octo-operator handle" beside the leader labels its revisions too, and its helm may live
+		return false
+	case inherited: // or it was another try of the same run
+		return newest[names.RunLabel] == run
 	}
 	return newest[names.RunLabel] != ""
 }

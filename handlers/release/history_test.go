@@ -18,7 +18,8 @@ func TestWhoseHelmHasLeftAReleaseUnusableIsToldWithoutClocks(t *testing.T) {
 		ours      bool
 	}{
 		{"an upgrade of ours, of whichever life", []map[string]string{revision("pending-upgrade", this), revision("deployed", before)}, false, true},
-		{"an upgrade of a run that is not known any more", []map[string]string{revision("pending-upgrade", "run-x"), revision("deployed", before)}, false, true},
+		{"an upgrade of a run that is not known here, which may be a live one of handle", []map[string]string{revision("pending-upgrade", "run-x"), revision("deployed", before)}, false, false},
+		{"the same after an earlier life has left something in the lane", []map[string]string{revision("pending-upgrade", "run-x"), revision("deployed", before)}, true, true},
 		{"a first install of ours", []map[string]string{revision("pending-install", this)}, false, true},
 		{"somebody's upgrade: helm hands the label down", []map[string]string{revision("pending-upgrade", before), revision("deployed", before)}, false, false},
 		{"the same, begun while a helm of ours failed", []map[string]string{revision("pending-upgrade", before), revision("deployed", before)}, true, false},

@@ -17,7 +17,7 @@ import (
 // Run is one run directory: an event that is being carried out.
 type Run struct {
 	ID       string // name of the directory: time, callback, lane, random end
-	Dir      string // path of the directory; "": the run is not on this disk // path of the directory; "": the run is not on this disk
+	Dir      string // path of the directory; "": the run is not on this disk
 	Lane     string // "": not known, as for runs that were read from disk
 	Callback string // one of hub.Callbacks; "": not known
 

@@ -1,5 +1,5 @@
 # For linux/amd64 and linux/arm64. Everything is built from source, octo-operator as well as helm and kubectl in the
-# versions that devcluster/tools pins; nothing is emulated.
+# versions that dev/devcluster/tools pins; nothing is emulated.
 # With a container daemon: docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=v1.2.3 -t octo-operator .
 # Without one, or without an image registry: make image.
 
@@ -22,14 +22,14 @@ WORKDIR /src
 # (1.28.2) then deletes the whole root of the build.
 COPY deploy/rootfs deploy/rootfs
 RUN deploy/rootfs /image/base "$TARGETARCH" && find /image/base -exec touch -h -d @0 {} +
-COPY devcluster devcluster
-RUN cd devcluster && go run . image --arch "$TARGETARCH" --out /image/tools helm kubectl && \
+COPY dev/devcluster dev/devcluster
+RUN cd dev/devcluster && go run . image --arch "$TARGETARCH" --out /image/tools helm kubectl && \
     find /image/tools -exec touch -h -d @0 {} +
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN cd devcluster && go run . image --arch "$TARGETARCH" --out /image/operator --operator .. --version "$VERSION" && \
+RUN cd dev/devcluster && go run . image --arch "$TARGETARCH" --out /image/operator --operator ../.. --version "$VERSION" && \
     go run . sbom --version "$VERSION" --out /image/operator/usr/share/sbom/octo-operator.spdx.json /image/base /image/tools /image/operator && \
     find /image/operator -exec touch -h -d @0 {} +
 

@@ -3,13 +3,13 @@ SHELL := /bin/sh
 CACHE := $(or $(OCTO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octo-operator)
 DEVCLUSTER := $(CACHE)/devcluster
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-UNIT := $(shell go list ./... 2>/dev/null | grep -v /e2e)
+UNIT := $(shell go list ./... 2>/dev/null | grep -v /dev/e2e)
 
 export OCTO_DEVCLUSTER := $(DEVCLUSTER)
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
 
 .PHONY: build
 build: ## build ./octo-operator
@@ -17,7 +17,7 @@ build: ## build ./octo-operator
 
 .PHONY: demo
 demo: build devcluster ## the main job end to end; KUBECONFIG=… on the command line uses your own cluster
-	go build -o $(CACHE)/demo ./demo
+	go build -o $(CACHE)/demo ./dev/demo
 ifeq ($(origin KUBECONFIG),command line)
 	$(DEVCLUSTER) run --kubeconfig $(KUBECONFIG) -- $(CACHE)/demo
 else
@@ -27,6 +27,14 @@ endif
 .PHONY: test
 test: vet unit oracle fuzz e2e ## everything: unit tests with the race detector, Helm as oracle, fuzzing, end to end
 	@echo "all tests passed"
+
+.PHONY: quick
+quick: shellcheck ## unit tests without the race detector, the slow ones left to make check and make test: below a minute, no cluster
+	go test -short -p 4 $(UNIT)
+
+.PHONY: check
+check: busybox ## before a pull request: format, vet, lint and all unit tests without the race detector; below two minutes, no cluster
+	@began=$$(date +%s) && $(MAKE) --no-print-directory vet lint && go test -p 4 $(UNIT) && echo "make check took $$(($$(date +%s) - began)) s"
 
 .PHONY: vet
 vet:
@@ -40,7 +48,7 @@ unit: cc shellcheck busybox
 .PHONY: oracle
 oracle: tools ## compare merge/ with Helm's own code
 	cd merge/helmoracle && go test ./...
-	cd devcluster && go test ./...
+	cd dev/devcluster && go test ./...
 
 FUZZTIME ?= 20s
 FUZZ ?= Fuzz
@@ -55,24 +63,26 @@ tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUI
 	@$(DEVCLUSTER) tools >/dev/null
 	@$(DEVCLUSTER) tools helm3 >/dev/null
 
+RUN :=
+FLAGS :=
 .PHONY: e2e
-e2e: cc tools ## the real binary on a real control plane
-	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 40m ./e2e
+e2e: cc tools ## the real binary on a real control plane (RUN=TestX: those alone; FLAGS=-update: their golden files anew)
+	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 40m -run '$(RUN)' ./dev/e2e $(FLAGS)
 
 SEED ?= 0
 KILLS ?= 100
 LIMIT ?= 15m
 .PHONY: chaos
 chaos: cc tools ## kill everything at random for some minutes: nothing lost, nothing stuck (SEED=42 repeats a run)
-	$(DEVCLUSTER) run -- go test -race -count=1 -v -timeout 20m -run '^TestNothingIsLost' ./e2e \
+	$(DEVCLUSTER) run -- go test -race -count=1 -v -timeout 20m -run '^TestNothingIsLost' ./dev/e2e \
 		-chaos.kills=$(KILLS) -chaos.seed=$(SEED) -chaos.limit=$(LIMIT)
 
 BENCH ?= .
 .PHONY: bench
 bench: cc devcluster ## what the operator costs beside commands typed by hand (BENCH=Operator/warm: one row; PICTURE=FILE: where the time goes)
-	$(DEVCLUSTER) run -- go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m ./e2e $(if $(PICTURE),-picture '$(abspath $(PICTURE))')
+	$(DEVCLUSTER) run -- go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m ./dev/e2e $(if $(PICTURE),-picture '$(abspath $(PICTURE))')
 ifeq ($(BENCH),.)
-	$(DEVCLUSTER) run -- go test -v -count=1 -run '^TestDeploysDuringWhichTheAPIServerIsAway' ./e2e -outage 60s
+	$(DEVCLUSTER) run -- go test -v -count=1 -run '^TestDeploysDuringWhichTheAPIServerIsAway' ./dev/e2e -outage 60s
 endif
 
 GOLANGCI := $(CACHE)/golangci-lint-v2.15.0
@@ -80,7 +90,7 @@ ACTIONLINT := $(CACHE)/actionlint-v1.7.12
 .PHONY: lint
 lint: shellcheck ## golangci-lint, with the rules that keep the rooms apart, shellcheck and actionlint (some minutes the first time)
 	@test -x $(GOLANGCI) || { GOBIN=$(CACHE) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 && mv $(CACHE)/golangci-lint $(GOLANGCI); }
-	$(GOLANGCI) run ./...
+	@for module in . dev/devcluster merge/helmoracle; do echo "golangci-lint in $$module" && (cd $$module && $(GOLANGCI) run ./...) || exit 1; done
 	@test -x $(ACTIONLINT) || { GOBIN=$(CACHE) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 && mv $(CACHE)/actionlint $(ACTIONLINT); }
 	$(ACTIONLINT)
 	shellcheck .ci/install .ci/fuzz deploy/image deploy/image-check deploy/rootfs
@@ -98,7 +108,7 @@ image: ## build the container image for amd64 and arm64 without a daemon, and lo
 .PHONY: devcluster
 devcluster:
 	@mkdir -p $(CACHE)
-	cd devcluster && CGO_ENABLED=0 go build -o $(DEVCLUSTER) .
+	cd dev/devcluster && CGO_ENABLED=0 go build -o $(DEVCLUSTER) .
 
 # What Debian has and a fresh machine may lack. The race detector needs a C compiler.
 .PHONY: cc shellcheck busybox

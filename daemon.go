@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,10 +22,10 @@ import (
 	"octo-operator/web"
 )
 
-// daemon wires the rooms: hub → runs → handlers → hub.
+// daemon connects the packages: events go from hub to handlers, which keeps them in runs, and reports go back to hub.
 type daemon struct {
 	settings  config.Config
-	wrong     error // why nothing may be connected with these settings; nil: all is well
+	wrong     error // why the operator must not connect with these settings; nil: it may
 	log       *slog.Logger
 	client    *hub.Client
 	handlers  atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
@@ -42,9 +43,9 @@ func run(*cobra.Command, []string) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before it says that it starts: it may be told to end at once
+	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before the log says that it starts: a signal may follow at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
-	d.tellCapacity(config.ThisMachine())
+	d.logCapacity(config.ThisMachine())
 	var err error
 	d.client, err = hub.New(settings, hub.Options{
 		Receive:    func(events []hub.Event) { d.handlers.Load().AcceptAll(events) },
@@ -58,19 +59,20 @@ func run(*cobra.Command, []string) error {
 	return d.run()
 }
 
-// gcPercent makes the garbage collector work sooner than Go's 100: beside helm's its time does not count, and its memory does.
+// gcPercent replaces Go's default of 100, so that the garbage collector runs more often: beside helm, the operator's processor time does
+// not matter, but its memory does.
 const gcPercent = 50
 
-// memoryLimit is in bytes. The worst that one event may be (room bounds) needs some 70 MiB for a moment: from here on garbage is collected
-// at once, not when there is half as much again. It is no hard limit.
+// memoryLimit is in bytes, and a soft limit: above it the garbage collector runs at once. The largest event that package bounds allows
+// needs some 70 MiB for a moment.
 const memoryLimit = 80 << 20
 
-// tellCapacity logs how much is done at a time, and why.
-func (d *daemon) tellCapacity(machine config.Machine) {
+// logCapacity logs how many helms may run at a time, and why.
+func (d *daemon) logCapacity(machine config.Machine) {
 	capacity := d.settings.Capacity(machine)
 	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
 	if capacity.Warning != "" {
-		d.log.Warn("more helms at a time than the memory bears", "reason", capacity.Warning)
+		d.log.Warn("more helms at a time than the memory allows", "reason", capacity.Warning)
 	}
 }
 
@@ -80,11 +82,14 @@ func (d *daemon) run() error {
 	defer stop()
 	go d.obeySignals(stop)
 
-	// What the cluster asks for is answered before anything else begins, and until everything has ended: without the admission
-	// webhooks no pool can be made or changed in the whole cluster.
+	// The webhooks are served before anything else begins and until everything else has ended: without them no pool can be created or changed
+	// in the whole cluster.
 	answering, endAnswering := context.WithCancel(context.Background())
 	defer endAnswering()
-	metrics := web.NewMetrics(func() string { return d.client.Generation().String() }, d.client.RegisteredPools, d.readiness.able)
+	metrics := web.NewMetrics(web.State{
+		Generation: func() string { return d.client.Generation().String() }, Pools: d.client.RegisteredPools, Able: d.readiness.able,
+		Leads: func() bool { leads, _ := d.leads(); return leads },
+	})
 	d.readiness.server = web.New(web.Options{
 		HTTP: d.settings.HTTPAddress, HTTPS: d.settings.HTTPS.Address,
 		CertificateFile: d.settings.HTTPS.CertificateFile, KeyFile: d.settings.HTTPS.KeyFile,
@@ -100,39 +105,95 @@ func (d *daemon) run() error {
 	return errors.Join(d.serve(ctx, h), h.Close())
 }
 
-// serve works until ctx ends, and then brings everything to its end.
+// serve stands by until this operator is the leader, then works until ctx ends. The error says why the operator must be started again.
 func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
-	var background, last sync.WaitGroup
+	ctx, stop := context.WithCancelCause(ctx)
 	keeping, endKeeping := context.WithCancel(context.Background())
-	defer last.Wait()
-	defer endKeeping()
+	var background, last sync.WaitGroup
 	last.Go(func() { h.Prune(keeping) })
-	if err := h.Resume(); err != nil {
-		return err
-	}
-	last.Go(func() { h.RunJournal(keeping) }) // what the disk has is known by now, and comes first
-	background.Go(func() { h.WatchPools(ctx) })
 	background.Go(func() { h.WatchCluster(ctx) })
 	background.Go(func() { d.readiness.watch(ctx, h.Ready) })
+	err := h.Lead(ctx)
+	if err != nil {
+		err = nil // ctx has ended before this operator became the leader
+	} else {
+		err = d.lead(ctx, stop, h)
+	}
+	stop(nil)
+	endKeeping()
+	background.Wait()
+	last.Wait()
+	return err
+}
+
+// lead works until ctx ends or until this operator is no longer the leader, and then brings everything to its end. The error says why the
+// operator must be started again: its state directory cannot be read, or it is no longer the leader.
+//
+// The order of the end matters: first all work ends, then the last copies are written to the cluster, and only then the Lease is given
+// up.
+func (d *daemon) lead(ctx context.Context, stop context.CancelCauseFunc, h *handlers.Handlers) error {
+	var leading, copying, watching sync.WaitGroup
+	holding, letGo := context.WithCancel(context.Background())
+	keeping, endKeeping := context.WithCancel(context.Background())
+	leading.Go(func() {
+		if err := h.KeepLeading(holding); err != nil {
+			stop(err)
+		}
+	})
+	defer func() {
+		h.RetryWrites() // a result that is written only now must also end its copy
+		endKeeping()
+		copying.Wait() // the last copies are in the cluster
+		letGo()
+		leading.Wait()
+		h.GiveUpLease()
+	}()
+	if err := h.Resume(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	copying.Go(func() { h.RunJournal(keeping) }) // after Resume, which has loaded the copies
+	watching.Go(func() { h.WatchPools(ctx) })
 	disconnected := make(chan struct{})
 	go func() { d.connect(ctx); close(disconnected) }()
 
 	<-ctx.Done()
-	d.log.Info("octo-operator ends: no more events are taken", "grace", d.settings.ShutdownGrace.String())
-	h.Shutdown(d.settings.ShutdownGrace)
-	background.Wait()
+	lost := lostLeadership(ctx)
+	if lost == nil {
+		d.log.Info("octo-operator ends: no more events are taken", "grace", d.settings.ShutdownGrace.String())
+		h.Shutdown(d.settings.ShutdownGrace)
+	} else {
+		d.log.Error("octo-operator stops its work and starts again", "reason", lost)
+		d.readiness.ending.Store(true)
+		h.Yield()
+	}
+	watching.Wait()
 	select {
 	case <-disconnected:
-	case <-time.After(disconnectTime): // it asks for a token, say, of an issuer that does not answer
+	case <-time.After(disconnectTime): // connecting may hang, for example in a token request
+	}
+	return lost
+}
+
+// lostLeadership returns why the operator ends by itself; nil: it ends because of a signal.
+func lostLeadership(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
 	}
 	return nil
 }
 
-// away says who cannot be reached: the API server, the controller.
+// away says who cannot be reached, the API server or the controller, or that this operator stands by; nil: neither.
 func (d *daemon) away() error {
 	var cluster, controller error
-	if h := d.handlers.Load(); h != nil {
+	h := d.handlers.Load()
+	if h != nil {
 		cluster = h.ClusterAway()
+	}
+	if leads, who := d.leads(); h != nil && !leads {
+		return errors.Join(cluster, fmt.Errorf("standing by: %s leads", cmp.Or(who, "another operator, or nobody,")))
+	}
+	if h != nil && !h.MayStart() {
+		cluster = errors.Join(cluster, errPaused)
 	}
 	if d.settings.ControllerURI == "" {
 		controller = errNoController
@@ -142,9 +203,20 @@ func (d *daemon) away() error {
 	return errors.Join(cluster, controller)
 }
 
+// leads tells whether this operator is the leader. If not, who is the leader's name; "": not known.
+func (d *daemon) leads() (leads bool, who string) {
+	if h := d.handlers.Load(); h != nil {
+		return h.Leads()
+	}
+	return false, ""
+}
+
+var errPaused = errors.New("no work starts: the Lease that says that this operator leads could not be renewed")
+
 var errNoController = errors.New("there is no controller to connect to: set OPERATOR__COMMUNICATIONCONTROLLERURI")
 
-// connect serves the controller until ctx ends. Without one the rest goes on: the reference operator's chart names none by default.
+// connect serves the controller until ctx ends. Without a controller the rest of the operator goes on, because the reference operator's
+// chart names none by default.
 func (d *daemon) connect(ctx context.Context) {
 	if d.settings.ControllerURI == "" {
 		d.log.Warn("no events are taken", "reason", errNoController)
@@ -153,12 +225,15 @@ func (d *daemon) connect(ctx context.Context) {
 	d.client.Run(ctx)
 }
 
+// disconnectTime is how long the end waits for the connection to be closed.
 const disconnectTime = 500 * time.Millisecond
 
+// openInterval is how often the state directory is tried again.
 const openInterval = 5 * time.Second
 
-// open waits until the state directory can be used. Ending instead would be a crash loop, in which nobody finds out why:
-// like this, readiness says it. With wrong settings it waits for the end: they do not change in a process' life. nil: ctx has ended.
+// open waits until the state directory can be used, while readiness says what is wrong; ending instead would be a crash loop, in which
+// nobody finds out why. If the settings are wrong, it waits until ctx ends, because they do not change while the process runs. nil: ctx
+// has ended.
 func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	if d.wrong != nil {
 		d.readiness.newest.Store(&d.wrong)
@@ -179,16 +254,16 @@ func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	return nil
 }
 
-// abortTime is what processes get to die of SIGKILL.
+// abortTime is how long the operator waits for processes to end after SIGKILL.
 const abortTime = 300 * time.Millisecond
 
-// obeySignals begins the end with the first signal. Who sends a second one wants it at once.
+// obeySignals begins the end at the first signal, and ends the operator at once at the second.
 func (d *daemon) obeySignals(stop context.CancelFunc) {
 	<-d.signals
 	d.readiness.ending.Store(true)
 	stop()
 	<-d.signals
-	d.log.Warn("octo-operator ends at once: what runs is killed, and resumed by its next life")
+	d.log.Warn("octo-operator ends at once: running scripts are killed, and their events are resumed after the restart")
 	if h := d.handlers.Load(); h != nil {
 		h.Abort()
 		time.Sleep(abortTime)

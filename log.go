@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,115 +9,88 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"octo-operator/text"
+
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 
 	"octo-operator/config"
 )
 
-// logTime is for a log that somebody collects; who looks at a terminal knows the day.
+// logTime is the format for collected logs. On a terminal the date is left out.
 const logTime = "2006-01-02T15:04:05.000Z07:00"
 
-// logLevel is OPERATOR__LOGLEVEL, until somebody asks for another one: see web.
+// logLevel is OPERATOR__LOGLEVEL until somebody changes it over HTTP: see package web.
 var logLevel slog.LevelVar
 
 func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has seen to it
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // cannot fail: config has checked it
 	logLevel.Set(level)
 	if settings.LogFormat == "json" {
-		return slog.New(plainHandler{slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel})})
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel, ReplaceAttr: plainAttr}))
 	}
 	return slog.New(textHandler(to, term.IsTerminal(int(to.Fd()))))
 }
 
 func textHandler(to io.Writer, terminal bool) slog.Handler {
-	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true}
+	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true, ReplaceAttr: plainAttr}
 	if terminal {
-		options = &tint.Options{Level: &logLevel, TimeFormat: "15:04:05.000", ReplaceAttr: withoutEscapes}
+		options.TimeFormat, options.NoColor, options.ReplaceAttr = "15:04:05.000", false, withoutEscapes
 	}
-	return plainHandler{tint.NewTextHandler(to, options)}
+	return tint.NewTextHandler(to, options)
 }
 
-// withoutEscapes is for a terminal: there tint makes an escape sequence even of the four characters \x1b.
-func withoutEscapes(_ []string, a slog.Attr) slog.Attr {
+// withoutEscapes is plainAttr for a terminal: tint turns even the four characters \x1b into an escape sequence.
+func withoutEscapes(groups []string, a slog.Attr) slog.Attr {
+	a = plainAttr(groups, a)
 	if text := a.Value.String(); strings.Contains(text, `\x1b`) {
 		a.Value = slog.StringValue(strings.ReplaceAll(text, `\x1b`, `\u001b`))
 	}
 	return a
 }
 
-// plainHandler is the one wall between what somebody has sent and who reads the log: names in events, a chart's and a repository's
-// words. No text moves the cursor of a terminal or turns its direction, begins a record of its own, or fills the disk.
-type plainHandler struct{ slog.Handler }
-
-// longestText is in bytes. The whole output of a script is in its run's output.log; a reason of a failure has 4 KiB.
+// longestText is in bytes. The whole output of a script is in its run's output.log. The reason of a failure has at most 4 KiB.
 const longestText = 16 << 10
 
-func (h plainHandler) Handle(ctx context.Context, record slog.Record) error {
-	// The text format writes a message as it is, line breaks too.
-	plain := slog.NewRecord(record.Time, record.Level, strings.ReplaceAll(plainText(record.Message), "\n", " "), record.PC)
-	record.Attrs(func(a slog.Attr) bool {
-		plain.AddAttrs(plainAttr(a))
-		return true
-	})
-	return h.Handler.Handle(ctx, plain)
-}
-
-// WithAttrs implements slog.Handler.
-func (h plainHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	plain := make([]slog.Attr, 0, len(attrs))
-	for _, a := range attrs {
-		plain = append(plain, plainAttr(a))
-	}
-	return plainHandler{h.Handler.WithAttrs(plain)}
-}
-
-// WithGroup implements slog.Handler.
-func (h plainHandler) WithGroup(name string) slog.Handler {
-	return plainHandler{h.Handler.WithGroup(name)}
-}
-
-func plainAttr(a slog.Attr) slog.Attr {
-	value := a.Value.Resolve()
-	switch value.Kind() {
-	case slog.KindString:
-		a.Value = slog.StringValue(plainText(value.String()))
-	case slog.KindGroup:
-		var group []slog.Attr
-		for _, inner := range value.Group() {
-			group = append(group, plainAttr(inner))
-		}
-		a.Value = slog.GroupValue(group...)
-	case slog.KindAny:
-		switch v := value.Any().(type) {
-		case nil:
-		case []string:
-			plain := make([]string, len(v))
-			for i := range v {
-				plain[i] = plainText(v[i])
-			}
-			a.Value = slog.AnyValue(plain)
-		default: // an error above all
-			a.Value = slog.StringValue(plainText(fmt.Sprint(v)))
-		}
+// plainAttr protects whoever reads the log from texts that somebody has sent: names in events, words of a chart or a repository. No text
+// can move a terminal's cursor, change its writing direction, look like a record of its own, or fill the disk. slog calls it for the
+// message too, and for each attribute of a group.
+func plainAttr(groups []string, a slog.Attr) slog.Attr {
+	switch {
+	case len(groups) == 0 && a.Key == slog.MessageKey: // the text format does not escape line breaks in messages
+		a.Value = slog.StringValue(strings.ReplaceAll(plainText(a.Value.String()), "\n", " "))
+	case a.Value.Kind() == slog.KindString:
+		a.Value = slog.StringValue(plainText(a.Value.String()))
+	case a.Value.Kind() == slog.KindAny:
+		a.Value = plainAny(a.Value.Any())
 	}
 	return a
 }
 
-// plainText keeps line breaks and tabs, which both formats write as \n and \t.
-func plainText(text string) string {
-	if length := len(text); length > longestText {
-		at := longestText
-		for at > longestText-utf8.UTFMax && !utf8.RuneStart(text[at]) {
-			at--
+func plainAny(value any) slog.Value {
+	switch v := value.(type) {
+	case nil, slog.Level: // no text
+		return slog.AnyValue(v)
+	case []string:
+		plain := make([]string, len(v))
+		for i := range v {
+			plain[i] = plainText(v[i])
 		}
-		text = fmt.Sprintf("%s… (%d bytes)", text[:at], length)
+		return slog.AnyValue(plain)
+	}
+	return slog.StringValue(plainText(fmt.Sprint(value))) // usually an error
+}
+
+// plainText cuts a text to longestText and replaces what is not printable. It keeps line breaks and tabs, which both formats escape.
+func plainText(whole string) string {
+	if length := len(whole); length > longestText {
+		whole = fmt.Sprintf("%s… (%d bytes)", text.Cut(whole, longestText), length)
 	}
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {
 			return r
 		}
 		return '?'
-	}, text)
+	}, whole)
 }

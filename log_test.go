@@ -29,7 +29,7 @@ func logged(t *testing.T, format string) []string {
 	}
 	defer file.Close()
 	log := newLogger(config.Config{LogFormat: format, LogLevel: "info"}, file)
-	log.With("workload", hostile).WithGroup("group").Info(hostile, "name", hostile, "reason", errors.New(hostile), "names", []string{hostile}, "none", nil)
+	log.With("level", hostile).WithGroup("group").Info(hostile, "name", hostile, "reason", errors.New(hostile), "names", []string{hostile}, "none", nil)
 	log.Info("long", "name", strings.Repeat("é", 2<<20), "reason", errors.New(strings.Repeat("x", 4<<20)))
 	text, err := os.ReadFile(file.Name())
 	if err != nil {
@@ -60,7 +60,7 @@ func TestNoTextForgesARecordOrReachesTheTerminal(t *testing.T) {
 	}
 }
 
-// Colours are the log's own; everything else that begins with an escape would be somebody's.
+// The log itself only uses colours. Any other escape sequence would come from a text that somebody has sent.
 func TestOnATerminalOnlyTheLogsOwnColoursAreObeyed(t *testing.T) {
 	var into bytes.Buffer
 	log := slog.New(textHandler(&into, true))

@@ -1,4 +1,7 @@
 // Octo-operator deploys the workloads of an OctoMesh Communication Controller with helm and kubectl.
+//
+// Without a command, or with "run", it is the daemon (daemon.go, readiness.go, log.go). The other commands are for people (handle,
+// values, version) and for scripts (look).
 package main
 
 import (
@@ -16,9 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // version is set by the build.
@@ -32,16 +36,16 @@ func main() {
 	}
 }
 
-// hideSecrets closes the ways to this process' environment and memory that anybody with the same user id has. What it starts is such
-// one: helm, kubectl, and scripts that somebody has put in the place of its own.
+// hideSecrets protects this process' environment and memory from other processes with the same user id. Among these are the programs that
+// it starts: helm, kubectl, and scripts that somebody has put in place of its own.
 func hideSecrets() {
-	// A core dump would hold secrets, of helm and kubectl too, which inherit the limit. To lower one is never refused.
+	// No core dumps, which would hold secrets. helm and kubectl inherit the limit. Lowering a limit cannot fail.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
-	// /proc/PID/environ and mem belong to root then, and nobody may trace the process. Each program that it starts is as usual again.
+	// Makes root the owner of /proc/PID/environ and mem, and forbids tracing. The programs that it starts do not inherit this.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
-// untilSignal ends with the first SIGTERM or SIGINT.
+// untilSignal returns a context that ends with the first SIGTERM or SIGINT.
 func untilSignal() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 }
@@ -104,13 +108,13 @@ The chart is pulled, since it says of which type an override is.`,
 	return cmd
 }
 
-// lookCommand is for workload-deploy, not for people.
+// lookCommand is called by the script workload-deploy, not by people.
 func lookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "look FILE", Hidden: true, Args: cobra.ExactArgs(1),
 		Short: "Refuse a rendered manifest that would touch other releases or the operator",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return handlers.Look(os.Environ(), args[0])
+			return release.Look(os.Environ(), args[0])
 		},
 	}
 }
@@ -127,8 +131,8 @@ Exits 1 when one of them cannot be run.`,
 	}
 }
 
-// load reads the settings, prepares the log and tells there what a person should know of them. What it returns can be used with an
-// error too: it says why nothing may be deployed with these settings.
+// load reads the settings, creates the log and writes warnings about the settings there. The settings and the log can be used even if the
+// error is not nil; the error says why nothing may be deployed with these settings.
 func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	settings, err := config.Load(os.Environ())
 	log := newLogger(settings, logTo)
@@ -141,15 +145,15 @@ func load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	return settings, log, err
 }
 
-// handleOnce runs the event through the same lanes and handlers as the daemon.
-func handleOnce(callback string, file []string) error {
+// withEvent prepares the handlers as the daemon does, and calls work with one event. ctx ends with SIGTERM or SIGINT.
+func withEvent(callback string, file []string, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	settings, log, err := load(os.Stderr)
 	if err != nil {
 		return err
 	}
-	settings.AutoManagePools = true // whoever asks for a pool by hand means it
+	settings.AutoManagePools = true // edge mode would ignore the pool events that a person has asked for
 	event, err := readEvent(callback, file)
 	if err != nil {
 		return err
@@ -158,37 +162,32 @@ func handleOnce(callback string, file []string) error {
 	if err != nil {
 		return err
 	}
-	var result runs.Result
-	if err := h.Accept(event, func(r runs.Result) { result = r }); err != nil {
-		return err
-	}
-	h.Wait()
-	if result.Outcome != runs.Succeeded {
-		return fmt.Errorf("%s failed: %s", event.Callback, result.Reason)
-	}
-	return nil
+	defer h.Wait()
+	return work(ctx, h, event)
+}
+
+// handleOnce carries out one event in the same way as the daemon.
+func handleOnce(callback string, file []string) error {
+	return withEvent(callback, file, func(_ context.Context, h *handlers.Handlers, event hub.Event) error {
+		var result runs.Result
+		if err := h.Accept(event, func(r runs.Result) { result = r }); err != nil {
+			return err
+		}
+		h.Wait()
+		if result.Outcome != runs.Succeeded {
+			return fmt.Errorf("%s failed: %s", event.Callback, result.Reason)
+		}
+		return nil
+	})
 }
 
 func printValues(file []string, explain, noChart bool) error {
-	ctx, stop := untilSignal()
-	defer stop()
-	settings, log, err := load(os.Stderr)
-	if err != nil {
-		return err
-	}
-	event, err := readEvent(hub.WorkloadDeploy, file)
-	if err != nil {
-		return err
-	}
-	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
-	if err != nil {
-		return err
-	}
-	defer h.Wait()
-	return h.PrintValues(ctx, os.Stdout, event, explain, !noChart)
+	return withEvent(hub.WorkloadDeploy, file, func(ctx context.Context, h *handlers.Handlers, event hub.Event) error {
+		return h.PrintValues(ctx, os.Stdout, event, explain, !noChart)
+	})
 }
 
-// readEvent reads a callback's arguments from a file or from standard input.
+// readEvent reads a callback's arguments from a file, or from standard input if there is none or it is "-".
 func readEvent(callback string, file []string) (hub.Event, error) {
 	read := func() ([]byte, error) { return io.ReadAll(os.Stdin) }
 	if len(file) > 0 && file[0] != "-" {
@@ -212,7 +211,7 @@ func readEvent(callback string, file []string) (hub.Event, error) {
 	return hub.ParseEvent(callback, arguments)
 }
 
-// logController stands in for a controller where there is none.
+// logController takes the place of the controller for a command: it logs reports and does nothing else.
 type logController struct{ log *slog.Logger }
 
 func (c logController) RegisterPool(hub.Pool)                          {}

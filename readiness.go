@@ -7,38 +7,37 @@ import (
 	"sync/atomic"
 	"time"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 	"octo-operator/web"
 )
 
-// readiness decides what the probe says. Not ready means to Kubernetes: send nothing here, and keep the pod that this one is
-// to replace. Both must be true of a reason to answer 503:
+// readiness decides the answer of /health/ready. Not ready means to Kubernetes: send nothing to this pod, and keep the pod that it is to
+// replace. So it is answered only when one of these is true:
 //
-//   - The webhooks cannot be served (address, certificate), or the operator ends.
-//   - It has never been able to work: a rolling update to a pod that lacks helm or has a disk it cannot write to must not take
-//     the old one away.
+//   - The webhooks cannot be served (address, certificate), or the operator is ending.
+//   - The operator has never been able to work: when the new pod lacks helm, or cannot write to its disk, a rolling update must not remove the old one.
 //
-// Everything else is told with 200, by the log and by octo_operator_able_to_work. Not ready for it would take the webhooks
-// away, and with them every change of every pool in the cluster, and mend nothing. That goes for a disk that is full later
-// on, for the controller and the API server, and for another operator that still has the volume: a rolling update ends that
-// one only when this one is ready.
+// Everything else is reported with status 200, in the log and by octo_operator_able_to_work: a disk that becomes full, the controller or
+// the API server that cannot be reached, and another operator that still uses the volume (a rolling update ends that one only when this
+// one is ready). Not being ready for these would take the webhooks away, and with them every change of a pool in the whole cluster, and
+// would help nobody.
 type readiness struct {
 	server *web.Server
-	away   func() error // who cannot be reached now
+	away   func() error // which peer cannot be reached now, the controller or the API server; nil: none
 	log    *slog.Logger
 
-	newest atomic.Pointer[error] // what keeps the operator from its work; nil: nobody has looked yet
-	worked atomic.Bool           // nothing kept it, at least once
+	newest atomic.Pointer[error] // why the operator cannot work, by the last check; nil: there was no check yet
+	worked atomic.Bool           // the operator was able to work at least once
 	ending atomic.Bool
 }
 
-// readinessInterval: a look writes to disk, and so is not taken at each probe.
+// readinessInterval is how often is checked whether the operator can work. A probe does not check, because the check writes to the disk.
 const readinessInterval = 5 * time.Second
 
-// watch looks again and again until ctx ends.
-func (r *readiness) watch(ctx context.Context, look func() error) {
+// watch calls check every readinessInterval until ctx ends.
+func (r *readiness) watch(ctx context.Context, check func() error) {
 	for ctx.Err() == nil {
-		r.found(look())
+		r.found(check())
 		select {
 		case <-ctx.Done():
 		case <-time.After(readinessInterval):
@@ -46,7 +45,7 @@ func (r *readiness) watch(ctx context.Context, look func() error) {
 	}
 }
 
-// found keeps what keeps the operator from its work, nil for nothing, and logs what has changed.
+// found records why the operator cannot work (nil: it can), and logs it if that has changed.
 func (r *readiness) found(err error) {
 	before := r.newest.Swap(&err)
 	switch {
@@ -60,7 +59,7 @@ func (r *readiness) found(err error) {
 	}
 }
 
-// tell is what the probe says.
+// tell returns the answer of the probe.
 func (r *readiness) tell() web.Readiness {
 	unable, trouble := r.server.Unable(), errors.Join(r.server.Trouble(), r.away())
 	switch own := r.newest.Load(); {
@@ -76,7 +75,7 @@ func (r *readiness) tell() web.Readiness {
 	return web.Readiness{Unable: unable, Trouble: trouble}
 }
 
-// able is the metric: nothing of the operator's own keeps it from its work.
+// able tells whether nothing of the operator's own keeps it from working. It is a metric.
 func (r *readiness) able() bool {
 	own := r.newest.Load()
 	return own != nil && *own == nil && r.server.Unable() == nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 	"octo-operator/web"
 )
 
@@ -39,7 +39,7 @@ func TestReadyMeansServing(t *testing.T) {
 		{name: "ending", found: []error{nil}, ending: true, unable: "the operator is ending", able: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			options := web.Options{Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(nil, nil, nil)}
+			options := web.Options{Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(web.State{})}
 			if test.badCertificate {
 				options.HTTPS, options.CertificateFile = "127.0.0.1:0", filepath.Join(t.TempDir(), "svc.pem")
 			}

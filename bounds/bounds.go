@@ -1,61 +1,70 @@
-// Package bounds is what a document may be that somebody else has made: a tenant, a chart, its repository, the cluster. Every reader of such
-// documents takes its limits from here, and looks at a text before it parses it: a parser needs a hundred times the memory of the worst texts.
+// Package bounds holds the limits for documents that somebody else wrote: a tenant, a chart, a chart repository, the cluster. Each
+// constant says why it has its value. All readers of such documents use these limits, and check a text before they parse it, because a
+// parser can need a hundred times the memory of the text.
 //
-// Together they keep the operator below 150 MiB, whatever one event or one chart holds (e2e: TestTheOperatorStaysSmallWhateverAnEventOrAChartHolds).
+//	if err := bounds.YAML(values); err != nil { // before any YAML parser sees it
+//		return fmt.Errorf("cannot use the values: %w", err)
+//	}
+//	text, err := bounds.ReadAll(response.Body, bounds.Answer)
+//
+// Together the limits keep the operator below 150 MiB, whatever one event or one chart holds (e2e:
+// TestTheOperatorStaysSmallWhateverAnEventOrAChartHolds).
 package bounds
 
-// Values: what an event brings, and a chart's values.yaml.
+// Limits for values documents: the values of an event, and a chart's values.yaml.
 const (
-	// Document is the size in bytes of one values document: as text, with its aliases written out, and merged. helm 3 reads no file of a
-	// chart beyond 5 MiB. The values of kube-prometheus-stack have 200 KB.
+	// Document is the largest values document in bytes: as text, with its aliases written out, and merged. helm 3 reads no file of a
+	// chart that is larger than 5 MiB. For comparison: the values of kube-prometheus-stack have 200 KB.
 	Document = 5 << 20
 
-	// Values is how many values one document may hold: each takes up to 3 KiB on the way, even if its text is "{},". The largest
-	// values.yaml of a public chart has some ten thousand.
+	// Values is the largest number of values in one document. Merging one value takes up to 3 KiB, even if its text is only "{},". The
+	// largest values.yaml of a public chart has some ten thousand values.
 	Values = 50_000
 
-	// SchemaValues is the same for a values.schema.json, which is JSON and read for two questions. Those that are made from the
-	// schemas of Kubernetes' own objects have tens of thousands.
+	// SchemaValues is the largest number of values in a values.schema.json. It may be higher than Values, because a schema is JSON and is
+	// only searched, not merged. Schemas that are generated from Kubernetes' own types have tens of thousands of values.
 	SchemaValues = 100_000
 
-	// Depth is how deep maps and lists may be nested. Values that people write stay below 20.
+	// Depth is the deepest nesting of maps and lists. Values that people write have fewer than 20 levels.
 	Depth = 100
 
-	// Overrides is how many single values an event may set; people set some ten. Path is the size in bytes of the path of one: those that
-	// people write stay below 200.
+	// Overrides is the largest number of single values (overrides) that an event may set; people set about ten. Path is the longest path
+	// of an override in bytes; people write fewer than 200.
 	Overrides = 2000
 	Path      = 4096
 
-	// Documents is how many documents one stream of values may hold: each costs a parser, even if it is empty.
+	// Documents is the largest number of YAML documents in one values text. Each of them costs a parser, even an empty one.
 	Documents = 1000
 )
 
-// Archives of charts. helm takes no chart beyond 100 MiB either, helm 3 no file beyond 5 MiB; the largest public charts have some hundred files.
+// Limits for chart archives. helm takes no chart larger than 100 MiB either, and helm 3 no file larger than 5 MiB. The largest public
+// charts have some hundred files.
 const (
-	// Unpacked is what an archive may unpack to, in bytes. One of a few hundred KB can stand for 64 GiB.
+	// Unpacked is the largest size in bytes of an unpacked archive. An archive of a few hundred KB can unpack to 64 GiB.
 	Unpacked   = 100 << 20
-	ChartFile  = 5 << 20 // bytes of a file that is looked at
-	ChartFiles = 10_000
-	FileName   = 1024 // bytes of a file's name in an archive; those of charts stay below 200
+	ChartFile  = 5 << 20 // bytes of a file that the operator reads
+	ChartFiles = 10_000  // files in an archive
+	FileName   = 1024    // bytes of a file's name in an archive; the names in charts have fewer than 200
 )
 
-// Manifests: what helm makes of a chart, from its dry run and from the cluster. Helm keeps a release in a Secret, which holds a MiB packed;
-// definitions of custom resources, the largest objects that there are, have 2 MB.
+// Limits for manifests: what helm renders from a chart, in a dry run or in the cluster. helm keeps a release in a Secret, which holds 1
+// MiB of compressed text. The largest objects are definitions of custom resources, with up to 2 MB.
 const (
-	Manifest      = 16 << 20 // bytes
-	Objects       = 10_000   // of a manifest, and documents
-	ObjectPlaces  = 1 << 17  // of one document, see Places; each may become two YAML nodes of 160 bytes
-	ManifestTotal = 1 << 20  // places of all its documents: what reading them costs in time
+	Manifest      = 16 << 20 // bytes of the whole manifest
+	Objects       = 10_000   // objects in a manifest, and also documents
+	ObjectPlaces  = 1 << 17  // Places of one document; each may become two YAML nodes of 160 bytes
+	ManifestTotal = 1 << 20  // Places of all documents together: they decide how long parsing takes
 )
 
-// What the API server answers.
+// Limits for answers of the API server.
 const (
-	// Answer is the size in bytes of one answer. 10,000 releases have 8 MiB as metadata, in which they are asked for.
+	// Answer is the largest answer in bytes. The metadata of 10,000 releases, which is all that the operator lists, has 8 MiB.
 	Answer = 32 << 20
-	// Release is what a revision of a release may unpack to: the chart with all its files, the values and the manifest.
+	// Release is the largest size in bytes of one unpacked revision of a release: the chart with all its files, the values and the
+	// manifest.
 	Release = 64 << 20
 )
 
-// Event is the size in bytes of one message of the controller: values of 4 MiB and overrides, in JSON, in which each quote and each line
-// end has two bytes.
+// Event is the largest message of the controller in bytes: 4 MiB of values and the overrides, as JSON, where a quote or a line end takes
+// two bytes.
 const Event = 16 << 20

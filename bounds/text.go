@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// Places counts the characters before which or after which a value may stand in YAML or JSON: no text holds more than three
-// times as many values. Those in texts and comments count too, only a whole parser could tell them apart.
+// Places counts the characters that a YAML or JSON value may follow or precede. A text holds at most three times as many values as
+// Places. Characters inside strings and comments are counted too: only a full parser could tell them apart.
 func Places(text []byte) (count int) {
 	for i, c := range text {
 		switch c {
 		case ',', ':', '?', '[', '{':
 			count++
-		case '-': // a list's dash has no letter after it
+		case '-': // a dash that begins a list item is not followed by a letter or digit
 			if i+1 == len(text) || !inWord(text[i+1]) {
 				count++
 			}
@@ -25,8 +25,8 @@ func inWord(c byte) bool {
 	return c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// YAML refuses a values document that would take too much memory to read, before anything is read. helm's YAML goes through JSON, in
-// which < > & have six bytes.
+// YAML returns an error if a values document would take too much memory to parse; it does not parse the document. helm converts YAML to
+// JSON, in which each of < > & takes six bytes, so these count as six.
 func YAML(text []byte) error {
 	size := len(text)
 	for _, c := range text {
@@ -45,8 +45,8 @@ func YAML(text []byte) error {
 	return nil
 }
 
-// JSON refuses a JSON text of more than values values (members, elements and all that is in them), or one that is nested deeper than
-// Depth. Whether it is JSON at all is found out by its parser.
+// JSON returns an error if text has more than the given number of values (members and elements, on all levels) or is nested deeper than
+// Depth. It does not check whether text is valid JSON: the parser does that later.
 func JSON(text []byte, values int) error {
 	count, depth, inString := 1, 0, false
 	for i := 0; i < len(text); i++ {
@@ -74,7 +74,7 @@ func JSON(text []byte, values int) error {
 	return nil
 }
 
-// ReadAll reads all there is, at most limit bytes: more is an error.
+// ReadAll reads from until its end. It returns an error if there are more than limit bytes.
 func ReadAll(from io.Reader, limit int) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(from, int64(limit)+1))
 	if err == nil && len(text) > limit {

@@ -8,44 +8,45 @@ import (
 	"strings"
 )
 
-// Capacity is how much the operator does at a time, so that it and its commands stay within the memory that they have: a container
-// that goes beyond is killed, with everything in it.
+// Capacity is how much work the operator does at the same time. It keeps the operator and its commands within their memory: a container
+// that exceeds its limit is killed as a whole.
 type Capacity struct {
-	Memory int64 // the limit in bytes; 0: none
-	Slots  int   // events that work at the same time
-	// Most is how many events there may ever be at work, those whose helm hangs or waits for a hook among them; 0: any number. What an
-	// earlier life has left of releases is cleared besides, by as many helms as there are slots.
+	Memory int64 // the memory limit in bytes; 0: no limit
+	Slots  int   // events that are worked on at the same time
+	// Most is the upper bound for events whose commands run, including those that lost their slot because helm hangs or waits for a hook;
+	// 0: no bound. Releases that a killed operator left pending are recovered outside this bound, by at most Slots helms.
 	Most int
-	// GOGC and GOMemLimit are for helm and kubectl. GOMemLimit is in bytes; 0: none.
+	// GOGC and GOMemLimit go into the environment of helm and kubectl. GOMemLimit is in bytes; 0: no limit.
 	GOGC       int
 	GOMemLimit int64
-	// ScriptMemory is what each process of a script may allocate, in bytes; 0: no limit. See OPERATOR__SCRIPTMEMORY.
+	// ScriptMemory is how much each process of a script may allocate, in bytes; 0: no limit. See OPERATOR__SCRIPTMEMORY.
 	ScriptMemory int64
-	// Warning is about more events at a time than the memory bears, because the settings say so; "": it bears them.
+	// Warning says that OPERATOR__CONCURRENCY asks for more events at a time than the memory allows; "": it does not.
 	Warning string
 }
 
-// Measured with helm 4.3 and 3.22 (resident, of which 45 MiB are the program, which all of them share).
+// Memory of the processes, measured with helm 4.3 and 3.22: resident memory, of which 45 MiB are helm's program text, which all helms
+// share.
 const (
 	mebi = 1 << 20
-	// resident is the operator with its kubectl proxy, one kubectl, and the programs of all three.
+	// resident is the operator, its kubectl proxy and one kubectl, with the program text of all three.
 	resident = 96 * mebi
-	// A helm that installs takes 60 MiB. Where the API server could not tell and helm has to read its schema it takes 100 MiB with
-	// GOGC=400 and 72 MiB with GOGC=100, for which it needs a quarter more of the processor.
+	// A helm that installs takes 60 MiB. If the API server could not validate the objects, helm downloads the schema and takes 100 MiB
+	// with GOGC=400, or 72 MiB with GOGC=100, which costs a quarter more processor time.
 	quickHelm, quickGOGC   = 104 * mebi, 400
 	frugalHelm, frugalGOGC = 72 * mebi, 100
-	// leastHelm is what a helm works with at all.
+	// leastHelm is the least memory with which helm runs at all.
 	leastHelm = 48 * mebi
 	mostSlots = 8
-	// usualHelm is what a helm takes that installs an ordinary chart, largeHelm what one takes for the largest charts that people make.
-	// boundlessHelm is for where memory has no limit: no chart comes near it, and one that would fill the machine is stopped.
+	// usualHelm is the memory of a helm that installs an ordinary chart, largeHelm that for the largest charts that people write.
+	// boundlessHelm is the limit where the container has none: no real chart comes near it, but one that would fill the machine is stopped.
 	usualHelm     = 60 * mebi
 	largeHelm     = 256 * mebi
 	boundlessHelm = 1024 * mebi
 )
 
-// Capacity fits the settings to a machine. OPERATOR__CONCURRENCY counts where it is set; otherwise there are two slots for a core,
-// at least two, at most eight, and not more than the memory bears.
+// Capacity computes how much work machine m can do. OPERATOR__CONCURRENCY counts if it is set. Otherwise there are two slots per core, at
+// least two and at most eight, and no more than the memory allows.
 func (c *Config) Capacity(m Machine) Capacity {
 	if c.MemoryLimit > 0 {
 		m.Memory = int64(c.MemoryLimit)
@@ -58,9 +59,9 @@ func (c *Config) Capacity(m Machine) Capacity {
 		l.ScriptMemory = c.scriptMemory(l)
 		return l
 	}
-	l.Most = bears(m.Memory, quickHelm)
+	l.Most = helmsThatFit(m.Memory, quickHelm)
 	if l.Most < l.Slots {
-		l.GOGC, l.Most = frugalGOGC, bears(m.Memory, frugalHelm)
+		l.GOGC, l.Most = frugalGOGC, helmsThatFit(m.Memory, frugalHelm)
 	}
 	if c.Concurrency == 0 {
 		l.Slots = min(l.Slots, l.Most)
@@ -74,8 +75,8 @@ func (c *Config) Capacity(m Machine) Capacity {
 	return l
 }
 
-// scriptMemory lets one helm have all that the others, while they take what is usual, do not need: a chart that asks for more is the one
-// that fails, not the container with everything in it. A share for each would keep large charts out of containers that bear them.
+// scriptMemory gives one helm all the memory that the other slots, with ordinary charts, leave free. A chart that needs more fails, and
+// the container survives. An equal share for each slot would refuse large charts that fit into the container.
 func (c *Config) scriptMemory(l Capacity) int64 {
 	switch {
 	case c.ScriptMemory != nil:
@@ -87,10 +88,10 @@ func (c *Config) scriptMemory(l Capacity) int64 {
 	return max(left-int64(l.Slots-1)*usualHelm, min(left, largeHelm), quickHelm)
 }
 
-// bears is how many helms there is memory for, at least one.
-func bears(memory, helm int64) int { return int(max(1, (memory-resident)/helm)) }
+// helmsThatFit returns how many helms fit into the memory, at least one.
+func helmsThatFit(memory, helm int64) int { return int(max(1, (memory-resident)/helm)) }
 
-// FormatMemory writes bytes for people.
+// FormatMemory formats n bytes for people, such as "512 MiB"; 0 is "none".
 func FormatMemory(n int64) string {
 	if n == 0 {
 		return "none"
@@ -98,10 +99,10 @@ func FormatMemory(n int64) string {
 	return strconv.FormatInt(n/mebi, 10) + " MiB"
 }
 
-// Bytes is an amount of memory in the environment, as Kubernetes writes it: 134217728, 512Mi, 1Gi, 500M.
+// Bytes is an amount of memory, written as in Kubernetes: 134217728, 512Mi, 1Gi, 500M.
 type Bytes int64
 
-// UnmarshalText reads a whole number and a unit.
+// UnmarshalText reads a whole number with an optional unit. On an error, which quotes the text, b is unchanged.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	number, factor := string(text), int64(1)
 	for unit, n := range map[string]int64{"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "k": 1e3, "M": 1e6, "G": 1e9} {

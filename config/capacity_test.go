@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// capacities are what is made of a memory limit in MiB, cores and OPERATOR__CONCURRENCY (0: not set).
+// capacities are the expected results for a memory limit in MiB, a number of cores, and OPERATOR__CONCURRENCY (0: not set).
 var capacities = []struct {
 	name       string
 	limit      int64

@@ -1,4 +1,8 @@
-// Package config reads every setting of the operator from the environment. It is the only place that does. table.go has them all.
+// Package config reads the operator's settings from the environment, and the memory and processor limits of its container. No other
+// package reads either. table.go lists every setting.
+//
+//	c, err := config.Load(os.Environ()) // c can be used even if err is not nil: for the log and the probes
+//	capacity := c.Capacity(config.ThisMachine())
 package config
 
 import (
@@ -12,27 +16,27 @@ import (
 	"time"
 )
 
-// Config is every setting; table.go says how each is called, what it does and what it is when it is not set.
+// Config holds every setting. table.go says how each is called, what it does, and its default.
 type Config struct {
 	AutoManagePools bool // true: central mode, false: edge mode
 
-	ControllerURI         string // empty: there is no controller to connect to
-	WorkloadControllerURI string
+	ControllerURI         string // empty: no connection is made
+	WorkloadControllerURI string // empty: ControllerURI
 	PoolNamespace         string
 	PlatformNamespace     string // empty: PoolNamespace
 	WatchNamespace        string // empty: all namespaces
 	TenantAccount         TenantAccount
-	PoolRetrySeconds      float64 // 0: a rejected registration is tried again on the next connection only
+	PoolRetrySeconds      float64 // 0: a rejected registration is tried again only on the next connection
 
 	InstancePrefix         string
-	IgnoreCertificates     bool // of pools in G1
+	IgnoreCertificates     bool // written into pool resources of G1
 	ImageRegistry          string
 	ReportingServiceURI    string
 	AuthURI                string
 	AdditionalValidIssuers []string
 
 	Broker              Broker
-	RootCACertificate   string // as it was set; ExtraRoots is what is trusted of it
+	RootCACertificate   string // PEM, as it was set; ExtraRoots says whether it is trusted
 	ClusterDependencies ClusterDependencies
 	ClusterSecrets      ClusterSecrets
 	IronOCRLicenseKey   string
@@ -44,31 +48,31 @@ type Config struct {
 
 	StateDir       string // empty: not set; runs.Dir finds one
 	ScriptsDir     string
-	MaxReplicas    int           // that a scaling may ask for
-	Concurrency    int           // 0: as the machine bears, see Capacity
-	MemoryLimit    Bytes         // of everything that runs; 0: the container's own
+	MaxReplicas    int           // the most that a ScaleWorkload event may ask for
+	Concurrency    int           // 0: see Capacity
+	MemoryLimit    Bytes         // of the operator and its commands together; 0: the container's limit
 	IndexMaxAge    time.Duration // see docs/architecture.md, charts
 	ScriptDeadline time.Duration // 0: see Deadline
 	ScriptMemory   *Bytes        // of each process of a script; nil: see Capacity, 0: no limit
 	ScriptFileSize Bytes         // of each file that a script makes; 0: no limit
-	ScriptOutput   Bytes         // of all that a script writes to stdout and stderr; 0: no limit
-	FailFast       bool          // a deploy's wait ends when it can never succeed
-	ShutdownGrace  time.Duration // the pod's terminationGracePeriodSeconds
-	ClusterJournal bool          // unfinished events are kept in the cluster too
-	KeepRuns       int
-	KeepFailedRuns time.Duration
-	LogFormat      string
-	LogLevel       string
-	InsecureTLS    bool // the controller's certificate is not verified
+	ScriptOutput   Bytes         // of stdout and stderr of a script together; 0: no limit
+	FailFast       bool          // stop waiting for pods that can never become ready
+	ShutdownGrace  time.Duration // the same as the pod's terminationGracePeriodSeconds
+	ClusterJournal bool          // one leader, and copies of unfinished events in the cluster
+	KeepRuns       int           // run directories that are kept
+	KeepFailedRuns time.Duration // how long those of failed runs are kept besides
+	LogFormat      string        // "text" or "json"
+	LogLevel       string        // as slog.Level reads it
+	InsecureTLS    bool          // the controller's certificate is not verified
 
 	HTTPAddress string // host:port
 	HTTPS       HTTPS
 
-	Warnings []string // what a person should know of the settings; no secret is in them
-	Ignored  []string // names that are set and have no effect here
+	Warnings []string // sentences for the log about doubtful settings; they hold no secret
+	Ignored  []string // variables that are set but have no effect in this operator
 }
 
-// Broker is how pools reach RabbitMQ.
+// Broker says how pools reach RabbitMQ.
 type Broker struct {
 	Host        string
 	VirtualHost string
@@ -77,7 +81,7 @@ type Broker struct {
 	Password    string
 }
 
-// ClusterDependencies are the cluster's own services, passed on to every workload's values.
+// ClusterDependencies are services of the cluster; they go into the values of every release.
 type ClusterDependencies struct {
 	MongoDBHost                    string
 	MongoDBReplicaSet              string
@@ -89,23 +93,23 @@ type ClusterDependencies struct {
 	StreamDataSchemaInstancePrefix string
 }
 
-// ClusterSecrets go only to workloads that ask for them (receivesClusterSecrets).
+// ClusterSecrets go only into releases whose event asks for them (receivesClusterSecrets).
 type ClusterSecrets struct {
 	MongoDBUserPassword  string
 	MongoDBAdminPassword string
 	StreamDataPassword   string
 	EncryptionKeys       []EncryptionKey // ordered by id
-	ActiveKeyID          string          // empty: several keys, and none is named
+	ActiveKeyID          string          // empty: there is no key, or several and none is named
 	LegacyV1Key          string
 }
 
-// EncryptionKey is one key of the ring with which workloads encrypt secret attributes.
+// EncryptionKey is one of the keys with which workloads encrypt secret attributes.
 type EncryptionKey struct{ ID, Key string }
 
-// Dash0 is where browsers send their telemetry.
+// Dash0 says where browsers send their telemetry.
 type Dash0 struct{ Endpoint, Dataset, Environment, WebAuthToken string }
 
-// Ingress is what every workload with an ingress gets.
+// Ingress holds what every workload with an ingress gets.
 type Ingress struct {
 	ClassName     string
 	ClusterIssuer string
@@ -113,40 +117,41 @@ type Ingress struct {
 	Annotations   []Annotation
 }
 
-// Annotation is OPERATOR__INGRESS__ANNOTATIONS__n__NAME and __VALUE. Neither is blank.
+// Annotation is one pair of OPERATOR__INGRESS__ANNOTATIONS__n__NAME and __VALUE. Neither is blank.
 type Annotation struct{ Name, Value string }
 
-// Authentication is how the operator proves to the controller who it is.
+// Authentication says how the operator gets its access token (OIDC client credentials).
 type Authentication struct {
 	IssuerURI, ClientID, ClientSecret, TenantID string
 
 	InsecureTLS bool // the issuer's certificate is not verified
 }
 
-// Enabled tells whether an access token can be asked for. ClientSecret may be missing: the issuer then says what it thinks of that.
+// Enabled tells whether to ask for an access token. ClientSecret may be empty: the issuer decides whether it accepts that.
 func (a Authentication) Enabled() bool { return a.IssuerURI != "" && a.ClientID != "" }
 
-// Repositories are where charts may come from.
+// Repositories says which chart repositories may be used. An address prefix such as "https://charts.example.com/team" also covers what
+// lies below it.
 type Repositories struct {
-	Allowed          []string       // URLs, or what they begin with; empty: any
-	Addresses        []netip.Prefix // that are contacted although they are the operator's own machine or the like
-	Schemas          []string       // URLs, or what they begin with, to which a chart's schema may refer; empty: none
+	Allowed          []string       // prefixes of a repository's URL; empty: any URL
+	Addresses        []netip.Prefix // allowed although they are the operator's own machine, link-local or cloud metadata
+	Schemas          []string       // prefixes of URLs to which a chart's values.schema.json may refer; empty: none
 	PlainCredentials bool           // credentials may go over connections without TLS
 }
 
-// Helm is how helm is called.
+// Helm says how helm is called.
 type Helm struct {
-	ForceConflicts bool
-	Timeout        time.Duration
-	PlainHTTP      bool // oci:// registries without TLS
+	ForceConflicts bool          // take over fields that somebody else has changed
+	Timeout        time.Duration // of helm, and how long pods may take to become ready
+	PlainHTTP      bool          // oci:// registries without TLS
 }
 
-// Load reads the settings from environ ("NAME=value" each), and from the files that it names (NAME__FILE). Names are
-// case-insensitive, and a blank value is none.
+// Load reads the settings from environ (each "NAME=value") and from the files that NAME__FILE names. Names are case-insensitive; a blank
+// value counts as not set.
 //
-// A value that cannot be read never changes silently what is deployed, where, or whom the operator trusts: such ones are the error,
-// each named in it, and the operator must connect to nothing. Of any other the default is used, and Warnings says so. The Config can
-// be used in both cases, for the log and the probes.
+// The Config can be used even if the error is not nil, for the log and the probes. The error names every unreadable value of a setting
+// that decides what is deployed, where, or whom the operator trusts; the operator must not connect then. For any other unreadable value
+// the default is used, and Warnings says so.
 func Load(environ []string) (Config, error) {
 	c, e := Config{}, newEnvironment(environ)
 	wrong := e.readFiles()
@@ -181,8 +186,8 @@ func Load(environ []string) (Config, error) {
 	return c, nil
 }
 
-// choose returns the value of a setting as it was set, or its default, and the name that it was set by.
-func (c *Config) choose(e environment, s Setting) (name, value string) {
+// choose returns the value of a setting, or its default, and the name of the variable that set it: the setting's name or an alias.
+func (c *Config) choose(e environment, s setting) (name, value string) {
 	for _, n := range append([]string{s.Name}, s.Aliases...) {
 		v := e.value(n)
 		switch {
@@ -203,7 +208,7 @@ func (c *Config) warn(format string, args ...any) {
 	c.Warnings = append(c.Warnings, fmt.Errorf(format, args...).Error())
 }
 
-// finish looks at settings that belong together. None of this is an error: the reference operator bears it all.
+// finish checks settings that depend on each other. It only warns, because the reference operator starts with all of these.
 func (c *Config) finish() {
 	if c.PoolRetrySeconds == 0 {
 		c.warn("OPERATOR__POOLREGISTRATIONRETRYSECONDS is 0 or less: a rejected pool is registered again on the next connection only")
@@ -232,7 +237,7 @@ func (c *Config) finishAuthentication() {
 	}
 }
 
-// finish finds the active key of the ring.
+// finish sets ActiveKeyID if there is only one key, and warns if workloads could not encrypt.
 func (s *ClusterSecrets) finish(warn func(string, ...any)) {
 	const active = "OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONACTIVEKEYID"
 	if s.ActiveKeyID == "" && len(s.EncryptionKeys) == 1 {
@@ -252,7 +257,8 @@ func (s *ClusterSecrets) finish(warn func(string, ...any)) {
 	}
 }
 
-// Deadline is when a script that hangs is stopped. helm takes its timeout twice when it rolls back; what lasts longer hangs.
+// Deadline is how long a script may run before it is stopped as hanging. The default allows two helm timeouts, because helm needs its
+// timeout twice if it rolls back.
 func (c *Config) Deadline() time.Duration {
 	if c.ScriptDeadline != 0 {
 		return c.ScriptDeadline
@@ -260,7 +266,7 @@ func (c *Config) Deadline() time.Duration {
 	return 2*c.Helm.Timeout + 2*time.Minute
 }
 
-// Secrets are the settings that must never be printed.
+// Secrets returns the values that must never be printed. Some may be empty.
 func (c *Config) Secrets() []string {
 	secrets := []string{c.Broker.Password, c.ClusterSecrets.MongoDBUserPassword, c.ClusterSecrets.MongoDBAdminPassword,
 		c.ClusterSecrets.StreamDataPassword, c.ClusterSecrets.LegacyV1Key, c.IronOCRLicenseKey, c.Dash0.WebAuthToken, c.Authentication.ClientSecret}
@@ -270,7 +276,7 @@ func (c *Config) Secrets() []string {
 	return secrets
 }
 
-// ExtraRoots is OPERATOR__ROOTCACERTIFICATE where it holds a certificate; empty: only the system's roots are trusted.
+// ExtraRoots returns OPERATOR__ROOTCACERTIFICATE (PEM) if it holds a certificate. Empty: only the system's roots are trusted.
 func (c *Config) ExtraRoots() string {
 	if x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
 		return c.RootCACertificate
@@ -278,13 +284,14 @@ func (c *Config) ExtraRoots() string {
 	return ""
 }
 
-// HTTPClient verifies servers by the system's root certificates and OPERATOR__ROOTCACERTIFICATE.
+// HTTPClient returns a client that trusts the system's root certificates and ExtraRoots. The error says that the system's roots cannot be
+// read.
 func (c *Config) HTTPClient() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	extra := c.ExtraRoots()
 	if extra == "" {
-		return &http.Client{Transport: transport}, nil // the system's are read when they are first needed, which takes 10 ms
+		return &http.Client{Transport: transport}, nil // nil RootCAs: Go reads the system's roots at the first use, which saves 10 ms here
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {

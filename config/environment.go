@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// environment is the process' variables by name in upper case: .NET does not tell upper from lower case either.
+// environment maps names in upper case to variables. Names are case-insensitive, as in .NET.
 type environment map[string]variable
 
 type variable struct{ name, value string } // the name as it was written
@@ -23,7 +23,7 @@ func newEnvironment(environ []string) environment {
 	return e
 }
 
-// value of a variable; empty where there is none or a blank one.
+// value returns the value of a variable; empty if it is not set or blank.
 func (e environment) value(name string) string {
 	if v := e[name].value; strings.TrimSpace(v) != "" {
 		return v
@@ -31,11 +31,11 @@ func (e environment) value(name string) string {
 	return ""
 }
 
-// child is one entry of a list: what stands for n in its name, as it was written, and its value, which may be blank.
+// child is one entry of a list setting. key is the part of the name that stands for n or KEYID, as it was written; value may be blank.
 type child struct{ key, value string }
 
-// children are the entries of the list whose names are pattern, with something for its placeholder, in the order in which .NET binds
-// them: numbers by their value, with or without gaps, then anything else.
+// children returns the entries of a list setting. pattern is its name with the placeholder. The order is .NET's: numeric keys by value,
+// gaps allowed, then all others.
 func (e environment) children(pattern string) []child {
 	before, after := splitPattern(pattern)
 	var found []child
@@ -61,8 +61,8 @@ func (e environment) children(pattern string) []child {
 	return found
 }
 
-// matching are the variables that set s, as they were written.
-func (e environment) matching(s Setting) (names []string) {
+// matching returns the names, as they were written, of the variables that set s.
+func (e environment) matching(s setting) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(e)) {
 		if s.is(name) {
 			names = append(names, e[name].name)
@@ -71,13 +71,13 @@ func (e environment) matching(s Setting) (names []string) {
 	return names
 }
 
-// unknown has a sentence for each variable that looks like a setting and is none. Their values may be anything, and are not told.
+// unknown returns a sentence for each OPERATOR__ variable that is no setting. It never contains a value, which might be secret.
 func (e environment) unknown() (sentences []string) {
 	for _, name := range slices.Sorted(maps.Keys(e)) {
 		if !strings.HasPrefix(name, "OPERATOR__") {
 			continue
 		}
-		_, known := Find(name)
+		_, known := find(name)
 		if _, file := fileOf(name); known || file {
 			continue
 		}
@@ -90,17 +90,17 @@ func (e environment) unknown() (sentences []string) {
 	return sentences
 }
 
-// nearest is the name that differs from name in the fewest characters; empty where a third of them differ.
+// nearest returns the setting whose name is most similar to name; empty if a third of the characters or more differ.
 func nearest(name string) string {
 	parts := strings.Split(name, "__")
 	for i, part := range parts {
 		if _, err := strconv.Atoi(part); err == nil {
-			parts[i] = "n" // as the names of lists have it
+			parts[i] = "n" // the placeholder in the names of list settings
 		}
 	}
 	name = strings.Join(parts, "__")
 	best, least := "", len(name)/3
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		for _, known := range append([]string{s.Name}, s.Aliases...) {
 			if d := distance(name, known); d < least {
 				best, least = known, d
@@ -110,7 +110,7 @@ func nearest(name string) string {
 	return best
 }
 
-// distance is how many characters must be put in, taken out or changed to make b of a (Levenshtein).
+// distance is the Levenshtein distance: how many characters must be inserted, removed or replaced to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

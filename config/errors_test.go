@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// These decide what is deployed, where, or whom the operator trusts.
+// Settings that decide what is deployed, where, or whom the operator trusts: a wrong value is an error.
 var wrongDecisions = []struct{ setting, want string }{
 	{"OPERATOR__AUTOMANAGEPOOLS=maybe", "is neither true nor false"},
 	{"OPERATOR__AUTOMANAGEDEPLOYMENTSITES=maybe", "is neither true nor false"},
@@ -52,7 +52,7 @@ var wrongDecisions = []struct{ setting, want string }{
 	{"OPERATOR__SCRIPTSDIR=scripts", "is not an absolute path"},
 }
 
-// Of these the default is as good.
+// Other settings: for a wrong value the default is used.
 var wrongHabits = []struct{ setting, want string }{
 	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS=soon", `"soon" is not a number of seconds: the default 30 is used`},
 	{"OPERATOR__POOLREGISTRATIONRETRYSECONDS=NaN", "is not a number of seconds"},
@@ -114,7 +114,7 @@ func TestOfAnyOtherWrongValueTheDefaultIsUsedWithAWarning(t *testing.T) {
 }
 
 func TestEverySettingThatCanBeWrongHasAnExample(t *testing.T) {
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		if s.parse == nil || s.parse("\x00:,\n") == nil {
 			continue
 		}
@@ -133,7 +133,7 @@ func TestAllWrongValuesAreNamedAtOnce(t *testing.T) {
 	for _, test := range wrongDecisions {
 		environ = append(environ, test.setting)
 		name, _, _ := strings.Cut(test.setting, "=")
-		s, _ := Find(name)
+		s, _ := find(name)
 		names[s.Name] = true
 	}
 	_, err := Load(environ)
@@ -205,7 +205,7 @@ func TestNoSecretIsTold(t *testing.T) {
 		"OPERATOR__COMMUNICATIONCONTROLLERURI=ftp://operator:" + secret + "@controller",
 		"OPERATOR__CONCURRENCY=-1", "OPERATOR__BROKERPASSWROD=" + secret,
 	}
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		if s.Secret {
 			environ = append(environ, strings.Replace(s.Name, "KEYID", "k1", 1)+"="+secret)
 		}
@@ -217,7 +217,7 @@ func TestNoSecretIsTold(t *testing.T) {
 }
 
 func TestSecretsAreAllThatIsSecret(t *testing.T) {
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		c, _ := Load([]string{strings.Replace(s.Name, "KEYID", "k1", 1) + "=http://planted"})
 		if got := slices.Contains(c.Secrets(), "http://planted"); got != s.Secret {
 			t.Errorf("%s is among the secrets: %v, in the table: %v", s.Name, got, s.Secret)

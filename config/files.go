@@ -10,15 +10,14 @@ import (
 	"strings"
 )
 
-// fileSuffix at the end of a setting's name makes its value the path of a file that holds the setting's own value: so that a
-// password need not be in the environment.
+// A variable NAME__FILE holds the path of a file with the value of the setting NAME. So a password need not be in the environment.
 const fileSuffix = "__FILE"
 
-// largestFile is as much as a Secret can hold.
+// largestFile is in bytes: as much as a Kubernetes Secret can hold.
 const largestFile = 1 << 20
 
-// readFiles puts what the files of NAME__FILE hold in the place of NAME. They are read once, at the start. Each error names the
-// variable and the file, and never what is in it.
+// readFiles sets NAME to the content of the file that NAME__FILE names. Files are read once, at the start. The errors name the variable
+// and the file, never the content.
 func (e environment) readFiles() (wrong []error) {
 	for _, key := range slices.Sorted(maps.Keys(e)) {
 		name, ok := fileOf(key)
@@ -40,19 +39,20 @@ func (e environment) readFiles() (wrong []error) {
 	return wrong
 }
 
-// fileOf is the setting whose value a variable, in upper case, names the file of.
+// fileOf returns the setting NAME for a variable NAME__FILE (in upper case); not ok if the variable is not of this form, or if NAME is no
+// setting that this operator reads.
 func fileOf(name string) (setting string, ok bool) {
 	before, ok := strings.CutSuffix(name, fileSuffix)
 	if !ok || !strings.HasPrefix(before, "OPERATOR__") {
 		return "", false
 	}
-	s, known := Find(before)
+	s, known := find(before)
 	return before, known && !s.ignored()
 }
 
-// readFile reads a setting's value, without the line break with which editors and echo end a file.
+// readFile reads a setting's value. The line break that editors and echo put at the end of a file is removed.
 func readFile(path string) (string, error) {
-	// A pipe or a device may never end.
+	// Reading a pipe or a device might never end.
 	if info, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("cannot read the file: %w", err)
 	} else if !info.Mode().IsRegular() {

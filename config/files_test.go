@@ -20,7 +20,7 @@ func fileWith(t *testing.T, text string) string {
 	return file
 }
 
-// asFile has a setting's value in a file.
+// asFile returns an environment in which the setting's value comes from a file.
 func asFile(t *testing.T, setting string) string {
 	t.Helper()
 	name, value, _ := strings.Cut(setting, "=")
@@ -28,7 +28,7 @@ func asFile(t *testing.T, setting string) string {
 }
 
 func TestEverySecretCanBeReadFromAFileInsteadOfTheEnvironment(t *testing.T) {
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		if !s.Secret {
 			continue
 		}
@@ -49,7 +49,7 @@ func TestEveryOtherSettingCanBeReadFromAFileToo(t *testing.T) {
 			t.Errorf("%s: %s", s.name, diff)
 		}
 	}
-	// A key and an issuer may be called so.
+	// FILE may also be the id of a key, or stand for the number of an issuer.
 	odd := load(t, "OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__FILE=x", "OPERATOR__ADDITIONALVALIDISSUERS__FILE=y")
 	if diff := cmp.Diff([]EncryptionKey{{"FILE", "x"}}, odd.ClusterSecrets.EncryptionKeys); diff != "" || !slices.Equal(odd.AdditionalValidIssuers, []string{"y"}) {
 		t.Errorf("%s%q", diff, odd.AdditionalValidIssuers)
@@ -71,7 +71,7 @@ func TestTheLineBreakAtTheEndOfAFileIsNotOfTheValue(t *testing.T) {
 	}
 }
 
-// Without its secret the operator would deploy workloads that cannot work, or connect as nobody: it connects to nothing instead.
+// Without the secret the operator would deploy workloads that cannot work, or connect without a token. So it must not connect at all.
 func TestAFileThatCannotBeUsedIsAnErrorThatNamesTheSettingAndNotTheContent(t *testing.T) {
 	const name = "OPERATOR__BROKERPASSWORD__FILE"
 	pipe := filepath.Join(t.TempDir(), "pipe")

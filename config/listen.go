@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// HTTPS is where the API server reaches the admission webhooks, and with which certificate.
+// HTTPS says where the admission webhooks are served, and with which certificate.
 type HTTPS struct {
 	Address         string // host:port; empty: no HTTPS
-	CertificateFile string // PEM, the chain too; empty: none was set, which readiness says
+	CertificateFile string // PEM, including the chain; empty: not set, and readiness reports it
 	KeyFile         string // PEM, not encrypted; empty: the key is in CertificateFile
 }
 
-// listenURL turns a URL of Kestrel, the reference operator's web server (http://+:5000, http://*:5000, http://0.0.0.0:5000), into
-// host:port, with the scheme's port where there is none. As in Kestrel a host that is neither an IP address nor localhost means every
+// listenURL parses a listen URL of Kestrel, the reference operator's web server (http://+:5000, http://*:5000, http://0.0.0.0:5000), into
+// host:port. Without a port the scheme's port is used. As in Kestrel, a host that is neither an IP address nor localhost means every
 // address.
 func listenURL(into *string, scheme string) func(string) error {
 	return func(kestrel string) error {

@@ -28,7 +28,7 @@ func TestListsAreReadInTheOrderOfTheirNumbers(t *testing.T) {
 	}
 }
 
-// .NET binds the children of a section, whatever they are called.
+// The keys of a list need not be numbers: .NET binds all children of a section.
 func TestAListMayHaveGapsAndNames(t *testing.T) {
 	c := load(t, "OPERATOR__ADDITIONALVALIDISSUERS__7=seven", "OPERATOR__ADDITIONALVALIDISSUERS__last=last", "OPERATOR__ADDITIONALVALIDISSUERS__2=two",
 		"OPERATOR__INGRESS__ANNOTATIONS__2__NAME=two", "OPERATOR__INGRESS__ANNOTATIONS__2__VALUE=2",

@@ -2,7 +2,6 @@ package config
 
 import (
 	"io/fs"
-	"math"
 	"os"
 	"path"
 	"runtime"
@@ -10,20 +9,20 @@ import (
 	"strings"
 )
 
-// Machine is what the operator and the commands that it runs may use, all together.
+// Machine is the memory and the processors that the operator and its commands share.
 type Machine struct {
 	Memory int64   // bytes; 0: no limit
 	Cores  float64 // 0.5 is half of one
 }
 
-// ThisMachine is what the container leaves the operator, or the machine where there is none.
+// ThisMachine returns the limits of the container, or those of the machine if there is no container.
 func ThisMachine() Machine { return readMachine(os.DirFS("/"), runtime.NumCPU()) }
 
-// hierarchy is where a limit stands: cgroup v2 has one tree for everything, v1 one for each controller.
+// hierarchy says where a cgroup limit is found: cgroup v2 has one tree for all controllers, v1 one tree per controller.
 type hierarchy struct {
-	controller string // "": v2
+	controller string // of v1; "": v2
 	mounts     []string
-	read       func(file func(name string) string) float64 // of one group; 0: no limit
+	read       func(file func(name string) string) float64 // the limit of one group; 0: none
 }
 
 var (
@@ -42,7 +41,7 @@ var (
 	}
 )
 
-// readMachine reads the limits below root. What cannot be read is no limit.
+// readMachine reads the limits below root. A limit that cannot be read counts as no limit.
 func readMachine(root fs.FS, processors int) Machine {
 	groups := ownGroups(root)
 	m := Machine{Memory: int64(smallest(root, groups, memoryLimits)), Cores: float64(processors)}
@@ -52,7 +51,7 @@ func readMachine(root fs.FS, processors int) Machine {
 	return m
 }
 
-// ownGroups are this process' groups by controller, from lines like 4:memory:/kubepods/pod1 and, in v2, 0::/kubepods/pod1.
+// ownGroups returns this process' cgroup per controller, from lines such as 4:memory:/kubepods/pod1 or, in v2, 0::/kubepods/pod1.
 func ownGroups(root fs.FS) map[string]string {
 	groups := map[string]string{}
 	text, _ := fs.ReadFile(root, "proc/self/cgroup")
@@ -68,37 +67,39 @@ func ownGroups(root fs.FS) map[string]string {
 	return groups
 }
 
-// smallest is the smallest limit of the own group and of those above it, which bind it too. In a container the path may be the
-// host's, and what is mounted is the own group alone: then only the last look, at the mount itself, finds something.
-func smallest(root fs.FS, groups map[string]string, limits []hierarchy) float64 {
-	least := math.Inf(1)
+// smallest returns the smallest limit of this process' group and of its parents, which apply too; 0: none. In a container the path may be
+// the host's while only the own group is mounted: then only the last step, which looks at the mount itself, finds a limit.
+func smallest(root fs.FS, groups map[string]string, limits []hierarchy) (least float64) {
 	for _, h := range limits {
 		group, ok := groups[h.controller]
 		if !ok {
 			continue
 		}
 		for _, mount := range h.mounts {
-			for at := path.Clean("/" + group); ; at = path.Dir(at) {
+			for _, at := range upwards(group) {
 				limit := h.read(func(name string) string {
 					text, _ := fs.ReadFile(root, path.Join(mount, at, name))
 					return strings.TrimSpace(string(text))
 				})
-				if limit > 0 {
-					least = min(least, limit)
-				}
-				if at == "/" {
-					break
+				if limit > 0 && (least == 0 || limit < least) {
+					least = limit
 				}
 			}
 		}
 	}
-	if math.IsInf(least, 1) {
-		return 0
-	}
 	return least
 }
 
-// noLimit is more than any machine has: v1 writes the largest multiple of a page for none, v2 the word max.
+// upwards returns a group and all its parents.
+func upwards(group string) (all []string) {
+	at := path.Clean("/" + group)
+	for ; at != "/"; at = path.Dir(at) {
+		all = append(all, at)
+	}
+	return append(all, "/")
+}
+
+// noLimit is more than any machine has. cgroup v1 writes a huge number for "no limit", v2 the word max.
 const noLimit = 1 << 60
 
 func bytesOf(text string) float64 {
@@ -109,7 +110,7 @@ func bytesOf(text string) float64 {
 	return float64(n)
 }
 
-// coresOf are a quota of microseconds in each period; a quota of -1 or max is none.
+// coresOf converts a CPU quota (microseconds per period) to a number of cores; 0: no limit, which cgroups write as -1 or max.
 func coresOf(quota, period string) float64 {
 	q, errQ := strconv.ParseFloat(quota, 64)
 	p, errP := strconv.ParseFloat(period, 64)

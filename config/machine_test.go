@@ -5,7 +5,7 @@ import (
 	"testing/fstest"
 )
 
-// machines are files as containers and machines have them, each by its path.
+// machines are the files with limits, by path, as in real containers and machines.
 var machines = []struct {
 	name  string
 	files map[string]string

@@ -17,13 +17,13 @@ import (
 	"unicode"
 )
 
-// What reads a value returns a function that parses text into a field, and leaves the field as it is when it cannot.
+// Each of the functions below returns a parser for one kind of setting. The parser writes into the given field only if it succeeds.
 
 func text(into *string) func(string) error {
 	return func(text string) error { *into = text; return nil }
 }
 
-// boolean reads as .NET does, in any case and with space around, and 1 and 0 besides.
+// boolean accepts what .NET accepts (any case, surrounding space), and also 1 and 0.
 func boolean(into *bool) func(string) error {
 	return func(text string) error {
 		value, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(text)))
@@ -35,10 +35,11 @@ func boolean(into *bool) func(string) error {
 	}
 }
 
-func optionalBoolean(into **bool) func(string) error {
+// optional reads a setting that is nil if it is not set.
+func optional[T any](into **T, read func(into *T) func(string) error) func(string) error {
 	return func(text string) error {
-		value := false
-		err := boolean(&value)(text)
+		var value T
+		err := read(&value)(text)
 		if err == nil {
 			*into = &value
 		}
@@ -46,7 +47,7 @@ func optionalBoolean(into **bool) func(string) error {
 	}
 }
 
-// whole reads a whole number as .NET does: space around, a sign and hexadecimal digits after 0x, # or &h are allowed.
+// whole reads a whole number as .NET does: with surrounding space, a sign, or hexadecimal after 0x, # or &h.
 func whole(into *int, least int) func(string) error {
 	return func(text string) error {
 		digits, base := strings.ToLower(strings.TrimSpace(text)), 10
@@ -67,10 +68,10 @@ func whole(into *int, least int) func(string) error {
 	}
 }
 
-// leastRetry keeps a tiny number from becoming a storm.
+// leastRetry is in seconds: a smaller setting would flood the controller with retries.
 const leastRetry = 0.1
 
-// retrySeconds reads a number of seconds, with or without a fraction. 0 and less mean never.
+// retrySeconds reads a number of seconds, fractions allowed. 0 or less becomes 0: never.
 func retrySeconds(into *float64) func(string) error {
 	return func(text string) error {
 		value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
@@ -102,7 +103,7 @@ func memory(into *Bytes) func(string) error {
 	return func(text string) error { return into.UnmarshalText([]byte(strings.TrimSpace(text))) }
 }
 
-// limit reads an amount of memory, of which less than least would keep everything from working; 0 is none.
+// limit reads an amount of memory of at least least bytes, with which things still work; 0 means no limit.
 func limit(into *Bytes, least Bytes) func(string) error {
 	return func(text string) error {
 		var value Bytes
@@ -113,17 +114,6 @@ func limit(into *Bytes, least Bytes) func(string) error {
 			return fmt.Errorf("%s is less than %s, and more than 0, which is no limit", strings.TrimSpace(text), FormatMemory(int64(least)))
 		}
 		*into = value
-		return nil
-	}
-}
-
-func optionalLimit(into **Bytes, least Bytes) func(string) error {
-	return func(text string) error {
-		var value Bytes
-		if err := limit(&value, least)(text); err != nil {
-			return err
-		}
-		*into = &value
 		return nil
 	}
 }
@@ -161,7 +151,7 @@ func logLevel(into *string) func(string) error {
 	}
 }
 
-// webURL reads an address, without the space around it that .NET takes off too.
+// webURL reads an http or https URL and removes surrounding space, as .NET does.
 func webURL(into *string) func(string) error {
 	return func(text string) error {
 		text = strings.TrimSpace(text)
@@ -199,7 +189,7 @@ func directory(into *string) func(string) error {
 	}
 }
 
-// stateDirectory takes no comma: helm splits the argument of -f at commas, and every values file lies below it.
+// stateDirectory refuses a comma: helm splits the argument of -f at commas, and every values file lies below the state directory.
 func stateDirectory(into *string) func(string) error {
 	return func(text string) error {
 		if strings.ContainsAny(text, ",\n") {
@@ -209,7 +199,7 @@ func stateDirectory(into *string) func(string) error {
 	}
 }
 
-// issuers drops blank entries: workloads compare with each entry and a slash at its end, so a blank one would let any issuer of "/" in.
+// issuers drops blank entries. Workloads accept each entry also with a slash appended, so a blank one would accept the issuer "/".
 func issuers(into *[]string) func(environment) error {
 	return func(e environment) error {
 		for _, c := range e.children("OPERATOR__ADDITIONALVALIDISSUERS__n") {
@@ -221,7 +211,7 @@ func issuers(into *[]string) func(environment) error {
 	}
 }
 
-// annotations drops those with a blank name or value.
+// annotations drops entries with a blank name or value.
 func annotations(into *[]Annotation) func(environment) error {
 	return func(e environment) error {
 		for _, c := range e.children("OPERATOR__INGRESS__ANNOTATIONS__n__NAME") {
@@ -234,7 +224,7 @@ func annotations(into *[]Annotation) func(environment) error {
 	}
 }
 
-// encryptionKeys keeps the case of the ids, which stand in what workloads have encrypted, and drops empty keys.
+// encryptionKeys keeps the case of the key ids, because data that workloads have encrypted refers to them. Empty keys are dropped.
 func encryptionKeys(into *[]EncryptionKey) func(environment) error {
 	return func(e environment) error {
 		for _, c := range e.children("OPERATOR__CLUSTERSECRETS__SECRETENCRYPTIONKEYS__KEYID") {
@@ -247,8 +237,8 @@ func encryptionKeys(into *[]EncryptionKey) func(environment) error {
 	}
 }
 
-// entries reads those of a list that may also be set without numbers, several with commas, by read, whose error must not name the
-// variable. Blank ones are dropped.
+// entries reads a list that may be set with numbered variables, or without a number and separated by commas or space. Blank entries are
+// dropped. The errors of read must not name the variable: entries adds it.
 func entries(list string, read func(entry string) error) func(environment) error {
 	return func(e environment) error {
 		all := []variable{{list, e.value(list)}}
@@ -266,8 +256,8 @@ func entries(list string, read func(entry string) error) func(environment) error
 	}
 }
 
-// beginnings reads what URLs of some schemes ("http:// or https://") must begin with. What is refused here could match nothing, or be
-// taken for more than it is.
+// beginnings reads URL prefixes of the given schemes, such as "http:// or https://". It refuses a prefix that could never match, or that
+// somebody might take for more than it allows.
 func beginnings(list, schemes string, into *[]string) func(environment) error {
 	return entries(list, func(entry string) error {
 		u, err := url.Parse(entry)
@@ -284,7 +274,7 @@ func beginnings(list, schemes string, into *[]string) func(environment) error {
 	})
 }
 
-// addresses reads addresses and networks.
+// addresses reads IP addresses and networks.
 func addresses(into *[]netip.Prefix) func(environment) error {
 	return entries("OPERATOR__ALLOWEDREPOSITORYADDRESSES", func(entry string) error {
 		network, err := netip.ParsePrefix(entry)
@@ -299,5 +289,5 @@ func addresses(into *[]netip.Prefix) func(environment) error {
 	})
 }
 
-// readWith is for the second variable of a pair: the first one's reader reads both.
+// readWith is the reader of a variable that the reader of another one reads too, as the VALUE of a NAME.
 func readWith(environment) error { return nil }

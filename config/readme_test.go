@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,25 +39,24 @@ func TestTheREADMEListsEverySetting(t *testing.T) {
 
 func markdown() string {
 	var b strings.Builder
+	c := &Config{}
 	for _, group := range []struct {
-		whose        Whose
 		title, first string
+		settings     []setting
 	}{
-		{Reference, "The reference operator's", "| setting | default | meaning |\n|---|---|---|\n"},
-		{Own, "This operator's own", "| setting | default | meaning |\n|---|---|---|\n"},
-		{Ignored, "Known, and without effect here", "| setting | why |\n|---|---|\n"},
+		{"The reference operator's", "| setting | default | meaning |\n|---|---|---|\n", slices.Concat(connection(c), workloads(c), listening(c))},
+		{"This operator's own", "| setting | default | meaning |\n|---|---|---|\n", own(c)},
+		{"Known, and without effect here", "| setting | why |\n|---|---|\n", ignored()},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n\n%s", group.title, group.first)
-		for _, s := range Settings() {
-			if s.Whose == group.whose {
-				b.WriteString(row(s))
-			}
+		for _, s := range group.settings {
+			b.WriteString(row(s))
 		}
 	}
 	return b.String() + "\n"
 }
 
-func row(s Setting) string {
+func row(s setting) string {
 	name := "`" + s.Name + "`"
 	if s.Decides {
 		name = "**" + name + "**"
@@ -67,7 +67,7 @@ func row(s Setting) string {
 	for _, alias := range s.Aliases {
 		name += " (`" + strings.Replace(alias, "OPERATOR__", "…", 1) + "`)"
 	}
-	if s.Whose == Ignored {
+	if s.ignored() {
 		return fmt.Sprintf("| %s | %s |\n", name, s.Meaning)
 	}
 	value := "–"

@@ -5,37 +5,26 @@ import (
 	"strings"
 )
 
-// Setting is one environment variable.
-type Setting struct {
-	// Name, in upper case. In the name of a list n stands for the entry's number, KEYID for a key's id.
+// setting describes one environment variable.
+type setting struct {
+	// Name is in upper case. In the name of a list n stands for the number of the entry, KEYID for the id of a key.
 	Name    string
-	Aliases []string // names that count where Name is not set
-	Default string   // as it could be set; empty: none
-	Meaning string   // a line of Markdown; where nothing reads the setting, why
-	Whose   Whose
-	Secret  bool // the value is never printed
-	// Decides: it says what is deployed, where, or whom the operator trusts. A value that cannot be read keeps the operator from
-	// connecting; of any other setting the default is used then.
+	Aliases []string // other names, used if Name is not set
+	Default string   // as text; empty: none
+	Meaning string   // one line of Markdown; for an ignored setting the reason
+	Secret  bool     // the value is never printed
+	// Decides: the setting says what is deployed, where, or whom the operator trusts. If its value cannot be read, the operator does not
+	// connect; for any other setting the default is used.
 	Decides bool
 
-	parse func(text string) error // of a single value; changes nothing when it fails
-	each  func(environment) error // of a list; parse and each nil: the setting is ignored
+	parse func(text string) error // reads a single value; changes nothing if it fails
+	each  func(environment) error // reads a list; parse and each both nil: the setting is ignored
 }
 
-// Whose says where a setting comes from.
-type Whose int
+func (s setting) ignored() bool { return s.parse == nil && s.each == nil }
 
-// Of the reference operator, with or without an effect here, or this operator's own.
-const (
-	Reference Whose = iota
-	Own
-	Ignored
-)
-
-func (s Setting) ignored() bool { return s.parse == nil && s.each == nil }
-
-// is tells whether a variable, in upper case, sets this one.
-func (s Setting) is(name string) bool {
+// is tells whether the variable name (in upper case) sets s.
+func (s setting) is(name string) bool {
 	for _, known := range append([]string{s.Name}, s.Aliases...) {
 		if matches(known, name) {
 			return true
@@ -44,33 +33,30 @@ func (s Setting) is(name string) bool {
 	return false
 }
 
-// useDefault is what to tell of a value that cannot be read, once the default is in its place.
-func (s Setting) useDefault() string {
+// useDefault sets the default and returns the end of the warning about an unreadable value.
+func (s setting) useDefault() string {
 	if s.Default == "" {
 		return "it is taken as not set"
 	}
-	_ = s.parse(s.Default) // a test keeps all of them readable
+	_ = s.parse(s.Default) // cannot fail: a test parses every default
 	return fmt.Sprintf("the default %s is used", s.Default)
 }
 
-// Settings are all that there are.
-func Settings() []Setting { return table(&Config{}) }
-
-// Find returns the setting that a variable sets, read or ignored. Upper and lower case are the same.
-func Find(name string) (Setting, bool) {
+// find returns the setting, read or ignored, that the variable name sets; false if there is none. Upper and lower case are the same.
+func find(name string) (setting, bool) {
 	name = strings.ToUpper(name)
-	for _, s := range Settings() {
+	for _, s := range table(&Config{}) {
 		if s.is(name) {
 			return s, true
 		}
 	}
-	return Setting{}, false
+	return setting{}, false
 }
 
-// placeholders are the parts of a list's name that stand for something else.
+// placeholders are the parts of a list setting's name that stand for a number or a key id.
 var placeholders = []string{"__n", "__KEYID"}
 
-// splitPattern returns what is before and after a pattern's placeholder; a name without one is all before it.
+// splitPattern returns the parts of a name before and after its placeholder. A name without one is returned as before.
 func splitPattern(pattern string) (before, after string) {
 	for _, p := range placeholders {
 		if b, a, found := strings.Cut(pattern, p); found {

@@ -2,50 +2,50 @@ package config
 
 import "time"
 
-// table is every setting, in the order in which README.md lists them (go test ./config -update writes the list there), and where in
-// c its value goes. To add one: a field in Config, a row here, a line in config_test.go.
-func table(c *Config) []Setting {
-	var all []Setting
-	for _, group := range [][]Setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
+// table returns every setting, in the order of the README (`go test ./config -update` writes the README's list), with a parser that
+// writes into c. To add a setting: a field in Config, a row here, a line in config_test.go.
+func table(c *Config) []setting {
+	var all []setting
+	for _, group := range [][]setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
 		all = append(all, group...)
 	}
 	return all
 }
 
-func connection(c *Config) []Setting {
-	return []Setting{
+func connection(c *Config) []setting {
+	return []setting{
 		{Name: "OPERATOR__COMMUNICATIONCONTROLLERURI", Decides: true, parse: webURL(&c.ControllerURI),
-			Meaning: "the controller, `http(s)://…`; without it no events are taken, and probes and webhooks are answered"},
+			Meaning: "the controller, `http(s)://…`; not set: there are no events, but probes and webhooks are answered"},
 		{Name: "OPERATOR__AUTOMANAGEPOOLS", Aliases: []string{"OPERATOR__AUTOMANAGEDEPLOYMENTSITES"}, Default: "false", Decides: true,
 			parse:   boolean(&c.AutoManagePools),
-			Meaning: "`true`: central mode, pools are made and removed as the controller says; `false`: edge mode, pools are made by hand"},
+			Meaning: "`true`: central mode, the operator creates and deletes pools as the controller says; `false`: edge mode, people do"},
 		{Name: "OPERATOR__POOLNAMESPACE", Aliases: []string{"OPERATOR__DEPLOYMENTSITENAMESPACE"}, Default: "octo", Decides: true,
 			parse: namespace(&c.PoolNamespace), Meaning: "namespace of pools and releases"},
 		{Name: "OPERATOR__PLATFORMNAMESPACE", Decides: true, parse: namespace(&c.PlatformNamespace),
 			Meaning: "namespace of AdapterPool releases; not set: that of pools"},
 		{Name: "OPERATOR__WATCHNAMESPACE", Decides: true, parse: namespace(&c.WatchNamespace),
-			Meaning: "namespace in which pool resources are watched; not set: all"},
+			Meaning: "namespace in which pool resources are watched; not set: all namespaces"},
 		{Name: "OPERATOR__POOLREGISTRATIONRETRYSECONDS", Aliases: []string{"OPERATOR__DEPLOYMENTSITEREGISTRATIONRETRYSECONDS"}, Default: "30",
 			parse:   retrySeconds(&c.PoolRetrySeconds),
-			Meaning: "longest wait between tries to register a pool; fractions are allowed; 0 or less: only the next connection tries again"},
+			Meaning: "longest wait between tries to register a pool, may have a fraction; 0 or less: it is tried again only on the next connection"},
 		{Name: "OPERATOR__AUTHENTICATION__ISSUERURI", Decides: true, parse: webURL(&c.Authentication.IssuerURI),
-			Meaning: "issuer of the operator's access token (OIDC client credentials); without it or the client id, no token is sent"},
+			Meaning: "issuer of the operator's access token (OIDC client credentials); if it or the client id is not set, no token is sent"},
 		{Name: "OPERATOR__AUTHENTICATION__CLIENTID", parse: text(&c.Authentication.ClientID), Meaning: "the operator's client id"},
 		{Name: "OPERATOR__AUTHENTICATION__CLIENTSECRET", Secret: true, parse: text(&c.Authentication.ClientSecret),
-			Meaning: "the client's secret; without it a token is asked for all the same, and the operator connects without one if it gets none"},
+			Meaning: "the client's secret; not set: the operator asks for a token without it, and connects without a token if the issuer refuses"},
 		{Name: "OPERATOR__AUTHENTICATION__TENANTID", parse: text(&c.Authentication.TenantID),
 			Meaning: "tenant in which the client is registered, normally the system tenant"},
 		{Name: "OPERATOR__ROOTCACERTIFICATE", parse: text(&c.RootCACertificate),
-			Meaning: "PEM, trusted besides the system's roots, by helm too; into every release's values, `secrets.rootCa`"},
+			Meaning: "PEM, trusted in addition to the system's roots, also by helm; into every release's values, `secrets.rootCa`"},
 	}
 }
 
-func workloads(c *Config) []Setting {
+func workloads(c *Config) []setting {
 	d, s, i := &c.ClusterDependencies, &c.ClusterSecrets, &c.Ingress
-	return []Setting{
-		{Name: "OPERATOR__BROKERUSER", parse: text(&c.Broker.User), Meaning: "into the pools' broker secret, which central mode makes"},
+	return []setting{
+		{Name: "OPERATOR__BROKERUSER", parse: text(&c.Broker.User), Meaning: "into the pools' broker Secret, which is made in central mode"},
 		{Name: "OPERATOR__BROKERPASSWORD", Secret: true, parse: text(&c.Broker.Password),
-			Meaning: "into the pools' broker secret, and to `secrets.rabbitmq` of every release"},
+			Meaning: "into the pools' broker Secret, and into every release's Secret, `secrets.rabbitmq`"},
 		{Name: "OPERATOR__BROKERHOST", parse: text(&c.Broker.Host), Meaning: "into the pool resources of G1"},
 		{Name: "OPERATOR__BROKERVIRTUALHOST", parse: text(&c.Broker.VirtualHost), Meaning: "into the pool resources of G1"},
 		{Name: "OPERATOR__BROKERPORT", Decides: true, parse: whole(&c.Broker.Port, 0), Meaning: "into the pool resources of G1"},
@@ -90,106 +90,98 @@ func workloads(c *Config) []Setting {
 		{Name: "OPERATOR__INGRESS__CLASSNAME", parse: text(&i.ClassName), Meaning: "into every release's values, `ingress.className`"},
 		{Name: "OPERATOR__INGRESS__CLUSTERISSUER", parse: text(&i.ClusterIssuer),
 			Meaning: "into every release's values, `ingress.annotations`, as `cert-manager.io/cluster-issuer`"},
-		{Name: "OPERATOR__INGRESS__TLS", Decides: true, parse: optionalBoolean(&i.TLS), Meaning: "into every release's values, `ingress.tls`"},
+		{Name: "OPERATOR__INGRESS__TLS", Decides: true, parse: optional(&i.TLS, boolean), Meaning: "into every release's values, `ingress.tls`"},
 		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__NAME", each: annotations(&i.Annotations),
-			Meaning: "into every release's values, `ingress.annotations`; over the cluster issuer's; those with a blank name or value are dropped"},
+			Meaning: "into every release's values, `ingress.annotations`, where it overrides the cluster issuer's; one with a blank name or value is dropped"},
 		{Name: "OPERATOR__INGRESS__ANNOTATIONS__n__VALUE", each: readWith, Meaning: "the annotation's value"},
 		{Name: "OPERATOR__HELM__FORCECONFLICTS", Default: "false", Decides: true, parse: boolean(&c.Helm.ForceConflicts),
-			Meaning: "helm takes fields that somebody else changed"},
+			Meaning: "helm takes over fields that somebody else has changed"},
 	}
 }
 
-func listening(c *Config) []Setting {
-	return []Setting{
+func listening(c *Config) []setting {
+	return []setting{
 		{Name: "KESTREL__ENDPOINTS__HTTP__URL", Default: "http://+:5000", parse: listenURL(&c.HTTPAddress, "http"),
 			Meaning: "where `/health/live`, `/health/ready` and `/metrics` are served; without a port: 80"},
 		{Name: "KESTREL__ENDPOINTS__HTTPS__URL", parse: listenURL(&c.HTTPS.Address, "https"),
 			Meaning: "where the admission webhooks are served, `https://+:5001`; without a port: 443; not set: no HTTPS"},
-		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", parse: text(&c.HTTPS.CertificateFile), Meaning: "PEM file of their certificate, the chain too; read again when it changes"},
+		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", parse: text(&c.HTTPS.CertificateFile), Meaning: "PEM file of the webhooks' certificate, including the chain; read again when it changes"},
 		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__KEYPATH", parse: text(&c.HTTPS.KeyFile),
-			Meaning: "PEM file of its key, not encrypted; not set: the key is in the certificate's file"},
+			Meaning: "PEM file of the certificate's key, not encrypted; not set: the key is in the certificate's file"},
 	}
 }
 
-func own(c *Config) []Setting {
-	settings := []Setting{
+func own(c *Config) []setting {
+	return []setting{
 		{Name: "OPERATOR__STATEDIR", Decides: true, parse: stateDirectory(&c.StateDir),
-			Meaning: "run directories, charts, caches; absolute, no comma; not set: `/var/lib/octo-operator`, or where that cannot be written " +
+			Meaning: "directory for run directories, charts and caches; absolute, without a comma; not set: `/var/lib/octo-operator`, or if that cannot be written " +
 				"`/tmp/octo-operator` or `/dev/shm/octo-operator`"},
-		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "your own scripts"},
+		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "directory with scripts of your own, see [docs/scripts.md](docs/scripts.md)"},
 		{Name: "OPERATOR__TENANTSERVICEACCOUNT", Decides: true, parse: tenantAccount(&c.TenantAccount),
-			Meaning: "service account with whose rights helm and kubectl work on a tenant's workloads, such as `octo-tenants/octo-{tenant}`: its namespace " +
-				"(not set: that of pools) and its name; see [docs/tenants.md](docs/tenants.md); not set: the operator's own rights"},
+			Meaning: "service account that helm and kubectl impersonate for a tenant's workloads: `NAMESPACE/NAME`, such as `octo-tenants/octo-{tenant}`, or `NAME` " +
+				"in the namespace of pools; see [docs/tenants.md](docs/tenants.md); not set: they have the operator's own rights"},
 		{Name: "OPERATOR__MAXREPLICAS", Default: "100", parse: whole(&c.MaxReplicas, 1),
 			Meaning: "the most replicas that a scaling may ask for"},
 		{Name: "OPERATOR__CONCURRENCY", parse: whole(&c.Concurrency, 0),
-			Meaning: "events that work at the same time; any number may wait for pods, or for their next try. Not set, or 0: two for a core, at least two, " +
-				"at most eight, and not more than the container's memory bears; the log's record `helm at a time` says how many"},
+			Meaning: "events that are worked on at the same time; any number more may wait for pods, or for their next try. Not set, or 0: two per core, at least two, " +
+				"at most eight, and no more than the container's memory allows; the log record `helm at a time` says how many"},
 		{Name: "OPERATOR__MEMORYLIMIT", parse: memory(&c.MemoryLimit),
-			Meaning: "what the operator and its commands may use, such as `512Mi`, where the limit cannot be read from the control group"},
+			Meaning: "memory for the operator and its commands together, such as `512Mi`, if the limit cannot be read from the control group"},
 		{Name: "OPERATOR__INDEXMAXAGE", Default: "10m", parse: duration(&c.IndexMaxAge, 0),
-			Meaning: "how old a repository's index may be for a chart that is at hand under exactly the version that is asked for; `0s`: the repository " +
-				"is asked for each deploy"},
+			Meaning: "if a deploy asks for an exact chart version that is in the cache: how old the repository's index may be; `0s`: the repository " +
+				"is asked at each deploy"},
 		{Name: "OPERATOR__HELM__TIMEOUT", Default: "5m", parse: duration(&c.Helm.Timeout, time.Second),
-			Meaning: "how long a release may take to become ready, and how long a chart repository that is away is tried again"},
+			Meaning: "how long a release may take to become ready, and how long a chart repository that cannot be reached is tried again"},
 		{Name: "OPERATOR__FAILFAST", Default: "true", parse: boolean(&c.FailFast),
-			Meaning: "a deploy's wait ends within seconds when it can never succeed (an invalid image name, a Secret key that does not exist); `false`: it waits on"},
+			Meaning: "stop waiting for a release within seconds if it can never become ready (an invalid image name, a Secret key that does not exist); `false`: wait all the same"},
 		{Name: "OPERATOR__SCRIPTDEADLINE", parse: duration(&c.ScriptDeadline, time.Second),
-			Meaning: "when a script that hangs is stopped; its event has failed then; not set: twice helm's timeout and 2 m"},
-		{Name: "OPERATOR__SCRIPTMEMORY", parse: optionalLimit(&c.ScriptMemory, leastHelm),
-			Meaning: "what each helm, kubectl and other process of a script may allocate; its event has failed then; `0`: no limit. Not set: what the container's " +
-				"memory leaves beside the operator and what others at work usually take, at least 256 MiB where there is so much; without a limit of the container `1Gi`"},
+			Meaning: "how long a script may run; then it is stopped, and its event has failed; not set: twice helm's timeout and 2 minutes"},
+		{Name: "OPERATOR__SCRIPTMEMORY", parse: optional(&c.ScriptMemory, func(into *Bytes) func(string) error { return limit(into, leastHelm) }),
+			Meaning: "memory that each process of a script (helm, kubectl) may allocate; beyond that its event fails; `0`: no limit. Not set: what the operator and other events " +
+				"usually leave of the container's memory, at least 256 MiB if there is so much; `1Gi` if the container has no limit"},
 		{Name: "OPERATOR__SCRIPTFILESIZE", Default: "128Mi", parse: limit(&c.ScriptFileSize, mebi),
-			Meaning: "how large each file that a script makes may become, a chart's archive too; its event has failed then; `0`: no limit"},
+			Meaning: "largest file that a script may write, a chart's archive too; beyond that its event fails; `0`: no limit"},
 		{Name: "OPERATOR__SCRIPTOUTPUT", Default: "16Mi", parse: limit(&c.ScriptOutput, mebi),
-			Meaning: "how much a script may write to stdout and stderr; it is stopped then, and its event has failed. The first MiB of it goes to the log, " +
+			Meaning: "how much a script may write to stdout and stderr; beyond that it is stopped, and its event has failed. The first MiB goes to the log, " +
 				"64 MiB of all tries together to `output.log`; `0`: no limit"},
 		{Name: "OPERATOR__SHUTDOWNGRACE", Default: "10s", parse: duration(&c.ShutdownGrace, time.Second),
-			Meaning: "how long the operator may take to end: the pod's `terminationGracePeriodSeconds`"},
+			Meaning: "how long the operator may take to end; set it to the pod's `terminationGracePeriodSeconds`"},
 		{Name: "OPERATOR__CLUSTERJOURNAL", Default: "true", parse: boolean(&c.ClusterJournal),
-			Meaning: "unfinished events are copied to the cluster; `false` where the state directory is a volume that stays"},
+			Meaning: "unfinished events are copied to the cluster, and one of several operators leads; `false`: for a single operator whose state directory is a persistent volume"},
 		{Name: "OPERATOR__ALLOWEDREPOSITORIES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORIES"}, Decides: true,
 			each: beginnings("OPERATOR__ALLOWEDREPOSITORIES", "http://, https:// or oci://", &c.Repositories.Allowed),
-			Meaning: "what a chart repository's URL must begin with, such as `https://charts.example.com/team` (then also `…/team/x`, not `…/teams`) or " +
-				"`oci://registry.example.com`; without the number, several with commas; not set: any repository"},
+			Meaning: "prefix of the URLs of chart repositories that may be used, such as `https://charts.example.com/team` (includes `…/team/x`, but not `…/teams`) or " +
+				"`oci://registry.example.com`; without the number: several, separated by commas; not set: any repository"},
 		{Name: "OPERATOR__ALLOWEDREPOSITORYADDRESSES__n", Aliases: []string{"OPERATOR__ALLOWEDREPOSITORYADDRESSES"}, Decides: true,
 			each: addresses(&c.Repositories.Addresses),
-			Meaning: "addresses or networks, such as `127.0.0.1` or `127.0.0.0/8`, at which a chart repository may be although they are the operator's own machine, " +
-				"link-local, or a cloud's metadata; without the number, several with commas"},
+			Meaning: "address or network, such as `127.0.0.1` or `127.0.0.0/8`, at which a chart repository may be although it is the operator's own machine, " +
+				"link-local, or a cloud's metadata; without the number: several, separated by commas"},
 		{Name: "OPERATOR__ALLOWEDSCHEMAS__n", Aliases: []string{"OPERATOR__ALLOWEDSCHEMAS"}, Decides: true,
 			each: beginnings("OPERATOR__ALLOWEDSCHEMAS", "http:// or https://", &c.Repositories.Schemas),
-			Meaning: "what an address must begin with to which a chart's `values.schema.json` may refer. helm gets it by itself, follows its redirects and references, and " +
-				"keeps to no rule for repositories: name only what nobody else can write to; without the number, several with commas; not set: none"},
+			Meaning: "prefix of the URLs to which a chart's `values.schema.json` may refer. helm downloads such documents itself, follows redirects and references, and " +
+				"ignores the rules for repositories, so name only places to which nobody else can write; without the number: several, separated by commas; not set: none"},
 		{Name: "OPERATOR__ALLOWPLAINCREDENTIALS", Default: "false", Decides: true, parse: boolean(&c.Repositories.PlainCredentials),
-			Meaning: "a chart repository's credentials may go over connections without TLS; on the operator's own machine they always may"},
-		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries without TLS; their credentials only with `OPERATOR__ALLOWPLAINCREDENTIALS`"},
-		{Name: "OPERATOR__KEEPRUNS", Default: "100", parse: whole(&c.KeepRuns, 0), Meaning: "run directories that are kept: the newest"},
-		{Name: "OPERATOR__KEEPFAILEDHOURS", Default: "24", parse: hours(&c.KeepFailedRuns), Meaning: "and failures of the last hours"},
-		{Name: "OPERATOR__LOGFORMAT", Default: "text", parse: oneOf(&c.LogFormat, "text", "json"), Meaning: "`json` for machines"},
+			Meaning: "a chart repository's credentials may be sent without TLS; to the operator's own machine they always may"},
+		{Name: "OPERATOR__HELM__PLAINHTTP", Default: "false", Decides: true, parse: boolean(&c.Helm.PlainHTTP), Meaning: "`oci://` registries are contacted without TLS; credentials for them also need `OPERATOR__ALLOWPLAINCREDENTIALS`"},
+		{Name: "OPERATOR__KEEPRUNS", Default: "100", parse: whole(&c.KeepRuns, 0), Meaning: "how many of the newest run directories are kept"},
+		{Name: "OPERATOR__KEEPFAILEDHOURS", Default: "24", parse: hours(&c.KeepFailedRuns), Meaning: "how many hours those of failed runs are kept besides"},
+		{Name: "OPERATOR__LOGFORMAT", Default: "text", parse: oneOf(&c.LogFormat, "text", "json"), Meaning: "`text`, or `json` for machines"},
 		{Name: "OPERATOR__LOGLEVEL", Default: "info", parse: logLevel(&c.LogLevel), Meaning: "`debug`, `info`, `warn`, `error`"},
 		{Name: "OPERATOR__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.InsecureTLS),
 			Meaning: "the controller's TLS certificate is not verified; warned about at every start"},
 		{Name: "OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY", Default: "false", Decides: true, parse: boolean(&c.Authentication.InsecureTLS),
-			Meaning: "the TLS certificate of the token's issuer is not verified, so that anybody on the way can get the client's secret; warned about at every start"},
+			Meaning: "the TLS certificate of the token's issuer is not verified, so that anybody in between can get the client's secret; warned about at every start"},
 	}
-	for n := range settings {
-		settings[n].Whose = Own
-	}
-	return settings
 }
 
-// ignored are names of the reference operator or of its chart that may be set and change nothing here, each with the reason.
-func ignored() []Setting {
-	settings := []Setting{
-		{Name: "OPERATOR__DEFAULTPOOLNAME", Meaning: "the chart sets it; it named the pools that early versions made of their own accord, today the controller names them"},
-		{Name: "OPERATOR__IMAGEPULLSECRETNAME", Meaning: "the reference operator has not used it since workloads are Helm charts: set the pull secret in the workload's values"},
-		{Name: "OPERATOR__OPERATORNAMESPACE", Meaning: "an early name; `OPERATOR__POOLNAMESPACE` took its place"},
-		{Name: "OPERATOR__DEVWEBHOOKHOST", Meaning: "debug builds of the reference operator alone read it"},
-		{Name: "OPERATOR__DEVWEBHOOKPORT", Meaning: "debug builds of the reference operator alone read it"},
-		{Name: "POD_NAMESPACE", Meaning: "the chart sets it; the namespaces are `OPERATOR__POOLNAMESPACE` and `OPERATOR__WATCHNAMESPACE`"},
+// ignored returns names of the reference operator or its chart that may be set but change nothing here, each with the reason.
+func ignored() []setting {
+	return []setting{
+		{Name: "OPERATOR__DEFAULTPOOLNAME", Meaning: "the chart sets it; early versions made a pool of that name themselves, today the controller names the pools"},
+		{Name: "OPERATOR__IMAGEPULLSECRETNAME", Meaning: "the reference operator no longer uses it either, since workloads are Helm charts: set the pull secret in the workload's values"},
+		{Name: "OPERATOR__OPERATORNAMESPACE", Meaning: "an early name of `OPERATOR__POOLNAMESPACE`"},
+		{Name: "OPERATOR__DEVWEBHOOKHOST", Meaning: "only debug builds of the reference operator read it"},
+		{Name: "OPERATOR__DEVWEBHOOKPORT", Meaning: "only debug builds of the reference operator read it"},
+		{Name: "POD_NAMESPACE", Meaning: "the chart sets it; this operator uses `OPERATOR__POOLNAMESPACE` and `OPERATOR__WATCHNAMESPACE` instead"},
 	}
-	for n := range settings {
-		settings[n].Whose = Ignored
-	}
-	return settings
 }

@@ -7,16 +7,17 @@ import (
 	"sync"
 )
 
-// TenantAccount is a template of the service accounts with whose rights tenants' workloads are worked on. Without a Name there is none.
+// TenantAccount is a template for the service account that helm and kubectl impersonate for a tenant's workloads. An empty Name means
+// that there is none.
 type TenantAccount struct {
 	Namespace string // empty: that of pools
-	Name      string // with {tenant} once, which stands for what TenantAccount's user makes of the tenant's id
+	Name      string // holds {tenant} once; see Of for what replaces it
 }
 
 const tenantPlaceholder = "{tenant}"
 
-// Of returns the name that the API server knows a tenant's account by; tenant is at most 63 characters that may stand in its name.
-// "": there is no such account, and the operator's own rights count.
+// Of returns the user name of a tenant's service account, as the API server knows it. tenant is the form of the tenant's id that may
+// stand in an account's name: at most 63 characters. "": there is no account, and the operator's own rights are used.
 func (a TenantAccount) Of(tenant, poolNamespace string) string {
 	if a.Name == "" {
 		return ""
@@ -28,7 +29,8 @@ func (a TenantAccount) Of(tenant, poolNamespace string) string {
 	return "system:serviceaccount:" + namespace + ":" + strings.ReplaceAll(a.Name, tenantPlaceholder, tenant)
 }
 
-// accountName is what the template's name must be around the tenant, by Kubernetes' rule for names. It is large, and few need it.
+// accountName matches a valid template, by Kubernetes' rule for names. It is compiled at the first use: it is large, and few operators
+// need it.
 var accountName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^([a-z0-9][-a-z0-9.]{0,99})?\{tenant\}([-a-z0-9.]{0,89}[a-z0-9])?$`)
 })

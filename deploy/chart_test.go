@@ -1,5 +1,5 @@
 // Package deploy has what an installation needs: the CRDs, the chart, the image. Here the chart's papers are kept true; what the chart
-// renders and does is tested in e2e.
+// renders and does is tested in dev/e2e.
 package deploy
 
 import (

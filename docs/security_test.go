@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -58,7 +59,8 @@ func TestEachLinkOfTheDocumentsLeadsSomewhere(t *testing.T) {
 	if err != nil || len(documents) < 4 {
 		t.Fatalf("documents: %v, %v", documents, err)
 	}
-	for _, document := range append(documents, "../README.md", "../SECURITY.md", "../CHANGELOG.md", "../deploy/chart/README.md") {
+	for _, document := range append(slices.Concat(documents, decisions(t)), "../README.md", "../CONTRIBUTING.md", "../SECURITY.md", "../CHANGELOG.md",
+		"../deploy/chart/README.md") {
 		for _, found := range link.FindAllStringSubmatch(read(t, document), -1) {
 			file, anchor, _ := strings.Cut(found[1], "#")
 			if strings.Contains(file, "://") {

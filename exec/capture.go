@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Capture runs c, whose OnLine it takes for itself, and returns what it wrote
-// to stdout, every line with a \n. The error is Run's. An *ExitError says
-// what the program wrote to stderr; what a successful one wrote there is lost.
+// Capture runs c and returns its stdout, every line with a \n. It sets c.OnLine. The error is that of Run; an *ExitError has the
+// program's stderr. The stderr of a program that succeeds is lost.
 //
-// All of the output is held in memory, unlike with Run.
+// Unlike Run, it holds all of the output in memory.
 func Capture(ctx context.Context, c Command) (stdout string, err error) {
 	var out, reason strings.Builder
 	c.OnLine = func(line Line) {

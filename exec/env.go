@@ -5,11 +5,9 @@ import (
 	"strings"
 )
 
-// DefaultEnv names the operator's variables that a script may see: what helm
-// and kubectl need to find their cluster and to get out to a chart
-// repository. Everything else of the operator's own environment, its secrets
-// above all, stays out; HELM_* is up to the caller, who gives each run homes
-// of its own.
+// DefaultEnv names the operator's variables that a script may see: those with which helm and kubectl find their cluster, and reach chart
+// repositories. All other variables of the operator, above all its secrets, are left out. HELM_* is up to the caller, who gives each run
+// its own helm directories.
 var DefaultEnv = []string{
 	"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ",
 	"KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT",
@@ -18,8 +16,8 @@ var DefaultEnv = []string{
 	"http_proxy", "https_proxy", "all_proxy", "no_proxy",
 }
 
-// AllowEnv returns those variables of environ (KEY=value, as os.Environ gives
-// them) whose name is among names, in their order. It never returns nil.
+// AllowEnv returns the variables of environ (KEY=value, as from os.Environ) whose name is among names, in the order of environ. It never
+// returns nil.
 func AllowEnv(environ []string, names ...string) []string {
 	allowed := []string{}
 	for _, variable := range environ {

@@ -14,26 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartError says why a program could not be started: it never ran.
+// StartError says why a program could not be started. It has not run at all.
 type StartError struct {
 	Path   string // as given in Command.Path
-	Reason string // for a person, with what to do about it
-	Err    error  // the system's own error; fs.ErrNotExist etc.
+	Reason string // for a person, and what to do
+	Err    error  // the system's error, such as fs.ErrNotExist
 }
 
 func (e *StartError) Error() string { return "cannot run " + e.Path + ": " + e.Reason }
 func (e *StartError) Unwrap() error { return e.Err }
 
-// ExitError says that a program ended by itself, but not with exit code 0.
+// ExitError says that a program ended by itself with another exit code than 0, or was killed by somebody else.
 type ExitError struct {
 	Path   string
-	Code   int    // -1 when killed by a signal
-	Signal string // "SIGKILL" etc., "" when it exited
-	Stderr string // what it wrote there, if Capture ran it
+	Code   int    // -1: killed by a signal
+	Signal string // such as "SIGKILL"; "": it exited
+	Stderr string // its stderr, if Capture ran it
 }
 
-// Error is what the program itself says, if that is known. A program that was
-// killed says nothing of that.
+// Error returns the program's stderr if that is known. If the program was killed, stderr cannot explain it, so the signal is named.
 func (e *ExitError) Error() string {
 	if e.Stderr != "" && e.Signal == "" {
 		return e.Stderr
@@ -47,8 +46,7 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("cannot complete %s: exit code %d%s", e.Path, e.Code, shellMeaning(e.Code))
 }
 
-// shellMeaning explains the exit codes that a shell reserves. A program may
-// use them for something else, hence the "usually".
+// shellMeaning explains the exit codes that a shell reserves. A program may use them for something else, hence "usually".
 func shellMeaning(code int) string {
 	switch {
 	case code == 126:
@@ -61,14 +59,13 @@ func shellMeaning(code int) string {
 	return ""
 }
 
-// StoppedError says that a program was stopped because its context ended.
-// errors.Is finds context.Canceled or context.DeadlineExceeded in it as well
-// as the cause that was given to the context.
+// StoppedError says that a program was stopped because its context ended. errors.Is finds context.Canceled or context.DeadlineExceeded in
+// it, and the context's cause.
 type StoppedError struct {
 	Path     string
-	After    time.Duration
-	TimedOut bool  // by its deadline; otherwise by its caller
-	Cause    error // context.Cause
+	After    time.Duration // since its start
+	TimedOut bool          // by the context's deadline; false: cancelled by the caller
+	Cause    error         // context.Cause of the context
 	ctxErr   error
 }
 
@@ -90,9 +87,8 @@ func cannotComplete(path string, err error) error {
 	return fmt.Errorf("cannot complete %s: %w", path, err)
 }
 
-// explainStart turns the system's answer, which is the same "no such file or
-// directory" for four different mistakes, into one that names the mistake.
-// path is c.Path as far as it has been resolved.
+// explainStart names the mistake behind an error of the system, which is "no such file or directory" for four different mistakes. path is
+// c.Path, resolved as far as possible.
 func explainStart(c Command, path string, err error) *StartError {
 	e := &StartError{Path: c.Path, Reason: fmt.Sprint(err), Err: err}
 	var errno syscall.Errno
@@ -131,8 +127,7 @@ func missingDir(dir string) bool {
 	return err != nil || !info.IsDir()
 }
 
-// firstLine returns the first line of a script, quoted so that a stray \r of
-// a Windows editor is seen.
+// firstLine returns the first line of a script, quoted to show the \r of a Windows editor.
 func firstLine(path string) string {
 	f, err := os.Open(path)
 	if err != nil {

@@ -5,41 +5,39 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
-// killWait bounds the wait for the end of a group after SIGKILL. Only a
-// process that hangs in the kernel (a dead NFS mount) takes longer.
+// killWait is how long to wait for the end of a group after SIGKILL. Only a process that hangs in the kernel (a dead NFS mount) takes
+// longer.
 const killWait = 10 * time.Second
 
-// group is the number of a process group that we have started: the process id
-// of its leader. As long as one of its processes is there, no other group gets
-// the number. It could end between a look and a signal; but the kernel hands
-// numbers out in turn, so this one does not come up again so soon.
+// group is the number of a process group that we have started, which is the process id of its leader. While one of its processes exists,
+// no other group gets the number. A group may end between a look and a signal. But the kernel assigns numbers in turn, so the number is
+// not used again so soon.
 type group int
 
-// stop ends the group and reports whether it took a SIGKILL. It looks at the
-// group and not at its leader: a shell dies of a SIGTERM at once, while the
-// helm that it started handles it and cleans up for some seconds.
-// One SIGTERM only: helm swallows a second one. The grace is over at once when
-// hurry is closed.
-func (g group) stop(grace time.Duration, hurry <-chan struct{}) (killed bool, err error) {
+// stop ends the group. It waits for the group and not only for its leader: a shell dies of a SIGTERM at once, while the helm that it has
+// started handles the signal and cleans up for some seconds. There is only one SIGTERM, because helm ignores a second one. The grace period
+// is over at once when hurry is closed.
+func (g group) stop(grace time.Duration, hurry <-chan struct{}) error {
 	if g.gone() {
-		return false, nil
+		return nil
 	}
 	syscall.Kill(-int(g), syscall.SIGTERM)
 	if g.waitGone(grace, hurry) {
-		return false, nil
+		return nil
 	}
 	syscall.Kill(-int(g), syscall.SIGKILL)
-	if !g.waitGone(killWait, nil) {
-		pids, err := g.members()
-		return true, errors.Join(fmt.Errorf("cannot kill process group %d: processes %v are alive %s after SIGKILL", g, pids, killWait), err)
+	if g.waitGone(killWait, nil) {
+		return nil
 	}
-	return true, nil
+	pids, err := g.members()
+	return errors.Join(fmt.Errorf("cannot kill process group %d: processes %v are alive %s after SIGKILL", g, pids, killWait), err)
 }
 
-// waitGone reports whether the group has ended within limit, or by the time
-// that hurry is closed.
+// waitGone waits until the group has ended, limit has passed or hurry is closed, and tells whether the group has ended.
 func (g group) waitGone(limit time.Duration, hurry <-chan struct{}) bool {
 	over := time.After(limit)
 	for pause := time.Millisecond; !g.gone(); pause = min(2*pause, 100*time.Millisecond) {
@@ -54,27 +52,26 @@ func (g group) waitGone(limit time.Duration, hurry <-chan struct{}) bool {
 	return true
 }
 
-// gone reports whether no process of the group is alive.
+// gone tells whether no process of the group is alive.
 func (g group) gone() bool {
 	if errors.Is(syscall.Kill(-int(g), 0), syscall.ESRCH) {
 		return true
 	}
-	// There is somebody, if only a zombie that nobody waits for.
+	// There is at least one process, but it may be a zombie that nobody waits for.
 	pids, err := g.members()
 	return err == nil && len(pids) == 0
 }
 
-// members returns the living processes of the group.
+// members returns the ids of the group's living processes.
 func (g group) members() ([]int, error) {
-	all, err := allPIDs()
+	processes, err := procfs.AllProcs()
 	if err != nil {
 		return nil, err
 	}
 	var pids []int
-	for _, pid := range all {
-		// An error: it ended meanwhile.
-		if st, err := readStat(pid); err == nil && st.group == int(g) && !st.dead() {
-			pids = append(pids, pid)
+	for _, p := range processes {
+		if of, alive := groupOf(p); alive && of == g {
+			pids = append(pids, p.PID)
 		}
 	}
 	return pids, nil

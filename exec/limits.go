@@ -9,23 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits are what each process of a command may take, whatever it runs: the kernel keeps them for the whole tree, and nothing in it
-// can raise them (but a root). 0 is no limit.
+// Limits are what each process of a command may use. The kernel enforces them for the whole process tree, and no process in it except for
+// root can raise them. 0 is no limit.
 type Limits struct {
-	// Memory is in bytes: what a program may allocate. Its own code, and files that it maps, do not count. What goes beyond fails with
-	// "out of memory". A kernel that does not know the limit (gVisor) keeps nothing.
+	// Memory is in bytes: what a program may allocate, without its code and files that it maps. An allocation beyond it fails with "out
+	// of memory". A kernel without this limit (gVisor) ignores it.
 	Memory int64
-	// FileSize is in bytes: how large a file a program may make. What goes beyond fails with "file too large", or SIGXFSZ.
+	// FileSize is in bytes: how large a file a program may write. Writing beyond it fails with "file too large", or SIGXFSZ.
 	FileSize int64
 }
 
-// goBookkeeping is what a Go program maps for its heap's tables before it does anything, and mostly never touches: helm and kubectl need
-// 64 MiB more of RLIMIT_DATA than they take (Go 1.26). Without it a limit of 64 MiB would keep helm from starting.
+// goBookkeeping is in bytes: what a Go program maps for the tables of its heap at its start, and mostly never uses. RLIMIT_DATA counts
+// it, so helm and kubectl (Go 1.26) need 64 MiB more than they take; with a limit of 64 MiB helm would not even start.
 const goBookkeeping = 64 << 20
 
-// within is what to run in place of a program so that it has its limits from its first instruction on. Go cannot set them between
-// fork and exec, and set from outside they would come too late for what a script has started by then. So a shell, which every script
-// needs anyway, sets its own and becomes the program: 0.7 ms, and no process more. Each ulimit takes one option (dash), -d counts KiB, -f 512 bytes.
+// within returns the command that runs a program with its limits from the first instruction on. Go cannot set limits between fork and
+// exec, and limits set from outside afterwards would miss processes that a script has started by then. So a shell sets its own limits and
+// becomes the program, which takes 0.7 ms and no further process. Each ulimit has one option (dash); -d counts KiB, -f counts 512 bytes.
 func (l Limits) within(path string, args []string) (shell string, all []string) {
 	script := ""
 	if l.Memory > 0 {
@@ -40,7 +40,7 @@ func (l Limits) within(path string, args []string) (shell string, all []string) 
 	return "/bin/sh", append([]string{"-c", script + `exec "$@"`, "sh", path}, args...)
 }
 
-// noHigher is a limit, or the one under which we run ourselves if that is lower: to raise it would fail.
+// noHigher returns limit, or this process' own hard limit if that is lower: raising it would fail.
 func noHigher(resource int, limit int64) int64 {
 	var own unix.Rlimit
 	if unix.Getrlimit(resource, &own) == nil && own.Max < uint64(limit) {
@@ -49,7 +49,7 @@ func noHigher(resource int, limit int64) int64 {
 	return limit
 }
 
-// checkProgram finds out what the kernel would say to an exec: of a program that a shell starts, the shell says it, in words of its own.
+// checkProgram returns the error that exec would return for a program. The shell that sets limits would report it in words of its own.
 func checkProgram(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -60,7 +60,7 @@ func checkProgram(path string) error {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil // it may be executed and not read
+		return nil // it may be executable without being readable
 	}
 	defer f.Close()
 	begin := make([]byte, 256)

@@ -95,7 +95,7 @@ func TestALimitedCommandIsTheSameToItself(t *testing.T) {
 	equalLines(t, "stdout", got.stdout, []string{`<two words><><quo"te'>`, "1"})
 }
 
-// What limits cost for each command.
+// Measures what limits cost per command.
 func BenchmarkLimits(b *testing.B) {
 	for name, limits := range map[string]Limits{"without limits": {}, "with limits": {Memory: 1 << 30, FileSize: 1 << 30}} {
 		b.Run(name, func(b *testing.B) {

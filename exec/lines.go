@@ -7,23 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLine is the longest Line in bytes. A longer line of output comes as
-// several: `kubectl get -o json` may print megabytes without a line end, and
-// they must not be held in memory.
-const MaxLine = 1 << 20
+// maxLine is the longest Line in bytes. A longer line of output becomes several Lines: `kubectl get -o json` may print megabytes without
+// a line end, which must not be held in memory.
+const maxLine = 1 << 20
 
-// Line is one line of output without its end (\n, \r\n or \r). Text is valid
-// UTF-8; what was not is shown as U+FFFD.
+// Line is one line of output without its end (\n, \r\n or \r). Text is valid UTF-8; invalid bytes are replaced by U+FFFD.
 type Line struct {
 	Time   time.Time // when it was read
 	Stream string    // "stdout" or "stderr"
 	Text   string
-	// More says that the line was longer than MaxLine and goes on in the
+	// More says that the line was longer than maxLine and goes on in the
 	// next Line of this stream.
 	More bool
 }
 
-// lineWriter cuts a stream of bytes into lines and hands each on at once.
+// lineWriter splits a stream of bytes into lines and passes each on at once.
 type lineWriter struct {
 	stream string
 	limit  int // longest line in bytes, at least utf8.UTFMax
@@ -33,13 +31,13 @@ type lineWriter struct {
 	cr  crState
 }
 
-// crState is what a \r just before the current position was about.
+// crState says what a \r directly before the current position was.
 type crState int
 
 const (
 	crNone  crState = iota // the last byte was no \r
-	crEnded                // it ended a line, which has been handed on
-	crAlone                // it came right after a line end
+	crEnded                // it ended a line, which has been passed on
+	crAlone                // it followed a line end directly
 )
 
 func (w *lineWriter) Write(p []byte) (int, error) {
@@ -57,7 +55,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close hands on a last line that has no end.
+// Close passes on a last line that has no line end.
 func (w *lineWriter) Close() error {
 	if len(w.buf) > 0 {
 		w.flush(len(w.buf), false)
@@ -71,15 +69,14 @@ func (w *lineWriter) add(p []byte) {
 	}
 	w.cr = crNone
 	w.buf = append(w.buf, p...)
-	// Strictly longer, so that a line of exactly the limit has no empty rest.
+	// Not at exactly the limit: a line of that length would have an empty rest.
 	for len(w.buf) > w.limit {
 		w.flush(runeStart(w.buf, w.limit), true)
 	}
 }
 
-// end handles a line end. A progress display redraws its line with \r, often
-// with one more at the beginning or before the final \n: an empty line is a
-// line only when it ends in \n.
+// end handles a line end. A progress display redraws its line with \r, often with one more at the beginning or before the final \n. So an
+// empty line counts only if it ends with \n.
 func (w *lineWriter) end(c byte) {
 	if len(w.buf) > 0 {
 		w.flush(len(w.buf), false)
@@ -101,7 +98,7 @@ func (w *lineWriter) end(c byte) {
 	w.cr = crNone
 }
 
-// flush hands on the first n bytes of the buffer.
+// flush passes on the first n bytes of the buffer.
 func (w *lineWriter) flush(n int, more bool) {
 	text := string(w.buf[:n])
 	if !utf8.ValidString(text) {
@@ -111,8 +108,8 @@ func (w *lineWriter) flush(n int, more bool) {
 	w.emit(Line{Time: time.Now(), Stream: w.stream, Text: text, More: more})
 }
 
-// runeStart returns the last place at or before i where a cut does not hit
-// the middle of a rune; i itself when there is none (then it is not UTF-8).
+// runeStart returns the last position at or before i where a cut does not split a rune; i itself if there is none (the bytes are not
+// UTF-8 then).
 func runeStart(b []byte, i int) int {
 	for j := i; j > i-utf8.UTFMax && j > 0; j-- {
 		if utf8.RuneStart(b[j]) {

@@ -39,7 +39,7 @@ func TestLineWriter(t *testing.T) {
 		{"nothing", []string{"", ""}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, _ := split(MaxLine, tt.chunks...)
+			got, _ := split(maxLine, tt.chunks...)
 			equalLines(t, "lines", got, tt.want)
 		})
 	}
@@ -47,7 +47,7 @@ func TestLineWriter(t *testing.T) {
 
 func TestLineIsHandedOnBeforeTheNextByteComes(t *testing.T) {
 	n := 0
-	w := &lineWriter{limit: MaxLine, emit: func(Line) { n++ }}
+	w := &lineWriter{limit: maxLine, emit: func(Line) { n++ }}
 	for i, chunk := range []string{"one\n", "two\r", "\nthree\n"} {
 		w.Write([]byte(chunk))
 		if n != i+1 {
@@ -99,7 +99,7 @@ func FuzzLineWriter(f *testing.F) {
 	f.Add("€€€€€€€€\xff\xfe\n", uint8(2), uint8(5))
 	f.Fuzz(func(t *testing.T, in string, chunk, limit uint8) {
 		chunks := pieces(in, int(chunk)+1)
-		if whole, _ := split(MaxLine, chunks...); utf8.ValidString(in) {
+		if whole, _ := split(maxLine, chunks...); utf8.ValidString(in) {
 			equalLines(t, "against the simple splitter", whole, simpleSplit(in))
 		}
 		longest := max(int(limit), utf8.UTFMax)
@@ -121,7 +121,7 @@ func FuzzLineWriter(f *testing.F) {
 			t.Error("the last line promises more")
 		}
 		if utf8.ValidString(in) {
-			whole, _ := split(MaxLine, in)
+			whole, _ := split(maxLine, in)
 			equalLines(t, "long lines joined", joined, whole)
 		}
 	})

@@ -113,16 +113,17 @@ func TestOnlyExactlyThisMarkCounts(t *testing.T) {
 	}
 }
 
-func TestInAGroupWithOthersOnlyTheMarkedAreStopped(t *testing.T) {
+// As when Run stops it: whoever is in the group was started there, if with another environment.
+func TestOfAGroupNobodyIsLeft(t *testing.T) {
 	mark := newMark(t)
-	script := `sleeper; export "$1"; sleeper; stubborn; echo ready; wait`
-	group := background(t, nil, script, mark).Process.Pid
-	equalLines(t, "before", living(t, group), []string{"sh", "sleep", "sleep", "sleep"})
+	script := `env -i PATH="$PATH" sleep 1000 & until_sleep; stubborn; echo ready; wait`
+	group := background(t, []string{mark}, script).Process.Pid
+	equalLines(t, "before", living(t, group), []string{"sh", "sleep", "sleep"})
 	mustKillMarked(t, mark, 20*time.Millisecond)
-	equalLines(t, "after", living(t, group), []string{"sh", "sleep"})
+	mustBeGone(t, group)
 }
 
-func TestInAGroupWithOthersTooEachGetsOneSIGTERM(t *testing.T) {
+func TestEachGetsOneSIGTERM(t *testing.T) {
 	mark, signals := newMark(t), filepath.Join(t.TempDir(), "signals")
 	// After the first one it goes on for a while.
 	helm := sleeper + `trap 'echo >>"$1"' TERM; sleeper; echo ready; wait; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done`
@@ -163,7 +164,7 @@ func TestTheCommandsOfACleanUpAreNotStopped(t *testing.T) {
 	mark, cleaned := newMark(t), filepath.Join(t.TempDir(), "cleaned")
 	helm := sleeper + `trap 'sleep 0.3 && echo >"$1"; exit' TERM; sleeper; echo ready; wait`
 	cmd := background(t, []string{mark}, `sh -c "$1" helm "$2" & kill -9 $$`, helm, cleaned)
-	untilZombie(t, cmd.Process.Pid)
+	untilZombie(cmd.Process.Pid)
 	mustKillMarked(t, mark, endless)
 	mustExist(t, cleaned)
 }
@@ -194,18 +195,15 @@ func TestAllGroupsAreToldAtTheSameTime(t *testing.T) {
 func TestAZombieIsNotWaitedFor(t *testing.T) {
 	mark := newMark(t)
 	cmd := background(t, []string{mark}, `echo ready; sleeper; kill -9 $$`)
-	untilZombie(t, cmd.Process.Pid)
+	untilZombie(cmd.Process.Pid)
 	mustKillMarked(t, mark, endless)
 	mustBeGone(t, cmd.Process.Pid)
 }
 
 // untilZombie returns when our child pid has ended: it stays until we wait for it.
-func untilZombie(t *testing.T, pid int) {
-	for st := (stat{}); !st.dead(); {
-		var err error
-		if st, err = readStat(pid); err != nil {
-			t.Fatal(err)
-		}
+func untilZombie(pid int) {
+	for stateOf(pid) != "Z" {
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -225,10 +223,9 @@ func TestOurselvesOurGroupAndProcess1AreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestTheLeftoversAreNamedByTheirNumber(t *testing.T) {
-	mark := newMark(t)
-	cmd := background(t, []string{mark}, `sleeper; echo ready; wait`)
-	left, err := tellUntilGone(mark, 20*time.Millisecond, func(pack) {})
+func TestTheMembersOfAGroupAreThoseThatLive(t *testing.T) {
+	cmd := background(t, nil, `sleeper; echo ready; wait`)
+	left, err := group(cmd.Process.Pid).members()
 	if err != nil || len(left) != 2 || !slices.Contains(left, cmd.Process.Pid) {
 		t.Errorf("got %v, %v, want %d and its child", left, err, cmd.Process.Pid)
 	}

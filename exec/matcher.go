@@ -5,40 +5,39 @@ import (
 	"io"
 )
 
-// matcher finds many texts at once in a stream of bytes (Aho-Corasick): one
-// step per byte, however many secrets there are. The tree's nodes are kept as
-// lists, not tables: a secret may be a keystore of 100 KB.
+// matcher finds many texts at once in a stream of bytes (Aho-Corasick): one step per byte, however many secrets there are. The children
+// of a node are a list and not a table, because a secret may be a keystore of 100 KB.
 //
-// Of a long text, only its beginning is in the tree, which takes 24 bytes for each byte of a text. The rest is known by the hashes of its
-// blocks: once the beginning was found, each block that follows is looked up.
+// Each byte of a text in the tree takes 24 bytes. So of a long text only the first block is in the tree. The following blocks are
+// recognized by their hashes, once the first block was found.
 type matcher struct {
 	pages []*[nodesOfPage]node
 	count int32
-	root  [256]int32 // the root's children by their byte, 0 for none
+	root  [256]int32 // the root's children by their byte; 0: none
 
 	seed   maphash.Seed
 	blocks map[uint64]struct{} // of long texts, from their beginning on
-	tails  map[uint64]struct{} // the last block of each, which overlaps the one before
+	tails  map[uint64]struct{} // the last block of each long text; it may overlap the block before
 }
 
 const (
-	nodesOfPage = 4096 // nodes are never copied to make room for more
-	// maxNodes and maxBlocks bound a matcher to some 30 MiB, and what it takes to build one to a second.
+	nodesOfPage = 4096 // nodes are allocated in pages, so that they are never copied
+	// maxNodes and maxBlocks limit a matcher to some 30 MiB, and the time to build it to a second.
 	maxNodes  = 1 << 19
 	maxBlocks = 1 << 19
-	// longText is the length in bytes from which on a text is long, and blockSize that of its blocks.
+	// longText is the length in bytes from which a text is long, and blockSize that of its blocks.
 	longText  = 256
 	blockSize = 64
 )
 
-// node stands for the text on the way from the root to it.
+// node stands for the text on the path from the root to it.
 type node struct {
-	child, sibling int32 // 0 for none
-	fail           int32 // the node of the longest shorter ending of this text
+	child, sibling int32 // 0: none
+	fail           int32 // the node of the longest proper suffix of this text
 	depth          int32 // length of this text
-	match          int32 // length of the longest text to find that this one ends with; 0 for none
+	match          int32 // length of the longest secret that is a suffix of this text; 0: none
 	b              byte
-	long           bool // it ends with the first block of a long text
+	long           bool // this text ends with the first block of a long secret
 }
 
 func newMatcher() *matcher {
@@ -61,9 +60,9 @@ func (m *matcher) newNode(n node) int32 {
 // full tells that there is no room for another text.
 func (m *matcher) full() bool { return m.count > maxNodes || len(m.blocks) > maxBlocks }
 
-// add adds a text to find. To be called before link.
+// add adds a text to find. It must be called before link.
 func (m *matcher) add(text string) {
-	if len(text) < MinSecret || m.full() {
+	if len(text) < minSecret || m.full() {
 		return
 	}
 	long := len(text) >= longText
@@ -90,8 +89,7 @@ func (m *matcher) add(text string) {
 	end.match, end.long = int32(len(text)), end.long || long
 }
 
-// link sets where to go on when a text turns out to be another one, level by
-// level from the root.
+// link sets the fail nodes, level by level from the root.
 func (m *matcher) link() {
 	level := []int32{0}
 	for len(level) > 0 {
@@ -111,8 +109,7 @@ func (m *matcher) link() {
 	}
 }
 
-// step returns the node for the longest ending of (text of at)+b that may
-// become one of the texts to find.
+// step returns the node for the longest suffix of (text of at)+b that is the beginning of a text to find.
 func (m *matcher) step(at int32, b byte) int32 {
 	for at != 0 {
 		if c := m.childOf(at, b); c != 0 {
@@ -135,15 +132,13 @@ func (m *matcher) childOf(at int32, b byte) int32 {
 	return 0
 }
 
-// redactWriter holds back only bytes that may still be the beginning of a
-// secret. Every byte that belongs to any secret is hidden, so where secrets
-// overlap nothing of either is left over; each run of hidden bytes is shown as one
-// Redacted.
+// redactWriter holds back only bytes that may be the beginning of a secret. Every byte that belongs to any secret is hidden, so that
+// nothing remains of secrets that overlap. Each run of hidden bytes is shown as one Redacted.
 type redactWriter struct {
 	matcher *matcher
 	next    io.Writer
 
-	at     int32      // where in the matcher's tree we are
+	at     int32      // the current node in the matcher's tree
 	held   []heldByte // not passed on yet
 	hiding bool       // the last byte passed on was hidden
 	out    []byte     // to be written with the next flush
@@ -159,7 +154,7 @@ type heldByte struct {
 func (w *redactWriter) Write(p []byte) (int, error) {
 	for i := 0; i < len(p); i++ {
 		if w.at == 0 && w.follow.count == 0 {
-			// Most of the output: nothing that any secret begins with.
+			// The fast path for most of the output: bytes that no secret begins with.
 			from := i
 			for i < len(p) && w.matcher.root[p[i]] == 0 {
 				i++
@@ -204,15 +199,16 @@ func (w *redactWriter) hide(n int) {
 	}
 }
 
-// follower follows long texts of which the beginning was found. There may be several at a time, one in another, but those that are a whole
-// number of blocks apart are one: they look at the same blocks.
+// follower recognizes the blocks of long texts after their first block. Several may be in progress at a time, one inside another; those
+// that began a multiple of blockSize apart count as one, because they look at the same blocks.
 type follower struct {
-	at    int             // position, modulo blockSize
+	at    int             // position in the stream, modulo blockSize
 	ends  [blockSize]bool // a block may end here
 	count int             // of those
 }
 
-// next takes the last byte of held, and returns how many of the last bytes are of a long text. begun: its beginning ends here.
+// next handles the last byte of held. It returns how many of the last bytes belong to a long text. begun: the first block of a long text
+// ends with this byte.
 func (f *follower) next(m *matcher, held []heldByte, begun bool) (hide int) {
 	if f.count == 0 && !begun {
 		return 0
@@ -239,7 +235,7 @@ func (f *follower) next(m *matcher, held []heldByte, begun bool) (hide int) {
 	return hide
 }
 
-// passOn decides the fate of the n oldest bytes held.
+// passOn writes the n oldest bytes that are held, or hides them.
 func (w *redactWriter) passOn(n int) {
 	for _, h := range w.held[:n] {
 		if !h.hide {

@@ -13,19 +13,17 @@ import (
 	gocmd "github.com/go-cmd/cmd"
 )
 
-// process is a started program. go-cmd starts it and waits for it; the
-// output and the signals are ours, for the reasons given below.
+// process is a started program. go-cmd starts it and waits for its end; output and signals are handled here: see prepare.
 type process struct {
 	lifecycle *gocmd.Cmd
-	exited    <-chan struct{} // closed when the program has been waited for
+	exited    <-chan struct{} // closed when the program has ended and its status is known
 	cmd       *osexec.Cmd     // ProcessState is to be read only after exited
 	group     group
 	stdout    *stream
 	stderr    *stream
 }
 
-// start starts c in a process group of its own. Its output waits in the pipes
-// until read is called. The error is a *StartError.
+// start starts c in a process group of its own. The output waits in the pipes until read is called. The error is a *StartError.
 func start(c Command) (*process, error) {
 	stopIgnoring()
 	path, err := absolute(c.Path)
@@ -59,7 +57,7 @@ func start(c Command) (*process, error) {
 
 	select {
 	case <-started.ch:
-	case <-p.exited: // it did not start, or is so short that it is over already
+	case <-p.exited: // it could not be started, or has ended already
 	}
 	stdout.closeOurWriteEnd()
 	stderr.closeOurWriteEnd()
@@ -72,13 +70,11 @@ func start(c Command) (*process, error) {
 	return p, nil
 }
 
-// prepare gives the process our own attributes and pipes.
+// prepare sets attributes and pipes before the program is started.
 //
-// go-cmd's own streaming breaks on long lines and on \r progress
-// (go-cmd/cmd#30, #67, #104). The pipes are files, not writers: with writers,
-// Wait goes on until the last grandchild closes the pipe (golang/go#23019),
-// and a WaitDelay that ends this also throws away what a slow reader has not
-// read yet. With files, Wait is about the program alone, and stream.finish
+// go-cmd's own streaming has faults with long lines and with progress displays that use \r (go-cmd/cmd#30, #67, #104). The pipes are
+// files and not writers. With writers, Wait would go on until the last grandchild closes the pipe (golang/go#23019), and a WaitDelay that
+// ends this would also discard output that a slow reader has not read yet. With files, Wait is only about the program, and stream.finish
 // ends the reading without a loss.
 func (p *process) prepare(cmd *osexec.Cmd, c Command) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -86,8 +82,8 @@ func (p *process) prepare(cmd *osexec.Cmd, c Command) {
 	if cmd.Env == nil {
 		cmd.Env = []string{} // nil would mean the operator's own environment
 	}
-	// Bounds the wait for os/exec's stdin goroutine, the only one left.
-	// Longer than the grace, so that it never interferes with a stop.
+	// Bounds how long Wait waits for os/exec's goroutine for stdin, the only goroutine left. It is longer than the grace period, so that
+	// it never interferes with a stop.
 	cmd.WaitDelay = c.Grace + 5*time.Second
 	p.cmd = cmd
 }
@@ -98,7 +94,7 @@ func (p *process) read(c Command) {
 	p.stderr.read(c.Redact, emit)
 }
 
-// finishReading returns when all that the group has written has been handed on.
+// finishReading returns when all output of the group has been passed to OnLine.
 func (p *process) finishReading() {
 	p.stdout.finish()
 	p.stderr.finish()
@@ -108,9 +104,8 @@ func (p *process) finishReading() {
 
 func (p *process) waitErr() error { return p.lifecycle.Status().Error }
 
-// startSignal is an empty standard input. os/exec reads it in a goroutine
-// which it starts once the program runs: the only way to hear from go-cmd
-// that there is a process now, short of polling its Status.
+// startSignal is an empty standard input that reports the first read. os/exec reads standard input in a goroutine that it starts once the
+// program runs. go-cmd has no other way to tell that there is a process, except for polling its Status.
 type startSignal struct {
 	ch   chan struct{}
 	once sync.Once
@@ -121,8 +116,8 @@ func (s *startSignal) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// absolute finds the program. os/exec would look for a relative path under
-// Command.Dir, where a script of the operator never is.
+// absolute returns the path of a program. os/exec would look up a relative path under Command.Dir, where the operator's scripts never
+// are.
 func absolute(path string) (string, error) {
 	if !strings.Contains(path, string(os.PathSeparator)) {
 		found, err := osexec.LookPath(path)

@@ -7,7 +7,7 @@ import "strings"
 func Quote(args []string) string {
 	quoted := make([]string, len(args))
 	for i, arg := range args {
-		// name=value in front would be taken for an assignment.
+		// A first word name=value would be an assignment.
 		if arg == "" || strings.ContainsFunc(arg, special) || i == 0 && strings.Contains(arg, "=") {
 			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 		}
@@ -16,7 +16,7 @@ func Quote(args []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// special reports whether r could mean something to some shell.
+// special tells whether r may have a meaning to some shell.
 func special(r rune) bool {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':

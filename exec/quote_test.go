@@ -24,7 +24,7 @@ func TestQuoteOnlyWhereNeeded(t *testing.T) {
 	}
 }
 
-// throughDash lets a real shell take the command line apart again.
+// throughDash returns the words into which a real shell splits the command line.
 func throughDash(t *testing.T, args []string) []string {
 	t.Helper()
 	out, err := osexec.Command("/bin/dash", "-c", `printf '%s\0' `+Quote(args)).Output()

@@ -11,37 +11,33 @@ import (
 	"strings"
 )
 
-// Redacted is what is shown in the place of a secret.
+// Redacted stands in the output in place of a secret.
 const Redacted = "[redacted]"
 
-// MinSecret is the length in bytes below which a secret is not redacted, and
-// MinSecretLine the same for a single line of a secret that has several.
-// Taking out every "a" or every "- x" would shred the output, and tell more
-// about the secret than it hides.
+// minSecret is the length in bytes below which a secret is not redacted; minSecretLine is the same for one line of a secret with several
+// lines. To replace every "a" or "- x" would make the output unreadable, and reveal more about the secret than it hides.
 const (
-	MinSecret     = 4
-	MinSecretLine = 8
+	minSecret     = 4
+	minSecretLine = 8
 )
 
-// MaxSecrets is how many bytes of secrets a Redactor knows: twice what a Kubernetes Secret may hold. One secret of 4 MiB took 2 GiB before
-// there was a limit.
-const MaxSecrets = 2 << 20
+// maxSecrets is how many bytes of secrets a Redactor can know: twice what a Kubernetes Secret may hold. Before there was a limit, one
+// secret of 4 MiB took 2 GiB.
+const maxSecrets = 2 << 20
 
-// Redactor takes values that are known to be secret out of text, as they are
-// and in the forms that helm, kubectl and shells print them in. It does not
-// guess what might be a secret. A Redactor never changes, and may be used by
-// several goroutines; a nil one redacts nothing.
+// Redactor replaces known secrets in text: as they are, and in the forms in which helm, kubectl and shells print them. It does not guess
+// what might be a secret. A Redactor does not change, so several goroutines may use it. A nil Redactor replaces nothing.
 type Redactor struct {
 	matcher *matcher
 	full    bool
 }
 
-// NewRedactor returns a Redactor for secrets. Empty and too short ones (MinSecret) are ignored. Of more than MaxSecrets, or of so many
-// lines that it takes more than some 30 MiB to know them all, it is Full.
+// NewRedactor returns a Redactor for secrets. Those shorter than minSecret are ignored. If there are more than maxSecrets bytes, or so
+// many lines that knowing them takes more than some 30 MiB, it is Full.
 func NewRedactor(secrets ...string) *Redactor {
 	size := 0
 	for _, secret := range secrets {
-		if size += len(secret); size > MaxSecrets {
+		if size += len(secret); size > maxSecrets {
 			return &Redactor{full: true}
 		}
 	}
@@ -57,26 +53,24 @@ func NewRedactor(secrets ...string) *Redactor {
 	return &Redactor{matcher: m}
 }
 
-// Full tells that the secrets were too many to know. A full Redactor shows nothing of any text: Redacted stands for all of it.
+// Full tells that there were too many secrets to know them all. A full Redactor then replaces every text as a whole by Redacted.
 func (r *Redactor) Full() bool { return r != nil && r.full }
 
-// String returns s without the secrets, for text that is at hand as a whole
-// (error messages).
+// String returns s without the secrets. It is for short texts, such as error messages.
 func (r *Redactor) String(s string) string {
 	if r == nil {
 		return s
 	}
 	var b strings.Builder
-	w := r.Writer(&b)
+	w := r.writer(&b)
 	io.WriteString(w, s)
 	w.Close()
 	return b.String()
 }
 
-// Writer returns a writer that passes everything on to w except the secrets,
-// also those that come in pieces. Each Write passes on all that cannot be the
-// beginning of a secret any more; Close passes on the rest, and leaves w open.
-func (r *Redactor) Writer(w io.Writer) io.WriteCloser {
+// writer returns a writer that passes everything on to w except for the secrets, also if a secret comes in several writes. Bytes that may
+// be the beginning of a secret are held back; Close passes on the rest, and does not close w.
+func (r *Redactor) writer(w io.Writer) io.WriteCloser {
 	switch {
 	case r == nil:
 		return nopCloser{w}
@@ -90,7 +84,7 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// hideAll shows that there was something, once.
+// hideAll writes Redacted once, in place of everything.
 type hideAll struct {
 	next io.Writer
 	told bool
@@ -107,13 +101,13 @@ func (h *hideAll) Write(p []byte) (int, error) {
 
 func (h *hideAll) Close() error { return nil }
 
-// forms yields the texts that give the secret away, one at a time: of a large one each is a MiB and more.
+// forms yields the texts by which a secret could be recognized. They are yielded one at a time, because each form of a large secret takes
+// a MiB and more.
 func forms(secret string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		// Without the line end that files come with: it is not in the output when
-		// the value is printed inside a line, and it is none of the secret.
+		// Without the line end that files have: it is no part of the secret, and is missing where the value is printed inside a line.
 		bare := strings.Trim(secret, "\r\n")
-		if len(bare) < MinSecret {
+		if len(bare) < minSecret {
 			return
 		}
 		ways := slices.Concat(spellings, encodings, insideBase64)
@@ -131,10 +125,10 @@ func forms(secret string) iter.Seq[string] {
 	}
 }
 
-// way is one to write a secret.
+// way is one way to write a secret.
 type way = func(string) string
 
-// spellings are s as it is and as it stands between quotes.
+// spellings are the secret as it is, and as it is written between quotes.
 var spellings = []way{
 	func(s string) string { return s },
 	func(s string) string { return strings.ReplaceAll(s, "'", "''") },    // YAML
@@ -142,7 +136,7 @@ var spellings = []way{
 	func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }, // through a terminal
 }
 
-// encodings are s in the forms that keep a line end from being one.
+// encodings are forms in which a line end in the secret is encoded.
 var encodings = []way{
 	func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
 	func(s string) string { return base64.RawStdEncoding.EncodeToString([]byte(s)) },
@@ -156,8 +150,7 @@ var encodings = []way{
 	func(s string) string { return strings.TrimPrefix(url.UserPassword("", s).String(), ":") }, // https://user:secret@host
 }
 
-// inJSON returns s as within a JSON string. Go escapes <, > and & on top
-// of what JSON asks for unless told otherwise, so both occur.
+// inJSON returns s as inside a JSON string. Go by default also escapes <, > and &, so both forms occur.
 func inJSON(s string, escapeHTML bool) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -166,9 +159,8 @@ func inJSON(s string, escapeHTML bool) string {
 	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(b.String()), `"`), `"`)
 }
 
-// insideBase64 are what s looks like in the base64 of a larger text, as
-// in a dockerconfigjson: three ways, after the place of s in the groups of
-// three bytes. Only the letters that s alone decides are taken.
+// insideBase64 are the three forms that s has inside the base64 of a larger text, such as a dockerconfigjson: base64 encodes groups of
+// three bytes, and s may begin at any byte of a group. Only characters that depend on s alone are used.
 var insideBase64 = []way{
 	insideOf(base64.RawStdEncoding, 0), insideOf(base64.RawURLEncoding, 0),
 	insideOf(base64.RawStdEncoding, 1), insideOf(base64.RawURLEncoding, 1),
@@ -183,11 +175,11 @@ func insideOf(encoding *base64.Encoding, before int) way {
 	}
 }
 
-// manyLines is the length in bytes from which on the lines of a secret are taken as they are alone: a bundle of certificates has thousands.
+// manyLines is in bytes: the lines of a secret of this size or more are looked for only as they are, because a bundle of certificates has
+// thousands.
 const manyLines = 16 << 10
 
-// lines yields the single lines of a secret that has several: an error
-// message shows one of them, or all with another indent.
+// lines yields the lines of a secret that has several: an error message may show one of them, or all with another indentation.
 func lines(secret string, yield func(string) bool) {
 	if !strings.Contains(secret, "\n") {
 		return
@@ -198,8 +190,8 @@ func lines(secret string, yield func(string) bool) {
 	}
 	for line := range strings.SplitSeq(secret, "\n") {
 		line = strings.TrimSpace(line)
-		// "-----BEGIN CERTIFICATE-----" is no secret, and in many other texts.
-		if len(line) < MinSecretLine || strings.HasPrefix(line, "-----") {
+		// "-----BEGIN CERTIFICATE-----" is no secret, and occurs in many other texts.
+		if len(line) < minSecretLine || strings.HasPrefix(line, "-----") {
 			continue
 		}
 		for _, way := range ways {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// noise is text in which nothing comes twice, the same for each seed.
+// noise is text without repetitions; the same seed gives the same text.
 func noise(seed uint64, size int) string {
 	random := rand.New(rand.NewPCG(seed, 1))
 	raw := make([]byte, size)
@@ -57,7 +57,7 @@ func TestALongSecretIsFoundWhateverIsBeforeIt(t *testing.T) {
 func TestWhatFollowsALongSecretIsNotHeldBack(t *testing.T) {
 	secret := noise(4, 1000)
 	var out strings.Builder
-	w := NewRedactor(secret).Writer(&out)
+	w := NewRedactor(secret).writer(&out)
 	fmt.Fprintf(w, "%s%s", secret, strings.Repeat(".", 2*blockSize))
 	if got := out.String(); !strings.HasPrefix(got, "[redacted].") {
 		t.Errorf("got %q", got)
@@ -68,7 +68,7 @@ func TestWhatFollowsALongSecretIsNotHeldBack(t *testing.T) {
 	}
 }
 
-// taken is how many MiB f leaves in use, and how many it allocates in all.
+// taken returns how many MiB are still in use after f, and how many f has allocated altogether.
 func taken(f func() any) (inUse, all int) {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -135,7 +135,7 @@ func TestSecretsOfAnySizeTakeSomeMiB(t *testing.T) {
 }
 
 func TestARedactorThatIsFullShowsNothing(t *testing.T) {
-	r := NewRedactor(noise(1, MaxSecrets+1))
+	r := NewRedactor(noise(1, maxSecrets+1))
 	for _, n := range []int{1, 100} {
 		if got := redactInPieces(r, "any text\nat all", n); got != Redacted {
 			t.Errorf("got %q", got)

@@ -104,7 +104,7 @@ func TestNilRedactorChangesNothing(t *testing.T) {
 
 func TestRedactorHoldsBackOnlyWhatMayBecomeASecret(t *testing.T) {
 	var out strings.Builder
-	w := NewRedactor("hunter2", "first line\nsecond line").Writer(&out)
+	w := NewRedactor("hunter2", "first line\nsecond line").writer(&out)
 	for _, step := range []struct{ write, want string }{
 		{"a whole line\n", "a whole line\n"},
 		{"Continue? [y/n] ", "Continue? [y/n] "},
@@ -132,7 +132,7 @@ func TestRedactorHoldsBackOnlyWhatMayBecomeASecret(t *testing.T) {
 
 func redactInPieces(r *Redactor, s string, n int) string {
 	var out strings.Builder
-	w := r.Writer(&out)
+	w := r.writer(&out)
 	for _, piece := range pieces(s, n) {
 		io.WriteString(w, piece)
 	}
@@ -154,7 +154,7 @@ func FuzzRedactor(f *testing.F) {
 			clean := true
 			for _, secret := range []string{secret1, secret2} {
 				for form := range forms(secret) {
-					if len(form) < MinSecret {
+					if len(form) < minSecret {
 						continue
 					}
 					clean = clean && len(form) < longText && !strings.Contains(in, form)
@@ -175,7 +175,7 @@ func FuzzRedactor(f *testing.F) {
 func BenchmarkRedactor(b *testing.B) {
 	line := "2026-11-23T10:00:00Z created resource deployments.apps/some-workload in namespace octo, waiting for hunters\n"
 	text := []byte(strings.Repeat(line, 300)) // about what one read of the pipe gives
-	w := NewRedactor(benchmarkSecrets...).Writer(io.Discard)
+	w := NewRedactor(benchmarkSecrets...).writer(io.Discard)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		w.Write(text)
@@ -183,7 +183,7 @@ func BenchmarkRedactor(b *testing.B) {
 	b.ReportMetric(300*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }
 
-// A keystore as a secret must not make a run slow to start or hungry.
+// A secret as large as a keystore must not make the start of a run slow, or take much memory.
 func BenchmarkNewRedactorLargeSecret(b *testing.B) {
 	var secret strings.Builder
 	for i := range 2000 {

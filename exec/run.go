@@ -1,7 +1,9 @@
-// Package exec runs one script or command to its end: the whole process
-// tree, the output line by line as it comes, known secrets taken out of it,
-// and a stop that leaves nothing behind. It knows nothing of helm or of the
-// operator; Linux only (it reads /proc).
+// Package exec runs one script or command to its end: the whole process tree, with its output line by line as it comes, known secrets
+// removed from the output, and a stop that leaves no process behind. It knows nothing of helm or of the operator. Linux only (it reads
+// /proc).
+//
+//	_, err := exec.Run(ctx, exec.Command{Path: "/bin/sh", Args: []string{"script"}, Dir: dir, Env: env, OnLine: log})
+//	stdout, err := exec.Capture(ctx, exec.Command{Path: "kubectl", Args: []string{"version"}, Env: env})
 package exec
 
 import (
@@ -15,99 +17,95 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultGrace is the time between SIGTERM and SIGKILL. helm marks a release
-// as failed when it gets a SIGTERM; a helm that is killed before it got there
-// leaves the release in pending-*, which blocks every later deploy.
-const DefaultGrace = 10 * time.Second
+// defaultGrace is the time between SIGTERM and SIGKILL. A helm that gets a SIGTERM marks its release as failed. A helm that is killed
+// before it has done so leaves the release in a pending state, which blocks every later deploy.
+const defaultGrace = 10 * time.Second
 
-// Command is one program to run. It gets no standard input (end of file at
-// once), and ignores none of the signals that end a program, even if the
-// operator was started so (nohup).
+// Command is one program to run. It gets an empty standard input. It ignores no signal that ends a program, even if the operator itself
+// was started with ignored signals (nohup).
 type Command struct {
-	// Path of the program. Without a slash it is looked up in the operator's
-	// PATH; a relative path starts at the operator's working directory, not
-	// at Dir.
+	// Path of the program. Without a slash it is looked up in the operator's PATH. A relative path is relative to the operator's working
+	// directory, not to Dir.
 	Path string
 	Args []string // without the program's own name
-	// Name is what errors call it once it has started: the script that a shell reads, say. "" means Path.
+	// Name is what errors call the program once it has started, such as the script that a shell runs. "" means Path.
 	Name string
-	Dir  string // working directory; "" means the operator's own
-	// Env is the full environment as KEY=value. Nil means an EMPTY one and
-	// never the operator's own, which holds secrets. See AllowEnv.
+	Dir  string // working directory; "" means the operator's
+	// Env is the whole environment as KEY=value. Nil means an EMPTY one, never the operator's own, which holds secrets. See AllowEnv.
 	Env    []string
 	Limits Limits
-	// Grace is the time between SIGTERM and SIGKILL; 0 means DefaultGrace.
+	// Grace is the time between SIGTERM and SIGKILL; 0 means defaultGrace.
 	Grace time.Duration
-	// Hurry ends the grace period at once when it is closed, be it before the
-	// stop or during it. It does not stop the program. Nil means never.
+	// Hurry, when it is closed, ends the grace period at once, before the stop or during it. It does not itself stop the program. Nil
+	// means never.
 	Hurry <-chan struct{}
-	// Redact takes secrets out of the output before it is cut into lines. May be nil.
+	// Redact removes secrets from the output before it is split into lines. Nil removes nothing.
 	Redact *Redactor
-	// OnLine gets every line of output: in order within a stream, never two
-	// calls at once, all before Run returns. A slow OnLine slows the program
-	// down (its pipe fills up); one that never returns keeps Run from
-	// returning. May be nil.
+	// OnLine gets every line of output: those of one stream in order, one call at a time, and all before Run returns. A slow OnLine slows
+	// the program down, because its pipe fills up. If OnLine never returns, Run does not return. May be nil.
 	OnLine func(Line)
 }
 
 func (c Command) name() string { return cmp.Or(c.Name, c.Path) }
 
-// Result says how a command ended.
+// Result is what is known of a program that has ended, besides the error.
 type Result struct {
-	ExitCode       int    // the program's own; -1 when killed by a signal or never started
-	Signal         string // "SIGKILL" etc. when the program was killed by a signal
-	Started, Ended time.Time
-
-	Canceled bool // the context was cancelled and the program stopped because of it
-	TimedOut bool // the context's deadline passed and the program was stopped because of it
-	Killed   bool // SIGTERM and the grace period were not enough, SIGKILL was sent
-	Leftover bool // the program ended by itself but left processes behind, which were stopped
+	ExitCode int // -1: it was killed by a signal, or never started
 }
 
-// Run runs c to its end and returns when no process of its group is alive.
+// Run runs c and returns when no process of its process group is alive.
 //
-// When ctx ends, the process group gets a SIGTERM, and a SIGKILL once c.Grace
-// is over or c.Hurry closed. The same happens to whatever the program leaves behind in its
-// group when it ends by itself: a background process of a script does not
-// outlive the script. Out of reach is only a process that left the group
-// (setsid); it is not waited for, and its output is no longer read.
+// When ctx ends, the process group gets a SIGTERM, and a SIGKILL after c.Grace or as soon as c.Hurry is closed. When the program ends by
+// itself, the processes that it leaves running in its group are stopped in the same way: a background process of a script does not
+// outlive the script. A process that has left the group (setsid) is neither stopped nor waited for, and its output is no longer read.
 //
-// The error is nil on exit code 0 without a stop, or else one of:
-// *StartError (never ran), *ExitError (ended by itself, but not with 0),
-// *StoppedError (ctx ended; it wraps both ctx.Err() and context.Cause). The
-// Result is filled in as far as known in every case.
+// The error is nil if the program has ended by itself with exit code 0. Otherwise it is a *StartError (it never ran), an *ExitError (it
+// ended by itself, with another exit code or by a signal), a *StoppedError (ctx ended; wraps ctx.Err() and context.Cause), or says that a
+// process could not be killed.
 func Run(ctx context.Context, c Command) (Result, error) {
 	if c.Grace <= 0 {
-		c.Grace = DefaultGrace
+		c.Grace = defaultGrace
 	}
-	res := Result{ExitCode: -1, Started: time.Now()}
+	none, began := Result{ExitCode: -1}, time.Now()
 	if ctx.Err() != nil {
-		return stopped(ctx, c, res)
+		return none, stopped(ctx, c, began)
 	}
 	p, err := start(c)
 	if err != nil {
-		res.Ended = time.Now()
-		return res, err
+		return none, err
 	}
 	p.read(c)
 
 	byContext := waitForExitOrContext(ctx, p)
-	if !byContext {
-		res.Leftover = !p.group.gone()
-	}
-	killed, stopErr := p.group.stop(c.Grace, c.Hurry)
-	res.Killed = killed
+	stopErr := p.group.stop(c.Grace, c.Hurry)
 	if stopErr == nil {
 		<-p.exited // the group is dead, so this is only the go-cmd goroutine catching up
 	}
 	p.finishReading()
 
 	if stopErr != nil {
-		res.Ended = time.Now()
-		// Not a StoppedError, whatever ctx says: it would promise that it is gone.
-		return res, cannotComplete(c.name(), stopErr)
+		// Not a StoppedError, whatever ctx says: that would claim that the program has ended.
+		return none, cannotComplete(c.name(), stopErr)
 	}
-	return ended(ctx, c, p, byContext, res)
+	if p.cmd.ProcessState == nil {
+		// Something else in this process has waited for the child (a reaper of all children).
+		return none, cannotComplete(c.name(), errors.Join(errors.New("its exit status is lost"), p.waitErr()))
+	}
+	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	code := status.ExitStatus()
+	if byContext {
+		err = stopped(ctx, c, began)
+	} else if code != 0 {
+		err = &ExitError{Path: c.name(), Code: code, Signal: signalOf(status)}
+	}
+	return Result{ExitCode: code}, err
+}
+
+func signalOf(status syscall.WaitStatus) string {
+	if !status.Signaled() {
+		return ""
+	}
+	return unix.SignalName(status.Signal())
 }
 
 // waitForExitOrContext reports whether ctx ended while the program was running.
@@ -118,46 +116,21 @@ func waitForExitOrContext(ctx context.Context, p *process) bool {
 	case <-ctx.Done():
 	}
 	select {
-	case <-p.exited: // both at the same time: nothing was stopped
+	case <-p.exited: // it ended by itself at the same time
 		return false
 	default:
 		return true
 	}
 }
 
-// ended fills in the result of a program that is gone.
-func ended(ctx context.Context, c Command, p *process, byContext bool, res Result) (Result, error) {
-	if p.cmd.ProcessState == nil {
-		// Somebody else in this process waits for all children (a reaper).
-		res.Ended = time.Now()
-		return res, cannotComplete(c.name(), errors.Join(errors.New("its exit status is lost"), p.waitErr()))
-	}
-	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	res.ExitCode = status.ExitStatus()
-	if status.Signaled() {
-		res.Signal = unix.SignalName(status.Signal())
-	}
-	if byContext {
-		return stopped(ctx, c, res)
-	}
-	res.Ended = time.Now()
-	if res.ExitCode != 0 {
-		return res, &ExitError{Path: c.name(), Code: res.ExitCode, Signal: res.Signal}
-	}
-	return res, nil
-}
-
-func stopped(ctx context.Context, c Command, res Result) (Result, error) {
-	res.Ended = time.Now()
-	res.TimedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
-	res.Canceled = !res.TimedOut
-	return res, &StoppedError{
-		Path: c.name(), After: res.Ended.Sub(res.Started), TimedOut: res.TimedOut,
+func stopped(ctx context.Context, c Command, began time.Time) *StoppedError {
+	return &StoppedError{
+		Path: c.name(), After: time.Since(began), TimedOut: errors.Is(ctx.Err(), context.DeadlineExceeded),
 		Cause: context.Cause(ctx), ctxErr: ctx.Err(),
 	}
 }
 
-// oneAtATime lets two streams share one callback.
+// oneAtATime returns f for two streams, which must not call it at the same time.
 func oneAtATime(f func(Line)) func(Line) {
 	if f == nil {
 		return func(Line) {}

@@ -30,20 +30,14 @@ func TestRunReportsHowTheProgramEnded(t *testing.T) {
 	} {
 		t.Run(tt.script, func(t *testing.T) {
 			res, err := Run(testContext(t), sh(tt.script))
-			if res.ExitCode != tt.code || res.Signal != tt.signal || errText(err) != tt.err {
-				t.Errorf("got %d %q %q", res.ExitCode, res.Signal, errText(err))
+			if res.ExitCode != tt.code || errText(err) != tt.err {
+				t.Errorf("got %d %q", res.ExitCode, errText(err))
 			}
 			var exit *ExitError
 			if errors.As(err, &exit) != (tt.err != "") {
 				t.Errorf("error is %T", err)
 			} else if exit != nil && (exit.Code != tt.code || exit.Signal != tt.signal) {
 				t.Errorf("error holds %+v", *exit)
-			}
-			if res.Canceled || res.TimedOut || res.Killed || res.Leftover {
-				t.Errorf("ended by itself, but: %+v", res)
-			}
-			if res.Started.IsZero() || res.Ended.Before(res.Started) {
-				t.Errorf("started %v, ended %v", res.Started, res.Ended)
 			}
 		})
 	}
@@ -149,10 +143,7 @@ func TestCancelGivesTheCallersReason(t *testing.T) {
 	reason := errors.New("the workload is being undeployed")
 	c := sh("echo ready; sleep 1000")
 	c.OnLine = func(Line) { cancel(reason) }
-	res, err := Run(ctx, c)
-	if !res.Canceled || res.TimedOut || res.Killed || res.Signal != "SIGTERM" {
-		t.Errorf("got %+v", res)
-	}
+	_, err := Run(ctx, c)
 	var stop *StoppedError
 	if !errors.As(err, &stop) || !errors.Is(err, reason) || !errors.Is(err, context.Canceled) || stop.TimedOut {
 		t.Errorf("got %#v", err)
@@ -166,10 +157,7 @@ func TestCancelGivesTheCallersReason(t *testing.T) {
 func TestDeadlineIsToldApartFromCancel(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	res, err := Run(ctx, sh("sleep 1000"))
-	if !res.TimedOut || res.Canceled {
-		t.Errorf("got %+v", res)
-	}
+	_, err := Run(ctx, sh("sleep 1000"))
 	var stop *StoppedError
 	if !errors.As(err, &stop) || !errors.Is(err, context.DeadlineExceeded) || !stop.TimedOut {
 		t.Errorf("got %#v", err)
@@ -185,7 +173,7 @@ func TestAStoppedProgramMayCleanUpAndItsExitCodeIsKept(t *testing.T) {
 	c := sh("trap 'echo cleaned up; exit 7' TERM; echo ready; while :; do sleep 0.01; done")
 	c.OnLine = got.line
 	res, err := Run(ctx, c)
-	if !res.Canceled || res.ExitCode != 7 || !errors.Is(err, context.Canceled) {
+	if res.ExitCode != 7 || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %+v, %v", res, err)
 	}
 	equalLines(t, "stdout", got.stdout, []string{"ready", "cleaned up"})
@@ -196,7 +184,7 @@ func TestNothingIsStartedOnceTheContextHasEnded(t *testing.T) {
 	cancel()
 	started := filepath.Join(t.TempDir(), "started")
 	res, err := Run(ctx, sh(`echo >"$1"`, started))
-	if !res.Canceled || !errors.Is(err, context.Canceled) {
+	if res.ExitCode != -1 || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %+v, %v", res, err)
 	}
 	if _, err := os.Stat(started); !errors.Is(err, fs.ErrNotExist) {

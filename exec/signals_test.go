@@ -16,7 +16,7 @@ func TestAProgramDoesNotInheritWhatTheOperatorIgnores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As under nohup, and as a shell starts what runs in its background. The operator must still not die of SIGHUP.
+	// Ignored signals, as under nohup or in the background of a shell. The operator itself must go on ignoring SIGHUP.
 	operator := osexec.CommandContext(testContext(t), "/bin/sh", "-c", `trap "" HUP INT QUIT PIPE TERM; exec "$0"`, self)
 	operator.Env = append(os.Environ(), "SAID="+said, `EXEC_TEST_OPERATOR=
 		kill -HUP $PPID

@@ -8,9 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stream is one of the program's two outputs: a pipe, then the redactor,
-// then the line splitter. What is not read stays in the pipe (64 KiB), and
-// the program waits: that is the back-pressure, and why memory is bounded.
+// stream is one of the program's two outputs: a pipe, then the redactor, then the line splitter. Output that is not read stays in the
+// pipe (64 KiB), and then the program must wait. This bounds the memory.
 type stream struct {
 	name   string
 	ours   *os.File // read end
@@ -26,8 +25,7 @@ func newStream(name string) (*stream, error) {
 	return &stream{name: name, ours: r, theirs: w, done: make(chan struct{})}, nil
 }
 
-// closeOurWriteEnd is to be called once the program has its own copy: as
-// long as we hold the write end, there is no end of file.
+// closeOurWriteEnd must be called once the program has its own copy: there is no end of file while we hold the write end.
 func (s *stream) closeOurWriteEnd() { s.theirs.Close() }
 
 func (s *stream) close() {
@@ -35,16 +33,16 @@ func (s *stream) close() {
 	s.theirs.Close()
 }
 
-// read hands on lines in the background until end of file or finish.
+// read passes on lines in the background until end of file or finish.
 func (s *stream) read(redact *Redactor, emit func(Line)) {
-	lines := &lineWriter{stream: s.name, limit: MaxLine, emit: emit}
-	redacted := redact.Writer(lines)
+	lines := &lineWriter{stream: s.name, limit: maxLine, emit: emit}
+	redacted := redact.writer(lines)
 	go func() {
 		defer close(s.done)
 		defer s.ours.Close()
 		defer lines.Close()
 		defer redacted.Close()
-		// The writers never fail and the pipe fails only by finish's deadline.
+		// The only possible error is the deadline that finish sets: the writers never fail.
 		buf := make([]byte, 32<<10)
 		if _, err := io.CopyBuffer(redacted, onlyReader{s.ours}, buf); err != nil {
 			s.readRest(redacted)
@@ -52,14 +50,13 @@ func (s *stream) read(redact *Redactor, emit func(Line)) {
 	}()
 }
 
-// finish ends the reading even when something outside the group (a daemon
-// that called setsid) holds the pipe open. To be called when the group is
-// dead: all that it has written is then in the pipe and gets read.
+// finish ends the reading even if a process outside of the group (a daemon that has called setsid) holds the pipe open. It must be called
+// after the group has ended: all that the group has written is in the pipe by then, and is still read.
 func (s *stream) finish() {
 	s.ours.SetReadDeadline(time.Now())
 }
 
-// readRest reads what is in the pipe at this moment. It does not block.
+// readRest reads what is in the pipe now. It does not block.
 func (s *stream) readRest(w io.Writer) {
 	conn, err := s.ours.SyscallConn()
 	if err != nil {
@@ -76,5 +73,5 @@ func (s *stream) readRest(w io.Writer) {
 	io.CopyN(w, onlyReader{s.ours}, int64(waiting))
 }
 
-// onlyReader hides *os.File's own copy loop (splice), which is of no use here.
+// onlyReader hides the optimized copy of *os.File (splice), which does not help here.
 type onlyReader struct{ io.Reader }

@@ -98,11 +98,7 @@ func untilBlocked(t *testing.T, pid int) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := readStat(pid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if st.state == 'S' && written == before && written > 0 {
+		if stateOf(pid) == "S" && written == before && written > 0 {
 			return written
 		}
 		before = written
@@ -117,7 +113,7 @@ func TestLongLineArrivesWhole(t *testing.T) {
 	var more []bool
 	c := sh(`head -c "$1" /dev/zero | tr '\0' x; echo; echo next`, strconv.Itoa(size))
 	c.OnLine = func(l Line) {
-		if len(l.Text) > MaxLine {
+		if len(l.Text) > maxLine {
 			t.Errorf("line of %d bytes", len(l.Text))
 		}
 		text.WriteString(l.Text)

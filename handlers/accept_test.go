@@ -5,15 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 func TestEventsThatComeTogetherAreCarriedOutAsIfTheyCameOneByOne(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "busy")
-	r.accept(deployEvent("busy"))
-	r.reach(h)
+	h, _ := r.acceptAndHold("upgrade", "busy", deployEvent("busy"))
 	r.life.AcceptAll([]hub.Event{
 		deployEvent("busy", override("image.tag", "2")), // a newer one takes its place
 		deployEvent("shop", override("image.tag", "1")),
@@ -30,23 +28,6 @@ func TestEventsThatComeTogetherAreCarriedOutAsIfTheyCameOneByOne(t *testing.T) {
 	}
 	r.wantHistory("busy", "1 superseded, 2 deployed")
 	r.wantHistory("bank", "")
-}
-
-func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.T) {
-	r := newRig(t)
-	broken := hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme","workloadName":"broken"`)}
-	r.life.Keep([]hub.Event{deployEvent("shop"), broken, deployEvent("bank")})
-	for _, name := range []string{"shop", "bank"} {
-		if s := r.status(name); !s.Success {
-			t.Errorf("status of %s: %+v", name, s)
-		}
-	}
-	if n := len(r.log.records("event refused: it could not be kept")); n != 1 {
-		t.Errorf("%d records of it", n)
-	}
-	if n := len(r.runDirs()); n != 2 {
-		t.Errorf("%d run directories", n)
-	}
 }
 
 func TestAnEventThatIsRefusedLeavesNothingAndHarmsNoOther(t *testing.T) {
@@ -100,9 +81,7 @@ func TestAWorkloadsNameMayBeAnyText(t *testing.T) {
 	const odd = "Shop\n+ helm uninstall everything\x1b[31m\u202e"
 	named := func(w *hub.WorkloadDeployed) { w.WorkloadName = odd }
 	r.deploy("shop", named, secret("key", "planted-key"))
-	if s := r.status(odd); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess(odd)
 	const escaped = `Shop\u000a+ helm uninstall everything\u001b[31m\u202e`
 	wantText(t, r.file("env"), "export OCTO_WORKLOAD='"+escaped+"'\n")
 	secret := r.cluster.get(secretObject(secretName("shop")))
@@ -116,9 +95,7 @@ func TestAWorkloadsNameMayBeAnyText(t *testing.T) {
 
 func TestManyEventsAreOnDiskInTheOrderInWhichTheyCame(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "busy")
-	r.accept(deployEvent("busy"))
-	r.reach(h)
+	h, _ := r.acceptAndHold("upgrade", "busy", deployEvent("busy"))
 	var events []hub.Event
 	for i := range 100 {
 		events = append(events, scaleEvent(fmt.Sprint("app-", i), i))

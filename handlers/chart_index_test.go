@@ -159,6 +159,7 @@ func TestWhatARepositoryDoesNotHaveIsSaidWithoutHelm(t *testing.T) {
 }
 
 func TestAnAddressThatMayHoldASecretIsInNoLog(t *testing.T) {
+	t.Parallel()
 	for _, archive := range []string{"archives/demo-1.2.3.tgz?token=planted-token", "https://user:planted-token@HOST/archives/demo-1.2.3.tgz"} {
 		t.Run("", func(t *testing.T) {
 			s := newChartServer(t)

@@ -31,6 +31,18 @@ func (r *rig) wantHelmPulls(want ...string) {
 	}
 }
 
+// keepPulls keeps what each helm pull finds: its repositories.yaml, and the index that the operator has written for it. They are gone after
+// the run.
+func (r *rig) keepPulls() (config, index *string) {
+	config, index = new(string), new(string)
+	r.when("helm pull", func(c *call, usual func() int) int {
+		*config = readFile(c.path(c.flag("repository-config")))
+		*index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
+		return usual()
+	})
+	return config, index
+}
+
 func TestAScriptGetsTheAddressThatTheIndexHasAndNoIndex(t *testing.T) {
 	s := newChartServer(t)
 	r := newRig(t, s.trusted(), pullsByHelm)
@@ -55,13 +67,9 @@ func TestAScriptGetsAnAddressThatMayHoldASecretInAFile(t *testing.T) {
 	s := newChartServer(t)
 	r := newRig(t, s.trusted(), pullsByHelm)
 	s.lists(r, "1.2.3")
-	var config string
-	r.when("helm pull", func(c *call, usual func() int) int {
-		config = readFile(c.path(c.flag("repository-config")))
-		return usual()
-	})
+	config, _ := r.keepPulls()
 	r.deploy("shop", func(w *hub.WorkloadDeployed) { w.RepositoryURL = s.URL + "/charts?sig=planted-token" })
-	wantText(t, config, s.URL+"/charts?sig=planted-token")
+	wantText(t, *config, s.URL+"/charts?sig=planted-token")
 	if seen := r.log.String() + r.file("output.log") + r.file("env"); strings.Contains(seen, "planted-token") {
 		t.Errorf("it is in the log or in the run directory: %s", seen)
 	}
@@ -71,17 +79,12 @@ func TestWithCredentialsHelmGetsAnIndexOfOneChart(t *testing.T) {
 	s := newChartServer(t)
 	r := newRig(t, s.trusted(), pullsByHelm)
 	s.lists(r, "1.2.3")
-	var config, index string
-	r.when("helm pull", func(c *call, usual func() int) int {
-		config = readFile(c.path(c.flag("repository-config")))
-		index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
-		return usual()
-	})
+	config, index := r.keepPulls()
 	r.deploy("shop", s.from, func(w *hub.WorkloadDeployed) {
 		w.RepositoryUsername, w.RepositoryPassword = "reader", "planted-password"
 	})
-	wantText(t, config, "username: reader", "password: planted-password", s.URL)
-	wantText(t, index, `"demo"`, `"1.2.3"`, s.URL+"/archives/demo-1.2.3.tgz")
+	wantText(t, *config, "username: reader", "password: planted-password", s.URL)
+	wantText(t, *index, `"demo"`, `"1.2.3"`, s.URL+"/archives/demo-1.2.3.tgz")
 	r.wantHelmPulls("helm pull workload/demo")
 	if updates := r.called("helm repo"); len(updates) > 0 {
 		t.Errorf("the whole index was read: %s", updates[0])
@@ -92,19 +95,16 @@ func TestWithCredentialsHelmGetsAnIndexOfOneChart(t *testing.T) {
 }
 
 func TestAnAddressThatMayHoldASecretIsOnNoCommandLine(t *testing.T) {
+	t.Parallel()
 	for _, address := range []string{"https://charts.test/demo-1.2.3.tgz?token=planted-token", "https://user:planted-token@charts.test/demo-1.2.3.tgz"} {
 		t.Run("", func(t *testing.T) {
 			s := newChartServer(t)
 			r := newRig(t, s.trusted(), pullsByHelm)
 			s.lists(r, "1.2.3")
 			s.index = strings.Replace(s.index, "archives/demo-1.2.3.tgz", `"`+address+`"`, 1)
-			var index string
-			r.when("helm pull", func(c *call, usual func() int) int {
-				index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
-				return usual()
-			})
+			_, index := r.keepPulls()
 			r.deploy("shop", s.from)
-			wantText(t, index, address)
+			wantText(t, *index, address)
 			r.wantHelmPulls("helm pull workload/demo")
 			if log := r.log.String(); strings.Contains(log, "planted-token") {
 				t.Errorf("it is in the log: %s", log)
@@ -123,6 +123,7 @@ func TestAnAddressOfAnotherKindIsLeftToHelm(t *testing.T) {
 }
 
 func TestAnAddressThatMayHoldASecretIsInNoReason(t *testing.T) {
+	t.Parallel()
 	for said, want := range map[string]string{
 		"failed to fetch https://charts.test/demo-1.2.3.tgz?token=planted-token : 403 Forbidden": "failed to fetch https://charts.test/demo-1.2.3.tgz?[redacted] : 403 Forbidden",
 		"failed to fetch https://user:planted-token@charts.test/demo-1.2.3.tgz : 404 Not Found":  "failed to fetch https://[redacted]@charts.test/demo-1.2.3.tgz : 404 Not Found",
@@ -147,15 +148,11 @@ func TestAChartInAFolderIsFoundWithCredentialsToo(t *testing.T) {
 	r := newRig(t, s.trusted(), pullsByHelm)
 	s.lists(r, "1.2.3")
 	s.index = strings.Replace(s.index, "  demo:", "  team/demo:", 1)
-	var index string
-	r.when("helm pull", func(c *call, usual func() int) int {
-		index = readFile(filepath.Join(c.path(c.flag("repository-cache")), "workload-index.yaml"))
-		return usual()
-	})
+	_, index := r.keepPulls()
 	r.deploy("shop", s.from, func(w *hub.WorkloadDeployed) {
 		w.ChartName, w.RepositoryUsername, w.RepositoryPassword = "team/demo", "reader", "planted-password"
 	})
-	wantText(t, index, `"team/demo":[`, `"name":"demo"`) // helm passes over a version whose name has a slash
+	wantText(t, *index, `"team/demo":[`, `"name":"demo"`) // helm passes over a version whose name has a slash
 }
 
 func TestWhatWaitsForHelmToReadAnIndexKeepsNobodyFromWorking(t *testing.T) {

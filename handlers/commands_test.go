@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // withoutDaemon is a rig for what is done once, without a daemon.
@@ -38,7 +38,7 @@ func TestTheValuesCommandPrintsWhatHelmWouldGet(t *testing.T) {
 	if strings.Contains(with+without, "planted-key") {
 		t.Errorf("it prints the secret:\n%s", with)
 	}
-	if left, _ := filepath.Glob(filepath.Join(r.disk, "values-*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(r.disk, "aside-*")); len(left) > 0 {
 		t.Errorf("it leaves %q", left)
 	}
 	if got := r.cluster.paths("/"); len(got) > 0 {
@@ -99,7 +99,8 @@ func TestTheVersionsOfTheToolsArePrinted(t *testing.T) {
 
 func TestReadinessNamesWhatIsWrong(t *testing.T) {
 	own := t.TempDir()
-	r := newRig(t, with("SCRIPTSDIR", own), prepared(func(r *rig) { r.cluster.setAway(true) }))
+	r := newRig(t, with("SCRIPTSDIR", own))
+	r.cluster.setAway(true)
 	r.eventually("the API server is away", func() bool { return r.life.ClusterAway() != nil })
 	wantText(t, r.life.ClusterAway().Error(), "cannot reach the API server")
 	if err := r.life.Ready(); err != nil {
@@ -147,9 +148,7 @@ func TestAnEventThatCannotBeKeptIsRefused(t *testing.T) {
 
 func TestAResultThatCannotBeWrittenIsWrittenLater(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	deploy := r.accept(deployEvent("shop"))
-	r.reach(h)
+	h, deploy := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	dir := r.runDirs()[0]
 	r.must(os.Rename(dir, dir+"-gone"))
 	h.release()

@@ -9,24 +9,26 @@ import (
 	"strings"
 	"testing"
 
-	"octo-operator/handlers"
+	"octo-operator/dev/fixtures"
 	"octo-operator/hub"
 )
 
 // TestWhatAnEventCosts pins the processes that an event starts and the requests that the operator itself sends to the API server: a
 // change of either shows in the golden file's diff. What helm and kubectl send is theirs; docs/performance.md has it as measured.
 func TestWhatAnEventCosts(t *testing.T) {
-	handlers.Golden(t, "what-an-event-costs.txt", whatEventsCost(t))
+	fixtures.Golden(t, "what-an-event-costs.txt", whatEventsCost(t))
 }
 
 func TestWithATenantsAccountAnEventCostsTheSame(t *testing.T) {
-	handlers.Golden(t, "what-an-event-costs.txt", whatEventsCost(t, asAccount))
+	fixtures.Golden(t, "what-an-event-costs.txt", whatEventsCost(t, asAccount))
 }
 
 func whatEventsCost(t *testing.T, options ...option) []byte {
 	t.Helper()
 	s := newChartServer(t)
-	r := newRig(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
+	// Not beside other tests: a wait for pods that takes seconds, as on a busy machine, asks for more.
+	r := newWorld(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
+	r.start()
 	s.lists(r, "1.2.3")
 	r.watching()
 	key := func(value string) func(*hub.WorkloadDeployed) { return secret("secrets.apiKey", value) }
@@ -58,7 +60,8 @@ func whatEventsCost(t *testing.T, options ...option) []byte {
 
 // TestWhatTheCopyOfAnEventCosts is the same for the copy in the cluster, which is made beside everything else.
 func TestWhatTheCopyOfAnEventCosts(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t) // see whatEventsCost
+	r.start()
 	r.watching()
 	copies := func() bool { return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/octo-journal")) > 0 }
 	h := r.hold("upgrade", "shop")
@@ -69,7 +72,7 @@ func TestWhatTheCopyOfAnEventCosts(t *testing.T) {
 	h.release()
 	r.succeed(deploy.result())
 	r.eventually("the copy is gone", func() bool { return !copies() })
-	handlers.Golden(t, "what-a-copy-costs.txt", []byte("deploy, new release, with a copy of its event in the cluster\n"+r.costs()))
+	fixtures.Golden(t, "what-a-copy-costs.txt", []byte("deploy, new release, with a copy of its event in the cluster\n"+r.costs()))
 }
 
 // forget begins to count anew.

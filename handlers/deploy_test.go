@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // Changes to a deploy.
@@ -81,9 +81,7 @@ func TestADeployOfWhatIsThereIsAnUpgrade(t *testing.T) {
 	r.deploy("shop")
 	r.deploy("shop", override("image.tag", "2.0"))
 	r.wantHistory("shop", "1 superseded, 2 deployed")
-	if got := r.deployment("shop").image; got != "demo/app:2.0" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:2.0")
 }
 
 func TestAdapterPoolsGoToThePlatformNamespace(t *testing.T) {
@@ -113,6 +111,7 @@ func TestWorkloadsOfTheFirstGenerationAreKnownByTheirNames(t *testing.T) {
 }
 
 func TestFieldsOfOthersAreTakenOnlyWhereThatIsSetAndByHelm4(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		version, set   string
 		forces, dryRun bool
@@ -176,17 +175,14 @@ func TestAFailedUpgradeIsRolledBack(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
 	r.status("shop")
-	h := r.hold("upgrade", "shop")
-	a := r.accept(deployEvent("shop", override("image.tag", "broken")))
-	r.reach(h)
+	h, a := r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "broken")))
 	h.fail("context deadline exceeded")
 	r.wantFailure(a.result(), "shop", "context deadline exceeded")
-	if got := r.deployment("shop").image; got != "demo/app:1.0" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:1.0")
 }
 
 func TestAFieldThatSomebodyElseOwnsIsExplainedAndTakenIfSoSet(t *testing.T) {
+	t.Parallel()
 	for _, force := range []string{"false", "true"} {
 		t.Run("force conflicts "+force, func(t *testing.T) {
 			r := newRig(t, with("HELM__FORCECONFLICTS", force))
@@ -290,7 +286,7 @@ func TestNoPlainSecretStaysOnDiskOrLeavesTheOperator(t *testing.T) {
 func filesWith(t *testing.T, dir, text string) (found []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		content, err := os.ReadFile(path)

@@ -10,28 +10,42 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"octo-operator/dispatch"
 	"octo-operator/hub"
+	"octo-operator/names"
 )
 
 const (
-	// gatherRegistrations lets pools that are registered together make one report.
-	gatherRegistrations = 300 * time.Millisecond
-	firstTellWait       = time.Second
-	longestTellWait     = 5 * time.Minute
+	// registrationsWait gathers the pools that are registered together into one report.
+	registrationsWait = 300 * time.Millisecond
+	// A report that has failed is sent again after these times.
+	firstDeployedRetry   = time.Second
+	longestDeployedRetry = 5 * time.Minute
 )
 
-// keepTold calls tell after each registration of a pool, once for those that come close together, and again after an error.
-// It returns with ctx, the connection's, or when the controller cannot be told at all.
-func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context.Context) error, log *slog.Logger) {
+// Registered is to be called after each registration at the controller, with the pools that are deployed, and returns when ctx, the
+// connection's, ends. In central mode each of them must have its custom resource and broker secret, and the controller is told what is
+// deployed. In edge mode there is nothing to do.
+func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
+	if !h.settings.AutoManagePools {
+		return
+	}
+	h.pools.Ensure(ctx, deployed)
+	keepReporting(ctx, h.pools.Registered(), h.reportDeployedState, h.log)
+}
+
+// keepReporting calls report after each registration of a pool, once for those that come close together, and again after an error. It
+// returns when ctx, the connection's, ends, or when the controller has no such call (hub.ErrUnsupported).
+func keepReporting(ctx context.Context, registered <-chan struct{}, report func(context.Context) error, log *slog.Logger) {
 	waits := &backoff.ExponentialBackOff{
-		InitialInterval: firstTellWait, MaxInterval: longestTellWait * 2 / 3, // the jitter comes on top of it
+		InitialInterval: firstDeployedRetry, MaxInterval: longestDeployedRetry * 2 / 3, // the jitter comes on top of it
 		Multiplier: 2, RandomizationFactor: backoff.DefaultRandomizationFactor,
 	}
-	var again <-chan time.Time // nil: the last time went well
+	var again <-chan time.Time // nil: the last report went well
 	for {
 		select {
 		case <-registered:
-			if sleep(ctx, gatherRegistrations) != nil {
+			if dispatch.Sleep(ctx, registrationsWait) != nil {
 				return
 			}
 		case <-again:
@@ -39,11 +53,11 @@ func keepTold(ctx context.Context, registered <-chan struct{}, tell func(context
 			return
 		}
 		select {
-		case <-registered: // it is told now
+		case <-registered: // this report has it
 		default:
 		}
 		again = nil
-		err := tell(ctx)
+		err := report(ctx)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, hub.ErrUnsupported):
 			return
@@ -64,34 +78,18 @@ func (h *Handlers) reportDeployedState(ctx context.Context) error {
 		return err
 	}
 	report := []hub.DeployedPool{}
-	for _, pool := range h.ownedPools() {
-		workloads := append([]string{}, healthy[hashOf(pool.TenantID)+"/"+labelValue(pool.ID())]...)
-		workloads = append(workloads, healthy[poolLabel(pool)]...) // of before there was the hash
+	for _, pool := range h.pools.Owned() {
+		workloads := append([]string{}, healthy[names.HashOf(pool.TenantID)+"/"+names.LabelValue(pool.ID())]...)
+		// Revisions of before there was the hash:
+		workloads = append(workloads, healthy[names.LabelValue(pool.TenantID)+"/"+names.LabelValue(pool.ID())]...)
 		slices.Sort(workloads)
 		report = append(report, hub.DeployedPool{Pool: pool, WorkloadRtIDs: workloads})
 	}
 	return h.controller.ReportDeployedState(ctx, report)
 }
 
-// ownedPools are those that the controller has deployed and those that a resource stands for, in a certain order.
-func (h *Handlers) ownedPools() []hub.Pool {
-	owned := h.pools.deployed.all()
-	for _, r := range h.pools.all() {
-		same := func(p hub.Pool) bool { return p.Key() == hubPool(r).Key() }
-		if h.pools.isLive(r) && !slices.ContainsFunc(owned, same) {
-			owned = append(owned, hubPool(r))
-		}
-	}
-	slices.SortFunc(owned, func(a, b hub.Pool) int {
-		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.ID(), b.ID()))
-	})
-	return owned
-}
-
-// poolLabel is a pool as the labels of its releases say it: the same whatever the pool is called.
-func poolLabel(pool hub.Pool) string { return labelValue(pool.TenantID) + "/" + labelValue(pool.ID()) }
-
-// healthyWorkloads reads the releases' labels, with one request for each namespace.
+// healthyWorkloads are the runtime ids of the workloads whose releases are healthy, by tenant and pool: "{hash of the tenant's id, or label of
+// the tenant}/{label of the pool}". It reads the releases' labels alone, with one request for each namespace.
 func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, error) {
 	namespaces := []string{h.settings.PoolNamespace}
 	if p := h.settings.PlatformNamespace; p != "" && p != h.settings.PoolNamespace {
@@ -99,25 +97,25 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 	}
 	healthy := map[string][]string{}
 	for _, namespace := range namespaces {
-		releases, err := h.kubectl.Releases(ctx, namespace, group+"/managed-by=communication-operator")
+		releases, err := h.kubectl.Releases(ctx, namespace, names.ManagedByLabel+"="+names.ManagedBy)
 		if err != nil {
 			return nil, err
 		}
 		for name, labels := range releases {
-			rtID := labels[group+"/workload-rt-id"]
-			if rtID == "" || !h.healthy(release{name, namespace, firstSet(labels[laneLabel], name)}, labels) {
+			rtID := labels[names.RtIDLabel]
+			if rtID == "" || !h.healthy(names.Release{Name: name, Namespace: namespace, Own: cmp.Or(labels[names.LaneLabel], name)}, labels) {
 				continue
 			}
-			pool := firstSet(labels[group+"/deployment-site-rt-id"], labels[group+"/pool-rt-id"], labels[group+"/pool"])
-			key := firstSet(labels[tenantHash], labels[tenantLabel]) + "/" + pool
+			pool := cmp.Or(labels[names.Group+"/deployment-site-rt-id"], labels[names.Group+"/pool-rt-id"], labels[names.Group+"/pool"])
+			key := cmp.Or(labels[names.TenantHashLabel], labels[names.TenantLabel]) + "/" + pool
 			healthy[key] = append(healthy[key], rtID)
 		}
 	}
 	return healthy, nil
 }
 
-// healthy tells whether a release is deployed and there, and nobody still waits for its pods. What was run again by hand is waited for by
-// nobody, and has the label all the same.
-func (h *Handlers) healthy(r release, labels map[string]string) bool {
-	return labels["status"] == "deployed" && !h.goneWithOwner(labels) && (labels[rolloutLabel] != rolloutWaiting || !h.lanes.busy(r.lane()))
+// healthy tells whether a release is deployed, its objects are there, and nobody still waits for its pods. The label alone does not say that
+// somebody waits: a revision that was run again by hand has it too. So the release's lane must be busy besides.
+func (h *Handlers) healthy(r names.Release, labels map[string]string) bool {
+	return labels["status"] == "deployed" && !h.pools.GoneWithOwner(labels) && (labels[names.RolloutLabel] != names.RolloutWaiting || !h.Busy(r.Lane()))
 }

@@ -13,7 +13,7 @@ import (
 	"octo-operator/hub"
 )
 
-// telling is a keepTold at work.
+// telling is a keepReporting at work.
 type telling struct {
 	registered chan struct{}
 	answer     func() error // of the controller
@@ -21,7 +21,7 @@ type telling struct {
 	ended      chan struct{}
 }
 
-// startTelling runs keepTold in a bubble, in which time jumps, until the end of the test.
+// startTelling runs keepReporting in a bubble, in which time jumps, until the end of the test.
 func startTelling(t *testing.T, answer func() error) *telling {
 	k := &telling{registered: make(chan struct{}, 1), answer: answer, ended: make(chan struct{})}
 	started := time.Now()
@@ -32,7 +32,7 @@ func startTelling(t *testing.T, answer func() error) *telling {
 	}
 	go func() {
 		defer close(k.ended)
-		keepTold(ctx, k.registered, tell, slog.New(slog.DiscardHandler))
+		keepReporting(ctx, k.registered, tell, slog.New(slog.DiscardHandler))
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -109,7 +109,7 @@ func TestADeployedStateThatIsRejectedForTenMinutesIsTakenInTheEnd(t *testing.T) 
 		k.register()
 		pass(10 * time.Minute)
 		accepts.Store(true)
-		pass(longestTellWait + time.Second)
+		pass(longestDeployedRetry + time.Second)
 		if took != 1 {
 			t.Errorf("taken %d times, want once", took)
 		}
@@ -120,7 +120,7 @@ func TestADeployedStateThatIsRejectedForTenMinutesIsTakenInTheEnd(t *testing.T) 
 		for i := 1; i < len(k.times); i++ {
 			waits = append(waits, k.times[i]-k.times[i-1])
 		}
-		if first := waits[0]; first < firstTellWait/2 || first > firstTellWait*3/2 || slices.Max(waits) > longestTellWait {
+		if first := waits[0]; first < firstDeployedRetry/2 || first > firstDeployedRetry*3/2 || slices.Max(waits) > longestDeployedRetry {
 			t.Errorf("it waited %s", waits)
 		}
 		pass(24 * time.Hour)

@@ -2,26 +2,11 @@ package handlers
 
 import (
 	"net/http"
-
-	"octo-operator/hub"
 )
-
-// Golden is golden for the tests that drive the handlers from outside.
-var Golden = golden
 
 // Reach lets requests for repositories go to another transport, which gets the usual one for what it does not know.
 func (h *Handlers) Reach(by func(usual http.RoundTripper) http.RoundTripper) {
-	h.charts.client.Transport = by(h.charts.client.Transport)
-}
-
-// Keep is AcceptAll for events that have passed the wall, wherever they have it from.
-func (h *Handlers) Keep(events []hub.Event) {
-	var all []arrival
-	for _, event := range events {
-		c := callbacks[event.Callback]
-		all = append(all, arrival{callback: c, event: event, where: h.placeOf(c, event, 0)})
-	}
-	_ = h.keep(all)
+	h.releases.Charts.Client.Transport = by(h.releases.Charts.Client.Transport)
 }
 
 // OwnProgram lets path stand for the operator's own program.

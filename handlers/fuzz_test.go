@@ -1,80 +1,18 @@
 package handlers
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
-	"octo-operator/bounds"
+	"octo-operator/dev/fixtures"
+	"octo-operator/handlers/check"
+	"octo-operator/handlers/pools"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
+	"octo-operator/text"
 )
-
-// A chart's archive comes from anywhere. It is fuzzed as a tar, which gzip's checksum would keep the fuzzer away from, and as it is.
-func FuzzReadChart(f *testing.F) {
-	var plain bytes.Buffer
-	out := tar.NewWriter(&plain)
-	for _, entry := range []tar.Header{
-		{Name: "app/Chart.yaml", Size: 15}, {Name: "app/values.yaml", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"},
-		{Name: "../../x", Size: 1}, {Name: "app/templates/a.yaml", Size: 28}, {Name: "app/values.schema.json", Size: 2},
-	} {
-		_ = out.WriteHeader(&entry)
-		_, _ = out.Write([]byte("version: 1.0.0\nhelm.sh/hook")[:min(entry.Size, 27)])
-	}
-	_ = out.Close()
-	f.Add(plain.Bytes())
-	f.Add([]byte{})
-	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00"))
-	path := filepath.Join(f.TempDir(), "chart.tgz")
-	f.Fuzz(func(t *testing.T, content []byte) {
-		var zipped bytes.Buffer
-		zip := gzip.NewWriter(&zipped)
-		_, _ = zip.Write(content)
-		_ = zip.Close()
-		for _, archive := range [][]byte{content, zipped.Bytes()} {
-			if err := os.WriteFile(path, archive, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			c, err := readChart(path)
-			if err == nil && c.version != "" && !aVersion.MatchString(c.version) {
-				t.Errorf("its version is %q", c.version)
-			}
-			if len(c.values) > bounds.ChartFile || len(c.schema) > bounds.ChartFile {
-				t.Errorf("it has files of %d and %d bytes", len(c.values), len(c.schema))
-			}
-		}
-	})
-}
-
-// Whatever else stands in a schema, what leads out of it is found.
-func FuzzReferencesOut(f *testing.F) {
-	for _, test := range schemaCases(f) {
-		f.Add(test.Schema)
-	}
-	const elsewhere = "http://inside.example/a.json"
-	f.Fuzz(func(t *testing.T, schema string) {
-		left := newSchemaBudget()
-		_, _ = referencesOut("values.schema.json", []byte(schema), &left)
-		if !json.Valid([]byte(schema)) {
-			return
-		}
-		for _, around := range []string{
-			`{"properties":{"a":%s,"b":{"$ref":"` + elsewhere + `"}}}`, `{"allOf":[%s,{"$schema":"` + elsewhere + `"}]}`,
-			`{"$ref":"#/default/b","default":{"a":%s,"b":{"$dynamicRef":"` + elsewhere + `#x"}}}`,
-		} {
-			left := newSchemaBudget()
-			found, err := referencesOut("values.schema.json", []byte(strings.Replace(around, "%s", schema, 1)), &left)
-			if err == nil && !slices.ContainsFunc(found, func(r schemaReference) bool { return r.address == elsewhere && r.web }) {
-				t.Errorf("in %s of %q only %+v is found", around, schema, found)
-			}
-		}
-	})
-}
 
 // What stays of an event on disk: a value that is marked as secret in any way that its readers understand is not among it.
 func FuzzSecretsLeaveTheEvent(f *testing.F) {
@@ -109,6 +47,37 @@ func FuzzSecretsLeaveTheEvent(f *testing.F) {
 		}
 		if strings.Contains(secrets, marker) {
 			t.Errorf("%s became %s", argument, clean.Argument)
+		}
+	})
+}
+
+// FuzzPlace: an event that passes the checks has a lane, and attributes that can be printed.
+func FuzzPlace(f *testing.F) {
+	const id = "65d5c447b420da3fb12381bc"
+	for _, callback := range hub.Callbacks {
+		f.Add(callback, `{"tenantId":"acme","poolRtId":"`+id+`","workloadRtId":"`+id+`","workloadName":"Shop","chartName":"app","repositoryUrl":"https://charts.example"}`, uint8(3))
+	}
+	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
+	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+id+`"}`, uint8(4))
+	h := &Handlers{settings: fixtures.Settings(f, "OPERATOR__STATEDIR=/state"), pools: &pools.Pools{}, releases: &release.Deployer{}}
+	table := h.table()
+	f.Fuzz(func(t *testing.T, callback, argument string, generation uint8) {
+		c, known := table[callback]
+		event := hub.Event{Callback: callback, Argument: []byte(argument)}
+		if !known || check.Event(event, hub.Generation(generation%5)) != nil {
+			return
+		}
+		where, err := c.Place(h.settings, event)
+		if err != nil {
+			return
+		}
+		if where.Lane == "" || strings.ContainsFunc(where.Lane, unicode.IsControl) {
+			t.Errorf("lane %q", where.Lane)
+		}
+		for _, attr := range where.Attrs {
+			if strings.ContainsFunc(attr.(string), text.NotPrinted) {
+				t.Errorf("attribute %q", attr)
+			}
 		}
 	})
 }

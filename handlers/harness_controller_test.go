@@ -302,3 +302,11 @@ func (r *rig) status(workload string) hub.WorkloadDeploymentStatus {
 	r.Helper()
 	return nextReport[hub.WorkloadDeploymentStatus](r, methodDeploymentStatus, workload)
 }
+
+// wantSuccess waits for the next word on how a deploy ended, which must be well.
+func (r *rig) wantSuccess(workload string) {
+	r.Helper()
+	if s := r.status(workload); !s.Success {
+		r.Errorf("status: %+v", s)
+	}
+}

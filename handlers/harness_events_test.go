@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // rtID is a workload's runtime id.

@@ -13,7 +13,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"octo-operator/handlers"
+	"octo-operator/handlers/release"
 )
 
 // helm does what the real one does, as far as the operator can see it: revisions are Secrets, the objects of a release are
@@ -305,7 +305,7 @@ func asJSON(value any) string {
 
 // look is octo-operator look, which the script runs on a file, and helm on what it has rendered.
 func (c *call) look(file string) int {
-	if err := handlers.Look(c.env, file); err != nil {
+	if err := release.Look(c.env, file); err != nil {
 		c.say("octo-operator: %s", err)
 		return 1
 	}

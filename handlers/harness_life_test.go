@@ -29,6 +29,8 @@ type life struct {
 	server     *http.Server
 	cut        atomic.Bool // nothing that it does reaches the cluster
 
+	led               chan struct{} // closed when it leads, or ends
+	resumed, lost     error         // of Resume and KeepLeading
 	stop, stopKeeping context.CancelFunc
 	background, last  sync.WaitGroup
 }
@@ -49,7 +51,7 @@ func (r *rig) config() config.Config {
 func (r *rig) newLife() *life {
 	r.Helper()
 	dir := tempDir(r.T)
-	l := &life{rig: r, kubeconfig: filepath.Join(dir, "kubeconfig"), session: r.controller.connect(), api: newTunnels()}
+	l := &life{rig: r, kubeconfig: filepath.Join(dir, "kubeconfig"), session: r.controller.connect(), api: newTunnels(), led: make(chan struct{})}
 	r.must(os.WriteFile(l.kubeconfig, []byte("apiVersion: v1\nkind: Config\n"), 0o600))
 	l.session.status = func(p hub.Pool, status string) { l.PoolStatus(p, status) }
 	l.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -74,8 +76,26 @@ func (l *life) environ() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(l.kubeconfig), "KUBECONFIG=" + l.kubeconfig}
 }
 
-// start starts an operator, as daemon.go does.
+// start starts an operator, as daemon.go does, and waits until it leads.
 func (r *rig) start() {
+	r.Helper()
+	r.standBy()
+	r.leads()
+}
+
+// leads waits until the operator leads, and has taken up what there was to do.
+func (r *rig) leads() {
+	r.Helper()
+	select {
+	case <-r.life.led:
+	case <-time.After(patience):
+		r.Fatal("the operator does not lead")
+	}
+	r.must(r.life.resumed)
+}
+
+// standBy starts an operator which works as soon as it leads.
+func (r *rig) standBy() {
 	r.Helper()
 	l := r.newLife()
 	waitForForks() // of the last life's lock
@@ -89,10 +109,25 @@ func (r *rig) start() {
 	keeping, stopKeeping := context.WithCancel(context.Background())
 	l.stop, l.stopKeeping = stop, stopKeeping
 	l.last.Go(func() { h.Prune(keeping) })
-	r.must(h.Resume())
-	l.last.Go(func() { h.RunJournal(keeping) })
-	l.background.Go(func() { h.WatchPools(ctx) })
 	l.background.Go(func() { h.WatchCluster(ctx) })
+	l.background.Go(func() {
+		defer close(l.led)
+		if h.Lead(ctx) != nil {
+			return
+		}
+		l.background.Go(func() {
+			if l.lost = h.KeepLeading(keeping); l.lost != nil {
+				r.log.Write([]byte(`{"msg":"it does not lead any more"}` + "\n"))
+				stop()
+				l.Yield()
+			}
+		})
+		if l.resumed = h.Resume(ctx); l.resumed != nil {
+			return
+		}
+		l.last.Go(func() { h.RunJournal(keeping) })
+		l.background.Go(func() { h.WatchPools(ctx) })
+	})
 }
 
 func (r *rig) countEnd(callback, outcome string, _ float64) {
@@ -141,10 +176,12 @@ func (r *rig) shutdown(grace time.Duration) {
 
 func (l *life) shutdown(grace time.Duration) error {
 	l.stop()
+	<-l.led
 	l.Shutdown(grace)
-	l.background.Wait()
 	l.stopKeeping()
+	l.background.Wait()
 	l.last.Wait()
+	l.GiveUpLease()
 	err := l.Close()
 	l.endSurroundings()
 	return err
@@ -209,6 +246,8 @@ func (r *rig) end() {
 
 // quit ends the operator at once.
 func (r *rig) quit() {
+	r.life.stop()
+	<-r.life.led
 	r.life.Abort()
 	r.life.stopKeeping()
 	r.life.last.Wait() // before the lanes: what the journal finds would begin one again

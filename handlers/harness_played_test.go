@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"octo-operator/hub"
 )
 
 // played is what a test has told the tools to do, and what they and the operator have done. Subtests share it.
@@ -132,6 +134,15 @@ func (r *rig) reach(h *hold) {
 	case <-time.After(patience):
 		r.Fatalf("helm %s of %s does not begin", h.verb, h.of)
 	}
+}
+
+// acceptAndHold hands an event to the operator, and waits until the helm with that verb hangs for the workload's release.
+func (r *rig) acceptAndHold(verb, workload string, e hub.Event) (*hold, accepted) {
+	r.Helper()
+	h := r.hold(verb, workload)
+	a := r.accept(e)
+	r.reach(h)
+	return h, a
 }
 
 // looks are commands that change nothing, or that are not the event's own.

@@ -30,7 +30,7 @@ import (
 )
 
 // patience ends a test that waits for what never comes; no test depends on its length.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -43,8 +43,9 @@ func TestMain(m *testing.M) {
 }
 
 func withTools(run func() int) (code int, err error) {
-	// More tests beside each other than there are processors: they wait, most of the time.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	// Many more tests beside each other than there are processors: they wait, most of the time. With more than this each takes so long on two
+	// processors that nothing is won.
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		return 1, err
 	}
 	dir, err := os.MkdirTemp("", "tools-")

@@ -8,6 +8,7 @@ import (
 
 // A release that helm 3 has made is one that helm 4 does not apply on the server's side.
 func TestWhatHelm3HasMadeIsDeployedAndTakenBackByHelm4(t *testing.T) {
+	t.Parallel()
 	for _, forces := range []string{"false", "true"} {
 		t.Run("force conflicts "+forces, func(t *testing.T) {
 			r := newRig(t, with("CLUSTERJOURNAL", "false"), with("HELM__TIMEOUT", "1s"), with("HELM__FORCECONFLICTS", forces), func(r *rig) { r.helmVersion = "v3.22.0" })
@@ -21,9 +22,7 @@ func TestWhatHelm3HasMadeIsDeployedAndTakenBackByHelm4(t *testing.T) {
 			r.status("shop")
 			r.sicken("shop", pulling)
 			r.wantFailure(r.run(deployEvent("shop", override("image.tag", "3"))), "shop", "ImagePullBackOff", "rolled back to revision 2")
-			if got := r.deployment("shop").image; got != "demo/app:2" {
-				t.Errorf("it runs %s", got)
-			}
+			r.wantImage("shop", "demo/app:2")
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 )
 
 func TestHelmItselfWaitsOnlyWhereHooksComeAfterThePods(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, file, text string
 		waits            bool

@@ -3,7 +3,7 @@ package handlers_test
 import (
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // Each life hangs in the same place when it is killed, and nothing is left of its disk.

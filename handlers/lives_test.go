@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+
+	"octo-operator/dispatch"
+
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
@@ -16,8 +19,8 @@ import (
 	"time"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 	"octo-operator/scripts"
 )
 
@@ -54,7 +57,7 @@ func beginLife(stateDir string) (life, error) {
 	if err != nil {
 		return life{}, err
 	}
-	return l, l.Resume()
+	return l, l.Resume(context.Background())
 }
 
 func (l life) RegisterPool(hub.Pool)                          {}
@@ -145,7 +148,7 @@ func TestAnEventThatKillsTheOperatorFailsInItsFourthLife(t *testing.T) {
 	}
 	store, err := runs.Open(stateDir)
 	if err == nil {
-		err = store.Prune(0, 0, reportPending) // as where the disk is full
+		err = store.Prune(0, 0, dispatch.ReportPending) // as where the disk is full
 	}
 	if _, statErr := os.Stat(run.Path("tries")); err != nil || statErr != nil {
 		t.Errorf("it is not kept for a look: %v, %v", err, statErr)

@@ -1,14 +1,7 @@
 package handlers_test
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
-
-	"octo-operator/bounds"
-	"octo-operator/handlers"
 )
 
 // theft is what a malicious chart makes besides: a pod with another release's secret.
@@ -33,19 +26,5 @@ func TestAChartThatTouchesAnotherReleaseIsRefusedBeforeAnythingIsTouched(t *test
 	}
 	if len(r.called("kubectl apply"))+len(r.called("helm upgrade")) > 0 {
 		t.Errorf("something was touched: %q", r.commands())
-	}
-}
-
-func TestTheLookRefusesWhatIsTooLongToRead(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "manifest.yaml")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(file, 1<<30); err != nil {
-		t.Fatal(err)
-	}
-	run := []string{"OCTO_RELEASE=shop", "OCTO_NAMESPACE=octo"}
-	if err := handlers.Look(run, file); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has more than %d bytes", bounds.Manifest)) {
-		t.Errorf("got %v", err)
 	}
 }

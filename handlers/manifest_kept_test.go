@@ -16,6 +16,7 @@ func withSecret(r *rig) {
 }
 
 func TestTheManifestStaysWithoutWhatIsSecret(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(r *rig){
 		"of a deploy":             func(*rig) {},
 		"of a deploy that failed": func(r *rig) { r.fails("helm upgrade", "Error: no") },
@@ -47,9 +48,7 @@ func TestAManifestOfWhichNobodyCanTellWhatIsSecretIsNotKept(t *testing.T) {
 
 func TestAnOperatorThatEndsLeavesNoManifest(t *testing.T) {
 	r := newRig(t, withSecret)
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop"))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	r.shutdown(0)
 	if kept := r.file("manifest.yaml"); kept != "" {
 		t.Errorf("it is there: %s", kept)

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 func tenantEvent(tenant string) hub.Event {
@@ -23,9 +23,7 @@ func ofTenant(name string) func(*hub.WorkloadDeployed) {
 
 func TestAnUndeployStopsTheDeployThatRuns(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	deploy := r.accept(deployEvent("shop", secret("secrets.key", "planted-key")))
-	r.reach(h)
+	_, deploy := r.acceptAndHold("upgrade", "shop", deployEvent("shop", secret("secrets.key", "planted-key")))
 	undeploy := r.accept(undeployEvent("shop"))
 	if result := deploy.result(); result.Outcome != runs.Superseded || !strings.Contains(result.Reason, "being undeployed") {
 		t.Errorf("the deploy has %s: %s", result.Outcome, result.Reason)
@@ -43,9 +41,7 @@ func TestAnUndeployStopsTheDeployThatRuns(t *testing.T) {
 
 func TestOfQueuedDeploysTheNewestRuns(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	first := r.accept(deployEvent("shop", override("image.tag", "1")))
-	r.reach(h)
+	h, first := r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "1")))
 	second := r.accept(deployEvent("shop", override("image.tag", "2")))
 	third := r.accept(deployEvent("shop", override("image.tag", "3")))
 	if result := second.result(); result.Outcome != runs.Superseded {
@@ -54,9 +50,7 @@ func TestOfQueuedDeploysTheNewestRuns(t *testing.T) {
 	h.release()
 	r.succeed(first.result())
 	r.succeed(third.result())
-	if got := r.deployment("shop").image; got != "demo/app:3" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:3")
 	r.wantHistory("shop", "1 superseded, 2 deployed")
 	if s := r.status("shop"); !s.Success || len(r.controller.all(methodDeploymentStatus)) > 2 {
 		t.Errorf("what never ran was reported: %q", r.controller.all(methodDeploymentStatus))
@@ -66,9 +60,7 @@ func TestOfQueuedDeploysTheNewestRuns(t *testing.T) {
 func TestADeployAfterAnUndeployMakesTheReleaseAnew(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
-	h := r.hold("uninstall", "shop")
-	undeploy := r.accept(undeployEvent("shop"))
-	r.reach(h)
+	h, undeploy := r.acceptAndHold("uninstall", "shop", undeployEvent("shop"))
 	deploy := r.accept(deployEvent("shop", override("image.tag", "2")))
 	h.release()
 	r.succeed(undeploy.result())
@@ -92,9 +84,7 @@ func TestATenantsUpdateWaitsForWhatRunsAndLetsNothingBegin(t *testing.T) {
 	r := newRig(t)
 	rejoined, rejoin := make(chan bool), make(chan bool)
 	r.controller.rejoin = func(context.Context, string) error { close(rejoined); <-rejoin; return nil }
-	h := r.hold("upgrade", "shop")
-	running := r.accept(deployEvent("shop"))
-	r.reach(h)
+	h, running := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	update := r.accept(tenantEvent(tenant))
 	r.succeed(r.run(deployEvent("other", ofTenant("other")))) // goes on
 	select {
@@ -136,9 +126,7 @@ func TestATenantsUpdateWithoutTenantFails(t *testing.T) {
 
 func TestTheEndLetsShortWorkEndAndLosesNothingThatIsQueued(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	running := r.accept(deployEvent("shop"))
-	r.reach(h)
+	h, running := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	r.accept(deployEvent("shop", override("image.tag", "2")))
 	ended := make(chan error)
 	l := r.life
@@ -149,32 +137,22 @@ func TestTheEndLetsShortWorkEndAndLosesNothingThatIsQueued(t *testing.T) {
 	r.must(<-ended)
 	r.start()
 	for range 2 {
-		if s := r.status("shop"); !s.Success {
-			t.Errorf("status: %+v", s)
-		}
+		r.wantSuccess("shop")
 	}
 	r.wantHistory("shop", "1 superseded, 2 deployed")
-	if got := r.deployment("shop").image; got != "demo/app:2" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:2")
 }
 
 func TestTheEndStopsLongWorkWhichTheNextLifeResumes(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
 	r.status("shop")
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop", override("image.tag", "2"), secret("secrets.key", "planted-key")))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "2"), secret("secrets.key", "planted-key")))
 	r.shutdown(time.Second)
 	if got := filesWith(t, r.disk, "planted-key"); len(got) != 1 || !strings.HasSuffix(got[0], "event.json") {
 		t.Errorf("the secret lies in %q, want the event alone", got)
 	}
 	r.start()
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
-	if got := r.deployment("shop").image; got != "demo/app:2" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantSuccess("shop")
+	r.wantImage("shop", "demo/app:2")
 }

@@ -21,6 +21,7 @@ func TestAnEventWaitsForAnAPIServerThatIsAway(t *testing.T) {
 }
 
 func TestAnEventThatAnOutageHasCutShortIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, during string }{
 		{"while the secret is applied", "kubectl apply"},
 		{"while helm works", "helm upgrade"},

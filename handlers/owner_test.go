@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // sameNames are tenants of whose ids Kubernetes names are made as of victimTenant's.
@@ -64,6 +64,7 @@ func (r *rig) wantUntouched(events map[string]hub.Event, words ...string) {
 }
 
 func TestATenantWhoseNamesAreAnothersTouchesNoReleaseOfIt(t *testing.T) {
+	t.Parallel()
 	for _, tenants := range [][2]string{{victimTenant, "victim.corp"}, {victimTenant, "VICTIM_CORP"}, {victimTenant, "victim corp"}, {"victim.corp", victimTenant}, {"victim corp", victimTenant}} {
 		t.Run(tenants[1]+" acts on "+tenants[0], func(t *testing.T) {
 			r := newRig(t, with("CLUSTERJOURNAL", "false"))
@@ -75,6 +76,7 @@ func TestATenantWhoseNamesAreAnothersTouchesNoReleaseOfIt(t *testing.T) {
 
 // The first deploy of a workload writes its Secret before helm makes the release. Whoever comes in between finds the Secret alone.
 func TestATenantWhoseNamesAreAnothersTouchesNoSecretOfIt(t *testing.T) {
+	t.Parallel()
 	for _, attacker := range sameNames {
 		t.Run(attacker, func(t *testing.T) {
 			r := newRig(t, with("CLUSTERJOURNAL", "false"))
@@ -128,6 +130,7 @@ func TestATenantWhoseIDIsTheLabelOfAnotherTouchesNothingOfIt(t *testing.T) {
 }
 
 func TestAReleaseWhoseLabelsSomebodyHasChangedIsNobodysByThem(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]struct {
 		labels object
 		reason string

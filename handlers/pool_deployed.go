@@ -2,163 +2,60 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 
 	"octo-operator/config"
+	"octo-operator/dispatch"
 	"octo-operator/exec"
+	"octo-operator/handlers/pools"
 	"octo-operator/hub"
-	"octo-operator/kube"
+	"octo-operator/names"
 	"octo-operator/scripts"
+	"octo-operator/text"
 )
 
-func poolPlace(_ config.Config, event hub.Event) (place, error) {
-	pool, name, err := decodePool(event)
+// poolPlace is where a pool's events belong.
+func poolPlace(_ config.Config, event hub.Event) (dispatch.Place, error) {
+	pool, name, err := pools.Decode(event)
 	// Two pools may have one name: the events of one must not take the place of the other's.
-	lane := "pool/" + name + "/" + shortHash(pool.TenantID, pool.ID())
-	return place{lane: lane, owner: ownerOf(pool.TenantID, pool.ID()), tenant: pool.TenantID, attrs: []any{"tenant", shown(pool.TenantID), "pool", shown(pool.ID())}}, err
+	lane := "pool/" + name + "/" + names.ShortHash(pool.TenantID, pool.ID())
+	return dispatch.Place{
+		Lane: lane, Owner: names.OwnerOf(pool.TenantID, pool.ID()), Tenant: pool.TenantID,
+		Attrs: []any{"tenant", text.Shown(pool.TenantID), "pool", text.Shown(pool.ID())},
+	}, err
 }
 
-// decodePool reads an event's pool and names its resource. What could be read is returned with an error too.
-func decodePool(event hub.Event) (hub.Pool, string, error) {
-	pool, err := hub.Decode[hub.Pool](event.Argument)
-	if err = errors.Join(err, pool.Check()); err != nil {
-		return pool, "", err
-	}
-	name, err := dnsName(pool.TenantID, pool.ID())
-	return pool, name, err
-}
-
-// poolDeployed applies the pool's custom resource and broker secret. The watch registers what has a resource.
-func (h *Handlers) poolDeployed(ctx context.Context, t *task) error {
-	pool, name, err := decodePool(t.event)
+// poolDeployed applies the pool's custom resource and broker secret. The controller is told nothing by a report: it learns of the pool when
+// the watch sees the resource and registers it.
+func (h *Handlers) poolDeployed(ctx context.Context, t *dispatch.Task) error {
+	pool, name, err := pools.Decode(t.Event)
 	if err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
-	t.redact = exec.NewRedactor(h.settings.Secrets()...)
-	if name, err = h.locatePool(ctx, pool, name); err != nil {
+	t.Redact = exec.NewRedactor(h.settings.Secrets()...)
+	if name, err = h.pools.Locate(ctx, pool, name); err != nil {
 		return fmt.Errorf("cannot deploy the pool: %w", err)
 	}
-	done, err := h.alone(ctx, t, name)
+	unlock, err := h.pools.Lock(ctx, t, name)
 	if err != nil {
 		return err
 	}
-	defer done()
-	there, err := h.awaitOldPool(ctx, t, pool, name)
+	defer unlock()
+	exists, err := h.pools.CheckResource(ctx, t, pool, name)
 	if err != nil {
 		return err
 	}
-	if err := h.writePool(ctx, t, pool, name, there); err != nil {
+	if err := h.pools.WriteManifests(ctx, t, pool, name, exists); err != nil {
 		return err
 	}
-	err = h.script(ctx, t, scripts.PoolDeploy, map[string]string{
+	err = t.Script(ctx, scripts.PoolDeploy, map[string]string{
 		"TENANT": pool.TenantID, "POOL": name, "NAMESPACE": h.settings.PoolNamespace,
 	})
 	if err == nil {
-		_, err = h.awaitOldPool(ctx, t, pool, name) // somebody may have deleted it in between
+		_, err = h.pools.CheckResource(ctx, t, pool, name) // somebody may have deleted it in between
 	}
 	if err == nil {
-		h.pools.tries.wake()
+		h.pools.Tries.Wake() // what kept others from being made may be over
 	}
 	return err
-}
-
-// awaitOldPool is an error if the resource of that name is another pool's, and while the pool's own is being deleted: the API server
-// would take a change of it, and it would go all the same. One that is there and stays registers the pool again.
-func (h *Handlers) awaitOldPool(ctx context.Context, t *task, pool hub.Pool, name string) (there bool, err error) {
-	if err := h.work(ctx, t); err != nil {
-		return false, err
-	}
-	old, err := h.kubectl.Pool(ctx, poolKind(pool), h.settings.PoolNamespace, name)
-	switch {
-	case kube.Denied(err): // a script of the environment's own may have other rights
-		t.log.Debug("not known whether the pool has an old resource", "reason", err)
-	case err != nil:
-		return false, err
-	case poolProof(old, pool).verdict == ofAnother:
-		return false, anotherPoolError(*old, pool)
-	case old != nil && old.Deleting:
-		return false, &stillDeletingError{*old}
-	case old != nil:
-		h.redeployed(old.UID)
-	}
-	return poolProof(old, pool).verdict == ofThis, nil
-}
-
-// writePool writes what is to be applied. there: the pool has a resource of that name.
-func (h *Handlers) writePool(ctx context.Context, t *task, pool hub.Pool, name string, there bool) error {
-	fields, err := h.poolFields(ctx, pool)
-	if err != nil {
-		return err
-	}
-	resource, err := h.poolResource(pool, name, fields)
-	if err != nil {
-		return err
-	}
-	if err := t.Write("pool.yaml", resource); err != nil {
-		return err
-	}
-	if h.settings.Broker.User == "" && h.settings.Broker.Password == "" {
-		t.log.Warn("no broker secret for the pool: OPERATOR__BROKERUSER and OPERATOR__BROKERPASSWORD are not set")
-		return nil
-	}
-	if err := h.checkBrokerSecret(ctx, t, pool, name, there); err != nil {
-		return err
-	}
-	secret, err := secretManifest(brokerSecret(name), h.settings.PoolNamespace, poolLabels(pool), map[string]string{tenantID: pool.TenantID}, map[string]string{
-		"brokerusername": h.settings.Broker.User, "brokerpassword": h.settings.Broker.Password,
-	})
-	if err != nil {
-		return err
-	}
-	return t.Write("secret.yaml", secret)
-}
-
-func brokerSecret(pool string) string { return pool + brokerEnding }
-
-// poolFields are the settings that a pool's resource can carry: nothing else is taken by the API server. In G1 each version of the
-// official CustomResourceDefinition has others, later none has any. Who the pool is, all have.
-func (h *Handlers) poolFields(ctx context.Context, pool hub.Pool) (map[string]bool, error) {
-	if !pool.Named() {
-		return nil, nil
-	}
-	return h.kubectl.PoolFields(ctx, poolKind(pool))
-}
-
-// poolResource is the pool's custom resource. Only in G1 it carries settings, those of fields: later the operator's own do.
-func (h *Handlers) poolResource(pool hub.Pool, name string, fields map[string]bool) ([]byte, error) {
-	kind, spec := poolKind(pool), map[string]any{"tenantId": pool.TenantID}
-	switch {
-	case pool.DeploymentSiteRtID != "":
-		spec["deploymentSiteRtId"] = pool.DeploymentSiteRtID
-	case pool.PoolRtID != "":
-		spec["poolRtId"] = pool.PoolRtID
-	default:
-		setIf(spec, "communicationControllerUri", h.settings.ControllerURI)
-		setIf(spec, "ignoreCertificateValidation", h.settings.IgnoreCertificates)
-		setIf(spec, "brokerHost", h.settings.Broker.Host)
-		setIf(spec, "brokerVirtualHost", h.settings.Broker.VirtualHost)
-		setIf(spec, "brokerPort", h.settings.Broker.Port)
-		setIf(spec, "instancePrefix", h.settings.InstancePrefix)
-		maps.DeleteFunc(spec, func(field string, _ any) bool { return !fields[field] })
-		spec["tenantId"], spec["poolName"] = pool.TenantID, pool.PoolName
-	}
-	return manifest(kind.APIVersion, kind.Kind, name, h.settings.PoolNamespace, poolLabels(pool), nil, map[string]any{"spec": spec})
-}
-
-// poolKind is the kind of the resource that a controller's generation has for a pool.
-func poolKind(pool hub.Pool) kube.PoolKind {
-	if pool.DeploymentSiteRtID != "" {
-		return kube.DeploymentSite
-	}
-	return kube.CommunicationPool
-}
-
-// setIf sets what is set: a zero value is none.
-func setIf[T comparable](m map[string]any, key string, value T) {
-	var zero T
-	if value != zero {
-		m[key] = value
-	}
 }

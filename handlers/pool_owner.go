@@ -2,82 +2,46 @@ package handlers
 
 import (
 	"context"
-	"slices"
 
+	"octo-operator/dispatch"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
-	"octo-operator/kube"
+	"octo-operator/names"
 )
 
-// An adapter pool belongs to the tenant that lends it out. Its Deployments and its Secret go with the pool's resource, which stands for
-// that tenant, even if nobody sends an undeploy: the cluster deletes what has an owner that is gone. Helm does not know of that: its
+// An adapter pool belongs to the tenant that lends it out. Its Deployments and its Secret are owned by the pool's resource, which stands for
+// that tenant: when the resource is deleted the cluster deletes them too, even if nobody sends an undeploy. Helm does not know of that: its
 // revisions stay, and the next deploy makes the objects again. The reference operator does the same.
 
-// own makes the pool's resource the owner of what an adapter pool's deploy has made. A deploy that works is not failed for that.
-func (h *Handlers) own(ctx context.Context, t *task, d *deployment) {
-	if d.w.WorkloadType != hub.AdapterPool {
+// setPoolAsOwner makes the pool's resource the owner of what an adapter pool's deploy has made. If that fails the deploy succeeds all the
+// same, and the log says what it means.
+func (h *Handlers) setPoolAsOwner(ctx context.Context, t *dispatch.Task, d *release.Deployment) {
+	if d.Event.WorkloadType != hub.AdapterPool {
 		return
 	}
-	if d.release.namespace != h.settings.PoolNamespace {
-		t.log.Info("adapter pool has no owner: its pool's resource is in another namespace, and such an owner would count as gone",
-			"namespace", d.release.namespace, "pool_namespace", h.settings.PoolNamespace)
+	if d.Release.Namespace != h.settings.PoolNamespace {
+		t.Log.Info("adapter pool has no owner: its pool's resource is in another namespace, and such an owner would count as gone",
+			"namespace", d.Release.Namespace, "pool_namespace", h.settings.PoolNamespace)
 		return
 	}
-	owner, err := h.ownerOf(ctx, d.w.Pool)
+	owner, err := h.pools.OwnerOf(ctx, d.Event.Pool)
 	deployments := 0
 	if err == nil && owner != nil {
-		deployments, err = h.kubectl.SetOwner(ctx, fieldManager, d.release.namespace, d.release.name, d.release.secretName(), owner.Owner())
+		deployments, err = h.kubectl.SetOwner(ctx, names.FieldManager, d.Release.Namespace, d.Release.Name, d.Release.SecretName(), owner.Owner())
 	}
 	if err == nil && deployments > 0 {
-		err = h.noteOwner(ctx, d.release, owner.UID)
+		err = h.releases.NoteOwner(ctx, d.Release, owner.UID)
 	}
 	const consequence = "adapter pool has no owner: it stays when its pool's resource is deleted, until it is undeployed"
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		t.log.Warn(consequence, "reason", err)
+		t.Log.Warn(consequence, "reason", err)
 	case owner == nil:
-		t.log.Warn(consequence, "reason", "the pool has no resource in namespace "+h.settings.PoolNamespace)
+		t.Log.Warn(consequence, "reason", "the pool has no resource in namespace "+h.settings.PoolNamespace)
 	case deployments == 0:
-		t.log.Warn(consequence, "reason", "the release has no Deployment")
+		t.Log.Warn(consequence, "reason", "the release has no Deployment")
 	default:
-		t.log.Info("adapter pool is owned by its pool's resource", "owner", owner.Kind+" "+owner.Name, "deployments", deployments)
+		t.Log.Info("adapter pool is owned by its pool's resource", "owner", owner.Kind+" "+owner.Name, "deployments", deployments)
 	}
-}
-
-// noteOwner writes the owner of a release's objects on its newest revision.
-func (h *Handlers) noteOwner(ctx context.Context, r release, uid string) error {
-	labels, err := h.kubectl.ReleaseLabels(ctx, r.namespace, r.name)
-	if err != nil || labels == nil || labels[ownerLabel] == uid {
-		return err
-	}
-	return h.kubectl.PatchLabels(ctx, fieldManager, r.namespace, "secrets", kube.RevisionSecret(r.name, labels["version"]), map[string]*string{ownerLabel: &uid})
-}
-
-// goneWithOwner tells whether the cluster has deleted a release's objects, or is about to, since their owner is gone. labels are those
-// of its newest revision: helm calls it deployed still.
-func (h *Handlers) goneWithOwner(labels map[string]string) bool {
-	uid := labels[ownerLabel]
-	return uid != "" && uid != noOwner && !slices.ContainsFunc(h.pools.all(), func(p kube.Pool) bool { return p.UID == uid && !p.Deleting })
-}
-
-// ownerOf is the resource of a pool in the namespace of pools; nil: there is none that stays.
-func (h *Handlers) ownerOf(ctx context.Context, pool hub.Pool) (*kube.Pool, error) {
-	kind := poolKind(pool)
-	for _, p := range h.pools.of(pool) { // whatever it is called
-		if p.Namespace == h.settings.PoolNamespace && p.Kind == kind.Kind {
-			return &p, nil
-		}
-	}
-	name, err := dnsName(pool.TenantID, pool.ID())
-	if err == nil {
-		name, err = h.locatePool(ctx, pool, name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	p, err := h.kubectl.Pool(ctx, kind, h.settings.PoolNamespace, name)
-	if p != nil && (p.Deleting || poolProof(p, pool).verdict == ofAnother) {
-		p = nil
-	}
-	return p, err
 }

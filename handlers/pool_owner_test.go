@@ -31,6 +31,7 @@ func made(namespace, workload string) (secret, deployment string) {
 }
 
 func TestAnAdapterPoolIsOwnedByThePoolsResource(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		prepare option
 		change  func(*hub.WorkloadDeployed)
@@ -68,6 +69,7 @@ func TestAnAdapterPoolIsOwnedByThePoolsResource(t *testing.T) {
 }
 
 func TestAnOwnerThatCannotBeSetFailsNoDeploy(t *testing.T) {
+	t.Parallel()
 	for _, part := range []string{"communicationpools", "deployments"} {
 		r := newWorld(t, prepared(func(r *rig) {
 			if part == "deployments" {

@@ -4,54 +4,35 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
-	"octo-operator/hub"
-	"octo-operator/kube"
-	"octo-operator/scripts"
+	"octo-operator/dispatch"
+	"octo-operator/handlers/pools"
 )
 
-// poolUndeployed removes the pool's custom resources and broker secret. An upgrade of the controller leaves a pool with a resource
-// of either kind, and any that stays would register the pool again in the operator's next life. A resource that finalizers hold is
-// undeployed all the same: nothing registers it any more.
-func (h *Handlers) poolUndeployed(ctx context.Context, t *task) error {
-	pool, name, err := decodePool(t.event)
+// poolUndeployed removes the pool's custom resources and broker secret, and the controller gets no report of it. An upgrade of the
+// controller leaves a pool with a resource of either kind, and any that stays would register the pool again in the operator's next life. A
+// resource that finalizers hold is undeployed all the same: nothing registers its pool any more.
+func (h *Handlers) poolUndeployed(ctx context.Context, t *dispatch.Task) error {
+	pool, name, err := pools.Decode(t.Event)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
-	h.undeploying(pool)
+	h.pools.StopRegistering(pool)
 	kinds, err := h.kubectl.PoolKinds(ctx, h.settings.PoolNamespace)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
-	if own := poolKind(pool); !slices.Contains(kinds, own) {
-		t.log.Warn("the pool may still have a resource: the cluster does not know its kind, or the operator's role does not allow it", "resource", own.Resource)
+	if own := pools.Kind(pool); !slices.Contains(kinds, own) {
+		t.Log.Warn("the pool may still have a resource: the cluster does not know its kind, or the operator's role does not allow it", "resource", own.Resource)
 	}
-	found, err := h.locatePool(ctx, pool, name)
+	found, err := h.pools.Locate(ctx, pool, name)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
 	for _, name := range slices.Compact([]string{name, found}) { // it may have both: the reference operator was here in between
-		if err := h.removePool(ctx, t, pool, name, kinds); err != nil {
+		if err := h.pools.Remove(ctx, t, pool, name, kinds); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// removePool lets the script remove what is there under a name and is the pool's.
-func (h *Handlers) removePool(ctx context.Context, t *task, pool hub.Pool, name string, kinds []kube.PoolKind) error {
-	done, err := h.alone(ctx, t, name)
-	if err != nil {
-		return err
-	}
-	defer done()
-	resources, secret, err := h.undeployable(ctx, t, pool, name, kinds)
-	if err != nil {
-		return fmt.Errorf("cannot undeploy the pool: %w", err)
-	}
-	return h.script(ctx, t, scripts.PoolUndeploy, map[string]string{
-		"TENANT": pool.TenantID, "POOL": name, "POOL_RESOURCE": strings.Join(resources, ","),
-		"NAMESPACE": h.settings.PoolNamespace, "SECRET": secret,
-	})
 }

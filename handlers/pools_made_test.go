@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // refusePools lets the API server refuse to make or change resources of pools, until the function is called.
@@ -24,6 +24,7 @@ const noWebhook = `Internal error occurred: failed calling webhook "mutate.pool"
 	`dial tcp 10.0.0.1:443: connect: connection refused`
 
 func TestAPoolIsMadeAsSoonAsTheClusterTakesIt(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		lacks func(*rig) (mend func())
 		said  string
@@ -87,6 +88,7 @@ func TestOnePoolThatIsMadeLetsAllOthersTryAtOnce(t *testing.T) {
 }
 
 func TestAPoolThatIsRefusedForGoodFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		status status
 		want   string
@@ -110,6 +112,7 @@ func TestAPoolThatIsRefusedForGoodFailsAtOnce(t *testing.T) {
 }
 
 func TestPoolsAndWorkloadsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
 	t.Run("deploys that hang", func(t *testing.T) {
 		r := newRig(t, central)
 		for i := range 16 {

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // victim is a tenant's pool; others make the same name of their ids.
@@ -23,6 +23,7 @@ var (
 )
 
 func TestAPoolOfAnotherTenantWithTheSameNameIsNeitherWrittenNorRemoved(t *testing.T) {
+	t.Parallel()
 	for name, other := range others {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, withBroker)
@@ -50,6 +51,7 @@ func TestAPoolOfAnotherTenantWithTheSameNameIsNeitherWrittenNorRemoved(t *testin
 
 // It would never be made: nobody sends its event again.
 func TestAPoolOfAnotherTenantWithTheSameNameStopsNoDeploy(t *testing.T) {
+	t.Parallel()
 	for name, other := range others {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, withBroker)
@@ -118,6 +120,7 @@ func TestOfTwoPoolsWithOneNameThatAreDeployedAtTheSameTimeTheFirstHasIt(t *testi
 
 // In G1 a pool's id is its name, and the labels of a broker secret may be made of other ids.
 func TestABrokerSecretThatIsNotProvablyThePoolsIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	labels := object{group + "/tenant": "victim-corp", group + "/pool-rt-id": poolID, group + "/managed-by": "communication-operator"}
 	for name, test := range map[string]struct {
 		labels object

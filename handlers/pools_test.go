@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 const (
@@ -80,6 +80,7 @@ func (r *rig) holdLookUp() (reached <-chan struct{}, release func()) {
 
 // While the operator looks what is missing, events come.
 func TestAPoolThatIsUndeployedMeanwhileIsNotMade(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		events []hub.Event
 		made   bool
@@ -125,6 +126,7 @@ func TestAPoolThatIsUndeployedMeanwhileIsNotMade(t *testing.T) {
 }
 
 func TestAnUndeployedPoolLeavesNothing(t *testing.T) {
+	t.Parallel()
 	forbidden := func(plural string) func(*rig) {
 		return func(r *rig) {
 			r.cluster.setRefuse(func(verb, path string) *status {
@@ -208,6 +210,7 @@ func TestATenantsPoolsAreRegisteredAgainWhateverItsScriptSays(t *testing.T) {
 }
 
 func TestTheEndDoesNotWaitForATenantsUpdate(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		script string
 		rejoin bool // hangs

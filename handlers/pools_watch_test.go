@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 const brokerPassword = "planted-broker-password"
@@ -45,6 +45,7 @@ func (r *rig) wantPoolStatus(path, want string) {
 }
 
 func TestADeployedPoolHasItsResourceAndItsSecretAndIsRegistered(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, path, id string
 		pool           hub.Pool

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	osexec "os/exec"
 	"time"
+
+	"octo-operator/dispatch"
 )
 
-// Ready says everything of the operator's own that keeps it from its work now: a tool, a script, the state directory. It
-// writes to disk.
+// Ready says everything of the operator's own that keeps it from its work now: a tool that is missing, a script, the state directory. nil:
+// nothing does. It writes to disk, so it is not for each probe.
 func (h *Handlers) Ready() error {
 	var errs []error
 	for _, tool := range []string{"helm", "kubectl"} {
@@ -20,9 +22,9 @@ func (h *Handlers) Ready() error {
 	return errors.Join(append(errs, h.runs.Check(), h.scripts.Check())...)
 }
 
-// ClusterAway says why the API server could not be reached at the last look; nil: it could.
+// ClusterAway says why the API server could not be reached when WatchCluster looked last; nil: it could, or nobody has looked yet.
 func (h *Handlers) ClusterAway() error {
-	if reason := h.cluster.Load(); reason != nil {
+	if reason := h.clusterAway.Load(); reason != nil {
 		return *reason
 	}
 	return nil
@@ -34,17 +36,18 @@ const (
 	clusterTimeout = 5 * time.Second
 )
 
-// WatchCluster looks now and then whether the API server answers, until ctx ends. Not when the probe comes: that has a second.
+// WatchCluster looks every clusterInterval whether the API server answers, until ctx ends. A probe does not wait for such a look: it has a
+// second.
 func (h *Handlers) WatchCluster(ctx context.Context) {
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, clusterTimeout)
 		err := h.kubectl.Ready(asking)
 		cancel()
 		if err != nil {
-			h.cluster.Store(&err)
+			h.clusterAway.Store(&err)
 		} else {
-			h.cluster.Store(nil)
+			h.clusterAway.Store(nil)
 		}
-		_ = sleep(ctx, clusterInterval)
+		_ = dispatch.Sleep(ctx, clusterInterval)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // resent is a deploy as the controller sends it again when a pool is registered: it says so.
@@ -27,6 +27,7 @@ func (r *rig) deployed(name string) string {
 func colour(value string) func(*hub.WorkloadDeployed) { return override("colour", value) }
 
 func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
+	t.Parallel()
 	user := deployEvent("shop", version("1.3.0"), colour("blue"))
 	for _, again := range []struct {
 		name  string
@@ -48,15 +49,11 @@ func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
 			if got, want := r.deployed("shop"), "1.3.0 blue, 2 revisions"; got != want {
 				t.Errorf("the release has %q, want %q", got, want)
 			}
-			if s := r.status("shop"); !s.Success {
-				t.Errorf("status: %+v", s)
-			}
+			r.wantSuccess("shop")
 		}
 		t.Run(again.name+" while the user's runs", func(t *testing.T) {
 			r := begin(t)
-			h := r.hold("upgrade", "shop")
-			first := r.accept(user)
-			r.reach(h)
+			h, first := r.acceptAndHold("upgrade", "shop", user)
 			second := r.accept(again.event)
 			if result := second.result(); result.Outcome != runs.Superseded {
 				t.Errorf("the one sent again has %+v", result)
@@ -74,9 +71,7 @@ func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
 		} {
 			t.Run(again.name+" "+order.when, func(t *testing.T) {
 				r := begin(t)
-				h := r.hold("upgrade", "shop")
-				before := r.accept(deployEvent("shop", version("1.2.3"), colour("green")))
-				r.reach(h)
+				h, before := r.acceptAndHold("upgrade", "shop", deployEvent("shop", version("1.2.3"), colour("green")))
 				first, second := order.accept(r)
 				h.release()
 				r.succeed(before.result())
@@ -98,17 +93,13 @@ func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
 		})
 		t.Run(again.name+" when the user's is resumed after a kill", func(t *testing.T) {
 			r := begin(t)
-			h := r.hold("upgrade", "shop")
-			r.accept(user)
-			r.reach(h)
+			r.acceptAndHold("upgrade", "shop", user)
 			r.restart()
 			second := r.accept(again.event)
 			if result := second.result(); result.Outcome == runs.Failed {
 				t.Errorf("the one sent again has %+v", result)
 			}
-			if s := r.status("shop"); !s.Success {
-				t.Errorf("status: %+v", s)
-			}
+			r.wantSuccess("shop")
 			r.eventually("the user's version", func() bool {
 				last := newest(r.cluster.revisions(namespace, releaseName("shop")))
 				return last.Status == "deployed" && last.Content.Version == "1.3.0" && last.Content.Values["colour"] == "blue"
@@ -120,9 +111,7 @@ func TestAUsersDeployWinsOverTheControllersResending(t *testing.T) {
 func TestAResendingThatSaysSomethingNewerIsDeployedAfterTheUsers(t *testing.T) {
 	r := newRig(t) // the user's newer deploy was sent while the operator was not connected
 	r.charts.add("demo", "1.3.0", nil)
-	h := r.hold("upgrade", "shop")
-	first := r.accept(deployEvent("shop", version("1.2.3"), colour("red")))
-	r.reach(h)
+	h, first := r.acceptAndHold("upgrade", "shop", deployEvent("shop", version("1.2.3"), colour("red")))
 	second := r.accept(deployEvent("shop", version("1.3.0"), colour("blue"), resent))
 	h.release()
 	r.succeed(first.result())
@@ -133,6 +122,7 @@ func TestAResendingThatSaysSomethingNewerIsDeployedAfterTheUsers(t *testing.T) {
 }
 
 func TestAReconciliationDeploysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	for name, event := range map[string]hub.Event{
 		"other values":  deployEvent("shop", version("1.2.3"), colour("blue"), resent),
 		"other version": deployEvent("shop", version("1.3.0"), colour("red"), resent),
@@ -171,9 +161,7 @@ func TestAReconciliationReplacesWhatWasUpgradedByHand(t *testing.T) {
 
 func TestAnEventThatInstalledTwiceLeavesNothingToReconcile(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop"))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	r.restart() // its helm ends with a failed revision, and the event installs once more
 	if s := r.status("shop"); !s.Success {
 		t.Fatalf("status: %+v", s)
@@ -186,6 +174,7 @@ func TestAnEventThatInstalledTwiceLeavesNothingToReconcile(t *testing.T) {
 
 // Nothing is changed, and what is asked for is little: this is what a restart of the controller costs, for each workload.
 func TestAReconciliationWithNothingToDoRunsNoProcessAndAsksLittle(t *testing.T) {
+	t.Parallel()
 	secretKey := secret("secrets.key", "planted-key")
 	for name, test := range map[string]struct {
 		again    hub.Event
@@ -227,6 +216,7 @@ func TestAReconciliationWithNothingToDoRunsNoProcessAndAsksLittle(t *testing.T) 
 }
 
 func TestAReconciliationRepairsWhatIsNotAsTheReleaseSays(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil func(*rig)
 		told  string
@@ -255,9 +245,7 @@ func TestAReconciliationRepairsWhatIsNotAsTheReleaseSays(t *testing.T) {
 				t.Errorf("status: %+v", got)
 			}
 			r.wantHistory("shop", "1 superseded, 2 deployed")
-			if got := r.deployment("shop").image; got != "demo/app:2" {
-				t.Errorf("it runs %s", got)
-			}
+			r.wantImage("shop", "demo/app:2")
 		})
 	}
 }

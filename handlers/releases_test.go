@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // wantHistory compares a release's revisions, such as "1 superseded, 2 deployed".
@@ -13,6 +13,13 @@ func (r *rig) wantHistory(workload, want string) {
 	r.Helper()
 	if got := r.cluster.releaseHistory(namespace, releaseName(workload)); got != want {
 		r.Errorf("release of %s: revisions %q, want %q", workload, got, want)
+	}
+}
+
+func (r *rig) wantImage(workload, want string) {
+	r.Helper()
+	if got := r.deployment(workload).image; got != want {
+		r.Errorf("%s runs %s, want %s", workload, got, want)
 	}
 }
 
@@ -65,6 +72,7 @@ func (r *rig) foreignNamed(name string, labels map[string]string, values object)
 const group = "octo-mesh.meshmakers.io"
 
 func TestAnotherWorkloadsReleaseIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		labels map[string]string
@@ -101,9 +109,7 @@ func TestAnUndeployLeavesNothing(t *testing.T) {
 		t.Error("something is left")
 	}
 	r.deploy("shop") // its status is the next one: an undeploy that went well has none
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 }
 
 func TestAnUndeployOfNothingSucceeds(t *testing.T) {
@@ -206,9 +212,7 @@ func TestAWorkloadCanBeDeployedAsleep(t *testing.T) {
 func TestAnUndeployWhoseHelmWasKilledIsFinishedAtOnce(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
-	h := r.hold("uninstall", "shop")
-	undeployed := r.accept(undeployEvent("shop"))
-	r.reach(h)
+	h, undeployed := r.acceptAndHold("uninstall", "shop", undeployEvent("shop"))
 	h.die()
 	r.succeed(undeployed.result())
 	r.wantHistory("shop", "")

@@ -18,13 +18,9 @@ import (
 
 func TestAKilledOperatorsDeployIsResumed(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop", secret("secrets.apiKey", "planted-key")))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop", secret("secrets.apiKey", "planted-key")))
 	r.restart()
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 	if all := r.cluster.revisions(namespace, releaseName("shop")); newest(all).Status != "deployed" {
 		t.Errorf("release of shop: revisions %q", r.cluster.releaseHistory(namespace, releaseName("shop")))
 	}
@@ -37,50 +33,39 @@ func TestAKilledOperatorsUpgradeIsResumed(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
 	r.status("shop")
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop", override("image.tag", "2")))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "2")))
 	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
 	r.restart()
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 	if history := r.cluster.releaseHistory(namespace, releaseName("shop")); strings.Contains(history, "pending") || !strings.HasSuffix(history, " deployed") {
 		t.Errorf("revisions: %s", history)
 	}
-	if got := r.deployment("shop").image; got != "demo/app:2" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:2")
 }
 
 func TestAKilledOperatorsUndeployIsResumed(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
-	h := r.hold("uninstall", "shop")
-	r.accept(undeployEvent("shop"))
-	r.reach(h)
+	r.acceptAndHold("uninstall", "shop", undeployEvent("shop"))
 	r.restart()
 	r.eventually("the release is gone", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "" })
 }
 
 func TestOfWhatAKilledOperatorHadQueuedTheNewestRuns(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop", override("image.tag", "1")))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "1")))
 	r.accept(deployEvent("shop", override("image.tag", "2")))
 	r.accept(deployEvent("shop", override("image.tag", "3")))
 	r.restart()
 	r.eventually("all three runs have a result", func() bool { return len(r.results()) == 3 })
-	if got := r.deployment("shop").image; got != "demo/app:3" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:3")
 	if got := r.results(); !slices.Equal(got, []string{"succeeded", "superseded", "succeeded"}) {
 		t.Errorf("the runs have %q", got)
 	}
 }
 
 func TestWhatAKilledOperatorHadBegunIsNotLeftHalfDoneForADeployThatFails(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		begin func(*rig)
@@ -117,9 +102,7 @@ func TestWhatAnOutageHasCutShortIsNotLeftHalfDoneForADeployThatFails(t *testing.
 // upgradeUntil begins a deploy of shop whose helm hangs after it has applied the objects.
 func (r *rig) upgradeUntil() *hold {
 	r.Helper()
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop", override("image.tag", "2"), secret("secrets.key", "planted-2")))
-	r.reach(h)
+	h, _ := r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "2"), secret("secrets.key", "planted-2")))
 	return h
 }
 
@@ -148,9 +131,7 @@ func (r *rig) wantAllOfTheFirst() {
 	if all := r.results(); !slices.Equal(all[max(0, len(all)-2):], []string{"succeeded", "failed"}) {
 		r.Errorf("the runs have %q", all)
 	}
-	if got := r.deployment("shop").image; got != "demo/app:2" {
-		r.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:2")
 	if got := newest(r.cluster.revisions(namespace, releaseName("shop"))); got.Status != "deployed" || fmt.Sprint(section(got.Content.Values, "image")["tag"]) != "2" {
 		r.Errorf("revisions %s, the newest with the values %v", r.cluster.releaseHistory(namespace, releaseName("shop")), got.Content.Values)
 	}
@@ -176,6 +157,7 @@ func (r *rig) results() (all []string) {
 }
 
 func TestAReportWaitsForTheControllerOverLives(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		next func(*rig)
@@ -190,9 +172,7 @@ func TestAReportWaitsForTheControllerOverLives(t *testing.T) {
 			r.eventually("the cluster has the report", func() bool { return r.reportsKept() != "" })
 			test.next(r)
 			r.controller.setAway(false)
-			if s := r.status("shop"); !s.Success {
-				t.Errorf("status: %+v", s)
-			}
+			r.wantSuccess("shop")
 			r.eventually("the report is forgotten", func() bool { return r.reportsKept() == "" })
 			r.restart()
 			r.deploy("bank")
@@ -234,13 +214,9 @@ func TestAReportThatTheControllerRefusesIsForgotten(t *testing.T) {
 
 func TestAnEventSurvivesItsDisk(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop", secret("secrets.apiKey", "planted-key")))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop", secret("secrets.apiKey", "planted-key")))
 	r.freshDisk()
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 	if got := r.cluster.secret(namespace, releaseName("shop")+"-octo-secrets"); got["secrets.apiKey"] != "planted-key" {
 		t.Errorf("the release's Secret has %q", got)
 	}
@@ -252,27 +228,36 @@ func TestTheClusterKeepsNothingOfWhatHasEnded(t *testing.T) {
 	r.succeed(r.run(undeployEvent("shop")))
 	r.eventually("the copies are gone", func() bool { return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/")) == 0 })
 	r.shutdown(patience)
-	if got := r.cluster.paths("/"); len(got) != 0 {
-		t.Errorf("the operator has ended and left %q", got)
+	for _, path := range r.cluster.paths("/") {
+		if !strings.Contains(path, "/leases/") { // says who led last
+			t.Errorf("the operator has ended and left %q", path)
+		}
 	}
 }
 
-func TestWhatAnotherOperatorWorksOnIsWaitedFor(t *testing.T) {
+func TestAStandbyStartsNothingAndTakesUpAtOnceWhatTheLeaderLeaves(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	first := r.accept(deployEvent("shop", override("image.tag", "1")))
-	r.reach(h)
-	other := newWorld(t, in(r))
-	other.start()
-	second := other.accept(deployEvent("shop", override("image.tag", "2")))
-	other.deploy("bank") // goes on
-	r.wantHistory("shop", "1 pending-install")
+	h, first := r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "1")))
+	r.accept(deployEvent("shop", override("image.tag", "2"))) // waits behind the first
+	next := newWorld(t, in(r))
+	next.standBy()
+	next.eventually("it stands by", func() bool { return len(next.log.records("another operator leads: this one stands by")) > 0 })
+	if leads, who := next.life.Leads(); leads || who == "" {
+		t.Errorf("leads: %v; who does: %q", leads, who)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.shutdown(patience) }()
 	h.release()
 	r.succeed(first.result())
-	other.succeed(second.result())
-	r.wantHistory("shop", "1 superseded, 2 deployed")
-	if got := r.deployment("shop").image; got != "demo/app:2" {
-		t.Errorf("it runs %s", got)
+	<-ended
+	next.leads()
+	next.wantSuccess("shop")
+	next.eventually("both are done", func() bool {
+		return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 superseded, 2 deployed"
+	})
+	r.wantImage("shop", "demo/app:2")
+	if leads, _ := next.life.Leads(); !leads {
+		t.Error("it works and does not lead")
 	}
 }
 
@@ -285,13 +270,9 @@ func TestAnOperatorThatMayKeepNothingInTheClusterWorksFromItsDisk(t *testing.T) 
 			return nil
 		})
 	}))
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop"))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	r.restart()
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 	if !strings.Contains(r.log.String(), "leases is forbidden") {
 		t.Error("nobody is told")
 	}
@@ -299,13 +280,9 @@ func TestAnOperatorThatMayKeepNothingInTheClusterWorksFromItsDisk(t *testing.T) 
 
 func TestWithoutTheClustersCopyTheDiskIsEnough(t *testing.T) {
 	r := newRig(t, with("CLUSTERJOURNAL", "false"))
-	h := r.hold("upgrade", "shop")
-	r.accept(deployEvent("shop"))
-	r.reach(h)
+	r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	r.restart()
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 }
 
 func TestAnEventThatCannotBeReadBackIsNamed(t *testing.T) {
@@ -341,7 +318,45 @@ func TestAnotherHelmsWorkIsNotDisturbed(t *testing.T) {
 	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
 }
 
+// helm hands labels down: the revision that a person's helm makes has the label of our last run.
+func TestAPersonsHelmThatBeginsWhileOursFailsIsNotDisturbed(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	r.status("shop")
+	r.when("helm upgrade", func(_ *call, usual func() int) int {
+		last := newest(r.cluster.revisions(namespace, releaseName("shop")))
+		r.cluster.putRevision(revision{Name: last.Name, Namespace: namespace, Number: last.Number + 1, Status: "pending-upgrade", Labels: last.Labels})
+		return usual()
+	})
+	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "another")
+	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
+	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "3"))), "shop", "pending-upgrade", "another helm works on it")
+	r.wantHistory("shop", "1 deployed, 2 pending-upgrade")
+}
+
+// A deploy of ours that failed long ago says nothing about what a person does since: their rollback or uninstall may take minutes.
+func TestAPersonsRollbackOrUninstallAfterAFailedDeployIsNotDisturbed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []string{"pending-rollback", "uninstalling"} {
+		t.Run(status, func(t *testing.T) {
+			r := newRig(t)
+			r.deploy("shop")
+			r.status("shop")
+			r.when("helm template", func(*call, func() int) int { return 1 }) // the chart cannot be rendered
+			r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "workload-deploy")
+			r.wantHistory("shop", "1 deployed")
+			last := newest(r.cluster.revisions(namespace, releaseName("shop")))
+			theirs := revision{Name: last.Name, Namespace: namespace, Number: last.Number + 1, Status: status, Labels: last.Labels}
+			r.cluster.putRevision(theirs)
+			r.cluster.age(theirs.path(), time.Minute)
+			r.wantFailure(r.run(deployEvent("shop", override("image.tag", "3"))), "shop", status, "another helm works on it")
+			r.wantHistory("shop", "1 deployed, 2 "+status)
+		})
+	}
+}
+
 func TestWhatADeadHelmHasLeftIsRecovered(t *testing.T) {
+	t.Parallel()
 	for _, status := range []string{"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"} {
 		t.Run(status, func(t *testing.T) {
 			r := newRig(t)
@@ -358,17 +373,13 @@ func TestWhatAHelmThatWasKilledHasLeftIsRecoveredAtOnce(t *testing.T) {
 	r := newRig(t)
 	r.deploy("shop")
 	r.status("shop")
-	h := r.hold("upgrade", "shop")
-	a := r.accept(deployEvent("shop", override("image.tag", "2")))
-	r.reach(h)
+	h, a := r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "2")))
 	h.die()
 	r.wantFailure(a.result(), "shop", "SIGKILL", "rolled back to revision 1")
 	r.wantHistory("shop", "1 superseded, 2 deployed")
 	r.deploy("shop", override("image.tag", "3"))
 	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
-	if got := r.deployment("shop").image; got != "demo/app:3" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:3")
 }
 
 func TestASecondOperatorOnTheSameDiskIsRefused(t *testing.T) {

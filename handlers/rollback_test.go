@@ -3,22 +3,21 @@ package handlers_test
 import (
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 func TestAnInstallThatCannotBeTakenBackIsNotSaidToBeGone(t *testing.T) {
 	r := newRig(t)
 	r.fails("helm uninstall", `Error: failed to delete release: secrets is forbidden`)
-	h := r.hold("upgrade", "shop")
-	deploy := r.accept(deployEvent("shop"))
-	r.reach(h)
+	h, deploy := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	h.die()
 	r.wantFailure(deploy.result(), "shop", "it could not be taken back: ", "failed to delete release: secrets is forbidden")
 	r.wantHistory("shop", "1 pending-install")
 }
 
 func TestAWakeUpThatFailsGoesBackToSleep(t *testing.T) {
+	t.Parallel()
 	for name, sleep := range map[string]hub.Event{
 		"hibernated": deployEvent("shop", hibernated),
 		"scaled":     scaleEvent("shop", 0),

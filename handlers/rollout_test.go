@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 var (
@@ -32,9 +32,7 @@ func TestWhatWaitsForItsPodsKeepsNobodyFromWorking(t *testing.T) {
 	}
 	r.deploy("shop")
 	r.sicken("b", nil)
-	if s := r.status("b"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("b")
 }
 
 func TestANewerDeployTakesThePlaceOfOneThatWaitsForItsPods(t *testing.T) {
@@ -64,9 +62,7 @@ func TestAKillWhileThePodsAreWaitedForMakesNoSecondRevision(t *testing.T) {
 	r.waits("shop")
 	r.restart()
 	r.sicken("shop", nil)
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 	r.wantHistory("shop", "1 deployed")
 }
 
@@ -76,9 +72,7 @@ func TestADeployWhosePodsNeverBecomeReadyIsTakenBack(t *testing.T) {
 	r.status("shop")
 	r.sicken("shop", pulling)
 	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "ImagePullBackOff", "rolled back to revision 1")
-	if got := r.deployment("shop").image; got != "demo/app:1" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:1")
 	r.wantHistory("shop", "1 superseded, 2 superseded, 3 deployed")
 
 	t.Log("and a first install altogether")
@@ -147,9 +141,7 @@ func TestWhatAFailedDeployHasLeftIsTakenBackWhenTheAPIServerIsThereAgain(t *test
 		return c.fail("Kubernetes cluster unreachable: connection refused")
 	})
 	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "a hook failed", "rolled back to revision 1")
-	if got := r.deployment("shop").image; got != "demo/app:1" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:1")
 }
 
 func TestAReleaseWhosePodsAreWaitedForIsNotReportedAsDeployed(t *testing.T) {

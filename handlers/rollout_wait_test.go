@@ -18,9 +18,7 @@ func TestADeployHasSucceededWhenItsPodsAreReady(t *testing.T) {
 	}
 	r.sicken("shop", nil)
 	r.succeed(deploy.result())
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 }
 
 func TestWhatKeepsPodsFromStartingIsToldMeanwhile(t *testing.T) {
@@ -42,9 +40,7 @@ func TestAnUpgradeThatNeverBecomesReadyIsTakenBackAndSaysWhy(t *testing.T) {
 	r.status("shop")
 	r.sicken("shop", waitsFor("ImagePullBackOff", `Back-off pulling image "demo/app:2"`))
 	r.wantFailure(r.run(deployEvent("shop", override("image.tag", "2"))), "shop", "the image demo/app:2 of container app cannot be pulled", "ImagePullBackOff", "rolled back to revision 1")
-	if got := r.deployment("shop").image; got != "demo/app:1.0" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:1.0")
 }
 
 func TestAFirstInstallThatNeverBecomesReadyIsTakenBack(t *testing.T) {
@@ -73,8 +69,6 @@ func TestTheWaitForPodsGoesOnInTheNextLife(t *testing.T) {
 	r.eventually("helm is done", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 deployed" })
 	r.restart()
 	r.sicken("shop", nil)
-	if s := r.status("shop"); !s.Success {
-		t.Errorf("status: %+v", s)
-	}
+	r.wantSuccess("shop")
 	r.wantHistory("shop", "1 deployed")
 }

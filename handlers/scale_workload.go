@@ -3,56 +3,29 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"strconv"
 
+	"octo-operator/dispatch"
+	"octo-operator/handlers/check"
 	"octo-operator/hub"
-	"octo-operator/scripts"
+	"octo-operator/text"
 )
 
 // scaleWorkload sets the replicas of a release's Deployments.
-func (h *Handlers) scaleWorkload(ctx context.Context, t *task) error {
-	s, err := hub.Decode[hub.WorkloadScale](t.event.Argument)
+func (h *Handlers) scaleWorkload(ctx context.Context, t *dispatch.Task) error {
+	s, err := hub.Decode[hub.WorkloadScale](t.Event.Argument)
 	if err == nil {
-		err = checkScale(s, h.settings.MaxReplicas)
+		err = check.Replicas(s, h.settings.MaxReplicas)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot scale the workload: %w", err)
 	}
-	return h.scale(ctx, t, s)
+	return h.releases.Scale(ctx, t, s.Workload, s.Replicas)
 }
 
-func scaleStatus(event hub.Event, success bool, message string) *report {
+func scaleStatus(event hub.Event, success bool, message string) *dispatch.Report {
 	s, _ := hub.Decode[hub.WorkloadScale](event.Argument) // as far as it can be read
-	return newReport(methodScaleStatus, s.Workload, hub.WorkloadScaleStatus{
-		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: shortened(s.WorkloadName, maxWorkloadName), Replicas: s.Replicas,
+	return dispatch.NewReport(dispatch.MethodScaleStatus, s.Workload, hub.WorkloadScaleStatus{
+		TenantID: s.TenantID, WorkloadRtID: s.WorkloadRtID, WorkloadName: text.Shortened(s.WorkloadName, check.MaxWorkloadName), Replicas: s.Replicas,
 		Success: success, StatusMessage: message,
-	})
-}
-
-func checkScale(s hub.WorkloadScale, most int) error {
-	switch {
-	case s.Replicas < 0:
-		return fmt.Errorf("replicas is %d: it must be 0 or more", s.Replicas)
-	case s.Replicas > most:
-		return fmt.Errorf("replicas is %d: at most %d are allowed: ask for fewer, or raise OPERATOR__MAXREPLICAS", s.Replicas, most)
-	}
-	return nil
-}
-
-func (h *Handlers) scale(ctx context.Context, t *task, s hub.WorkloadScale) error {
-	release, err := h.locate(ctx, s.Workload)
-	if err != nil {
-		return err
-	}
-	revisions, err := h.owned(ctx, release, s.Workload)
-	if err != nil {
-		return err
-	}
-	if len(revisions) == 0 {
-		return fmt.Errorf("there is no release %s in namespace %s, so no Deployment of it: nothing to scale", release.name, release.namespace)
-	}
-	return h.script(ctx, t, scripts.WorkloadScale, map[string]string{
-		"TENANT": s.TenantID, "WORKLOAD": s.WorkloadName, "RELEASE": release.name, "NAMESPACE": release.namespace,
-		"REPLICAS": strconv.Itoa(s.Replicas),
 	})
 }

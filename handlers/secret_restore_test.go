@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // starting and broken are pods that may become ready, and pods that never will.
@@ -21,6 +21,7 @@ func (r *rig) waiting(n int) {
 }
 
 func TestAFailedDeploysSecretIsPutBackAndThoseWhoHadItAreRestarted(t *testing.T) {
+	t.Parallel()
 	old := map[string]string{"secrets.apiKey": "key-1", "secrets.dbPassword": "password-1"}
 	for _, test := range []struct {
 		name     string
@@ -50,6 +51,7 @@ func TestAFailedDeploysSecretIsPutBackAndThoseWhoHadItAreRestarted(t *testing.T)
 }
 
 func TestAFailedDeploysSecretIsPutBackByTheNextLifeToo(t *testing.T) {
+	t.Parallel()
 	for life, again := range comeBack {
 		t.Run(life, func(t *testing.T) {
 			r := newRig(t, users)
@@ -88,6 +90,7 @@ func TestADeployThatTookOverFromOneWithoutAnEndGoesBackToTheLastGoodSecret(t *te
 }
 
 func TestAFirstInstallThatFailsLeavesNoSecret(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*rig){
 		"helm fails":                     func(r *rig) { r.hold("upgrade", "shop").fail("no") },
 		"helm fails before it has begun": func(r *rig) { r.fails("helm upgrade", "no") },

@@ -112,6 +112,7 @@ func TestASecretThatIsAsItShouldBeIsNotWrittenAndRestartsNothing(t *testing.T) {
 }
 
 func TestARotatedKeyRestartsExactlyItsUsersAndTheStatusSaysSo(t *testing.T) {
+	t.Parallel()
 	for _, helm := range []string{"v4.3.1", "v3.20.0"} {
 		t.Run(helm, func(t *testing.T) {
 			r := newRig(t, users, func(r *rig) { r.helmVersion = helm })
@@ -190,13 +191,17 @@ func TestWhatGetsNewPodsAnywayIsNotRestarted(t *testing.T) {
 	r.wantRestarts(worker)
 }
 
-func TestWhatHasNoPodsIsNotRestarted(t *testing.T) {
-	r := newRig(t)
+// demoUsesKey lets the Deployment of chart demo use the key secrets.apiKey of the release's Secret.
+func demoUsesKey(r *rig) {
 	r.render = func(release, ns string, values object) []object {
 		o := renderDemo(release, ns, values)
 		useSecret(o[0], "API_KEY", section(values, "secrets")["apiKey"])
 		return o
 	}
+}
+
+func TestWhatHasNoPodsIsNotRestarted(t *testing.T) {
+	r := newRig(t, demoUsesKey)
 	r.deploy("shop", secret("secrets.apiKey", "1"), hibernated)
 	r.deploy("shop", secret("secrets.apiKey", "2"), hibernated)
 	r.wantRestarts()
@@ -204,12 +209,7 @@ func TestWhatHasNoPodsIsNotRestarted(t *testing.T) {
 }
 
 func TestWhatWakesUpWithAChangedSecretIsNotRestartedBesides(t *testing.T) {
-	r := newRig(t)
-	r.render = func(release, ns string, values object) []object {
-		o := renderDemo(release, ns, values)
-		useSecret(o[0], "API_KEY", section(values, "secrets")["apiKey"])
-		return o
-	}
+	r := newRig(t, demoUsesKey)
 	r.deploy("shop", secret("secrets.apiKey", "1"), hibernated)
 	r.deploy("shop", secret("secrets.apiKey", "2"), override("replicaCount", "2"))
 	r.wantRestarts()
@@ -261,6 +261,7 @@ func TestASecretThatNobodyNeedsAnyMoreGoesOnceThePodsAreReady(t *testing.T) {
 }
 
 func TestAnotherOwnersSecretIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for name, labels := range map[string]object{
 		"another tenant's":          {group + "/tenant": "other"},
 		"another workload's":        {group + "/tenant": tenant, group + "/workload-rt-id": rtID("other")},
@@ -335,6 +336,7 @@ func (r *rig) hangIn(pattern string, after bool) (wait func()) {
 }
 
 func TestARestartThatAKilledOperatorOwesIsDoneOnce(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, pattern string
 		after         bool
@@ -355,9 +357,7 @@ func TestARestartThatAKilledOperatorOwesIsDoneOnce(t *testing.T) {
 				r.accept(deployEvent("shop", keys("key-2", "password-1")))
 				wait()
 				again(r)
-				if s := r.status("shop"); !s.Success {
-					t.Errorf("status: %+v", s)
-				}
+				r.wantSuccess("shop")
 				r.wantRestarts(test.want...)
 				r.wantSecret("shop", map[string]string{"secrets.apiKey": "key-2", "secrets.dbPassword": "password-1"})
 				r.wantSettled("shop")

@@ -3,7 +3,7 @@ package handlers_test
 import (
 	"testing"
 
-	"octo-operator/runs"
+	"octo-operator/dispatch/runs"
 )
 
 // overtaken is a deploy of image 2 that waited for its pods until another one took its place, which has then failed before it
@@ -25,9 +25,7 @@ func TestABrokenDeployIsTakenBackThoughANewerOneThatIsRefusedTookItsPlace(t *tes
 	r.status("shop")
 	r.sicken("shop", pulling)
 	r.wantFailure(r.overtaken().result(), "shop", "has no chart demo 9.9.9", "rolled back to revision 1")
-	if got := r.deployment("shop").image; got != "demo/app:1.0" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:1.0")
 }
 
 func TestADeployWhosePodsBecomeReadyStaysThoughANewerOneThatIsRefusedTookItsPlace(t *testing.T) {
@@ -41,9 +39,7 @@ func TestADeployWhosePodsBecomeReadyStaysThoughANewerOneThatIsRefusedTookItsPlac
 	})
 	r.sicken("shop", nil)
 	r.wantFailure(second.result(), "shop", "has no chart demo 9.9.9")
-	if got := r.deployment("shop").image; got != "demo/app:2" {
-		t.Errorf("it runs %s", got)
-	}
+	r.wantImage("shop", "demo/app:2")
 	if got := newest(r.cluster.revisions(namespace, releaseName("shop"))).Labels["octo-mesh.meshmakers.io/rollout"]; got != "ready" {
 		t.Errorf("its revision is marked as %s", got)
 	}

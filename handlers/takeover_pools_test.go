@@ -20,6 +20,7 @@ func (r *rig) referencePool(kind, name, idField, idLabel, id string) {
 }
 
 func TestAPoolWithACutOffNameGoesOnUnderIt(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, kind, field, label string
 		pool                     hub.Pool
@@ -72,6 +73,7 @@ func TestAnUndeployRemovesABrokerSecretWithACutOffName(t *testing.T) {
 
 // A controller tells every pool at each registration.
 func TestAPoolOfTheReferenceOperatorsIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
 	for name, resource := range map[string]string{"with a name that is cut off": cutOff(poolID), "with another spec": ""} {
 		t.Run(name, func(t *testing.T) {
 			known := hub.Pool{TenantID: longTenant, PoolRtID: poolID}

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // longTenant is one whose releases' names the reference operator cuts off.
@@ -122,6 +122,7 @@ func TestOfTwoWorkloadsWithOneCutOffNameTheOtherGetsItsOwn(t *testing.T) {
 
 // There and back: helm has handed this operator's labels, of the one workload, down to the other one's revision.
 func TestACutOffNameIsTheWorkloadsThatTheReferenceOperatorHasDeployedLast(t *testing.T) {
+	t.Parallel()
 	for name, undeploys := range map[string]bool{"the first one is undeployed": true, "the first one is deployed": false} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -186,6 +187,7 @@ func TestAnUndeployRemovesBothReleasesOfAWorkloadThatHasTwo(t *testing.T) {
 
 // Each look-up is a request for all tenants' deploys.
 func TestOnlyALongNameCostsAnotherLookUp(t *testing.T) {
+	t.Parallel()
 	asked := func(deploy func(r *rig)) int {
 		r := newWorld(t, with("CLUSTERJOURNAL", "false"))
 		r.start()
@@ -201,6 +203,7 @@ func TestOnlyALongNameCostsAnotherLookUp(t *testing.T) {
 
 // What a person installed is not touched because of its name.
 func TestAReleaseThatNothingProvesToBeTheWorkloadsIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	refers := object{"key": object{"valueFrom": object{"secretKeyRef": object{"name": releaseName("shop") + "-octo-secrets"}}}}
 	for _, test := range []struct {
 		name   string
@@ -286,6 +289,7 @@ func TestTheSecretOfAReleaseProvesThatItIsAnotherWorkloads(t *testing.T) {
 
 // In G1 an undeploy has no runtime id. The reference operator gives it with every deploy, a person's release has none.
 func TestInG1AnUndeployWantsAReleaseThatAnOperatorHasMade(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		values object

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"octo-operator/hub"
@@ -71,24 +72,32 @@ func TestARunThatIsRunAgainActsAsTheAccountToo(t *testing.T) {
 }
 
 func TestNoTwoTenantsShareAnAccount(t *testing.T) {
-	accounts := map[string]string{}
-	for _, tenant := range append([]string{victimTenant, "acme", "victim-corp-0123456789abcdef0123", "0123456789abcdef0123", "acme-" + longTenant, longTenant, longTenant + "y", "-", "Ä", "ä", "acme-", "a--b"}, sameNames...) {
-		r := newWorld(t, asAccount, with("CLUSTERJOURNAL", "false"))
-		r.start()
-		r.run(deployEvent("shop", ofTenant(tenant)))
-		for _, c := range r.called("helm template") {
-			as := c.flag("kube-as-user")
-			if other := accounts[as]; other != "" && other != tenant {
-				t.Errorf("%q and %q share %s", tenant, other, as)
-			}
-			accounts[as] = tenant
-			if len(as) > len("system:serviceaccount:tenants:octo-")+63 {
-				t.Errorf("the name is too long: %s", as)
-			}
+	t.Parallel()
+	tenants := append([]string{victimTenant, "acme", "victim-corp-0123456789abcdef0123", "0123456789abcdef0123", "acme-" + longTenant, longTenant, longTenant + "y", "-", "Ä", "ä", "acme-", "a--b"}, sameNames...)
+	var mu sync.Mutex
+	accounts := map[string]string{} // to the tenant that has it
+	t.Run("each", func(t *testing.T) {
+		for _, tenant := range tenants {
+			t.Run(tenant, func(t *testing.T) {
+				r := newRig(t, asAccount, with("CLUSTERJOURNAL", "false"))
+				r.run(deployEvent("shop", ofTenant(tenant)))
+				for _, c := range r.called("helm template") {
+					as := c.flag("kube-as-user")
+					mu.Lock()
+					if other := accounts[as]; other != "" && other != tenant {
+						t.Errorf("%q and %q share %s", tenant, other, as)
+					}
+					accounts[as] = tenant
+					mu.Unlock()
+					if len(as) > len("system:serviceaccount:tenants:octo-")+63 {
+						t.Errorf("the name is too long: %s", as)
+					}
+				}
+			})
 		}
-		if tenant == victimTenant && accounts["system:serviceaccount:tenants:octo-victim-corp"] != tenant {
-			t.Errorf("the account of a plain tenant is %v", accounts)
-		}
+	})
+	if accounts["system:serviceaccount:tenants:octo-victim-corp"] != victimTenant {
+		t.Errorf("the account of a plain tenant is %v", accounts)
 	}
 	if len(accounts) < 15 {
 		t.Errorf("only %d accounts: %v", len(accounts), accounts)

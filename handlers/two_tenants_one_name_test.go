@@ -3,8 +3,8 @@ package handlers_test
 import (
 	"testing"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/runs"
 )
 
 // The tenants "acme" and "Acme" are two, and their workloads with the same id have one release name.
@@ -31,6 +31,7 @@ func as[T any](e hub.Event, change func(*T)) hub.Event {
 }
 
 func TestATenantsEventNeitherStopsNorReplacesThoseOfAnotherWhoseReleaseIsCalledTheSame(t *testing.T) {
+	t.Parallel()
 	for name, attack := range map[string]hub.Event{
 		"undeploy": undeployEvent("shop"),
 		"deploy":   deployEvent("shop", override("image.tag", "evil")),
@@ -38,9 +39,7 @@ func TestATenantsEventNeitherStopsNorReplacesThoseOfAnotherWhoseReleaseIsCalledT
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			h := r.hold("upgrade", "shop")
-			first := r.accept(deployEvent("shop"))
-			r.reach(h)
+			h, first := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 			queued := r.accept(deployEvent("shop", override("image.tag", "2")))
 			attacked := r.accept(byLookalike(attack))
 			h.release()
@@ -60,9 +59,7 @@ func TestATenantsEventNeitherStopsNorReplacesThoseOfAnotherWhoseReleaseIsCalledT
 
 func TestATenantsUndeployStopsItsDeployAlthoughAnothersEventIsBetweenThem(t *testing.T) {
 	r := newRig(t)
-	h := r.hold("upgrade", "shop")
-	deploy := r.accept(deployEvent("shop"))
-	r.reach(h)
+	_, deploy := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
 	scale := r.accept(byLookalike(scaleEvent("shop", 0)))
 	undeploy := r.accept(undeployEvent("shop"))
 	if result := deploy.result(); result.Outcome != runs.Superseded {

@@ -2,44 +2,45 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 
-	"octo-operator/exec"
+	"octo-operator/dispatch"
+	"octo-operator/handlers/check"
+	"octo-operator/handlers/release"
+	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
 	"octo-operator/merge"
-	"octo-operator/runs"
+	"octo-operator/names"
 )
 
-// PrintValues prints the values document of a WorkloadDeployed event, or where each value in it comes from.
+// PrintValues prints the values document of a WorkloadDeployed event as YAML, without secrets; or with explain, instead, a line for each value
+// with its path and where it comes from, and for each that is left out why. withChart pulls the chart for that, as a deploy does; else no
+// chart is looked at. Nothing is deployed.
 func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, explain, withChart bool) error {
 	// What says whose event it is, is enough for the values; where the chart comes from may be left out.
-	if err := checkFields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
+	if err := check.Fields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
 		return fmt.Errorf("cannot merge the values: %w", err)
 	}
 	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
 	if err != nil {
 		return fmt.Errorf("cannot merge the values: %w", err)
 	}
-	release, err := releaseOf(h.settings, w.Workload)
+	r, err := names.ReleaseOf(h.settings, w.Workload)
 	if err != nil {
 		return err
 	}
-	var c chart
+	var c charts.Chart
 	if withChart {
-		if c, err = h.lookAtChart(ctx, event, release, w); err != nil {
+		if c, err = h.fetchChart(ctx, event, r, w); err != nil {
 			return err
 		}
 	}
-	in := h.layers(w, release, c, chooseReplicas(w, c, installed{}).value)
+	layers := release.Layers(h.settings, w, r, c)
 	if explain {
-		return printOrigins(to, in)
+		return printOrigins(to, layers)
 	}
-	document, err := merge.Document(in)
+	document, err := merge.Document(layers)
 	if err != nil {
 		return err
 	}
@@ -47,26 +48,21 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 	return err
 }
 
-// lookAtChart pulls the chart into a directory that is gone afterwards.
-func (h *Handlers) lookAtChart(ctx context.Context, event hub.Event, r release, w hub.WorkloadDeployed) (chart, error) {
-	if err := checkFields(event, 0); err != nil {
-		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
+// fetchChart pulls the chart into a run directory that is gone afterwards.
+func (h *Handlers) fetchChart(ctx context.Context, event hub.Event, r names.Release, w hub.WorkloadDeployed) (c charts.Chart, err error) {
+	if err := check.Fields(event, 0); err != nil {
+		return c, fmt.Errorf("cannot pull the chart: %w", err)
 	}
-	dir, err := os.MkdirTemp(h.settings.StateDir, "values-")
-	if err != nil {
-		return chart{}, fmt.Errorf("cannot pull the chart: %w", err)
-	}
-	t := &task{Run: &runs.Run{ID: filepath.Base(dir), Dir: dir}, event: event, log: h.log, redact: exec.NewRedactor(h.secretsOf(w)...)}
-	if t.output, err = t.OpenOutput(); err != nil {
-		return chart{}, errors.Join(err, os.RemoveAll(dir))
-	}
-	c, err := h.charts.fetch(ctx, h, t, r, w)
-	return c, errors.Join(err, t.output.Close(), os.RemoveAll(dir))
+	err = h.WithScratchTask(event, release.Secrets(h.settings, w), func(t *dispatch.Task) error {
+		c, err = h.releases.Charts.Fetch(ctx, t, r, w)
+		return err
+	})
+	return c, err
 }
 
-// printOrigins prints the layer of each value, and then what the chart does not take.
-func printOrigins(to io.Writer, in merge.Input) error {
-	origins, leftOut, err := merge.Explain(in)
+// printOrigins prints the layer of each value, and then what the chart does not take and why.
+func printOrigins(to io.Writer, layers merge.Input) error {
+	origins, leftOut, err := merge.Explain(layers)
 	for _, o := range origins {
 		if _, err := fmt.Fprintf(to, "%s\t%s\n", o.Path, o.Layer); err != nil {
 			return err
@@ -78,18 +74,4 @@ func printOrigins(to io.Writer, in merge.Input) error {
 		}
 	}
 	return err
-}
-
-// PrintToolVersions prints what the helm and kubectl on PATH say of themselves.
-func PrintToolVersions(to io.Writer, environ []string) error {
-	env := exec.AllowEnv(environ, exec.DefaultEnv...)
-	helm, helmErr := toolVersion(context.Background(), env, "helm", "version", "--template", "{{.Version}}")
-	if helmErr == nil {
-		fmt.Fprintln(to, "helm", helm)
-	}
-	kubectl, kubectlErr := toolVersion(context.Background(), env, "kubectl", "version", "--client")
-	if kubectlErr == nil {
-		fmt.Fprintln(to, "kubectl", strings.TrimPrefix(kubectl, "Client Version: "))
-	}
-	return errors.Join(helmErr, kubectlErr)
 }

@@ -4,18 +4,22 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dev/fixtures"
+	"octo-operator/handlers/release"
+	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
+	"octo-operator/names"
 )
 
 func TestExplainSaysWhatTheChartDoesNotTakeAndWhy(t *testing.T) {
-	h := &Handlers{settings: settings(t, "OPERATOR__BROKERPASSWORD=planted")}
+	settings := fixtures.Settings(t, "OPERATOR__BROKERPASSWORD=planted")
 	w := hub.WorkloadDeployed{Workload: hub.Workload{Pool: hub.Pool{TenantID: "acme"}}, ValuesYaml: "kept: true", Hibernated: true}
-	c := chart{
-		values: []byte("secrets: []\nreplicaCount: 1\nkept: false\n"),
-		schema: []byte(`{"properties":{"kept":{},"secrets":{},"replicaCount":{}},"additionalProperties":false}`),
+	c := charts.Chart{
+		Values: []byte("secrets: []\nreplicaCount: 1\nkept: false\n"),
+		Schema: []byte(`{"properties":{"kept":{},"secrets":{},"replicaCount":{}},"additionalProperties":false}`),
 	}
 	var printed strings.Builder
-	if err := printOrigins(&printed, h.layers(w, release{name: "demo"}, c, chooseReplicas(w, c, installed{}).value)); err != nil {
+	if err := printOrigins(&printed, release.Layers(settings, w, names.Release{Name: "demo"}, c)); err != nil {
 		t.Fatal(err)
 	}
 	want := "kept\tvaluesYaml\n" +

@@ -5,56 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"net/url"
-	"slices"
 	"strings"
 
-	"octo-operator/exec"
+	"octo-operator/dispatch"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
-	"octo-operator/kube"
 )
 
-const removedSecret = "[removed after the run]"
+var removedJSON = json.RawMessage(`"` + release.RemovedSecret + `"`)
 
-var removedJSON = json.RawMessage(`"` + removedSecret + `"`)
-
-// shortestElsewhere is the length in bytes from which on a value of a chart's own Secret is taken out of other objects too. Shorter ones
-// are mostly words: "postgres", "true".
-const shortestElsewhere = 9
-
-// keepManifest takes what is secret out of the manifest that helm has made of the chart: the values of its Secrets, wherever they stand,
-// and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
-// that begins again makes another one.
-func (h *Handlers) keepManifest(t *task) {
-	manifest, err := readManifest(t.Path(manifestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	var secrets []string
-	if err == nil {
-		manifest, secrets, err = kube.WithoutSecrets(manifest, removedSecret)
-	}
-	if err == nil {
-		secrets = slices.DeleteFunc(secrets, func(value string) bool { return len(value) < shortestElsewhere })
-		redact := exec.NewRedactor(secrets...)
-		if redact.Full() {
-			err = errors.New("the chart's Secrets hold too much")
-		} else {
-			manifest = []byte(t.redact.String(redact.String(string(manifest))))
-			err = t.Write(manifestFile, manifest)
-		}
-	}
-	if err == nil {
-		return
-	}
-	t.log.Info("the manifest is not kept: nobody can tell what in it is secret", "reason", err)
-	if err := t.Remove(manifestFile); err != nil {
-		t.log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
-	}
-}
-
-// withoutSecrets is the event as it may stay on disk. What is not clearly plain counts as secret.
+// withoutSecrets is the event as it may stay on disk, and whether that is another one than it was. What is not clearly plain counts as secret.
 func withoutSecrets(event hub.Event) (hub.Event, bool) {
 	if event.Callback != hub.WorkloadDeploy {
 		return event, false
@@ -79,6 +41,16 @@ func withoutSecrets(event hub.Event) (hub.Event, bool) {
 	before := &bytes.Buffer{}
 	err = json.Compact(before, event.Argument)
 	return hub.Event{Callback: event.Callback, Argument: clean}, err != nil || !bytes.Equal(clean, before.Bytes())
+}
+
+// cleanDeploy takes what is secret out of the manifest that stays in a deploy's run directory. It returns the event as it may stay there; nil:
+// as it came.
+func cleanDeploy(t *dispatch.Task) *hub.Event {
+	release.RedactManifest(t)
+	if clean, changed := withoutSecrets(t.Event); changed {
+		return &clean
+	}
+	return nil
 }
 
 // withoutSecretValues works on the list of overrides.
@@ -169,4 +141,34 @@ func editObject(object json.RawMessage, edit func(name string, value json.RawMes
 	compact := &bytes.Buffer{}
 	err = json.Compact(compact, edited.Bytes())
 	return compact.Bytes(), err
+}
+
+// eachMember calls f with each name and value of a JSON object: also with those whose name comes more than once, of which a map holds
+// the last alone. It ends with the first error.
+func eachMember(object json.RawMessage, f func(name string, value json.RawMessage) error) error {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return errors.New("it is not a JSON object")
+	}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := token.(string) // of a member it is nothing else
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return err
+		}
+		if err := f(name, value); err != nil {
+			return err
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
 )
 
@@ -53,7 +54,7 @@ func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			clean, changed := withoutSecrets(hub.Event{Callback: hub.WorkloadDeploy, Argument: json.RawMessage(test.argument)})
 			want := &bytes.Buffer{}
-			if err := json.Compact(want, []byte(strings.ReplaceAll(test.want, "REMOVED", removedSecret))); err != nil {
+			if err := json.Compact(want, []byte(strings.ReplaceAll(test.want, "REMOVED", release.RemovedSecret))); err != nil {
 				t.Fatal(err)
 			}
 			if string(clean.Argument) != want.String() || !changed {

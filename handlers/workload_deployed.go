@@ -5,32 +5,37 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"net/url"
-	"strconv"
 
 	"octo-operator/config"
+	"octo-operator/dispatch"
+	"octo-operator/dispatch/queue"
 	"octo-operator/exec"
+	"octo-operator/handlers/check"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
-	"octo-operator/runs"
-	"octo-operator/scripts"
+	"octo-operator/names"
+	"octo-operator/text"
 )
 
-func workloadPlace(settings config.Config, event hub.Event) (place, error) {
+// workloadPlace is where a workload's events belong.
+func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
-	p := place{tenant: w.TenantID, owner: ownerOf(w.TenantID, nameOrID(w)), attrs: []any{"tenant", shown(w.TenantID), "workload", shown(w.WorkloadName)}}
+	p := dispatch.Place{
+		Tenant: w.TenantID, Owner: names.OwnerOf(w.TenantID, names.NameOrID(w)),
+		Attrs: []any{"tenant", text.Shown(w.TenantID), "workload", text.Shown(w.WorkloadName)},
+	}
 	if err != nil {
 		return p, err
 	}
-	release, err := releaseOf(settings, w)
-	p.lane = release.lane()
-	p.attrs = append(p.attrs, "release", release.name)
+	r, err := names.ReleaseOf(settings, w)
+	p.Lane = r.Lane()
+	p.Attrs = append(p.Attrs, "release", r.Name)
 	return p, err
 }
 
-// deployPlace is workloadPlace with what a deploy asks for. What is unknown to this operator does not count: it would not be
-// deployed either.
-func deployPlace(settings config.Config, event hub.Event) (place, error) {
+// deployPlace is workloadPlace with what a deploy asks for, by which queued deploys are compared. Fields that this operator does not know do
+// not count: they would not be deployed either.
+func deployPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	p, err := workloadPlace(settings, event)
 	if err != nil {
 		return p, err
@@ -39,129 +44,79 @@ func deployPlace(settings config.Config, event hub.Event) (place, error) {
 	if err != nil {
 		return p, err
 	}
-	p.asks = ask{reconciliation: w.IsReconciliation, version: w.ChartVersion}
+	p.Asks = queue.Ask{Reconciliation: w.IsReconciliation, Version: w.ChartVersion}
 	w.IsReconciliation, w.ChartVersion = false, ""
 	text, err := json.Marshal(w)
-	p.asks.says = fmt.Sprintf("%x", sha256.Sum256(text))
+	p.Asks.Says = fmt.Sprintf("%x", sha256.Sum256(text))
 	return p, err
 }
 
-// workloadDeployed deploys a workload.
-func (h *Handlers) workloadDeployed(ctx context.Context, t *task) error {
-	w, err := hub.Decode[hub.WorkloadDeployed](t.event.Argument)
+// workloadDeployed deploys a workload, and keeps its secret values out of all that is logged of it.
+func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error {
+	w, err := hub.Decode[hub.WorkloadDeployed](t.Event.Argument)
 	if err != nil {
 		return fmt.Errorf("cannot deploy the workload: %w", err)
 	}
-	redact := exec.NewRedactor(h.secretsOf(w)...)
+	redact := exec.NewRedactor(release.Secrets(h.settings, w)...)
 	if redact.Full() {
 		return fmt.Errorf("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
 			"make them smaller, or put large files elsewhere")
 	}
-	t.redact = redact
+	t.Redact = redact
 	return h.deploy(ctx, t, w)
 }
 
-// deploymentStatus tells how a deploy went: every one that was not superseded gets its report.
-func deploymentStatus(event hub.Event, success bool, message string) *report {
+// deploy brings the release to what the event asks for: values and Secret are merged, lie as files in the run directory, and a script
+// takes them from there.
+func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) error {
+	d, err := h.releases.Plan(ctx, t, w) // whose release it is, what the cluster has of it, the chart
+	if err != nil {
+		return err
+	}
+	if err := d.Merge(ctx); err != nil {
+		return err
+	}
+	if err := d.WriteFiles(); err != nil { // values.yaml, secret.yaml
+		return err
+	}
+	unchanged, err := d.Unchanged(ctx) // of a reconciliation
+	if err != nil {
+		return err
+	}
+	if unchanged {
+		h.setPoolAsOwner(ctx, t, d) // the pool's resource may be another one by now
+		return d.SettleSecret(ctx)
+	}
+	if err := d.Install(ctx); err != nil { // scripts/workload-deploy
+		return err
+	}
+	h.setPoolAsOwner(ctx, t, d)
+	if err := d.AwaitReady(ctx); err != nil {
+		return err
+	}
+	return d.SettleSecret(ctx)
+}
+
+// deploymentStatus tells how a deploy went. Each deploy that was not superseded has such a report.
+func deploymentStatus(event hub.Event, success bool, message string) *dispatch.Report {
 	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
 	status := hub.WorkloadDeploymentStatus{
-		TenantID: w.TenantID, WorkloadName: shortened(w.WorkloadName, maxWorkloadName), WorkloadRtID: w.WorkloadRtID,
+		TenantID: w.TenantID, WorkloadName: text.Shortened(w.WorkloadName, check.MaxWorkloadName), WorkloadRtID: w.WorkloadRtID,
 		Success: success, StatusMessage: message,
 	}
 	if w.Named() {
-		status.PoolName = shortened(w.PoolName, maxPoolName)
+		status.PoolName = text.Shortened(w.PoolName, check.MaxPoolName)
 	}
-	return newReport(methodDeploymentStatus, w, status)
+	return dispatch.NewReport(dispatch.MethodDeploymentStatus, w, status)
 }
 
-// deploy brings the release to what the event asks for: plan, install, wait for its pods. Where an earlier try of the same event
-// has installed it already, and for a reconciliation where it is there, that is not done again.
-func (h *Handlers) deploy(ctx context.Context, t *task, w hub.WorkloadDeployed) error {
-	d, err := h.plan(ctx, t, w)
+// deploymentProgress tells what a deploy waits for. Other events have no such report.
+func deploymentProgress(event hub.Event, message string) *dispatch.Report {
+	w, err := hub.Decode[hub.Workload](event.Argument)
 	if err != nil {
-		return err
+		return nil // how it ends will tell
 	}
-	done, err := h.nothingToDo(ctx, t, d)
-	if err != nil {
-		return err
-	}
-	switch {
-	case done:
-		t.log.Info("nothing to do: the release is what the reconciliation asks for", "revision", d.found.labels["version"])
-		t.say("nothing to do: revision " + d.found.labels["version"] + " of the release is what was asked for")
-		h.own(ctx, t, d) // the pool's resource may be another one by now
-		return h.settleSecret(ctx, t, d)
-	case d.installedBy(t.Run) && !d.secret.writes:
-		t.log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", d.found.labels["version"])
-	default:
-		if err := h.install(ctx, t, d); err != nil {
-			return err
-		}
-	}
-	h.own(ctx, t, d)
-	if err := h.restartUsers(ctx, t, d); err != nil {
-		return err
-	}
-	if err := h.awaitPods(ctx, t, d.release); err != nil {
-		return err
-	}
-	return h.settle(ctx, t, d)
-}
-
-// valuesFile is the last file that is written before anything is done in the cluster.
-const valuesFile = "values.yaml"
-
-// installing tells whether an earlier life may have changed the cluster for a deploy. What it did on another disk is not known here.
-func installing(run *runs.Run) bool { return run.Inherited() || run.Has(valuesFile) }
-
-// install lets the script do its work.
-func (h *Handlers) install(ctx context.Context, t *task, d *deployment) error {
-	t.installs = true
-	t.makesSecret = t.makesSecret || d.found.labels == nil && d.secret.live == nil && d.secret.writes
-	if err := h.keepSecret(ctx, t, d); err != nil {
-		return err
-	}
-	variables, err := h.lookVariables(ctx, d)
-	if err != nil {
-		return err
-	}
-	stop := h.watchProgress(ctx, t, d.release)
-	defer stop()
-	scaleTo := d.replicas.scaleTo(d.document, d.chart)
-	maps.Copy(variables, map[string]string{
-		"HELM": d.helm, "TENANT": d.w.TenantID, "WORKLOAD": d.w.WorkloadName,
-		"RELEASE": d.release.name, "NAMESPACE": d.release.namespace,
-		"LABELS":  joinLabels(d.labels(t.Run)),
-		"UPGRADE": strconv.FormatBool(d.found.labels != nil), "WAIT": strconv.FormatBool(d.chart.hooksAfter),
-		"SECRET": d.secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.secret.foreign),
-		"TIMEOUT": h.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(h.settings.Helm.ForceConflicts),
-		// What helm has applied on the client's side, the server takes for another manager's. And the Deployments are scaled after
-		// the dry run, which finds the old count there.
-		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || h.settings.Helm.ForceConflicts || scaleTo != ""),
-		"REPLICAS":       scaleTo, "SCALE_SCRIPT": h.scripts.Path(scripts.WorkloadScale),
-		lookUpVariable: strconv.FormatBool(d.chart.looksUp || looksUp.Match(d.document.YAML)),
+	return dispatch.NewReport(dispatch.MethodProgress, w, hub.WorkloadDeploymentProgress{
+		TenantID: w.TenantID, WorkloadName: w.WorkloadName, WorkloadRtID: w.WorkloadRtID, Message: message,
 	})
-	return h.releaseScript(ctx, t, d.release, scripts.WorkloadDeploy, variables)
-}
-
-// settle is the end of a deploy whose pods are ready.
-func (h *Handlers) settle(ctx context.Context, t *task, d *deployment) error {
-	if err := h.markReady(ctx, d.release, t.ShortID()); err != nil {
-		return err
-	}
-	return h.settleSecret(ctx, t, d)
-}
-
-// secretsOf is everything that must not be seen in the output of a deploy.
-func (h *Handlers) secretsOf(w hub.WorkloadDeployed) []string {
-	secrets := append(h.settings.Secrets(), w.RepositoryPassword)
-	if repository, err := url.Parse(w.RepositoryURL); err == nil {
-		secrets = append(secrets, repository.RawQuery) // it may be signed
-	}
-	for _, v := range w.Values {
-		if v.IsSecret {
-			secrets = append(secrets, v.Value)
-		}
-	}
-	return secrets
 }

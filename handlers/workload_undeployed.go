@@ -3,82 +3,29 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"time"
 
+	"octo-operator/dispatch"
 	"octo-operator/hub"
-	"octo-operator/scripts"
 )
 
 // workloadUndeployed uninstalls a workload's release and removes its secret.
-func (h *Handlers) workloadUndeployed(ctx context.Context, t *task) error {
-	w, err := hub.Decode[hub.WorkloadUndeployed](t.event.Argument)
+func (h *Handlers) workloadUndeployed(ctx context.Context, t *dispatch.Task) error {
+	w, err := hub.Decode[hub.WorkloadUndeployed](t.Event.Argument)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the workload: %w", err)
 	}
-	if err := h.undeploy(ctx, t, w.Workload); err != nil {
+	if err := h.releases.Undeploy(ctx, t, w.Workload); err != nil {
 		return err
 	}
-	h.withdraw(t.Run, w.Workload)
+	t.Withdraw(w.Workload)
 	return nil
 }
 
 // undeploymentStatus is none for a success: the contract has no report of its own. A failure goes out as a deployment
 // status, so that somebody learns why the workload is still there.
-func undeploymentStatus(event hub.Event, success bool, message string) *report {
+func undeploymentStatus(event hub.Event, success bool, message string) *dispatch.Report {
 	if success {
 		return nil
 	}
 	return deploymentStatus(event, success, message)
-}
-
-func (h *Handlers) undeploy(ctx context.Context, t *task, w hub.Workload) error {
-	found, err := h.locate(ctx, w)
-	if err != nil {
-		return err
-	}
-	// It may have a second one, made before the reference operator was here in between. Where odd characters alone make the difference,
-	// that name is another workload's too, and without a runtime id, in G1, nothing tells whose the release is.
-	second := found.name != found.own && (w.WorkloadRtID != "" || found.name == cutName(w.TenantID, nameOrID(w)))
-	if second {
-		own := found
-		own.name = own.own
-		if err := h.undeployRelease(ctx, t, own, w); err != nil {
-			return err
-		}
-	}
-	return h.undeployRelease(ctx, t, found, w)
-}
-
-func (h *Handlers) undeployRelease(ctx context.Context, t *task, release release, w hub.Workload) error {
-	revisions, err := h.owned(ctx, release, w)
-	if err != nil {
-		return err
-	}
-	secret := release.secretName()
-	if len(revisions) == 0 {
-		if secret, err = h.leftSecret(ctx, t, release, w); err != nil {
-			return err
-		}
-	}
-	started := time.Now()
-	err = h.uninstall(ctx, t, release, secret, w)
-	if err == nil || ctx.Err() != nil || time.Since(started) >= h.settings.Helm.Timeout { // it has had its time
-		return err
-	}
-	// If its helm was killed, the release is left uninstalling, and every deploy would be refused. Now it is known whose helm that
-	// was; in the operator's next life nobody would know. What was begun is finished, so it need not be recovered.
-	if labels, lookErr := h.kubectl.ReleaseLabels(ctx, release.namespace, release.name); lookErr != nil || labels["status"] != "uninstalling" {
-		return err
-	}
-	t.log.Warn("helm was ended in the middle of the undeploy: it is run again", "reason", t.message(err))
-	return h.uninstall(ctx, t, release, secret, w)
-}
-
-// uninstall lets the script do its work. secret is the one that goes too; "": none.
-func (h *Handlers) uninstall(ctx context.Context, t *task, r release, secret string, w hub.Workload) error {
-	return h.releaseScript(ctx, t, r, scripts.WorkloadUndeploy, map[string]string{
-		"TENANT": w.TenantID, "WORKLOAD": w.WorkloadName,
-		"RELEASE": r.name, "NAMESPACE": r.namespace, "SECRET": secret,
-		"TIMEOUT": h.settings.Helm.Timeout.String(),
-	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// bareServer speaks the protocol frame by frame, for what the simulated controller cannot show or would not do.
+// bareServer sends and receives single frames, for what the simulated controller cannot do.
 type bareServer struct {
 	url      string
 	greeting string // the answer to the handshake

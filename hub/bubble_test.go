@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 // inBubble runs a test in which hours take milliseconds: time jumps when everybody waits. Operator and controller are the real

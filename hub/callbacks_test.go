@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"octo-operator/bounds"
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 func TestAnEventOf4MiBArrivesWhole(t *testing.T) {
@@ -150,7 +150,7 @@ func TestACallbackThatCannotBeTakenIsLoggedAndSurvived(t *testing.T) {
 	}
 }
 
-// A callback with arguments of the wrong kind inside its object is still somebody's event: whoever handles it reports it.
+// A callback whose object has fields of the wrong type is still passed on as an event, so that its failure can be reported.
 func TestAnEventThatIsWrongInsideIsReceived(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)

@@ -1,5 +1,10 @@
-// Package hub speaks with the Communication Controller: it takes its callbacks, registers the operator and its pools,
-// and delivers reports. It knows nothing of Helm or of the cluster.
+// Package hub is the operator's end of the SignalR connection to the Communication Controller. It receives the controller's callbacks as
+// events, registers the operator and its pools, and delivers reports. It knows nothing of Helm or of the cluster.
+//
+//	client, err := hub.New(settings, hub.Options{Receive: accept, Registered: makePools}, log)
+//	go client.Run(ctx)										// connects, and connects again, until ctx ends
+//	client.RegisterPool(pool)								 // on this and on every later connection
+//	client.Report(hub.Report{Method: method, Arguments: args}) // returns at once
 package hub
 
 import (
@@ -20,32 +25,32 @@ import (
 
 const (
 	dialTimeout   = 15 * time.Second
-	serverTimeout = 30 * time.Second // of silence: the controller is gone
-	// steadyAfter is how long a connection must have been registered until the next one is made without much waiting. A
-	// controller that accepts the registration and then closes, because of what we send it, say, would be asked twice a second.
+	serverTimeout = 30 * time.Second // of silence, after which the connection counts as lost
+	// steadyAfter is how long the operator must have been registered before the back-off of reconnecting starts again at its shortest
+	// wait. Otherwise a controller that accepts the registration and then closes the connection, for example because of something that
+	// the operator sends, would be asked twice a second.
 	steadyAfter = time.Minute
-	// libraryBuffer is what the library allocates for reading. Our connection hands frames over in pieces of this
-	// size, so it needs no more.
+	// libraryBuffer is the size in bytes of the library's read buffer. Our connection hands frames over in pieces of this size.
 	libraryBuffer = 64 << 10
 )
 
-// Options are what the client calls back. All are called on goroutines of the client.
+// Options are functions that the client calls, on goroutines of its own.
 type Options struct {
-	// Receive takes callbacks in the order sent, those that have come since the last call: one at least, maxBatch at most. Not
-	// much more is read while it runs: see maxReadAhead.
+	// Receive gets the events in the order in which the controller sent them: all that have come since the last call, at least one and at
+	// most maxBatch. While it runs, at most maxReadAhead bytes more are read. Must not be nil.
 	Receive func([]Event)
-	// Connecting is called before each connection is opened, when the last callback of the one before has been received. May
+	// Connecting is called before each connection is opened, after Receive has returned for the last event of the connection before. May
 	// be nil.
 	Connecting func()
-	// Registered is called after each successful registration, with the deployed pools the controller knows. It may run for
-	// as long as ctx lives, which is the connection's.
+	// Registered is called after each successful registration, with the deployed pools that the controller knows. It may block; ctx ends
+	// with the connection. Must not be nil.
 	Registered func(ctx context.Context, pools []Pool)
-	// PoolStatus is called with each step of a pool's registration: StatusInProgress, StatusRegistered, or "Failed: " and why. May
-	// be nil.
+	// PoolStatus is called whenever the status of a pool's registration changes: to StatusInProgress, StatusRegistered, or "Failed: " and
+	// the reason. May be nil.
 	PoolStatus func(pool Pool, status string)
 }
 
-// Client keeps one connection to the controller, for ever.
+// Client keeps one connection to the controller. Its methods may be called by several goroutines.
 type Client struct {
 	settings config.Config
 	options  Options
@@ -56,10 +61,10 @@ type Client struct {
 	log      *slog.Logger
 
 	mu      sync.Mutex
-	session *session // the one that is registered; nil: none is
+	session *session // the connection on which the operator is registered; nil: there is none
 }
 
-// New prepares a client; Run connects it.
+// New returns a client that is not connected yet: see Run. The error says that the system's root certificates cannot be read.
 func New(settings config.Config, options Options, log *slog.Logger) (*Client, error) {
 	client, err := settings.HTTPClient()
 	if err != nil {
@@ -75,13 +80,14 @@ func New(settings config.Config, options Options, log *slog.Logger) (*Client, er
 			return nil, err
 		}
 		client.Transport = c.tokens.sentBy(client.Transport)
-		client.CheckRedirect = sameHost("OPERATOR__COMMUNICATIONCONTROLLERURI") // the transport would show the token to whoever is redirected to
+		client.CheckRedirect = sameHost("OPERATOR__COMMUNICATIONCONTROLLERURI") // otherwise a redirect could send the token to another host
 	}
 	c.reports.wake = make(chan struct{}, 1)
 	return c, nil
 }
 
-// sameHost follows a redirect as long as what is secret stays where it is meant to be: on the host that the setting names, and on TLS.
+// sameHost returns a redirect policy for requests that carry a secret: a redirect must stay on the host that the setting names, and must
+// not leave TLS.
 func sameHost(setting string) func(next *http.Request, before []*http.Request) error {
 	return func(next *http.Request, before []*http.Request) error {
 		if next.URL.Host != before[0].URL.Host {
@@ -91,7 +97,7 @@ func sameHost(setting string) func(next *http.Request, before []*http.Request) e
 	}
 }
 
-// keepsTLS follows a bounded number of redirects that do not leave TLS.
+// keepsTLS is a redirect policy: at most maxRedirects, and none from TLS to a connection without.
 func keepsTLS(next *http.Request, before []*http.Request, setting string) error {
 	last := before[len(before)-1].URL
 	if last.Scheme != next.URL.Scheme && next.URL.Scheme != "https" && next.URL.Scheme != "wss" {
@@ -108,7 +114,7 @@ const maxRedirects = 10
 // Connected tells whether the operator is registered at the controller now.
 func (c *Client) Connected() bool { return c.current() != nil }
 
-// Generation of the controller that the operator is registered at; 0 while it is at none.
+// Generation returns the generation of the controller at which the operator is registered; 0: it is not registered.
 func (c *Client) Generation() Generation {
 	if s := c.current(); s != nil {
 		return s.generation
@@ -116,7 +122,7 @@ func (c *Client) Generation() Generation {
 	return 0
 }
 
-// current is the connection on which the operator is registered; nil: it is on none.
+// current returns the connection on which the operator is registered; nil: there is none.
 func (c *Client) current() *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,8 +135,8 @@ func (c *Client) setCurrent(s *session) {
 	c.session = s
 }
 
-// Run connects, serves the connection and connects again, until ctx ends. The library's own reconnect gives up after 15
-// minutes; this one never does. Its waits are jittered and stay below 30 s.
+// Run connects to the controller, and again whenever the connection ends, until ctx ends. The waits in between grow with jitter and stay
+// below 30 s. It does not use the library's own reconnect, which gives up after 15 minutes.
 func (c *Client) Run(ctx context.Context) {
 	waits := reconnectWaits()
 	for {
@@ -159,8 +165,7 @@ func reconnectWaits() *backoff.ExponentialBackOff {
 	return waits
 }
 
-// serve is the life of one connection. It returns why the connection ended and when the operator was registered on it; zero:
-// never.
+// serve runs one connection until it ends. It returns the reason, and when the operator was registered on it (zero: never).
 func (c *Client) serve(ctx context.Context) (registered time.Time, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
@@ -211,7 +216,7 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 		signalr.MaximumReceiveMessageSize(libraryBuffer),
 		signalr.KeepAliveInterval(15*time.Second),
 		signalr.TimeoutInterval(serverTimeout),
-		// The library's messages repeat what we log ourselves, and hold arguments: secrets.
+		// No log of the library: it repeats what we log ourselves, and its messages hold arguments, which may be secret.
 		signalr.Logger(silent{}, false),
 	)
 	if err != nil {
@@ -227,7 +232,7 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// explainRefusal says what to check when the controller does not let the operator in.
+// explainRefusal adds to a refusal (401 or 403) which settings to check. Other errors are returned as they are.
 func (c *Client) explainRefusal(err error) error {
 	refused := (*refusedError)(nil)
 	if !errors.As(err, &refused) {
@@ -247,7 +252,8 @@ type silent struct{}
 
 func (silent) Log(...any) error { return nil }
 
-// receive is called in the order of the wire. An unknown or malformed callback is logged; the connection stays up.
+// receive parses callbacks, in the order in which they were sent, and hands them to Options.Receive. An unknown or malformed one is
+// logged and ignored; the connection stays up.
 func (c *Client) receive(callbacks []invocation) {
 	events := make([]Event, 0, len(callbacks))
 	for _, i := range callbacks {

@@ -20,17 +20,18 @@ import (
 )
 
 const (
-	// maxPiece is how much of a websocket message is read at once. A limit on the message, as the library's own of 32 KiB, would end the
-	// connection: an event that is too long (bounds.Event) would do it to all others, again each time that the controller sends it.
+	// maxPiece is how many bytes of a websocket message are read at once. The message itself has no limit: if it had one, as the
+	// library's of 32 KiB, a message that exceeds it would end the connection, for all other events too, each time that the controller
+	// sends it. An event that is too long (bounds.Event) is dropped instead.
 	maxPiece = maxReadAhead
 	frameEnd = '\x1e'
-	// maxBatch bounds what is received at once: the first of a batch waits for the last.
+	// maxBatch bounds how many callbacks receive gets at once: none of them is handled before all of them have been written to disk.
 	maxBatch = 256
 )
 
 var pingFrame = []byte("{\"type\":6}\x1e")
 
-// invocation is what a frame says about itself.
+// invocation holds the fields of a SignalR frame that we need.
 type invocation struct {
 	Type         int               `json:"type"`
 	InvocationID *string           `json:"invocationId"`
@@ -38,12 +39,14 @@ type invocation struct {
 	Arguments    []json.RawMessage `json:"arguments"`
 }
 
-// connection is a websocket to the hub. The SignalR library speaks over it: handshake, pings, our own invocations and
-// their completions. The controller's callbacks it never sees: the library runs each in a goroutine of its own (in a
-// burst of 500 pairs 487 came out of order), answers an unknown one with a completion without an invocation id (on which
-// ASP.NET Core closes the connection), and logs their arguments. So callbacks go straight to receive, in order: as many at a
-// time as came while receive was at the ones before, up to maxBatch. Reading goes on meanwhile, but not far (maxReadAhead): a
-// slow disk slows the controller down instead of filling the memory.
+// connection is a websocket to the hub, over which the SignalR library speaks: handshake, pings, our own invocations and their
+// completions.
+//
+// The library never sees the controller's callbacks, for three reasons: it runs each in a goroutine of its own and so loses their order
+// (in a burst of 500 pairs 487 came out of order); it answers an unknown callback with a completion without an invocation id, on which
+// ASP.NET Core closes the connection; and it logs the arguments. Callbacks go to receive instead, in their order. Each call gets those
+// that have come while receive handled the ones before, at most maxBatch. Meanwhile reading goes on, up to maxReadAhead bytes: a slow
+// disk slows the controller down and does not fill the memory.
 type connection struct {
 	*signalr.ConnectionBase
 	ws      *websocket.Conn
@@ -52,17 +55,17 @@ type connection struct {
 	log     *slog.Logger
 
 	ahead     *readAhead
-	buffer    bytes.Buffer  // what was taken and is no whole frame yet
-	tooLong   bool          // what has come of the frame is, and is forgotten
-	callbacks []invocation  // taken and not received yet
-	receiving atomic.Bool   // receive is at work
+	buffer    bytes.Buffer  // the beginning of a frame whose end has not come yet
+	tooLong   bool          // that frame exceeds bounds.Event; its bytes are dropped
+	callbacks []invocation  // parsed, and not passed to receive yet
+	receiving atomic.Bool   // receive is running, or has run for the messages in process
 	frames    chan []byte   // whole frames for the library
-	frame     []byte        // the rest of the one that the library is reading
-	ended     chan struct{} // closed when everything that was read is received, and no more will be; err says why
+	frame     []byte        // the part of a frame that the library has not read yet
+	ended     chan struct{} // closed after the last callback was passed to receive; err says why the connection ended
 	err       error
 }
 
-// open connects and begins to read. Whoever opened it must close it.
+// open dials the hub and begins to read. The caller must close the connection.
 func open(ctx context.Context, url string, client *http.Client, receive func([]invocation), log *slog.Logger) (*connection, error) {
 	dialContext, cancelDial := context.WithTimeout(ctx, dialTimeout)
 	defer cancelDial()
@@ -76,11 +79,11 @@ func open(ctx context.Context, url string, client *http.Client, receive func([]i
 		ahead: newReadAhead(), frames: make(chan []byte, 16), ended: make(chan struct{}),
 	}
 	go c.read()
-	go c.takeAll()
+	go c.processAll()
 	return c, nil
 }
 
-// close returns when the last callback has been received: the next connection must not overtake it.
+// close ends the connection. It returns when receive has handled the last callback, so that those of the next connection come after it.
 func (c *connection) close() {
 	c.cancel()
 	_ = c.ws.CloseNow()
@@ -98,7 +101,7 @@ func dial(ctx context.Context, url string, client *http.Client) (*websocket.Conn
 			return nil, fmt.Errorf("cannot connect to %s: the server answers %s", url, response.Status)
 		}
 		if token := (*tokenError)(nil); errors.As(err, &token) {
-			return nil, token // it is the issuer who is to blame, not the controller
+			return nil, token // names the token's issuer: the controller was not even asked
 		}
 		return nil, fmt.Errorf("cannot connect to %s: %w", url, err)
 	}
@@ -106,7 +109,7 @@ func dial(ctx context.Context, url string, client *http.Client) (*websocket.Conn
 	return ws, nil
 }
 
-// refusedError: the controller knows who we are, or wants to, and does not let us in.
+// refusedError says that the server answered 401 or 403.
 type refusedError struct{ url, status string }
 
 func (e *refusedError) Error() string {
@@ -122,7 +125,7 @@ func (c *connection) read() {
 	}
 }
 
-// readMessage reads a message in pieces.
+// readMessage reads one websocket message in pieces of maxPiece.
 func (c *connection) readMessage() error {
 	_, message, err := c.ws.Reader(c.Context())
 	if err != nil {
@@ -142,15 +145,15 @@ func (c *connection) readMessage() error {
 	}
 }
 
-// takeAll takes what is read, until the end of the connection.
-func (c *connection) takeAll() {
+// processAll processes what read puts into the read-ahead queue, until the end of the connection.
+func (c *connection) processAll() {
 	defer close(c.ended)
 	for messages := c.ahead.take(); messages != nil; messages = c.ahead.take() {
-		c.take(messages)
+		c.process(messages)
 	}
 }
 
-// Read gives the library one frame at a time: its handshake throws away whatever comes in the same read.
+// Read gives the library one frame at a time, because its handshake discards whatever else comes in the same read.
 func (c *connection) Read(p []byte) (int, error) {
 	for len(c.frame) == 0 {
 		select {
@@ -158,7 +161,7 @@ func (c *connection) Read(p []byte) (int, error) {
 		case <-c.ended:
 			return 0, c.err
 		case <-time.After(serverTimeout / 3):
-			// The library ends a connection on which it saw nothing for 30 s. But it is us who do not read.
+			// The library would end the connection after 30 s without a frame. But it is we who hold the frames back while receive runs.
 			if c.receiving.Load() {
 				c.frame = pingFrame
 			}
@@ -169,21 +172,22 @@ func (c *connection) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// take splits messages into frames and sorts them: callbacks to receive, everything else to the library, in the order of the wire.
-func (c *connection) take(messages [][]byte) {
+// process splits messages into frames. Callbacks go to receive, all other frames to the library, in the order in which they came.
+func (c *connection) process(messages [][]byte) {
 	for _, message := range messages {
 		c.split(message)
 	}
 	c.receiveAll()
 	if c.buffer.Len() == 0 {
-		c.buffer = bytes.Buffer{} // a 4 MiB event must not stay in memory for the rest of the day
+		c.buffer = bytes.Buffer{} // frees the memory that a large event has taken
 	}
 	if c.receiving.Swap(false) {
-		// The server sends no pings while it sends callbacks: each batch of them counts as one.
+		// The server sends no pings while it sends callbacks, so each batch of callbacks counts as a ping.
 		c.toLibrary(pingFrame)
 	}
 }
 
+// split appends message to the buffer and sorts each frame that is complete.
 func (c *connection) split(message []byte) {
 	for {
 		head, rest, whole := bytes.Cut(message, []byte{frameEnd})
@@ -196,7 +200,7 @@ func (c *connection) split(message []byte) {
 			return
 		}
 		message = rest
-		if c.tooLong { // whose it is could only be told by reading all of it
+		if c.tooLong { // the log cannot say whose event it is: that would need the whole frame
 			c.log.Error("message ignored: it is too long for an event: make the workload's values smaller", "limit_bytes", bounds.Event)
 			c.tooLong = false
 			continue
@@ -207,10 +211,11 @@ func (c *connection) split(message []byte) {
 	}
 }
 
+// sort queues a callback for receive, and passes any other frame to the library.
 func (c *connection) sort(frame []byte) {
 	var i invocation
 	if json.Unmarshal(frame, &i) != nil {
-		// To the library this would be the end of the connection, and the frame, secrets and all, the reason.
+		// The library would end the connection and put the whole frame, which may hold secrets, into its error.
 		c.log.Error("frame ignored: it is no message of the SignalR hub protocol", "bytes", len(frame))
 		return
 	}
@@ -220,11 +225,11 @@ func (c *connection) sort(frame []byte) {
 		}
 		return
 	}
-	c.receiveAll() // they came before
+	c.receiveAll() // these callbacks came before the frame
 	c.toLibrary(append(frame, frameEnd))
 }
 
-// receiveAll receives the callbacks that were taken.
+// receiveAll passes the queued callbacks to receive.
 func (c *connection) receiveAll() {
 	if len(c.callbacks) == 0 {
 		return
@@ -241,8 +246,7 @@ func (c *connection) toLibrary(frame []byte) {
 	}
 }
 
-// Write drops completions without an invocation id, whatever made the library write one: the server would close the
-// connection.
+// Write sends a frame of the library. Completions without an invocation id are dropped, because the server would close the connection.
 func (c *connection) Write(p []byte) (int, error) {
 	if strings.HasPrefix(string(p[:min(len(p), 10)]), `{"type":3,`) {
 		var i invocation

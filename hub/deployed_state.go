@@ -8,9 +8,8 @@ import (
 
 const methodDeployedState = "ReportDeployedStateAsync"
 
-// ReportDeployedState tells the controller everything that is deployed, over the connection that is up. ErrUnsupported means
-// that this controller cannot be told: G1 knows no such thing, and a later one that lacks the method was warned about. After any
-// other error it can be tried again.
+// ReportDeployedState tells the controller everything that is deployed, over the current connection. ErrUnsupported means that this
+// controller has no such method (G1, or a later one, about which a warning was logged). After any other error the call may be repeated.
 func (c *Client) ReportDeployedState(ctx context.Context, pools []DeployedPool) error {
 	s := c.current()
 	if s == nil {
@@ -22,7 +21,7 @@ func (c *Client) ReportDeployedState(ctx context.Context, pools []DeployedPool) 
 	for _, part := range s.inParts(pools) {
 		_, err := s.invoke(ctx, methodDeployedState, part)
 		if unsupported(err) {
-			s.log.Warn("the controller lacks a method: it is not told what is deployed", "method", methodDeployedState)
+			s.log.Warn("the controller lacks a method: the deployed state is not reported", "method", methodDeployedState)
 			return ErrUnsupported
 		}
 		if err != nil {
@@ -32,15 +31,15 @@ func (c *Client) ReportDeployedState(ctx context.Context, pools []DeployedPool) 
 	return nil
 }
 
-// inParts splits the pools over several calls, as few as maxFrame allows. The workloads of one pool are never split: half of them
-// could be taken for all.
+// inParts splits the pools over as few calls as maxFrame allows. The workloads of one pool are never split over two calls: the controller
+// could take one half for all of them.
 func (s *session) inParts(pools []DeployedPool) [][]DeployedPool {
 	const room = maxFrame - envelope - len(methodDeployedState) - len("[[]]")
-	parts := [][]DeployedPool{{}} // nothing deployed is told too
+	parts := [][]DeployedPool{{}} // at least one call: it also says that nothing is deployed
 	used := 0
 	for _, pool := range pools {
 		if pool.Named() {
-			continue // left from G1: no later controller knows it
+			continue // a pool resource of G1: later controllers do not know it
 		}
 		pool.Pool = pool.in(s.generation)
 		length := jsonLength(pool)
@@ -58,14 +57,14 @@ func (s *session) inParts(pools []DeployedPool) [][]DeployedPool {
 	return parts
 }
 
-// jsonLength is what a pool takes of a frame, with the comma after it.
+// jsonLength returns the bytes that a pool takes in a frame, including the comma after it.
 func jsonLength(pool DeployedPool) int {
 	text, _ := json.Marshal(pool) // plain strings
 	return len(text) + 1
 }
 
-// warnTooLarge says once on a connection that a pool is reported without its workloads, as the reference operator reports every
-// pool.
+// warnTooLarge logs, once per pool and connection, that a pool is reported without its workloads. The reference operator reports all
+// pools so.
 func (s *session) warnTooLarge(pool DeployedPool) {
 	if _, before := s.tooLarge.LoadOrStore(pool.Key(), true); before {
 		return

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 // deployedPool is a pool with a number of workloads.
@@ -18,7 +18,7 @@ func deployedPool(n, workloads int) DeployedPool {
 	return p
 }
 
-// reported is how many workloads of each pool the controller was told, over all calls.
+// reported returns how many workloads of each pool were reported, in all calls together.
 func reported(t *testing.T, controller *devcontroller.Server) map[string]int {
 	t.Helper()
 	workloads := map[string]int{}
@@ -101,7 +101,7 @@ func TestTheDeployedStateThatIsNotTakenIsTheCallersToRepeat(t *testing.T) {
 	operator.untilRegistered(ctx, t)
 	controller.FailNext(methodDeployedState, 1, "warming up")
 	pools := []DeployedPool{deployedPool(1, 1)}
-	rejected := (*RejectedError)(nil)
+	rejected := (*rejectedError)(nil)
 	if err := operator.ReportDeployedState(ctx, pools); !errors.As(err, &rejected) {
 		t.Errorf("got %v, want a rejection", err)
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Pool names a pool. Which of the three identities is set tells the controller's generation: poolName in G1, poolRtId
-// in G3, deploymentSiteRtId in G4.
+// Pool identifies a pool. Which of the three identities is set depends on the controller's generation: poolName in G1, poolRtId in G3,
+// deploymentSiteRtId in G4.
 type Pool struct {
 	TenantID           string `json:"tenantId"`
 	PoolName           string `json:"poolName,omitempty"`
@@ -18,7 +18,7 @@ type Pool struct {
 	DeploymentSiteRtID string `json:"deploymentSiteRtId,omitempty"`
 }
 
-// ID is the pool's identity within its tenant.
+// ID returns the pool's identity within its tenant: a runtime id, or the pool's name in G1; empty: none is set.
 func (p Pool) ID() string {
 	switch {
 	case p.DeploymentSiteRtID != "":
@@ -29,10 +29,10 @@ func (p Pool) ID() string {
 	return p.PoolName
 }
 
-// Named says that the pool is known by its name only: generation G1, where releases are named after the workload's name.
+// Named tells whether the pool is known only by its name. So it is in G1, where releases are named after workloads' names.
 func (p Pool) Named() bool { return p.PoolRtID == "" && p.DeploymentSiteRtID == "" }
 
-// Check names the field that is missing or malformed.
+// Check returns an error that names the field that is missing or malformed.
 func (p Pool) Check() error {
 	switch {
 	case p.TenantID == "":
@@ -50,7 +50,7 @@ var rtID = regexp.MustCompile(`^[a-f0-9]{24}$`)
 // IsRtID tells whether s has the form of a runtime id: 24 lowercase hexadecimal digits.
 func IsRtID(s string) bool { return rtID.MatchString(s) }
 
-// WorkloadType decides the namespace of a release and whether it may have the cluster's secrets.
+// WorkloadType decides the namespace of a release and whether it may get the cluster's secrets.
 type WorkloadType int
 
 // The workload types of the contract.
@@ -62,14 +62,14 @@ const (
 
 var workloadTypes = []string{"Adapter", "Application", "AdapterPool"}
 
-// unknownType is any other. An error in UnmarshalJSON would keep the rest of the event from being read, and nobody could be told
-// whose event it was.
+// unknownType stands for any other type. UnmarshalJSON returns no error for it: an error would leave the rest of the event unread, and
+// the operator could not report whose event failed.
 const unknownType WorkloadType = -1
 
-// Known tells whether it is a type of the contract.
+// Known tells whether t is a type of the contract.
 func (t WorkloadType) Known() bool { return t != unknownType }
 
-// UnmarshalJSON accepts the number and, case-insensitively, the name.
+// UnmarshalJSON accepts the number or the name (in any case). null leaves t unchanged. It never returns an error: see Known.
 func (t *WorkloadType) UnmarshalJSON(data []byte) error {
 	text := strings.Trim(string(data), `"`)
 	if text == "null" {
@@ -89,7 +89,7 @@ func (t *WorkloadType) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Workload names a workload and its pool.
+// Workload identifies a workload and its pool.
 type Workload struct {
 	Pool
 	WorkloadName string       `json:"workloadName"`
@@ -115,7 +115,7 @@ type WorkloadDeployed struct {
 	Hostname               string `json:"hostname,omitempty"`
 }
 
-// Value is one override of a workload's values: always a string in transport.
+// Value is one override of a workload's values. Value is always a string in transport, whatever type the chart expects.
 type Value struct {
 	Path     string `json:"path"`
 	Value    string `json:"value"`
@@ -133,7 +133,7 @@ type WorkloadScale struct {
 	Replicas int `json:"replicas"`
 }
 
-// Tenant is the argument of PreUpdateTenantAsync, as an object.
+// Tenant is the argument of PreUpdateTenantAsync, which comes as a bare string, turned into an object.
 type Tenant struct {
 	TenantID string `json:"tenantId"`
 }
@@ -141,7 +141,7 @@ type Tenant struct {
 // WorkloadDeploymentStatus reports how a deploy ended.
 type WorkloadDeploymentStatus struct {
 	TenantID      string `json:"tenantId"`
-	PoolName      string `json:"poolName,omitempty"` // G1 alone
+	PoolName      string `json:"poolName,omitempty"` // only in G1
 	WorkloadName  string `json:"workloadName"`
 	WorkloadRtID  string `json:"workloadRtId"`
 	Success       bool   `json:"success"`
@@ -166,14 +166,13 @@ type WorkloadScaleStatus struct {
 	StatusMessage string `json:"statusMessage,omitempty"`
 }
 
-// DeployedPool is a pool in a report of everything that is deployed.
+// DeployedPool is a pool in the report of everything that is deployed.
 type DeployedPool struct {
 	Pool
-	WorkloadRtIDs []string `json:"workloadRtIds"` // of releases that are healthy; never null
+	WorkloadRtIDs []string `json:"workloadRtIds"` // of the healthy releases; must not be nil: the controller expects a list
 }
 
-// Decode reads a callback's argument. Its error names the field and what it should be, and never holds a value: a value
-// may be a secret.
+// Decode reads a callback's argument. Its error names the field and the expected type, but never a value, which may be secret.
 func Decode[T any](argument json.RawMessage) (T, error) {
 	var dto T
 	err := json.Unmarshal(argument, &dto)
@@ -182,13 +181,13 @@ func Decode[T any](argument json.RawMessage) (T, error) {
 		if field == "" {
 			field = "the argument"
 		}
-		kind, _, _ := strings.Cut(wrongType.Value, " ") // a number is there with its digits
+		kind, _, _ := strings.Cut(wrongType.Value, " ") // "number 42": without the value
 		return dto, fmt.Errorf("%s is a JSON %s, not %s", field, kind, jsonKind(wrongType.Type.Kind().String()))
 	}
 	return dto, err
 }
 
-// embedded are the names of our own types in the path of a field: nobody else knows them.
+// embedded matches the names of our embedded Go types in the path of a field: the sender does not know them.
 var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
 
 func jsonKind(goKind string) string {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"octo-operator/text"
 )
 
 // The callbacks, without the suffix Async.
@@ -16,10 +18,10 @@ const (
 	PreUpdateTenant  = "PreUpdateTenant"
 )
 
-// Callbacks are the names an Event may carry.
+// Callbacks are the values that Event.Callback may have.
 var Callbacks = []string{PoolDeployed, PoolUndeployed, WorkloadDeploy, WorkloadUndeploy, ScaleWorkload, PreUpdateTenant}
 
-// canonical maps what a controller may call to one of Callbacks. G4 calls a pool a deployment site; it is the same thing.
+// canonical maps a controller's callback name, in lower case and without Async, to one of Callbacks. G4 calls a pool a deployment site.
 var canonical = map[string]string{
 	"pooldeployed":             PoolDeployed,
 	"poolundeployed":           PoolUndeployed,
@@ -31,29 +33,31 @@ var canonical = map[string]string{
 	"preupdatetenant":          PreUpdateTenant,
 }
 
-// Event is one callback, in one shape for all generations: the argument is always an object.
+// Event is one callback of the controller. Its form is the same for all generations: Argument is always a JSON object.
 type Event struct {
 	Callback string          `json:"callback"`
 	Argument json.RawMessage `json:"argument"`
 }
 
-// UnknownCallbackError is a callback that this operator does not know: a newer controller's. Its name is cut off at longestName.
+// UnknownCallbackError says that this operator does not know a callback, as when the controller is newer. Name has at most longestName
+// bytes.
 type UnknownCallbackError struct{ Name string }
 
 func (e *UnknownCallbackError) Error() string {
 	return fmt.Sprintf("callback %q is not known: known are %s", e.Name, strings.Join(Callbacks, ", "))
 }
 
-// longestName bounds in bytes what the log has of a name that nobody knows.
+// longestName is in bytes: how much of an unknown callback's name goes to the log.
 const longestName = 100
 
-// ParseEvent takes a callback's name (with or without Async) and its arguments as they come over the wire. More
-// arguments than known are ignored: a newer controller may add some.
+// ParseEvent makes an event of a callback's name (with or without Async, in any case) and its arguments as they came over the wire.
+// Additional arguments are ignored: a newer controller may send some. The error is an *UnknownCallbackError, or names the faulty
+// argument; it never holds a value.
 func ParseEvent(target string, arguments []json.RawMessage) (Event, error) {
 	lower := strings.TrimSuffix(strings.ToLower(target), "async")
 	name, known := canonical[lower]
 	if !known {
-		return Event{}, &UnknownCallbackError{strings.ToValidUTF8(target[:min(len(target), longestName)], "")}
+		return Event{}, &UnknownCallbackError{text.Cut(target, longestName)}
 	}
 	if len(arguments) == 0 {
 		return Event{}, fmt.Errorf("cannot take %s: it came without arguments", target)
@@ -65,7 +69,7 @@ func ParseEvent(target string, arguments []json.RawMessage) (Event, error) {
 	return Event{Callback: name, Argument: argument}, nil
 }
 
-// oneObject turns positional string arguments into the object that the other callbacks have.
+// oneObject turns the positional string arguments of PoolUndeployed and PreUpdateTenant into an object, as the other callbacks have it.
 func oneObject(name string, site bool, arguments []json.RawMessage) (json.RawMessage, error) {
 	if (name != PoolUndeployed && name != PreUpdateTenant) || strings.HasPrefix(strings.TrimSpace(string(arguments[0])), "{") {
 		return arguments[0], nil
@@ -85,7 +89,7 @@ func oneObject(name string, site bool, arguments []json.RawMessage) (json.RawMes
 		return nil, err
 	}
 	pool := Pool{TenantID: tenant}
-	// The same callback carries the pool's name in G1 and its id in G3. The form tells: a runtime id is 24 hex digits.
+	// The same callback carries the pool's name in G1 and its runtime id in G3. Only the form tells them apart.
 	switch {
 	case site:
 		pool.DeploymentSiteRtID = id

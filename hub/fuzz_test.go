@@ -108,7 +108,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// takeAll is what messages come to: callbacks, and frames for the library without the pings that stand for callbacks.
+// takeAll returns what a connection makes of messages: callbacks, and frames for the library (without the pings that stand for callbacks).
 func takeAll(messages [][]byte) (callbacks, frames []string) {
 	total := 1
 	for _, message := range messages {
@@ -120,7 +120,7 @@ func takeAll(messages [][]byte) (callbacks, frames []string) {
 		}
 	})
 	for some := range slices.Chunk(messages, 3) {
-		c.take(some)
+		c.process(some)
 	}
 	close(c.frames)
 	for frame := range c.frames {

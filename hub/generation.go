@@ -7,17 +7,17 @@ import (
 	"fmt"
 )
 
-// Generation of the controller's contract. It changed in place; each connection finds out which one it talks to.
+// Generation of the controller's contract, which has changed in place. Each connection finds out the generation of its controller.
 type Generation int
 
-// The generations differ in a pool's identity, in the argument count of RegisterOperatorAsync, and in names.
+// Generations differ in how a pool is identified, in the arguments of RegisterOperatorAsync, and in names.
 const (
 	G1 Generation = 1 // pools by name, RegisterOperatorAsync()
 	G3 Generation = 3 // pools by runtime id, RegisterOperatorAsync(autoManagePools)
 	G4 Generation = 4 // pools are called deployment sites
 )
 
-// String is G1, G3 or G4; empty for none.
+// String returns G1, G3 or G4; empty for 0.
 func (g Generation) String() string {
 	if g == 0 {
 		return ""
@@ -25,7 +25,7 @@ func (g Generation) String() string {
 	return fmt.Sprintf("G%d", int(g))
 }
 
-// Methods whose name depends on the generation, by their name up to G3.
+// Methods that G4 has renamed, under their older names.
 const (
 	methodRegister   = "RegisterPoolAsync"
 	methodUnregister = "UnregisterPoolAsync"
@@ -36,7 +36,7 @@ var renamedInG4 = map[string]string{
 	methodUnregister: "UnregisterDeploymentSiteAsync",
 }
 
-// method is what the generation calls a method.
+// method returns the name that this generation uses for a method.
 func (g Generation) method(name string) string {
 	if renamed, ok := renamedInG4[name]; ok && g == G4 {
 		return renamed
@@ -44,7 +44,7 @@ func (g Generation) method(name string) string {
 	return name
 }
 
-// in gives a pool the identity that the generation knows it by.
+// in returns the pool with the identity field that generation g uses. A pool of G1 is returned as it is.
 func (p Pool) in(g Generation) Pool {
 	switch {
 	case p.Named():
@@ -56,14 +56,14 @@ func (p Pool) in(g Generation) Pool {
 	}
 }
 
-// registerOperator registers, and finds out the generation by what the controller accepts. Its errors do not tell: only
-// with detailed errors switched on it says "Invocation provides 1 argument(s) but target expects 0.", in production any
-// wrong argument count is just an error on the server. But "Method does not exist." is always said.
+// registerOperator registers the operator and finds out the generation from which calls the controller accepts. The error texts do not
+// help: "Invocation provides 1 argument(s) but target expects 0." comes only with detailed errors switched on; in production a wrong
+// argument count is just an error on the server. Only "Method does not exist." is always said.
 func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, error) {
 	s.generation = G3
 	answer, err := s.invoke(ctx, "RegisterOperatorAsync", central)
-	if rejected := (*RejectedError)(nil); errors.As(err, &rejected) && !rejected.Unsupported() {
-		// Only G1 takes the short form.
+	if rejected := (*rejectedError)(nil); errors.As(err, &rejected) && !rejected.unsupported() {
+		// Only G1 accepts the call without an argument.
 		if older, errOlder := s.invoke(ctx, "RegisterOperatorAsync"); errOlder == nil {
 			s.generation, answer, err = G1, older, nil
 		}
@@ -87,17 +87,17 @@ func (s *session) registerOperator(ctx context.Context, central bool) ([]Pool, e
 	return pools, nil
 }
 
-// newestGeneration calls a method of G4 without the arguments it needs: it does nothing there, and does not exist in G3.
-// Without an answer nothing is known: a G4 taken for G3 would reject every pool.
+// newestGeneration tells G4 from G3: it calls a method of G4 without its arguments, which does nothing in G4 and does not exist in G3.
+// Without an answer it returns an error and does not guess: as a G3 operator it would have every pool rejected by a G4 controller.
 func (s *session) newestGeneration(ctx context.Context) (Generation, error) {
 	_, err := s.invoke(ctx, renamedInG4[methodRegister])
-	rejected := (*RejectedError)(nil)
+	rejected := (*rejectedError)(nil)
 	switch {
 	case err == nil:
 		return G4, nil
 	case !errors.As(err, &rejected):
 		return 0, fmt.Errorf("cannot find out the controller's generation: %w", err)
-	case rejected.Unsupported():
+	case rejected.unsupported():
 		return G3, nil
 	}
 	return G4, nil

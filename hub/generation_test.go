@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 const registerOperator = "RegisterOperatorAsync"
@@ -84,7 +84,7 @@ func TestTheGenerationIsFoundOutAgainAfterAReconnect(t *testing.T) {
 	wantNoViolations(t, controller)
 }
 
-// A controller that is warming up rejects everything. That makes it no older one.
+// A controller that is starting up rejects every call. It must not be taken for one of an older generation.
 func TestARejectedRegistrationIsTriedAgainOnANewConnection(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"octo-operator/config"
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
-// patience ends a test that waits for what never comes; no test depends on its length.
+// patience is when a test that still waits has failed. No result depends on its length.
 const patience = 2 * time.Minute
 
 // TestMain runs more tests beside each other than there are processors: they wait, most of the time.
@@ -188,7 +188,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// wantUnbroken wants that the operator has had one connection only, that it is up, and that it kept to the protocol.
+// wantUnbroken fails the test unless the operator has had only one connection, which is still up and has kept to the protocol.
 func wantUnbroken(t *testing.T, s *devcontroller.Server) {
 	t.Helper()
 	wantNoViolations(t, s)

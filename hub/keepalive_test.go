@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
-// longerThanTimeout: the other side takes a connection for dead after 30 s of silence, and so does the library.
+// longerThanTimeout is longer than the 30 s of silence after which the controller and the library give a connection up.
 const longerThanTimeout = 95 * time.Second
 
 func TestKeepAliveGoesOnWhileReceiveIsBlocked(t *testing.T) {

@@ -94,7 +94,7 @@ func TestDecodeNamesTheFieldAndNotItsValue(t *testing.T) {
 	}
 }
 
-// One wrong field must not hide whose event it is: the controller is told.
+// One wrong field must not hide whose event it is, because its failure is reported to the controller.
 func TestDecodeReadsOnAfterAWrongField(t *testing.T) {
 	w, err := Decode[WorkloadDeployed]([]byte(`{"values":5,"workloadType":"Robot","tenantId":"acme","workloadRtId":"` + workID + `"}`))
 	if err == nil || w.TenantID != "acme" || w.WorkloadRtID != workID {

@@ -13,24 +13,24 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// poolSet is every pool this operator serves. Workload events are routed only to the connection that registered the
-// pool, so each pool is registered on every new connection, and again after a rejection for as long as it takes: a
-// controller that is warming up rejects for minutes.
+// poolSet holds every pool that this operator serves. The controller routes workload events only to the connection that registered the
+// pool. So each pool is registered on every new connection, and a rejected registration is tried again for as long as it takes: a
+// controller that is starting up rejects for minutes.
 type poolSet struct {
 	mu     sync.Mutex
 	wanted map[PoolKey]Pool
-	active map[PoolKey]*registration                          // the newest of each pool on the connection that is up; nil: none is
-	start  func(pool Pool, leaving bool, after *registration) // begins one on that connection
+	active map[PoolKey]*registration                          // the newest registration of each pool on the current connection; nil: not connected
+	start  func(pool Pool, leaving bool, after *registration) // begins a registration on the current connection
 }
 
-// PoolKey is the same for a pool whatever it is called: what G3 knows as a pool is a deployment site to G4.
+// PoolKey identifies a pool in all generations: the pool of G3 and the deployment site of G4 with the same id have the same key.
 type PoolKey struct{ Tenant, ID string }
 
-// Key of a pool: see PoolKey.
+// Key returns the pool's PoolKey.
 func (p Pool) Key() PoolKey { return PoolKey{p.TenantID, p.ID()} }
 
-// registration is a pool's way to be registered on one connection, or to be unregistered. Those of one pool follow each
-// other: an unregistration must not overtake the registration after it.
+// registration registers one pool on one connection or, if leaving, unregisters it. Registrations of one pool run one after the other, so
+// that an unregistration cannot overtake the registration that follows it.
 type registration struct {
 	leaving  bool
 	stop     context.CancelFunc
@@ -38,14 +38,14 @@ type registration struct {
 	ended    chan struct{}
 }
 
-// RegisterPool serves a pool from now on. It returns at once.
+// RegisterPool registers a pool, now and on every later connection. It returns at once; Options.PoolStatus says how it goes.
 func (c *Client) RegisterPool(pool Pool) {
 	c.pools.mu.Lock()
 	defer c.pools.mu.Unlock()
 	c.pools.add(pool)
 }
 
-// add wants a pool. p.mu is held.
+// add puts a pool into the set and, if connected, begins to register it. p.mu is held.
 func (p *poolSet) add(pool Pool) {
 	if p.wanted == nil {
 		p.wanted = map[PoolKey]Pool{}
@@ -56,14 +56,15 @@ func (p *poolSet) add(pool Pool) {
 	}
 }
 
-// UnregisterPool serves a pool no longer. Best effort: the tenant may be gone.
+// UnregisterPool unregisters a pool and registers it no more. It returns at once; a failure is only logged, because the tenant may be
+// gone.
 func (c *Client) UnregisterPool(pool Pool) {
 	c.pools.mu.Lock()
 	defer c.pools.mu.Unlock()
 	c.pools.remove(pool)
 }
 
-// remove wants a pool no longer. p.mu is held.
+// remove takes a pool out of the set and, if connected, begins to unregister it. p.mu is held.
 func (p *poolSet) remove(pool Pool) {
 	delete(p.wanted, pool.Key())
 	if current := p.active[pool.Key()]; current != nil && !current.leaving {
@@ -72,15 +73,15 @@ func (p *poolSet) remove(pool Pool) {
 	}
 }
 
-// ReregisterTenant unregisters the tenant's pools and registers them again. It returns when the controller has accepted
-// all of them, or when ctx ends; then the operator goes on trying. A pool that nobody wants any more by then stays out.
+// ReregisterTenant unregisters the tenant's pools and registers them again. It returns nil when the controller has accepted all of them.
+// If ctx ends before, it returns an error, and the operator goes on trying. A pool that is unregistered meanwhile stays unregistered.
 func (c *Client) ReregisterTenant(ctx context.Context, tenantID string) error {
 	for _, pool := range c.pools.renew(tenantID) {
 		c.pools.mu.Lock()
 		r := c.pools.active[pool.Key()]
 		c.pools.mu.Unlock()
 		if r == nil {
-			continue // no connection: the next one registers it
+			continue // not connected: the next connection registers it
 		}
 		select {
 		case <-r.ended:
@@ -91,8 +92,8 @@ func (c *Client) ReregisterTenant(ctx context.Context, tenantID string) error {
 	return nil
 }
 
-// renew begins to register a tenant's pools again, and returns them. All in one step: of a list that was made before, a pool
-// might have been unregistered meanwhile, and would come back.
+// renew begins to register a tenant's pools again, and returns them. It holds the lock all the time: with a list made before, a pool that
+// is unregistered meanwhile would come back.
 func (p *poolSet) renew(tenantID string) (pools []Pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +109,7 @@ func (p *poolSet) renew(tenantID string) (pools []Pool) {
 	return pools
 }
 
-// RegisteredPools counts the pools that the controller has accepted on the connection that is up.
+// RegisteredPools returns how many pools the controller has accepted on the current connection.
 func (c *Client) RegisteredPools() int {
 	c.pools.mu.Lock()
 	defer c.pools.mu.Unlock()
@@ -121,7 +122,7 @@ func (c *Client) RegisteredPools() int {
 	return count
 }
 
-// keepPoolsRegistered registers every pool on this connection, those added later too, until ctx ends.
+// keepPoolsRegistered registers every pool on this connection, also those that are added later, until ctx ends.
 func (c *Client) keepPoolsRegistered(ctx context.Context, s *session) {
 	longest := time.Duration(c.settings.PoolRetrySeconds * float64(time.Second))
 	var registrations sync.WaitGroup
@@ -155,11 +156,11 @@ func (c *Client) keepPoolsRegistered(ctx context.Context, s *session) {
 	p.active, p.start = nil, nil
 	p.mu.Unlock()
 	registrations.Wait()
-	c.unsettle()
+	c.allInProgress()
 }
 
-// unsettle says of all pools that they are registered no longer, and will be again.
-func (c *Client) unsettle() {
+// allInProgress sets the status of all pools to StatusInProgress: the connection has ended, and the next one will register them.
+func (c *Client) allInProgress() {
 	c.pools.mu.Lock()
 	pools := slices.Collect(maps.Values(c.pools.wanted))
 	c.pools.mu.Unlock()
@@ -168,12 +169,11 @@ func (c *Client) unsettle() {
 	}
 }
 
-// register tries until the controller accepts the pool: first after 1 s, then slower up to the set interval. Without an interval it
-// tries once.
+// register tries until the controller accepts the pool. The waits grow from 1 s to longest; longest 0: it tries once.
 func (c *Client) register(ctx context.Context, s *session, pool Pool, longest time.Duration, r *registration) {
 	log := c.log.With("tenant", pool.TenantID, "pool", pool.ID())
 	if s.generation == G1 != pool.Named() {
-		// It would be rejected for ever: an operator upgrade, or the controller's, leaves such resources behind.
+		// The controller would reject it for ever. Such pool resources remain after an upgrade of the operator or the controller.
 		log.Warn("pool not registered: this controller knows pools by another kind of identity", "generation", s.generation.String())
 		c.poolStatus(pool, "Failed: a controller of generation "+s.generation.String()+" does not know pools by this kind of identity")
 		return
@@ -198,7 +198,7 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 			c.poolStatus(pool, "Failed: "+strings.TrimSpace(err.Error()))
 			return
 		}
-		wait := min(waits.NextBackOff(), longest) // the jitter comes on top of the library's own maximum
+		wait := min(waits.NextBackOff(), longest) // the library adds its jitter to MaxInterval
 		log.Warn("pool not registered yet", "reason", err, "retry_in", wait.Round(time.Millisecond).String())
 		c.poolStatus(pool, "Failed: "+strings.TrimSpace(err.Error()))
 		select {
@@ -209,10 +209,10 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 	}
 }
 
-// The statuses of a pool, in the reference operator's words. Any other is "Failed: " and the reason.
+// Statuses of a pool, in the reference operator's words. Any other status is "Failed: " and the reason.
 const (
-	StatusInProgress = "In Progress" // the controller is to accept it: as soon as it is asked, or is there again
-	StatusRegistered = "Registered"  // the controller has accepted it
+	StatusInProgress = "In Progress" // not registered yet, or not connected
+	StatusRegistered = "Registered"  // the controller has accepted the registration
 )
 
 func (c *Client) poolStatus(pool Pool, status string) {

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 const registerPool = "RegisterPoolAsync"
@@ -173,7 +173,7 @@ func TestAPoolsStatusSaysHowFarItIsInTheReferenceOperatorsWords(t *testing.T) {
 	expect("In Progress", "In Progress", "Registered") // without a connection, and on the new one
 }
 
-// A tenant's update takes its pools in at the same time as the resource of one is deleted.
+// A tenant's pools are registered again while the resource of one of them is deleted.
 func TestAPoolThatIsUnregisteredDuringItsTenantsUpdateStaysOut(t *testing.T) {
 	t.Parallel()
 	operator := newOperator(t, "http://127.0.0.1:1")

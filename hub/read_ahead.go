@@ -2,15 +2,14 @@ package hub
 
 import "sync"
 
-// maxReadAhead is how many bytes of messages are read before those ahead of them are taken. A controller closes a connection on
-// which a message waits for ten seconds to be sent (ASP.NET Core's TransportSendTimeout), which a disk that hangs for a
-// moment must not come to; but what is in memory alone is lost when the operator is killed, and a flood must not fill it: as many
-// again are being written meanwhile, each in several forms. With 4 MiB the operator
-// took 88 MiB under 10,000 events of 100 KB, with 1 MiB 69.
+// maxReadAhead is how many bytes of messages are read before the messages ahead of them are processed. It must not be too small: ASP.NET
+// Core closes a connection on which a message cannot be sent for ten seconds (TransportSendTimeout), and a disk may hang as long. It must
+// not be too large: messages that are only in memory are lost when the operator is killed, and as many again are being written at that
+// time, each in several forms. With 4 MiB the operator took 88 MiB under 10,000 events of 100 KB, with 1 MiB 69 MiB.
 const maxReadAhead = 1 << 20
 
-// readAhead holds messages between the goroutine that reads them and the one that takes them, in their order. Whoever takes gets
-// all that have come meanwhile, so that what costs the same for many events as for one is done once.
+// readAhead is a queue of messages between the goroutine that reads and the one that processes. take returns all that have come, because
+// handling many events at once costs hardly more than handling one.
 type readAhead struct {
 	mu       sync.Mutex
 	changed  sync.Cond
@@ -25,7 +24,7 @@ func newReadAhead() *readAhead {
 	return q
 }
 
-// put adds a message. It waits until there is room: a message that is larger than all of it waits until there is no other.
+// put appends a message. It blocks while the queue is full; a message larger than maxReadAhead waits until the queue is empty.
 func (q *readAhead) put(message []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -36,7 +35,7 @@ func (q *readAhead) put(message []byte) {
 	q.changed.Broadcast()
 }
 
-// take waits for messages and returns all that are there; nil: there are none left, and none will come.
+// take blocks until there are messages and returns all of them, in their order; nil: end was called, and the queue is empty.
 func (q *readAhead) take() [][]byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -49,7 +48,7 @@ func (q *readAhead) take() [][]byte {
 	return all
 }
 
-// end says that no message comes any more. Those that are there are still taken.
+// end says that no more messages come. take still returns those in the queue.
 func (q *readAhead) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -67,7 +67,7 @@ func TestCallbacksThatComeTogetherAreReceivedTogetherAndInTheirPlace(t *testing.
 		}
 		order = append(order, targets)
 	})
-	c.take([][]byte{[]byte(frame("A") + frame("B")), []byte(frame("C") + `{"type":3,"invocationId":"1"}` + "\x1e" + frame("D"))})
+	c.process([][]byte{[]byte(frame("A") + frame("B")), []byte(frame("C") + `{"type":3,"invocationId":"1"}` + "\x1e" + frame("D"))})
 	if got := len(order); got != 2 || order[0] != "ABC" || order[1] != "D" {
 		t.Errorf("received %q: C came before the completion, D after it", order)
 	}
@@ -76,7 +76,7 @@ func TestCallbacksThatComeTogetherAreReceivedTogetherAndInTheirPlace(t *testing.
 		many.WriteString(frame("E"))
 	}
 	order = nil
-	c.take([][]byte{many.Bytes()})
+	c.process([][]byte{many.Bytes()})
 	if len(order) != 3 || len(order[0]) != maxBatch || len(order[2]) != 1 {
 		t.Errorf("received in %d batches", len(order))
 	}

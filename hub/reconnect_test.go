@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 func TestReconnectsAndRegistersItsPoolsAgain(t *testing.T) {
@@ -136,7 +136,7 @@ func TestAConnectionThatWasSteadyIsMadeAgainAtOnce(t *testing.T) {
 	})
 }
 
-// What an event has told counts for its connection alone, one that was never registered too.
+// What an event says about the controller counts only for its own connection, also if the operator was never registered on it.
 func TestEachConnectionIsAnnouncedBetweenTheCallbacksOfTheOneBeforeAndItsOwn(t *testing.T) {
 	var order []string
 	listens := func(s *setup) {

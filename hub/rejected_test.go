@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 func TestWhatTheControllerRejectsForTenMinutesItGetsInTheEndTheNewestOfEachWorkload(t *testing.T) {

@@ -10,29 +10,30 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// A controller that warms up rejects for minutes, and what it rejects for a reason of its own it may take after its next
-// upgrade. So a rejected report is tried again without end, more and more seldom.
+// A rejected report is tried again without end, at growing intervals: a controller that is starting up rejects for minutes, and what a
+// controller rejects now it may accept after its next upgrade.
 const (
 	firstReportWait   = 5 * time.Second
 	longestReportWait = 5 * time.Minute
 )
 
-// Report is a call to the controller that is delivered when a connection is up.
+// Report is a call to the controller, which is sent as soon as there is a connection.
 type Report struct {
 	Method    string
 	Arguments []any
-	// Key: a newer report with the same method and key replaces an older one that is still waiting. Empty: none does.
+	// Key: a report replaces a waiting one with the same method and key. Empty: it replaces none and is replaced by none.
 	Key string
-	// Transient reports are thrown away when no connection is up, or when they are rejected.
+	// Transient: the report is dropped when there is no connection, or when it is rejected.
 	Transient bool
-	// Delivered is called once: when the controller has accepted the report (nil), or when it will not be sent any more.
+	// Delivered is called once: with nil when the controller has accepted the report, with the reason when it will not be sent any more.
+	// It is not called for a transient report that is dropped because there is no connection. May be nil.
 	Delivered func(err error)
 
-	waits *backoff.ExponentialBackOff // nil: it was not rejected so far
-	due   time.Time                   // not before
+	waits *backoff.ExponentialBackOff // nil: it has not been rejected
+	due   time.Time                   // when to send it next
 }
 
-// Report queues a report and returns at once.
+// Report queues r and returns at once.
 func (c *Client) Report(r Report) {
 	if r.Transient && !c.Connected() {
 		return
@@ -40,21 +41,21 @@ func (c *Client) Report(r Report) {
 	c.reports.add(&r)
 }
 
-// Withdraw drops the report of that method and key that is not delivered yet, if there is one: it has become untrue.
+// Withdraw drops the waiting report with that method and key, if there is one, because it is no longer true.
 func (c *Client) Withdraw(method, key string) {
 	c.reports.end(errWithdrawn, func(r *Report) bool { return r.Method == method && r.Key == key })
 }
 
-// outbox holds reports, oldest first, until a connection has delivered them: the one that is being sent, too.
+// outbox holds the reports that the controller has not accepted yet, the oldest first, including the one that is being sent.
 type outbox struct {
 	mu      sync.Mutex
 	waiting []*Report
-	lacking map[string]bool // methods that the controller at the other end does not have
+	lacking map[string]bool // methods that the current controller does not have
 	wake    chan struct{}
 }
 
 var (
-	// ErrUnsupported means that the controller does not have the method, which was warned about once.
+	// ErrUnsupported means that the controller does not have the method. A warning was logged once.
 	ErrUnsupported = errors.New("the controller lacks the method")
 
 	errReplaced  = errors.New("a newer report took its place")
@@ -70,7 +71,7 @@ func (o *outbox) add(r *Report) {
 	o.wakeUp()
 }
 
-// end lets the report that matches wait no longer, if there is one.
+// end removes the report that matches, if there is one, and calls its Delivered with err.
 func (o *outbox) end(err error, matches func(*Report) bool) {
 	o.mu.Lock()
 	r := o.remove(matches)
@@ -78,7 +79,7 @@ func (o *outbox) end(err error, matches func(*Report) bool) {
 	r.done(err)
 }
 
-// remove takes the report that matches out of those that wait; nil: there is none. o.mu is held.
+// remove takes the report that matches out of the outbox; nil: there is none. o.mu is held.
 func (o *outbox) remove(matches func(*Report) bool) *Report {
 	at := slices.IndexFunc(o.waiting, matches)
 	if at < 0 {
@@ -102,7 +103,7 @@ func (o *outbox) wakeUp() {
 	}
 }
 
-// deliver sends what waits, in order, over one connection until ctx ends.
+// deliver sends the reports, in order, over one connection until ctx ends.
 func (o *outbox) deliver(ctx context.Context, s *session) {
 	o.begin()
 	for ctx.Err() == nil {
@@ -119,7 +120,7 @@ func (o *outbox) deliver(ctx context.Context, s *session) {
 	}
 }
 
-// begin forgets what the controller at the other end has rejected or lacked: it may be another one, or upgraded.
+// begin makes all reports due and forgets which methods are lacking: the controller may be another one than before, or upgraded.
 func (o *outbox) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -129,7 +130,7 @@ func (o *outbox) begin() {
 	}
 }
 
-// next is the oldest report that is due. When there is none, due fires as soon as one is; nil when none waits.
+// next returns the oldest report that is due. If none is due, due fires when the next one is; a nil due means that the outbox is empty.
 func (o *outbox) next() (r *Report, due <-chan time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -149,7 +150,7 @@ func (o *outbox) next() (r *Report, due <-chan time.Time) {
 	return nil, due
 }
 
-// send delivers a report, or says what becomes of it. It may have been replaced or withdrawn when the answer comes.
+// send sends a report once, and ends it or puts it off. The report may have been replaced or withdrawn before the answer comes.
 func (o *outbox) send(ctx context.Context, s *session, r *Report) {
 	end := func(err error) { o.end(err, func(other *Report) bool { return other == r }) }
 	if o.lacking[r.Method] {
@@ -171,19 +172,19 @@ func (o *outbox) send(ctx context.Context, s *session, r *Report) {
 		s.log.Error("report given up: it can never be sent", "method", r.Method, "reason", err)
 		end(err)
 	case ctx.Err() != nil || errors.Is(err, errLost):
-		o.putOff(r, 0) // behind the others: it may be what has ended the connection
+		o.putOff(r, 0) // behind the others: this report may be the reason why the connection ended
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 		}
 	default:
 		wait := r.nextWait()
-		s.log.Warn("report not taken", "method", r.Method, "reason", err, "retry_in", wait.Round(time.Millisecond).String())
+		s.log.Warn("report rejected", "method", r.Method, "reason", err, "retry_in", wait.Round(time.Millisecond).String())
 		o.putOff(r, wait)
 	}
 }
 
-// nextWait doubles with each rejection. The jitter is within longestReportWait.
+// nextWait doubles with each rejection and, jitter included, stays within longestReportWait.
 func (r *Report) nextWait() time.Duration {
 	if r.waits == nil {
 		r.waits = &backoff.ExponentialBackOff{
@@ -194,7 +195,7 @@ func (r *Report) nextWait() time.Duration {
 	return r.waits.NextBackOff()
 }
 
-// putOff lets a report wait behind the others, unless it has ended meanwhile.
+// putOff moves a report to the end of the outbox, due after wait, unless it has been replaced or withdrawn meanwhile.
 func (o *outbox) putOff(r *Report, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 const (
@@ -124,7 +124,7 @@ func TestAReportWithoutAnAnswerIsDeliveredOverTheNextConnection(t *testing.T) {
 	operator.log.wait(ctx, t, "not connected to the controller")
 	close(release)
 	wantNil(ctx, t, done)
-	if operator.log.count("report not taken") > 0 {
+	if operator.log.count("report rejected") > 0 {
 		t.Error("the loss of the connection was taken for a rejection")
 	}
 	wantNoViolations(t, controller)
@@ -143,7 +143,7 @@ func TestARejectedReportIsTriedAgainWithoutHoldingUpOthers(t *testing.T) {
 	wantNil(ctx, t, secondDone)
 	wantNil(ctx, t, firstDone)
 	wantDelivered(t, controller, "2!", "1!")
-	if operator.log.count("report not taken", "warming up") != 1 {
+	if operator.log.count("report rejected", "warming up") != 1 {
 		t.Error("the rejection was not logged")
 	}
 }
@@ -158,7 +158,7 @@ func TestARejectedReportIsNotTriedAgainAfterANewerOne(t *testing.T) {
 	older, olderDone := statusReport(1, " failed")
 	newer, newerDone := statusReport(1, " deployed")
 	operator.Report(older)
-	operator.log.wait(ctx, t, "report not taken")
+	operator.log.wait(ctx, t, "report rejected")
 	operator.Report(newer)
 	wantNil(ctx, t, newerDone)
 	if err := receive(ctx, t, olderDone, "the end of the older report"); err == nil {
@@ -241,7 +241,7 @@ func TestAWithdrawnReportIsNotDelivered(t *testing.T) {
 	operator := startOperator(t, controller.URL())
 	withdrawn, end := statusReport(1, " deployed")
 	operator.Report(withdrawn)
-	operator.log.wait(ctx, t, "report not taken")
+	operator.log.wait(ctx, t, "report rejected")
 	operator.Withdraw(status, "2")
 	operator.Withdraw(progress, "1")
 	select {

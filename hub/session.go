@@ -16,17 +16,17 @@ import (
 
 const invokeTimeout = 30 * time.Second
 
-// session is one connection that is up.
+// session is one connection with a registered operator.
 type session struct {
 	client     signalr.Client
 	connection *connection
 	generation Generation
 	log        *slog.Logger
-	tooLarge   sync.Map // keys of the pools that were warned about: the deployed state has them without their workloads
+	tooLarge   sync.Map // PoolKeys that warnTooLarge has warned about
 }
 
-// libraryError is what the library answers a call with when the connection ends. It says so before its state does, and in
-// text alone.
+// libraryError matches the errors that the library returns for a call when the connection ends. They come before the library's state
+// changes, and have no type.
 var libraryError = regexp.MustCompile(`^(message loop ended$|hubConnection canceled|client canceled|cannot send: )`)
 
 var (
@@ -34,8 +34,8 @@ var (
 	errTooLong = fmt.Errorf("the controller takes %d bytes at most", maxFrame)
 )
 
-// invoke calls the hub and waits for the completion. The error is a *RejectedError for a completion with an error, errLost,
-// errTooLong when nothing was sent, or ctx's.
+// invoke calls a method of the hub and waits for its completion. The error is a *rejectedError if the completion is an error, wraps
+// errTooLong if nothing was sent, wraps errLost if the connection ended, or is ctx's.
 func (s *session) invoke(ctx context.Context, method string, arguments ...any) (any, error) {
 	if err := checkLength(method, arguments); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 			case r.Error != nil && (libraryError.MatchString(r.Error.Error()) || s.client.State() != signalr.ClientConnected):
 				return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, r.Error)
 			case r.Error != nil:
-				return nil, &RejectedError{Method: method, Reason: r.Error.Error()}
+				return nil, &rejectedError{Method: method, Reason: r.Error.Error()}
 			case r.Value != nil:
 				value = r.Value
 			}
@@ -64,17 +64,17 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 	}
 }
 
-// drain reads what nobody waits for any more: the library would keep a goroutine for ever otherwise.
+// drain reads the results that nobody waits for. Otherwise the library would keep a goroutine for ever.
 func drain(results <-chan signalr.InvokeResult) {
 	for range results {
 	}
 }
 
-// maxFrame bounds what we send in one message: ASP.NET Core closes the connection on one above 32 KiB, and does so again when
-// the same is sent over the next connection.
+// maxFrame is the largest message in bytes that we send. ASP.NET Core closes the connection on a message above 32 KiB, and would do so
+// again when the same message is sent over the next connection.
 const maxFrame = 30 << 10
 
-// envelope is more than what a message has besides the method and the arguments.
+// envelope is in bytes: more than the parts of a message besides the method and the arguments take.
 const envelope = 100
 
 func checkLength(method string, arguments []any) error {
@@ -88,7 +88,7 @@ func checkLength(method string, arguments []any) error {
 	return nil
 }
 
-// wait returns when the connection has ended, with the reason.
+// wait blocks until the connection ends and returns the reason.
 func (s *session) wait(ctx context.Context) error {
 	var err error
 	select {
@@ -101,7 +101,7 @@ func (s *session) wait(ctx context.Context) error {
 	return errors.New("the controller closed the connection")
 }
 
-// withoutSource takes the frame that the library could not read out of its error: it may hold secrets.
+// withoutSource removes the unreadable frame from the library's error: it may hold secrets.
 func withoutSource(err error) string {
 	text, _, _ := strings.Cut(err.Error(), " (source: ")
 	return text
@@ -109,17 +109,17 @@ func withoutSource(err error) string {
 
 func (s *session) close() { s.connection.close() }
 
-// RejectedError is a completion with an error: the controller answered, and it said no.
-type RejectedError struct{ Method, Reason string }
+// rejectedError is a completion with an error: the controller has answered and refused.
+type rejectedError struct{ Method, Reason string }
 
-func (e *RejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
+func (e *rejectedError) Error() string { return fmt.Sprintf("%s was rejected: %s", e.Method, e.Reason) }
 
-// Unsupported tells that the controller does not have the method at all.
-func (e *RejectedError) Unsupported() bool {
+// unsupported tells whether the controller does not have the method.
+func (e *rejectedError) unsupported() bool {
 	return strings.Contains(e.Reason, "Method does not exist")
 }
 
 func unsupported(err error) bool {
-	rejected := (*RejectedError)(nil)
-	return errors.As(err, &rejected) && rejected.Unsupported()
+	rejected := (*rejectedError)(nil)
+	return errors.As(err, &rejected) && rejected.unsupported()
 }

@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"octo-operator/devcontroller"
+	"octo-operator/dev/devcontroller"
 )
 
 // startTLSController serves with a certificate that no system knows, and returns that as PEM.

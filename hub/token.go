@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"octo-operator/text"
+
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -17,15 +19,15 @@ import (
 )
 
 const (
-	// renewBefore is how long before its end a token is no longer used: it must not run out on the way.
+	// renewBefore is how long before its expiry a token is renewed, so that it does not expire on its way to the controller.
 	renewBefore = time.Minute
-	// tokenTimeout leaves enough of dialTimeout to connect with the old token when the issuer does not answer.
+	// tokenTimeout is shorter than dialTimeout, so that there is time to connect with the old token if the issuer does not answer.
 	tokenTimeout = dialTimeout * 2 / 3
-	// maxAnswer bounds what is repeated of an issuer's answer: it may be a whole web page.
+	// maxAnswer is in bytes: how much of an issuer's answer an error repeats. The answer may be a whole web page.
 	maxAnswer = 300
 )
 
-// tokens gets access tokens from an OpenID Connect issuer by the client-credentials grant, and keeps the newest.
+// tokens gets access tokens from an OpenID Connect issuer (client-credentials grant) and keeps the newest.
 type tokens struct {
 	settings config.Authentication
 	http     *http.Client
@@ -35,8 +37,8 @@ type tokens struct {
 	current *oauth2.Token
 }
 
-// newTokens makes a client of its own for the issuer, which gets the client's secret: that the controller's certificate is not verified
-// says nothing of the issuer's.
+// newTokens uses an HTTP client of its own, because the issuer gets the client's secret: OPERATOR__INSECURESKIPVERIFY, which is about the
+// controller, must not switch off the verification of the issuer.
 func newTokens(settings config.Config, log *slog.Logger) (*tokens, error) {
 	client, err := settings.HTTPClient()
 	if err != nil {
@@ -48,7 +50,7 @@ func newTokens(settings config.Config, log *slog.Logger) (*tokens, error) {
 	}
 	client.CheckRedirect = func(next *http.Request, before []*http.Request) error {
 		const setting = "OPERATOR__AUTHENTICATION__ISSUERURI"
-		if before[0].Method == http.MethodGet { // the discovery holds no secret, but says where the secret goes
+		if before[0].Method == http.MethodGet { // the discovery carries no secret, but its answer says where the secret is sent
 			return keepsTLS(next, before, setting)
 		}
 		return sameHost(setting)(next, before)
@@ -56,8 +58,8 @@ func newTokens(settings config.Config, log *slog.Logger) (*tokens, error) {
 	return &tokens{settings: settings.Authentication, http: client, log: log}, nil
 }
 
-// Token returns a token that is good for at least a minute. When a new one cannot be had, one that has not ended yet is
-// returned once more.
+// Token returns a token that is valid for at least renewBefore. If a new one cannot be fetched, it returns the old one while that is
+// valid.
 func (t *tokens) Token() (*oauth2.Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,22 +81,19 @@ func (t *tokens) Token() (*oauth2.Token, error) {
 	return nil, err
 }
 
-// tokenError: the issuer, not the controller, is why there is no connection.
+// tokenError says that there is no connection because of the token's issuer, not because of the controller.
 type tokenError struct{ text string }
 
 func (e *tokenError) Error() string { return e.text }
 
-// inOneLine is what a log can take of an error that repeats the issuer's answer.
+// inOneLine returns the error's text as one line of at most maxAnswer bytes.
 func inOneLine(err error) string {
-	text := strings.Join(strings.Fields(err.Error()), " ")
-	if len(text) > maxAnswer {
-		text = strings.ToValidUTF8(text[:maxAnswer], "") + "…"
-	}
-	return text
+	return text.Shortened(strings.Join(strings.Fields(err.Error()), " "), maxAnswer)
 }
 
-// sentBy returns a transport that sends the token with each request. Without one no request is sent, unless the client's secret is not
-// set: then the issuer has refused what could not succeed, and the controller may take an operator that does not say who it is.
+// sentBy returns a transport that adds the token to each request. If there is no token, requests fail, unless
+// OPERATOR__AUTHENTICATION__CLIENTSECRET is not set: then the issuer could only refuse, and the controller may accept an operator without
+// a token.
 func (t *tokens) sentBy(base http.RoundTripper) http.RoundTripper {
 	withToken := &oauth2.Transport{Source: t, Base: base}
 	if t.settings.ClientSecret != "" {
@@ -117,7 +116,7 @@ func (t *tokens) validFor(d time.Duration) bool {
 	return t.current != nil && (t.current.Expiry.IsZero() || time.Until(t.current.Expiry) > d)
 }
 
-// forget drops a token that the controller has refused: the next one is fresh.
+// forget drops a token that the controller has refused, so that the next request fetches a new one.
 func (t *tokens) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,8 +127,8 @@ func (t *tokens) fetch() (*oauth2.Token, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), tokenTimeout)
 	defer cancel()
 	ctx = oidc.ClientContext(ctx, t.http)
-	// The issuer's name is not compared: settings often end in a slash that the issuer's own name has not, and no
-	// identity token is verified here.
+	// The issuer's own name for itself need not equal the setting, which often has a slash more at its end: no identity token is verified
+	// here.
 	provider, err := oidc.NewProvider(oidc.InsecureIssuerURLContext(ctx, t.settings.IssuerURI), t.settings.IssuerURI)
 	if err != nil {
 		return nil, err

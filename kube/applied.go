@@ -7,14 +7,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Applied leaves out of what helm template has printed what helm does not apply as a part of the release: hooks, and what lies in a
-// chart's crds/, which is made once.
+// Applied returns those documents of helm template's output that helm applies as the release. It leaves out hooks, and what comes from a
+// chart's crds/ directory, which helm creates once and does not manage. The error says which document cannot be read.
 func Applied(manifest []byte) ([]byte, error) {
 	var kept bytes.Buffer
 	var reader documentReader
 	crds := false
 	for document := range documents(manifest) {
-		if source := sourceComment.FindSubmatch(document); source != nil { // only the first document of a file has it
+		if source := sourceComment.FindSubmatch(document); source != nil { // stands only in the first document of each file
 			crds = bytes.Contains(source[1], []byte("/crds/"))
 		}
 		hook := false

@@ -13,13 +13,16 @@ import (
 	"octo-operator/bounds"
 )
 
-// driftManager is none of those that own fields: what an object has besides what the manifest says stays, and is no difference.
+// driftManager is a field manager that owns no fields. A dry run in its name keeps fields that the manifest does not mention, so they are
+// no difference.
 const driftManager = "octo-communication-operator-drift"
 
-// Drift tells in what a release's objects are not what its manifest says, such as "Deployment demo: spec.template differs"; "" if in
-// nothing. It lets the API server apply each object without doing it, and compares what would be with what is: so defaults,
-// quantities and other spellings of the same are no drift. Neither are counts of replicas, which may be scaled. What the API server
-// does not tell (it may not be looked at, a webhook knows no dry run) is taken for the same.
+// Drift tells how the objects of a release differ from its manifest, such as "Deployment demo: spec.template differs"; "": they do not.
+// namespace is for objects whose manifest names none.
+//
+// It applies each object in a dry run and compares the result with the object: so defaults, quantities and other spellings of the same
+// value are no drift. Replica counts are ignored, because workloads are scaled. An object about which the API server does not answer (the
+// operator may not read it, a webhook does not support dry runs) counts as equal.
 func (k *Kubectl) Drift(ctx context.Context, manifest []byte, namespace string) (string, error) {
 	if len(manifest) > bounds.Manifest {
 		return "", fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
@@ -32,7 +35,7 @@ func (k *Kubectl) Drift(ctx context.Context, manifest []byte, namespace string) 
 		for _, o := range r.objects {
 			text := document
 			if len(r.objects) > 1 {
-				text = nil // a list: only whether its items are there can be told
+				text = nil // the document is a list: only check that its items exist
 			}
 			drift, err := k.driftOf(ctx, o, text)
 			if drift != "" || err != nil {
@@ -43,7 +46,8 @@ func (k *Kubectl) Drift(ctx context.Context, manifest []byte, namespace string) 
 	return "", nil
 }
 
-// driftOf looks a second time before it says that an object differs: its controller may have changed it between the two requests.
+// driftOf compares an object twice before it reports a difference: a controller may have changed the object between the two requests of a
+// comparison.
 func (k *Kubectl) driftOf(ctx context.Context, o Object, text []byte) (drift string, err error) {
 	name, found, err := k.resource(ctx, o)
 	if err != nil || !found {
@@ -55,7 +59,7 @@ func (k *Kubectl) driftOf(ctx context.Context, o Object, text []byte) (drift str
 		}
 	}
 	if status := (*StatusError)(nil); errors.As(err, &status) {
-		k.log.Debug("object not compared: the API server does not tell", "kind", o.Kind, "name", o.Name, "reason", err)
+		k.log.Debug("object not compared: the API server does not answer about it", "kind", o.Kind, "name", o.Name, "reason", err)
 		return "", nil
 	}
 	if drift != "" {
@@ -69,7 +73,7 @@ func (k *Kubectl) compare(ctx context.Context, o Object, path string, text []byt
 	err = k.Do(ctx, http.MethodGet, path, nil, &is)
 	if NotFound(err) {
 		if groupKind(o) == "batch/Job" {
-			return "", nil // it has ended: ttlSecondsAfterFinished removes it
+			return "", nil // finished, and removed by its ttlSecondsAfterFinished
 		}
 		return " is not there", nil
 	}
@@ -77,7 +81,7 @@ func (k *Kubectl) compare(ctx context.Context, o Object, path string, text []byt
 		return "", err
 	}
 	query := url.Values{"fieldManager": {driftManager}, "force": {"true"}, "dryRun": {"All"}}
-	if err = k.Do(ctx, http.MethodPatch, path+"?"+query.Encode(), Patch{ApplyPatch, text}, &would); err != nil {
+	if err = k.Do(ctx, http.MethodPatch, path+"?"+query.Encode(), Patch{applyPatch, text}, &would); err != nil {
 		return "", err
 	}
 	if field := firstDifference(declared(is), declared(would)); field != "" {
@@ -86,7 +90,7 @@ func (k *Kubectl) compare(ctx context.Context, o Object, path string, text []byt
 	return "", nil
 }
 
-// declared is what a manifest can say of an object.
+// declared removes from an object what a manifest cannot say.
 func declared(o map[string]any) map[string]any {
 	delete(o, "status")
 	if meta, ok := o["metadata"].(map[string]any); ok {
@@ -100,8 +104,8 @@ func declared(o map[string]any) map[string]any {
 	return o
 }
 
-// firstDifference is the path of a field that is not the same, such as spec.template.spec.containers; "" if there is none. Values
-// are not told: they may be secret.
+// firstDifference returns the path of the first field that differs, such as spec.template.spec.containers; "": none does. It returns no
+// values: they may be secret.
 func firstDifference(a, b map[string]any) string {
 	all := maps.Clone(a)
 	maps.Copy(all, b)

@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// ErrUnreachable means that the API server was not reached or cannot work now. Whatever was asked, it may be asked again.
+// ErrUnreachable means that the API server was not reached, or cannot work now. The same request may succeed later.
 var ErrUnreachable = errors.New("cannot reach the API server")
 
 var errNoAnswer = fmt.Errorf("no answer within %s", longestRequest)
 
-// StatusError is an answer of the API server that is no success.
+// StatusError is an answer of the API server other than success.
 type StatusError struct {
-	Code    int    // of HTTP
-	Reason  string // such as AlreadyExists; "" where the answer was plain text
+	Code    int    // HTTP status code
+	Reason  string // such as AlreadyExists; "": the answer was plain text
 	Message string
 }
 
@@ -31,14 +31,13 @@ func (e *StatusError) Error() string {
 	return cmp.Or(e.Message, e.Reason, fmt.Sprintf("%d %s", e.Code, http.StatusText(e.Code)))
 }
 
-// NotFound tells whether the API server has no such object, or does not know the resource at all.
+// NotFound tells whether the object does not exist, or the API server does not know the resource at all.
 func NotFound(err error) bool { return hasCode(err, http.StatusNotFound) }
 
-// Conflict tells whether somebody else was faster: the object has changed (Reason Conflict) or exists already (Reason
-// AlreadyExists).
+// Conflict tells whether the object has changed meanwhile (Reason Conflict) or exists already (Reason AlreadyExists).
 func Conflict(err error) bool { return hasCode(err, http.StatusConflict) }
 
-// Denied tells whether the API server does not accept who asks, or does not allow him this.
+// Denied tells whether the API server does not accept the operator's credentials (401) or does not allow the request (403).
 func Denied(err error) bool { return hasCode(err, http.StatusUnauthorized) || forbidden(err) }
 
 func forbidden(err error) bool { return hasCode(err, http.StatusForbidden) }
@@ -50,7 +49,7 @@ func hasCode(err error, code int) bool {
 	return errors.As(err, &status) && status.Code == code
 }
 
-// LastOutage is when a request last was ErrUnreachable; zero: never.
+// LastOutage returns when a request last failed with ErrUnreachable; zero: never.
 func (k *Kubectl) LastOutage() time.Time {
 	nanoseconds := k.outage.Load()
 	if nanoseconds == 0 {
@@ -64,44 +63,44 @@ func (k *Kubectl) unreachable(cause error) error {
 	return fmt.Errorf("%w: %w", ErrUnreachable, cause)
 }
 
-// failed is the error of a request that has no whole answer.
-func (k *Kubectl) failed(ctx context.Context, err error) error {
+// Failed returns the error for a request, also one through Forward, without a complete answer: usually it wraps ErrUnreachable.
+func (k *Kubectl) Failed(ctx context.Context, err error) error {
 	cannot := (*cannotRunError)(nil)
 	switch {
 	case errors.As(err, &cannot):
 		return cannot
 	case k.proxy.ctx.Err() != nil:
 		return errClosed
-	case errors.Is(ctx.Err(), context.Canceled): // the caller does not want it any more
+	case errors.Is(ctx.Err(), context.Canceled): // by the caller
 		return fmt.Errorf("%w: %w", ctx.Err(), context.Cause(ctx))
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
 	if named := (*url.Error)(nil); errors.As(err, &named) {
-		err = named.Err // the proxy's URL says nothing
+		err = named.Err // without the URL of kubectl proxy, which helps nobody
 	}
 	return k.unreachable(err)
 }
 
-// longestAnswer bounds what is read of an answer that is no success.
+// longestAnswer is how many bytes are read of an answer that is an error.
 const longestAnswer = 64 << 10
 
-// refused is the error of an answer that is no success.
+// refused returns the error for an answer other than success. kubectl proxy is started again if it may have old credentials.
 func (k *Kubectl) refused(answer *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, longestAnswer))
 	err, ofServer := statusOf(answer.StatusCode, text)
-	ofProxy := answer.Header.Get("Audit-Id") == "" // the API server's own have one
-	if err.Code == http.StatusUnauthorized || ofProxy && away(err, ofServer) {
+	ofProxy := answer.Header.Get("Audit-Id") == "" // every answer of the API server has this header
+	if err.Code == http.StatusUnauthorized || ofProxy && unavailable(err, ofServer) {
 		k.proxy.renew()
 	}
-	if away(err, ofServer) {
+	if unavailable(err, ofServer) {
 		return k.unreachable(err)
 	}
 	return err
 }
 
-// statusOf reads an answer. Most of the API server's are Status objects; kubectl proxy's own, some early ones of the API server
-// and those of a load balancer before it are text.
+// statusOf parses an error answer. ofServer tells that it is a Status object. Plain text comes from kubectl proxy, from the API server
+// while it starts, or from a load balancer in front of it.
 func statusOf(code int, text []byte) (err *StatusError, ofServer bool) {
 	var status struct{ Kind, Reason, Message string }
 	if json.Unmarshal(text, &status) == nil && status.Kind == "Status" {
@@ -110,7 +109,7 @@ func statusOf(code int, text []byte) (err *StatusError, ofServer bool) {
 	return &StatusError{Code: code, Message: plainMessage(string(text))}, false
 }
 
-// plainMessage is what a person wants to know of an answer in plain text: of /readyz, the checks that failed.
+// plainMessage returns what a person needs of a plain-text answer: its first line, or for /readyz the checks that failed.
 func plainMessage(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	failed := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.HasPrefix(line, "[-]") })
@@ -123,12 +122,12 @@ func plainMessage(text string) string {
 	return lines[0]
 }
 
-// ofStorage are the words of the API server's own outages in an "internal error": etcd's.
+// ofStorage matches an "internal error" of the API server whose cause is an outage of etcd.
 var ofStorage = regexp.MustCompile(`etcdserver: |rpc error: code = Unavailable`)
 
-// away tells whether the answer means that the API server cannot work now, or was not reached: kubectl proxy says so with a
-// plain 500.
-func away(err *StatusError, ofServer bool) bool {
+// unavailable tells whether an answer means that the API server cannot work now or was not reached. For the latter kubectl proxy answers
+// with a plain-text 500.
+func unavailable(err *StatusError, ofServer bool) bool {
 	switch err.Code {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// event is one of the core API: something that happened to an object, now and then or once.
+// event is an Event of the core API: something that happened to an object, once or repeatedly.
 type event struct {
 	Metadata       struct{ CreationTimestamp time.Time }
-	InvolvedObject struct{ Kind, Name, UID, FieldPath string }
+	InvolvedObject struct{ UID, FieldPath string }
 
 	Reason, Message          string
 	LastTimestamp, EventTime time.Time
 	Series                   struct{ LastObservedTime time.Time }
 }
 
-// last is when it happened last. Who writes an event sets one field or another.
+// last returns when the event happened last. Different components set different time fields.
 func (e event) last() time.Time {
 	return slices.MaxFunc([]time.Time{e.LastTimestamp, e.EventTime, e.Series.LastObservedTime, e.Metadata.CreationTimestamp}, time.Time.Compare)
 }
 
-// warnings are the events in a namespace that say what is wrong.
+// warnings returns the events of type Warning in a namespace.
 func (k *Kubectl) warnings(ctx context.Context, namespace string) ([]event, error) {
 	return list[event](ctx, k, request{path: collection(core, namespace, "events") + "?fieldSelector=type%3DWarning"})
 }
 
-// perSubject keeps of the events since a time what concerns each object, by its uid: the newest of each reason and container.
+// perSubject returns the events since a time by the uid of the object that they are about; of each reason and container only the newest.
 func perSubject(events []event, since time.Time) map[string][]event {
 	events = slices.DeleteFunc(slices.Clone(events), func(e event) bool { return e.last().Before(since) })
 	slices.SortStableFunc(events, func(a, b event) int { return b.last().Compare(a.last()) })
@@ -46,7 +46,7 @@ func perSubject(events []event, since time.Time) map[string][]event {
 	return subjects
 }
 
-// text is such as: FailedCreate: exceeded quota.
+// text returns the event as a line, such as "FailedCreate: exceeded quota".
 func (e event) text() string {
 	if e.Reason == "Unhealthy" { // the message says which probe
 		return e.container() + cmp.Or(e.Message, e.Reason)
@@ -54,7 +54,7 @@ func (e event) text() string {
 	return reasonOf(e.Reason, e.Message)
 }
 
-// container is that of a field path such as spec.containers{app}, as the beginning of a line.
+// container returns "container app: " for a field path such as spec.containers{app}; "" for any other.
 func (e event) container() string {
 	_, name, found := strings.Cut(e.InvolvedObject.FieldPath, "{")
 	if !found {

@@ -6,16 +6,16 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"octo-operator/text"
 )
 
 const (
-	maxFindings = 5   // ten replicas that miss the same image need not all be named
+	maxFindings = 5   // ten replicas without their image need not all be named
 	longestLine = 500 // bytes
 )
 
-// findings are lines in a stable order, each once, and no more than a person reads.
+// findings sorts the lines, removes duplicates, and cuts them to maxFindings and a line "and N more".
 func findings(found []string) []string {
 	var all []string
 	for _, text := range found {
@@ -29,35 +29,22 @@ func findings(found []string) []string {
 	return all
 }
 
-// line makes one short line of a text from the cluster: anybody's charts, images and webhooks have written it.
-func line(text string) string {
-	text = strings.TrimSpace(printable(text))
-	if len(text) <= longestLine {
-		return text
+// line returns a text as one printable line of at most longestLine bytes. The text may be anybody's: of a chart, an image, a webhook.
+func line(of string) string {
+	of = strings.TrimSpace(text.Printable(of))
+	if len(of) <= longestLine {
+		return of
 	}
-	end := longestLine - len("…")
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
-}
-
-// printable is text with a space for whatever ends a line, moves a terminal or is no character.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, " "))
+	return text.Cut(of, longestLine-len("…")) + "…"
 }
 
 const instance = "app.kubernetes.io/instance="
 
-// HookFindings says what is wrong with the hooks of a release that were started after since: with the pods of its Jobs, and hooks
-// that are pods. They are found by the label app.kubernetes.io/instance, at the pod or at its Job, if the role allows to see Jobs.
+// HookFindings says what is wrong with the hooks of a release that were started after since: its Jobs and their pods, and hooks that are
+// pods. It finds them by the label app.kubernetes.io/instance, at the Job (if the operator's role allows to list Jobs) or at the pod.
+// Each text is one line; nil: nothing is wrong.
 func (k *Kubectl) HookFindings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
-	l := k.look(since)
+	l := k.inspection(since)
 	jobs, err := list[live](ctx, k, request{path: labelled(collection("/apis/batch/v1", namespace, "jobs"), instance+release)})
 	if err = l.unlessForbidden(err, "Jobs"); err != nil {
 		return nil, fmt.Errorf("cannot list the Jobs of release %s: %w", release, err)
@@ -69,7 +56,7 @@ func (k *Kubectl) HookFindings(ctx context.Context, namespace, release string, s
 		if p := jobProgress(job, l.since); p.final {
 			l.found = append(l.found, "job "+job.Metadata.Name+": "+p.waiting)
 		}
-		l.add("Job", job.Metadata, nil) // it may have no pods
+		l.add("Job", job.Metadata, nil) // if it has no pods, its events say why
 		pods, err := l.podsBy(ctx, job)
 		if err != nil {
 			return nil, fmt.Errorf("cannot list the pods of Job %s: %w", job.Metadata.Name, err)
@@ -88,7 +75,7 @@ func (p pod) isHook() bool {
 	return annotated || p.Metadata.controller().Kind == "Job"
 }
 
-func (l *look) podsOfRelease(ctx context.Context, namespace, release string, include func(pod) bool) ([]string, error) {
+func (l *inspection) podsOfRelease(ctx context.Context, namespace, release string, include func(pod) bool) ([]string, error) {
 	pods, err := list[pod](ctx, l.Kubectl, request{path: labelled(collection(core, namespace, "pods"), instance+release)})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the pods of release %s: %w", release, err)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Forward is where requests of helm and kubectl go, and how, with the operator's own credentials. Answers may be waited for as long as
-// the sender likes.
+// Forward returns the address and a transport with which others' requests reach the API server with the operator's own credentials. The
+// transport sets no time limit for answers.
 func (k *Kubectl) Forward() (server *url.URL, transport http.RoundTripper) {
-	server, _ = url.Parse(k.server) // which is localhost, or made of a host and a port
+	server, _ = url.Parse(k.server) // cannot fail: localhost, or made of a host and a port
 	t := &http.Transport{DialContext: k.proxy.dial}
 	transport = t
 	if pod, is := k.http.Transport.(*podTransport); is {
@@ -22,12 +22,9 @@ func (k *Kubectl) Forward() (server *url.URL, transport http.RoundTripper) {
 	return server, transport
 }
 
-// Object is the metadata of one object.
+// Object returns the metadata of the object at a path.
 func (k *Kubectl) Object(ctx context.Context, path string) (Metadata, error) {
 	var object struct{ Metadata Metadata }
 	err := k.do(ctx, request{method: http.MethodGet, path: path, accept: onlyMetadata}, &object)
 	return object.Metadata, err
 }
-
-// Failed is the error of a request of Forward's that has no answer.
-func (k *Kubectl) Failed(ctx context.Context, err error) error { return k.failed(ctx, err) }

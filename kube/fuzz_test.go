@@ -10,7 +10,7 @@ import (
 	"octo-operator/bounds"
 )
 
-// A manifest is what a chart makes: of a Secret in it nothing may stay, in whatever form it is written.
+// However a chart writes a Secret in its manifest, none of the Secret's values may remain.
 func FuzzWithoutSecrets(f *testing.F) {
 	for _, seed := range []string{
 		rendered, "kind: Secret\nstringData: {a: m4rk3r}", "kind: Secret\ndata: &d {a: m4rk3r}\n---\nkind: ConfigMap\ndata: {a: b}",
@@ -35,7 +35,7 @@ func FuzzWithoutSecrets(f *testing.F) {
 	})
 }
 
-// The content of a release's Secret: helm writes it, but whoever may write Secrets can write one.
+// Fuzzes the content of a release's Secret: normally helm has written it, but so can whoever may write Secrets.
 func FuzzContentOf(f *testing.F) {
 	for _, seed := range []string{`{"manifest":"a: b","config":{"a":1},"chart":{"metadata":{"name":"a","version":"1"}}}`, `{"manifest":5}`, "", "null", "[[[["} {
 		var packed bytes.Buffer

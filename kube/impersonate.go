@@ -7,8 +7,8 @@ import (
 
 type impersonated struct{}
 
-// As lets requests with the context be judged by what a user may do, whom the API server knows by that name; its groups are those that the
-// API server itself gives to a service account. "": it is the operator's own rights that count.
+// As returns a context whose requests impersonate a user: the API server decides by that user's rights. user is a name as the API server
+// knows it, such as system:serviceaccount:NAMESPACE:NAME. "": requests are sent with the operator's own rights.
 func As(ctx context.Context, user string) context.Context {
 	if user == "" {
 		return ctx

@@ -1,5 +1,11 @@
-// Package kube speaks with the API server of the cluster that kubectl finds: through one resident kubectl proxy, so that a
-// look-up costs no process.
+// Package kube talks to the API server of the cluster that kubectl would use: directly when the operator runs in a pod, otherwise through
+// one long-running kubectl proxy, so that a request costs no process. It also knows how to tell whether a release's objects are ready
+// (Rollout), what a manifest must not contain (Look), and the custom resources of pools.
+//
+//	k := kube.NewKubectl(env, dir, log)
+//	defer k.Close()
+//	labels, err := k.ReleaseLabels(ctx, namespace, release)
+//	if errors.Is(err, kube.ErrUnreachable) { … } // the same request may work later
 package kube
 
 import (
@@ -17,14 +23,14 @@ import (
 	"octo-operator/exec"
 )
 
-// longestRequest bounds a request, and the wait for the first byte of a watch. The API server gives up after 34 s itself.
+// longestRequest bounds a request, and the wait for the first byte of a watch. The API server itself gives up after 34 s.
 const longestRequest = 30 * time.Second
 
-// Kubectl asks the API server with kubectl's credentials. It is safe for use by several goroutines.
+// Kubectl sends requests to the API server with the credentials that kubectl would use. Its methods may be called by several goroutines.
 type Kubectl struct {
 	log    *slog.Logger
-	proxy  *proxy // not started in a pod
-	server string // where requests go
+	proxy  *proxy // never started when the operator runs in a pod
+	server string // URL that requests are sent to
 	http   http.Client
 	outage atomic.Int64 // Unix nanoseconds; 0: never
 
@@ -32,15 +38,15 @@ type Kubectl struct {
 	self       self
 }
 
-// NewKubectl prepares a kubectl proxy, which the first request starts; in a pod, requests go to the API server directly. env is
-// kubectl's environment, all of it; the proxy's socket lies in dir, which exists and which nobody else may enter: who can connect has all
-// that the operator may do.
+// NewKubectl returns a Kubectl. env is the whole environment of kubectl. kubectl proxy is started by the first request, with its socket
+// in dir: the directory must exist, and nobody else may enter it, because whoever connects to the socket can do all that the operator may
+// do. In a pod requests go directly to the API server.
 func NewKubectl(env []string, dir string, log *slog.Logger) *Kubectl {
 	return newKubectl(env, dir, serviceAccount, log)
 }
 
 func newKubectl(env []string, dir, account string, log *slog.Logger) *Kubectl {
-	// kubectl proxy answers to this host alone: a page in a browser cannot pretend to be it.
+	// kubectl proxy accepts only this Host header, which keeps pages in a browser from using it.
 	k := &Kubectl{log: log, proxy: newProxy(env, dir, log), server: "http://localhost"}
 	transport := &http.Transport{DialContext: k.proxy.dial}
 	k.http = http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -51,39 +57,38 @@ func newKubectl(env []string, dir, account string, log *slog.Logger) *Kubectl {
 	return k
 }
 
-// Close stops the proxy and returns when it is gone. Requests fail from then on.
+// Close stops kubectl proxy and returns when it has ended. Requests fail from then on.
 func (k *Kubectl) Close() {
 	k.proxy.close()
 	k.http.CloseIdleConnections()
 }
 
-// Types of a Patch: a server-side apply, and a JSON document whose fields take the place of the object's (null removes one).
+// Types of a Patch: server-side apply, and JSON whose fields replace the object's (null removes a field).
 const (
-	ApplyPatch = "application/apply-patch+yaml"
+	applyPatch = "application/apply-patch+yaml"
 	MergePatch = "application/merge-patch+json"
 )
 
-// Patch is the body of a PATCH, which has more than one type.
+// Patch is the body of a PATCH request, which needs to say its type.
 type Patch struct {
-	Type   string // a media type, such as ApplyPatch
+	Type   string // a media type, such as applyPatch
 	Object any
 }
 
-// Do sends one request. path begins with a slash and has the query with it. body is nil, JSON as it is ([]byte or
-// json.RawMessage), a Patch, or what becomes JSON; the answer goes into into, unless that is nil. The request ends after
-// 30 s, or with ctx.
+// Do sends one request. path begins with a slash and may have a query. body is nil, JSON text ([]byte or json.RawMessage), a Patch, or a
+// value that is encoded as JSON. The answer is decoded into into, unless that is nil. The request ends after 30 s, or with ctx.
 //
-// The error is ErrUnreachable when the same request may work later, a *StatusError for any other answer that is no success.
+// The error wraps ErrUnreachable when the same request may work later; any other answer than success is a *StatusError.
 func (k *Kubectl) Do(ctx context.Context, method, path string, body, into any) error {
 	return k.do(ctx, request{method: method, path: path, body: body}, into)
 }
 
-// Ready is nil when the API server says that it can work.
+// Ready returns nil if the API server says that it is ready.
 func (k *Kubectl) Ready(ctx context.Context) error {
 	return k.Do(ctx, http.MethodGet, "/readyz", nil, nil)
 }
 
-// request is one to the API server.
+// request is one request to the API server.
 type request struct {
 	method, path string
 	accept       string // "": JSON
@@ -100,7 +105,7 @@ func (k *Kubectl) do(ctx context.Context, r request, into any) error {
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, bounds.Answer+1))
 	if err != nil {
-		return k.failed(ctx, err)
+		return k.Failed(ctx, err)
 	}
 	if into == nil {
 		return nil
@@ -114,7 +119,7 @@ func (k *Kubectl) do(ctx context.Context, r request, into any) error {
 	return nil
 }
 
-// send returns the answer if it is a success. Its body is the caller's to close.
+// send returns the answer if it is a success. The caller closes its body.
 func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 	body, contentType, err := encode(r.body)
 	if err != nil {
@@ -137,7 +142,7 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 	k.announce(r, impersonate(ctx, req.Header))
 	answer, err := k.http.Do(req)
 	if err != nil {
-		return nil, k.failed(ctx, err)
+		return nil, k.Failed(ctx, err)
 	}
 	if answer.StatusCode/100 == 2 {
 		return answer, nil
@@ -146,7 +151,7 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 	return nil, k.refused(answer)
 }
 
-// announce logs what can be pasted into a shell: for a look-up that is kubectl's own way to send it.
+// announce logs a request at level debug: a GET as the kubectl command that sends the same request.
 func (k *Kubectl) announce(r request, as string) {
 	switch {
 	case r.method == http.MethodGet && as == "":
@@ -168,7 +173,7 @@ func encode(body any) (text []byte, contentType string, err error) {
 		return nil, "", nil
 	case []byte:
 		return b, contentType, nil
-	default: // a json.RawMessage stays as it is
+	default: // json.Marshal leaves a json.RawMessage as it is
 		text, err = json.Marshal(b)
 		return text, contentType, err
 	}

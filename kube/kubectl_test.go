@@ -34,7 +34,7 @@ func TestDoSendsWhatItIsGiven(t *testing.T) {
 		{"bytes", "PUT", []byte(`{"a": 2}`), "application/json", `{"a": 2}`},
 		{"JSON", "PUT", json.RawMessage(`{"a":3}`), "application/json", `{"a":3}`},
 		{"what a deletion depends on", "DELETE", map[string]string{"kind": "DeleteOptions"}, "application/json", `{"kind":"DeleteOptions"}`},
-		{"a patch", "PATCH", Patch{ApplyPatch, map[string]int{"a": 4}}, "application/apply-patch+yaml", `{"a":4}`},
+		{"a patch", "PATCH", Patch{applyPatch, map[string]int{"a": 4}}, "application/apply-patch+yaml", `{"a":4}`},
 		{"a patch as it is", "PATCH", Patch{"application/merge-patch+json", []byte(`{"a": 5}`)}, "application/merge-patch+json", `{"a": 5}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

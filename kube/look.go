@@ -7,72 +7,67 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"octo-operator/text"
 
-	"octo-operator/bounds"
+	"go.yaml.in/yaml/v3"
 )
 
-// Rules are what a release's manifest is looked at by: what it must not hold, since it would touch another release, or the operator.
-// What else a chart may do is for the API server to judge.
+// Rules says what a release's manifest must not contain, because it would affect another release or the operator. Whatever else a chart
+// does is up to the API server.
 type Rules struct {
 	Release, Namespace string
-	Group              string // the operator's API group, which its labels begin with too
-	Tenant             string // the value of the label Group/tenant that is this tenant's
-	// Endings are those of names of Secrets that belong to one release or pool each, such as "-octo-secrets"; Own are those of this
-	// release and its pool.
+	Group              string // the operator's API group, also the prefix of its labels
+	Tenant             string // the only allowed value of the label Group/tenant
+	// A Secret whose name has one of the Endings, such as "-octo-secrets", belongs to one release or pool. Own are the names of those
+	// that belong to this release and its pool.
 	Endings, Own []string
-	Account      string   // the operator's own service account, if it is in Namespace; "": it is not, or not known
-	Secrets      []string // the operator's own Secrets, if they are in Namespace
+	Account      string   // name of the operator's own service account, if it is in Namespace; "": it is not, or is not known
+	Secrets      []string // names of the operator's own Secrets, if they are in Namespace
 }
 
-// RefusedError is an object that a release must not have.
-type RefusedError struct {
+// refusedError names an object that a release must not have.
+type refusedError struct {
 	Object string // such as "Secret web"
-	Why    string // and what to do
+	Why    string // the reason, and what to do
 }
 
-func (e *RefusedError) Error() string {
-	return printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // a chart has made these names
+func (e *refusedError) Error() string {
+	return text.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // printable: the names come from a chart
 }
 
-// Look is an error if a manifest holds what the rules forbid: a *RefusedError that names the object, or one that says why nobody can
-// tell. It looks at all that helm would hand to the API server: hooks too, lists in lists, and what is there twice or by an alias.
+// Look checks a manifest by the rules. The error is a *refusedError that names the object, or says why the manifest cannot be checked.
+// Look covers all that helm would send to the API server: hooks too, lists inside lists, duplicate keys, and what stands there by an
+// alias.
 func Look(manifest []byte, rules Rules) error {
-	if len(manifest) > bounds.Manifest {
-		return fmt.Errorf("cannot look at the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
+	l := manifestCheck{rules: rules, seen: map[visit]bool{}}
+	err := eachDocument(manifest, "look at", l.document)
+	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+		return refused
 	}
-	l := manifestLook{rules: rules, seen: map[visit]bool{}}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		err := error(nil)
-		if number > bounds.Objects {
-			return fmt.Errorf("cannot look at the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if gluedMarker.Match(document) { // where helm and kubectl disagree on where a document ends
-			err = errors.New("a line begins with --- and goes on with something else")
-		} else {
-			err = l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
-		}
-		if refused := (*RefusedError)(nil); err != nil && !errors.As(err, &refused) {
-			return fmt.Errorf("cannot look at the manifest: document %d: %w: correct the chart", number, err)
-		} else if err != nil {
-			return err
-		}
+	return err
+}
+
+func (l *manifestCheck) document(document []byte) error {
+	if gluedMarker.Match(document) { // helm and kubectl disagree on whether a document ends here
+		return errors.New("a line begins with --- and goes on with something else: correct the chart")
 	}
-	return nil
+	err := l.each(document, func(node *yaml.Node) error { return l.value(node.Content[0], place{}, "an object without a kind") })
+	if err != nil {
+		err = fmt.Errorf("%w: correct the chart", err)
+	}
+	return err
 }
 
 var gluedMarker = regexp.MustCompile(`(?m)^---[^\s]`)
 
 const (
 	outOfChart = ": take it out of the chart or the values"
-	helmsOwn   = "sh.helm.release." // how the names and types of Helm's own Secrets begin
+	helmsOwn   = "sh.helm.release." // beginning of the names of Helm's own Secrets
 )
 
-// object looks at what an object is.
-func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) error {
-	refuse := func(why string) error { return &RefusedError{name, why} }
+// object checks the kind and the name of an object.
+func (l *manifestCheck) object(node *yaml.Node, kinds []string, name string) error {
+	refuse := func(why string) error { return &refusedError{name, why} }
 	is := func(kind string) bool {
 		return slices.ContainsFunc(kinds, func(k string) bool { return strings.EqualFold(k, kind) })
 	}
@@ -105,42 +100,43 @@ func (l *manifestLook) object(node *yaml.Node, kinds []string, name string) erro
 	return nil
 }
 
-// NoteLabels are the labels, behind the operator's API group, by which it knows its own notes in the cluster.
+// NoteLabels are labels of objects in which the operator keeps its own records, without the API group in front.
 var NoteLabels = []string{"/journal", "/holder", "/waiting"}
 
 var ofRelease = regexp.MustCompile(`-[0-9a-f]{24}$`)
 
-// NamesRelease tells whether a label's value is the name of a release of the operator's: it ends with the runtime id of its workload.
+// NamesRelease tells whether a label's value has the form of a release name that this operator makes: it ends with the runtime id of a
+// workload.
 func NamesRelease(value string) bool { return ofRelease.MatchString(value) }
 
-// labels looks at what a mapping's labels say of whose it is: by them the operator and helm find what belongs to a release.
-func (l *manifestLook) labels(node *yaml.Node, object string) error {
+// labels checks the labels of an object by which the operator and helm find what belongs to a release.
+func (l *manifestCheck) labels(node *yaml.Node, object string) error {
 	for _, tenant := range l.texts(node, "labels", l.rules.Group+"/tenant") {
 		if tenant != l.rules.Tenant {
-			return &RefusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
+			return &refusedError{object, fmt.Sprintf("is labelled as tenant %q's (%s/tenant)%s", tenant, l.rules.Group, outOfChart)}
 		}
 	}
 	for _, label := range NoteLabels {
 		if len(l.texts(node, "labels", l.rules.Group+label)) > 0 {
-			return &RefusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
+			return &refusedError{object, "has the label " + l.rules.Group + label + ", by which the operator knows its own notes" + outOfChart}
 		}
 	}
 	for _, release := range l.texts(node, "labels", "app.kubernetes.io/instance") {
 		if release != l.rules.Release && NamesRelease(release) {
-			return &RefusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
+			return &refusedError{object, fmt.Sprintf("is labelled as release %s's (app.kubernetes.io/instance), and belongs to release %s%s", release, l.rules.Release, outOfChart)}
 		}
 	}
 	return nil
 }
 
-// text looks at a string for the name of something that is another's. Wherever it stands counts: which fields of which kinds name a
-// Secret, also those of kinds that only this cluster has, nobody can list.
-func (l *manifestLook) text(text string, at place, object string) error {
+// text checks whether a string is the name of something that belongs to another release or the operator. It is called for every string of the
+// manifest, because nobody can list all fields that name a Secret: the cluster may have kinds of its own.
+func (l *manifestCheck) text(text string, at place, object string) error {
 	if len(text) > longestReference {
 		return nil
 	}
 	refuse := func(format string, args ...any) error {
-		return &RefusedError{object, fmt.Sprintf(format, args...) + outOfChart}
+		return &refusedError{object, fmt.Sprintf(format, args...) + outOfChart}
 	}
 	name := text[strings.LastIndexByte(text, '/')+1:] // some write NAMESPACE/NAME
 	switch {
@@ -156,12 +152,12 @@ func (l *manifestLook) text(text string, at place, object string) error {
 	return nil
 }
 
-// longestReference is a namespace and a name.
+// longestReference is the length of NAMESPACE/NAME.
 const longestReference = 63 + 1 + 253
 
 var secretName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
 
-func (l *manifestLook) isAnothers(name string) bool {
+func (l *manifestCheck) isAnothers(name string) bool {
 	return name != l.rules.Release && !slices.Contains(l.rules.Own, name) && secretName.MatchString(name) &&
 		slices.ContainsFunc(l.rules.Endings, func(ending string) bool { return strings.HasSuffix(name, ending) })
 }

@@ -112,7 +112,7 @@ func TestWhatIsLookedAtIsWhatKubectlIsAskedAbout(t *testing.T) {
 	}
 }
 
-// FuzzLook holds the look against helm's own reading: what a manifest means to sigs.k8s.io/yaml must not get past it.
+// FuzzLook compares Look with helm's own parser (sigs.k8s.io/yaml): whatever that finds in a manifest, Look must find too.
 func FuzzLook(f *testing.F) {
 	for _, dir := range []string{"refused", "fine"} {
 		for _, manifest := range manifests(f, dir) {
@@ -131,13 +131,13 @@ func FuzzLook(f *testing.F) {
 		if object, bad := mustNotBe(meant); bad && err == nil {
 			t.Errorf("not refused: %v", object)
 		}
-		if refused := (*RefusedError)(nil); errors.As(err, &refused) && strings.TrimSpace(refused.Object) == "" {
+		if refused := (*refusedError)(nil); errors.As(err, &refused) && strings.TrimSpace(refused.Object) == "" {
 			t.Errorf("refused without a name: %v", err)
 		}
 	})
 }
 
-// mustNotBe finds what must be refused in a document as helm reads it.
+// mustNotBe tells whether a document, as helm reads it, must be refused.
 func mustNotBe(value any) (any, bool) {
 	switch v := value.(type) {
 	case map[string]any:

@@ -9,15 +9,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// manifestLook is a walk through the nodes of a manifest.
-type manifestLook struct {
+// manifestCheck walks through the nodes of a manifest and checks each by the rules.
+type manifestCheck struct {
 	documentReader
 	rules Rules
-	seen  map[visit]bool // each once in each kind of place: aliases can make a small document a large one, or lead in a circle
-	steps int            // keys that were compared: aliases can multiply them too
+	seen  map[visit]bool // a node is checked once per kind of place: aliases can multiply nodes, or form a circle
+	steps int            // keys compared so far: aliases can multiply these too
 }
 
-// maxSteps is far beyond what the longest manifest takes without aliases, and below a second.
+// maxSteps is far more than the longest manifest without aliases needs, and takes less than a second.
 const maxSteps = 20_000_000
 
 type visit struct {
@@ -25,14 +25,14 @@ type visit struct {
 	place place
 }
 
-// place is what is known of where a value stands.
+// place is what matters of where a value stands.
 type place struct {
-	inSecret  bool // somewhere below a key that speaks of a Secret, as secretKeyRef
-	inAccount bool // below serviceAccount or serviceAccountName
+	inSecret  bool // anywhere below a key with "secret" in its name, such as secretKeyRef
+	inAccount bool // directly below serviceAccount or serviceAccountName
 }
 
-// value looks at a node, of the named object.
-func (l *manifestLook) value(node *yaml.Node, at place, object string) error {
+// value checks a node and all that is in it. object is the name of the object it belongs to, for errors.
+func (l *manifestCheck) value(node *yaml.Node, at place, object string) error {
 	node = resolved(node)
 	if node.Kind == yaml.ScalarNode {
 		return l.scalar(node, at, object)
@@ -53,7 +53,7 @@ func (l *manifestLook) value(node *yaml.Node, at place, object string) error {
 	return nil
 }
 
-func (l *manifestLook) mapping(node *yaml.Node, at place, object string) error {
+func (l *manifestCheck) mapping(node *yaml.Node, at place, object string) error {
 	if kinds := l.texts(node, "kind"); len(kinds) > 0 && len(l.all(node, "metadata")) > 0 {
 		object = l.describe(node)
 		if err := l.object(node, kinds, object); err != nil {
@@ -75,7 +75,7 @@ func (l *manifestLook) mapping(node *yaml.Node, at place, object string) error {
 			inSecret:  at.inSecret || strings.Contains(strings.ToLower(key), "secret"),
 			inAccount: strings.HasPrefix(key, "serviceAccount"),
 		}
-		if key == "<<" { // what is merged in stands here
+		if key == "<<" { // the merged fields stand at this place, not one level below
 			below = at
 		}
 		if err := l.value(node.Content[i+1], below, object); err != nil {
@@ -85,7 +85,7 @@ func (l *manifestLook) mapping(node *yaml.Node, at place, object string) error {
 	return nil
 }
 
-func (l *manifestLook) scalar(node *yaml.Node, at place, object string) error {
+func (l *manifestCheck) scalar(node *yaml.Node, at place, object string) error {
 	text, err := scalar(node)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (l *manifestLook) scalar(node *yaml.Node, at place, object string) error {
 	return l.text(text, at, object)
 }
 
-// scalar is a scalar's text as helm and kubectl read it.
+// scalar returns a scalar's text as helm and kubectl read it: a !!binary is decoded.
 func scalar(node *yaml.Node) (string, error) {
 	if node.ShortTag() != "!!binary" {
 		return node.Value, nil
@@ -105,8 +105,8 @@ func scalar(node *yaml.Node) (string, error) {
 	return string(text), nil
 }
 
-// all are the values of a key: there may be several, and some may be merged in with <<. Which one counts, readers disagree on.
-func (l *manifestLook) all(node *yaml.Node, key string) (values []*yaml.Node) {
+// all returns every value of a key: the key may be there twice, or be merged in with <<, and YAML readers disagree on which value counts.
+func (l *manifestCheck) all(node *yaml.Node, key string) (values []*yaml.Node) {
 	merged := map[*yaml.Node]bool{}
 	for next := []*yaml.Node{node}; len(next) > 0 && l.steps <= maxSteps; {
 		node, next = resolved(next[0]), next[1:]
@@ -114,7 +114,7 @@ func (l *manifestLook) all(node *yaml.Node, key string) (values []*yaml.Node) {
 			continue
 		}
 		merged[node] = true
-		if node.Kind == yaml.SequenceNode && len(merged) > 1 { // << takes several
+		if node.Kind == yaml.SequenceNode && len(merged) > 1 { // << may list several mappings
 			next = append(next, node.Content...)
 		}
 		if node.Kind != yaml.MappingNode {
@@ -122,7 +122,7 @@ func (l *manifestLook) all(node *yaml.Node, key string) (values []*yaml.Node) {
 		}
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			l.steps++
-			switch name, _ := scalar(resolved(node.Content[i])); name { // of what cannot be read, scalar tells
+			switch name, _ := scalar(resolved(node.Content[i])); name { // a key that cannot be read is an error in value
 			case key:
 				values = append(values, resolved(node.Content[i+1]))
 			case "<<":
@@ -133,8 +133,8 @@ func (l *manifestLook) all(node *yaml.Node, key string) (values []*yaml.Node) {
 	return values
 }
 
-// texts are all strings at a path of keys.
-func (l *manifestLook) texts(node *yaml.Node, path ...string) (found []string) {
+// texts returns all strings at a path of keys.
+func (l *manifestCheck) texts(node *yaml.Node, path ...string) (found []string) {
 	nodes := []*yaml.Node{node}
 	for _, key := range path {
 		var next []*yaml.Node
@@ -154,8 +154,8 @@ func (l *manifestLook) texts(node *yaml.Node, path ...string) (found []string) {
 	return found
 }
 
-// describe names an object for a person.
-func (l *manifestLook) describe(node *yaml.Node) string {
+// describe returns an object's kind and name, for errors.
+func (l *manifestCheck) describe(node *yaml.Node) string {
 	last := func(paths ...[]string) string {
 		for _, path := range paths {
 			if texts := l.texts(node, path...); len(texts) > 0 {

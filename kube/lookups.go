@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Metadata is what the operator wants to know of an object without its content.
+// Metadata is the part of an object's metadata that the operator uses.
 type Metadata struct {
-	Namespace, Name, ResourceVersion string
-	Labels, Annotations              map[string]string
-	CreationTimestamp                time.Time
-	ManagedFields                    []struct{ Time time.Time }
-	OwnerReferences                  []OwnerReference
+	Name                string
+	Labels, Annotations map[string]string
+	CreationTimestamp   time.Time
+	ManagedFields       []struct{ Time time.Time }
+	OwnerReferences     []OwnerReference
 }
 
-// What to accept where the content of objects shall stay in the cluster: Helm's Secrets have a megabyte per revision.
+// Media types for requests that need no content of the objects: each revision in Helm's Secrets has up to a megabyte.
 const (
 	onlyMetadata  = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 	onlyMetadatas = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 )
 
-// Metadata lists the metadata of the objects at a path, which may have a query.
+// Metadata returns the metadata of the objects at a path, which may have a query.
 func (k *Kubectl) Metadata(ctx context.Context, path string) ([]Metadata, error) {
 	objects, err := list[struct{ Metadata Metadata }](ctx, k, request{path: path, accept: onlyMetadatas})
 	all := make([]Metadata, len(objects))
@@ -33,7 +33,7 @@ func (k *Kubectl) Metadata(ctx context.Context, path string) ([]Metadata, error)
 	return all, err
 }
 
-// list reads all objects of a collection.
+// list returns all objects of a collection.
 func list[T any](ctx context.Context, k *Kubectl, r request) ([]T, error) {
 	var answer struct{ Items []T }
 	r.method = http.MethodGet
@@ -41,7 +41,7 @@ func list[T any](ctx context.Context, k *Kubectl, r request) ([]T, error) {
 	return answer.Items, err
 }
 
-// collection is the path of the objects of a kind, in all namespaces if namespace is empty. api is such as /api/v1.
+// collection returns the path of a resource's objects in a namespace (empty: in all namespaces). api is such as /api/v1.
 func collection(api, namespace, resource string) string {
 	if namespace == "" {
 		return api + "/" + resource
@@ -49,14 +49,14 @@ func collection(api, namespace, resource string) string {
 	return api + "/namespaces/" + url.PathEscape(namespace) + "/" + resource
 }
 
-// labelled restricts a collection to objects with labels.
+// labelled restricts a collection to the objects that match a label selector.
 func labelled(collection, selector string) string {
 	return collection + "?labelSelector=" + url.QueryEscape(selector)
 }
 
 const core, apps = "/api/v1", "/apis/apps/v1"
 
-// SecretNames are the names of the secrets in a namespace that have a label.
+// SecretNames returns the names of the Secrets in a namespace that match a label selector.
 func (k *Kubectl) SecretNames(ctx context.Context, namespace, label string) (map[string]bool, error) {
 	secrets, err := k.Metadata(ctx, labelled(collection(core, namespace, "secrets"), label))
 	if err != nil {
@@ -69,13 +69,10 @@ func (k *Kubectl) SecretNames(ctx context.Context, namespace, label string) (map
 	return names, nil
 }
 
-// Changed is when an object of the core API (resource is such as secrets) was changed last, or made if nobody has changed it.
+// Changed returns when an object of the core API was changed last, or created if nobody has changed it. resource is such as "secrets".
 func (k *Kubectl) Changed(ctx context.Context, namespace, resource, name string) (time.Time, error) {
-	var object struct{ Metadata Metadata }
-	err := k.do(ctx, request{
-		method: http.MethodGet, path: collection(core, namespace, resource) + "/" + url.PathEscape(name), accept: onlyMetadata,
-	}, &object)
-	return object.Metadata.changed(), err
+	object, err := k.Object(ctx, collection(core, namespace, resource)+"/"+url.PathEscape(name))
+	return object.changed(), err
 }
 
 func (m Metadata) changed() time.Time {
@@ -88,9 +85,10 @@ func (m Metadata) changed() time.Time {
 	return last
 }
 
-// PatchLabels changes labels of an object of the core API (resource is such as secrets) and leaves the others: nil removes one.
+// PatchLabels sets labels of an object of the core API and leaves its other labels alone; a nil value removes a label. resource is such
+// as "secrets".
 func (k *Kubectl) PatchLabels(ctx context.Context, fieldManager, namespace, resource, name string, labels map[string]*string) error {
-	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + "?" + url.Values{"fieldManager": {fieldManager}}.Encode()
+	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + managedBy(fieldManager)
 	err := k.do(ctx, request{
 		method: http.MethodPatch, path: path, accept: onlyMetadata,
 		body: Patch{MergePatch, map[string]any{"metadata": map[string]any{"labels": labels}}},

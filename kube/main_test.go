@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// This binary is also the kubectl of the tests: what they need of a proxy that dies and fails cannot be had from the real one.
-// e2e/proxy_test.go has the real one.
+// This binary is also the kubectl of the tests, because the real one cannot be made to die and fail as they need it.
+// dev/e2e/proxy_test.go has the real one.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "kubectl" {
 		fakeProxy()
@@ -51,7 +51,7 @@ func fakeProxy() {
 	_ = http.Serve(listener, proxy)
 }
 
-// rig is a Kubectl with an API server that the test plays.
+// rig is a Kubectl with a simulated API server.
 type rig struct {
 	*Kubectl
 	dir    string

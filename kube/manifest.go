@@ -6,48 +6,45 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"octo-operator/bounds"
 )
 
-// RevisionSecret is the name of the Secret in which Helm keeps a revision of a release.
+// RevisionSecret returns the name of the Secret in which Helm keeps a revision of a release.
 func RevisionSecret(release, revision string) string {
 	return "sh.helm.release.v1." + release + ".v" + revision
 }
 
-// Manifest returns what a revision of a release consists of, as helm get manifest does.
+// Manifest returns the manifest of a revision, as helm get manifest does.
 func (k *Kubectl) Manifest(ctx context.Context, namespace, release, revision string) ([]byte, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return []byte(content.Manifest), err
 }
 
-// Values returns the values that the user of helm has given for a revision of a release, as helm get values does: a JSON object,
-// or null.
+// Values returns the values that were given to helm for a revision, as helm get values does: a JSON object, or null.
 func (k *Kubectl) Values(ctx context.Context, namespace, release, revision string) (json.RawMessage, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return content.Config, err
 }
 
-// AppliedOnServer tells whether a revision's objects were applied on the server's side. helm 4 goes on as the revision before was
-// applied; helm 3 never does it, and does not say so.
+// AppliedOnServer tells whether helm has applied a revision by server-side apply. helm 4 does it as the revision before was applied; helm
+// 3 never does.
 func (k *Kubectl) AppliedOnServer(ctx context.Context, namespace, release, revision string) (bool, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return content.ApplyMethod == "ssa", err
 }
 
-// Chart returns the name and the version of the chart that a revision of a release was made of, as helm get metadata does.
+// Chart returns the name and the version of a revision's chart, as helm get metadata does.
 func (k *Kubectl) Chart(ctx context.Context, namespace, release, revision string) (name, version string, err error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return content.Chart.Metadata.Name, content.Chart.Metadata.Version, err
 }
 
-// content is what Helm keeps of a revision, as far as it is looked at.
+// content is the part of a revision, as Helm keeps it, that the operator reads.
 type content struct {
 	Chart struct {
 		Metadata struct{ Name, Version string }
@@ -57,10 +54,11 @@ type content struct {
 	ApplyMethod string `json:"apply_method"`
 }
 
-// content reads Helm's Secret, since helm would cost a process: base64 of gzip of JSON, in all of Helm's versions that know Secrets.
+// content reads a revision's Secret, without the process that helm would cost. All versions of Helm that use Secrets store a revision as
+// base64 of gzip of JSON.
 func (k *Kubectl) content(ctx context.Context, namespace, release, revision string) (content, error) {
 	var secret struct{ Data struct{ Release []byte } }
-	err := k.Do(ctx, http.MethodGet, collection(core, namespace, "secrets")+"/"+url.PathEscape(RevisionSecret(release, revision)), nil, &secret)
+	err := k.Do(ctx, http.MethodGet, secretPath(namespace, RevisionSecret(release, revision)), nil, &secret)
 	var c content
 	if err == nil {
 		c, err = contentOf(secret.Data.Release)
@@ -71,92 +69,32 @@ func (k *Kubectl) content(ctx context.Context, namespace, release, revision stri
 	return c, nil
 }
 
-// contentOf reads a revision piece by piece: all of the chart is in it, with files that may be as large as they like once they are
-// unpacked.
+// contentOf decodes a revision piece by piece, because it holds the whole chart, whose files may be very large once they are
+// decompressed.
 func contentOf(stored []byte) (c content, err error) {
 	unzip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(stored)))
 	if err != nil {
 		return c, err
 	}
-	pieces := &pieceReader{from: io.LimitReader(unzip, bounds.Release)}
-	decoder := json.NewDecoder(pieces)
+	pieces := bounds.NewPieces(io.LimitReader(unzip, bounds.Release), maxPiece)
 	fields := map[string]any{"manifest": &c.Manifest, "config": &c.Config, "apply_method": &c.ApplyMethod}
-	err = eachField(decoder, pieces, func(name string) error {
-		if name == "chart" {
-			return eachField(decoder, pieces, func(name string) error {
-				if name == "metadata" {
-					return decoder.Decode(&c.Chart.Metadata)
-				}
-				return skip(decoder, pieces)
-			})
-		}
+	err = pieces.Fields(func(name string) error {
+		name = strings.ToLower(name) // as encoding/json takes them
 		if into := fields[name]; into != nil {
-			return decoder.Decode(into)
+			return pieces.Decode(into)
 		}
-		return skip(decoder, pieces)
+		if name != "chart" {
+			return pieces.Skip()
+		}
+		return pieces.Fields(func(name string) error {
+			if strings.ToLower(name) == "metadata" {
+				return pieces.Decode(&c.Chart.Metadata)
+			}
+			return pieces.Skip()
+		})
 	})
 	return c, err
 }
 
-// pieceReader lets no more than maxPiece be read before next is called: that is what the decoder holds at a time.
-type pieceReader struct {
-	from io.Reader
-	read int
-}
-
-// maxPiece is a manifest, in which each quote and each line end has two bytes.
+// maxPiece is in bytes: a manifest as JSON, in which each quote and each line end takes two bytes.
 const maxPiece = bounds.Manifest + bounds.Manifest/4
-
-func (r *pieceReader) next() { r.read = 0 }
-
-func (r *pieceReader) Read(p []byte) (int, error) {
-	if r.read > maxPiece {
-		return 0, fmt.Errorf("a value in it has more than %d bytes", maxPiece)
-	}
-	n, err := r.from.Read(p)
-	r.read += n
-	return n, err
-}
-
-// eachField calls do when the decoder is at the value of each field of an object; null has none.
-func eachField(decoder *json.Decoder, pieces *pieceReader, do func(name string) error) error {
-	begin, err := decoder.Token()
-	if err != nil || begin == nil {
-		return err
-	}
-	if begin != json.Delim('{') {
-		return errors.New("it is not a JSON object")
-	}
-	for decoder.More() {
-		pieces.next()
-		name, err := decoder.Token()
-		if err == nil {
-			err = do(strings.ToLower(fmt.Sprint(name))) // as encoding/json takes them
-		}
-		if err != nil {
-			return err
-		}
-	}
-	_, err = decoder.Token()
-	return err
-}
-
-// skip reads a value and forgets it.
-func skip(decoder *json.Decoder, pieces *pieceReader) error {
-	for depth := 0; ; {
-		pieces.next()
-		token, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
-}

@@ -13,10 +13,10 @@ import (
 	"octo-operator/bounds"
 )
 
-// Object names an object of a release.
+// Object identifies an object of a release. APIVersion is such as "apps/v1".
 type Object struct{ APIVersion, Kind, Namespace, Name string }
 
-// group is the API group; "" is the core's.
+// group returns the API group; "" is the core group.
 func (o Object) group() string {
 	group, _, found := strings.Cut(o.APIVersion, "/")
 	if !found {
@@ -25,56 +25,76 @@ func (o Object) group() string {
 	return group
 }
 
-// Objects reads the objects of a rendered manifest: a stream of YAML documents, some of which may be empty. Lists are taken
-// apart; hooks and objects without a name (the API server makes one up) are left out. An object without a namespace gets the
-// given one, even if its kind is none of a namespace: only the cluster knows that.
+// Objects returns the objects of a rendered manifest, a stream of YAML documents. The items of a list are returned one by one. Hooks are
+// left out, and objects without a name, which the API server generates. An object without a namespace gets the given one, even if its
+// kind is cluster-scoped: only the cluster knows that.
 func Objects(manifest []byte, namespace string) ([]Object, error) {
-	if len(manifest) > bounds.Manifest {
-		return nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	r := manifestReader{namespace: namespace}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		if number > bounds.Objects {
-			return nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if err := r.read(document); err != nil {
-			return nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
-		}
+	if err := eachDocument(manifest, "read", r.read); err != nil {
+		return nil, err
 	}
 	return r.objects, nil
 }
 
-// documents are those that say anything. A line that begins with --- ends a document wherever it is, in text of several lines too.
+// eachDocument calls do for each document of a manifest, unless there are too many. Errors say what cannot be done to the manifest, such as
+// "read".
+func eachDocument(manifest []byte, doing string, do func(document []byte) error) error {
+	if len(manifest) > bounds.Manifest {
+		return fmt.Errorf("cannot %s the manifest: it has %d bytes, more than %d", doing, len(manifest), bounds.Manifest)
+	}
+	number := 0
+	for document := range documents(manifest) {
+		number++
+		if number > bounds.Objects {
+			return fmt.Errorf("cannot %s the manifest: it has more than %d documents", doing, bounds.Objects)
+		}
+		if err := do(document); err != nil {
+			return fmt.Errorf("cannot %s the manifest: document %d: %w", doing, number, err)
+		}
+	}
+	return nil
+}
+
+// documents yields the documents of a manifest that are not empty, without the marker "---". A line that begins with --- ends a document
+// even inside a multi-line text.
 func documents(manifest []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		begin, end, empty := 0, 0, true
+		begin, end := 0, 0
 		for line := range bytes.Lines(manifest) {
-			if rest, marker := bytes.CutPrefix(line, []byte("---")); marker && (len(rest) == 0 || isSpace(rest[0])) {
-				if !empty && !yield(manifest[begin:end]) {
+			if isMarker(line) {
+				if document := manifest[begin:end]; saysAnything(document) && !yield(document) {
 					return
 				}
-				begin, empty = end+len("---"), true
-				line = rest
-				end += len("---")
+				begin = end + len("---")
 			}
 			end += len(line)
-			text := bytes.TrimSpace(line)
-			empty = empty && (len(text) == 0 || text[0] == '#')
 		}
-		if !empty {
-			yield(manifest[begin:end])
+		if document := manifest[begin:]; saysAnything(document) {
+			yield(document)
 		}
 	}
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func isMarker(line []byte) bool {
+	rest, marked := bytes.CutPrefix(line, []byte("---"))
+	return marked && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
+}
 
-// documentReader reads the documents of a manifest, within bounds over all of it.
+// saysAnything tells of more than blank lines and comments.
+func saysAnything(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] != '#' {
+			return true
+		}
+	}
+	return false
+}
+
+// documentReader parses the documents of one manifest and keeps to the bounds for all of them together.
 type documentReader struct{ places int }
 
-// each hands over a document as YAML sees it: what lies in it is its first content. It is more than one in YAML if a line "..." ends the first.
+// each parses a document and calls do with it; node.Content[0] is its value. It calls do several times if a line "..." ends a YAML
+// document inside.
 func (r *documentReader) each(document []byte, do func(*yaml.Node) error) error {
 	n := bounds.Places(document)
 	if r.places += n; n > bounds.ObjectPlaces || r.places > bounds.ManifestTotal {
@@ -102,12 +122,12 @@ type manifestReader struct {
 	objects   []Object
 }
 
-// read reads a document.
+// read adds the objects of a document.
 func (r *manifestReader) read(document []byte) error {
 	return r.each(document, func(node *yaml.Node) error { return r.add(node.Content[0], false) })
 }
 
-// add reads the nodes of an object by hand: decoding would expand aliases, and compare each key with each other.
+// add reads the YAML nodes of an object directly. Decoding into a map would expand aliases and compare all keys with each other.
 func (r *manifestReader) add(node *yaml.Node, listed bool) error {
 	if node.Tag == "!!null" {
 		return nil
@@ -141,7 +161,7 @@ func (r *manifestReader) addItems(list *yaml.Node) error {
 	return nil
 }
 
-// field is the node at a path of keys; nil if there is none.
+// field returns the node at a path of keys; nil: there is none.
 func field(node *yaml.Node, path ...string) *yaml.Node {
 	for _, key := range path {
 		if node = valueOf(node, key); node == nil {
@@ -151,16 +171,25 @@ func field(node *yaml.Node, path ...string) *yaml.Node {
 	return node
 }
 
+// valueOf is the first value of a key; nil if there is none.
 func valueOf(node *yaml.Node, key string) *yaml.Node {
+	for _, value := range valuesOf(node, key) {
+		return value
+	}
+	return nil
+}
+
+// valuesOf are all values of a key: there may be more than one.
+func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
 	if node.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == key {
-			return resolved(node.Content[i+1])
+		if resolved(node.Content[i]).Value == key {
+			all = append(all, resolved(node.Content[i+1]))
 		}
 	}
-	return nil
+	return all
 }
 
 func textOf(node *yaml.Node, path ...string) string {
@@ -178,7 +207,7 @@ func resolved(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// check refuses what is no part of a path, by the API server's own rule: nothing but the object itself may be asked for.
+// check refuses values that would change the path of a request, by the API server's own rule for path segments.
 func (o Object) check() error {
 	group, version, grouped := strings.Cut(o.APIVersion, "/")
 	if !grouped {

@@ -8,10 +8,10 @@ import (
 	"net/url"
 )
 
-// StrategicPatch is the type of a Patch whose lists are merged by the keys of their kind, which the API server has for its own kinds.
-const StrategicPatch = "application/strategic-merge-patch+json"
+// strategicPatch is the type of a Patch whose lists are merged by the keys of their kind, which the API server has for its own kinds.
+const strategicPatch = "application/strategic-merge-patch+json"
 
-// OwnerReference is an object with which another one in the same namespace is deleted by the cluster.
+// OwnerReference makes the cluster delete an object together with its owner, which must be in the same namespace.
 type OwnerReference struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -19,14 +19,13 @@ type OwnerReference struct {
 	UID        string `json:"uid"`
 }
 
-// Owner is a pool's resource as an owner of objects in its namespace. It controls none of them, and nobody who deletes it has to wait
-// for them.
+// Owner returns the reference that makes a pool's resource an owner: not the controlling one, and without delaying its own deletion.
 func (p Pool) Owner() OwnerReference {
 	return OwnerReference{p.APIVersion, p.Kind, p.Name, p.UID}
 }
 
-// SetOwner makes owner an owner of a release's Deployments and of a Secret, whichever are there, and says how many Deployments there
-// are. In another namespace than the owner's they would be deleted by the cluster at once.
+// SetOwner adds an owner to a release's Deployments and to a Secret, as far as they exist, and returns the number of Deployments.
+// namespace must be the owner's: the cluster deletes an object at once whose owner is not in its own namespace.
 func (k *Kubectl) SetOwner(ctx context.Context, fieldManager, namespace, release, secret string, owner OwnerReference) (deployments int, err error) {
 	found, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "deployments"), instance+release)})
 	if err != nil {
@@ -42,7 +41,7 @@ func (k *Kubectl) SetOwner(ctx context.Context, fieldManager, namespace, release
 
 func (k *Kubectl) setOwner(ctx context.Context, fieldManager, path string, owner OwnerReference) error {
 	patch := map[string]any{"metadata": map[string]any{"ownerReferences": []OwnerReference{owner}}}
-	err := k.Do(ctx, http.MethodPatch, path+managedBy(fieldManager), Patch{StrategicPatch, patch}, nil)
+	err := k.Do(ctx, http.MethodPatch, path+managedBy(fieldManager), Patch{strategicPatch, patch}, nil)
 	if err != nil && !NotFound(err) {
 		return fmt.Errorf("cannot set the owner of %s: %w", path, err)
 	}

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// serviceAccount is where Kubernetes mounts a pod's own credentials.
+// serviceAccount is the directory in which Kubernetes mounts a pod's credentials.
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// podTransport sends requests to the API server as the pod's own service account, which takes no kubectl proxy and its 45 MiB. Elsewhere
-// the cluster is what a kubeconfig says: how to read that, and to run what it names, is kubectl's business.
+// podTransport sends requests as the service account of the operator's own pod. It saves kubectl proxy, which takes 45 MiB. Outside a pod
+// the cluster and the credentials come from a kubeconfig, which only kubectl can interpret in full.
 type podTransport struct {
 	http.Transport
-	token string // its file; Kubernetes renews what is in it
+	token string // path of its file, whose content Kubernetes renews
 }
 
-// inPod finds out as kubectl does whether the cluster is the one that the operator's pod runs in: there is no kubeconfig. nil: it is
-// not, or its credentials cannot be read, which kubectl says best.
+// inPod decides by kubectl's rule (there is no kubeconfig) whether to talk to the cluster that the operator's pod runs in. nil: no, or
+// the pod's credentials cannot be read; then kubectl is used, which says what is wrong.
 func inPod(env []string, dir string) (p *podTransport, address string) {
 	host, port := lookUp(env, "KUBERNETES_SERVICE_HOST"), lookUp(env, "KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" || lookUp(env, "KUBECONFIG") != "" {
@@ -45,7 +45,7 @@ func inPod(env []string, dir string) (p *podTransport, address string) {
 	return p, "https://" + net.JoinHostPort(host, port)
 }
 
-// RoundTrip adds the token.
+// RoundTrip sends the request with the token.
 func (p *podTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	token, err := p.bearer()
 	if err != nil {
@@ -61,7 +61,7 @@ func (p *podTransport) bearer() (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// lookUp is a variable of an environment; the last of a name counts.
+// lookUp returns the value of a variable in env; if the name occurs twice, the last one counts.
 func lookUp(env []string, name string) (value string) {
 	for _, variable := range env {
 		if v, ok := strings.CutPrefix(variable, name+"="); ok {

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// podPlace is a pod's environment and credentials, for an API server that tells the token that it was shown.
+// podPlace is a pod's environment and credentials, for an API server that answers with the token that it has received.
 type podPlace struct {
 	server *httptest.Server
 	dir    string
@@ -127,7 +127,7 @@ func TestInAPodNothingIsAskedAfterTheEnd(t *testing.T) {
 	}
 }
 
-// elsewhere is where kubectl finds its cluster by other means, or can say best what is wrong.
+// Cases in which kubectl must be used: it finds its cluster by other means, or knows best what is wrong.
 var elsewhere = map[string]func(*testing.T, *podPlace){
 	"a kubeconfig is named":        func(_ *testing.T, p *podPlace) { p.env = append(p.env, "KUBECONFIG=/etc/kubeconfig") },
 	"there is no pod":              func(_ *testing.T, p *podPlace) { p.env = append(p.env, "KUBERNETES_SERVICE_HOST=") },

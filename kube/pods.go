@@ -35,13 +35,13 @@ type termination struct {
 	FinishedAt       time.Time
 }
 
-// problem is what is wrong with a pod or with what makes pods, as one line without its name.
+// problem is what is wrong with a pod or its owner: one line, without the name.
 type problem struct {
 	text     string
-	hopeless bool // time does not mend it
+	hopeless bool // waiting does not help
 }
 
-// condition tells whether the pod has the condition.
+// condition tells whether the pod has a condition with that status.
 func (p pod) condition(kind, status string) bool {
 	return slices.ContainsFunc(p.Status.Conditions, func(c condition) bool { return c.Type == kind && c.Status == status })
 }
@@ -50,7 +50,7 @@ func (p pod) containers() []containerStatus {
 	return slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses)
 }
 
-// problems are those of a pod's own status. since is when the deploy began.
+// problems returns the problems that the pod's own status shows. since is when the deploy began.
 func (p pod) problems(since, now time.Time) []problem {
 	if p.done(since) {
 		return nil
@@ -73,7 +73,7 @@ func (p pod) problems(since, now time.Time) []problem {
 	return all
 }
 
-// done tells whether a pod has nothing to say about a deploy that began at since.
+// done tells whether the pod says nothing about a deploy that began at since.
 func (p pod) done(since time.Time) bool {
 	switch {
 	case p.Metadata.DeletionTimestamp != "" || p.Status.Phase == "Succeeded" || p.condition("Ready", "True"):
@@ -90,13 +90,14 @@ func (p pod) done(since time.Time) bool {
 			last = t.FinishedAt
 		}
 	}
-	return last.Before(since) // it failed before, and stays until somebody removes it
+	return last.Before(since) // failed before the deploy, and remains until somebody deletes it
 }
 
-// starting are reasons of a container that is on its way.
+// starting are the waiting reasons of a container that is being started normally.
 var starting = []string{"", "ContainerCreating", "PodInitializing"}
 
-// problem of a container in a pod that is not ready, and was waited for so long. It has no text if there is none.
+// problem returns what is wrong with a container of a pod that is not ready; its text is "" if nothing is. waited is how long the
+// container has had time to start.
 func (c containerStatus) problem(since time.Time, waited time.Duration) problem {
 	last := ""
 	if t := c.LastState.Terminated; t != nil {
@@ -115,13 +116,13 @@ func (c containerStatus) problem(since time.Time, waited time.Duration) problem 
 	return problem{}
 }
 
-// String is such as: exit code 137, OOMKilled.
+// String returns a text such as "exit code 137, OOMKilled".
 func (t termination) String() string {
 	text := fmt.Sprintf("exit code %d", t.ExitCode)
 	if t.Signal != 0 {
 		text += fmt.Sprintf(", signal %d", t.Signal)
 	}
-	if t.Reason != "" && t.Reason != "Error" { // so says every exit code but 0
+	if t.Reason != "" && t.Reason != "Error" { // "Error" stands at every exit code but 0
 		text += ", " + t.Reason
 	}
 	if t.Message != "" {
@@ -130,18 +131,19 @@ func (t termination) String() string {
 	return text
 }
 
-// What a container refers to may be made by somebody else a little later: by a Job of the release, external-secrets, cert-manager.
-// They take seconds; the kubelet looks again every ten or so. What the operator itself makes is there before the pod.
+// A Secret or ConfigMap that does not exist may still be made: by a Job of the release, external-secrets or cert-manager. They take
+// seconds, and the kubelet looks again about every ten seconds. The operator's own Secret is made before the pod, so if it is missing,
+// waiting does not help.
 const (
 	missingPatience = 30 * time.Second
 	ownSecret       = "-octo-secrets"
 )
 
-// missing are the kubelet's words for a Secret, a ConfigMap or a key in one that does not exist.
+// missing matches the kubelet's messages for a Secret, a ConfigMap, or a key in one, that does not exist.
 var missing = regexp.MustCompile(`(secret|configmap) "[^"]*" not found|couldn't find key .* in (Secret|ConfigMap) `)
 
-// hopeless tells whether a container that waits for this reason will do so for ever. An image that cannot be pulled is none of
-// these: registries are away, and images are pushed late.
+// hopeless tells whether a container that waits for this reason will wait for ever. An image that cannot be pulled is not hopeless: the
+// registry may be down, or the image not pushed yet.
 func hopeless(reason, message string, waited time.Duration) bool {
 	switch reason {
 	case "InvalidImageName", "ErrImageNeverPull":
@@ -152,14 +154,14 @@ func hopeless(reason, message string, waited time.Duration) bool {
 	return false
 }
 
-// isOver tells whether an event is about what the pod is past.
-func (p pod) isOver(e event) bool {
+// isPast tells whether an event is about a problem that the pod no longer has.
+func (p pod) isPast(e event) bool {
 	switch e.Reason {
 	case "FailedScheduling":
 		return p.condition("PodScheduled", "True")
 	case "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox":
 		return p.Status.Phase == "Running"
-	case "Unhealthy": // the kubelet says which container; nodes that are none of its need not
+	case "Unhealthy": // the kubelet names the container, but simulated nodes may not
 		about := e.InvolvedObject.FieldPath
 		return !slices.ContainsFunc(p.containers(), func(c containerStatus) bool {
 			return c.State.Running != nil && !c.Ready && (about == "" || strings.HasSuffix(about, "{"+c.Name+"}"))

@@ -143,7 +143,7 @@ func TestEventsOfWhatAPodIsPastAreOver(t *testing.T) {
 		p := items[pod](t, `{"status":{`+test.status+`}}`)[0]
 		e := event{Reason: test.reason}
 		e.InvolvedObject.FieldPath = test.fieldPath
-		if got := p.isOver(e); got != test.over {
+		if got := p.isPast(e); got != test.over {
 			t.Errorf("%s of %s, when the pod is %s: over is %v", test.reason, test.fieldPath, test.status, got)
 		}
 	}

@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// PoolKind is one of the two custom resources that stand for a pool.
+// PoolKind is one of the two kinds of custom resources for pools.
 type PoolKind struct {
-	Resource   string // for kubectl
+	Resource   string // PLURAL.GROUP, as kubectl takes it
 	Kind       string
 	APIVersion string
 }
 
-// The kinds. A controller of G4 calls a pool a deployment site.
+// The kinds of pool resources. G4 calls a pool a deployment site.
 var (
 	CommunicationPool = PoolKind{"communicationpools.octo-mesh.meshmakers.io", "CommunicationPool", "octo-mesh.meshmakers.io/v1alpha1"}
 	DeploymentSite    = PoolKind{"deploymentsites.octo-mesh.meshmakers.io", "DeploymentSite", "octo-mesh.meshmakers.io/v1"}
 )
 
-// PoolKinds are both kinds, except those that the cluster does not know or that the operator's role forbids.
+// PoolKinds returns the kinds that the cluster has and the operator's role allows to list in the namespace (empty: all namespaces).
 func (k *Kubectl) PoolKinds(ctx context.Context, namespace string) (kinds []PoolKind, err error) {
 	for _, kind := range []PoolKind{CommunicationPool, DeploymentSite} {
 		err := k.Do(ctx, http.MethodGet, kind.path(namespace)+"?limit=1", nil, nil)
@@ -38,24 +38,24 @@ func (k *Kubectl) PoolKinds(ctx context.Context, namespace string) (kinds []Pool
 	return kinds, nil
 }
 
-// path is that of the kind's resources in a namespace (empty: all).
+// path returns the path of the kind's resources in a namespace (empty: in all).
 func (kind PoolKind) path(namespace string) string {
 	plural, _, _ := strings.Cut(kind.Resource, ".")
 	return collection("/apis/"+kind.APIVersion, namespace, plural)
 }
 
-// Pool is a pool's custom resource.
+// Pool is a pool's custom resource. Of its three identities only that of its kind and generation is set.
 type Pool struct {
 	PoolKind
 	Namespace, Name, UID, ResourceVersion            string
 	TenantID, PoolName, PoolRtID, DeploymentSiteRtID string
 	Status                                           string // communicationStatus
-	// Deleting: somebody has deleted it. It is there until it has no finalizer any more, and nothing brings it back.
+	// Deleting: somebody has deleted the resource. It disappears when it has no finalizers any more; a deletion cannot be undone.
 	Deleting   bool
 	Finalizers []string
 }
 
-// resource is a Pool as the API server has it.
+// resource is a Pool in the API server's JSON.
 type resource struct {
 	Metadata struct {
 		Namespace, Name, UID, ResourceVersion string
@@ -78,7 +78,7 @@ func (r resource) pool(kind PoolKind) Pool {
 
 func (p Pool) path() string { return p.PoolKind.path(p.Namespace) + "/" + url.PathEscape(p.Name) }
 
-// Pool returns a pool's resource; nil: there is none, or the cluster does not know the kind.
+// Pool returns a pool's resource; nil without an error: it does not exist, or the cluster does not have the kind.
 func (k *Kubectl) Pool(ctx context.Context, kind PoolKind, namespace, name string) (*Pool, error) {
 	var found resource
 	err := k.Do(ctx, http.MethodGet, Pool{PoolKind: kind, Namespace: namespace, Name: name}.path(), nil, &found)
@@ -92,8 +92,8 @@ func (k *Kubectl) Pool(ctx context.Context, kind PoolKind, namespace, name strin
 	return &p, nil
 }
 
-// RemoveFinalizers removes these finalizers from a pool's resource and leaves any other. The error is a Conflict if the resource
-// has changed since it was read: somebody may have added a finalizer of his own.
+// RemoveFinalizers removes the given finalizers from a pool's resource and leaves others. The error is a Conflict if the resource has
+// changed since p was read, because somebody may have added a finalizer. A resource that does not exist is no error.
 func (k *Kubectl) RemoveFinalizers(ctx context.Context, fieldManager string, p Pool, finalizers []string) error {
 	kept := slices.DeleteFunc(slices.Clone(p.Finalizers), func(f string) bool { return slices.Contains(finalizers, f) })
 	metadata := map[string]any{"resourceVersion": p.ResourceVersion, "uid": p.UID, "finalizers": append([]string{}, kept...)}
@@ -104,10 +104,10 @@ func (k *Kubectl) RemoveFinalizers(ctx context.Context, fieldManager string, p P
 	return nil
 }
 
-// PoolFields are the names of the fields that the cluster's CustomResourceDefinition has in the spec of a kind. nil: the cluster
-// does not tell, or does not know the kind.
+// PoolFields returns the names of the spec's fields in the cluster's CustomResourceDefinition of a kind. nil without an error: the
+// cluster does not have the kind, or does not say.
 func (k *Kubectl) PoolFields(ctx context.Context, kind PoolKind) (map[string]bool, error) {
-	// Not the definition itself: the operator's role does not allow to read those. This everybody may read.
+	// It reads the published OpenAPI schema, which everybody may read, and not the definition, for which the operator's role has no right.
 	var published struct {
 		Components struct {
 			Schemas map[string]struct {
@@ -137,11 +137,11 @@ func (k *Kubectl) PoolFields(ctx context.Context, kind PoolKind) (map[string]boo
 	return nil, nil
 }
 
-// maxFailures bounds what is told: hundreds of pools may fail for the same reason.
+// maxFailures bounds how many pools an error names: hundreds may fail for the same reason.
 const maxFailures = 5
 
-// WritePoolStatus writes communicationStatus of the pools, each by itself: one that cannot be written stops no other, and one
-// that is gone needs none. It ends early when the API server is away.
+// WritePoolStatus writes the status (communicationStatus) of each pool. A pool that fails does not stop the others, and one that no
+// longer exists is skipped. It stops early when the API server is unreachable.
 func (k *Kubectl) WritePoolStatus(ctx context.Context, fieldManager string, pools []Pool) error {
 	var failures []error
 	for _, p := range pools {
@@ -161,7 +161,7 @@ func (k *Kubectl) WritePoolStatus(ctx context.Context, fieldManager string, pool
 
 func (k *Kubectl) applyStatus(ctx context.Context, fieldManager string, p Pool) error {
 	path := p.path() + "/status?" + url.Values{"fieldManager": {fieldManager}, "force": {"true"}}.Encode()
-	return k.Do(ctx, http.MethodPatch, path, Patch{ApplyPatch, map[string]any{
+	return k.Do(ctx, http.MethodPatch, path, Patch{applyPatch, map[string]any{
 		"apiVersion": p.APIVersion, "kind": p.Kind,
 		"metadata": map[string]string{"name": p.Name, "namespace": p.Namespace},
 		"status":   map[string]string{"communicationStatus": p.Status},

@@ -23,37 +23,37 @@ import (
 const (
 	firstRestart = 100 * time.Millisecond
 	lastRestart  = 5 * time.Second
-	// A proxy of this age that ends is no sign of one that cannot live: it is started anew at once. One that gets no access is
-	// started anew, too: kubectl reads the kubeconfig when it starts, and the file may have changed.
+	// settled: a process that has lived so long and then ends is started again at once, without back-off. One that has lived so long and
+	// gets no access is stopped and started again, because kubectl reads the kubeconfig only at its start, and the file may have changed.
 	settled = time.Minute
 )
 
-// proxy keeps a kubectl proxy running: the first request starts it, and once it has died, the next one.
+// proxy keeps a kubectl proxy running. The first request starts it; after its end, the next request starts it again.
 type proxy struct {
 	env    []string
 	dir    string
 	socket string // in dir
 	log    *slog.Logger
 
-	ctx   context.Context // ends with close
-	end   context.CancelFunc
-	mu    sync.Mutex
-	life  *life // nil: none
-	wait  time.Duration
-	waits *backoff.ExponentialBackOff // of wait
-	lives sync.WaitGroup
+	ctx     context.Context // ends with close
+	end     context.CancelFunc
+	mu      sync.Mutex
+	process *process // nil: none is running or starting
+	wait    time.Duration
+	waits   *backoff.ExponentialBackOff // of wait
+	running sync.WaitGroup              // the goroutines of all processes
 }
 
-// life is one process, from its start to its end.
-type life struct {
+// process is one kubectl proxy, from its start to its end.
+type process struct {
 	began time.Time
 	stop  context.CancelCauseFunc
-	ready chan struct{} // closed when it serves, or never will
-	err   error         // why it never did; to be read after ready
+	ready chan struct{} // closed when it serves, or has ended without serving
+	err   error         // why it did not serve; set before ready is closed
 	ended chan struct{}
 }
 
-// cannotRunError says that there is no proxy, and that waiting does not help.
+// cannotRunError says that kubectl proxy cannot run and that trying again does not help.
 type cannotRunError struct{ cause error }
 
 func (e *cannotRunError) Error() string { return e.cause.Error() }
@@ -66,9 +66,9 @@ var (
 
 func newProxy(env []string, dir string, log *slog.Logger) *proxy {
 	p := &proxy{
-		// It lives long: little memory counts, not speed (the last of a variable counts).
+		// The proxy runs for long: memory matters more than speed. Of two variables with the same name the last counts.
 		env: append(slices.Clone(env), "GOGC=20"), dir: dir, log: log,
-		// A one-shot command uses the daemon's directory, and must not take the daemon's socket from it.
+		// With the process id: a one-shot command uses the daemon's directory, and must not replace the daemon's socket.
 		socket: fmt.Sprintf("api-%d.sock", os.Getpid()),
 		waits:  backoff.NewExponentialBackOff(),
 	}
@@ -77,7 +77,7 @@ func newProxy(env []string, dir string, log *slog.Logger) *proxy {
 	return p
 }
 
-// dial connects to the proxy; whoever is first waits until it has started.
+// dial connects to kubectl proxy, and waits for its start if necessary.
 func (p *proxy) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	for {
 		l, err := p.current()
@@ -94,7 +94,7 @@ func (p *proxy) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, os.ErrNotExist) {
 			return conn, err
 		}
-		l.stop(err) // it is dying, or somebody has removed its socket
+		l.stop(err) // the process is ending, or somebody has removed its socket
 		if err := await(ctx, l.ended); err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func await(ctx context.Context, what <-chan struct{}) error {
 	}
 }
 
-// connect goes through a descriptor of the directory: the path of a socket must be shorter than 108 bytes.
+// connect opens the socket through a descriptor of its directory, because the path of a socket must be shorter than 108 bytes.
 func (p *proxy) connect(ctx context.Context) (net.Conn, error) {
 	dir, err := os.Open(p.dir)
 	if err != nil {
@@ -120,24 +120,24 @@ func (p *proxy) connect(ctx context.Context) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), p.socket))
 }
 
-// current is the process that runs or is being started.
-func (p *proxy) current() (*life, error) {
+// current returns the process that runs, or starts one.
+func (p *proxy) current() (*process, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
 		return nil, errClosed
 	}
-	if p.life == nil {
+	if p.process == nil {
 		ctx, stop := context.WithCancelCause(p.ctx)
-		p.life = &life{began: time.Now(), stop: stop, ready: make(chan struct{}), ended: make(chan struct{})}
-		l, wait := p.life, p.wait
-		p.lives.Go(func() { p.run(ctx, l, wait) })
+		p.process = &process{began: time.Now(), stop: stop, ready: make(chan struct{}), ended: make(chan struct{})}
+		l, wait := p.process, p.wait
+		p.running.Go(func() { p.run(ctx, l, wait) })
 	}
-	return p.life, nil
+	return p.process, nil
 }
 
-// run is a process' life, after a wait.
-func (p *proxy) run(ctx context.Context, l *life, wait time.Duration) {
+// run waits, starts the process, and returns when it has ended.
+func (p *proxy) run(ctx context.Context, l *process, wait time.Duration) {
 	defer l.stop(nil)
 	select {
 	case <-time.After(wait):
@@ -153,7 +153,7 @@ func (p *proxy) run(ctx context.Context, l *life, wait time.Duration) {
 			case line.Stream == "stderr":
 				said = strings.TrimPrefix(line.Text, "error: ")
 				p.log.Debug("kubectl proxy", "line", line.Text)
-			case !serves: // "Starting to serve on api.sock": it listens
+			case !serves: // the first line on stdout is "Starting to serve on api.sock"
 				serves = true
 				close(l.ready)
 			}
@@ -164,17 +164,17 @@ func (p *proxy) run(ctx context.Context, l *life, wait time.Duration) {
 		l.err = p.neverServed(err, said)
 		close(l.ready)
 	} else if p.ctx.Err() == nil {
-		p.tell(err, said)
+		p.logEnd(err, said)
 	}
 	close(l.ended)
 }
 
-// ended makes way for the next one.
-func (p *proxy) ended(l *life) {
+// ended makes room for the next process, and sets how long that one waits.
+func (p *proxy) ended(l *process) {
 	_ = os.Remove(filepath.Join(p.dir, p.socket))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.life, p.wait = nil, 0
+	p.process, p.wait = nil, 0
 	if time.Since(l.began) >= settled {
 		p.waits.Reset()
 	} else {
@@ -182,7 +182,7 @@ func (p *proxy) ended(l *life) {
 	}
 }
 
-// neverServed is why a proxy did not start. Only one that was killed may do better the next time.
+// neverServed returns why a process did not serve. It is a cannotRunError unless the process was killed: then another try may succeed.
 func (p *proxy) neverServed(err error, said string) error {
 	exit := (*exec.ExitError)(nil)
 	switch {
@@ -200,7 +200,7 @@ func (p *proxy) neverServed(err error, said string) error {
 	return err
 }
 
-func (p *proxy) tell(err error, said string) {
+func (p *proxy) logEnd(err error, said string) {
 	if errors.Is(err, errRenewed) {
 		p.log.Debug("kubectl proxy is started again", "reason", errRenewed)
 		return
@@ -208,11 +208,11 @@ func (p *proxy) tell(err error, said string) {
 	p.log.Warn("kubectl proxy ended: the next request starts it again", "reason", err, "said", said)
 }
 
-// renew stops a proxy that gets no access, unless it is young: so not more often than once a minute.
+// renew stops a process that gets no access, unless it is young: so this happens at most once a minute.
 func (p *proxy) renew() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := p.life; l != nil && time.Since(l.began) >= settled {
+	if l := p.process; l != nil && time.Since(l.began) >= settled {
 		l.stop(errRenewed)
 	}
 }
@@ -221,5 +221,5 @@ func (p *proxy) close() {
 	p.mu.Lock()
 	p.end()
 	p.mu.Unlock()
-	p.lives.Wait()
+	p.running.Wait()
 }

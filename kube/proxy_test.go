@@ -64,7 +64,7 @@ func TestAProxyThatWasKilledIsStartedAgain(t *testing.T) {
 	}
 }
 
-// kill returns when the process is gone: a request that meets it dying is ErrUnreachable, and rightly so.
+// kill returns when the process has ended, because a request while it ends may rightly be ErrUnreachable.
 func kill(t *testing.T, pid int) {
 	t.Helper()
 	err := syscall.Kill(pid, syscall.SIGKILL)

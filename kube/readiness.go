@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// live is an object as the API server has it, as far as the readiness of any kind depends on it.
+// live is an object as the API server returns it: the fields that decide whether it is ready, for all kinds.
 type live struct {
 	Metadata identity
 	Spec     struct {
@@ -58,7 +58,7 @@ type owner struct {
 	Controller bool
 }
 
-// controller is what has made the object and looks after it; without a uid if nothing has.
+// controller returns the owner that manages the object; its UID is "" if there is none.
 func (i identity) controller() owner {
 	for _, o := range i.OwnerReferences {
 		if o.Controller {
@@ -68,7 +68,7 @@ func (i identity) controller() owner {
 	return owner{}
 }
 
-// condition is a pod's or another object's. Custom resources may have anything as the time.
+// condition is one of an object's conditions. The time is a text, because custom resources may write anything there.
 type condition struct{ Type, Status, Reason, Message, LastTransitionTime string }
 
 func (c condition) changed() time.Time {
@@ -78,7 +78,7 @@ func (c condition) changed() time.Time {
 
 func (c condition) String() string { return cmp.Or(reasonOf(c.Reason, c.Message), c.Type) }
 
-// readLive reads an object. A custom resource may use the names of these fields for anything: what has another type says nothing.
+// readLive reads an object. A field of an unexpected type is ignored: a custom resource may use the names of these fields for anything.
 func readLive(text []byte) (live, error) {
 	var o live
 	err := json.Unmarshal(text, &o)
@@ -88,9 +88,9 @@ func readLive(text []byte) (live, error) {
 	return o, err
 }
 
-// progress is how far an object is.
+// progress is how far an object is on its way to being ready.
 type progress struct {
-	waiting string // empty: it is ready; else what it waits for
+	waiting string // what it waits for; empty: it is ready
 	final   bool   // it will not become ready by itself
 }
 
@@ -100,13 +100,13 @@ func waiting(format string, values ...any) progress {
 	return progress{waiting: fmt.Sprintf(format, values...)}
 }
 
-// progressOf follows the rules of helm 4, which are those of kstatus (github.com/fluxcd/cli-utils, pkg/kstatus/status), kind by
-// kind and in the same order. The library itself would add 3 MiB of resident memory. What differs is said where it does.
+// progressOf follows the rules of helm 4, which are those of kstatus (github.com/fluxcd/cli-utils, pkg/kstatus/status), kind by kind and
+// in the same order. The library itself would add 3 MiB of resident memory. Where a rule differs, its comment says so.
 //
-// A condition that makes an object's state final must have come after since: one from before may be about to go.
+// A condition that makes an object's progress final counts only if it has changed after since: an older one may be about to disappear.
 func progressOf(kind string, o live, since time.Time) progress {
 	if kind == "apps/Deployment" && o.Spec.Paused {
-		return ready // helm does not wait for it: nothing rolls out until somebody resumes it
+		return ready // as in helm: nothing rolls out until somebody resumes the Deployment
 	}
 	switch {
 	case o.Metadata.DeletionTimestamp != "":
@@ -144,7 +144,7 @@ var rules = map[string]func(live, time.Time) progress{
 	"policy/PodDisruptionBudget": func(live, time.Time) progress { return ready },
 }
 
-// observed tells whether the controller has seen the newest change. Not every kind says so.
+// observed tells whether the object's controller has seen the newest change. Kinds that do not report this count as observed.
 func (o live) observed() bool {
 	generation, observed := o.Metadata.Generation, o.Status.ObservedGeneration
 	return generation == nil || observed == nil || *observed == *generation
@@ -166,7 +166,7 @@ func (s liveStatus) condition(kind, status string) bool {
 	return false
 }
 
-// readyCondition is the rule for kinds without one of their own.
+// readyCondition is the rule for kinds without a rule of their own.
 func readyCondition(o live) progress {
 	for _, c := range o.Status.Conditions {
 		if c.Type == "Ready" && c.Status == "True" {
@@ -180,12 +180,12 @@ func readyCondition(o live) progress {
 }
 
 func deploymentProgress(o live, since time.Time) progress {
-	// Without a deadline there is no condition Progressing.
+	// A Deployment without a deadline has no condition Progressing.
 	deadline := o.Spec.ProgressDeadlineSeconds
 	progressing, available := deadline == nil || *deadline == math.MaxInt32, false
 	for _, c := range o.Status.Conditions {
 		if c.Type == "Progressing" && c.Reason == "ProgressDeadlineExceeded" {
-			// The chart says how long is too long, and helm ends its wait there too.
+			// The chart sets this deadline, and helm ends its wait there too.
 			return progress{c.String(), !c.changed().Before(since)}
 		}
 		progressing = progressing || c.Type == "Progressing" && c.Status == "True" && c.Reason == "NewReplicaSetAvailable"
@@ -213,7 +213,7 @@ func deploymentProgress(o live, since time.Time) progress {
 
 func statefulSetProgress(o live, _ time.Time) progress {
 	if o.Spec.UpdateStrategy.Type == "OnDelete" {
-		return ready // its pods are replaced when somebody deletes them
+		return ready // OnDelete: pods are replaced only when somebody deletes them
 	}
 	s, want, partition := o.Status, o.replicas(), o.Spec.UpdateStrategy.RollingUpdate.Partition
 	switch {
@@ -241,7 +241,7 @@ func daemonSetProgress(o live, _ time.Time) progress {
 	case o.Metadata.Generation == nil || s.ObservedGeneration == nil || s.DesiredNumberScheduled == nil:
 		return waiting("not seen yet")
 	case o.Spec.UpdateStrategy.Type == "OnDelete":
-		return ready // unlike helm 4, like helm 3: it would wait until somebody deletes the pods
+		return ready // as in helm 3; helm 4 would wait until somebody deletes the pods
 	}
 	for _, count := range []struct {
 		pods int
@@ -273,7 +273,7 @@ func replicaSetProgress(o live, _ time.Time) progress {
 	return ready
 }
 
-// podProgress differs from helm 4 in one point: there a pod that has failed counts as done, and the deploy as a success.
+// podProgress differs from helm 4 in one point: helm 4 counts a failed pod as ready, and so the deploy as a success.
 func podProgress(o live, _ time.Time) progress {
 	switch phase := o.Status.Phase; phase {
 	case "Succeeded":
@@ -290,10 +290,10 @@ func podProgress(o live, _ time.Time) progress {
 	}
 }
 
-// jobProgress: like helm without --wait-for-jobs, one that has begun is ready, unless it has failed. Unlike in helm, it has begun when a
-// pod of it exists: whoever refuses the pods (Pod Security, a quota, a policy) has admitted the Job.
+// jobProgress follows helm without --wait-for-jobs: a Job that has begun is ready unless it has failed. It differs in one point: here a
+// Job has begun only when one of its pods exists, because Pod Security, a quota or a policy can admit the Job and still refuse its pods.
 //
-// A Job that failed before this deploy, and that this deploy does not run again, says nothing of it.
+// A Job that failed before this deploy, and that the deploy does not run again, counts as ready.
 func jobProgress(o live, since time.Time) progress {
 	for _, c := range o.Status.Conditions {
 		switch {

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// ReleaseLabels returns the labels of a release's newest revision, Helm's own (name, owner, status, version) among them;
-// nil when there is no such release.
+// ReleaseLabels returns the labels of a release's newest revision, including Helm's own (name, owner, status, version); nil: there is no
+// such release.
 func (k *Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (map[string]string, error) {
 	revisions, err := k.revisions(ctx, namespace, "name="+name)
 	if err != nil {
@@ -18,8 +18,8 @@ func (k *Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (ma
 	return newestRevisions(revisions)[name], nil
 }
 
-// Releases returns the labels of the newest revision of each release in a namespace that has the label, by release. Superseded ones are
-// never the newest, and nine of ten: of a thousand releases they would be 14 MB.
+// Releases returns, by release, the labels of the newest revision of each release in a namespace that matches the label selector. It does
+// not ask for superseded revisions: they are never the newest, but nine of ten, and 14 MB for a thousand releases.
 func (k *Kubectl) Releases(ctx context.Context, namespace, label string) (map[string]map[string]string, error) {
 	revisions, err := k.revisions(ctx, namespace, "status!=superseded,"+label)
 	if err != nil {
@@ -28,12 +28,12 @@ func (k *Kubectl) Releases(ctx context.Context, namespace, label string) (map[st
 	return newestRevisions(revisions), nil
 }
 
-// revisions are Helm's Secrets, one for each revision of a release, without their content.
+// revisions returns the metadata of Helm's Secrets, one for each revision of a release.
 func (k *Kubectl) revisions(ctx context.Context, namespace, label string) ([]Metadata, error) {
 	return k.Metadata(ctx, labelled(collection(core, namespace, "secrets"), "owner=helm,"+label))
 }
 
-// newestRevisions finds the labels of each release's newest revision.
+// newestRevisions returns the labels of each release's newest revision.
 func newestRevisions(revisions []Metadata) map[string]map[string]string {
 	newest := map[string]map[string]string{}
 	for _, revision := range revisions {
@@ -45,13 +45,13 @@ func newestRevisions(revisions []Metadata) map[string]map[string]string {
 	return newest
 }
 
-// number is a revision's; 0 if it has none.
+// number returns the number of a revision; 0 if its labels hold none.
 func number(labels map[string]string) int {
 	n, _ := strconv.Atoi(labels["version"])
 	return n
 }
 
-// Revisions returns the labels of all revisions of a release, the newest first; nothing when there is no such release.
+// Revisions returns the labels of all revisions of a release, the newest first; nil: there is no such release.
 func (k *Kubectl) Revisions(ctx context.Context, namespace, name string) ([]map[string]string, error) {
 	revisions, err := k.revisions(ctx, namespace, "name="+name)
 	if err != nil {
@@ -65,13 +65,13 @@ func (k *Kubectl) Revisions(ctx context.Context, namespace, name string) ([]map[
 	return all, nil
 }
 
-// DeploymentReplicas is how many replicas a Deployment shall have.
+// DeploymentReplicas is the desired number of replicas of a Deployment.
 type DeploymentReplicas struct {
 	Name     string
 	Replicas int
 }
 
-// Replicas returns the replica count of each Deployment of a release, in the order of their names.
+// Replicas returns the desired number of replicas of each Deployment of a release, sorted by name.
 func (k *Kubectl) Replicas(ctx context.Context, namespace, release string) ([]DeploymentReplicas, error) {
 	deployments, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "deployments"), instance+release)})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// groupKind is a kind of any version, such as apps/Deployment or Pod.
+// groupKind returns group and kind without the version, such as apps/Deployment or Pod.
 func groupKind(o Object) string {
 	if group := o.group(); group != "" {
 		return group + "/" + o.Kind
@@ -16,7 +16,7 @@ func groupKind(o Object) string {
 	return o.Kind
 }
 
-// neverWaited are kinds that are ready once the API server has them.
+// neverWaited are the kinds that are ready as soon as they exist.
 var neverWaited = map[string]bool{
 	"ConfigMap": true, "Secret": true, "ServiceAccount": true, "Endpoints": true, "LimitRange": true, "ResourceQuota": true,
 	"rbac.authorization.k8s.io/Role": true, "rbac.authorization.k8s.io/RoleBinding": true,
@@ -26,13 +26,13 @@ var neverWaited = map[string]bool{
 	"admissionregistration.k8s.io/MutatingWebhookConfiguration": true, "admissionregistration.k8s.io/ValidatingWebhookConfiguration": true,
 }
 
-// resourceName is a kind's name in paths.
+// resourceName is the name of a kind in paths.
 type resourceName struct {
 	plural     string
 	namespaced bool
 }
 
-// builtIn are kinds of every cluster, which need no discovery.
+// builtIn are kinds that every cluster has and that need no discovery.
 var builtIn = map[string]resourceName{
 	"Pod": {"pods", true}, "Service": {"services", true}, "PersistentVolumeClaim": {"persistentvolumeclaims", true},
 	"apps/Deployment": {"deployments", true}, "apps/StatefulSet": {"statefulsets", true},
@@ -40,8 +40,8 @@ var builtIn = map[string]resourceName{
 	"apiextensions.k8s.io/CustomResourceDefinition": {"customresourcedefinitions", false},
 }
 
-// discovered are the resources that were looked up, by API version and kind. Only those that the cluster has: one that is not
-// there may come any time.
+// discovered caches the kinds that the cluster has, by API version and kind. A kind that is missing is not cached, because it may be
+// added any time.
 type discovered struct {
 	mu    sync.Mutex
 	known map[string]map[string]resourceName
@@ -63,7 +63,7 @@ func (d *discovered) keep(apiVersion string, kinds map[string]resourceName) {
 	d.known[apiVersion] = kinds
 }
 
-// resource finds the name of an object's kind; found is false if the cluster has no such kind, or does not tell.
+// resource returns the resource name of an object's kind; found is false if the cluster has no such kind, or does not say.
 func (k *Kubectl) resource(ctx context.Context, o Object) (name resourceName, found bool, err error) {
 	if name, found := builtIn[groupKind(o)]; found {
 		return name, true, nil
@@ -79,7 +79,7 @@ func (k *Kubectl) resource(ctx context.Context, o Object) (name resourceName, fo
 	}
 	err = k.do(ctx, request{method: http.MethodGet, path: o.api()}, &answer)
 	if NotFound(err) || forbidden(err) {
-		k.log.Debug("object not looked at: the cluster does not tell its kind", "kind", o.Kind, "name", o.Name, "reason", err)
+		k.log.Debug("object not looked at: the cluster does not say whether it has the kind", "kind", o.Kind, "name", o.Name, "reason", err)
 		return resourceName{}, false, nil
 	}
 	if err != nil {
@@ -96,7 +96,7 @@ func (k *Kubectl) resource(ctx context.Context, o Object) (name resourceName, fo
 	return name, found, nil
 }
 
-// api is the path of the object's API version, such as /apis/apps/v1.
+// api returns the path of the object's API version, such as /apis/apps/v1.
 func (o Object) api() string {
 	group, version, grouped := strings.Cut(o.APIVersion, "/")
 	if !grouped {
@@ -105,7 +105,7 @@ func (o Object) api() string {
 	return "/apis/" + url.PathEscape(group) + "/" + url.PathEscape(version)
 }
 
-// path is the object's own.
+// path returns the path of the object itself.
 func (o Object) path(name resourceName) string {
 	namespace := ""
 	if name.namespaced {

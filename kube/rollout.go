@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Rollout is how far a release's objects are. Each text is one line of at most 500 bytes.
+// Rollout is how far a release's objects are on their way to being ready. Each text is one line of at most 500 bytes.
 type Rollout struct {
 	Ready    bool
 	Waiting  []string // what is not ready, one line each: "Deployment web: 1 of 2 replicas are available"
-	Findings []string // what pods, ReplicaSets and events say is wrong; a stable order, at most 5 and "and N more"
-	Hopeless string   // not empty: waiting cannot help; the object and the cause
+	Findings []string // what is wrong, by pods, ReplicaSets and events; sorted, at most 5 and "and N more"
+	Hopeless string   // the object and the cause because of which waiting cannot help; "": there is none
 }
 
-// The API server's clock, the nodes' and ours differ.
+// clockTolerance allows for different clocks of the API server, the nodes and the operator.
 const clockTolerance = 5 * time.Second
 
-// Rollout looks once at the objects of a release. They are ready when helm's own wait would end; what the operator's role does
-// not allow to look at, and a kind that the cluster does not know, count as ready. Of events, and of pods that are over, only
-// those since since count: give the time at which the deploy began.
+// Rollout looks once at the objects of a release. They are ready when helm's own --wait would end. Objects that the operator's role does
+// not allow to read, and kinds that the cluster does not have, count as ready. Events, and pods that have ended, count only if they are
+// newer than since, the beginning of the deploy.
 //
-// Hopeless is proof only if a second look, some seconds later, says it again: a Deployment whose replica count and template have
-// changed together has for a moment no ReplicaSet but the old one.
+// Hopeless is proof only if a second look, some seconds later, says it again: a Deployment whose replica count and template change
+// together has for a moment only its old ReplicaSet. The error wraps ErrUnreachable if the API server could not be asked.
 func (k *Kubectl) Rollout(ctx context.Context, objects []Object, since time.Time) (Rollout, error) {
-	l := k.look(since)
+	l := k.inspection(since)
 	for _, o := range objects {
 		if neverWaited[groupKind(o)] {
 			continue
@@ -48,9 +48,9 @@ func (k *Kubectl) Rollout(ctx context.Context, objects []Object, since time.Time
 
 func (o Object) String() string { return o.Kind + " " + o.Name }
 
-// RolledOut tells only whether the objects are ready, which takes one request for each of them: for looks in quick succession.
+// RolledOut tells only whether all objects are ready. It needs one request per object, so it may be called in quick succession.
 func (k *Kubectl) RolledOut(ctx context.Context, objects []Object) (bool, error) {
-	l := k.look(time.Now())
+	l := k.inspection(time.Now())
 	l.brief = true
 	for _, o := range objects {
 		if neverWaited[groupKind(o)] {
@@ -66,28 +66,30 @@ func (k *Kubectl) RolledOut(ctx context.Context, objects []Object) (bool, error)
 	return true, nil
 }
 
-// look is one look at objects and their pods.
-type look struct {
+// inspection is one look at the objects of a release and their pods.
+type inspection struct {
 	*Kubectl
-	brief          bool // the objects alone
-	since, now     time.Time
-	waiting, found []string
-	hopeless       string // the first
-	silent         map[string]map[string]subject
+	brief      bool // look at the objects only, not at their pods
+	since, now time.Time
+
+	waiting  []string                      // see Rollout
+	found    []string                      // see Rollout.Findings
+	hopeless string                        // see Rollout; the first
+	silent   map[string]map[string]subject // by namespace and uid: whatever is wrong with them, only their events say it
 }
 
-// subject is an object of which events may tell more than itself. The look has them by namespace and uid.
+// subject is an object whose own status does not say what is wrong.
 type subject struct {
-	name string // as a line begins: pod web-1
-	pod  *pod   // nil: it is none
+	name string // as it begins a line, such as "pod web-1"
+	pod  *pod   // nil: it is not a pod
 }
 
-func (k *Kubectl) look(since time.Time) *look {
-	return &look{Kubectl: k, since: since.Add(-clockTolerance), now: time.Now(), silent: map[string]map[string]subject{}}
+func (k *Kubectl) inspection(since time.Time) *inspection {
+	return &inspection{Kubectl: k, since: since.Add(-clockTolerance), now: time.Now(), silent: map[string]map[string]subject{}}
 }
 
-// object looks at one object, and what keeps it from being ready.
-func (l *look) object(ctx context.Context, o Object) error {
+// object looks at one object and, if it is not ready, for the reason.
+func (l *inspection) object(ctx context.Context, o Object) error {
 	name, known, err := l.resource(ctx, o)
 	if err != nil || !known {
 		return err
@@ -96,7 +98,7 @@ func (l *look) object(ctx context.Context, o Object) error {
 	err = l.do(ctx, request{method: http.MethodGet, path: o.path(name)}, &text)
 	switch {
 	case NotFound(err) && groupKind(o) == "batch/Job":
-		return nil // it has ended: ttlSecondsAfterFinished removes it
+		return nil // finished, and removed by its ttlSecondsAfterFinished
 	case NotFound(err):
 		l.waiting = append(l.waiting, o.String()+" is not there yet")
 		return nil
@@ -118,14 +120,15 @@ func (l *look) object(ctx context.Context, o Object) error {
 	if p.final {
 		l.giveUp(o.String() + ": " + p.waiting)
 	}
-	if groupKind(o) != "Pod" { // which is added if it says nothing itself
+	if groupKind(o) != "Pod" { // podsOf adds a pod if its status does not say what is wrong
 		l.add(o.Kind, current.Metadata, nil)
 	}
 	return l.unlessForbidden(l.podsOf(ctx, o, current, text), "pods of "+o.String())
 }
 
-// unlessForbidden leaves out what the role does not allow to see: helm could not wait for it either.
-func (l *look) unlessForbidden(err error, what string) error {
+// unlessForbidden returns nil for an error that says that the operator's role does not allow a look: helm could not wait for the object
+// either.
+func (l *inspection) unlessForbidden(err error, what string) error {
 	if !forbidden(err) {
 		return err
 	}
@@ -133,14 +136,14 @@ func (l *look) unlessForbidden(err error, what string) error {
 	return nil
 }
 
-func (l *look) giveUp(reason string) {
+func (l *inspection) giveUp(reason string) {
 	if l.hopeless == "" {
 		l.hopeless = reason
 	}
 }
 
-// add makes an object's events count. One without a namespace has to say itself what is wrong: its events are among everybody's.
-func (l *look) add(kind string, of identity, p *pod) {
+// add registers an object whose events shall be read. Cluster-scoped objects are left out, because their events lie among everybody's.
+func (l *inspection) add(kind string, of identity, p *pod) {
 	if of.Namespace == "" {
 		return
 	}
@@ -150,8 +153,8 @@ func (l *look) add(kind string, of identity, p *pod) {
 	l.silent[of.Namespace][of.UID] = subject{strings.ToLower(kind) + " " + of.Name, p}
 }
 
-// events adds what they say about the objects that say nothing themselves.
-func (l *look) events(ctx context.Context) error {
+// events reads what events say about the silent objects.
+func (l *inspection) events(ctx context.Context) error {
 	for namespace, subjects := range l.silent {
 		all, err := l.warnings(ctx, namespace)
 		if err = l.unlessForbidden(err, "events"); err != nil {
@@ -160,7 +163,7 @@ func (l *look) events(ctx context.Context) error {
 		for uid, about := range perSubject(all, l.since) {
 			subject, ours := subjects[uid]
 			for _, e := range about {
-				if ours && (subject.pod == nil || !subject.pod.isOver(e)) {
+				if ours && (subject.pod == nil || !subject.pod.isPast(e)) {
 					l.found = append(l.found, subject.name+": "+e.text())
 				}
 			}
@@ -169,9 +172,9 @@ func (l *look) events(ctx context.Context) error {
 	return nil
 }
 
-// bindsLater tells whether an object is a claim that nobody uses yet, where the storage class binds a claim when the first pod
-// uses it. helm would wait for that even if there shall be no pod, as in a workload that sleeps; who has a pod is waited for anyway.
-func (l *look) bindsLater(ctx context.Context, o Object, current live) bool {
+// bindsLater tells whether an object is a volume claim that is not used yet and whose storage class binds it at the first use. helm would
+// wait for such a claim even if the workload has no pods (replicas 0). If there is a pod, the pod itself is waited for.
+func (l *inspection) bindsLater(ctx context.Context, o Object, current live) bool {
 	if groupKind(o) != "PersistentVolumeClaim" || current.Status.Phase != "Pending" {
 		return false
 	}

@@ -8,7 +8,7 @@ import (
 	"net/url"
 )
 
-// Secret is a Secret with what is in it.
+// Secret is a Secret with its decoded content. Type is such as "Opaque".
 type Secret struct {
 	Namespace, Name     string
 	Labels, Annotations map[string]string
@@ -17,7 +17,7 @@ type Secret struct {
 	Owners              []OwnerReference
 }
 
-// Secret returns a Secret; nil: there is none.
+// Secret returns a Secret; nil without an error: it does not exist.
 func (k *Kubectl) Secret(ctx context.Context, namespace, name string) (*Secret, error) {
 	var found struct {
 		Metadata Metadata
@@ -34,7 +34,7 @@ func (k *Kubectl) Secret(ctx context.Context, namespace, name string) (*Secret, 
 	return &Secret{namespace, name, found.Metadata.Labels, found.Metadata.Annotations, found.Type, found.Data, found.Metadata.OwnerReferences}, nil
 }
 
-// PutSecret makes the Secret, or replaces the one that is there, whoever has made it.
+// PutSecret creates the Secret, or replaces an existing one whoever has made it.
 func (k *Kubectl) PutSecret(ctx context.Context, fieldManager string, s Secret) error {
 	metadata := map[string]any{"name": s.Name, "namespace": s.Namespace, "labels": s.Labels, "annotations": s.Annotations}
 	if len(s.Owners) > 0 {
@@ -51,7 +51,7 @@ func (k *Kubectl) PutSecret(ctx context.Context, fieldManager string, s Secret) 
 	return nil
 }
 
-// RemoveAnnotation removes an annotation of a Secret. A Secret that is not there has none.
+// RemoveAnnotation removes an annotation from a Secret. It is no error if the Secret does not exist.
 func (k *Kubectl) RemoveAnnotation(ctx context.Context, fieldManager, namespace, secret, annotation string) error {
 	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]any{annotation: nil}}}
 	err := k.Do(ctx, http.MethodPatch, secretPath(namespace, secret)+managedBy(fieldManager), Patch{MergePatch, patch}, nil)
@@ -61,7 +61,7 @@ func (k *Kubectl) RemoveAnnotation(ctx context.Context, fieldManager, namespace,
 	return nil
 }
 
-// DeleteSecret deletes a Secret. None there is fine.
+// DeleteSecret deletes a Secret. It is no error if the Secret does not exist.
 func (k *Kubectl) DeleteSecret(ctx context.Context, namespace, name string) error {
 	if err := k.Do(ctx, http.MethodDelete, secretPath(namespace, name), nil, nil); err != nil && !NotFound(err) {
 		return fmt.Errorf("cannot delete secret %s in namespace %s: %w", name, namespace, err)
@@ -77,18 +77,18 @@ func managedBy(fieldManager string) string {
 	return "?" + url.Values{"fieldManager": {fieldManager}}.Encode()
 }
 
-// Workload is a Deployment, StatefulSet or DaemonSet, as far as it concerns which pods it makes, and when.
+// Workload is a Deployment, StatefulSet or DaemonSet, as far as it decides which pods there are and when they are replaced.
 type Workload struct {
-	// Template is that of its pods, as the API server has it.
+	// Template is the pod template as the API server has it.
 	Template json.RawMessage
-	// Asleep: it is to have no pods.
+	// Asleep: the desired number of replicas is 0.
 	Asleep bool
-	// Manual: a changed template alone replaces no pod. A Deployment is paused, any other has the update strategy OnDelete.
+	// Manual: a changed template does not replace pods by itself, because the Deployment is paused or the update strategy is OnDelete.
 	Manual bool
 }
 
-// Workload returns the object if it is a Deployment, StatefulSet or DaemonSet; nil: it is another kind, there is none, or the
-// operator's role does not allow to look, in which case helm cannot have made it with that role either.
+// Workload returns the object if it is a Deployment, StatefulSet or DaemonSet. nil without an error: it is another kind, does not exist,
+// or the operator's role does not allow to read it, in which case helm cannot have made it with that role either.
 func (k *Kubectl) Workload(ctx context.Context, o Object) (*Workload, error) {
 	switch groupKind(o) {
 	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":

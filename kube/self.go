@@ -12,20 +12,21 @@ import (
 	"sync"
 )
 
-// Self is what of a cluster is the operator's own. It is all empty where the operator does not run in a pod.
+// Self is what the operator itself has in the cluster. All fields are empty if it does not run in a pod.
 type Self struct {
 	Namespace, ServiceAccount string
-	Secrets                   []string // that its pod reads; those for pulling images are anybody's
+	Secrets                   []string // names of the Secrets that its pod uses, except for image pull secrets, which many share
 }
 
-// self is asked for once.
+// self caches Self.
 type self struct {
 	mu    sync.Mutex
 	known bool
 	is    Self
 }
 
-// Self reads the pod's token for the names, and the pod once for its Secrets. With an error the names are there, and the Secrets are not.
+// Self reads the names from the pod's token, and the Secrets from the pod. The answer is cached. With an error the names are set, but not
+// the Secrets.
 func (k *Kubectl) Self(ctx context.Context) (Self, error) {
 	k.self.mu.Lock()
 	defer k.self.mu.Unlock()
@@ -44,7 +45,7 @@ func (k *Kubectl) Self(ctx context.Context) (Self, error) {
 		err = k.Do(ctx, http.MethodGet, collection(core, found.Namespace, "pods")+"/"+url.PathEscape(name), nil, &object)
 		switch {
 		case Denied(err) || hasCode(err, http.StatusNotFound):
-			k.log.Warn("a workload that uses the operator's own Secrets cannot be told from others: the operator may not read its own pod", "pod", name, "reason", err)
+			k.log.Warn("workloads are not checked for use of the operator's own Secrets: the operator may not read its own pod", "pod", name, "reason", err)
 		case err != nil:
 			return found, fmt.Errorf("cannot find out which Secrets are the operator's own: %w", err)
 		default:
@@ -55,7 +56,7 @@ func (k *Kubectl) Self(ctx context.Context) (Self, error) {
 	return found, nil
 }
 
-// claims are what a service account's token says of itself.
+// claims are what a service account's token says about its owner.
 type claims struct {
 	Kubernetes struct {
 		Namespace      string
@@ -64,7 +65,7 @@ type claims struct {
 	} `json:"kubernetes.io"`
 }
 
-// claimsOf reads a token that the pod was given, so nothing is verified. One that cannot be read says nothing.
+// claimsOf reads a token without verifying it: the pod was given it by Kubernetes. A token that cannot be read yields empty claims.
 func claimsOf(token string) (c claims) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -77,7 +78,7 @@ func claimsOf(token string) (c claims) {
 	return c
 }
 
-// podSecrets is a pod's spec as far as it names Secrets.
+// podSecrets are the fields of a pod's spec that name Secrets.
 type podSecrets struct {
 	ImagePullSecrets           []struct{ Name string }
 	Containers, InitContainers []struct {

@@ -15,25 +15,25 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// PoolChanges is told what a watch finds.
+// PoolChanges are the functions that WatchPools calls, one at a time. None may be nil.
 type PoolChanges struct {
-	All     func(PoolKind, []Pool) // everything there is, at the start and now and then
-	Changed func(Pool)             // new or changed
+	All     func(PoolKind, []Pool) // all pools of the kind: at the start, and whenever the watch is started again
+	Changed func(Pool)             // the pool is new or has changed
 	Deleted func(Pool)
 }
 
 const (
-	// A watch that is older than this ends, and is started anew with a fresh list: whatever was missed is then made good.
+	// A watch ends after this time and is started again with a new list, which makes up for whatever the watch has missed.
 	longestWatch = 10 * time.Minute
-	// A round of list and watch that took longer than this has worked: the next trouble is a new one.
+	// If a round of list and watch took longer than this, it has worked, and the back-off starts again at its shortest wait.
 	goodRound = time.Minute
 	lastRetry = 30 * time.Second
-	// An upgrade of the operator's chart may bring the resource, or the permission, any time.
+	// How long to wait if the resource or the permission is missing: an upgrade of the operator's chart may add it any time.
 	noAccessWait = time.Minute
 )
 
-// WatchPools watches one kind of pools in a namespace (empty: all) until ctx ends: a list, then a watch, and again when
-// the watch ends.
+// WatchPools watches one kind of pools in a namespace (empty: all) until ctx ends: a list, then a watch, and the same again when the
+// watch ends.
 func (k *Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) {
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = lastRetry
@@ -44,7 +44,7 @@ func (k *Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace strin
 		if time.Since(started) > goodRound {
 			waits.Reset()
 		}
-		wait := min(waits.NextBackOff(), lastRetry) // after a watch that has ended, too: one that always ends at once must not spin
+		wait := min(waits.NextBackOff(), lastRetry) // also without an error: a watch that always ends at once must not make a busy loop
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -62,7 +62,7 @@ func (k *Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace strin
 	}
 }
 
-// access is why a kind cannot be watched, as far as it was said. 0: it can be.
+// access is the reason, already logged, why a kind cannot be watched; 0: none was logged.
 type access int
 
 const (
@@ -70,9 +70,9 @@ const (
 	notAllowed
 )
 
-// sayNoAccess says why a kind cannot be watched, unless that was said before: it stays so until somebody changes the cluster. A kind
-// that the cluster does not have is no trouble, most clusters have one of the two; but the API server calls it forbidden where the
-// role does not have it either.
+// sayNoAccess logs why a kind cannot be watched, and only at debug if that was logged before, because it stays so until somebody changes
+// the cluster. A kind that the cluster does not have is normal: most clusters have one of the two. In that case, too, the API server
+// answers "forbidden" if the operator's role does not list the kind; so lacks asks again.
 func (k *Kubectl) sayNoAccess(ctx context.Context, kind PoolKind, err error, said access) access {
 	why, level, message := notAllowed, slog.LevelWarn, "pools not watched: the operator's role does not allow it"
 	attrs := []any{"resource", kind.Resource}
@@ -88,7 +88,7 @@ func (k *Kubectl) sayNoAccess(ctx context.Context, kind PoolKind, err error, sai
 	return why
 }
 
-// lacks tells whether the cluster has no such kind. Everybody may ask that.
+// lacks tells whether the cluster does not have the kind, by a request that everybody may send.
 func (k *Kubectl) lacks(ctx context.Context, kind PoolKind) bool {
 	_, found, err := k.resource(ctx, Object{APIVersion: kind.APIVersion, Kind: kind.Kind})
 	return err == nil && !found
@@ -113,7 +113,7 @@ func (k *Kubectl) listAndWatch(ctx context.Context, kind PoolKind, namespace str
 	return nil
 }
 
-// watch reads the changes since version until the stream ends, which is no error: the API server ends it in time, and somebody
+// watch reads the changes since version until the stream ends, which is no error: the API server ends it after a while, and something in
 // between may end it earlier.
 func (k *Kubectl) watch(ctx context.Context, kind PoolKind, namespace, version string, changes PoolChanges) error {
 	ctx, cancel := context.WithTimeout(ctx, longestWatch+longestRequest)
@@ -121,7 +121,7 @@ func (k *Kubectl) watch(ctx context.Context, kind PoolKind, namespace, version s
 	query := url.Values{"watch": {"1"}, "resourceVersion": {version}, "timeoutSeconds": {strconv.Itoa(int(longestWatch.Seconds()))}}
 	stream, err := k.send(ctx, request{method: http.MethodGet, path: kind.path(namespace) + "?" + query.Encode()})
 	if gone(err) {
-		return nil // the list is too old already
+		return nil // 410 Gone: the version is too old, and a new list is needed
 	}
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (k *Kubectl) watch(ctx context.Context, kind PoolKind, namespace, version s
 	return k.readWatch(stream.Body, kind, changes)
 }
 
-// readWatch reads events, one JSON object after the other.
+// readWatch reads watch events, one JSON object after the other.
 func (k *Kubectl) readWatch(from io.Reader, kind PoolKind, changes PoolChanges) error {
 	decoder := json.NewDecoder(from)
 	for {
@@ -165,7 +165,7 @@ func (k *Kubectl) streamEnd(kind PoolKind, err error) error {
 	return nil
 }
 
-// watchError reads the object of an ERROR event.
+// watchError returns the error in an ERROR event.
 func (k *Kubectl) watchError(object []byte) error {
 	var status struct{ Code int }
 	if err := json.Unmarshal(object, &status); err != nil {
@@ -174,8 +174,8 @@ func (k *Kubectl) watchError(object []byte) error {
 	err, ofServer := statusOf(status.Code, object)
 	switch {
 	case gone(err):
-		return nil // the API server has forgotten what came after the version: a fresh list knows it
-	case away(err, ofServer):
+		return nil // 410 Gone: the API server no longer has the changes since the version, and a new list is needed
+	case unavailable(err, ofServer):
 		return k.unreachable(err)
 	}
 	return err

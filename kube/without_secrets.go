@@ -3,30 +3,17 @@ package kube
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"octo-operator/bounds"
 )
 
-// WithoutSecrets returns a rendered manifest with a placeholder for each value in its Secrets, and those values: they may stand elsewhere
-// in it too. It reads what Objects reads; an error means that nobody can tell what in it is secret.
+// WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values (as they
+// stand there and decoded), because they may also occur elsewhere in the manifest. An error means that it cannot be told what is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
-	if len(manifest) > bounds.Manifest {
-		return nil, nil, fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
-	}
 	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
-	number := 0
-	for document := range documents(manifest) {
-		number++
-		if number > bounds.Objects {
-			return nil, nil, fmt.Errorf("cannot read the manifest: it has more than %d documents", bounds.Objects)
-		}
-		if err := cleaner.clean(document); err != nil {
-			return nil, nil, fmt.Errorf("cannot read the manifest: document %d: %w", number, err)
-		}
+	if err := eachDocument(manifest, "read", cleaner.clean); err != nil {
+		return nil, nil, err // never half a manifest
 	}
 	return cleaner.written.Bytes(), cleaner.secrets, nil
 }
@@ -36,10 +23,10 @@ type manifestCleaner struct {
 	placeholder string
 	written     bytes.Buffer
 	secrets     []string
-	hidden      map[*yaml.Node]bool // each once: aliases can make a small document a large one, or lead in a circle
+	hidden      map[*yaml.Node]bool // nodes already replaced: aliases can multiply nodes, or form a circle
 }
 
-// clean writes a document. It is never copied: only what has been read is known to be no Secret.
+// clean writes a document from its parsed nodes, never from its text: only what was parsed is known to hold no secret.
 func (c *manifestCleaner) clean(document []byte) error {
 	return c.each(document, func(node *yaml.Node) error {
 		c.object(node.Content[0])
@@ -58,7 +45,7 @@ func (c *manifestCleaner) clean(document []byte) error {
 	})
 }
 
-// object takes the values out of a Secret. A key may be there twice: what any of them says counts.
+// object replaces the values if the node is a Secret. A key may occur twice: if one of its values says Secret, it is one.
 func (c *manifestCleaner) object(node *yaml.Node) {
 	secret := false
 	for _, kind := range valuesOf(node, "kind") {
@@ -75,7 +62,7 @@ func (c *manifestCleaner) object(node *yaml.Node) {
 	}
 }
 
-// hide replaces all that is in a node, an alias' target too. Only the names of what is in it stay.
+// hide replaces all scalars below a node, also behind aliases. The keys of mappings stay.
 func (c *manifestCleaner) hide(node *yaml.Node) {
 	node = resolved(node)
 	if c.hidden[node] {
@@ -98,19 +85,6 @@ func (c *manifestCleaner) hide(node *yaml.Node) {
 			c.hide(item)
 		}
 	}
-}
-
-// valuesOf are all values of a key: there may be more than one.
-func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if resolved(node.Content[i]).Value == key {
-			all = append(all, resolved(node.Content[i+1]))
-		}
-	}
-	return all
 }
 
 func withoutComments(node *yaml.Node) {

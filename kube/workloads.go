@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// podsOf adds what is wrong with the pods of an object that has any. text is the object as it came.
-func (l *look) podsOf(ctx context.Context, o Object, w live, text []byte) error {
+// podsOf adds what is wrong with the pods of an object. text is the object's JSON.
+func (l *inspection) podsOf(ctx context.Context, o Object, w live, text []byte) error {
 	switch kind := groupKind(o); {
 	case kind == "Pod":
 		var p pod
@@ -20,7 +20,7 @@ func (l *look) podsOf(ctx context.Context, o Object, w live, text []byte) error 
 		}
 		l.pod(p, o.String())
 	case !w.observed() || w.Spec.Selector.String() == "":
-		return nil // whatever pods there are belong to what was before
+		return nil // the pods that exist belong to the object's older version
 	case kind == "apps/Deployment":
 		return l.podsOfDeployment(ctx, o, w)
 	case kind == "apps/StatefulSet", kind == "apps/DaemonSet", kind == "apps/ReplicaSet", kind == "batch/Job":
@@ -31,7 +31,7 @@ func (l *look) podsOf(ctx context.Context, o Object, w live, text []byte) error 
 		for _, p := range pods[w.Metadata.UID] {
 			if w.isCurrent(kind, p) {
 				l.pod(p, o.String())
-			} else { // what is left of before may be what blocks, but it is no proof
+			} else { // an older pod may block the new one, but is no proof that waiting is hopeless
 				l.pod(p, "")
 			}
 		}
@@ -40,7 +40,7 @@ func (l *look) podsOf(ctx context.Context, o Object, w live, text []byte) error 
 	return nil
 }
 
-// isCurrent tells whether a pod is made from what the object says now.
+// isCurrent tells whether a pod was made from the object's current template.
 func (w live) isCurrent(kind string, p pod) bool {
 	switch kind {
 	case "apps/StatefulSet":
@@ -52,8 +52,9 @@ func (w live) isCurrent(kind string, p pod) bool {
 	return true
 }
 
-// podsOfDeployment looks at the newest ReplicaSet and its pods; if it has none, at the others', which may hold what it needs.
-func (l *look) podsOfDeployment(ctx context.Context, o Object, deployment live) error {
+// podsOfDeployment looks at the newest ReplicaSet and its pods. If it has no pods, it looks at those of older ReplicaSets, which may hold
+// what the new pods need.
+func (l *inspection) podsOfDeployment(ctx context.Context, o Object, deployment live) error {
 	sets, err := list[live](ctx, l.Kubectl, request{path: labelled(collection(apps, deployment.Metadata.Namespace, "replicasets"), deployment.Spec.Selector.String())})
 	if err != nil {
 		return err
@@ -82,15 +83,15 @@ func (l *look) podsOfDeployment(ctx context.Context, o Object, deployment live) 
 	return nil
 }
 
-// revision is the number by which a Deployment orders its ReplicaSets.
+// revision returns the number by which a Deployment orders its ReplicaSets.
 func (w live) revision() int {
 	n, _ := strconv.Atoi(w.Metadata.Annotations["deployment.kubernetes.io/revision"])
 	return n
 }
 
-// replicaSet adds why a ReplicaSet has not the pods it should have. A quota may be freed, a webhook come back, a service account
-// be made; only Pod Security stays as it is until somebody changes the namespace or the chart.
-func (l *look) replicaSet(o Object, set live) {
+// replicaSet adds why a ReplicaSet cannot make its pods. Only a violation of Pod Security is hopeless: it stays until somebody changes
+// the namespace or the chart. A quota may be freed, a webhook come back, a service account be created.
+func (l *inspection) replicaSet(o Object, set live) {
 	for _, c := range set.Status.Conditions {
 		if c.Type == "ReplicaFailure" && c.Status == "True" {
 			text := "replicaset " + set.Metadata.Name + ": " + c.String()
@@ -104,8 +105,8 @@ func (l *look) replicaSet(o Object, set live) {
 	l.add("ReplicaSet", set.Metadata, nil)
 }
 
-// pod adds what is wrong with a pod. owner is the object for which that may be proof that waiting cannot help; empty: none.
-func (l *look) pod(p pod, owner string) {
+// pod adds what is wrong with a pod. owner is the object that waiting for is hopeless if the pod is; empty: the pod proves nothing.
+func (l *inspection) pod(p pod, owner string) {
 	name := "pod " + p.Metadata.Name + ": "
 	problems := p.problems(l.since, l.now)
 	for _, problem := range problems {
@@ -119,8 +120,8 @@ func (l *look) pod(p pod, owner string) {
 	}
 }
 
-// podsBy are the pods that an object selects, by the uid of what has made them.
-func (l *look) podsBy(ctx context.Context, w live) (map[string][]pod, error) {
+// podsBy returns the pods that an object selects, by the uid of the pods' controller.
+func (l *inspection) podsBy(ctx context.Context, w live) (map[string][]pod, error) {
 	pods, err := list[pod](ctx, l.Kubectl, request{path: labelled(collection(core, w.Metadata.Namespace, "pods"), w.Spec.Selector.String())})
 	by := map[string][]pod{}
 	for _, p := range pods {
@@ -130,7 +131,7 @@ func (l *look) podsBy(ctx context.Context, w live) (map[string][]pod, error) {
 	return by, err
 }
 
-// selector is that of a workload. As a String it is one for a query.
+// selector is the label selector of a workload. String returns it in the form for a query.
 type selector struct {
 	MatchLabels      map[string]string
 	MatchExpressions []struct {

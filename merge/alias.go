@@ -9,8 +9,8 @@ import (
 	"octo-operator/bounds"
 )
 
-// checkAliases refuses a document that grows beyond the limits when its aliases are written out. The YAML library has a
-// limit too, but counts values, not bytes: 400,000 aliases of one long text pass it and would then be copied out.
+// checkAliases refuses a document that exceeds the bounds when its aliases are written out. The YAML library has a limit too, but counts
+// values and not bytes: 400,000 aliases of one long text pass it and would then all be copied.
 func (p part) checkAliases() error {
 	if bytes.IndexByte(p.text, '&') < 0 || bytes.IndexByte(p.text, '*') < 0 {
 		return nil
@@ -28,13 +28,13 @@ func (p part) checkAliases() error {
 	return nil
 }
 
-// expansion is about how large a node is with its aliases written out.
+// expansion is the approximate size of a node with its aliases written out.
 type expansion struct{ bytes, values int }
 
 func (e expansion) tooLarge() bool { return e.bytes > bounds.Document || e.values > bounds.Values }
 
-// expand stops counting above the limits. known holds anchored nodes, which keeps this linear in the text; a node that
-// contains itself counts 0 there, the decoder reports it.
+// expand computes the expansion of a node and stops above the bounds. known holds the anchored nodes already counted, which keeps the
+// time linear. A node that contains itself counts as 0; the decoder reports it.
 func expand(n *yamlnode.Node, known map[*yamlnode.Node]expansion) expansion {
 	if n.Kind == yamlnode.AliasNode {
 		n = n.Alias
@@ -46,7 +46,7 @@ func expand(n *yamlnode.Node, known map[*yamlnode.Node]expansion) expansion {
 		known[n] = expansion{}
 	}
 	e := expansion{bytes: len(n.Value) + 1}
-	switch n.Kind { // as places counts
+	switch n.Kind { // counted as in bounds.Places
 	case yamlnode.MappingNode:
 		e.values = 1 + len(n.Content)/2
 	case yamlnode.SequenceNode:

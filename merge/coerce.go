@@ -11,7 +11,7 @@ import (
 	"octo-operator/bounds"
 )
 
-// kind is the type that an override's text is to take.
+// kind is the type that an override's text is converted to.
 type kind int
 
 const (
@@ -24,7 +24,7 @@ const (
 	kindList
 )
 
-// kindOf returns the type of a value as decode gives it. null tells nothing.
+// kindOf returns the kind of a decoded value; null has an unknown kind.
 func kindOf(v any) kind {
 	switch v.(type) {
 	case string:
@@ -41,17 +41,16 @@ func kindOf(v any) kind {
 	return kindUnknown
 }
 
-// JSON's own spelling of numbers. 007, +1, 0x1F or 1_000 are text: only YAML 1.1 knows what they mean.
+// Numbers as JSON spells them. 007, +1, 0x1F and 1_000 are text: only YAML 1.1 takes them for numbers.
 var (
 	integerText = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 	numberText  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 )
 
-// coerce gives an override's text the type of its target. Text that does not fit stays text, and the chart's schema is
-// the judge of it.
+// coerce converts an override's text to the type of its target. A text that does not fit stays text; then the chart's schema decides.
 //
-//	boolean  true or false, in any case: .NET writes True and False
-//	number   as JSON spells it, kept as spelled
+//	boolean    true or false, in any case: .NET writes True and False
+//	number     as JSON spells it; the spelling is kept
 //	map, list  YAML or JSON of that type, such as ["a","b"]
 func coerce(value string, to kind) any {
 	switch to {
@@ -68,7 +67,7 @@ func coerce(value string, to kind) any {
 		}
 	case kindNumber:
 		if numberText.MatchString(value) {
-			// 1e999 is spelled well, but no reader could hold it.
+			// 1e999 is spelled correctly, but is too large for any reader.
 			if _, err := strconv.ParseFloat(value, 64); err == nil {
 				return json.Number(value)
 			}
@@ -81,7 +80,7 @@ func coerce(value string, to kind) any {
 	return value
 }
 
-// parseAs reads text as YAML of one kind, within the limits of Parse.
+// parseAs reads text as YAML of the wanted kind, within the same bounds as Parse; false: it is something else.
 func parseAs(value string, want kind) (any, bool) {
 	p := part{text: []byte(value)}
 	if bounds.YAML(p.text) != nil || p.checkAliases() != nil {
@@ -94,18 +93,18 @@ func parseAs(value string, want kind) (any, bool) {
 	return v, kindOf(v) == want && depth(v) <= bounds.Depth
 }
 
-// targetTypes knows the type of an override's target: what the document already has there, else the chart's values,
-// else the chart's schema. So image.tag "1.10" stays text, and ingress.enabled "false" becomes false; as text it would
-// be true in a template.
+// targetTypes knows the type of an override's target: that of the value in the document so far, else in the chart's default values, else
+// in the chart's schema. So image.tag "1.10" stays text, and ingress.enabled "false" becomes the boolean, which as text would count as
+// true in a template.
 type targetTypes struct {
-	values     map[string]any // the document, as far as it is merged
+	values     map[string]any // the document merged so far
 	chart      chart
 	secretName string
 }
 
 func (t *targetTypes) at(path Path) kind {
 	if v, ok := get(t.values, path); ok {
-		// A secret that is overridden by plain text was no map before it was a secret.
+		// The map at a secret's path is our reference to the Secret: it says nothing about the target's type.
 		if _, isSecret := secretKeyAt(v, t.secretName); !isSecret && kindOf(v) != kindUnknown {
 			return kindOf(v)
 		}

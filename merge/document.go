@@ -1,22 +1,23 @@
-// Package merge makes the one values document of a deploy out of five layers, lowest first:
+// Package merge makes the values document of a deploy from five layers, lowest first:
 //
 //	context     what the operator knows from its own settings
 //	valuesYaml  the document that came with the event
-//	injected    overrides the operator adds (broker password, root CA, cluster secrets)
+//	injected    overrides that the operator adds (broker password, root CA, cluster secrets)
 //	values      the event's own overrides, later entries over earlier ones
-//	pinned      overrides the operator sets above everything (the count of replicas)
+//	pinned      overrides that the operator sets above everything (the number of replicas)
 //
-// Whose the workload is (Input.Identity) stands in the lowest layer, and no other changes it.
+// Each layer is merged over the one before exactly as helm merges several -f files: maps merge; everything else, lists too, is replaced;
+// null stays in the document so that helm removes the chart's key; empty and zero values do override. merge/helmoracle compares this with
+// Helm's own code.
 //
-// Of what the operator adds of its own accord (context, injected, pinned), a value is left out that the chart does not take:
-// its schema forbids it, or its default values or the event's have another kind of value on that path.
+// Two rules go beyond helm. The keys that say whose the workload is (Input.Identity) are set in the lowest layer and no other layer
+// changes them. And a value that the operator adds of its own accord (context, injected, pinned) is left out if the chart does not accept
+// it: its schema forbids it, or its default values or the event's have another kind of value on that path.
 //
-// Each layer is merged over the one before exactly as helm merges several -f files: maps merge, everything else is
-// replaced (lists too), null stays in the document so that helm removes the chart's key, and empty or zero values do
-// override. merge/helmoracle compares this with Helm's own code.
+// The package is pure: bytes in, bytes out, no files, no clock, no network. No error quotes a value, so errors may be shown to anybody.
 //
-// The package is pure: bytes in, bytes out, no files, no clock, no network. No error quotes a value, so errors may be
-// shown to anybody.
+//	result, err := merge.Document(merge.Input{Context: context, Values: valuesYaml, Overrides: overrides, SecretName: name, ChartValues: chart})
+//	// result.YAML is for helm -f, result.Secrets for the release's Secret
 package merge
 
 import (
@@ -27,52 +28,52 @@ import (
 	"slices"
 )
 
-// The layers by name, as Explain reports them.
+// Names of the layers, as in Origin and LeftOut.
 const (
-	LayerContext    = "context"
-	LayerValuesYAML = "valuesYaml"
-	LayerInjected   = "injected"
-	LayerValues     = "values"
-	LayerPinned     = "pinned"
+	layerContext    = "context"
+	layerValuesYAML = "valuesYaml"
+	layerInjected   = "injected"
+	layerValues     = "values"
+	layerPinned     = "pinned"
 )
 
-// Override sets one value. Path is as in helm --set, see ParsePath. Value is always text on the wire; a plain one takes
-// the type of its target (see coerce.go), a secret one is replaced by a reference to the release's Secret.
+// Override sets one value. Path is as in helm --set, see Path. Value is always text: a plain one is converted to the type of its
+// target (see coerce.go), a secret one is replaced by a reference to the release's Secret.
 type Override struct {
 	Path   string `json:"path"`
 	Value  string `json:"value"`
 	Secret bool   `json:"isSecret"`
-	// Declared: the value is for charts that know it alone. It is set only where the chart's default values have the path.
+	// Declared: set the value only if the chart's default values have the path.
 	Declared bool `json:"-"`
 }
 
-// Input is everything one values document depends on. Nothing in it is changed, and no result shares memory with it.
+// Input is everything that a values document depends on. It is not changed, and no result shares memory with it.
 type Input struct {
-	Context   map[string]any // layer "context": anything encoding/json can write
-	Values    []byte         // layer "valuesYaml": YAML or JSON, may be empty
+	Context   map[string]any // layer "context": anything that encoding/json can encode; nil: empty
+	Values    []byte         // layer "valuesYaml": YAML or JSON; may be empty
 	Injected  []Override     // layer "injected"
 	Overrides []Override     // layer "values"
 	Pinned    []Override     // layer "pinned"
-	// Identity are keys of Context that no layer above changes, nor removes: they say whose the workload is. One that the chart does not
-	// take is in no document at all.
+	// Identity are the keys of Context that say whose the workload is. No layer above changes or removes them. One that the chart does
+	// not accept is left out of the document, whatever layer has it.
 	Identity []string
 
-	SecretName string // the Secret that secret overrides refer to: {release}-octo-secrets
+	SecretName string // name of the Secret that secret overrides refer to, {release}-octo-secrets; "": secret overrides are an error
 
-	// The chart says which type an override has, and what it takes; its values are not merged, helm does that.
-	ChartValues []byte // values.yaml, may be nil
-	ChartSchema []byte // values.schema.json, may be nil
+	// The chart's files decide the types of overrides and what is left out. The chart's values are not merged in: helm does that.
+	ChartValues []byte // values.yaml; may be nil
+	ChartSchema []byte // values.schema.json; may be nil
 }
 
-// Result is what a deploy needs.
+// Result is the outcome of a merge.
 type Result struct {
 	Values  map[string]any    // the merged values; numbers are json.Number
-	YAML    []byte            // the same for helm -f: keys sorted, so equal input gives equal bytes
-	Secrets map[string]string // key in the Secret SecretName -> plain value; exactly the keys YAML refers to
-	LeftOut []LeftOut         // what the chart does not take, in the order of the layers; nil: nothing
+	YAML    []byte            // the same as YAML for helm -f; keys are sorted, so that equal input gives equal bytes
+	Secrets map[string]string // key in the Secret -> plain value; exactly the keys that YAML refers to
+	LeftOut []LeftOut         // what the chart does not accept, in the order of the layers; nil: nothing
 }
 
-// Document merges the layers. It fails when a document cannot be read, or when an override cannot be set:
+// Document merges the layers. The error says which document cannot be read, or which override cannot be set, and never holds a value:
 //
 //	cannot read valuesYaml: line 3: did not find expected key: correct the workload's values
 //	cannot set override "a[x]": index is not a number at position 2
@@ -90,19 +91,19 @@ func Document(in Input) (Result, error) {
 	return Result{Values: merged.values, YAML: text, Secrets: secrets, LeftOut: merged.leftOut}, nil
 }
 
-// assembly is the merged values, as far as they are merged, and how they came about.
+// assembly is the document while it is merged, and how its values came about.
 type assembly struct {
 	values      map[string]any
 	assignments []assignment // in order
 	leftOut     []LeftOut
-	identity    []string // the keys of it that are in values
+	identity    []string // the identity keys that are in values
 
 	chart chart
 	types targetTypes
 	edit  editor
 }
 
-// assignment is an override once its path is parsed and its value has its type.
+// assignment is an override with its path parsed and its value converted.
 type assignment struct {
 	layer string
 	path  Path
@@ -130,12 +131,12 @@ func assemble(in Input) (*assembly, error) {
 		values: values, leftOut: leftOut, chart: chart,
 		types: targetTypes{values: values, chart: chart, secretName: in.SecretName}, edit: editor{values: values},
 	}
-	err = a.set(LayerInjected, in.Injected)
+	err = a.set(layerInjected, in.Injected)
 	if err == nil {
-		err = a.set(LayerValues, in.Overrides)
+		err = a.set(layerValues, in.Overrides)
 	}
 	if err == nil {
-		err = a.set(LayerPinned, in.Pinned)
+		err = a.set(layerPinned, in.Pinned)
 	}
 	if err == nil {
 		a.identify(identity)
@@ -146,14 +147,14 @@ func assemble(in Input) (*assembly, error) {
 	return a, err
 }
 
-// set sets the overrides of a layer. Only the event's own are set whatever the chart says.
+// set sets the overrides of a layer. Those of the event (LayerValues) are set even if the chart does not accept them.
 func (a *assembly) set(layer string, overrides []Override) error {
 	for _, override := range overrides {
 		next, err := a.types.assign(layer, override)
 		if err == nil && override.Declared && !a.chart.declares(next.path) {
-			continue // most charts know nothing of it: that is no news
+			continue // not reported in leftOut: most charts do not have it
 		}
-		if err == nil && layer != LayerValues {
+		if err == nil && layer != layerValues {
 			if reason := a.chart.refuses(next.path, next.value, override.Secret, a.values); reason != "" {
 				a.leftOut = append(a.leftOut, LeftOut{next.path.String(), layer, reason})
 				continue
@@ -170,12 +171,12 @@ func (a *assembly) set(layer string, overrides []Override) error {
 	return nil
 }
 
-// identify puts the identity over everything that the event has made of its keys, or in them.
+// identify sets the identity keys again, over everything that the layers above have made of them.
 func (a *assembly) identify(identity map[string]any) {
 	var leftOut []LeftOut
 	for _, key := range slices.Sorted(maps.Keys(identity)) {
 		if reason := a.chart.refuses(Path{{Name: key}}, identity[key], false, map[string]any{}); reason != "" {
-			leftOut = append(leftOut, LeftOut{key, LayerContext, reason})
+			leftOut = append(leftOut, LeftOut{key, layerContext, reason})
 			delete(a.values, key)
 			continue
 		}
@@ -185,8 +186,8 @@ func (a *assembly) identify(identity map[string]any) {
 	a.leftOut = append(leftOut, a.leftOut...)
 }
 
-// documents returns the two layers that are whole documents: context, without what the chart does not take, and valuesYaml. The
-// identity is taken out of both: nothing below it counts.
+// documents returns the two layers that are whole documents: context, without what the chart does not accept, and valuesYaml. The
+// identity keys are removed from both.
 func documents(in Input, chart chart) (identity, context, values map[string]any, leftOut []LeftOut, err error) {
 	if context, err = normalize(in.Context); err != nil {
 		return nil, nil, nil, nil, fmt.Errorf("cannot encode the values from the operator's settings: %w", err)
@@ -206,7 +207,7 @@ func documents(in Input, chart chart) (identity, context, values map[string]any,
 	return identity, context, values, leftOut, nil
 }
 
-// normalize copies a map into the types that Parse gives, so that everything after it knows only those.
+// normalize copies a map so that it holds only the types that Parse returns.
 func normalize(values map[string]any) (map[string]any, error) {
 	text, err := json.Marshal(values)
 	if err != nil {
@@ -215,9 +216,9 @@ func normalize(values map[string]any) (map[string]any, error) {
 	return decode(text)
 }
 
-// assign gives an override its type.
+// assign parses an override's path and converts its value.
 func (t *targetTypes) assign(layer string, override Override) (assignment, error) {
-	path, err := ParsePath(override.Path)
+	path, err := parsePath(override.Path)
 	if err != nil {
 		return assignment{}, err
 	}
@@ -226,7 +227,7 @@ func (t *targetTypes) assign(layer string, override Override) (assignment, error
 		if t.secretName == "" {
 			return assignment{}, errors.New("it is secret, and the release has no Secret")
 		}
-		a.key, a.plain = SecretKey(override.Path), override.Value
+		a.key, a.plain = secretKeyOf(override.Path), override.Value
 		a.value = secretReference(t.secretName, a.key)
 	} else {
 		a.value = coerce(override.Value, t.at(path))

@@ -7,7 +7,7 @@ import (
 	"octo-operator/bounds"
 )
 
-// All that a tenant and a chart say of values at once: whatever it is, the operator neither ends nor leaks.
+// Whatever a tenant and a chart write into values: Document does not panic, and no error holds a value.
 func FuzzDocument(f *testing.F) {
 	f.Add("a: {b: 1}", "a.b", "2", false, "a: {b: 3}", `{"properties":{"a":{"type":"object"}}}`)
 	f.Add("a: &x [1]\nb: *x", "a[3].c", "true", true, "", `{"$ref":"#"}`)

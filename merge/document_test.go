@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files in testdata")
 
-// fullInput has something of everything: it is what the golden files show.
+// fullInput uses every feature; the golden files show its result.
 func fullInput(t *testing.T) Input {
 	t.Helper()
 	read := func(name string) []byte {
@@ -105,7 +105,7 @@ func TestExplainNamesTheLayerOfEachLeaf(t *testing.T) {
 	golden(t, "explain.golden.txt", []byte(b.String()))
 }
 
-// TestLayersMergeAsHelmMergesFiles is the short form of helmoracle: one line for each kind of meeting.
+// TestLayersMergeAsHelmMergesFiles is a short form of helmoracle: one row for each combination of two kinds of values.
 func TestLayersMergeAsHelmMergesFiles(t *testing.T) {
 	tests := map[string]struct{ lower, upper, want string }{
 		"maps merge":                        {"a: {x: 1, y: 2}", "a: {y: 3, z: 4}", "a: {x: 1, y: 3, z: 4}"},

@@ -11,9 +11,9 @@ import (
 	"octo-operator/bounds"
 )
 
-// encode writes values as YAML with sorted keys. Text that would be read back as something else (1.10, yes, null,
-// 2001-01-01) comes out quoted. It is what sigs.k8s.io/yaml writes, by the library below it: on the way through JSON that
-// one needs ten times the memory, and writes to the end what is far too long.
+// encode writes values as YAML with sorted keys. Text that would be read back as another type (1.10, yes, null, 2001-01-01) is quoted.
+// The result is the same as from sigs.k8s.io/yaml, but written by the library below it: sigs.k8s.io/yaml converts through JSON, which
+// takes ten times the memory, and does not stop when the text is too long.
 func encode(values map[string]any) ([]byte, error) {
 	var doc bounded
 	encoder := yamltext.NewEncoder(&doc)
@@ -30,7 +30,7 @@ func encode(values map[string]any) ([]byte, error) {
 	return doc.Bytes(), nil
 }
 
-// bounded is a buffer that takes no more than bounds.Document bytes.
+// bounded is a buffer that returns an error beyond bounds.Document bytes.
 type bounded struct {
 	bytes.Buffer
 	full bool
@@ -44,8 +44,8 @@ func (b *bounded) Write(text []byte) (int, error) {
 	return b.Buffer.Write(text)
 }
 
-// forYAML copies v with what the YAML library would write as something else: a number beyond 63 bits as a float, text that
-// is no UTF-8 as !!binary.
+// forYAML copies v and converts what the YAML library would change: it writes an integer beyond 63 bits as a float, and text that is not
+// UTF-8 as !!binary.
 func forYAML(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -70,5 +70,5 @@ func forYAML(v any) any {
 	return v
 }
 
-// validText replaces bytes that are no UTF-8, as JSON does.
+// validText replaces bytes that are not UTF-8, as encoding/json does.
 func validText(s string) string { return string([]rune(s)) }

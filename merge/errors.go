@@ -10,11 +10,11 @@ import (
 	yamlnode "go.yaml.in/yaml/v3"
 )
 
-// lineMessage finds the position and the problem in an error of either YAML library. They know no column.
+// lineMessage finds the line and the problem in an error of either YAML library. They do not say the column.
 var lineMessage = regexp.MustCompile(`(?s)(?:yaml: )?(?:unmarshal errors:\s*)?line (\d+): ([^\n]*)`)
 
-// explain turns an error of the YAML library into one for a person, with the line in the stream, and without anything
-// quoted from the document: values may be secret, and the error ends up in a status message.
+// explain rewrites an error of a YAML library: with the line in the whole stream, and without anything quoted from the document, because
+// values may be secret and the error becomes a status message.
 func (p part) explain(err error) error {
 	message := err.Error()
 	switch {
@@ -29,14 +29,14 @@ func (p part) explain(err error) error {
 		line, _ := strconv.Atoi(m[1])
 		return fmt.Errorf("line %d: %s", p.line+line, withoutQuoted(m[2]))
 	}
-	// The libraries give no line for a problem in the first one.
+	// The libraries name no line if the problem is in the first one.
 	if _, problem, ok := strings.Cut(message, "yaml: "); ok {
 		return fmt.Errorf("line %d: %s", p.line+1, withoutQuoted(problem))
 	}
 	return errors.New("it is not valid YAML")
 }
 
-// explainRoot says what a document is that is no map.
+// explainRoot says what a document holds that does not hold a map.
 func (p part) explainRoot() error {
 	var root yamlnode.Node
 	if err := yamlnode.Unmarshal(p.text, &root); err != nil || len(root.Content) == 0 {
@@ -50,7 +50,7 @@ func (p part) explainRoot() error {
 	return fmt.Errorf("values must be a map, line %d column %d has %s", p.line+node.Line, node.Column, what)
 }
 
-// withoutQuoted cuts a message of the YAML library before the first thing it quotes in backticks, which is a value.
+// withoutQuoted cuts a message of the YAML library before the first thing in backticks, which is a value.
 func withoutQuoted(message string) string {
 	before, _, quoted := strings.Cut(message, "`")
 	if quoted {

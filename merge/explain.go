@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// Origin says where a leaf of the document came from. A leaf is what is not a map or list with something in it.
+// Origin says which layer a leaf of the document came from. A leaf is everything but a map or a list that is not empty.
 type Origin struct {
-	Path  string `json:"path"`  // as ParsePath reads it
-	Layer string `json:"layer"` // LayerContext, LayerValuesYAML, LayerInjected, LayerValues or LayerPinned
+	Path  string `json:"path"`  // as in helm --set
+	Layer string `json:"layer"` // context, valuesYaml, injected, values or pinned
 	Value any    `json:"value"` // never a plain secret
 }
 
-// Explain returns the origin of each leaf of Document(in).Values, sorted by path, list elements in order, and what was left
-// out of it.
+// Explain returns the origin of each leaf of Document(in).Values, sorted by path (list elements in their order), and what was left out.
+// The error is the same as Document's.
 //
-// It does the merge a second time on copies in which each leaf is the name of its layer, so it cannot disagree with
-// Document about which layer won.
+// It merges a second time, on copies in which each leaf is the name of its layer. So it cannot disagree with Document about which layer
+// won.
 func Explain(in Input) ([]Origin, []LeftOut, error) {
 	defer takeTurn(in.size())()
 	merged, err := assemble(in)
@@ -35,12 +35,12 @@ func Explain(in Input) ([]Origin, []LeftOut, error) {
 		}
 	}
 	for _, key := range merged.identity {
-		labels[key] = LayerContext
+		labels[key] = layerContext
 	}
 	return origins(nil, nil, merged.values, labels), merged.leftOut, nil
 }
 
-// labelled is the merge of the layers that are documents, with the name of its layer in place of each leaf.
+// labelled merges the two layers that are documents, with each leaf replaced by the name of its layer.
 func labelled(in Input) (map[string]any, error) {
 	chart, err := readChart(in)
 	if err != nil {
@@ -50,12 +50,12 @@ func labelled(in Input) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels, _ := label(lower, LayerContext).(map[string]any)
-	upperLabels, _ := label(upper, LayerValuesYAML).(map[string]any)
+	labels, _ := label(lower, layerContext).(map[string]any)
+	upperLabels, _ := label(upper, layerValuesYAML).(map[string]any)
 	return labels, overlay(labels, upperLabels)
 }
 
-// emptyMap is a key that nobody uses: it holds the layer of a map without any other key.
+// emptyMap is a key that nobody uses. In an empty map it holds the name of the map's layer.
 const emptyMap = "\x00layer"
 
 // label copies v with each leaf replaced by layer.
@@ -83,7 +83,7 @@ func label(v any, layer string) any {
 	return layer
 }
 
-// origins appends the leaves of v; labels has the same shape.
+// origins appends the leaves of v. labels has the same shape as v, with the names of the layers as its leaves.
 func origins(all []Origin, path Path, v, labels any) []Origin {
 	switch v := v.(type) {
 	case map[string]any:
@@ -99,7 +99,7 @@ func origins(all []Origin, path Path, v, labels any) []Origin {
 		}
 	case []any:
 		below, _ := labels.([]any)
-		below = append(below, make([]any, max(0, len(v)-len(below)))...) // only if a document has the key emptyMap
+		below = append(below, make([]any, max(0, len(v)-len(below)))...) // pads labels; needed only if a document has the key emptyMap
 		for i, child := range v {
 			all = origins(all, append(path, Step{Index: i, InList: true}), child, below[i])
 		}

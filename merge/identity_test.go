@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// forged are the ways in which an event may say whose its workload is.
+// forged are ways in which an event may try to change whose the workload is.
 var forged = map[string]Input{
 	"nothing":                 {},
 	"another text":            {Values: []byte("tenantId: victim\nadapterRtId: theirs\n")},
@@ -39,7 +39,7 @@ func TestNoEventSaysWhoseItsWorkloadIs(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, o := range origins {
-				if o.Layer != LayerContext && o.Path != "x.tenantId" {
+				if o.Layer != layerContext && o.Path != "x.tenantId" {
 					t.Errorf("%s comes from %s", o.Path, o.Layer)
 				}
 			}
@@ -47,7 +47,7 @@ func TestNoEventSaysWhoseItsWorkloadIs(t *testing.T) {
 	}
 }
 
-// Of what a chart does not take there is nothing, whoever says it: a chart whose schema allows another tenant alone gets no tenant.
+// A key that the chart does not accept is left out, also the event's own value: a chart whose schema allows only another tenant gets no tenant.
 func TestAChartThatDoesNotTakeTheIdentityGetsNoOther(t *testing.T) {
 	for name, chart := range map[string]Input{
 		"a closed schema": {ChartSchema: []byte(`{"properties":{"colour":{}},"additionalProperties":false}`)},
@@ -84,7 +84,7 @@ func TestAChartThatDoesNotTakeTheIdentityGetsNoOther(t *testing.T) {
 	}
 }
 
-// In G1 an event may come without an id: then the operator has none to give.
+// In G1 an event may have no id: then the operator sets none.
 func TestAnIdentityThatIsNotKnownIsTheEvents(t *testing.T) {
 	got, err := Document(Input{
 		Context: map[string]any{"tenantId": "acme"}, Identity: []string{"tenantId", "adapterRtId"}, Values: []byte("adapterRtId: mine"),

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// LeftOut is a value that the operator would have added of its own accord and that the chart does not take. What the event
-// asks for is never left out, but for what it says of the identity.
+// LeftOut is a value that the operator would have added of its own accord and that the chart does not accept. What the event asks for is
+// never left out, except for its own values of identity keys.
 type LeftOut struct {
-	Path   string `json:"path"` // as ParsePath reads it
+	Path   string `json:"path"` // as in helm --set
 	Layer  string `json:"layer"`
 	Reason string `json:"reason"`
 }
@@ -31,8 +31,8 @@ func readChart(in Input) (chart, error) {
 	return chart{values, schema}, err
 }
 
-// refuses says why value cannot be at path, "" when it can. lower is the document so far. A secret is a map that stands
-// for the text which charts have there by default: secrets.rabbitmq: "".
+// refuses says why value cannot be at path; "": it can. lower is the document so far. A secret is a map (a reference), but may stand
+// where charts have a text by default, as in secrets.rabbitmq: "".
 func (c chart) refuses(path Path, value any, secret bool, lower map[string]any) (reason string) {
 	if c.schema.refuses(path, value) {
 		return refusedBySchema
@@ -50,13 +50,13 @@ func (c chart) refuses(path Path, value any, secret bool, lower map[string]any) 
 	return fmt.Sprintf("%s %s at %s", there.in, there.shape, quote(path[:there.at].String()))
 }
 
-// declares tells whether the chart's default values have the path, with any value.
+// declares tells whether the chart's default values have the path, whatever the value.
 func (c chart) declares(path Path) bool {
 	_, found := get(c.values, path)
 	return found
 }
 
-// shape is a kind of value that no other can stand for.
+// shape is a kind of value that cannot be replaced by another kind.
 type shape string
 
 const (
@@ -78,15 +78,15 @@ func shapeOf(v any) shape {
 	return oneValue
 }
 
-// found is what stands in the way of a value, or in its place.
+// found is what helm would have at a path, or at a step before it that does not lead on.
 type found struct {
 	shape shape
-	at    int    // how many steps of the path lead there
-	in    string // for people
+	at    int    // number of steps of the path that lead there
+	in    string // whose value it is, for the error
 }
 
-// lookUp returns what helm would have at path when it merges document over the chart's values: the first thing on the way that
-// does not lead on, or else what is there.
+// lookUp returns what helm would have at path after merging document over the chart's values. If a step on the way cannot be taken
+// because there is another kind of value, it returns that value.
 func lookUp(document, chartValues any, path Path) found {
 	inDocument := true
 	for at := 0; ; at++ {
@@ -97,7 +97,7 @@ func lookUp(document, chartValues any, path Path) found {
 		if at == len(path) || f.shape != shapeBefore(path[at]) {
 			return f
 		}
-		// Of two maps both go on. Anything else in the document, also null, hides what the chart has.
+		// Two maps merge, so both are followed. Anything else in the document, null too, hides what the chart has.
 		hidden := inDocument && f.shape != aMap
 		document, inDocument = get(document, path[at:at+1])
 		if chartValues, _ = get(chartValues, path[at:at+1]); hidden {
@@ -106,7 +106,7 @@ func lookUp(document, chartValues any, path Path) found {
 	}
 }
 
-// shapeBefore is what a step leads into.
+// shapeBefore is the shape that a step needs to be taken.
 func shapeBefore(step Step) shape {
 	if step.InList {
 		return aList
@@ -114,7 +114,7 @@ func shapeBefore(step Step) shape {
 	return aMap
 }
 
-// prune takes out of the context what the chart refuses, and every map that is empty then.
+// prune removes from the context what the chart does not accept, and maps that become empty by that.
 func (c chart) prune(context, upper map[string]any, path Path) (leftOut []LeftOut) {
 	for _, key := range slices.Sorted(maps.Keys(context)) {
 		at := append(path[:len(path):len(path)], Step{Name: key})
@@ -125,7 +125,7 @@ func (c chart) prune(context, upper map[string]any, path Path) (leftOut []LeftOu
 				delete(context, key)
 			}
 		} else if reason := c.refuses(at, value, false, upper); reason != "" {
-			leftOut = append(leftOut, LeftOut{at.String(), LayerContext, reason})
+			leftOut = append(leftOut, LeftOut{at.String(), layerContext, reason})
 			delete(context, key)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// operatorsOwn is what an operator adds to every workload, in small.
+// operatorsOwn is a small version of what the operator adds to every workload.
 func operatorsOwn() Input {
 	return Input{
 		Context: map[string]any{
@@ -123,7 +123,7 @@ func TestOfWhatTheOperatorAddsTheChartGetsWhatItTakes(t *testing.T) {
 	}
 }
 
-// Closed for everything, and of another kind everywhere: what the event says stays as it is, and helm judges it.
+// The schema forbids everything, and the chart has other kinds of values everywhere: the event's values stay all the same, and helm decides.
 func TestWhatTheEventAsksForIsNeverLeftOut(t *testing.T) {
 	in := Input{
 		Values:      []byte("tenantId: mine\nimage: {privateRegistry: mine}\nsecrets: {rabbitmq: mine}\n"),
@@ -154,19 +154,19 @@ func TestTheReasonNamesWhoHasWhatWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []LeftOut{
-		{"image.privateRegistry", LayerContext, `the chart's default values have a single value at "image"`},
-		{"ingress.tls", LayerContext, `the chart's default values have a list at "ingress.tls"`},
-		{"tenantId", LayerContext, `the chart's default values have a map at "tenantId"`},
-		{"secrets.rabbitmq", LayerInjected, `the event's values have a list at "secrets"`},
-		{"secrets.rootCa", LayerInjected, `the event's values have a list at "secrets"`},
-		{"replicaCount", LayerPinned, "the chart's schema does not allow it"},
+		{"image.privateRegistry", layerContext, `the chart's default values have a single value at "image"`},
+		{"ingress.tls", layerContext, `the chart's default values have a list at "ingress.tls"`},
+		{"tenantId", layerContext, `the chart's default values have a map at "tenantId"`},
+		{"secrets.rabbitmq", layerInjected, `the event's values have a list at "secrets"`},
+		{"secrets.rootCa", layerInjected, `the event's values have a list at "secrets"`},
+		{"replicaCount", layerPinned, "the chart's schema does not allow it"},
 	}
 	if diff := cmp.Diff(want, got.LeftOut); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// What counts is what helm would have there without the operator.
+// Decisive is the value that helm would have without the operator.
 func TestTheEventsValuesHideTheChartsDefaults(t *testing.T) {
 	for name, test := range map[string]struct{ event, chart, leftOut string }{
 		"a map over a list":           {"secrets: {x: 1}", "secrets: []", ""},
@@ -202,7 +202,7 @@ func TestThePinnedLayerIsAboveTheEvents(t *testing.T) {
 		t.Errorf("%s, %v", got.YAML, err)
 	}
 	origins, _, err := Explain(in)
-	if err != nil || len(origins) != 1 || origins[0].Layer != LayerPinned {
+	if err != nil || len(origins) != 1 || origins[0].Layer != layerPinned {
 		t.Errorf("%v, %v", origins, err)
 	}
 }

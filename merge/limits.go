@@ -7,14 +7,14 @@ import (
 	"octo-operator/bounds"
 )
 
-// Everything here is written by somebody else: a tenant's event, a chart from anywhere. What documents may be is in room bounds; documents
-// that could take as much as they may are worked on one at a time.
+// All documents here come from somebody else: an event, a chart. Package bounds limits their size. Besides, large ones are worked on one
+// at a time.
 
-// maxAdded limits how many maps and list elements all overrides of a document may add to reach their paths. Without it a
-// path such as a[65536][65536][65536] costs a MiB for each bracket.
-const maxAdded = 2 * MaxIndex
+// maxAdded limits how many maps and list elements the overrides of a document may create on the way to their targets. Without it a path
+// such as a[65536][65536][65536] would cost a MiB for each bracket.
+const maxAdded = 2 * maxIndex
 
-// checkOverrides refuses overrides that would take too much memory, each for itself or all together.
+// checkOverrides refuses overrides that would take too much memory, one by one or together.
 func checkOverrides(layers ...[]Override) error {
 	size, values := 0, 0
 	for _, overrides := range layers {
@@ -35,12 +35,12 @@ func checkOverrides(layers ...[]Override) error {
 	return nil
 }
 
-// large is how many bytes of text may take so much memory that they have to wait for each other.
+// large is in bytes: texts of this size or more may take so much memory that they are worked on one at a time.
 const large = 64 << 10
 
 var oneLarge sync.Mutex
 
-// takeTurn waits until nobody else works on something large, if that is what size bytes are. The caller gives the turn back.
+// takeTurn waits, if size is large, until nobody else works on a large document. The caller must call giveBack afterwards.
 func takeTurn(size int) (giveBack func()) {
 	if size < large {
 		return func() {}
@@ -49,7 +49,7 @@ func takeTurn(size int) (giveBack func()) {
 	return oneLarge.Unlock
 }
 
-// size is how much text is worked on.
+// size returns the bytes of text that the merge works on.
 func (in Input) size() int {
 	size := len(in.Values) + len(in.ChartValues) + len(in.ChartSchema)
 	for _, o := range in.Overrides {

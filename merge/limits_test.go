@@ -107,7 +107,7 @@ func TestWhatWouldExhaustTheMemoryIsRefusedInAFewMiB(t *testing.T) {
 	}
 }
 
-// largest are the worst documents that are not refused: what an event brings and what its chart brings, at the same time.
+// largest are the worst documents that are not refused: those of an event and of its chart together.
 func largest() map[string]Input {
 	maps := func(name string) []byte { return []byte(name + ": [" + repeat("{a},", 24_000) + "]") }
 	escaped := func(name string) []byte { return []byte(name + ": '" + repeat("<", 870_000) + "'") }
@@ -123,8 +123,11 @@ func largest() map[string]Input {
 	}
 }
 
-// The operator has 20 MiB besides, the event in some forms, and must stay below 150.
+// The operator takes 20 MiB besides, and holds the event in several forms. Together it must stay below 150 MiB.
 func TestTheLargestDocumentsTakeLessThan100MiB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the tests of this room once more")
+	}
 	plain := filepath.Join(t.TempDir(), "test") // without the race detector, which takes ten times as much memory and time
 	if out, err := exec.Command("go", "test", "-c", "-o", plain, ".").CombinedOutput(); err != nil {
 		t.Fatalf("cannot build the tests without the race detector: %v\n%s", err, out)

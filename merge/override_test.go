@@ -193,15 +193,15 @@ func TestSecretOverrideWithoutASecretIsAnError(t *testing.T) {
 func TestSecretKeyIsThePathWhenThatIsAValidKey(t *testing.T) {
 	long := strings.Repeat("x", 253)
 	for _, path := range []string{"a", "secrets.rabbitmq", "a-b_c.D9", long} {
-		if got := SecretKey(path); got != path {
-			t.Errorf("SecretKey(%q) = %q", path, got)
+		if got := secretKeyOf(path); got != path {
+			t.Errorf("secretKeyOf(%q) = %q", path, got)
 		}
 	}
 	seen := map[string]string{}
 	for _, path := range []string{"a[0]", "a[1]", `a\.b`, "a_b c", "a_b  c", "ä", "ö", "", long + "y", long + "z", "..a"} {
-		key := SecretKey(path)
+		key := secretKeyOf(path)
 		if !secretKey.MatchString(key) || len(key) > 253 || strings.HasPrefix(key, "..") {
-			t.Errorf("SecretKey(%q) = %q is not valid", path, key)
+			t.Errorf("secretKeyOf(%q) = %q is not valid", path, key)
 		}
 		if other, ok := seen[key]; ok {
 			t.Errorf("%q and %q have the same key %q", path, other, key)

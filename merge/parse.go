@@ -10,14 +10,14 @@ import (
 	"octo-operator/bounds"
 )
 
-// Parse reads a document that holds a map, YAML or JSON, from anywhere; name is what errors call it. An empty document is an
-// empty map.
+// Parse reads a YAML or JSON document that holds a map. name is what errors call it. An empty document is an empty map.
 //
-// It reads what helm reads from a -f file, with helm's meaning: YAML 1.1 (yes and on are true), the last of two equal
-// keys counts, several documents in one file are merged in order. Only that numbers are json.Number, not float64, so
-// that 30000000 is not written as 3e+07 later.
+// It reads the document as helm reads a -f file: YAML 1.1 (yes and on are true), the last of two equal keys counts, several documents in
+// one file are merged in order. One thing differs: numbers are json.Number and not float64, so that 30000000 is not written as 3e+07
+// later.
 //
-// Errors: not YAML, with the line; not a map, with line and column; more than bounds.Document, Values or Depth.
+// The error says that it is not YAML, with the line; or not a map, with line and column; or that it exceeds bounds.Document, Values or
+// Depth.
 func Parse(name string, doc []byte) (map[string]any, error) {
 	defer takeTurn(len(doc))()
 	return parse(name, doc)
@@ -48,11 +48,11 @@ func parse(name string, doc []byte) (map[string]any, error) {
 // part is one document of a stream.
 type part struct {
 	text []byte
-	line int // lines of the stream before it
+	line int // number of lines in the stream before it
 }
 
-// split cuts a stream at its "---" lines. It does as the reader in k8s.io/apimachinery/pkg/util/yaml that helm uses,
-// not as YAML says: a line that starts with --- separates wherever it stands, and nothing but a comment may follow.
+// split cuts a stream at its "---" lines. It follows the reader that helm uses (k8s.io/apimachinery/pkg/util/yaml), not the YAML
+// specification: a line that starts with --- separates documents wherever it stands, and only a comment may follow on that line.
 func split(stream []byte) ([]part, error) {
 	var parts []part
 	current := part{text: make([]byte, 0, len(stream)+1)}
@@ -91,13 +91,13 @@ func (p part) parse() (map[string]any, error) {
 	return values, nil
 }
 
-// exactNumbers makes the decoder keep a number as it is spelled.
+// exactNumbers makes a decoder keep numbers as they are spelled.
 func exactNumbers(d *json.Decoder) *json.Decoder {
 	d.UseNumber()
 	return d
 }
 
-// decode reads a JSON object, with exact numbers. null is an empty map.
+// decode reads a JSON object with exact numbers. null is an empty map.
 func decode(text []byte) (map[string]any, error) {
 	values := map[string]any{}
 	if err := exactNumbers(json.NewDecoder(bytes.NewReader(text))).Decode(&values); err != nil {
@@ -109,7 +109,7 @@ func decode(text []byte) (map[string]any, error) {
 	return values, nil
 }
 
-// depth returns how many maps and lists are nested in v: 0 for a scalar.
+// depth returns how deep maps and lists are nested in v: 0 for a scalar.
 func depth(v any) int {
 	deepest := 0
 	switch v := v.(type) {

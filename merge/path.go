@@ -9,28 +9,28 @@ import (
 	"octo-operator/bounds"
 )
 
-// MaxIndex is the highest list index a path may have, helm's strvals.MaxIndex.
-const MaxIndex = 65536
+// maxIndex is the highest list index that a path may have, as in helm (strvals.MaxIndex).
+const maxIndex = 65536
 
-// Path leads to a value: names of map keys and indexes of lists, outermost first.
+// Path leads to a value: map keys and list indexes, outermost first. Its text is as in helm --set: names separated by dots, list indexes
+// in brackets, and a backslash before a character that has no special meaning.
+//
+//	ingress.enabled            a key in a map
+//	env[0].value               in a list; [0][1] for a list in a list
+//	annotations.example\.com/x the key is example.com/x
+//
+// Unlike in helm --set, a comma, = and {} have no meaning.
 type Path []Step
 
-// Step is one name, or one index when InList is set.
+// Step is one map key or, if InList is set, one list index.
 type Step struct {
 	Name   string
 	Index  int
 	InList bool
 }
 
-// ParsePath reads a path as in helm --set: names separated by dots, list indexes in brackets, and a backslash that
-// makes the next character an ordinary one.
-//
-//	ingress.enabled            a key in a map
-//	env[0].value               in a list; [0][1] for a list in a list
-//	annotations.example\.com/x the key is example.com/x
-//
-// Unlike there, a comma, = and {} have no meaning. Errors give the position in bytes, from 1.
-func ParsePath(text string) (Path, error) {
+// parsePath reads the text of a path. Errors give the position in bytes, counted from 1.
+func parsePath(text string) (Path, error) {
 	if text == "" {
 		return nil, errors.New("the path is empty")
 	}
@@ -63,7 +63,7 @@ func ParsePath(text string) (Path, error) {
 	}
 }
 
-// scanName reads a name that starts at from, and returns where it ends: at a dot, a bracket or the end.
+// scanName reads the name that starts at from. end is where it ends: at a dot, a bracket or the end of the text.
 func scanName(text string, from int) (name string, end int, err error) {
 	var b strings.Builder
 	at := from
@@ -81,7 +81,7 @@ func scanName(text string, from int) (name string, end int, err error) {
 	return b.String(), at, nil
 }
 
-// scanIndex reads "[12]" at from, and returns where it ends.
+// scanIndex reads an index such as "[12]" that starts at from, and returns the position after it.
 func scanIndex(text string, from int) (index, end int, err error) {
 	inner, _, closed := strings.Cut(text[from+1:], "]")
 	if !closed {
@@ -96,14 +96,13 @@ func scanIndex(text string, from int) (index, end int, err error) {
 		return 0, 0, fmt.Errorf("index is missing at position %d", from+1)
 	}
 	index, err = strconv.Atoi(inner)
-	if err != nil || index > MaxIndex {
-		return 0, 0, fmt.Errorf("index is above %d at position %d", MaxIndex, from+1)
+	if err != nil || index > maxIndex {
+		return 0, 0, fmt.Errorf("index is above %d at position %d", maxIndex, from+1)
 	}
 	return index, from + len(inner) + 2, nil
 }
 
-// String writes the path so that ParsePath reads the same path from it. (A map may have an empty key; no path leads
-// there.)
+// String returns the path in the form that parsePath reads. No text leads to an empty map key.
 func (p Path) String() string {
 	var b strings.Builder
 	for i, step := range p {
@@ -121,7 +120,7 @@ func (p Path) String() string {
 
 var escapeName = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `[`, `\[`)
 
-// quote is for errors: a path may come from anywhere and be of any length.
+// quote quotes a path for an error, and cuts it: it may be of any length.
 func quote(path string) string {
 	const enough = 200
 	if len(path) > enough {

@@ -25,7 +25,7 @@ func TestParsePathReadsWhatHelmSetReads(t *testing.T) {
 		"metadata.annotations.": nil,
 	}
 	for text, want := range tests {
-		got, err := ParsePath(text)
+		got, err := parsePath(text)
 		if want == nil {
 			if err == nil {
 				t.Errorf("%q: got %v, want an error", text, got)
@@ -61,7 +61,7 @@ func TestParsePathErrorsSayWhatIsWrongAndWhere(t *testing.T) {
 		strings.Repeat("a", 4097):        "the path has 4097 bytes, the limit is 4096",
 	}
 	for text, want := range tests {
-		if _, err := ParsePath(text); err == nil || err.Error() != want {
+		if _, err := parsePath(text); err == nil || err.Error() != want {
 			t.Errorf("%.30q: got %v, want %s", text, err, want)
 		}
 	}
@@ -72,14 +72,14 @@ func FuzzPath(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if key := SecretKey(text); !secretKey.MatchString(key) || len(key) > maxSecretKey {
-			t.Errorf("SecretKey(%q) = %q, which is no valid key", text, key)
+		if key := secretKeyOf(text); !secretKey.MatchString(key) || len(key) > maxSecretKey {
+			t.Errorf("secretKeyOf(%q) = %q, which is no valid key", text, key)
 		}
-		path, err := ParsePath(text)
+		path, err := parsePath(text)
 		if err != nil {
 			return
 		}
-		again, err := ParsePath(path.String())
+		again, err := parsePath(path.String())
 		if err != nil && len(path.String()) > bounds.Path {
 			return // escapes made it longer
 		}

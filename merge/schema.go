@@ -13,15 +13,15 @@ import (
 	"octo-operator/bounds"
 )
 
-// maxSchemaSteps limits what all look-ups in a schema may cost, in steps of about 100 ns: allOf and $ref can multiply, and
-// 30,000 patterns would be tried for each override.
+// maxSchemaSteps limits the cost of all look-ups in one schema, in steps of about 100 ns. allOf and $ref can multiply the work, and a
+// schema may have 30,000 patterns, each tried for each override.
 const maxSchemaSteps = 2_000_000
 
-// schema is a values.schema.json, read for two questions: which type does the value at a path have (here), and may it be
-// there at all (schema_refuses.go). What is not understood tells nothing; this is no validation, helm does that.
+// schema is a values.schema.json, which is asked two questions: which type has the value at a path (this file), and may a value be there
+// at all (schema_refuses.go). Anything that is not understood gives no answer. It does not validate: helm does that.
 type schema struct {
 	root  map[string]any // nil: there is none
-	old   bool           // from before 2019-09: nothing counts beside a $ref, and unevaluatedProperties means nothing
+	old   bool           // written for a draft before 2019-09: a $ref hides its siblings, and there is no unevaluatedProperties
 	steps int
 	known map[patternOfName]match
 }
@@ -52,7 +52,7 @@ func checkSchema(text []byte) error {
 
 var errSchemaTooComplex = errors.New("cannot read the chart's values.schema.json: it takes too long to find the overrides in it")
 
-// err is an error once the look-ups have cost too much: their answers then mean nothing.
+// err returns an error if the look-ups have cost too much; their answers are then wrong.
 func (s *schema) err() error {
 	if s.steps > maxSchemaSteps {
 		return errSchemaTooComplex
@@ -60,17 +60,17 @@ func (s *schema) err() error {
 	return nil
 }
 
-// step counts what is done, and tells whether to go on.
+// step adds cost and tells whether to go on.
 func (s *schema) step(cost int) bool {
 	s.steps += cost
 	return s.steps <= maxSchemaSteps
 }
 
-// kindAt returns the type at path, unknown when the schema does not say. It follows properties, patternProperties,
-// additionalProperties, items, allOf, anyOf, oneOf, and $ref inside the same file.
+// kindAt returns the type at path; unknown if the schema does not say. It follows properties, patternProperties, additionalProperties,
+// items, allOf, anyOf, oneOf, and $ref within the file.
 //
-// Where the schema allows several types, text wins if it is among them (the override is text and so is right as it
-// is), null is skipped, and any other mixture is unknown.
+// If the schema allows several types, text wins if it is one of them, because an override is text already. null is ignored. Any other
+// mixture is unknown.
 func (s *schema) kindAt(path Path) kind {
 	if s.root == nil {
 		return kindUnknown
@@ -101,7 +101,7 @@ var kindNamed = map[string]kind{
 	"boolean": kindBoolean, "integer": kindInteger, "number": kindNumber, "object": kindMapping, "array": kindList,
 }
 
-// typeNames reads the "type" of a subschema, a name or a list of names.
+// typeNames returns the names in the "type" of a subschema, which is a name or a list of names.
 func typeNames(v any) (names []string) {
 	switch v := v.(type) {
 	case string:
@@ -134,8 +134,8 @@ func (s *schema) find(nodes []map[string]any, path Path) []map[string]any {
 	}
 }
 
-// expand appends node and everything that applies in the same place: the target of $ref, allOf, anyOf, oneOf. What is in
-// seen was appended before.
+// expand appends node and the subschemas that apply to the same value: the target of $ref, and allOf, anyOf, oneOf. It skips what is in
+// seen.
 func (s *schema) expand(all []map[string]any, node map[string]any, seen map[uintptr]bool) []map[string]any {
 	if seen[identity(node)] || !s.step(1) {
 		return all
@@ -158,10 +158,10 @@ func (s *schema) expand(all []map[string]any, node map[string]any, seen map[uint
 	return all
 }
 
-// identity tells maps apart that are equal.
+// identity returns a value that is the same only for the same map, unlike equality of content.
 func identity(m map[string]any) uintptr { return reflect.ValueOf(m).Pointer() }
 
-// resolve returns what a reference such as #/definitions/image points to, nil when it is not in this file.
+// resolve returns the target of a reference such as #/definitions/image; nil: it is not in this file.
 func (s *schema) resolve(ref string) any {
 	pointer, ok := strings.CutPrefix(ref, "#")
 	pointer, err := url.PathUnescape(pointer)
@@ -188,7 +188,7 @@ func (s *schema) resolve(ref string) any {
 	return node
 }
 
-// children returns the subschemas for one step below node.
+// children returns the subschemas for the value one step below node.
 func (s *schema) children(node map[string]any, step Step) []map[string]any {
 	if step.InList {
 		return asSchemas(itemSchema(node, step.Index))
@@ -207,7 +207,7 @@ func (s *schema) children(node map[string]any, step Step) []map[string]any {
 	return found
 }
 
-// itemSchema is the subschema of a list's element: one for all, or one for each.
+// itemSchema returns the subschema for a list element: "items" is one for all elements, or a list with one for each.
 func itemSchema(node map[string]any, index int) any {
 	if items, ok := node["items"].([]any); ok {
 		if index < len(items) {
@@ -225,7 +225,7 @@ func asSchemas(v any) []map[string]any {
 	return nil
 }
 
-// typeOf is the name that a schema has for the type of a value as decode gives it.
+// typeOf returns JSON Schema's name for the type of a decoded value.
 func typeOf(v any) string {
 	switch v := v.(type) {
 	case nil:

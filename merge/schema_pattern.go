@@ -5,18 +5,18 @@ import (
 	"regexp/syntax"
 )
 
-// match is whether a name matches a pattern of a schema.
+// match tells whether a name matches a pattern of a schema.
 type match int
 
 const (
 	notMatched match = iota
 	matched
-	notDecidable // the pattern is none of Go's, or too large to be tried
+	notDecidable // Go cannot compile the pattern, or it is too large to try
 )
 
 type patternOfName struct{ pattern, name string }
 
-// matches tries a pattern on a name. Compiled patterns are not kept: one of a few characters may be a program of some MiB.
+// matches tries a pattern on a name and caches the answer. It does not cache compiled patterns: a few characters can compile to some MiB.
 func (s *schema) matches(pattern, name string) match {
 	key := patternOfName{pattern, name}
 	m, ok := s.known[key]
@@ -44,7 +44,7 @@ func (s *schema) try(pattern, name string) match {
 	return notMatched
 }
 
-// programSize estimates how many instructions a pattern becomes: a{1000} is a thousand.
+// programSize estimates how many instructions a pattern compiles to: a{1000} is a thousand.
 func programSize(re *syntax.Regexp) int {
 	size := 1 + len(re.Rune)
 	for _, sub := range re.Sub {

@@ -2,8 +2,8 @@ package merge
 
 import "slices"
 
-// refuses tells whether every document with value at path breaks the schema: by additionalProperties, unevaluatedProperties,
-// a subschema false or another type, through $ref, allOf, and, where every branch refuses, anyOf and oneOf.
+// refuses tells whether every document with value at path violates the schema: by additionalProperties, unevaluatedProperties, a
+// subschema false, or another type. It follows $ref, allOf, and anyOf and oneOf if all of their branches refuse.
 func (s *schema) refuses(path Path, value any) bool {
 	if s.root == nil {
 		return false
@@ -20,7 +20,7 @@ func (s *schema) refuses(path Path, value any) bool {
 	return q.refusedBy(s.root, 0)
 }
 
-// question is whether a leaf of one type may be at path.
+// question asks whether a leaf of one type may be at path.
 type question struct {
 	*schema
 	path    Path
@@ -43,7 +43,7 @@ func (q *question) refusedBy(sub any, depth int) bool {
 	if answer, ok := q.answers[place]; ok || !q.step(1) {
 		return answer
 	}
-	q.answers[place] = false // a subschema that refers to itself says nothing by that
+	q.answers[place] = false // a subschema that refers to itself does not refuse by that
 	q.answers[place] = q.refusedByNode(node, depth)
 	return q.answers[place]
 }
@@ -83,7 +83,7 @@ func (q *question) typeAmong(names []string, depth int) bool {
 	return slices.Contains(names, is) || is == "integer" && slices.Contains(names, "number")
 }
 
-// stepRefused tells whether node refuses what is at path[:depth+1].
+// stepRefused tells whether node refuses the value at path[:depth+1].
 func (q *question) stepRefused(node map[string]any, depth int) bool {
 	step := q.path[depth]
 	if step.InList {
@@ -105,7 +105,7 @@ func (q *question) stepRefused(node map[string]any, depth int) bool {
 	return false
 }
 
-// declared returns the subschemas that properties and patternProperties have for a name. undecided: there may be more.
+// declared returns the subschemas in properties and patternProperties for a name. undecided: there may be more of them.
 func (q *question) declared(node map[string]any, name string) (found []any, undecided bool) {
 	properties, _ := node["properties"].(map[string]any)
 	if sub, ok := properties[name]; ok {
@@ -123,8 +123,8 @@ func (q *question) declared(node map[string]any, name string) (found []any, unde
 	return found, undecided
 }
 
-// evaluated tells whether what applies in the same place as node may know the property, so that it is none of those that
-// unevaluatedProperties is about.
+// evaluated tells whether a subschema that applies to the same value as node may know the property. If one does, unevaluatedProperties is
+// not about this property.
 func (q *question) evaluated(node map[string]any, name string, seen map[uintptr]bool) bool {
 	if seen[identity(node)] || !q.step(1) {
 		return false
@@ -133,7 +133,7 @@ func (q *question) evaluated(node map[string]any, name string, seen map[uintptr]
 	for _, sub := range q.applied(node) {
 		below, ok := sub.(map[string]any)
 		if !ok {
-			if sub == nil { // a reference to somewhere else
+			if sub == nil { // a reference out of this file: unknown
 				return true
 			}
 			continue
@@ -148,7 +148,7 @@ func (q *question) evaluated(node map[string]any, name string, seen map[uintptr]
 	return false
 }
 
-// applied returns the subschemas that apply in the same place as node, nil for one that is not in this file.
+// applied returns the subschemas that apply to the same value as node; nil stands for one that is not in this file.
 func (q *question) applied(node map[string]any) (subs []any) {
 	if ref, ok := node["$ref"].(string); ok {
 		subs = append(subs, q.resolve(ref))

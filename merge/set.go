@@ -2,24 +2,24 @@ package merge
 
 import "fmt"
 
-// editor sets values by path in a document.
+// editor sets values in a document by path.
 type editor struct {
 	values map[string]any
-	filler any // what a list is extended with up to an index; helm --set takes null
-	added  int // maps and list elements, of at most maxAdded
+	filler any // new list elements before the index; nil (null), as in helm --set, or in Explain the layer's name
+	added  int // maps and list elements created so far, at most maxAdded
 }
 
-// set writes value at path. What is missing on the way is made: maps for names, lists for indexes, and a scalar or a
-// null on the way gives way, as in a merge of layers. A list where a map is needed, or a map where a list is needed,
-// is an error: replacing it would lose what it holds, and nobody would know.
+// set writes value at path. Maps and lists that are missing on the way are created, and a scalar or null on the way is replaced, as in a
+// merge of layers. A list where a map is needed, or a map where a list is needed, is an error: replacing it would silently lose its
+// content.
 //
-// helm --set fails on a scalar or null before a name too, and silently replaces a list inside a list.
+// helm --set also fails on a scalar or null on the way, and silently replaces a list inside a list.
 func (e *editor) set(path Path, value any) error {
 	_, err := e.put(e.values, path, 0, value)
 	return err
 }
 
-// put returns what is to be at path[:i], where old is now, so that value is at path.
+// put returns what must be at path[:i], where old is now, for value to be at path.
 func (e *editor) put(old any, path Path, i int, value any) (any, error) {
 	if i == len(path) {
 		return value, nil
@@ -59,7 +59,7 @@ func (e *editor) putInList(old any, path Path, i int, value any) (any, error) {
 
 var errAddedTooMuch = fmt.Errorf("the overrides would add more than %d maps and list elements", maxAdded)
 
-// get returns what is at path below v.
+// get returns the value at path below v; false: there is none.
 func get(v any, path Path) (any, bool) {
 	for _, step := range path {
 		if step.InList {

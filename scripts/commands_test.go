@@ -27,7 +27,7 @@ var (
 	two      = "FAKE_DEPLOYMENTS=deployment.apps/web\ndeployment.apps/worker\n"
 )
 
-// with lays variables over others; the last of a name counts.
+// with adds variables to others; if a name occurs twice, the last one counts.
 func with(variables []string, more ...string) []string {
 	return append(append([]string{}, variables...), more...)
 }
@@ -108,7 +108,7 @@ func TestEachScriptRunsTheRightCommands(t *testing.T) {
 	}
 }
 
-// One that is left out would act with the operator's own rights.
+// A command without the account would have the operator's own rights.
 func TestEveryCommandOnAWorkloadActsAsTheTenantsAccount(t *testing.T) {
 	for _, test := range commands {
 		if test.script == ChartPull || !strings.HasPrefix(test.script, "workload-") {
@@ -172,7 +172,7 @@ func TestNoScriptPutsASecretOnACommandLine(t *testing.T) {
 	}
 }
 
-// A person runs a step again in its run directory, after a failure too.
+// A person may run a script again in its run directory, also after a failure.
 func TestAFailedPullCanBeRunAgain(t *testing.T) {
 	p := newPlace(t)
 	if _, _, exitCode := p.shell(with(pull, "FAKE_FAILS=pull"), p.scripts.Path(ChartPull)); exitCode != 1 {

@@ -109,7 +109,7 @@ func announced(stderr string) (lines []string) {
 	return lines
 }
 
-// withoutLookups leaves out what only looks: a script need not announce it.
+// withoutLookups leaves out commands that only read, which a script need not announce.
 func withoutLookups(commands [][]string) (changes [][]string) {
 	for _, command := range commands {
 		if command[1] == "get" || command[0] == "octo-operator" {
@@ -136,7 +136,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// report is what a script said and did, with the temporary directory taken out.
+// report returns what a script has printed and run, without the name of the temporary directory.
 func (p *place) report(stdout, stderr string, exitCode int, commands [][]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "exit code %d\n", exitCode)

@@ -14,9 +14,9 @@ quote() {
     done
 }
 
-# announce tells the operator's log which command runs next. OCTO_ANNOUNCE is what the operator knows announcements by: another
-# text in each run, so that nothing that a chart makes helm print passes for one. In a terminal it is a plus. The kubeconfig of a run
-# ends with it (OCTO_KUBECONFIG is the operator's): what is announced can be typed later.
+# announce writes a line from which the operator logs the command that runs next. The line begins with OCTO_ANNOUNCE, which is different in each
+# run, so that a chart cannot make helm print such a line. In a terminal it begins with a plus. The command can be typed later, so it names the
+# operator's own kubeconfig (OCTO_KUBECONFIG) and not that of the run, which works only until the run ends.
 announce() {
     line=$(quote "$@")
     kubeconfig=${OCTO_KUBECONFIG-${KUBECONFIG-}}
@@ -30,13 +30,13 @@ run() {
     "$@"
 }
 
-# finish announces a command and becomes it: for the last one, so that a stop reaches it at once.
+# finish announces the last command of a script and execs it, so that a stop reaches it at once.
 finish() {
     announce "$@"
     exec "$@"
 }
 
-# script runs another script, through the shell where nothing may be executed.
+# script runs another script, with sh if the file may not be executed.
 script() {
     if [ -x "$1" ]; then "$1"; else sh "$1"; fi
 }
@@ -47,11 +47,11 @@ die() {
     exit 1
 }
 
-# on_server tells whether helm applies a release on the API server's side: helm 4 does, but goes on as it was with what helm 3 has
-# made. Only there are conflicts, and only there may helm be told to force them.
+# on_server tells whether helm uses server-side apply for a release. helm 4 does, except for releases that helm 3 has made. Only server-side apply
+# has conflicts, and only with it helm accepts --force-conflicts.
 on_server() {
     [ "$OCTO_HELM" != 3 ] || return 1
-    [ "${OCTO_UPGRADE:-true}" = true ] || return 0 # there is no such release yet
+    [ "${OCTO_UPGRADE:-true}" = true ] || return 0 # the release does not exist yet
     method=$(helm get metadata "$@" --output json) || exit 1
     case $method in *'"applyMethod":"ssa"'*) return 0 ;; *) return 1 ;; esac
 }

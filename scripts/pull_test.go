@@ -43,7 +43,7 @@ func TestWhateverARepositoryCallsItsChartNothingElseInTheRunDirectoryChanges(t *
 			p := newPlace(t)
 			must(t, os.WriteFile(filepath.Join(p.root, "bin", "helm"), []byte(stub+test.leaves+"\n"), 0o700))
 			p.files("env", "rerun", "event.json", "values.yaml", "x")
-			// What a killed life left of its own pull is nobody's chart.
+			// A file that is left from an interrupted pull must not be taken for the chart.
 			must(t, os.MkdirAll(filepath.Join(p.run, "pull", "chart", "file"), 0o700))
 			p.files("pull/chart/file/old.tgz", "pull/old.tgz")
 

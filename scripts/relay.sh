@@ -1,9 +1,9 @@
-# What workload-deploy repeats of a failing helm's words: . "$(dirname "$OCTO_LIB")/relay.sh"
+# Prints the error of a failing helm, without secrets: . "$(dirname "$OCTO_LIB")/relay.sh"
 #
-# What a template says may be what it has read in the cluster (lookup), a Secret for example, and many read the log and the status.
-# So its words are told where helm says the same without a cluster, and else not at all.
+# The error of a failing template may hold what the template has read in the cluster (lookup), for example a Secret, and many people read the log
+# and the status. So it is printed only if helm prints the same error without access to the cluster.
 
-# relay WORDS hands on what helm has said.
+# relay WORDS prints helm's error, or a replacement.
 relay() {
     case $1 in
         *'execution error at ('* | *'executing "'* | *'error calling '* | *'parse error'* | *'error converting YAML'* | *'error merging '*)
@@ -18,19 +18,19 @@ relay() {
     printf '%s\n' "$1" >&2
 }
 
-# without_cluster renders the chart where helm is told of the cluster no more than its version and its kinds.
+# without_cluster renders the chart without access to the cluster. helm gets only the cluster's version and its kinds.
 without_cluster() {
     [ "$OCTO_UPGRADE" = false ] || set -- --is-upgrade
-    # shellcheck disable=SC2046 # each is a word
+    # shellcheck disable=SC2046 # each line is one argument
     helm template "$OCTO_RELEASE" chart.tgz --namespace "$OCTO_NAMESPACE" --values values.yaml "$@" --include-crds \
         $(kubectl get --raw /version | sed -n 's/.*"gitVersion": *"\([^"]*\)".*/--kube-version=\1/p') \
         $(kubectl api-versions | sed 's/^/--api-versions=/')
 }
 
-# cause leaves out how each of helm's commands begins the same error.
+# cause removes the prefixes by which helm's commands begin the same error differently.
 cause() { printf '%s\n' "$1" | sed -n '/^Error: /,$p' | sed 's/^Error: //; s/^UPGRADE FAILED: //; s/^INSTALLATION FAILED: //'; }
 
-# withheld is what is said instead. It tells of a look-up that was refused, and of the two failures that no chart is to blame for.
+# withheld prints the replacement. It names the reason if a lookup was refused or forbidden, or if the API server could not be reached.
 withheld() {
     case $1 in
         *'is forbidden: octo-operator: '*) why='it looks up (lookup) Secrets that are not its release'"'s, which is forbidden: octo-operator: take the lookup out of the chart" ;;

@@ -1,5 +1,8 @@
-// Package scripts holds the steps: short POSIX shell scripts that an environment can swap one by one. docs/scripts.md
-// says what a script gets and what is expected of it.
+// Package scripts holds the steps of events as short POSIX shell scripts, embedded in the program. An environment can replace them one by
+// one. docs/scripts.md says what a script gets and what is expected of it.
+//
+//	set, err := scripts.Install(stateDir, ownDir)
+//	argv := set.Command(scripts.WorkloadDeploy) // to be run in a run directory
 package scripts
 
 import (
@@ -18,7 +21,7 @@ import (
 //go:embed lib.sh relay.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
 var embedded embed.FS
 
-// The steps.
+// Names of the scripts.
 const (
 	ChartPull        = "chart-pull"
 	PoolDeploy       = "pool-deploy"
@@ -32,20 +35,20 @@ const (
 	WorkloadUndeploy = "workload-undeploy"
 )
 
-// libraries are what scripts source.
+// libraries are files that the scripts source.
 var libraries = []string{"lib.sh", "relay.sh"}
 
 var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadRestart, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
 
-// Set is where each script lies on disk.
+// Set knows the path of each script.
 type Set struct {
 	defaults string
 	own      string
 }
 
-// Install writes the embedded scripts below stateDir, where a person can read them and a run can be run again after an
-// upgrade, and lays the files of ownDir over them (empty: none). A file there that is no step's is an error: it would
-// silently never run.
+// Install writes the embedded scripts to stateDir/scripts/HASH, where a person can read them and old runs still find the version that
+// they used. ownDir has the environment's own scripts, which replace them; empty: there are none. A file in ownDir that has not the name
+// of a script is an error, because it would silently never run.
 func Install(stateDir, ownDir string) (Set, error) {
 	set := Set{own: ownDir}
 	if ownDir != "" {
@@ -69,8 +72,8 @@ func Install(stateDir, ownDir string) (Set, error) {
 	return set, nil
 }
 
-// writeProgram renames, because another process may be running the old file: writing to it would fail or harm that run. What is
-// there already stays: a file system may sync a renamed file at once, which would take most of the daemon's start.
+// writeProgram replaces a file by renaming, because another process may be running the old one. A file with the right content is left
+// alone: some file systems sync a renamed file at once, which would take most of the daemon's start.
 func writeProgram(path string, text []byte) error {
 	if info, err := os.Stat(path); err == nil && info.Mode() == 0o700 {
 		if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, text) {
@@ -103,7 +106,7 @@ func checkOwn(dir string) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		// A mounted ConfigMap brings ..data and the like.
+		// Names that begin with a dot: a mounted ConfigMap has ..data and the like.
 		if strings.HasPrefix(e.Name(), ".") || slices.Contains(names, e.Name()) || strings.Contains(e.Name(), ".") {
 			continue
 		}
@@ -113,7 +116,7 @@ func checkOwn(dir string) error {
 	return errors.Join(errs...)
 }
 
-// Path is the script to run for a step: the environment's own where there is one.
+// Path returns the path of the script to run: the environment's own if there is one.
 func (s Set) Path(name string) string {
 	if s.own != "" {
 		if path := filepath.Join(s.own, name); exists(path) {
@@ -123,8 +126,8 @@ func (s Set) Path(name string) string {
 	return filepath.Join(s.defaults, name)
 }
 
-// Command is what runs a step. The shell reads the operator's own scripts: they may lie where nothing may be executed, as below a pod's
-// /dev/shm.
+// Command returns the command line that runs a script. An embedded script is given to the shell as an argument, because it may lie where
+// nothing may be executed, such as a pod's /dev/shm.
 func (s Set) Command(name string) []string {
 	path := s.Path(name)
 	if filepath.Dir(path) == s.defaults {
@@ -133,10 +136,10 @@ func (s Set) Command(name string) []string {
 	return []string{path}
 }
 
-// Replaced tells whether a script is the environment's own.
+// Replaced tells whether the environment has its own script of this name.
 func (s Set) Replaced(name string) bool { return s.Path(name) != filepath.Join(s.defaults, name) }
 
-// Check tells which scripts could not be run.
+// Check returns an error that names each script that cannot be run.
 func (s Set) Check() error {
 	var errs []error
 	for _, name := range names {
@@ -150,7 +153,7 @@ func (s Set) Check() error {
 	return errors.Join(errs...)
 }
 
-// Library is the file that scripts source for helpers.
+// Library returns the path of lib.sh, which scripts source for helpers.
 func (s Set) Library() string { return filepath.Join(s.defaults, "lib.sh") }
 
 func exists(path string) bool {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// review is an AdmissionReview of admission.k8s.io/v1, as far as it is needed.
+// review is an AdmissionReview (admission.k8s.io/v1) with the fields that are needed.
 type review struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`
@@ -65,15 +65,16 @@ func parseReview(text []byte) (*request, error) {
 	return r.Request, nil
 }
 
-// decide refuses what a rule refuses; nil: there is no rule. A resource that has no use any more must be able to go, and
-// whoever labels an old one or removes a finalizer of it is not to blame for its spec.
+// decide answers a review by a rule; nil allows everything. It always allows what is not about the spec: a resource with an invalid spec
+// must still be deletable, and whoever changes its labels or finalizers is not responsible for it.
 func decide(r *request, check func(spec) string) *response {
 	allowed := &response{UID: r.UID, Allowed: true}
 	switch {
 	case check == nil:
 		return allowed
 	case r.Operation == "UPDATE":
-		// The API server writes equal specs alike. Only on an update is a deletionTimestamp its own: who creates an object may send one.
+		// The API server encodes equal specs equally. A deletionTimestamp counts only on an update: on a create the sender may have made
+		// it up.
 		if r.Object.deleted() || bytes.Equal(r.Object.Spec, r.OldObject.Spec) {
 			return allowed
 		}
@@ -90,19 +91,19 @@ func decide(r *request, check func(spec) string) *response {
 	return allowed
 }
 
-// largestSpec is in bytes. Millions of tiny fields would take a hundred times their size of memory.
+// largestSpec is in bytes. Parsing millions of tiny fields would take a hundred times the memory of the text.
 const largestSpec = 64 << 10
 
 func (o object) deleted() bool {
 	return len(o.Metadata.DeletionTimestamp) > 0 && string(o.Metadata.DeletionTimestamp) != "null"
 }
 
-// The API server takes 3 MiB from whoever asks, and etcd keeps half of that. A pool's resource has less than 10 KiB; those that
-// have more wait for each other, so that nobody fills the memory by sending many at a time.
+// Bounds for the size of reviews, in bytes. The API server accepts objects of 3 MiB from anybody (and etcd half of that), but a pool's
+// resource has less than 10 KiB. Larger reviews wait for each other, so that nobody fills the memory by sending many at a time.
 const (
 	smallReview  = 64 << 10
 	largestBody  = 6 << 20
-	largeReviews = 2 // at a time
+	largeReviews = 2 // larger than smallReview, at a time
 	largeWait    = 5 * time.Second
 )
 
@@ -116,7 +117,7 @@ func newReviews(log *slog.Logger) *reviews {
 	return &reviews{log: log, large: make(chan struct{}, largeReviews)}
 }
 
-// answer refuses by a rule; nil: it allows everything.
+// answer returns a handler that answers reviews by a rule; nil: everything is allowed.
 func (v *reviews) answer(check func(spec) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
@@ -136,7 +137,7 @@ func (v *reviews) answer(check func(spec) string) http.HandlerFunc {
 		}
 		answer := decide(asked, check)
 		if !answer.Allowed {
-			v.log.Debug("a pool's resource is refused", "operation", asked.Operation, "namespace", cut(asked.Namespace), "name", cut(asked.Name),
+			v.log.Debug("pool resource refused", "operation", asked.Operation, "namespace", cut(asked.Namespace), "name", cut(asked.Name),
 				"reason", answer.Status.Message)
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -146,7 +147,7 @@ func (v *reviews) answer(check func(spec) string) http.HandlerFunc {
 
 var errBusy = errors.New("too many large AdmissionReviews at a time: try again")
 
-// read returns the whole body. done must be called when it is not needed any more.
+// read returns the whole body. The caller must call done when it no longer needs it, also after an error.
 func (v *reviews) read(w http.ResponseWriter, r *http.Request) (text []byte, done func(), err error) {
 	done = func() {}
 	body := http.MaxBytesReader(w, r.Body, largestBody)
@@ -177,6 +178,6 @@ func (v *reviews) refuse(w http.ResponseWriter, err error) {
 	} else if errors.Is(err, errBusy) {
 		code = http.StatusServiceUnavailable
 	}
-	v.log.Debug("an AdmissionReview is not answered", "reason", err)
+	v.log.Debug("AdmissionReview not answered", "reason", err)
 	http.Error(w, err.Error(), code)
 }

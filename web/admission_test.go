@@ -33,7 +33,7 @@ func reviewOf(operation, object, old string) string {
 
 func withSpec(spec string) string { return `{"metadata":{"name":"acme"},"spec":` + spec + `}` }
 
-// answerOf is what comes back, for what is a review.
+// answerOf returns the answer to a valid review.
 func answerOf(t *testing.T, url, body string) response {
 	t.Helper()
 	status, text := send(t, http.DefaultClient, http.MethodPost, url, body, asJSON)

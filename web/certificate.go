@@ -13,36 +13,36 @@ import (
 	"time"
 )
 
-// certificate is HTTPS' own, as its files say at the moment; where they say nothing that can be used, as they said last.
+// certificate is the certificate of HTTPS. It follows its files; while they hold none that can be used, the last good one is served.
 type certificate struct {
 	file, keyFile string
 	log           *slog.Logger
 
 	mu      sync.Mutex
-	current *tls.Certificate // nil: there has been none
-	text    []byte           // what the files held at the last look
-	bad     error            // why that cannot be used; nil: it is current
+	current *tls.Certificate // nil: there was none so far
+	text    []byte           // content of the files when they were last read
+	bad     error            // why the content cannot be used; nil: it is current
 }
 
 func newCertificate(file, keyFile string, log *slog.Logger) *certificate {
 	c := &certificate{file: file, keyFile: cmp.Or(keyFile, file), log: log}
-	c.look()
+	c.reload()
 	return c
 }
 
-// watch looks at the files now and then, until ctx ends.
+// watch reads the files every so often, until ctx ends.
 func (c *certificate) watch(ctx context.Context, every time.Duration) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-time.After(every):
-			c.look()
+			c.reload()
 		}
 	}
 }
 
-// look reads the files and serves what they hold from now on. Only what has changed is logged.
-func (c *certificate) look() {
+// reload reads the files and serves their certificate from now on. It logs only changes.
+func (c *certificate) reload() {
 	pair, text, err := c.read()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +56,7 @@ func (c *certificate) look() {
 	c.text, c.bad = text, err
 }
 
-// read returns what both files hold besides what is made of it. text is empty where they cannot be read.
+// read returns the certificate and the content of both files; text is nil if they cannot be read.
 func (c *certificate) read() (pair *tls.Certificate, text []byte, err error) {
 	if c.file == "" {
 		return nil, nil, errors.New("the admission webhooks have no certificate: set KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH and …__KEYPATH")
@@ -77,7 +77,7 @@ func (c *certificate) read() (pair *tls.Certificate, text []byte, err error) {
 	return &made, text, nil
 }
 
-// readFiles reads a pair: both may be replaced at once, between the one's being read and the other's.
+// readFiles reads a certificate and its key. It reads the certificate again after the key, because both may be replaced in between.
 func (c *certificate) readFiles() (chain, key []byte, err error) {
 	again, err := os.ReadFile(c.file)
 	for err == nil && !bytes.Equal(again, chain) {
@@ -89,7 +89,7 @@ func (c *certificate) readFiles() (chain, key []byte, err error) {
 	return chain, key, err
 }
 
-// config serves whatever is current at each handshake.
+// config serves the current certificate at each handshake.
 func (c *certificate) config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.mu.Lock()
@@ -101,7 +101,7 @@ func (c *certificate) config() *tls.Config {
 	}}
 }
 
-// unable says why the API server's calls fail; nil: they need not.
+// unable says why handshakes fail; nil: there is a valid certificate.
 func (c *certificate) unable() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,10 +111,10 @@ func (c *certificate) unable() error {
 	return cmp.Or(c.bad, errExpired)
 }
 
-// errExpired lasts until the files are looked at again.
+// errExpired is returned from the expiry until the files are read again.
 var errExpired = errors.New("the certificate of the admission webhooks has expired")
 
-// refused says why an older certificate is served than that of the files; nil: it is not.
+// refused says why the certificate in the files cannot be used and an older one is served; nil: the one in the files is served.
 func (c *certificate) refused() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -78,7 +78,7 @@ func TestACertificateThatCannotBeUsedIsNamedAndLoggedOncePerChange(t *testing.T)
 				c := newCertificate(files.cert, files.key, log)
 				files.hold(test.cert, test.key)
 				for range 3 {
-					c.look()
+					c.reload()
 				}
 				said := c.unable()
 				if before != "" {
@@ -95,7 +95,7 @@ func TestACertificateThatCannotBeUsedIsNamedAndLoggedOncePerChange(t *testing.T)
 					t.Errorf("logged %d times:\n%s", n, logged)
 				}
 				files.hold(good, goodKey)
-				c.look()
+				c.reload()
 				if c.unable() != nil || c.refused() != nil {
 					t.Errorf("a good one is not taken: %v, %v", c.unable(), c.refused())
 				}

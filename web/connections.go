@@ -8,15 +8,16 @@ import (
 	"sync"
 )
 
-// connections bounds how many are open at a time. A new one is never turned away or kept waiting, so that nobody can keep the
-// kubelet and the API server out by holding connections: of whoever has most, the one on which nothing has begun or ended for longest
-// is closed. Who opens hundreds in a millisecond closes their own, not the API server's that waits for an answer.
+// connections bounds how many connections are open at a time. It never refuses a new one, so that nobody can shut out the kubelet and the
+// API server by holding connections. Instead it closes one of the client address with the most connections: the one on which no request
+// has begun or ended for longest. So a client that opens hundreds at once closes its own, and not the API server's that waits for an
+// answer.
 type connections struct {
 	limit int
 
 	mu   sync.Mutex
 	open map[net.Conn]*list.Element
-	old  list.List // of opened, that of the oldest change first
+	old  list.List // of opened, sorted by the time of the last change, the oldest first
 }
 
 type opened struct {
@@ -32,7 +33,7 @@ func fromOf(connection net.Conn) string {
 	return address
 }
 
-// changed is the ConnState of an http.Server.
+// changed is the ConnState hook of an http.Server.
 func (c *connections) changed(connection net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,17 +58,17 @@ func (c *connections) changed(connection net.Conn, state http.ConnState) {
 func (c *connections) closeOldest() {
 	oldest := c.oldestOfMost()
 	c.forget(oldest)
-	// TLS takes leave of the other side, which may take seconds.
+	// Closing a TLS connection sends a message to the other side, which may take seconds.
 	if secured, ok := oldest.(*tls.Conn); ok {
 		oldest = secured.NetConn()
 	}
 	_ = oldest.Close()
 }
 
-// oldestOfMost is never called without an open connection.
+// oldestOfMost returns the connection to close. There must be an open one.
 func (c *connections) oldestOfMost() net.Conn {
 	counts, most := map[string]int{}, ""
-	for e := c.old.Back(); e != nil; e = e.Prev() { // of several with as many, who has the oldest
+	for e := c.old.Back(); e != nil; e = e.Prev() { // if several have the same number: the one with the oldest connection
 		from := e.Value.(opened).from
 		if counts[from]++; counts[from] >= counts[most] {
 			most = from

@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// patience bounds every wait; nothing waits for it unless it is broken.
+// patience bounds every wait. Only a failing test waits so long.
 const patience = time.Minute
 
 // logBuffer is a log that is written to and read at the same time.
@@ -60,7 +60,9 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// serve fills in what the test does not care about.
+func yes() bool { return true }
+
+// serve starts a server with defaults for the options that the test does not set.
 func serve(t *testing.T, o Options) (*Server, Options) {
 	t.Helper()
 	if o.HTTP == "" {
@@ -70,7 +72,7 @@ func serve(t *testing.T, o Options) (*Server, Options) {
 		o.Ready = func() Readiness { return Readiness{} }
 	}
 	if o.Metrics == nil {
-		o.Metrics = NewMetrics(func() string { return "" }, func() int { return 0 }, func() bool { return true })
+		o.Metrics = NewMetrics(State{Generation: func() string { return "" }, Pools: func() int { return 0 }, Able: yes, Leads: yes})
 	}
 	if o.LogLevel == nil {
 		o.LogLevel = &slog.LevelVar{}

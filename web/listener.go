@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A request is answered within milliseconds. Who is slower than this is broken or hostile: 5,000 connections on which nobody
-// said a word took 90 MiB, and clients that never read an answer took 1 MiB each.
+// Requests are answered within milliseconds, so a client that is slower than this is broken or hostile. Without these bounds 5,000 silent
+// connections took 90 MiB, and clients that never read their answer took 1 MiB each.
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second // as long as the API server waits for a webhook, unless it was told otherwise
@@ -25,7 +25,7 @@ const (
 	maxOpen       = 128      // connections, on each of the two ports
 )
 
-// newListener makes one that speaks HTTP/1.1 alone: one connection of HTTP/2 may carry hundreds of requests, past every limit here.
+// newListener returns a listener for HTTP/1.1 only: one connection of HTTP/2 could carry hundreds of requests, past every bound here.
 func newListener(setting, address string, handler http.Handler, retry time.Duration, log *slog.Logger) *listener {
 	l := &listener{setting: setting, address: address, retry: retry, log: log, connections: &connections{limit: maxOpen}}
 	l.server = &http.Server{
@@ -38,7 +38,8 @@ func newListener(setting, address string, handler http.Handler, retry time.Durat
 	return l
 }
 
-// serverLog takes what net/http says. Anybody can make a TLS handshake fail: that is no error of ours. A panic is.
+// serverLog receives the messages of net/http. They are logged at debug, because anybody can make a TLS handshake fail; only a panic is
+// an error of ours.
 type serverLog struct{ log *slog.Logger }
 
 func (l serverLog) Write(line []byte) (int, error) {
@@ -50,20 +51,20 @@ func (l serverLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// listener is one address that the server listens on, as soon as it can.
+// listener serves one address, and tries again while it cannot listen there.
 type listener struct {
-	setting string // what the address was set with
+	setting string // the setting that holds the address
 	address string
 	server  *http.Server
 	tls     *tls.Config // nil: HTTP
 	retry   time.Duration
 	log     *slog.Logger
-	failed  atomic.Pointer[error] // nil: it listens
+	failed  atomic.Pointer[error] // why it does not listen; nil: it does
 
 	connections *connections
 }
 
-// open begins to listen, and goes on trying where that fails.
+// open begins to listen, and tries again every retry where that fails, until ctx ends.
 func (l *listener) open(ctx context.Context) {
 	context.AfterFunc(ctx, func() { _ = l.server.Close() })
 	on := l.listen()
@@ -81,7 +82,7 @@ func (l *listener) open(ctx context.Context) {
 	}()
 }
 
-// listen returns nil where the address cannot be used.
+// listen returns nil if it cannot listen on the address.
 func (l *listener) listen() net.Listener {
 	on, err := net.Listen("tcp", l.address)
 	if err != nil {
@@ -96,17 +97,17 @@ func (l *listener) listen() net.Listener {
 	return on
 }
 
-// lost is what ended the serving.
+// lost records the error that ended serving.
 func (l *listener) lost(err error) {
 	if !errors.Is(err, http.ErrServerClosed) {
 		l.fail(fmt.Errorf("cannot take connections on %s any more: %w", l.address, err))
 	}
 }
 
-// fail keeps why there is no answer here, and logs it once.
+// fail records why there is no answer on this address, and logs it if it is a new reason.
 func (l *listener) fail(err error) {
 	if before := l.failed.Swap(&err); before == nil || (*before).Error() != err.Error() {
-		l.log.Error("an address is not listened on", "setting", l.setting, "reason", err, "retry_in", l.retry.String())
+		l.log.Error("cannot listen on an address", "setting", l.setting, "reason", err, "retry_in", l.retry.String())
 	}
 }
 

@@ -19,8 +19,8 @@ var (
 	levels     = []slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError, slog.LevelError + 4, math.MaxInt}
 )
 
-// changeLogLevel takes the query of the reference operator: minLogLevel, maxLogLevel, loggerName. This operator has one
-// log, and never hides an error while it shows a warning: minLogLevel alone has an effect.
+// changeLogLevel accepts the reference operator's query: minLogLevel, maxLogLevel, loggerName. Only minLogLevel has an effect, because
+// this operator has one log, and never hides an error while it shows a warning.
 func changeLogLevel(level *slog.LevelVar, log *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		query := foldKeys(r.URL.Query())
@@ -39,14 +39,14 @@ func changeLogLevel(level *slog.LevelVar, log *slog.Logger) http.HandlerFunc {
 			return
 		}
 		from, to := level.Level(), levels[least]
-		level.Set(min(from, to)) // so that the change itself is in the log
+		level.Set(min(from, to)) // so that the change itself is logged
 		log.Warn("the log level changes", "to", levelNames[least], "asked_from", r.RemoteAddr)
 		level.Set(to)
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-// foldKeys makes names lower case: ASP.NET Core does not tell them apart.
+// foldKeys returns a query with its names in lower case. Names are case-insensitive, as in ASP.NET Core.
 func foldKeys(query url.Values) map[string]string {
 	folded := make(map[string]string, len(query))
 	for name, values := range query {
@@ -55,7 +55,7 @@ func foldKeys(query url.Values) map[string]string {
 	return folded
 }
 
-// parseLevel reads a level's name or number, and returns its number.
+// parseLevel reads the name or the number of a level and returns its number.
 func parseLevel(name string, query map[string]string) (int, error) {
 	value := query[strings.ToLower(name)]
 	number := slices.IndexFunc(levelNames, func(level string) bool { return strings.EqualFold(level, value) })
@@ -68,9 +68,9 @@ func parseLevel(name string, query map[string]string) (int, error) {
 	return number, nil
 }
 
-// fromLoopback lets in who is in the pod already (kubectl exec, kubectl port-forward), which the cluster's roles decide on: the
-// operator has no means of its own to tell who asks. Neither a proxy in the pod nor somebody's browser, led here by a web
-// page, is a way in.
+// fromLoopback allows only requests from within the pod (kubectl exec, kubectl port-forward), about which the cluster's roles decide: the
+// operator itself cannot tell who asks. It refuses what comes through a proxy in the pod, or from a browser that a web page has sent
+// here.
 func fromLoopback(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := wantLoopback(r); err != nil {

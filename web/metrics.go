@@ -9,16 +9,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics is what /metrics tells. The zero value is not usable: see NewMetrics.
+// Metrics are served at /metrics. Make them with NewMetrics.
 type Metrics struct {
 	registry *prometheus.Registry
 	events   *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 }
 
-// NewMetrics makes the metrics. generation is asked at each scrape for the controller's generation ("" while there is no
-// connection), pools for the number of pools that are registered, able whether nothing keeps the operator from its work.
-func NewMetrics(generation func() string, pools func() int, able func() bool) *Metrics {
+// State are functions that are called at each scrape. None may be nil.
+type State struct {
+	Generation func() string // of the controller, such as "G3"; "": not connected
+	Pools      func() int    // number of registered pools
+	Able       func() bool   // the operator can work
+	Leads      func() bool   // this operator is the leader
+}
+
+// NewMetrics returns the metrics of the operator and of its process.
+func NewMetrics(state State) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -30,17 +37,18 @@ func NewMetrics(generation func() string, pools func() int, able func() bool) *M
 		}, []string{"callback"}),
 	}
 	m.registry.MustRegister(m.events, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&stateCollector{generation, pools, able})
+		&stateCollector{state})
 	return m
 }
 
-// EventEnded counts an event.
+// EventEnded counts an event that has ended, and the seconds that it ran. callback is one of hub.Callbacks, outcome one of package runs.
 func (m *Metrics) EventEnded(callback, outcome string, seconds float64) {
 	m.events.WithLabelValues(callback, outcome).Inc()
 	m.seconds.WithLabelValues(callback).Observe(seconds)
 }
 
-// More requests at a time than this are answered with 503, and one that takes longer too: each holds all metrics in memory.
+// Bounds for requests of metrics, each of which holds all metrics in memory: 503 is the answer to more at a time, and to one that takes
+// longer.
 const (
 	metricsInFlight = 3
 	metricsTimeout  = 5 * time.Second
@@ -49,22 +57,19 @@ const (
 func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: metricsInFlight, Timeout: metricsTimeout,
-		DisableCompression: true, // a compressor takes 1 MiB for each of the clients
+		DisableCompression: true, // compressing takes 1 MiB for each client
 	})
 }
 
-// stateCollector tells how the operator is at the moment of the scrape.
-type stateCollector struct {
-	generation func() string
-	pools      func() int
-	able       func() bool
-}
+// stateCollector makes metrics from a State.
+type stateCollector struct{ State }
 
 var (
 	connectedDesc = prometheus.NewDesc("octo_operator_connected", "1 while registered at a controller, with its generation.", []string{"generation"}, nil)
 	poolsDesc     = prometheus.NewDesc("octo_operator_pools_registered", "Pools that the controller has accepted.", nil, nil)
 	ableDesc      = prometheus.NewDesc("octo_operator_able_to_work",
 		"1 while it can work: state directory, helm, kubectl, scripts and webhooks are in order. /health/ready says what is not.", nil, nil)
+	leaderDesc = prometheus.NewDesc("octo_operator_leader", "1 while this operator leads: of the others of the same controller none works.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -72,14 +77,16 @@ func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- connectedDesc
 	descs <- poolsDesc
 	descs <- ableDesc
+	descs <- leaderDesc
 }
 
 // Collect implements prometheus.Collector.
 func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
-	generation := c.generation()
+	generation := c.Generation()
 	metrics <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, oneIf(generation != ""), generation)
-	metrics <- prometheus.MustNewConstMetric(poolsDesc, prometheus.GaugeValue, float64(c.pools()))
-	metrics <- prometheus.MustNewConstMetric(ableDesc, prometheus.GaugeValue, oneIf(c.able()))
+	metrics <- prometheus.MustNewConstMetric(poolsDesc, prometheus.GaugeValue, float64(c.Pools()))
+	metrics <- prometheus.MustNewConstMetric(ableDesc, prometheus.GaugeValue, oneIf(c.Able()))
+	metrics <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, oneIf(c.Leads()))
 }
 
 func oneIf(condition bool) float64 {

@@ -12,7 +12,9 @@ func TestMetricsTellTheStateAsItIsNowAndWhatHasEnded(t *testing.T) {
 	generation.Store("")
 	var pools atomic.Int32
 	var able atomic.Bool
-	metrics := NewMetrics(func() string { return generation.Load().(string) }, func() int { return int(pools.Load()) }, able.Load)
+	metrics := NewMetrics(State{
+		Generation: func() string { return generation.Load().(string) }, Pools: func() int { return int(pools.Load()) }, Able: able.Load, Leads: able.Load,
+	})
 	_, o := serve(t, Options{Metrics: metrics})
 	want := func(lines ...string) {
 		t.Helper()
@@ -26,7 +28,7 @@ func TestMetricsTellTheStateAsItIsNowAndWhatHasEnded(t *testing.T) {
 			}
 		}
 	}
-	want(`octo_operator_connected{generation=""} 0`, "octo_operator_pools_registered 0", "octo_operator_able_to_work 0")
+	want(`octo_operator_connected{generation=""} 0`, "octo_operator_pools_registered 0", "octo_operator_able_to_work 0", "octo_operator_leader 0")
 
 	generation.Store("G3")
 	pools.Store(7)
@@ -35,6 +37,7 @@ func TestMetricsTellTheStateAsItIsNowAndWhatHasEnded(t *testing.T) {
 	metrics.EventEnded("WorkloadDeployed", "failed", 700)
 	want(
 		`octo_operator_connected{generation="G3"} 1`, "octo_operator_pools_registered 7", "octo_operator_able_to_work 1",
+		"octo_operator_leader 1",
 		`octo_operator_events_total{callback="WorkloadDeployed",outcome="failed"} 2`,
 		`octo_operator_event_seconds_bucket{callback="WorkloadDeployed",le="2"} 1`,
 		`octo_operator_event_seconds_sum{callback="WorkloadDeployed"} 701.5`,
@@ -43,11 +46,12 @@ func TestMetricsTellTheStateAsItIsNowAndWhatHasEnded(t *testing.T) {
 
 func TestOnlySoManyReadTheMetricsAtATime(t *testing.T) {
 	inside, goOn := make(chan struct{}), make(chan struct{})
-	metrics := NewMetrics(func() string {
+	generation := func() string {
 		inside <- struct{}{}
 		<-goOn
 		return ""
-	}, func() int { return 0 }, func() bool { return true })
+	}
+	metrics := NewMetrics(State{Generation: generation, Pools: func() int { return 0 }, Able: yes, Leads: yes})
 	_, o := serve(t, Options{Metrics: metrics})
 	got := make(chan int, metricsInFlight)
 	for range metricsInFlight {

@@ -10,16 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// pools are the rules for what a pool's resource says, by the last part of the webhooks' paths: KubeOps makes it of the name of
-// the reference operator's class. A rule returns why it refuses; "": it does not. The same rules are in deploy/crds, where
-// they hold without this operator too.
+// pools are the rules for the specs of pool resources, by the last part of the webhook's path (KubeOps derives it from the name of the
+// reference operator's class). A rule returns why it refuses a spec; "": it does not. The same rules are in deploy/crds, where they hold
+// also without this operator.
 var pools = map[string]func(spec) string{
 	"v1communicationpoolentity": checkCommunicationPool,
 	"v1deploymentsiteentity":    func(s spec) string { return s.wantID("deploymentSiteRtId", "deployment site") },
 }
 
-// checkCommunicationPool tells the generations apart by the resource itself: G1 knows a pool by its name, and the definition
-// of the time has no poolRtId.
+// checkCommunicationPool recognizes a pool of G1 by the resource itself: it has a name and no poolRtId, which the custom resource
+// definition of that time does not have.
 func checkCommunicationPool(s spec) string {
 	if _, ok := s["poolRtId"]; !ok && strings.TrimSpace(s.text("poolName")) != "" {
 		return ""
@@ -27,10 +27,10 @@ func checkCommunicationPool(s spec) string {
 	return s.wantID("poolRtId", "pool")
 }
 
-// spec holds the fields of a resource's spec that are there and not null, as JSON.
+// spec holds the fields of a resource's spec that are not null, as JSON.
 type spec map[string]json.RawMessage
 
-// parseSpec takes what is no object for an empty one: it lacks every field.
+// parseSpec returns an empty spec for a text that is no object: it lacks every field.
 func parseSpec(text json.RawMessage) spec {
 	var s spec
 	if json.Unmarshal(text, &s) != nil {
@@ -40,7 +40,7 @@ func parseSpec(text json.RawMessage) spec {
 	return s
 }
 
-// text is a field's string; "" where there is none.
+// text returns the string in a field; "": there is none.
 func (s spec) text(name string) string {
 	var text string
 	_ = json.Unmarshal(s[name], &text)
@@ -61,7 +61,7 @@ func (s spec) wantID(name, what string) string {
 	return ""
 }
 
-// cut shortens what somebody has sent, and leaves nothing in it that a terminal obeys.
+// cut shortens a text that somebody has sent, and replaces whatever would control a terminal.
 func cut(text string) string {
 	const longest = 100
 	if len(text) > longest {

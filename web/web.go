@@ -1,5 +1,8 @@
-// Package web is what the operator answers over HTTP and HTTPS: the probes of its pod, the metrics, the API server's
-// admission webhooks and the log level. It goes on whatever becomes of the rest: nothing in it ends the operator.
+// Package web answers over HTTP and HTTPS: the probes of the operator's pod, metrics, the API server's admission webhooks, and changes of
+// the log level. It never ends the operator: what fails here is reported by Unable and Trouble.
+//
+//	server := web.New(web.Options{HTTP: ":5000", Ready: ready, Metrics: metrics, LogLevel: &level, Log: log})
+//	server.Listen(ctx) // serves until ctx ends
 package web
 
 import (
@@ -12,14 +15,14 @@ import (
 	"time"
 )
 
-// Options are where to listen, and what there is to tell.
+// Options say where to listen and what to answer. Only HTTPS, CertificateFile and KeyFile may be empty.
 type Options struct {
 	HTTP            string // host:port
 	HTTPS           string // host:port; empty: no HTTPS
-	CertificateFile string // of HTTPS, PEM
+	CertificateFile string // PEM, for HTTPS
 	KeyFile         string // PEM; empty: the key is in CertificateFile
 
-	Ready    func() Readiness // asked at each probe
+	Ready    func() Readiness // called at each probe
 	Metrics  *Metrics
 	LogLevel *slog.LevelVar // what POST /system/v1/diagnostics/reconfigureLogLevel changes
 	Log      *slog.Logger
@@ -27,24 +30,24 @@ type Options struct {
 	retry time.Duration // 0: retryInterval
 }
 
-// retryInterval is how often an address that cannot be used is tried again, and the certificate's files are looked at. The
-// kubelet itself takes up to a minute to bring a changed Secret.
+// retryInterval is how often a listener that failed is tried again, and how often the certificate's files are read. The kubelet takes up
+// to a minute to update the files of a changed Secret.
 const retryInterval = 5 * time.Second
 
-// Readiness is what /health/ready tells.
+// Readiness is the answer of /health/ready.
 type Readiness struct {
-	Unable  error // nil: 200; else 503: what is asked of this process would fail
-	Trouble error // told either way; nil: all is well
+	Unable  error // why the pod is not ready (503); nil: it is (200)
+	Trouble error // what else is wrong, although the pod may be ready; nil: nothing
 }
 
-// Server answers on both addresses, the same on both, as Kestrel does.
+// Server gives the same answers on both addresses, as Kestrel does.
 type Server struct {
 	http, https *listener    // https: nil without HTTPS
 	certificate *certificate // nil without HTTPS
 	retry       time.Duration
 }
 
-// New prepares a server that does not listen yet.
+// New returns a server that does not listen yet.
 func New(o Options) *Server {
 	handler, retry := routes(o), cmp.Or(o.retry, retryInterval)
 	s := &Server{http: newListener("KESTREL__ENDPOINTS__HTTP__URL", o.HTTP, handler, retry, o.Log), retry: retry}
@@ -56,8 +59,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// Listen returns when it has tried to listen, and answers until ctx ends. An address that cannot be used now is told by
-// Unable, and tried again.
+// Listen begins to serve, until ctx ends, and returns after the first try to listen. An address that cannot be used is tried again;
+// Unable says why.
 func (s *Server) Listen(ctx context.Context) {
 	s.http.open(ctx)
 	if s.https != nil {
@@ -66,7 +69,7 @@ func (s *Server) Listen(ctx context.Context) {
 	}
 }
 
-// Unable says what keeps the server from answering; nil: nothing does. Without a certificate the API server's calls fail.
+// Unable says why the server cannot answer; nil: it can. Without a valid certificate the API server's calls fail.
 func (s *Server) Unable() error {
 	if s.https == nil {
 		return s.http.trouble()
@@ -74,7 +77,8 @@ func (s *Server) Unable() error {
 	return errors.Join(s.http.trouble(), s.https.trouble(), s.certificate.unable())
 }
 
-// Trouble says what is wrong although it is answered: a certificate that should have taken the place of the old one.
+// Trouble says what is wrong although the server can answer: a new certificate that cannot be used, so that an older one is served; nil:
+// nothing.
 func (s *Server) Trouble() error {
 	if s.certificate == nil {
 		return nil
@@ -96,8 +100,8 @@ func routes(o Options) http.Handler {
 	return mux
 }
 
-// tellReadiness says what is wrong to whoever is in the pod already. It names addresses, paths and what settings hold, and everybody in
-// the cluster can ask: they get the answer that the kubelet needs.
+// tellReadiness answers the probe. Details go only to whoever is in the pod: they name addresses, paths and settings, and everybody in
+// the cluster can ask. Others get the status code, which is all that the kubelet needs.
 func tellReadiness(w http.ResponseWriter, r Readiness, inside bool) {
 	unable, trouble := errors.Join(r.Unable, r.Trouble), r.Trouble
 	if !inside {

@@ -42,7 +42,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// Who is in the cluster reaches the port, and everybody can send a name of the host.
+// Everybody in the cluster can reach the port, and can send any Host header.
 func TestOnlyWhoIsInThePodIsToldWhatIsWrong(t *testing.T) {
 	secret := errors.New("cannot reach https://10.0.0.1:6443 for tenant acme")
 	for _, from := range []struct{ address, host, header string }{
@@ -53,7 +53,7 @@ func TestOnlyWhoIsInThePodIsToldWhatIsWrong(t *testing.T) {
 	} {
 		for _, readiness := range []Readiness{{Unable: secret}, {Trouble: secret}, {secret, secret}} {
 			log, _ := newLog()
-			handler := routes(Options{Log: log, Metrics: NewMetrics(nil, nil, nil), Ready: func() Readiness { return readiness }})
+			handler := routes(Options{Log: log, Metrics: NewMetrics(State{}), Ready: func() Readiness { return readiness }})
 			request := httptest.NewRequest(http.MethodGet, "/health/ready", nil)
 			request.RemoteAddr, request.Host = from.address, from.host
 			if from.header != "" {

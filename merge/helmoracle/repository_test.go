@@ -13,7 +13,7 @@ import (
 
 	repo "helm.sh/helm/v4/pkg/repo/v1"
 
-	"octo-operator/repository"
+	"octo-operator/handlers/release/repository"
 )
 
 // TestChartsAreChosenAsHelmChoosesThem compares which version of a chart an index is found to have with Helm's own choice.

@@ -54,7 +54,7 @@ func TestWhatIsLeftOutIsWhatHelmWouldRefuse(t *testing.T) {
 
 // randomLeaf is a map in maps with one value in the innermost.
 func randomLeaf(r *rand.Rand) map[string]any {
-	var v any = []any{"text", true, json.Number("3"), json.Number("1.5"), []any{"x"}}[r.IntN(5)]
+	v := []any{"text", true, json.Number("3"), json.Number("1.5"), []any{"x"}}[r.IntN(5)]
 	for range 1 + r.IntN(3) {
 		v = map[string]any{string("abc"[r.IntN(3)]): v}
 	}

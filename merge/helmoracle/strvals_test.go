@@ -66,7 +66,7 @@ func TestPathIsSetAsHelmSetStringDoes(t *testing.T) {
 					t.Errorf("path %q (-helm +ours):\n%s\n%s", path, diff, before.YAML)
 				}
 			default:
-				name := exception(path, before.Values, err, helmErr)
+				name := exception(err, helmErr)
 				if name == "" {
 					t.Errorf("path %q: helm says %v, we say %v\n%s", path, helmErr, err, before.YAML)
 				}
@@ -84,7 +84,7 @@ func TestPathIsSetAsHelmSetStringDoes(t *testing.T) {
 }
 
 // exception names why we differ from helm on purpose, "" when we do not.
-func exception(path string, values map[string]any, err, helmErr error) string {
+func exception(err, helmErr error) string {
 	if helmErr != nil {
 		// A layer replaces a scalar or null that stands where it has a map; helm --set fails on it with a Go panic.
 		if strings.Contains(helmErr.Error(), "interface conversion: interface {} is") {

@@ -1,0 +1,282 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"octo-operator/kube"
+)
+
+// LeaderOptions say whose Lease it is.
+type LeaderOptions struct {
+	Identity   string // of this operator; the same after a restart on the same disk. Without "_"
+	Host       string // of this operator, for people
+	Controller string // its address: each controller has one leader
+	Namespace  string // of the Lease
+}
+
+// Leader decides by a Lease which of several operators of a controller works: Lead, then Keep, and Release at the end. Its methods are
+// safe for use by several goroutines. A nil one always leads.
+type Leader struct {
+	api  API
+	o    LeaderOptions
+	log  *slog.Logger
+	name string // of the Lease
+
+	// Of whoever calls Lead and Keep:
+	found   lease  // as it was last read or written
+	seen    sight  // its last renewal, by another operator
+	refused sight  // whether the API server refuses it
+	told    string // the last trouble, so that it is logged once
+
+	mu      sync.Mutex
+	state   state
+	holder  string // who leads, if that is not this operator
+	tenure  tenure
+	renewed chan struct{} // closed when the Lease was renewed, and then another one
+}
+
+type state int
+
+const (
+	standby state = iota
+	leading
+	alone // without a Lease, since the operator may not have one
+)
+
+// ErrLost means that another operator may be at work: what runs is to be stopped.
+var ErrLost = errors.New("this operator does not lead any more")
+
+// NewLeader makes one that does not lead.
+func NewLeader(api API, o LeaderOptions, log *slog.Logger) *Leader {
+	return &Leader{api: api, o: o, log: log, name: "octo-operator-" + shortHash(o.Controller), renewed: make(chan struct{})}
+}
+
+// Lead returns when this operator leads. onStandby is called while another one does, until it has returned nil once. replaced is the identity
+// of the operator that led before; "": nobody has since this one, or an earlier life on its disk, last did. The error is ctx's.
+func (l *Leader) Lead(ctx context.Context, onStandby func(context.Context) error) (replaced string, err error) {
+	if l == nil {
+		return "", nil
+	}
+	for stoodBy := false; ; {
+		led, replaced, err := l.look(ctx)
+		switch {
+		case led:
+			return replaced, nil
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case err != nil: // what has not been seen cannot be known to be as it was
+			l.seen = sight{}
+		case !stoodBy:
+			stoodBy = onStandby(ctx) == nil
+		}
+		_, leader := l.Leads()
+		if l.refusedSince(err) > refusedFor && leader == "" { // else it would work beside that one
+			l.log.Warn("the operator works without a Lease, and keeps events on disk alone: they do not survive a pod that is replaced with its disk, and "+
+				"a second operator would do everything twice. Allow get, create and patch of leases, and start it again", "namespace", l.o.Namespace, "reason", err)
+			l.become(alone)
+			return "", nil
+		}
+		l.tell("the operator cannot look who leads", err)
+		if err := pause(ctx, lookInterval); err != nil {
+			return "", err
+		}
+	}
+}
+
+func pause(ctx context.Context, wait time.Duration) error {
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// refusedSince is for how long the API server has refused the Lease without a break; 0: it has just answered otherwise, with err.
+func (l *Leader) refusedSince(err error) time.Duration {
+	if !kube.Denied(err) {
+		l.refused = sight{}
+		return 0
+	}
+	return l.refused.unchanged("", time.Now())
+}
+
+// look takes the Lease if nobody has it.
+func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+	defer cancel()
+	if l.found, err = l.read(ctx); err != nil {
+		return false, "", err
+	}
+	if _, leader := l.Leads(); l.found.Metadata.ResourceVersion == "" && leader != "" {
+		// Somebody has deleted it by hand. Its holder works on, and makes it again.
+		l.found.Spec = leaseSpec{HolderIdentity: leader, RenewTime: l.seen.what}
+	}
+	replaced = l.another(l.found)
+	if held := l.found.Spec; replaced != "" && held.LeaseDurationSeconds != givenUp && l.seen.unchanged(held.RenewTime, time.Now()) <= leaseDuration {
+		l.standBehind(held.HolderIdentity)
+		return false, "", nil
+	}
+	sent := time.Now()
+	l.found, err = l.write(ctx, l.found, int(leaseDuration.Seconds()))
+	if kube.Conflict(err) || kube.NotFound(err) { // somebody else was faster
+		return false, "", nil
+	}
+	if err != nil {
+		return false, "", err
+	}
+	l.extend(sent)
+	l.log.Info("this operator leads", "lease", l.name, "namespace", l.o.Namespace)
+	return true, replaced, nil
+}
+
+// Keep renews the Lease until ctx ends; then it returns nil. The only error is ErrLost.
+func (l *Leader) Keep(ctx context.Context) error {
+	for l != nil && !l.Alone() && pause(ctx, renewInterval) == nil {
+		asking, cancel := context.WithTimeout(ctx, renewTimeout)
+		err := l.renew(asking)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// renew is one renewal, which may fail. The error is ErrLost.
+func (l *Leader) renew(ctx context.Context) error {
+	sent := time.Now()
+	written, err := l.write(ctx, l.found, int(leaseDuration.Seconds()))
+	if kube.Conflict(err) || kube.NotFound(err) { // changed or deleted by hand, or an answer to us was lost
+		if l.found, err = l.read(ctx); err == nil && l.another(l.found) != "" {
+			l.standBehind(l.found.Spec.HolderIdentity)
+			l.become(standby)
+			return fmt.Errorf("%w: %s does", ErrLost, l.found.Spec.HolderIdentity)
+		}
+		if err == nil {
+			written, err = l.write(ctx, l.found, int(leaseDuration.Seconds()))
+		}
+	}
+	if err == nil {
+		l.found = written
+		l.extend(sent)
+	}
+	if l.refusedSince(err) > leaseDuration && !l.MayStart() {
+		l.become(standby)
+		return fmt.Errorf("%w: it may not renew its Lease: %w", ErrLost, err)
+	}
+	if !l.MayStart() {
+		l.tell("no work starts: the Lease could not be renewed, and another operator may take it", err)
+	} else if err == nil && l.told != "" {
+		l.told = ""
+		l.log.Info("the Lease is renewed again")
+	}
+	return nil
+}
+
+// Release gives the Lease up, so that the next operator need not wait until it has run out. Nothing may run any more.
+func (l *Leader) Release(ctx context.Context) {
+	if l == nil || !l.is(leading) {
+		return
+	}
+	l.become(standby)
+	_, err := l.write(ctx, l.found, givenUp)
+	if kube.Conflict(err) { // the answer to the last renewal was lost
+		if l.found, err = l.read(ctx); err == nil && l.another(l.found) == "" {
+			_, err = l.write(ctx, l.found, givenUp)
+		}
+	}
+	if err != nil {
+		l.log.Warn("the next operator waits until this one's Lease has run out", "seconds", leaseDuration.Seconds(), "reason", err)
+	}
+}
+
+// MayStart tells whether work may start: this operator leads, and its Lease cannot have run out.
+func (l *Leader) MayStart() bool {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == alone || l.state == leading && l.tenure.mayStart(time.Now())
+}
+
+// Wait returns when work may start. The error is ctx's.
+func (l *Leader) Wait(ctx context.Context) error {
+	for l != nil {
+		l.mu.Lock()
+		renewed := l.renewed
+		l.mu.Unlock()
+		if l.MayStart() {
+			return nil
+		}
+		select {
+		case <-renewed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Leads tells whether this operator leads; if it does not, who is who does, for people: "" if that is not known.
+func (l *Leader) Leads() (leads bool, who string) {
+	if l == nil {
+		return true, ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state != standby, l.holder
+}
+
+// Alone tells whether this operator works although it may have no Lease.
+func (l *Leader) Alone() bool { return l != nil && l.is(alone) }
+
+func (l *Leader) is(s state) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == s
+}
+
+func (l *Leader) become(s state) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state = s
+}
+
+// extend lets this operator lead for as long as the Lease that it was sent for is valid.
+func (l *Leader) extend(sent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state, l.holder, l.tenure = leading, "", tenure(sent)
+	close(l.renewed)
+	l.renewed = make(chan struct{})
+}
+
+// standBehind notes, and says once, who leads.
+func (l *Leader) standBehind(holder string) {
+	l.mu.Lock()
+	before := l.holder
+	l.holder = holder
+	l.mu.Unlock()
+	if before != holder {
+		l.log.Info("another operator leads: this one stands by", "leader", holder)
+	}
+}
+
+// tell logs a trouble when it begins.
+func (l *Leader) tell(message string, err error) {
+	switch {
+	case err == nil:
+		l.told = ""
+	case l.told != message:
+		l.told = message
+		l.log.Warn(message, "reason", err)
+	}
+}

@@ -1,0 +1,75 @@
+package journal
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"octo-operator/kube"
+)
+
+// lease is the Lease of a controller: who holds it leads.
+type lease struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Metadata   metadata  `json:"metadata"`
+	Spec       leaseSpec `json:"spec"`
+}
+
+type leaseSpec struct {
+	// HolderIdentity is {host}_{identity}. It stays when the Lease is given up: it says whose disk knows best what is unfinished.
+	HolderIdentity       string `json:"holderIdentity"`
+	LeaseDurationSeconds int    `json:"leaseDurationSeconds"` // givenUp, or how long it is valid after RenewTime
+	RenewTime            string `json:"renewTime"`
+	LeaseTransitions     int    `json:"leaseTransitions"` // how often another operator has taken it
+}
+
+// givenUp stands in LeaseDurationSeconds when nobody leads; 0 is refused by the API server.
+const givenUp = 1
+
+// another is the identity of the operator that was the last to hold the Lease; "": nobody has, or this one, in this life or an earlier one
+// on the same disk.
+func (l *Leader) another(found lease) string {
+	identity := found.Spec.HolderIdentity[strings.LastIndexByte(found.Spec.HolderIdentity, '_')+1:]
+	if identity == l.o.Identity {
+		return ""
+	}
+	return identity
+}
+
+func (l *Leader) path() string {
+	return "/apis/coordination.k8s.io/v1/namespaces/" + l.o.Namespace + "/leases"
+}
+
+// read finds the Lease; an empty one if there is none.
+func (l *Leader) read(ctx context.Context) (found lease, err error) {
+	err = l.api.Do(ctx, http.MethodGet, l.path()+"/"+l.name, nil, &found)
+	if kube.NotFound(err) {
+		return lease{}, nil
+	}
+	return found, err
+}
+
+// write makes the Lease this operator's, valid for so many seconds, unless it has changed since it was found: then the error is a
+// conflict, or that there is none.
+func (l *Leader) write(ctx context.Context, found lease, seconds int) (written lease, err error) {
+	next := leaseSpec{
+		HolderIdentity: l.o.Host + "_" + l.o.Identity, LeaseDurationSeconds: seconds,
+		RenewTime: time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), LeaseTransitions: found.Spec.LeaseTransitions,
+	}
+	if l.another(found) != "" {
+		next.LeaseTransitions++
+	}
+	if found.Metadata.ResourceVersion == "" {
+		err = l.api.Do(ctx, http.MethodPost, l.path(), lease{
+			APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Spec: next,
+			Metadata: metadata{Name: l.name, Namespace: l.o.Namespace, Labels: map[string]string{label: shortHash(l.o.Controller)}},
+		}, &written)
+		return written, err
+	}
+	// A patch: a role may allow that and no update.
+	change := map[string]any{"metadata": map[string]string{"resourceVersion": found.Metadata.ResourceVersion}, "spec": next}
+	err = l.api.Do(ctx, http.MethodPatch, l.path()+"/"+l.name, kube.Patch{Type: kube.MergePatch, Object: change}, &written)
+	return written, err
+}

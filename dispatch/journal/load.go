@@ -1,0 +1,167 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"octo-operator/dispatch/runs"
+	"octo-operator/kube"
+)
+
+// Load finds everything that is unfinished in the cluster, of whomever: who leads is the only one to work on it. Found and Report are told of
+// it in no order. The error is that the API server cannot be asked; what it refuses is tried again by Run.
+func (j *Journal) Load(ctx context.Context) error {
+	if j == nil {
+		return nil
+	}
+	err := j.take(ctx)
+	if err != nil && (errors.Is(err, kube.ErrUnreachable) || ctx.Err() != nil) {
+		return err
+	}
+	if err != nil {
+		j.log.Warn("not all that is unfinished in the cluster is known yet: it is looked for again", "reason", err)
+	}
+	return nil
+}
+
+// takeHandedOver takes what others have handed over since, and what could not be loaded, again and again until ctx ends.
+func (j *Journal) takeHandedOver(ctx context.Context) {
+	for pause(ctx, againInterval) == nil {
+		if err := j.take(ctx); err != nil {
+			j.log.Debug("not looked for events of other operators", "reason", err)
+		}
+	}
+}
+
+// take takes what is in the cluster into the lanes: of a namespace everything once, and then what was handed over.
+func (j *Journal) take(ctx context.Context) error {
+	var errs []error
+	for _, namespace := range j.o.Namespaces {
+		selector := label + "=" + shortHash(j.o.Controller)
+		if !j.missing[namespace] {
+			selector += "," + waitingLabel
+		}
+		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?labelSelector="+url.QueryEscape(selector))
+		failed := make([]error, len(all))
+		each(writers, all, func(i int, m kube.Metadata) {
+			if lane := m.Annotations[laneKey]; lane != "" { // else it was made by somebody else
+				failed[i] = j.takeOne(ctx, Lane{lane, namespace}, m.Name)
+			}
+		})
+		if err = errors.Join(append(failed, err)...); err != nil {
+			errs = append(errs, fmt.Errorf("namespace %s: %w", namespace, err))
+			continue
+		}
+		delete(j.missing, namespace)
+	}
+	return errors.Join(errs...)
+}
+
+// takeOne takes one Secret's runs into their lane.
+func (j *Journal) takeOne(ctx context.Context, l Lane, name string) error {
+	for {
+		j.mu.Lock()
+		own := j.at(l)
+		j.mu.Unlock()
+		leave, err := j.enter(ctx, own)
+		if err != nil {
+			return err
+		}
+		if j.known(l.Name) == own {
+			defer leave()
+			return j.read(ctx, own, name)
+		}
+		leave() // it was done with, and forgotten, meanwhile
+	}
+}
+
+// read takes what a Secret holds into its lane, unless that has it, and finds out its version. l.writing is held.
+func (j *Journal) read(ctx context.Context, l *lane, name string) error {
+	var s secret
+	err := j.api.Do(ctx, http.MethodGet, l.path()+"/"+name, nil, &s)
+	if err != nil && !kube.NotFound(err) {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
+		if strings.HasSuffix(key, notesSuffix) {
+			continue // they come with their event
+		}
+		if err := j.restore(l, s, key); err != nil {
+			return fmt.Errorf("cannot take an event of lane %s from the cluster: %w", l.Name, err)
+		}
+	}
+	switch {
+	case name == l.secret:
+		l.version = s.Metadata.ResourceVersion
+	case err == nil:
+		l.handed = append(l.handed, secret{Metadata: s.Metadata})
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.hasChanged(l) // what has ended goes
+	return nil
+}
+
+// restore puts one run on our disk and into the lane.
+func (j *Journal) restore(l *lane, s secret, key string) error {
+	id, event, report, err := s.content(key, j.o.Key)
+	if err != nil {
+		j.log.Error("event of another operator lost: its copy cannot be read", "lane", l.Name, "run", key, "reason", err)
+		return nil
+	}
+	if j.knows(l, id) {
+		return nil
+	}
+	if report != nil {
+		run := &runs.Run{ID: id, Lane: l.Name}
+		j.insert(l, entry{run: run, finished: true, report: report})
+		j.o.Report(run, report)
+		return nil
+	}
+	run, err := j.o.Restore(l.Lane, id, event, s.Data[id+notesSuffix])
+	if err != nil || run == nil {
+		return err
+	}
+	run.SetCopied()
+	j.insert(l, entry{run: run})
+	j.o.Found(run, s.Metadata.Annotations[fromKey])
+	return nil
+}
+
+func (j *Journal) knows(l *lane, id string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return l.find(id) != nil
+}
+
+func (j *Journal) insert(l *lane, e entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	*l.entry(e.run) = e
+}
+
+// HandOver leaves a run to the operator that leads: one that this operator has accepted and not copied while it led itself. report is what
+// the controller is to be told of its end; nil: it is still to be done. run.Copied tells afterwards whether the cluster has it: without an
+// error it has not what fits into no Secret.
+func (j *Journal) HandOver(ctx context.Context, l Lane, run *runs.Run, report []byte) error {
+	own := &lane{Lane: l, secret: j.secretName(l)}
+	s, copied := j.secretOf(own, []entry{{run: run, finished: report != nil, report: report}})
+	if len(copied) == 0 {
+		return nil // the log has said why
+	}
+	s.Metadata.Name += "-" + shortHash(run.ID)
+	s.Metadata.Labels[waitingLabel] = "true"
+	s.Metadata.Annotations[fromKey] = j.o.Identity
+	err := j.api.Do(ctx, http.MethodPost, own.path(), s, nil)
+	if err != nil && !kube.Conflict(err) { // a conflict: an earlier try has worked
+		return fmt.Errorf("cannot hand run %s over: %w", run.ID, err)
+	}
+	run.SetCopied()
+	return nil
+}

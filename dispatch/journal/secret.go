@@ -1,0 +1,139 @@
+package journal
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"octo-operator/bounds"
+	"octo-operator/dispatch/runs"
+	"octo-operator/hub"
+)
+
+const (
+	group     = "octo-mesh.meshmakers.io"
+	label     = group + "/journal" // which controller's
+	laneKey   = group + "/lane"    // annotation: the lane's name
+	laneLabel = group + "/lane-id" // the name of the lane's Secret
+	// waitingLabel is on a Secret that was handed over: the lane's own is another one.
+	waitingLabel = group + "/waiting"
+	fromKey      = group + "/from" // its annotation: the identity of the operator that has handed it over
+
+	reportSuffix = ".report"
+	notesSuffix  = ".begun"
+	// maxSecret is what Kubernetes takes as a Secret, less some for what it does not count.
+	maxSecret = 1<<20 - 16<<10
+	// maxEvent bounds what an event may grow to when it is unpacked: what the hub takes, and its name.
+	maxEvent = bounds.Event + 1<<20
+)
+
+// secret is a Kubernetes Secret with a lane's unfinished events: run id → event (gzip), run id.report → report, and, of a run
+// that was restored, run id.begun → its notes.
+type secret struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Type       string            `json:"type"`
+	Metadata   metadata          `json:"metadata"`
+	Data       map[string][]byte `json:"data,omitempty"`
+}
+
+type metadata struct {
+	Name            string            `json:"name"`
+	Namespace       string            `json:"namespace"`
+	ResourceVersion string            `json:"resourceVersion,omitempty"`
+	Labels          map[string]string `json:"labels,omitempty"`
+	Annotations     map[string]string `json:"annotations,omitempty"`
+}
+
+// secretOf is the Secret of a lane with what fits into it; in are those runs. l.writing is held.
+func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) {
+	s = secret{
+		APIVersion: "v1", Kind: "Secret", Type: label, Data: map[string][]byte{},
+		Metadata: metadata{
+			Name: l.secret, Namespace: l.Namespace, ResourceVersion: l.version,
+			Labels:      map[string]string{label: shortHash(j.o.Controller), laneLabel: l.secret, group + "/managed-by": "communication-operator"},
+			Annotations: map[string]string{laneKey: l.Name},
+		},
+	}
+	size := 0
+	for _, e := range entries {
+		key, content, err := e.copy(j.o.Key)
+		if errors.Is(err, errEnded) {
+			continue // the journal will be told in a moment
+		}
+		if err == nil && size+len(content) > maxSecret {
+			err = errors.New("it is larger than a Secret may be")
+		}
+		if err != nil {
+			j.log.Warn("event is kept on disk alone", "lane", l.Name, "run", e.run.ID, "reason", err)
+			continue
+		}
+		size += len(content)
+		s.Data[key] = content
+		in = append(in, e.run)
+		if notes := e.run.Notes(); e.run.Inherited() && !e.finished && len(notes) > 0 {
+			s.Data[key+notesSuffix] = notes
+		}
+	}
+	return s, in
+}
+
+// copy is what the cluster keeps of a run: no more than what is needed to bring it to its end.
+func (e entry) copy(key string) (name string, content []byte, err error) {
+	if e.finished {
+		return e.run.ID + reportSuffix, e.report, nil
+	}
+	event, err := e.run.Event()
+	if err != nil {
+		return "", nil, err
+	}
+	// The result is written before the event's secrets are removed: without one the event that was read is whole.
+	if _, err := e.run.Result(); !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, errEnded
+	}
+	if event, err = sealed(event, key); err != nil {
+		return "", nil, err
+	}
+	packed, err := pack(event)
+	return e.run.ID, packed, err
+}
+
+// errEnded is a run that has ended: its event has no secrets any more, and must not be carried out again.
+var errEnded = errors.New("the run has ended")
+
+// packers are kept: a new one takes 1.2 MB and half a millisecond, and in a flood of events each is packed several times.
+var packers = sync.Pool{New: func() any {
+	zip, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails for another level alone
+	return zip
+}}
+
+func pack(event hub.Event) ([]byte, error) {
+	var packed bytes.Buffer
+	zip := packers.Get().(*gzip.Writer)
+	defer packers.Put(zip)
+	zip.Reset(&packed)
+	err := errors.Join(json.NewEncoder(zip).Encode(event), zip.Close())
+	return packed.Bytes(), err
+}
+
+// content reads one key of the Secret: the event of a run, if it is still to be done, or else the report that the controller does not have
+// yet, which is not nil.
+func (s secret) content(name, key string) (id string, event hub.Event, report []byte, err error) {
+	if id, ok := strings.CutSuffix(name, reportSuffix); ok {
+		return id, event, append([]byte{}, s.Data[name]...), nil
+	}
+	unzip, err := gzip.NewReader(bytes.NewReader(s.Data[name]))
+	if err == nil {
+		err = json.NewDecoder(io.LimitReader(unzip, maxEvent)).Decode(&event)
+	}
+	if err != nil {
+		return "", hub.Event{}, nil, fmt.Errorf("cannot unpack it: %w", err)
+	}
+	return name, unsealed(event, key), nil, nil
+}

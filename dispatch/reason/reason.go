@@ -1,0 +1,156 @@
+// Package reason says in words why a step failed: the cause and what to do in one plain line, then what was done and seen, and the tool's own
+// words. Failure is filled with what is known, and Message explains it by tables of how helm, kubectl, the API server and pods say what is
+// wrong. It asks nobody and changes nothing.
+package reason
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"octo-operator/text"
+)
+
+// Failure is what is known of a step that failed. What is empty is unknown; of a failure of which nothing is known, Message still says so.
+type Failure struct {
+	Step  string // one of scripts.ChartPull and so on; "": the operator itself found the reason, and words are its error
+	Words string // of helm and kubectl: the end of stderr
+
+	Hopeless string   // what proves that waiting could not help; "": the wait was not cut short
+	Waiting  []string // what was not ready when the wait ended, such as "Deployment web: 1 of 2 replicas are available"
+	Seen     []string // what pods and events say, such as "pod web-1: container app: ImagePullBackOff: …"
+
+	Release, Namespace, Chart, Version, Repository string
+	Account                                        string // whom helm and kubectl have acted as; "": as the operator
+
+	Webhook string        // what makes the API server ask the webhook that failed, as "MutatingWebhookConfiguration NAME"; "": unknown
+	Object  string        // the object that kubectl was about, such as "Deployment web": of a conflict it does not say so itself
+	Timeout time.Duration // of the wait
+	After   string        // what was done then, such as "the release was rolled back to revision 3"; "": what helm says of that
+}
+
+const (
+	maxReason  = 4 << 10 // bytes of a message: it is read by a person, in a table
+	maxCause   = 600     // bytes of its first line
+	maxSubject = 200     // bytes of what a tool says, within the first line
+)
+
+const (
+	headingSeen  = "seen in the cluster:"
+	headingWords = "the tool's own words:"
+)
+
+// Message is the reason for a person: the cause in one plain line, what was done then, what was seen in the cluster, and the
+// tool's own words, in this order. It has at most maxReason bytes, no line twice and no control characters but newlines.
+func (f Failure) Message() string {
+	words := cleanWords(f.Words)
+	m := newMessage()
+	m.add("", f.cause(words), cmp.Or(f.After, whatHelmDid(words)))
+	m.add(headingSeen, f.found()...)
+	m.add(headingWords, strings.Split(words, "\n")...)
+	return m.text.String()
+}
+
+// found is all that was seen. What is hopeless names an object before a line that is seen too.
+func (f Failure) found() []string {
+	seen := slices.DeleteFunc(slices.Clone(f.Seen), func(line string) bool { return strings.HasSuffix(f.Hopeless, ": "+line) })
+	return slices.Concat([]string{f.Hopeless}, f.Waiting, seen)
+}
+
+// cause is the first line of the message.
+func (f Failure) cause(words string) string {
+	line := f.explain(words)
+	if line == "" && words == "" {
+		line = f.notReady()
+	}
+	if line == "" {
+		line = FirstLine(words)
+	}
+	return cmp.Or(plainLine(line, maxCause), cmp.Or(f.Step, "the step")+" failed and said nothing: see the operator's log")
+}
+
+// helmsEnds are how helm begins its error when it was told to clean up after itself, and what it has done then.
+var helmsEnds = []struct {
+	words *text.Pattern
+	after string
+}{
+	{helmSays(`an error occurred while rolling back the release`), "the release was left half changed: helm could not roll it back"},
+	{helmSays(`unable to find a previously successful release`), "the release was left as it failed: there is no successful revision to roll back to"},
+	{helmSays(`an error occurred while uninstalling the release`), "the release was left half installed: helm could not uninstall it"},
+	{helmSays(`release \S+ failed, and has been rolled back due to`), "the release was rolled back"},
+	{helmSays(`release \S+ failed, and has been uninstalled due to`), "the release was uninstalled"},
+}
+
+func helmSays(words string) *text.Pattern {
+	return text.NewPattern(`(?m)^Error: (?:UPGRADE FAILED: )?` + words)
+}
+
+func whatHelmDid(words string) string {
+	for _, end := range helmsEnds {
+		if end.words.MatchString(words) {
+			return end.after
+		}
+	}
+	return ""
+}
+
+// message collects lines up to maxReason bytes.
+type message struct {
+	text strings.Builder
+	has  map[string]bool
+}
+
+func newMessage() *message { return &message{has: map[string]bool{}} }
+
+// leastPart is how much of a line must fit: of less nothing can be understood.
+const leastPart = 40
+
+// add takes the lines that are new, as far as there is room. The heading comes before the first of them.
+func (m *message) add(heading string, lines ...string) {
+	for _, line := range lines {
+		line = strings.TrimRight(text.Printable(line), " ")
+		key := strings.TrimSpace(line)
+		if key == "" || m.has[key] || m.has[plainLine(line, maxCause)] {
+			continue
+		}
+		m.has[key] = true
+		if heading != "" {
+			line, heading = heading+"\n"+line, ""
+		}
+		if m.text.Len() > 0 {
+			line = "\n" + line
+		}
+		room := maxReason - m.text.Len()
+		if room < len(line) && room < len(line)-len(key)+leastPart {
+			return
+		}
+		m.text.WriteString(text.Clip(line, room))
+	}
+}
+
+// plainLine makes one line of a text that may have several, without what helm and kubectl begin their errors with.
+func plainLine(line string, limit int) string {
+	line = strings.Join(strings.Fields(text.Printable(line)), " ")
+	for {
+		stripped := errorPrefix.ReplaceAllString(line, "")
+		if stripped == line {
+			return strings.TrimRight(text.Clip(line, limit), ": ")
+		}
+		line = stripped
+	}
+}
+
+// See adds what was found in the cluster: lines as in Seen.
+func (f *Failure) See(found []string) { f.Seen = append(f.Seen, found...) }
+
+// Error is the message as an error that wraps its cause.
+func (f *Failure) Error(cause error) error { return &explainedError{f.Message(), cause} }
+
+type explainedError struct {
+	text  string
+	cause error
+}
+
+func (e *explainedError) Error() string { return e.text }
+func (e *explainedError) Unwrap() error { return e.cause }

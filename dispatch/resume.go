@@ -1,0 +1,252 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"octo-operator/dispatch/journal"
+	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
+	"octo-operator/hub"
+	"octo-operator/text"
+)
+
+// RunJournal keeps the copies in the cluster up to date, until ctx ends, and longer: until Shutdown's grace period is nearly over.
+func (d *Dispatcher) RunJournal(ctx context.Context) {
+	d.journal.Run(ctx, func() time.Duration {
+		left := leastForCopies
+		if ends := d.ends.Load(); ends != nil {
+			left = max(left, time.Until(*ends))
+		}
+		return left
+	})
+}
+
+// leastForCopies is what the last copies get of a grace period that is over, since what has been killed took it.
+const leastForCopies = time.Second
+
+// Resume takes up what an earlier life, or another operator, has accepted and not finished, in the order it came, and reports what could
+// not be delivered. It is for who leads, and comes before any new event. The error is of the disk, or ctx's.
+func (d *Dispatcher) Resume(ctx context.Context) error {
+	if d.othersLed {
+		if err := d.leaveUnfinished(); err != nil {
+			return err
+		}
+	}
+	for {
+		err := d.journal.Load(ctx)
+		if err == nil {
+			break
+		}
+		d.log.Warn("no event is taken before it is known what is unfinished in the cluster", "reason", err)
+		if err := Sleep(ctx, firstRetry); err != nil {
+			return err
+		}
+	}
+	if d.othersLed {
+		if err := d.forgetReports(); err != nil {
+			return err
+		}
+	}
+	if err := d.reports.resume(d.runs, d.log, func(run *runs.Run) bool { _, _, known := d.known(run); return known }); err != nil {
+		return err
+	}
+	unfinished, err := d.runs.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, run := range unfinished {
+		if _, where, known := d.known(run); known && !d.resumed.has(run) {
+			d.journal.Add(d.journal.lane(where.Lane), run)
+			d.resumed.add(run)
+		}
+	}
+	for _, lane := range d.resumed.begin() {
+		d.lanes.Touch(lane)
+	}
+	return nil
+}
+
+// found takes up an event that has come out of the cluster. One that an operator has handed over, from, may be older than what has been
+// done since that one led.
+func (d *Dispatcher) found(run *runs.Run, from string) {
+	c, where, known := d.known(run)
+	switch {
+	case !known:
+	case d.accepted.outrun(where, c.Kind, run.ID, from != ""):
+		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
+		return
+	case from != "" && c.Kind == queue.Scale && d.accepted.newer(where, queue.Deploy, false, run.ID, true): // which may have put it to sleep
+		d.refuseLeft(c, run)
+		return
+	case from != "" && c.Kind != queue.Other && !d.accepted.allSince(from):
+		d.refuseLeft(c, run)
+		return
+	}
+	if d.resumed.add(run) {
+		d.lanes.Touch(run.Lane)
+	}
+}
+
+// prepareLane makes sure that the lane's work may start and would survive, and returns what was left behind in it: by an earlier life on this
+// disk, or by another operator.
+// The release is recovered before an event that was left makes way for a newer one: its helm may have been killed in the middle. Where
+// an undeploy was left that is not needed, and would do harm: helm uninstalls a pending revision too, with all that is in it.
+func (d *Dispatcher) prepareLane(ctx context.Context, lane string) (older []*queue.Job, err error) {
+	if err := d.leader.Wait(ctx); err != nil {
+		return nil, err // the operator ends
+	}
+	if err := d.journal.Copied(ctx, lane); err != nil {
+		return nil, err
+	}
+	left := d.resumed.take(lane)
+	slices.SortFunc(left, func(a, b *runs.Run) int { return strings.Compare(a.ID, b.ID) })
+	undeploys := false
+	for _, run := range left {
+		if c, where, known := d.known(run); known {
+			undeploys = undeploys || c.Kind == queue.Undeploy
+			log := d.log.With("run", run.ID).With(where.Attrs...)
+			log.Info("event resumed", "callback", run.Callback)
+			j := d.job(c, run, where, log, nil)
+			j.MayHaveChanged = j.Kind == queue.Deploy && c.mayHaveChanged(run)
+			older = append(older, j)
+		}
+	}
+	if len(older) > 0 {
+		d.runner.pending.set(lane, true)
+	}
+	if len(older) > 0 && !undeploys {
+		d.recoverLane(ctx, left[0])
+	}
+	return older, nil
+}
+
+// known finds the lane of a run of an earlier life.
+func (d *Dispatcher) known(run *runs.Run) (Handler, Place, bool) {
+	event, err := run.Event()
+	if err != nil {
+		d.log.Error("run not resumed", "run", run.ID, "reason", err)
+		return Handler{}, Place{}, false
+	}
+	c, known := d.handlers[event.Callback]
+	if !known { // of a newer version, perhaps
+		d.log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: text.Shown(event.Callback)})
+		return Handler{}, Place{}, false
+	}
+	where := d.placeOf(c, event, 0)
+	run.Callback, run.Lane = event.Callback, where.Lane
+	return c, where, known
+}
+
+// recoverLane lets the handler of a lane's oldest run, which was left, make usable what that may have been killed at.
+func (d *Dispatcher) recoverLane(ctx context.Context, oldest *runs.Run) {
+	c, where, known := d.known(oldest)
+	if !known || c.Recover == nil || where.refused != nil {
+		return
+	}
+	t := d.NewTask(c, oldest, d.log.With("run", oldest.ID).With(where.Attrs...))
+	err := t.open()
+	if err == nil {
+		defer t.Output.Close()
+		d.recovering <- struct{}{} // a backlog of thousands of lanes must not ask the API server all at once
+		defer func() { <-d.recovering }()
+		err = c.Recover(ctx, t)
+		t.pause()
+	}
+	if err != nil {
+		t.Log.Warn("release may be left unusable: the next deploy tries to recover it", "reason", err)
+	}
+}
+
+// resumed are unfinished runs of an earlier life or another operator, by lane.
+type resumed struct {
+	mu     sync.Mutex
+	byLane map[string][]*runs.Run
+	begun  bool            // all that there was at the start is here
+	copies map[string]bool // runs that have ended on this disk, of which the cluster has a copy
+}
+
+// hasCopy notes that the cluster has a copy of a run that has ended here.
+func (r *resumed) hasCopy(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.copies == nil {
+		r.copies = map[string]bool{}
+	}
+	r.copies[id] = true
+}
+
+func (r *resumed) inCluster(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.copies[id]
+}
+
+// add adds a run whose lane takes it when that is touched; now: it is to be touched now.
+func (r *resumed) add(run *runs.Run) (now bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byLane == nil {
+		r.byLane = map[string][]*runs.Run{}
+	}
+	r.byLane[run.Lane] = append(r.byLane[run.Lane], run)
+	return r.begun
+}
+
+func (r *resumed) has(run *runs.Run) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.byLane[run.Lane], func(other *runs.Run) bool { return other.ID == run.ID })
+}
+
+// begin returns the lanes so far.
+func (r *resumed) begin() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun = true
+	return slices.Collect(maps.Keys(r.byLane))
+}
+
+func (r *resumed) take(lane string) []*runs.Run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := r.byLane[lane]
+	delete(r.byLane, lane)
+	return left
+}
+
+// restore puts an event from the cluster on disk. One that is here, with its result, had ended before the cluster knew.
+func (d *Dispatcher) restore(l journal.Lane, id string, event hub.Event, notes []byte) (*runs.Run, error) {
+	var run *runs.Run
+	err := d.disk.write(func() (err error) { run, err = d.runs.Restore(id, event, l.Name); return err })
+	if err != nil {
+		return nil, err
+	}
+	if _, err := run.Result(); !errors.Is(err, fs.ErrNotExist) {
+		d.resumed.hasCopy(id)
+		return nil, nil
+	}
+	return run, d.disk.write(func() error { return run.Inherit(notes) })
+}
+
+// reportLeft tells the controller how an event ended that another operator has carried out.
+func (d *Dispatcher) reportLeft(run *runs.Run, text []byte) {
+	if ReportPending(d.runs.Run(run.ID)) { // on this disk, too: see reports.resume
+		d.resumed.hasCopy(run.ID)
+		return
+	}
+	var r Report
+	if err := json.Unmarshal(text, &r); err != nil || !slices.Contains([]string{MethodDeploymentStatus, MethodScaleStatus}, r.Method) {
+		d.log.Error("status not reported: its copy in the cluster cannot be read", "run", run.ID, "reason", err)
+		d.journal.Reported(d.journal.lane(run.Lane), run.ID)
+		return
+	}
+	d.reports.sendOlder(run, d.log.With("run", run.ID), r, func() error { return nil })
+}

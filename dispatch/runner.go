@@ -1,0 +1,175 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"octo-operator/config"
+	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/kube"
+	"octo-operator/kube/guard"
+	"octo-operator/names"
+	"octo-operator/scripts"
+)
+
+// runner carries out events whose turn it is: each to its end, its report and its result.
+type runner struct {
+	settings    config.Config
+	scripts     scripts.Set
+	env         []string
+	limits      limits // of every script
+	kubectl     *kube.Kubectl
+	guard       *guard.Guard
+	secretFiles []string
+	remadeFiles []string
+	daemon      bool // else a single event is carried out
+	log         *slog.Logger
+
+	disk    *disk
+	journal *copies
+	reports *reports
+	pending pendingReleases
+	mayWork func(context.Context) error // waits until this operator may start work, as its leader; the error is ctx's
+	ended   func(callback, outcome string, seconds float64)
+
+	killing sync.Once
+	kill    chan struct{} // closed when what is being stopped gets no more time
+}
+
+func newRunner(o Options, d *disk, c *copies, r *reports, mayWork func(context.Context) error, ended func(string, string, float64)) *runner {
+	return &runner{
+		settings: o.Settings, scripts: o.Scripts, env: o.Env, limits: limitsOf(o.Settings, o.Capacity),
+		kubectl: o.Kubectl, guard: guard.New(o.Kubectl, o.Log), secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
+		disk: d, journal: c, reports: r, mayWork: mayWork, ended: ended, kill: make(chan struct{}),
+	}
+}
+
+// killAll ends at once what does not stop by itself. It may be called again.
+func (r *runner) killAll() { r.killing.Do(func() { close(r.kill) }) }
+
+func (r *runner) newTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
+	return &Task{Run: run, engine: r, handler: h, Log: log, ExitCode: -1}
+}
+
+// withScratchTask is Dispatcher.WithScratchTask.
+func (r *runner) withScratchTask(event hub.Event, secrets []string, work func(*Task) error) error {
+	dir, err := os.MkdirTemp(r.settings.StateDir, "aside-")
+	if err != nil {
+		return fmt.Errorf("cannot make a directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	t := r.newTask(Handler{}, &runs.Run{ID: filepath.Base(dir), Dir: dir}, r.log)
+	t.Event, t.Redact = event, exec.NewRedactor(secrets...)
+	if t.Output, err = t.OpenOutput(); err != nil {
+		return err
+	}
+	return errors.Join(work(t), t.Output.Close())
+}
+
+// carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
+// unfinished on disk, with the secrets it needs.
+func (r *runner) carryOut(ctx context.Context, h Handler, run *runs.Run, log *slog.Logger) runs.Result {
+	started := time.Now()
+	t := r.newTask(h, run, log)
+	t.Started, t.MayHaveChanged = started, h.mayHaveChanged(run)
+	err := t.open()
+	t.account = names.AccountOf(r.settings, t.Event)
+	if err == nil {
+		if err = t.begin(ctx); err == nil {
+			err = r.disk.write(func() error { return t.run(ctx) })
+		}
+		if closeErr := t.Output.Close(); closeErr != nil { // what was done is done
+			log.Warn("output.log is not whole", "reason", closeErr)
+		}
+	}
+	if err != nil && ctx.Err() != nil { // stopped; what has succeeded in the last moment has succeeded
+		if err = context.Cause(ctx); !superseded(err) {
+			return r.interrupt(t)
+		}
+	}
+	if status := h.status(t.Event, err == nil, t.Message(err)); status != nil && !superseded(err) {
+		r.reports.report(t, status)
+	}
+	return r.finish(t, started, err)
+}
+
+// superseded tells of an error that is no failure: a newer event has made this one pointless. The controller is not told of it.
+func superseded(err error) bool {
+	return slices.ContainsFunc([]error{queue.ErrSuperseded, queue.ErrRepeated, queue.ErrUndeployed, queue.ErrPoolUndeployed},
+		func(reason error) bool { return errors.Is(err, reason) })
+}
+
+// interrupt leaves an event to the operator's next life. It needs the event's secrets; files that hold others go.
+func (r *runner) interrupt(t *Task) runs.Result {
+	t.pause()
+	if err := t.Remove(slices.Concat(r.remadeFiles, r.secretFiles)...); err != nil {
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+	}
+	t.Log.Warn("event stopped by the operator's end: it will be resumed")
+	return runs.Result{Outcome: runs.Failed, Reason: "the operator ended"}
+}
+
+// supersede ends a run that was never started.
+func (r *runner) supersede(h Handler, run *runs.Run, log *slog.Logger, reason error) runs.Result {
+	t := r.newTask(h, run, log)
+	var err error
+	if t.Event, err = run.Event(); err != nil {
+		log.Error("secrets may remain in a superseded run", "reason", err)
+	}
+	return r.finish(t, time.Now(), reason)
+}
+
+// finish writes the result, takes everything secret out of the run directory and logs the event's end. err is why it failed; nil: it
+// succeeded.
+func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
+	result := runs.Result{Outcome: runs.Succeeded, ExitCode: t.ExitCode, Started: started, Ended: time.Now()}
+	switch {
+	case superseded(err):
+		result.Outcome, result.Reason = runs.Superseded, err.Error()
+	case err != nil:
+		result.Outcome, result.Reason = runs.Failed, t.Message(err)
+	}
+	var public *hub.Event
+	if t.handler.Clean != nil {
+		public = t.handler.Clean(t)
+	}
+	if err := r.writeResult(t, result, public); err != nil {
+		t.Log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
+		r.disk.retryLater(func() error { return r.writeResult(t, result, public) })
+	}
+	t.Pause()
+	if err := t.Remove(r.secretFiles...); err != nil {
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+	}
+	r.disk.eventEnded()
+	r.ended(t.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
+	took := result.Ended.Sub(started).Round(time.Millisecond).String()
+	switch result.Outcome {
+	case runs.Succeeded:
+		t.Log.Info("event done", "took", took)
+	case runs.Superseded:
+		t.Log.Info("event superseded", "reason", result.Reason)
+	default:
+		t.Log.Error("event failed", "took", took, "reason", result.Reason, "dir", t.Dir)
+	}
+	return result
+}
+
+// writeResult ends the run on disk, and then its copy in the cluster. public is the event as it stays on disk; nil: as it is there.
+func (r *runner) writeResult(t *Task, result runs.Result, public *hub.Event) error {
+	err := r.disk.write(func() error { return t.Finish(result, public) })
+	if err == nil {
+		r.journal.finished(t.Run)
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package runs
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+const (
+	// begunFile has a line for the current process while it works on the run, and one for each earlier process that ended while it worked
+	// on it.
+	begunFile = "begun"
+	// maxLives is how many processes may end while they work on the same event. Then it is not tried again: the event may be what crashes
+	// the operator, and all other events would suffer.
+	maxLives = 3
+)
+
+// Begin notes that the operator works on the run from now on, until Pause. The note stays if the process ends meanwhile, for whatever
+// reason. Begin returns an error if maxLives earlier processes have left a note: the event may be what ends them. It may be called again
+// before Pause. Notes survive the process but not the disk: see Inherit.
+//
+// Begin and Pause of one run must not be called at the same time.
+func (r *Run) Begin() error {
+	if r.begun {
+		return nil
+	}
+	notes, err := os.OpenFile(r.Path(begunFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot begin run %s: %w", r.ID, err)
+	}
+	defer notes.Close()
+	earlier, err := io.ReadAll(notes)
+	if lives := bytes.Count(earlier, []byte("\n")); lives >= maxLives {
+		return fmt.Errorf("the operator ended %d times while it worked on this event, so it is not tried again: "+
+			"look into %s for what it was doing, mend the cause and send the event again", lives, r.Dir)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(notes, time.Now().UTC().Format(time.RFC3339))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot begin run %s: %w", r.ID, err)
+	}
+	r.begun, r.earlier = true, int64(len(earlier))
+	return nil
+}
+
+// keepCrashing is how long a run with maxLives notes is kept even if other finished runs are removed: it is the only trace of what ended
+// the operator.
+const keepCrashing = 24 * time.Hour
+
+// gaveUp tells whether the run has maxLives notes, so that Begin refuses it.
+func (r *Run) gaveUp() bool { return bytes.Count(r.Notes(), []byte("\n")) >= maxLives }
+
+// Pause removes this process' note, because the run waits or has ended. If that fails, the run has one try less, and nothing is lost
+// otherwise.
+func (r *Run) Pause() {
+	if !r.begun {
+		return
+	}
+	r.begun = false
+	if r.earlier == 0 {
+		_ = os.Remove(r.Path(begunFile))
+		return
+	}
+	_ = os.Truncate(r.Path(begunFile), r.earlier)
+}
+
+// Begun tells whether the run is between Begin and Pause.
+func (r *Run) Begun() bool { return r.begun }
+
+// Notes returns the notes of processes that ended while they worked on the run, and of this one between Begin and Pause; nil: there are
+// none.
+func (r *Run) Notes() []byte {
+	notes, err := os.ReadFile(r.Path(begunFile))
+	if err != nil {
+		return nil
+	}
+	return notes
+}
+
+// Inherit gives a run that comes from another disk the notes that it had there, unless it has notes here.
+func (r *Run) Inherit(notes []byte) error {
+	r.inherited = true
+	if len(notes) == 0 || r.Notes() != nil {
+		return nil
+	}
+	return r.Write(begunFile, notes)
+}
+
+// Inherited tells whether the run comes from another disk. Such a run may lose this disk too, so its notes must also be kept in the
+// cluster.
+func (r *Run) Inherited() bool { return r.inherited }

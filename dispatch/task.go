@@ -1,0 +1,98 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
+	"octo-operator/exec"
+	"octo-operator/hub"
+	"octo-operator/kube"
+	"octo-operator/names"
+)
+
+// Task is an event while it is carried out, as its handler sees it. It is for one goroutine at a time.
+type Task struct {
+	*runs.Run
+	engine  *runner
+	handler Handler
+	account string   // whom helm and kubectl act as; "": as the operator
+	said    []string // see Say
+
+	Event    hub.Event
+	Log      *slog.Logger
+	Output   *runs.Output   // output.log
+	Redact   *exec.Redactor // of the event's secrets, set by the handler; nil: it has none
+	ExitCode int            // of the last script; -1: none has ended by itself
+	Started  time.Time      // when the first try of this life began
+
+	MayHaveChanged bool          // the cluster may have been changed for the event, in this life or an earlier one
+	HasChart       bool          // the run directory holds the event's chart, complete and pulled in this life
+	MakesSecret    bool          // the deploy makes the Secret, of a release that was not there either
+	Release        names.Release // of a workload, once it was looked for in the cluster
+}
+
+// Say adds a line to the message of a success, once.
+func (t *Task) Say(text string) {
+	if !slices.Contains(t.said, text) {
+		t.said = append(t.said, text)
+	}
+}
+
+func (t *Task) open() (err error) {
+	if t.Event, err = t.Run.Event(); err != nil {
+		return err
+	}
+	t.Output, err = t.OpenOutput()
+	return err
+}
+
+// Park gives up the event's slot while f waits for something: for pods, or for the next try. If the operator crashes meanwhile, the event
+// is not held to be the reason. yields: a newer event may take this one's place, which ends ctx. The error is f's.
+func (t *Task) Park(ctx context.Context, yields bool, f func() error) error {
+	t.pause()
+	return queue.TurnOf(ctx).Park(yields, f)
+}
+
+// TakeSlot is to be called before work: it returns when the event has a slot again, as after Park, and this operator may work as the leader.
+// The error is ctx's, or that the event has crashed the operator too often.
+func (t *Task) TakeSlot(ctx context.Context) error {
+	if err := queue.TurnOf(ctx).TakeSlot(ctx); err != nil {
+		return err
+	}
+	if err := t.engine.mayWork(ctx); err != nil {
+		return err
+	}
+	return t.begin(ctx)
+}
+
+// begin notes that the operator works on the event, so that one that crashes it is not tried for ever. Of an event that comes from
+// another disk the cluster has the note before anything is done: this disk may be lost as well.
+func (t *Task) begin(ctx context.Context) error {
+	if t.Begun() {
+		return nil
+	}
+	if err := t.engine.disk.write(t.Begin); err != nil || !t.Inherited() {
+		return err
+	}
+	if err := t.engine.journal.begun(ctx, t.Run); err != nil {
+		t.Log.Warn("if the operator ends now and loses its disk, nobody will know that it worked on this event", "reason", err)
+	}
+	return nil
+}
+
+// pause takes back what begin has noted: the event waits, or has ended.
+func (t *Task) pause() {
+	begun := t.Begun()
+	t.Pause()
+	if begun && t.Inherited() {
+		t.engine.journal.paused(t.Run)
+	}
+}
+
+// AsTenant is ctx for requests to the API server in which a chart says which object is meant: they are made as the tenant's account, if there
+// is one.
+func (t *Task) AsTenant(ctx context.Context) context.Context { return kube.As(ctx, t.account) }

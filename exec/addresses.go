@@ -1,0 +1,24 @@
+package exec
+
+import (
+	"regexp"
+	"strings"
+)
+
+// webAddress is an address in a text, in parts: user and query may be secret.
+var webAddress = regexp.MustCompile(`(https?://)([^\s"/?#@]*@)?([^\s"?]*)(\?[^\s"]*)?`)
+
+// WithoutAddressSecrets takes out of a line what may be secret in an address. Errors have the address of an archive that
+// the index has signed, and the one to which a repository has redirected it, which the operator has never seen.
+func WithoutAddressSecrets(line string) string {
+	return webAddress.ReplaceAllStringFunc(line, func(address string) string {
+		part := webAddress.FindStringSubmatch(address)
+		if part[2] != "" {
+			part[2] = Redacted + "@"
+		}
+		if part[4] != "" {
+			part[4] = "?" + Redacted
+		}
+		return strings.Join(part[1:], "")
+	})
+}

@@ -1,0 +1,225 @@
+package charts
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"octo-operator/bounds"
+	"octo-operator/merge"
+	"octo-operator/text"
+)
+
+// Chart is what the operator needs of a chart besides its archive.
+type Chart struct {
+	Version string // "" when it cannot be made out; helm says what is wrong with it
+	Values  []byte // values.yaml
+	Schema  []byte // values.schema.json
+	// HooksAfter: the chart may have hooks that run after its pods are ready, for which helm itself must wait.
+	HooksAfter bool
+	LooksUp    bool              // a template may read the cluster
+	references []schemaReference // of its schema and of its subcharts', those that lead out of them
+}
+
+var errUnpacksTooLarge = fmt.Errorf("it unpacks to more than %d MiB, which helm does not take either", bounds.Unpacked>>20)
+
+// Read reads a chart from its archive, a file. What helm would refuse or is dangerous in it is an error: no archive of a chart, more or
+// larger files than bounds allows, names and links that lead out of the chart. A chart whose schemas refer elsewhere is not: see Fetch.
+func Read(archive string) (Chart, error) {
+	if info, err := os.Lstat(archive); err != nil {
+		return Chart{}, err
+	} else if !info.Mode().IsRegular() {
+		return Chart{}, fmt.Errorf("it is no file, but %s", info.Mode().Type())
+	} else if info.Size() > bounds.Unpacked {
+		return Chart{}, fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), bounds.Unpacked)
+	}
+	f, err := os.Open(archive)
+	if err != nil {
+		return Chart{}, err
+	}
+	defer f.Close()
+	r := archiveReader{unpacked: bounds.Unpacked, schemas: newSchemaBudget()}
+	if err := r.read(f, ""); err != nil {
+		return r.chart, err
+	}
+	fields, err := merge.Parse("Chart.yaml", r.meta)
+	if text := fmt.Sprint(fields["version"]); aVersion.MatchString(text) {
+		r.chart.Version = text
+	}
+	return r.chart, err
+}
+
+// notAnArchive is the error of what cannot be unpacked.
+func notAnArchive(err error) error { return fmt.Errorf("it is no archive of a chart: %w", err) }
+
+// archiveReader reads a chart's archive, and those of its subcharts that are in it as archives.
+type archiveReader struct {
+	chart    Chart
+	meta     []byte // Chart.yaml
+	unpacked int64  // how many more bytes all of them together may have, as the archives tell it: of a file that is a hole, only the size is there
+	files    int    // of all of them
+	schemas  schemaBudget
+}
+
+// maxArchives is how deep archives may be in archives. People pack a chart into a chart.
+const maxArchives = 10
+
+// read reads an archive. where is its name in the archives around it; "": it is the chart's own.
+func (r *archiveReader) read(archive io.Reader, where string) error {
+	unzipped, err := gzip.NewReader(archive)
+	if err != nil {
+		return notAnArchive(err)
+	}
+	unpacked := &io.LimitedReader{R: unzipped, N: bounds.Unpacked}
+	err = r.readFiles(tar.NewReader(unpacked), where)
+	if unpacked.N <= 0 { // whatever the end looked like
+		err = errUnpacksTooLarge
+	}
+	return err
+}
+
+func (r *archiveReader) readFiles(files *tar.Reader, where string) error {
+	for {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return notAnArchive(err)
+		}
+		if r.files++; r.files > bounds.ChartFiles {
+			return fmt.Errorf("it holds more than %d files", bounds.ChartFiles)
+		}
+		if err := checkEntry(header); err != nil {
+			return err
+		}
+		if r.unpacked -= header.Size; header.Size > bounds.Unpacked || r.unpacked < 0 {
+			return errUnpacksTooLarge
+		}
+		if err := r.readFile(header, files, where); err != nil {
+			return err
+		}
+	}
+}
+
+// readFile reads what is needed. Those at the chart's top level, NAME/values.yaml, are the chart's; of two the last one counts, as in helm.
+func (r *archiveReader) readFile(header *tar.Header, content io.Reader, where string) (err error) {
+	if header.FileInfo().IsDir() {
+		return nil
+	}
+	name := nameInChart(header.Name)
+	of, inSubchart := subchart(name)
+	switch shown := where + name; {
+	case where == "" && name == "Chart.yaml":
+		r.meta, err = readFile(header.Name, content)
+	case where == "" && name == "values.yaml":
+		r.chart.Values, err = readFile(header.Name, content)
+	case inSubchart == "values.schema.json":
+		var schema []byte
+		var references []schemaReference
+		if schema, err = readFile(header.Name, content); err == nil {
+			references, err = referencesOut(shown, schema, &r.schemas)
+		}
+		r.chart.references = append(r.chart.references, references...)
+		if where == "" && of == "" {
+			r.chart.Schema = schema
+		}
+	case isArchive(inSubchart):
+		if strings.Count(shown, ".tgz/") >= maxArchives {
+			return fmt.Errorf("it holds archives in archives, more than %d deep", maxArchives)
+		}
+		if err = r.read(content, shown+"/"); err != nil {
+			err = fmt.Errorf("%.200q in it: %w", shown, err)
+		}
+	case strings.Contains("/"+name, "/templates/"): // its subcharts' too
+		var template []byte
+		template, err = readFile(header.Name, content)
+		r.chart.LooksUp = r.chart.LooksUp || MayLookUp(template)
+		r.chart.HooksAfter = r.chart.HooksAfter || hasHookAfter(template)
+	}
+	return err
+}
+
+// nameInChart is a file's name without the directory in which an archive has a chart, made as helm makes it: of ./values.yaml the
+// directory is the dot, and on Windows some tools write NAME\values.yaml.
+func nameInChart(name string) string {
+	delimiter := "/"
+	if strings.Contains(name, `\`) {
+		delimiter = `\`
+	}
+	_, name, _ = strings.Cut(name, delimiter)
+	return path.Clean(strings.ReplaceAll(name, delimiter, "/"))
+}
+
+// subchart splits a file's name into the directory of the innermost subchart to which it belongs, and its name there.
+func subchart(name string) (of, in string) {
+	in = name
+	for {
+		inside, ok := strings.CutPrefix(in, "charts/")
+		if !ok {
+			return of, in
+		}
+		_, rest, ok := strings.Cut(inside, "/")
+		if !ok {
+			return of, in
+		}
+		of, in = name[:len(name)-len(rest)], rest
+	}
+}
+
+// isArchive tells of a subchart's archive in its chart. helm passes over those whose names begin with _ or a dot.
+func isArchive(name string) bool {
+	name, inside := strings.CutPrefix(name, "charts/")
+	return inside && path.Ext(name) == ".tgz" && !strings.Contains(name, "/") && strings.IndexAny(name, "_.") != 0
+}
+
+// checkEntry refuses what no chart needs, before helm sees it: files elsewhere than in the archive's own folder, by their name or by a
+// link, and what is no file. helm package makes nothing of the kind.
+func checkEntry(header *tar.Header) error {
+	name := strings.ReplaceAll(header.Name, `\`, "/") // as helm does
+	switch {
+	case len(name) > bounds.FileName:
+		return fmt.Errorf("a name in it has %d bytes, the limit is %d: %.100q …: give the file a shorter name", len(name), bounds.FileName, name)
+	case path.IsAbs(name), len(name) > 1 && name[1] == ':', slices.Contains(strings.Split(name, "/"), ".."):
+		return fmt.Errorf("the name %.200q in it leads out of the chart: make the archive with helm package", header.Name)
+	}
+	switch header.Typeflag {
+	case tar.TypeReg, tar.TypeDir, tar.TypeXGlobalHeader, tar.TypeGNUSparse, '\x00':
+		return nil
+	}
+	return fmt.Errorf("%.200q in it is no file, but a link or a device: make the archive with helm package", header.Name)
+}
+
+// readFile reads one file of a chart, without a byte order mark.
+func readFile(name string, content io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(content, bounds.ChartFile+1))
+	if err != nil {
+		return nil, notAnArchive(err)
+	}
+	if len(text) > bounds.ChartFile {
+		return nil, fmt.Errorf("%.100s is larger than %d MiB", name, bounds.ChartFile>>20)
+	}
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil // the mark of UTF-8, as helm does
+}
+
+// hasHookAfter tells whether a template may make a hook that comes after the pods. The template is not rendered: a chart that only might
+// have one counts, and is waited for by helm.
+func hasHookAfter(template []byte) bool {
+	return bytes.Contains(template, []byte("helm.sh/hook")) &&
+		(bytes.Contains(template, []byte("post-install")) || bytes.Contains(template, []byte("post-upgrade")))
+}
+
+var aVersion = text.NewPattern(`^v?[0-9][0-9A-Za-z.+-]{0,249}$`)
+
+// MayLookUp tells whether a template, or values that one may render, may read the cluster: by itself (lookup), or in a text that it is
+// given (tpl).
+func MayLookUp(text []byte) bool {
+	return bytes.Contains(text, []byte("lookup")) || bytes.Contains(text, []byte("tpl"))
+}

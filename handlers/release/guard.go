@@ -1,0 +1,38 @@
+package release
+
+import (
+	"slices"
+
+	"octo-operator/hub"
+	"octo-operator/kube"
+	"octo-operator/kube/guard"
+	"octo-operator/names"
+	"octo-operator/scripts"
+)
+
+// guardedSteps work on a tenant's release, by what a chart says.
+var guardedSteps = []string{
+	scripts.WorkloadDeploy, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
+}
+
+// GuardFor is what the helm and kubectl of a step may ask the API server, through the guard; nil: the step does not go through it.
+// variables are those of the step's script, without their prefix.
+func GuardFor(event hub.Event, step string, variables map[string]string) (*guard.Run, error) {
+	if !slices.Contains(guardedSteps, step) {
+		return nil, nil
+	}
+	w, err := hub.Decode[hub.Workload](event.Argument)
+	if err != nil {
+		return nil, err
+	}
+	r := names.Release{Name: variables["RELEASE"], Namespace: variables["NAMESPACE"]}
+	run := &guard.Run{
+		Release: r.Name, Namespace: r.Namespace, Group: names.Group, Tenants: []string{names.LabelValue(w.TenantID), names.ReferenceLabel(w.TenantID)},
+		Secrets: []string{r.SecretName(), r.SecretBefore()}, Broker: names.BrokerSecrets(w.Pool), Renders: step == scripts.WorkloadDeploy,
+	}
+	if run.Renders {
+		rules := lookRules(func(name string) string { return variables[name] })
+		run.Look = func(object []byte) error { return kube.Look(object, rules) }
+	}
+	return run, nil
+}

@@ -1,0 +1,86 @@
+package release
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"octo-operator/dispatch"
+	"octo-operator/handlers/release/charts"
+	"octo-operator/names"
+	"octo-operator/scripts"
+)
+
+// Install runs workload-deploy, unless an earlier try of the same event has installed the release already, and then been ended while the
+// pods were waited for.
+func (d *Deployment) Install(ctx context.Context) error {
+	t, labels := d.task, d.live.labels
+	if labels["status"] == "deployed" && labels[names.RunLabel] == t.ShortID() && !d.secret.writes {
+		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", labels["version"])
+		return nil
+	}
+	t.MayHaveChanged = true
+	t.MakesSecret = t.MakesSecret || labels == nil && d.secret.live == nil && d.secret.writes
+	if d.secret.keeps {
+		if err := d.secrets.keep(ctx, t, d.Release, d.secret.live); err != nil {
+			return err
+		}
+	}
+	variables, err := d.lookVariables(ctx)
+	if err != nil {
+		return err
+	}
+	maps.Copy(variables, d.scriptVariables())
+	stop := d.rollouts.watchHelm(ctx, t, d.Release)
+	defer stop()
+	return helmScript(ctx, t, scripts.WorkloadDeploy, variables)
+}
+
+// scriptVariables are those of workload-deploy, but for what octo-operator look takes: docs/scripts.md has the list.
+func (d *Deployment) scriptVariables() map[string]string {
+	scaleTo := d.replicas.scaleTo(d.document, d.chart)
+	return map[string]string{
+		"HELM": d.helmMajor, "TENANT": d.Event.TenantID, "WORKLOAD": d.Event.WorkloadName,
+		"RELEASE": d.Release.Name, "NAMESPACE": d.Release.Namespace,
+		"LABELS":  joinLabels(d.labels()),
+		"UPGRADE": strconv.FormatBool(d.live.labels != nil), "WAIT": strconv.FormatBool(d.chart.HooksAfter),
+		"SECRET": d.secret.apply(), "SECRET_REPLACES": strconv.FormatBool(d.secret.foreign),
+		"TIMEOUT": d.settings.Helm.Timeout.String(), "FORCE_CONFLICTS": strconv.FormatBool(d.settings.Helm.ForceConflicts),
+		// What helm has applied on the client's side, the server takes for another manager's. And the Deployments are scaled after
+		// the dry run, which finds the old count there.
+		"DRY_RUN_FORCES": strconv.FormatBool(!d.serverSide || d.settings.Helm.ForceConflicts || scaleTo != ""),
+		"REPLICAS":       scaleTo, "SCALE_SCRIPT": d.scripts.Path(scripts.WorkloadScale),
+		dispatch.LookUpVariable: strconv.FormatBool(d.chart.LooksUp || charts.MayLookUp(d.document.YAML)),
+	}
+}
+
+// joinLabels writes labels as helm's --labels takes them, in the order of their keys.
+func joinLabels(labels map[string]string) string {
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		pairs = append(pairs, key+"="+labels[key])
+	}
+	return strings.Join(pairs, ",")
+}
+
+// AwaitReady restarts the workloads that still run with the Secret's old values, which a running pod keeps, waits until everything in
+// the release is ready, and notes that on its revision. A newer event for the release ends the wait.
+func (d *Deployment) AwaitReady(ctx context.Context) error {
+	restarted, err := d.secrets.restart(ctx, d.task, d.Release, d.secret.restarts)
+	if err != nil {
+		return err
+	}
+	if len(restarted.Workloads) > 0 {
+		d.task.Say("restarted because of changed secrets (" + restarted.keys() + "): " + restarted.names(", "))
+	}
+	if err := d.rollouts.await(ctx, d.task, d.Release); err != nil {
+		return err
+	}
+	return d.rollouts.markReady(ctx, d.Release, d.task.ShortID())
+}
+
+// SettleSecret ends what the deploy does to the Secret, once the pods are ready: nothing of the old values is kept any longer, and a
+// Secret that no value needs goes.
+func (d *Deployment) SettleSecret(ctx context.Context) error { return d.secrets.settle(ctx, d.task, d) }

@@ -1,0 +1,49 @@
+package release
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"octo-operator/dispatch"
+	"octo-operator/exec"
+	"octo-operator/kube"
+)
+
+// RedactManifest takes what is secret out of the manifest that helm has made of the chart: the values of its Secrets, wherever they stand,
+// and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
+// that begins again makes another one.
+func RedactManifest(t *dispatch.Task) {
+	manifest, err := readManifest(t.Path(ManifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	var secrets []string
+	if err == nil {
+		manifest, secrets, err = kube.WithoutSecrets(manifest, RemovedSecret)
+	}
+	if err == nil {
+		secrets = slices.DeleteFunc(secrets, func(value string) bool { return len(value) < shortestElsewhere })
+		redact := exec.NewRedactor(secrets...)
+		if redact.Full() {
+			err = errors.New("the chart's Secrets hold too much")
+		} else {
+			manifest = []byte(t.Redact.String(redact.String(string(manifest))))
+			err = t.Write(ManifestFile, manifest)
+		}
+	}
+	if err == nil {
+		return
+	}
+	t.Log.Info("the manifest is not kept: nobody can tell what in it is secret", "reason", err)
+	if err := t.Remove(ManifestFile); err != nil {
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+	}
+}
+
+// shortestElsewhere is the length in bytes from which on a value of a chart's own Secret is taken out of other objects too. Shorter ones
+// are mostly words: "postgres", "true".
+const shortestElsewhere = 9
+
+// RemovedSecret stands where a secret value was, in the files that a run keeps.
+const RemovedSecret = "[removed after the run]"

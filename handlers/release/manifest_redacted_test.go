@@ -1,0 +1,48 @@
+package release
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"octo-operator/exec"
+)
+
+func TestWhatIsSecretLeavesTheManifestWhenTheRunEnds(t *testing.T) {
+	task := runTask(t)
+	task.Redact = exec.NewRedactor("of-the-event")
+	text := manifest + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: copy}\ndata: {a: planted-secret, b: of-the-event, c: open}\n"
+	if err := task.Write(ManifestFile, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	RedactManifest(task)
+	kept, err := os.ReadFile(task.Path(ManifestFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"planted-secret", "cGxhbnRlZC1zZWNyZXQ", "of-the-event"} {
+		if strings.Contains(string(kept), secret) {
+			t.Errorf("%s is still there:\n%s", secret, kept)
+		}
+	}
+	for _, rest := range []string{RemovedSecret, "open", "kind: Deployment"} {
+		if !strings.Contains(string(kept), rest) {
+			t.Errorf("%s is gone:\n%s", rest, kept)
+		}
+	}
+}
+
+func TestAManifestInWhichNobodyCanTellWhatIsSecretGoes(t *testing.T) {
+	task := runTask(t)
+	if err := task.Write(ManifestFile, []byte("kind: Secret\ndata: {a: [")); err != nil {
+		t.Fatal(err)
+	}
+	RedactManifest(task)
+	if task.Has(ManifestFile) {
+		t.Error("it is still there")
+	}
+	RedactManifest(task) // of a run that has made none
+	if task.Has(ManifestFile) {
+		t.Error("it is back")
+	}
+}

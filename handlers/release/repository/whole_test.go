@@ -1,0 +1,45 @@
+package repository
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+// compareWithWhole reads an index all at once, as helm does. If it can also be read in pieces, both must find the same charts.
+func compareWithWhole(t *testing.T, text []byte, err error, charts map[string]bool) {
+	t.Helper()
+	if err != nil {
+		return
+	}
+	var whole struct {
+		APIVersion string                      `json:"apiVersion"`
+		Entries    map[string][]map[string]any `json:"entries"`
+	}
+	unmarshal := func() error { return yaml.UnmarshalStrict(text, &whole) }
+	if json.Valid(text) {
+		unmarshal = func() error { return json.Unmarshal(text, &whole) }
+	}
+	if err := unmarshal(); err != nil {
+		return // of an index that helm refuses: nothing of it can be had by other means
+	}
+	for _, chart := range slices.Sorted(maps.Keys(charts)) {
+		if len(whole.Entries[chart]) == 0 {
+			t.Errorf("chart %q was read, and all at once there is none: %s", chart, cmp.Diff(charts, whole.Entries))
+		}
+	}
+	for chart, versions := range whole.Entries {
+		for _, v := range versions {
+			name, _ := v["name"].(string)
+			version, _ := v["version"].(string)
+			kind, known := v["type"].(string)
+			if name != "" && isVersion(version) && (!known || kind == "" || kind == "application") && v["type"] == nil && !charts[chart] {
+				t.Errorf("chart %q was not read, and all at once it is there: %v", chart, v)
+			}
+		}
+	}
+}

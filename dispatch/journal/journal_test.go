@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -334,6 +335,19 @@ func TestAWriteThatIsRefusedIsTriedAgainUntilTheClusterKnows(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// The API server answers 404 to a create in a namespace that does not exist.
+func TestAnEventForANamespaceThatDoesNotExistRuns(t *testing.T) {
+	api := newAPI()
+	p := newPod(t, api)
+	api.set(refused(http.StatusNotFound))
+	p.accept(laneA, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := p.Copied(ctx, laneA.Name); err != nil {
+		t.Errorf("it waits: %v", err)
 	}
 }
 

@@ -79,7 +79,7 @@ func (j *Journal) Copied(ctx context.Context, name string) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, kube.ErrUnreachable), errors.Is(err, errPaused), changed(err):
+		case errors.Is(err, kube.ErrUnreachable), errors.Is(err, errPaused), kube.Conflict(err): // not 404: the namespace does not exist
 			j.tell(own, "events wait", err)
 		default: // its role, a quota, a webhook: it is tried again in the background
 			j.tell(own, "events are kept on disk alone", err)

@@ -26,6 +26,7 @@ type record struct {
 	ended           time.Time
 	begun           bool
 	reporting       bool // its report waits for the controller
+	copied          bool // the cluster has had a copy: of a standby's, another operator delivers the report
 }
 
 // numbered finds the event's number in the workload's name.
@@ -73,7 +74,7 @@ func readRecord(dir string) (record, error) {
 	}
 	r.outcome, r.reason, r.ended = result.Outcome, result.Reason, result.Ended
 	exists := func(name string) bool { _, err := os.Stat(filepath.Join(dir, name)); return err == nil }
-	r.begun, r.reporting = exists("output.log"), exists("report.json")
+	r.begun, r.reporting, r.copied = exists("output.log"), exists("report.json"), exists("copied")
 	return r, nil
 }
 

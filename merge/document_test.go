@@ -3,16 +3,15 @@ package merge
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"octo-operator/dev/fixtures"
+
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write the golden files in testdata")
 
 // fullInput uses every feature; the golden files show its result.
 func fullInput(t *testing.T) Input {
@@ -47,35 +46,18 @@ func fullInput(t *testing.T) Input {
 	}
 }
 
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got), -update accepts it:\n%s", file, diff)
-	}
-}
-
 func TestDocumentMergesTheFourLayers(t *testing.T) {
 	in := fullInput(t)
 	got, err := Document(in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "values.golden.yaml", got.YAML)
+	fixtures.Golden(t, "values.golden.yaml", got.YAML)
 	secrets, err := json.MarshalIndent(got.Secrets, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "secrets.golden.json", append(secrets, '\n'))
+	fixtures.Golden(t, "secrets.golden.json", append(secrets, '\n'))
 
 	for key, plain := range got.Secrets {
 		if bytes.Contains(got.YAML, []byte(plain)) {
@@ -102,7 +84,7 @@ func TestExplainNamesTheLayerOfEachLeaf(t *testing.T) {
 		}
 		b.WriteString(origin.Path + "\t" + origin.Layer + "\t" + string(value) + "\n")
 	}
-	golden(t, "explain.golden.txt", []byte(b.String()))
+	fixtures.Golden(t, "explain.golden.txt", []byte(b.String()))
 }
 
 // TestLayersMergeAsHelmMergesFiles is a short form of helmoracle: one row for each combination of two kinds of values.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"octo-operator/dev/fixtures"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -103,7 +105,7 @@ func TestEachScriptRunsTheRightCommands(t *testing.T) {
 			p := newPlace(t)
 			p.files(test.files...)
 			stdout, stderr, exitCode := p.shell(test.variables, p.scripts.Path(test.script))
-			golden(t, test.name, p.report(stdout, stderr, exitCode, p.argv()))
+			fixtures.Golden(t, test.name+".golden", []byte(p.report(stdout, stderr, exitCode, p.argv())))
 		})
 	}
 }

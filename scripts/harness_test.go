@@ -3,7 +3,6 @@ package scripts
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "write testdata/*.golden anew")
 
 // fakeTool stands in for helm and kubectl: what is tested is the command line that they get. It writes its name and
 // arguments to $FAKE_ARGV, prints $FAKE_DEPLOYMENTS for a list of Deployments and $FAKE_METHOD as how a release is applied, leaves a chart where helm pull would, and
@@ -118,22 +115,6 @@ func withoutLookups(commands [][]string) (changes [][]string) {
 		changes = append(changes, command)
 	}
 	return changes
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		must(t, os.WriteFile(path, []byte(got), 0o644))
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v: write it with go test ./scripts -update, and read it", err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
-	}
 }
 
 // report returns what a script has printed and run, without the name of the temporary directory.

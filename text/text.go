@@ -23,15 +23,11 @@ func Printable(line string) string {
 
 // Clip cuts a text to at most limit bytes, not within a character; the cut is marked by " …", which counts.
 func Clip(text string, limit int) string {
-	const cut = " …"
+	const mark = " …"
 	if len(text) <= limit {
 		return text
 	}
-	end := max(0, limit-len(cut))
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return strings.TrimRight(text[:end], " ") + cut
+	return strings.TrimRight(Cut(text, max(0, limit-len(mark))), " ") + mark
 }
 
 // PrintableLines is Printable for a text of several lines: whatever an error quotes, it is read in terminals.

@@ -38,7 +38,9 @@ const longestQuiet = helmTimeout + 30*time.Second
 func (c *chaos) undone() (count int) {
 	for _, f := range c.fates() {
 		last := f.last()
-		if (last.outcome == "" && !f.died) || (last.reporting && c.isLiving(last.state) && !(last.copied && c.standby != nil && last.state == c.standby.state)) {
+		onStandby := c.standby != nil && last.state == c.standby.state
+		waits := last.reporting && c.isLiving(last.state) && (!last.copied || !onStandby)
+		if (last.outcome == "" && !f.died) || waits {
 			count++
 		}
 	}

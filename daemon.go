@@ -14,8 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"octo-operator/cli"
 	"octo-operator/config"
 	"octo-operator/handlers"
 	"octo-operator/hub"
@@ -33,8 +32,8 @@ type daemon struct {
 	signals   chan os.Signal
 }
 
-func run(*cobra.Command, []string) error {
-	settings, log, wrong := load(os.Stderr)
+func run() error {
+	settings, log, wrong := cli.Load(os.Stderr)
 	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2)}
 	d.readiness = &readiness{away: d.away, log: log}
 	if os.Getenv("GOGC") == "" {
@@ -93,7 +92,7 @@ func (d *daemon) run() error {
 	d.readiness.server = web.New(web.Options{
 		HTTP: d.settings.HTTPAddress, HTTPS: d.settings.HTTPS.Address,
 		CertificateFile: d.settings.HTTPS.CertificateFile, KeyFile: d.settings.HTTPS.KeyFile,
-		Ready: d.readiness.tell, Metrics: metrics, LogLevel: &logLevel, Log: d.log,
+		Ready: d.readiness.tell, Metrics: metrics, LogLevel: &cli.LogLevel, Log: d.log,
 	})
 	d.readiness.server.Listen(answering)
 	h := d.open(ctx)

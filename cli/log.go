@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -20,21 +20,35 @@ import (
 // logTime is the format for collected logs. On a terminal the date is left out.
 const logTime = "2006-01-02T15:04:05.000Z07:00"
 
-// logLevel is OPERATOR__LOGLEVEL until somebody changes it over HTTP: see package web.
-var logLevel slog.LevelVar
+// LogLevel is OPERATOR__LOGLEVEL until somebody changes it over HTTP: see package web.
+var LogLevel slog.LevelVar
+
+// Load reads the settings, creates the log and writes warnings about the settings there. The settings and the log can be used even if the
+// error is not nil; the error says why nothing may be deployed with these settings.
+func Load(logTo *os.File) (config.Config, *slog.Logger, error) {
+	settings, err := config.Load(os.Environ())
+	log := newLogger(settings, logTo)
+	for _, warning := range settings.Warnings {
+		log.Warn("check the settings", "reason", warning)
+	}
+	if len(settings.Ignored) > 0 {
+		log.Info("settings without effect here: README.md says why", "names", strings.Join(settings.Ignored, " "))
+	}
+	return settings, log, err
+}
 
 func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(settings.LogLevel)) // cannot fail: config has checked it
-	logLevel.Set(level)
+	LogLevel.Set(level)
 	if settings.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &logLevel, ReplaceAttr: plainAttr}))
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &LogLevel, ReplaceAttr: plainAttr}))
 	}
 	return slog.New(textHandler(to, term.IsTerminal(int(to.Fd()))))
 }
 
 func textHandler(to io.Writer, terminal bool) slog.Handler {
-	options := &tint.Options{Level: &logLevel, TimeFormat: logTime, NoColor: true, ReplaceAttr: plainAttr}
+	options := &tint.Options{Level: &LogLevel, TimeFormat: logTime, NoColor: true, ReplaceAttr: plainAttr}
 	if terminal {
 		options.TimeFormat, options.NoColor, options.ReplaceAttr = "15:04:05.000", false, withoutEscapes
 	}

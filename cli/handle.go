@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"octo-operator/dispatch/runs"
+	"octo-operator/handlers"
+	"octo-operator/hub"
+)
+
+func handleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "handle CALLBACK [FILE|-]",
+		Short: "Run one callback once, without a controller",
+		Long: `Runs one callback once against the current cluster, as the daemon would, and exits 0 or 1.
+
+CALLBACK is one of ` + strings.Join(hub.Callbacks, ", ") + ` (with or without Async).
+FILE holds its arguments as JSON: one argument as it is, several as an array. Without FILE, or with -, they
+are read from standard input. What would be reported to the controller is logged.`,
+		Example: `  octo-operator handle WorkloadDeployed event.json
+  echo '["acme", "65d5c447b420da3fb12381bc"]' | octo-operator handle PoolUndeployed`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(_ *cobra.Command, args []string) error { return handleOnce(args[0], args[1:]) },
+	}
+}
+
+// handleOnce carries out one event in the same way as the daemon.
+func handleOnce(callback string, file []string) error {
+	return withEvent(callback, file, func(_ context.Context, h *handlers.Handlers, event hub.Event) error {
+		var result runs.Result
+		if err := h.Accept(event, func(r runs.Result) { result = r }); err != nil {
+			return err
+		}
+		h.Wait()
+		if result.Outcome != runs.Succeeded {
+			return fmt.Errorf("%s failed: %s", event.Callback, result.Reason)
+		}
+		return nil
+	})
+}

@@ -19,7 +19,7 @@ func Command(version string, run func() error) *cobra.Command {
 what it is told to, by running scripts that run helm and kubectl.
 
 Without a command it runs as the daemon (octo-operator run). All settings are environment variables
-named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does: KUBECONFIG, or the pod it runs in.`,
+named OPERATOR__…; docs/settings.md lists them. It finds the cluster as kubectl does: KUBECONFIG, or the pod it runs in.`,
 		Args: cobra.NoArgs, RunE: daemon, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true

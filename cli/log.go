@@ -32,7 +32,7 @@ func Load(logTo *os.File) (config.Config, *slog.Logger, error) {
 		log.Warn("check the settings", "reason", warning)
 	}
 	if len(settings.Ignored) > 0 {
-		log.Info("settings without effect here: README.md says why", "names", strings.Join(settings.Ignored, " "))
+		log.Info("settings without effect here: docs/settings.md says why", "names", strings.Join(settings.Ignored, " "))
 	}
 	return settings, log, err
 }

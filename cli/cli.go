@@ -23,6 +23,7 @@ named OPERATOR__…; docs/settings.md lists them. It finds the cluster as kubect
 		Args: cobra.NoArgs, RunE: daemon, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpFunc(printManual)
 	root.AddCommand(runCommand(daemon), handleCommand(), valuesCommand(), versionCommand(version), lookCommand())
 	return root
 }

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,8 +54,11 @@ type Replaced struct {
 // layer won.
 func Explain(in Input) ([]Origin, []LeftOut, error) { return ExplainAt(in, "") }
 
+// ErrNothingThere is the error of ExplainAt for a path that leads nowhere.
+var ErrNothingThere = errors.New("neither the values document nor the chart's values.yaml has something there")
+
 // ExplainAt is Explain for what is at a path, as in helm --set, and below it. It also has the chart's default values there that nothing
-// replaces. It is an error if nothing is there. An empty path is the whole document, without the chart's.
+// replaces. The error is ErrNothingThere if nothing is there; what was left out is returned all the same. An empty path is the whole document, without the chart's.
 func ExplainAt(in Input, path string) ([]Origin, []LeftOut, error) {
 	var at Path
 	if path != "" {
@@ -109,7 +113,7 @@ func (w *walk) at(path Path, merged *assembly) error {
 		w.pending = append(w.pending, replaced.all()...)
 		w.defaults(path, defaults)
 	default:
-		return fmt.Errorf("cannot explain %s: neither the values document nor the chart's values.yaml has something there", quote(path.String()))
+		return fmt.Errorf("cannot explain %s: %w", quote(path.String()), ErrNothingThere)
 	}
 	return nil
 }

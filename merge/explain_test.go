@@ -65,6 +65,10 @@ func TestAValueTellsAllThatItHasReplaced(t *testing.T) {
 			`a[0] valuesYaml 4 <context a=[1,2,3] <chart a=[0] | a[1] valuesYaml 5`,
 		},
 		"an element of a list":               {Input{Values: []byte("a: [1, 2]"), Overrides: values{{Path: "a[1]", Value: "3"}}}, `a[0] valuesYaml 1 | a[1] values 3 <valuesYaml 2`},
+		"an element of a list that was a text": {
+			Input{Values: []byte("a: [1]"), Overrides: values{{Path: "a", Value: "[p, q]"}, {Path: "a[1]", Value: "r"}}},
+			`a[0] values "p" <valuesYaml a=[1] | a[1] values "r" <values "q"`,
+		},
 		"an empty list that gets an element": {Input{Values: []byte("a: []"), Overrides: values{{Path: "a[0]", Value: "3"}}}, `a[0] values "3" <valuesYaml a=[]`},
 		"a map by a value":                   {Input{Values: []byte("a: {x: 1, z: 2}"), Pinned: values{{Path: "b", Value: "1"}}, Overrides: values{{Path: "a", Value: "1"}}}, `a values "1" <valuesYaml {"x":1,"z":2} | b pinned "1"`},
 		"a value by a map":                   {Input{Values: []byte("a: 1"), Overrides: values{{Path: "a.x", Value: "2"}}}, `a.x values "2" <valuesYaml a=1`},
@@ -306,6 +310,11 @@ func (l layersOf) checkReplaced(t *testing.T, r Replaced) {
 	t.Helper()
 	document := l.document(r.Layer)
 	if document == nil {
+		for path, value := range leavesBelow(readPath(r.Path), r.Value) {
+			if !r.Masked && !l.has(Origin{Path: path, Layer: r.Layer, Value: value}) {
+				t.Errorf("no override of %s makes %v at %s, which was replaced", r.Layer, value, path)
+			}
+		}
 		return
 	}
 	was, there := get(document, readPath(r.Path))
@@ -315,10 +324,10 @@ func (l layersOf) checkReplaced(t *testing.T, r Replaced) {
 	if r.Masked {
 		return
 	}
-	had := leavesOf(was)
-	for path, value := range leavesOf(r.Value) {
+	had := leavesBelow(readPath(r.Path), was)
+	for path, value := range leavesBelow(readPath(r.Path), r.Value) {
 		if diff := cmp.Diff(had[path], value); diff != "" {
-			t.Errorf("%s of %s, below %q: %s", r.Path, r.Layer, path, diff)
+			t.Errorf("%s of %s: %s", path, r.Layer, diff)
 		}
 	}
 }
@@ -343,8 +352,16 @@ func (l layersOf) checkNothingElseIsLost(t *testing.T, covered map[string]bool, 
 	}
 }
 
-// leavesOf are the leaves below v by their paths.
-func leavesOf(v any) map[string]any {
+// leavesOf are the leaves of a document by their paths. An empty one has none.
+func leavesOf(document map[string]any) map[string]any {
+	if len(document) == 0 {
+		return map[string]any{}
+	}
+	return leavesBelow(nil, document)
+}
+
+// leavesBelow are the leaves of v, which is at path.
+func leavesBelow(path Path, v any) map[string]any {
 	all := map[string]any{}
 	var walk func(path Path, v any)
 	walk = func(path Path, v any) {
@@ -364,11 +381,9 @@ func leavesOf(v any) map[string]any {
 				return
 			}
 		}
-		if len(path) > 0 {
-			all[path.String()] = v
-		}
+		all[path.String()] = v
 	}
-	walk(nil, v)
+	walk(path, v)
 	return all
 }
 

@@ -56,7 +56,7 @@ func replay(in Input, merged *assembly) (*history, error) {
 	}
 	edit := editor{values: h.labels}
 	for _, a := range merged.assignments {
-		if err := h.assign(&edit, a); err != nil {
+		if err := h.assign(&edit, a, in.SecretName); err != nil {
 			return nil, err
 		}
 	}
@@ -68,17 +68,18 @@ func replay(in Input, merged *assembly) (*history, error) {
 }
 
 // assign sets an override's labels.
-func (h *history) assign(edit *editor, a assignment) error {
+func (h *history) assign(edit *editor, a assignment, secretName string) error {
 	from := &source{layer: a.layer, coerced: h.coercionOf(a)}
+	value := coerce(a.text, a.target) // anew: later overrides have changed a.value, which is in the document
 	if a.key != "" {
-		from.secret = a.path.String()
+		from.secret, value = a.path.String(), secretReference(secretName, a.key)
 		h.secrets.add(lost{path: a.path})
 	}
 	if at, old := before(h.labels, a.path); old != nil {
 		h.replace(a.path[:at], old)
 	}
 	edit.filler = h.label(nil, &source{layer: a.layer, filler: true})
-	return edit.set(a.path, h.label(a.value, from))
+	return edit.set(a.path, h.label(value, from))
 }
 
 // before returns what is at path, or on the way to it where the way ends, and the number of steps that lead there; nil: nothing. The label
@@ -95,7 +96,7 @@ func (h *history) coercionOf(a assignment) *Coercion {
 	if a.key != "" || a.target == kindUnknown || a.target == kindText {
 		return nil
 	}
-	_, failed := a.value.(string)
+	_, failed := coerce(a.text, a.target).(string)
 	c := Coercion{Path: a.path.String(), Text: a.text, To: kindNames[a.target], Failed: failed}
 	switch a.says {
 	case byDocument:

@@ -64,7 +64,7 @@ func TestAValueTellsAllThatItHasReplaced(t *testing.T) {
 			Input{Context: map[string]any{"a": []int{1, 2, 3}}, Values: []byte("a: [4, 5]"), ChartValues: []byte("a: [0]")},
 			`a[0] valuesYaml 4 <context a=[1,2,3] <chart a=[0] | a[1] valuesYaml 5`,
 		},
-		"an element of a list":               {Input{Values: []byte("a: [1, 2]"), Overrides: values{{Path: "a[1]", Value: "3"}}}, `a[0] valuesYaml 1 | a[1] values 3 <valuesYaml 2`},
+		"an element of a list": {Input{Values: []byte("a: [1, 2]"), Overrides: values{{Path: "a[1]", Value: "3"}}}, `a[0] valuesYaml 1 | a[1] values 3 <valuesYaml 2`},
 		"an element of a list that was a text": {
 			Input{Values: []byte("a: [1]"), Overrides: values{{Path: "a", Value: "[p, q]"}, {Path: "a[1]", Value: "r"}}},
 			`a[0] values "p" <valuesYaml a=[1] | a[1] values "r" <values "q"`,

@@ -27,62 +27,75 @@ type use struct {
 
 func (u use) line() int { return int(u.at.Line()) }
 
-// variables looks at which variables are read and which are set.
+// known is what a script does with variables.
+type known struct {
+	set     map[string]bool
+	anySet  bool // something may set any other
+	uses    []use
+	guarded []*syntax.ParamExp // ${name:+…$name…}
+}
+
+// variables looks at which variables are read that nothing sets.
 func (l *linter) variables(file *syntax.File) {
-	set, unknown := map[string]bool{}, false
-	var uses []use
-	var guarded []*syntax.ParamExp // ${name:+…$name…}
+	k := &known{set: map[string]bool{}}
 	syntax.Walk(file, func(node syntax.Node) bool {
-		switch n := node.(type) {
-		case *syntax.CallExpr:
-			for _, name := range setBy(n) {
-				set[name] = true
-			}
-			unknown = unknown || setsUnknown(n)
-		case *syntax.Assign:
-			if n.Name != nil {
-				set[n.Name.Value] = true
-			}
-		case *syntax.WordIter:
-			set[n.Name.Value] = true
-		case *syntax.ArithmExp:
-			for _, name := range namesIn(n) { // $((n=1)) sets it; $((n+1)) takes what is not set for 0, or says so itself
-				set[name] = true
-			}
-		case *syntax.ParamExp:
-			if n.Param == nil || !syntax.ValidName(n.Param.Value) {
-				return true
-			}
-			u := use{name: n.Param.Value, at: n.Pos()}
-			if n.Exp != nil {
-				switch n.Exp.Op {
-				case syntax.AlternateUnset, syntax.AlternateUnsetOrNull:
-					guarded = append(guarded, n)
-				}
-				switch n.Exp.Op {
-				case syntax.AssignUnset, syntax.AssignUnsetOrNull:
-					set[u.name] = true
-				case syntax.AlternateUnset, syntax.AlternateUnsetOrNull, syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.ErrorUnset, syntax.ErrorUnsetOrNull:
-					u.mayBeNone = true
-				}
-			}
-			uses = append(uses, u)
-		}
+		k.add(node)
 		return true
 	})
-	for _, u := range uses {
-		u.mayBeNone = u.mayBeNone || slices.ContainsFunc(guarded, func(p *syntax.ParamExp) bool {
+	for _, u := range k.uses {
+		u.mayBeNone = u.mayBeNone || slices.ContainsFunc(k.guarded, func(p *syntax.ParamExp) bool {
 			return p.Param.Value == u.name && u.at.After(p.Pos()) && p.End().After(u.at)
 		})
-		if set[u.name] || slices.Contains(scripts.Environment(), u.name) || slices.Contains(ofShells[l.shell], u.name) {
-			continue
-		}
-		if strings.HasPrefix(u.name, "OCTO_") {
+		switch {
+		case k.set[u.name], slices.Contains(scripts.Environment(), u.name), slices.Contains(ofShells[l.shell], u.name):
+		case strings.HasPrefix(u.name, "OCTO_"):
 			l.contract(u)
-		} else if !u.mayBeNone && !unknown && !l.library && !l.isOff("SC2154", u.line()) {
-			l.find(u.line(), u.name+" is used and never set, and scripts get only the variables of docs/scripts.md", fmt.Sprintf("set it in the script, read it from a file, or write ${%s-} if it may be missing", u.name))
+		case !u.mayBeNone && !k.anySet && !l.library && !l.isOff("SC2154", u.line()):
+			l.find(u.line(), u.name+" is used and never set, and scripts get only the variables of docs/scripts.md",
+				fmt.Sprintf("set it in the script, read it from a file, or write ${%s-} if it may be missing", u.name))
 		}
 	}
+}
+
+// add notes what a part of a script sets or reads.
+func (k *known) add(node syntax.Node) {
+	switch n := node.(type) {
+	case *syntax.CallExpr:
+		for _, name := range setBy(n) {
+			k.set[name] = true
+		}
+		k.anySet = k.anySet || setsUnknown(n)
+	case *syntax.Assign:
+		if n.Name != nil {
+			k.set[n.Name.Value] = true
+		}
+	case *syntax.WordIter:
+		k.set[n.Name.Value] = true
+	case *syntax.ArithmExp:
+		for _, name := range namesIn(n) { // $((n=1)) sets it; $((n+1)) takes what is not set for 0, or says so itself
+			k.set[name] = true
+		}
+	case *syntax.ParamExp:
+		if n.Param != nil && syntax.ValidName(n.Param.Value) {
+			k.read(n)
+		}
+	}
+}
+
+// read notes an expansion, which may set the variable too.
+func (k *known) read(p *syntax.ParamExp) {
+	u := use{name: p.Param.Value, at: p.Pos()}
+	if p.Exp != nil {
+		switch p.Exp.Op {
+		case syntax.AssignUnset, syntax.AssignUnsetOrNull:
+			k.set[u.name] = true
+		case syntax.AlternateUnset, syntax.AlternateUnsetOrNull:
+			k.guarded, u.mayBeNone = append(k.guarded, p), true
+		case syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.ErrorUnset, syntax.ErrorUnsetOrNull:
+			u.mayBeNone = true
+		}
+	}
+	k.uses = append(k.uses, u)
 }
 
 // contract looks whether a step's script gets a variable.

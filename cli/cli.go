@@ -24,7 +24,7 @@ named OPERATOR__…; docs/settings.md lists them. It finds the cluster as kubect
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpFunc(printManual)
-	root.AddCommand(runCommand(daemon), handleCommand(), valuesCommand(), versionCommand(version), lookCommand())
+	root.AddCommand(runCommand(daemon), valuesCommand(), scriptsCommand(), handleCommand(), versionCommand(version), lookCommand())
 	return root
 }
 

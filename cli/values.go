@@ -35,14 +35,14 @@ first. What the operator would add of its own and the chart does not take comes 
   pinned      the number of replicas, if the operator decides it
 
 --path explains one value or what is below a map or a list, with the chart's defaults there that nothing
-replaces. Long values are cut; -o json has them whole, and all fields. What a secret has replaced is masked.
-
-Exits 0; 1 if the values cannot be merged, the chart cannot be had, or nothing is at the path.`,
+replaces. Long values are cut; -o json has them whole, and all fields. What a secret has replaced is masked.`,
 		Example: `  octo-operator values event.json
   octo-operator values --explain event.json
   octo-operator values --path image.tag event.json
   octo-operator values --path 'ingress.annotations.example\.com/owner' --no-chart event.json
   octo-operator values --explain -o json event.json`,
+		Annotations: map[string]string{exitCodes: `0  done
+1  the values cannot be merged, the chart cannot be had, or nothing is at the path`},
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return printValues(args, o) },
 	}

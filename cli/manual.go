@@ -33,19 +33,19 @@ func printManual(cmd *cobra.Command, _ []string) {
 		{"NAME", cmd.CommandPath() + " - " + string(unicode.ToLower(first)) + cmd.Short[size:]},
 		{"SYNOPSIS", synopsis(cmd)},
 		{"DESCRIPTION", cmd.Long},
-		{"COMMANDS", commands(cmd)},
+		{"COMMANDS", commandTable(cmd)},
 		{"OPTIONS", cmd.NonInheritedFlags().FlagUsages()},
 		{"EXAMPLES", cmd.Example},
 		{"EXIT CODES", codes},
 		{"FILES", cmd.Annotations[files]},
 		{"ENVIRONMENT", cmd.Annotations[environment]},
 	} {
-		printPart(to, part.title, part.text)
+		printSection(to, part.title, part.text)
 	}
 }
 
-// printPart prints a part, indented alike whatever its text's own indentation is. An empty one is left out.
-func printPart(to io.Writer, title, body string) {
+// printSection prints a part, indented alike whatever its text's own indentation is. An empty one is left out.
+func printSection(to io.Writer, title, body string) {
 	lines := strings.Split(strings.Trim(body, "\n"), "\n")
 	own := len(body)
 	for _, line := range lines {
@@ -77,7 +77,7 @@ func synopsis(cmd *cobra.Command) string {
 	return strings.Join(lines, "\n")
 }
 
-func commands(cmd *cobra.Command) string {
+func commandTable(cmd *cobra.Command) string {
 	var b strings.Builder
 	for _, sub := range cmd.Commands() {
 		if sub.IsAvailableCommand() {

@@ -30,11 +30,12 @@ type daemon struct {
 	handlers  atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
 	readiness *readiness
 	signals   chan os.Signal
+	hangups   chan os.Signal
 }
 
 func run() error {
 	settings, log, wrong := cli.Load(os.Stderr)
-	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2)}
+	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1)}
 	d.readiness = &readiness{away: d.away, log: log}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -43,6 +44,7 @@ func run() error {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before the log says that it starts: a signal may follow at once
+	signal.Notify(d.hangups, syscall.SIGHUP)                  // else it would end the operator at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
 	d.logCapacity(config.ThisMachine())
 	var err error
@@ -80,6 +82,7 @@ func (d *daemon) run() error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go d.obeySignals(stop)
+	go d.ignoreHangups()
 
 	// The webhooks are served before anything else begins and until everything else has ended: without them no pool can be created or changed
 	// in the whole cluster.
@@ -268,4 +271,11 @@ func (d *daemon) obeySignals(stop context.CancelFunc) {
 		time.Sleep(abortTime)
 	}
 	os.Exit(1)
+}
+
+// ignoreHangups logs each SIGHUP, which changes nothing: other programs read their settings anew then.
+func (d *daemon) ignoreHangups() {
+	for range d.hangups {
+		d.log.Info("SIGHUP changes nothing", "next", "restart the operator for other settings; octo-operator log-level LEVEL changes the log")
+	}
 }

@@ -73,7 +73,7 @@ func (d *daemon) logCapacity(machine config.Machine) {
 	capacity := d.settings.Capacity(machine)
 	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
 	if capacity.Warning != "" {
-		d.log.Warn("more helms at a time than the memory allows", "reason", capacity.Warning)
+		d.log.Warn("more helms at a time than the memory allows", "reason", capacity.Warning, "setting", "OPERATOR__CONCURRENCY")
 	}
 }
 
@@ -221,7 +221,7 @@ var errNoController = errors.New("there is no controller to connect to: set OPER
 // chart names none by default.
 func (d *daemon) connect(ctx context.Context) {
 	if d.settings.ControllerURI == "" {
-		d.log.Warn("no events are taken", "reason", errNoController)
+		d.log.Warn("no events are taken", "reason", errNoController, "setting", "OPERATOR__COMMUNICATIONCONTROLLERURI")
 		return
 	}
 	d.client.Run(ctx)
@@ -239,7 +239,7 @@ const openInterval = 5 * time.Second
 func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	if d.wrong != nil {
 		d.readiness.newest.Store(&d.wrong)
-		d.log.Error("the operator connects to nothing", "reason", d.wrong)
+		d.log.Error("the operator connects to nothing", "reason", d.wrong, "next", "correct the settings, and start it again")
 		<-ctx.Done()
 	}
 	for ctx.Err() == nil {

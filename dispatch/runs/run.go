@@ -24,6 +24,8 @@ type Run struct {
 	begun     bool  // this process has a note in begunFile
 	earlier   int64 // bytes in begunFile that earlier processes have written
 	inherited bool  // see Inherited
+
+	recorded recorded
 }
 
 // Outcome of a run.
@@ -62,8 +64,8 @@ func (r *Run) read(name string, into any) error {
 	return json.Unmarshal(text, into)
 }
 
-// created is when the event came, as the run's name says.
-func (r *Run) created() time.Time {
+// Created is when the event came, as the run's name says; zero: that is no time.
+func (r *Run) Created() time.Time {
 	created, _ := time.Parse(idTime, r.ID[:min(len(r.ID), len(idTime))])
 	return created
 }

@@ -230,5 +230,5 @@ func mixedCase(name string) string {
 
 func aliasOf(name string) string {
 	return strings.NewReplacer("AUTOMANAGEDEPLOYMENTSITES", "AUTOMANAGEPOOLS", "DEPLOYMENTSITENAMESPACE", "POOLNAMESPACE",
-		"DEPLOYMENTSITEREGISTRATION", "POOLREGISTRATION").Replace(name)
+		"DEPLOYMENTSITEREGISTRATION", "POOLREGISTRATION", "OTLP_TRACES_", "OTLP_").Replace(name)
 }

@@ -18,6 +18,7 @@ import (
 	"octo-operator/config"
 	"octo-operator/handlers"
 	"octo-operator/hub"
+	"octo-operator/traces"
 	"octo-operator/web"
 )
 
@@ -103,8 +104,26 @@ func (d *daemon) run() error {
 		return nil // ended before it could begin
 	}
 	h.Ended = metrics.EventEnded
+	tracing := d.startTraces()
+	if tracing != nil {
+		h.Observe = tracing.Observe
+	}
 	d.handlers.Store(h)
-	return errors.Join(d.serve(ctx, h), h.Close())
+	err := errors.Join(d.serve(ctx, h), h.Close())
+	tracing.Close(min(longestFlush, d.settings.ShutdownGrace/10))
+	return err
+}
+
+// longestFlush is how long the end waits for the last traces to be sent. A collector that hangs must not use up the grace period.
+const longestFlush = time.Second
+
+// startTraces returns nil if no traces are made.
+func (d *daemon) startTraces() *traces.Traces {
+	tracing, err := traces.Start(d.settings, version, d.log)
+	if err != nil {
+		d.log.Warn("no traces are made", "reason", err, "next", "correct the OTEL_ variables and start the operator again; events are carried out all the same")
+	}
+	return tracing
 }
 
 // serve stands by until this operator is the leader, then works until ctx ends. The error says why the operator must be started again.

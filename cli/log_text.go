@@ -185,7 +185,7 @@ func (s *saying) fit(columns int) (first string, beside []slog.Attr, below []str
 		if strings.ContainsAny(value, ` "=`) {
 			width += len(`""`)
 		}
-		if len(below) == 0 && !strings.Contains(value, "\n") && used+width <= columns {
+		if len(lines) == 1 && !strings.Contains(value, "\n") && used+width <= columns {
 			beside, used = append(beside, a), used+width
 			continue
 		}

@@ -27,6 +27,7 @@ var saysItself = []string{
 	"no event is taken before it is known what is unfinished in the cluster",
 	"not all that is unfinished in the cluster is known yet: it is looked for again",
 	"not everything is handed over to the operator that leads: the next life tries again",
+	"not everything is handed over to the operator that leads: tried again",
 	"octo-operator ends at once: running scripts are killed, and their events are resumed after the restart",
 	"octo-operator stops its work and starts again",
 	"output cut: the rest of it is in output.log alone",

@@ -67,7 +67,7 @@ func wrapped(whole string, first, rest int, hang, goesOn string) (lines []string
 			line, columns = hang+line, rest
 		}
 		for utf8.RuneCountInString(line) > columns {
-			cut := lastBlank(line, columns-len(goesOn))
+			cut := lastBlank(line, columns-len(goesOn), goesOn != "")
 			if cut < 0 {
 				break
 			}
@@ -80,19 +80,26 @@ func wrapped(whole string, first, rest int, hang, goesOn string) (lines []string
 }
 
 // lastBlank is where a line is to be cut: the last blank within the first columns that has a word before it, or else the first one after them;
-// -1: there is none.
-func lastBlank(line string, columns int) int {
-	begins := len(line) - len(strings.TrimLeft(line, " "))
-	at := 0
-	for range columns {
-		_, size := utf8.DecodeRuneInString(line[at:])
-		at += size
+// -1: there is none. In a command a blank within quotation marks is part of a word.
+func lastBlank(line string, columns int, inCommand bool) int {
+	last, quoted, column, word := -1, false, 0, false
+	for at, r := range line {
+		if column > columns && last >= 0 {
+			break
+		}
+		switch {
+		case r == '\'' && inCommand && (quoted || !strings.HasSuffix(line[:at], `\`)):
+			quoted = !quoted
+		case r == ' ' && !quoted && word:
+			if column > columns && last < 0 {
+				return at
+			}
+			if column <= columns {
+				last = at
+			}
+		}
+		word = word || r != ' '
+		column++
 	}
-	if cut := strings.LastIndexByte(line[:min(at+1, len(line))], ' '); cut > begins {
-		return cut
-	}
-	if cut := strings.IndexByte(line[begins:], ' '); cut > 0 {
-		return begins + cut
-	}
-	return -1
+	return last
 }

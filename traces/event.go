@@ -36,7 +36,9 @@ const longestText = 4 << 10
 // begin begins the trace of an event that something has happened to. One that an earlier life of the operator has accepted gets a new one.
 func begin(tracer trace.Tracer, h dispatch.Happening) *event {
 	e := &event{tracer: tracer}
-	e.own = e.start(context.Background(), h.Callback, h.Time, named("octo.callback", h.Callback), named("octo.run", h.Run.ID))
+	ctx, span := tracer.Start(context.Background(), h.Callback, trace.WithTimestamp(h.Time), trace.WithSpanKind(trace.SpanKindConsumer))
+	e.own = open{span, ctx}
+	e.own.set(named("octo.callback", h.Callback), named("octo.run", h.Run.ID))
 	return e
 }
 

@@ -28,7 +28,15 @@ daemon, most often in its pod, with its environment, and look at what it does.`,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpFunc(printManual)
-	root.AddCommand(runCommand(daemon), valuesCommand(), scriptsCommand(), handleCommand(), versionCommand(version), lookCommand())
+	root.AddCommand(
+		runCommand(daemon),
+		valuesCommand(),
+		scriptsCommand(),
+		logLevelCommand(),
+		handleCommand(),
+		versionCommand(version),
+		lookCommand(),
+	)
 	return root
 }
 

@@ -3,6 +3,7 @@ package story
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,7 +72,7 @@ func TestAListHasTheNewestThatAreAskedFor(t *testing.T) {
 		"a release":            {Filter{Release: "acme-65d5c447b420da3fb12381c1"}, "77aa77 150188 99ff99", false},
 		"a workload":           {Filter{Release: "shop"}, "77aa77 150188 99ff99", false},
 		"a runtime id":         {Filter{Release: "65d5c447b420da3fb12381c2"}, "5aab46", false},
-		"a pool":              {Filter{Release: "65d5c447b420da3fb12381bc"}, "0d0d0d", false},
+		"a pool":               {Filter{Release: "65d5c447b420da3fb12381bc"}, "0d0d0d", false},
 		"a workload of G1":     {Filter{Release: "Old Shop"}, "0ff1ce", false},
 		"since":                {Filter{Since: now.Add(-2 * time.Minute)}, "77aa77 0a1b2c", false},
 	} {
@@ -105,7 +106,7 @@ func TestARunIsFoundByWhatAPersonHasAtHand(t *testing.T) {
 		}
 	}
 	for _, what := range []string{"", "123456", "new-123", "..", "acme-65d5c447b420da3fb12381"} {
-		if run, err := Find(state(t), what); !errors.Is(err, ErrNoRun) || !strings.Contains(err.Error(), "see octo-operator runs") {
+		if run, err := Find(state(t), what); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "octo-operator runs lists them") {
 			t.Errorf("%q: got %+v, %v", what, run, err)
 		}
 	}

@@ -152,9 +152,9 @@ func stepWords(step story.Step) string {
 	case runs.KindWait:
 		until := ""
 		if step.Until != nil {
-			until = "until " + step.Until.UTC().Format(time.TimeOnly)
+			until = ", until " + step.Until.UTC().Format(time.TimeOnly)
 		}
-		return fmt.Sprintf("%-9s %s%s", "wait", story.WaitWords(name), detail(until))
+		return fmt.Sprintf("%-9s %s%s", "wait", firstLine(story.WaitWords(step.Moment)), until)
 	case runs.KindScript, runs.KindExit:
 		return "  " + name + detail(usage(step.Moment)...)
 	case runs.KindCommand:
@@ -206,6 +206,15 @@ func printCommands(to io.Writer, s story.Story) {
 	printPart(to, "COMMANDS", body, 0, "")
 }
 
+// inRuns writes $RUN for the run's directory in lines to be read.
+func inRuns(lines []string, dir string) []string {
+	short := make([]string, len(lines))
+	for i, line := range lines {
+		short[i] = strings.ReplaceAll(line, dir+"/", "$RUN/")
+	}
+	return short
+}
+
 // inRun writes $RUN for the run's directory in the words of a command that have no quotes, in which the shell would not replace it.
 func inRun(command, dir string) string {
 	words := strings.Split(command, " ")
@@ -239,7 +248,7 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 		lines = lines[max(0, len(lines)-shownOutput):]
 		title = fmt.Sprintf("THE LAST %d LINES OF THE OUTPUT (--output has all)", len(lines))
 	}
-	printPart(to, title, strings.ReplaceAll(strings.Join(lines, "\n"), s.Dir+"/", "$RUN/"), 0, "")
+	printPart(to, title, strings.Join(inRuns(lines, s.Dir), "\n"), 0, "")
 }
 
 // printLines prints a file, printable.

@@ -32,7 +32,11 @@ func printStory(to io.Writer, s story.Story, now time.Time, whole bool, width in
 	if s.Result == nil && s.Outcome != story.Unreadable {
 		title = "NOW"
 	}
-	printPart(to, title, wrapped(s.Reason, width-2), 0, "")
+	reason := wrapped(s.Reason, width-2)
+	if s.Until != nil {
+		reason += fmt.Sprintf("\nthe next try is at %s UTC, in %s", s.Until.UTC().Format(time.TimeOnly), brief(s.Until.Sub(now).Seconds()))
+	}
+	printPart(to, title, reason, 0, "")
 	printPart(to, "DAMAGED", strings.Join(s.Damaged, "\n"), 0, "")
 	printTimeline(to, s, width)
 	printCommands(to, s)

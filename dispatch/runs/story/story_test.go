@@ -112,18 +112,18 @@ func TestARunIsFoundByWhatAPersonHasAtHand(t *testing.T) {
 	}
 }
 
-func TestWhoWorksOnTheSameReleaseIsKnown(t *testing.T) {
-	for of, want := range map[string]string{"150188": "77aa77", "77aa77": "", "5aab46": "", "0ff1ce": ""} {
+func TestTheOtherRunsOfAReleaseAreKnown(t *testing.T) {
+	for of, want := range map[string]string{"150188": "77aa77 99ff99", "77aa77": "150188 99ff99", "5aab46": "", "0ff1ce": ""} {
 		run, err := Find(state(t), of)
 		must(t, err)
-		rivals, err := Rivals(state(t), run)
+		others, err := SameLane(state(t), run)
 		must(t, err)
-		got := ""
-		for _, rival := range rivals {
-			got += rival.End()
+		var got []string
+		for _, other := range others {
+			got = append(got, other.End())
 		}
-		if got != want {
-			t.Errorf("beside %s: got %q, want %q", of, got, want)
+		if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" {
+			t.Errorf("beside %s: %s", of, diff)
 		}
 	}
 }

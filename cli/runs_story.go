@@ -191,19 +191,29 @@ func withoutKubeconfig(command string) string {
 	return command
 }
 
-// printCommands prints the commands for a shell in which RUN is the run's directory: in full they would not fit a terminal.
+// printCommands prints the commands for a shell in which RUN is the run's directory, and KUBECONFIG theirs: in full they would not fit a
+// terminal.
 func printCommands(to io.Writer, s story.Story) {
 	if len(s.Commands) == 0 {
 		return
 	}
+	var first []string
 	lines := make([]string, len(s.Commands))
 	for i, command := range s.Commands {
 		lines[i] = inRun(command, s.Dir)
 	}
 	if !slices.Equal(lines, s.Commands) {
-		lines = append([]string{"RUN=" + s.Dir}, lines...)
+		first = append(first, "RUN="+s.Dir)
 	}
-	body := strings.Join(lines, "\n")
+	kubeconfig, _, _ := strings.Cut(lines[0], " ")
+	other := func(line string) bool { return !strings.HasPrefix(line, kubeconfig+" ") }
+	if strings.HasPrefix(kubeconfig, "KUBECONFIG=") && !strings.Contains(kubeconfig, "'") && !slices.ContainsFunc(lines, other) {
+		first = append(first, "export "+kubeconfig)
+		for i, line := range lines {
+			lines[i] = strings.TrimPrefix(line, kubeconfig+" ")
+		}
+	}
+	body := strings.Join(append(first, lines...), "\n")
 	if s.Ended != nil && strings.Contains(body, "/secret.yaml") {
 		body += "\n(secret.yaml was removed when the run ended: what reads it can be pasted no longer)"
 	}

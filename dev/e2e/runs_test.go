@@ -126,7 +126,7 @@ func (w *world) runShopAgain() {
 	}
 	shell := osexec.Command("sh", "-ec", strings.Join(pasted, "\n"))
 	shell.Dir, shell.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.TempDir()}
-	if out, err := shell.CombinedOutput(); err != nil || len(pasted) != 3 {
+	if out, err := shell.CombinedOutput(); err != nil || len(pasted) != 4 {
 		w.Errorf("%d lines were pasted: %v\n%s\n%s", len(pasted), err, strings.Join(pasted, "\n"), out)
 	}
 	var s struct{ Dir, NoRerun string }

@@ -25,9 +25,10 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
 		runCommand(daemon),
-		handleCommand(),
+		runsCommand(),
 		valuesCommand(),
 		scriptsCommand(),
+		handleCommand(),
 		logLevelCommand(),
 		versionCommand(version),
 		lookCommand(),

@@ -30,6 +30,7 @@ daemon, most often in its pod, with its environment, and look at what it does.`,
 	root.SetHelpFunc(printManual)
 	root.AddCommand(
 		runCommand(daemon),
+		runsCommand(),
 		valuesCommand(),
 		scriptsCommand(),
 		logLevelCommand(),

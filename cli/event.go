@@ -20,8 +20,31 @@ func untilSignal() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 }
 
+// eventSource says which event a command is about.
+type eventSource func() (hub.Event, error)
+
+// fromFile is the event of a callback whose arguments are in a file, see readEvent.
+func fromFile(callback string, file []string) eventSource {
+	return func() (hub.Event, error) { return readEvent(callback, file) }
+}
+
+// ofRun is the event of a run, in the forms that findRun takes, if it is one of that callback.
+func ofRun(callback, what string) eventSource {
+	return func() (hub.Event, error) {
+		_, run, err := findRun(what)
+		if err != nil {
+			return hub.Event{}, err
+		}
+		event, err := run.Event()
+		if err == nil && event.Callback != callback {
+			err = fmt.Errorf("run %s is no %s, but a %s", endOf(run.ShortID()), callback, event.Callback)
+		}
+		return event, err
+	}
+}
+
 // withEvent prepares the handlers as the daemon does, and calls work with one event. ctx ends with SIGTERM or SIGINT.
-func withEvent(callback string, file []string, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
+func withEvent(source eventSource, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	settings, log, err := Load(os.Stderr)
@@ -29,7 +52,7 @@ func withEvent(callback string, file []string, work func(context.Context, *handl
 		return err
 	}
 	settings.AutoManagePools = true // edge mode would ignore the pool events that a person has asked for
-	event, err := readEvent(callback, file)
+	event, err := source()
 	if err != nil {
 		return err
 	}

@@ -32,3 +32,27 @@ func TestAnEventIsReadFromACallbacksArgumentsAndFromARunsEvent(t *testing.T) {
 		})
 	}
 }
+
+// In a pod nobody has the event in a file.
+func TestTheEventOfARunIsFoundByItsIDItsReleaseAndItsWorkload(t *testing.T) {
+	dir, err := filepath.Abs("../dispatch/runs/story/testdata/state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OPERATOR__STATEDIR", dir)
+	for _, c := range []struct{ what, want string }{
+		{"5aab46", ""},
+		{"acme-65d5c447b420da3fb12381c2", ""},
+		{"Broken", ""},
+		{"0d0d0d", "run 0d0d0d is no WorkloadDeployed, but a PoolDeployed"},
+		{"nobody", `cannot find a run by "nobody"`},
+	} {
+		event, err := ofRun(hub.WorkloadDeploy, c.what)()
+		switch {
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: error %v, not %q", c.what, err, c.want)
+		case c.want == "" && (err != nil || !strings.Contains(string(event.Argument), `"Broken"`)):
+			t.Errorf("%s: event %+v, error %v", c.what, event, err)
+		}
+	}
+}

@@ -29,10 +29,11 @@ With --follow a run that has not ended is followed to its end: what happens, and
 		Example: `  octo-operator runs show 5aab46
   octo-operator runs show Shop --output
   octo-operator runs show acme-65d5c447b420da3fb12381c1 -o json
-  octo-operator runs show Shop --follow && echo deployed
-
-Exit codes: 0; 1: there is no such run, or it cannot be read.
-With --follow: 0: it has succeeded; 2: it has failed; 3: it was superseded; 1: as above, or the following was ended.`,
+  octo-operator runs show Shop --follow && echo deployed`,
+		Annotations: map[string]string{exitCodes: `0  done; with --follow: it has succeeded
+1  there is no such run, or it cannot be read; with --follow also: the following was ended
+2  with --follow: it has failed
+3  with --follow: it was superseded`},
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if follow {

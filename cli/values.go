@@ -20,8 +20,8 @@ func valuesCommand() *cobra.Command {
 		Long: `Prints the values document that helm would get for a WorkloadDeployed event: the settings of this
 operator, the event's valuesYaml and its overrides, merged. Nothing is deployed and no secret is printed.
 
-FILE holds the event's argument as JSON, such as a run's event.json. Without FILE, or with -, it is read
-from standard input. The chart is pulled, since it says of which type an override is.
+FILE holds the event's argument as JSON, or is a run's event.json. Without FILE, or with -, it is read from
+standard input. With --run it is the event of a run. The chart is pulled, since it says of which type an override is.
 
 With --explain it prints for each value, instead: its path, the layer that it comes from, its type and the
 value; below it, from which text it was coerced and why, and after a dash what it has replaced, the newest
@@ -37,7 +37,7 @@ first. What the operator would add of its own and the chart does not take comes 
 --path explains one value or what is below a map or a list, with the chart's defaults there that nothing
 replaces. Long values are cut; -o json has them whole, and all fields. What a secret has replaced is masked.`,
 		Example: `  octo-operator values event.json
-  octo-operator values --explain event.json
+  kubectl exec deploy/communication-operator -- octo-operator values --explain --run Shop
   octo-operator values --path image.tag event.json
   octo-operator values --path 'ingress.annotations.example\.com/owner' --no-chart event.json
   octo-operator values --explain -o json event.json`,
@@ -48,6 +48,7 @@ replaces. Long values are cut; -o json has them whole, and all fields. What a se
 	}
 	cmd.Flags().BoolVar(&o.explain, "explain", false, "print where each value comes from instead")
 	cmd.Flags().StringVar(&o.path, "path", "", "explain what is at this path alone, as in helm --set: a.b[0].c")
+	cmd.Flags().StringVar(&o.run, "run", "", "the event of this run: ID, RELEASE or the workload's name, as runs show takes it")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "of an explanation: text or json")
 	cmd.Flags().BoolVar(&o.noChart, "no-chart", false, "do not pull the chart: overrides without a target in the event stay strings")
 	return cmd
@@ -56,6 +57,7 @@ replaces. Long values are cut; -o json has them whole, and all fields. What a se
 type valuesOptions struct {
 	explain, noChart bool
 	path, output     string
+	run              string
 }
 
 func printValues(file []string, o valuesOptions) error {
@@ -65,8 +67,14 @@ func printValues(file []string, o valuesOptions) error {
 		return fmt.Errorf("cannot print values as %q: -o takes text or json", o.output)
 	case o.output == "json" && !explain:
 		return errors.New("cannot print the document as JSON: use -o json with --explain or --path")
+	case o.run != "" && len(file) > 0:
+		return errors.New("cannot merge the values of two events: --run goes without FILE")
 	}
-	return withEvent(hub.WorkloadDeploy, file, func(ctx context.Context, h *handlers.Handlers, event hub.Event) error {
+	source := fromFile(hub.WorkloadDeploy, file)
+	if o.run != "" {
+		source = ofRun(hub.WorkloadDeploy, o.run)
+	}
+	return withEvent(source, func(ctx context.Context, h *handlers.Handlers, event hub.Event) error {
 		if explain {
 			return h.ExplainValues(ctx, os.Stdout, event, o.path, o.output == "json", !o.noChart)
 		}

@@ -58,7 +58,7 @@ func TestTheGlossarySaysOfEachWordWhatItIsInTwoSentencesAndWhereItIsSeen(t *test
 			t.Errorf("%s: %d sentences: %s", row[1], sentences, row[2])
 		}
 	}
-	for _, word := range []string{"event", "run", "lane", "release", "chart", "values", "pool", "workload", "leader", "copy", "script", "report"} {
+	for _, word := range []string{"event", "run", "lane", "release", "chart", "values", "pool", "workload", "leader", "copy", "script", "report", "timeline", "moment", "phase", "wait", "changes", "plan"} {
 		if !slices.Contains(words, word) {
 			t.Errorf("%q is not in the glossary", word)
 		}

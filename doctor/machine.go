@@ -1,0 +1,114 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"octo-operator/config"
+)
+
+// memory tells for how many helms at a time the memory is enough.
+func (x *examination) memory(context.Context) []Finding {
+	machine := config.ThisMachine()
+	capacity := x.Settings.Capacity(machine)
+	told := found(OK, "memory", "limit %s, %.2g cores: %d helms at a time", config.FormatMemory(capacity.Memory), machine.Cores, capacity.Slots)
+	switch {
+	case capacity.Warning != "":
+		told = found(Warn, "memory", "%s", capacity.Warning).todo("raise the container's memory limit, or lower OPERATOR__CONCURRENCY")
+	case capacity.Slots == 1:
+		told.Mark = Warn
+		told = told.todo("raise the container's memory limit: one deploy at a time keeps all others waiting; the chart's 512Mi is for four")
+	}
+	return []Finding{told}
+}
+
+// How much of the disk must be free, in bytes and in files: below the first numbers no event can be kept for long, below the others it
+// will be so soon. A chart and its manifest take some MiB for a moment, a run directory is of a dozen files.
+const (
+	leastFree, littleFree   = 16 << 20, 256 << 20
+	leastFiles, littleFiles = 100, 2000
+)
+
+// disk tells whether events can be kept.
+func (x *examination) disk(ctx context.Context) []Finding {
+	const name = "state directory"
+	what := fmt.Sprintf("%s (user %d)", x.stateDir, os.Geteuid())
+	at := x.stateDir
+	if !x.hasState { // an operator makes it: what counts is where
+		for parent := filepath.Dir(at); exists(at) != nil && at != parent; parent = filepath.Dir(at) {
+			at = parent
+		}
+	}
+	err := unix.Access(at, unix.W_OK|unix.X_OK)
+	switch {
+	case err != nil && !x.hasState && x.Settings.StateDir == "":
+		return []Finding{found(Skip, name, "no operator has run here: there is no %s", x.stateDir)}
+	case err != nil:
+		return []Finding{found(Fail, name, "cannot be written: %s: %v", what, err).
+			todo("set OPERATOR__STATEDIR to a directory that this user may write to, or give the volume to it (the pod's fsGroup)")}
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(at, &disk); err != nil {
+		return []Finding{found(Fail, name, "cannot look at the disk of %s: %v", what, err).todo("look whether its volume is mounted")}
+	}
+	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // its type is another one on other processors
+	told := fmt.Sprintf("%s: %s free, %s", what, config.FormatMemory(max(free, 1)), x.sizeOfRuns(ctx))
+	endless := disk.Files == 0 // a file system without a table of files
+	if !endless {
+		told += fmt.Sprintf(", room for %d files", disk.Ffree)
+	}
+	makeRoom := "make the volume larger, or lower OPERATOR__KEEPRUNS and OPERATOR__KEEPFAILEDHOURS"
+	switch {
+	case free < leastFree:
+		return []Finding{found(Fail, name, "the disk is full: %s", told).todo("%s: no event can be accepted", makeRoom)}
+	case !endless && disk.Ffree < leastFiles:
+		return []Finding{found(Fail, name, "the disk has no room for more files: %s", told).todo("%s: no event can be accepted", makeRoom)}
+	case free < littleFree || !endless && disk.Ffree < littleFiles:
+		return []Finding{found(Warn, name, "the disk is almost full: %s", told).todo("%s", makeRoom)}
+	}
+	return []Finding{found(OK, name, "can be written: %s", told)}
+}
+
+func exists(path string) error {
+	_, err := os.Stat(path)
+	return err
+}
+
+// countingTime bounds the counting of what runs take: there may be ten thousand, on a slow disk.
+const countingTime = 2 * time.Second
+
+// sizeOfRuns is how many runs there are and what they take, as far as it can be counted in countingTime.
+func (x *examination) sizeOfRuns(ctx context.Context) string {
+	if !x.hasState {
+		return "no runs yet"
+	}
+	all, err := x.runs.List()
+	if err != nil {
+		return "runs that cannot be listed"
+	}
+	var bytes int64
+	ctx, cancel := context.WithTimeout(ctx, countingTime)
+	defer cancel()
+	err = filepath.WalkDir(x.runs.Dir(), func(_ string, entry fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && entry.Type().IsRegular() {
+			if info, err := entry.Info(); err == nil {
+				bytes += info.Size()
+			}
+		}
+		return nil // what is deleted meanwhile, or belongs to somebody else, is not counted
+	})
+	least := ""
+	if err != nil {
+		least = "at least "
+	}
+	return fmt.Sprintf("%d runs of %s%.1f MiB", len(all), least, float64(bytes)/(1<<20))
+}

@@ -35,49 +35,62 @@ const (
 	leastFiles, littleFiles = 100, 2000
 )
 
+const stateDirectory = "state directory"
+
 // disk tells whether events can be kept.
 func (x *examination) disk(ctx context.Context) []Finding {
-	const name = "state directory"
 	what := fmt.Sprintf("%s (user %d)", x.stateDir, os.Geteuid())
 	at := x.stateDir
 	if !x.hasState { // an operator makes it: what counts is where
-		for parent := filepath.Dir(at); exists(at) != nil && at != parent; parent = filepath.Dir(at) {
+		for parent := filepath.Dir(at); !exists(at) && at != parent; parent = filepath.Dir(at) {
 			at = parent
 		}
 	}
-	err := unix.Access(at, unix.W_OK|unix.X_OK)
+	err := writable(at)
 	switch {
 	case err != nil && !x.hasState && x.Settings.StateDir == "":
-		return []Finding{found(Skip, name, "no operator has run here: there is no %s", x.stateDir)}
+		return []Finding{found(Skip, stateDirectory, "no operator has run here: there is no %s", x.stateDir)}
 	case err != nil:
-		return []Finding{found(Fail, name, "cannot be written: %s: %v", what, err).
+		return []Finding{found(Fail, stateDirectory, "cannot be written: %s: %v", what, err).
 			todo("set OPERATOR__STATEDIR to a directory that this user may write to, or give the volume to it (the pod's fsGroup)")}
 	}
 	var disk unix.Statfs_t
 	if err := unix.Statfs(at, &disk); err != nil {
-		return []Finding{found(Fail, name, "cannot look at the disk of %s: %v", what, err).todo("look whether its volume is mounted")}
+		return []Finding{found(Fail, stateDirectory, "cannot look at the disk of %s: %v", what, err).todo("look whether its volume is mounted")}
 	}
 	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // its type is another one on other processors
-	told := fmt.Sprintf("%s: %s free, %s", what, config.FormatMemory(max(free, 1)), x.sizeOfRuns(ctx))
-	endless := disk.Files == 0 // a file system without a table of files
-	if !endless {
-		told += fmt.Sprintf(", room for %d files", disk.Ffree)
-	}
-	makeRoom := "make the volume larger, or lower OPERATOR__KEEPRUNS and OPERATOR__KEEPFAILEDHOURS"
-	switch {
-	case free < leastFree:
-		return []Finding{found(Fail, name, "the disk is full: %s", told).todo("%s: no event can be accepted", makeRoom)}
-	case !endless && disk.Ffree < leastFiles:
-		return []Finding{found(Fail, name, "the disk has no room for more files: %s", told).todo("%s: no event can be accepted", makeRoom)}
-	case free < littleFree || !endless && disk.Ffree < littleFiles:
-		return []Finding{found(Warn, name, "the disk is almost full: %s", told).todo("%s", makeRoom)}
-	}
-	return []Finding{found(OK, name, "can be written: %s", told)}
+	told := fmt.Sprintf("%s: %d MiB free, %s", what, free>>20, x.sizeOfRuns(ctx))
+	return []Finding{judgeDisk(told, free, disk.Ffree, disk.Files)}
 }
 
-func exists(path string) error {
+// judgeDisk tells whether there is room: for free bytes, and for files of all that the disk can have (0: it has no such number).
+func judgeDisk(told string, free int64, files, all uint64) Finding {
+	const makeRoom = "make the volume larger, or lower OPERATOR__KEEPRUNS and OPERATOR__KEEPFAILEDHOURS"
+	if all > 0 {
+		told += fmt.Sprintf(", room for %d files", files)
+	}
+	switch {
+	case free < leastFree:
+		return found(Fail, stateDirectory, "the disk is full: %s", told).todo("%s: no event can be accepted", makeRoom)
+	case all > 0 && files < leastFiles:
+		return found(Fail, stateDirectory, "the disk has no room for more files: %s", told).todo("%s: no event can be accepted", makeRoom)
+	case free < littleFree || all > 0 && files < littleFiles:
+		return found(Warn, stateDirectory, "the disk is almost full: %s", told).todo("%s", makeRoom)
+	}
+	return found(OK, stateDirectory, "can be written: %s", told)
+}
+
+func exists(path string) bool {
 	_, err := os.Stat(path)
-	return err
+	return err == nil
+}
+
+// writable is an error unless this user may make files in a directory. It makes none.
+func writable(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is no directory", dir)
+	}
+	return unix.Access(dir, unix.W_OK|unix.X_OK)
 }
 
 // countingTime bounds the counting of what runs take: there may be ten thousand, on a slow disk.

@@ -143,4 +143,3 @@ func (x *examination) use(namespace string) string {
 	}
 	return "pool resources"
 }
-

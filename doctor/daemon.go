@@ -73,7 +73,9 @@ func (x *examination) state(ctx context.Context) []string {
 }
 
 // generation is that of the controller, as the daemon has found it out; 0: not known.
-func (x *examination) generation(ctx context.Context) hub.Generation { return generationIn(x.metrics(ctx)) }
+func (x *examination) generation(ctx context.Context) hub.Generation {
+	return generationIn(x.metrics(ctx))
+}
 
 func generationIn(metrics map[string]string) hub.Generation {
 	for _, g := range []hub.Generation{hub.G1, hub.G3, hub.G4} {

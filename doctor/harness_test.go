@@ -174,16 +174,16 @@ func goodCluster() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"/version": says(`{"gitVersion": "` + testedKubectl + `.2"}`),
 		"/readyz":  says("ok"),
-		"/apis/authorization.k8s.io/v1/selfsubjectrulesreviews":    says(`{"status": {"resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}}`),
-		"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":   says(`{"status": {"allowed": true}}`),
-		"/api/v1/namespaces/octo":                                  says(`{"status": {"phase": "Active"}}`),
-		group:                                                      says(`{"versions": [{"version": "v1"}, {"version": "v1alpha1"}]}`),
-		group + "/v1":                                              says(`{"resources": [{"name": "deploymentsites"}, {"name": "deploymentsites/status"}]}`),
-		group + "/v1alpha1":                                        says(`{"resources": [{"name": "communicationpools"}, {"name": "communicationpools/status"}]}`),
-		definitionPath("communicationpools"):                       says(`{"metadata": {"labels": {"helm.sh/chart": "octo-operator-0.1.0"}, "annotations": {"meta.helm.sh/release-name": "octo", "meta.helm.sh/release-namespace": "mesh"}}}`),
-		definitionPath("deploymentsites"):                          says(`{"metadata": {"managedFields": [{"manager": "kube-apiserver", "subresource": "status"}, {"manager": "kubectl", "subresource": ""}]}}`),
-		webhooksPath("mutatingwebhookconfigurations"):              says(`{"items": []}`),
-		webhooksPath("validatingwebhookconfigurations"):            says(`{"items": []}`),
+		"/apis/authorization.k8s.io/v1/selfsubjectrulesreviews":  says(`{"status": {"resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}}`),
+		"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews": says(`{"status": {"allowed": true}}`),
+		"/api/v1/namespaces/octo":                                says(`{"status": {"phase": "Active"}}`),
+		group:                                                    says(`{"versions": [{"version": "v1"}, {"version": "v1alpha1"}]}`),
+		group + "/v1":                                            says(`{"resources": [{"name": "deploymentsites"}, {"name": "deploymentsites/status"}]}`),
+		group + "/v1alpha1":                                      says(`{"resources": [{"name": "communicationpools"}, {"name": "communicationpools/status"}]}`),
+		definitionPath("communicationpools"):                     says(`{"metadata": {"labels": {"helm.sh/chart": "octo-operator-0.1.0"}, "annotations": {"meta.helm.sh/release-name": "octo", "meta.helm.sh/release-namespace": "mesh"}}}`),
+		definitionPath("deploymentsites"):                        says(`{"metadata": {"managedFields": [{"manager": "kube-apiserver", "subresource": "status"}, {"manager": "kubectl", "subresource": ""}]}}`),
+		webhooksPath("mutatingwebhookconfigurations"):            says(`{"items": []}`),
+		webhooksPath("validatingwebhookconfigurations"):          says(`{"items": []}`),
 	}
 }
 
@@ -239,7 +239,6 @@ func serve(t *testing.T, handler http.HandlerFunc) (address string) {
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }
-
 
 // identity is this operator's, as its state directory has it.
 func (r *rig) identity(is string) {

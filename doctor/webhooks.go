@@ -80,7 +80,9 @@ func (x *examination) webhookConfigurations(ctx context.Context) (all []webhookC
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b webhookConfiguration) int { return strings.Compare(a.kind+a.Metadata.Name, b.kind+b.Metadata.Name) })
+	slices.SortFunc(all, func(a, b webhookConfiguration) int {
+		return strings.Compare(a.kind+a.Metadata.Name, b.kind+b.Metadata.Name)
+	})
 	return all, nil
 }
 

@@ -101,7 +101,9 @@ func (k *Kubectl) policyRules(ctx context.Context, namespace string) ([]policyRu
 	question := map[string]any{
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": map[string]string{"namespace": namespace},
 	}
-	var answer struct{ Status struct{ ResourceRules []policyRule } }
+	var answer struct {
+		Status struct{ ResourceRules []policyRule }
+	}
 	if err := k.Do(ctx, http.MethodPost, reviews+"/selfsubjectrulesreviews", question, &answer); err != nil {
 		return nil, fmt.Errorf("cannot ask what may be done in namespace %s: %w", namespace, err)
 	}

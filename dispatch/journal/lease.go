@@ -23,7 +23,7 @@ type leaseSpec struct {
 	LeaseDurationSeconds int    `json:"leaseDurationSeconds"` // givenUp, or how long it is valid after RenewTime
 	RenewTime            string `json:"renewTime"`
 	AcquireTime          string `json:"acquireTime,omitempty"` // since when it has been this holder's; "": an older operator took it
-	LeaseTransitions     int    `json:"leaseTransitions"` // how often another operator has taken it
+	LeaseTransitions     int    `json:"leaseTransitions"`      // how often another operator has taken it
 }
 
 // givenUp stands in LeaseDurationSeconds when nobody leads; 0 is refused by the API server.

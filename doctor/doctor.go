@@ -89,6 +89,7 @@ func toolEnv(environ []string, stateDir, temp string) []string {
 			env[i] = "HOME=" + runs.Home(home, stateDir)
 		}
 	}
+	env = append(env, "GOGC=20") // most of the container's memory is for the daemon and its helms
 	for _, name := range []string{"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR"} {
 		env = append(env, name+"="+filepath.Join(temp, name))
 	}

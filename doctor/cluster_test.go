@@ -45,7 +45,7 @@ func TestWhatIsWrongInTheClusterIsNamedWithWhatToDo(t *testing.T) {
 		{"broken", "namespaces", nil, answers{octo: status(500)}, Fail, []string{"the API server says 500"}},
 
 		{"ours", "definitions", nil, nil, OK, []string{"communicationpools.octo-mesh.meshmakers.io: serves v1alpha1; of helm release octo in namespace mesh, of this operator's chart octo-operator-0.1.0"}},
-		{"by hand", "definitions", nil, nil, OK, []string{"deploymentsites", "serves v1; made by kubectl, of no helm release"}},
+		{"by hand", "definitions", nil, nil, OK, []string{"deploymentsites", "serves v1; of no helm release, written by kubectl"}},
 		{"the reference operator's", "definitions", nil, answers{definitionPath("communicationpools"): says(`{"metadata": {"labels": {"helm.sh/chart": "octo-mesh-crds-1.0"}, "annotations": {"meta.helm.sh/release-name": "mesh"}}}`)}, OK, []string{"of the reference operator's chart octo-mesh-crds-1.0"}},
 		{"another's", "definitions", nil, answers{definitionPath("communicationpools"): says(`{"metadata": {"labels": {"helm.sh/chart": "platform-7"}, "annotations": {"meta.helm.sh/release-name": "p"}}}`)}, OK, []string{"of another chart, platform-7"}},
 		{"that may not be read", "definitions", nil, answers{definitionPath("communicationpools"): status(403)}, OK, []string{"serves v1alpha1; who has made it cannot be told"}},

@@ -73,7 +73,7 @@ func (x *examination) dial(ctx context.Context, settings config.Config) Finding 
 	if generation := x.generation(ctx); generation != 0 {
 		told += "; generation " + generation.String()
 	} else {
-		told += "; its generation is known to an operator that is registered alone"
+		told += "; only an operator that is registered learns its generation"
 	}
 	return found(OK, "controller", "%s", told)
 }

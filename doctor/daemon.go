@@ -61,7 +61,7 @@ func (x *examination) state(ctx context.Context) []string {
 		told = append(told, fmt.Sprintf("registered at the controller (generation %s)", generation))
 	}
 	if pools := metrics["octo_operator_pools_registered"]; pools != "" {
-		told = append(told, pools+" pools registered")
+		told = append(told, "pools registered: "+pools)
 	}
 	switch metrics["octo_operator_leader"] {
 	case "1":

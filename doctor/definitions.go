@@ -90,15 +90,20 @@ func (x *examination) madeBy(ctx context.Context, plural string) string {
 		return "who has made it cannot be told: this account may not read CRDs"
 	}
 	m := object.Metadata
-	if release := m.Annotations["meta.helm.sh/release-name"]; release != "" {
-		return fmt.Sprintf("of helm release %s in namespace %s, %s", release, m.Annotations["meta.helm.sh/release-namespace"], chartOf(m.Labels["helm.sh/chart"]))
-	}
+	var managers []string
 	for _, f := range m.ManagedFields {
-		if f.Subresource == "" {
-			return "made by " + f.Manager + ", of no helm release"
+		if f.Subresource == "" && !slices.Contains(managers, f.Manager) {
+			managers = append(managers, f.Manager)
 		}
 	}
-	return "of no helm release"
+	told := "of no helm release"
+	if release := m.Annotations["meta.helm.sh/release-name"]; release != "" {
+		told = fmt.Sprintf("of helm release %s in namespace %s, %s", release, m.Annotations["meta.helm.sh/release-namespace"], chartOf(m.Labels["helm.sh/chart"]))
+	}
+	if len(managers) > 0 {
+		told += ", written by " + strings.Join(managers, " and ")
+	}
+	return told
 }
 
 // chartOf says whose chart it is, by the label that helm's charts give to their objects.

@@ -93,7 +93,7 @@ func newRig(t *testing.T, environ ...string) *rig {
 	}
 	settings, wrong := config.Load(append(usual, environ...))
 	r.examination = newExamination(Operator{settings, wrong, append(usual, environ...)})
-	t.Cleanup(r.examination.close)
+	t.Cleanup(r.close)
 	return r
 }
 

@@ -17,7 +17,7 @@ import (
 func (x *examination) memory(context.Context) []Finding {
 	machine := config.ThisMachine()
 	capacity := x.Settings.Capacity(machine)
-	told := found(OK, "memory", "limit %s, %.2g cores: %d helms at a time", config.FormatMemory(capacity.Memory), machine.Cores, capacity.Slots)
+	told := found(OK, "memory", "limit %s, cores %.2g, helms at a time %d", config.FormatMemory(capacity.Memory), machine.Cores, capacity.Slots)
 	switch {
 	case capacity.Warning != "":
 		told = found(Warn, "memory", "%s", capacity.Warning).todo("raise the container's memory limit, or lower OPERATOR__CONCURRENCY")
@@ -58,7 +58,7 @@ func (x *examination) disk(ctx context.Context) []Finding {
 	if err := unix.Statfs(at, &disk); err != nil {
 		return []Finding{found(Fail, stateDirectory, "cannot look at the disk of %s: %v", what, err).todo("look whether its volume is mounted")}
 	}
-	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // its type is another one on other processors
+	free := int64(disk.Bavail) * disk.Bsize
 	told := fmt.Sprintf("%s: %d MiB free, %s", what, free>>20, x.sizeOfRuns(ctx))
 	return []Finding{judgeDisk(told, free, disk.Ffree, disk.Files)}
 }
@@ -71,9 +71,9 @@ func judgeDisk(told string, free int64, files, all uint64) Finding {
 	}
 	switch {
 	case free < leastFree:
-		return found(Fail, stateDirectory, "the disk is full: %s", told).todo("%s: no event can be accepted", makeRoom)
+		return found(Fail, stateDirectory, "the disk is full: %s", told).todo("%s; until then no event can be accepted", makeRoom)
 	case all > 0 && files < leastFiles:
-		return found(Fail, stateDirectory, "the disk has no room for more files: %s", told).todo("%s: no event can be accepted", makeRoom)
+		return found(Fail, stateDirectory, "the disk has no room for more files: %s", told).todo("%s; until then no event can be accepted", makeRoom)
 	case free < littleFree || all > 0 && files < littleFiles:
 		return found(Warn, stateDirectory, "the disk is almost full: %s", told).todo("%s", makeRoom)
 	}
@@ -123,5 +123,5 @@ func (x *examination) sizeOfRuns(ctx context.Context) string {
 	if err != nil {
 		least = "at least "
 	}
-	return fmt.Sprintf("%d runs of %s%.1f MiB", len(all), least, float64(bytes)/(1<<20))
+	return fmt.Sprintf("runs %d, of %s%.1f MiB", len(all), least, float64(bytes)/(1<<20))
 }

@@ -75,18 +75,18 @@ func TestTheVersionsAreThoseThatTheDevelopmentClusterPins(t *testing.T) {
 
 func TestMemoryIsToldAsHelmsAtATime(t *testing.T) {
 	r := newRig(t, "OPERATOR__MEMORYLIMIT=512Mi", "OPERATOR__CONCURRENCY=2")
-	r.want(r.looks("memory"), OK, "limit 512 MiB", "2 helms at a time")
+	r.want(r.looks("memory"), OK, "limit 512 MiB", "helms at a time 2")
 	r = newRig(t, "OPERATOR__MEMORYLIMIT=256Mi", "OPERATOR__CONCURRENCY=8")
 	r.want(r.looks("memory"), Warn, "OPERATOR__CONCURRENCY is 8", "raise the container's memory limit")
 	r = newRig(t, "OPERATOR__MEMORYLIMIT=128Mi")
-	r.want(r.looks("memory"), Warn, "1 helms at a time", "raise the container's memory limit")
+	r.want(r.looks("memory"), Warn, "helms at a time 1", "raise the container's memory limit")
 }
 
 func TestTheStateDirectoryCanBeWrittenAndHasRoom(t *testing.T) {
 	r := newRig(t)
 	r.want(r.looks("state directory"), OK, "can be written", r.stateDir, "no runs yet")
 	r.hasRun(deployFrom("https://charts.example.com"), deployFrom("https://charts.example.com"))
-	r.want(r.looks("state directory"), OK, "2 runs of ", " MiB free")
+	r.want(r.looks("state directory"), OK, "runs 2, of ", " MiB free")
 
 	file := filepath.Join(t.TempDir(), "file")
 	r.must(os.WriteFile(file, nil, 0o700))
@@ -126,7 +126,7 @@ func TestTheDaemonSaysHowItIs(t *testing.T) {
 		mark           Mark
 		words          []string
 	}{
-		"in order":        {"ready\n", metrics, 200, OK, []string{"ready, registered at the controller (generation G4), 3 pools registered, leads"}},
+		"in order":        {"ready\n", metrics, 200, OK, []string{"ready, registered at the controller (generation G4), pools registered: 3, leads"}},
 		"a standby":       {"ready, but:\nstanding by: pod-1 leads\n", "octo_operator_leader 0\n", 200, OK, []string{"ready, stands by"}},
 		"in trouble":      {"ready, but:\nnot registered at the controller http://c\n", "", 200, Warn, []string{"not registered at the controller http://c"}},
 		"unable":          {"cannot run helm: it is not on PATH\n", metrics, 503, Fail, []string{"not ready: cannot run helm"}},

@@ -136,7 +136,7 @@ func (x *examination) judgeWebhooks(c webhookConfiguration, podNamespace string)
 		if !x.isOurs(w, podNamespace) {
 			continue
 		}
-		if err := trusted(w, pair.Certificate, pair.Leaf); err != nil {
+		if err := trusted(w, pair.Certificate, pair.Leaf, x.now()); err != nil {
 			mark, effect := Fail, "no pool can be made or changed"
 			if w.FailurePolicy == "Ignore" {
 				mark, effect = Warn, "pools are made without its judgement (failurePolicy Ignore)"
@@ -146,11 +146,11 @@ func (x *examination) judgeWebhooks(c webhookConfiguration, podNamespace string)
 		}
 	}
 	w := c.Webhooks[0]
-	return found(OK, check, "points at this operator (%s), trusts its certificate, failurePolicy %s", w.server(), w.FailurePolicy)
+	return found(OK, check, "points at this operator (%s), whose certificate the API server trusts; failurePolicy %s", w.server(), w.FailurePolicy)
 }
 
 // trusted verifies a certificate as the API server does, except for its end.
-func trusted(w webhook, chain [][]byte, leaf *x509.Certificate) error {
+func trusted(w webhook, chain [][]byte, leaf *x509.Certificate, now time.Time) error {
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	if len(w.ClientConfig.CABundle) == 0 {
 		return errors.New("there is no caBundle")
@@ -163,7 +163,10 @@ func trusted(w webhook, chain [][]byte, leaf *x509.Certificate) error {
 			between.AddCert(c)
 		}
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{DNSName: w.host(), Roots: roots, Intermediates: between, CurrentTime: leaf.NotAfter.Add(-time.Second)})
+	if now.After(leaf.NotAfter) {
+		now = leaf.NotAfter
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{DNSName: w.host(), Roots: roots, Intermediates: between, CurrentTime: now})
 	if err != nil {
 		return fmt.Errorf("%w (its name must be %s)", err, w.host())
 	}

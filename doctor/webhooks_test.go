@@ -111,7 +111,7 @@ func TestTheCertificateOfTheWebhooksIsThereAndGoodAndServed(t *testing.T) {
 		words   []string
 	}{
 		"good and served":       {https(served, file, key), OK, []string{"is good until", "for 127.0.0.1, served"}},
-		"another is served":     {https(served, short, shortKey), Warn, []string{"ends soon", "(2 days)", "but another one is served"}},
+		"another is served":     {https(served, short, shortKey), Warn, []string{"ends soon", "(3 days)", "but another one is served"}},
 		"nobody serves it":      {https(nobody(t), file, key), OK, []string{"not served now"}},
 		"expired":               {https(served, expired, expiredKey), Fail, []string{"has expired", "no restart is needed"}},
 		"of another key":        {https(served, file, shortKey), Fail, []string{"private key does not match"}},
@@ -145,7 +145,7 @@ func TestTheAPIServerTrustsTheWebhooksCertificate(t *testing.T) {
 		mark    Mark
 		words   []string
 	}{
-		"it does":                  {https(address, file, key), webhook(at("https://"+address+"/validate", a.pem), "Fail"), OK, []string{"ValidatingWebhookConfiguration octo: points at this operator", "trusts its certificate", "failurePolicy Fail"}},
+		"it does":                  {https(address, file, key), webhook(at("https://"+address+"/validate", a.pem), "Fail"), OK, []string{"ValidatingWebhookConfiguration octo: points at this operator", "whose certificate the API server trusts", "failurePolicy Fail"}},
 		"another authority":        {https(address, file, key), webhook(at("https://"+address+"/validate", other.pem), "Fail"), Fail, []string{"does not trust its certificate", "no pool can be made", "helm upgrade"}},
 		"another, and it may fail": {https(address, file, key), webhook(at("https://"+address+"/validate", other.pem), "Ignore"), Warn, []string{"without its judgement"}},
 		"another name":             {https(address, file, key), webhook(at("https://operator.octo.svc:5001/validate", a.pem), "Fail"), Fail, []string{"its name must be operator.octo.svc"}},

@@ -79,11 +79,11 @@ func TestTheDoctorFindsTheInstalledChartInOrderAndDisturbsNothing(t *testing.T) 
 	}
 	for check, words := range map[string][]string{
 		"helm": {"for which the operator is made"}, "kubectl": {"for which the operator is made"}, "settings": {"known and readable"},
-		"state directory": {"runs of"}, "daemon": {"ready, registered at the controller (generation G3), 1 pools registered, leads"},
+		"state directory": {"runs 2, of"}, "daemon": {"ready, registered at the controller (generation G3), pools registered: 1, leads"},
 		"cluster": {"as service account " + w.namespace + "/" + operatorName}, "clock": {"within"},
 		"namespace " + w.namespace: {"exists"}, "permissions to watch pools in all namespaces": {"are allowed"},
 		"permissions for releases in " + w.namespace: {"are allowed"}, "CRD communicationpools": {"serves v1alpha1", "who has made it cannot be told"}, "CRD deploymentsites": {"serves v1;"},
-		"certificate": {"served"}, "MutatingWebhookConfiguration " + w.namespace: {"points at this operator", "trusts its certificate", "failurePolicy Fail"},
+		"certificate": {"served"}, "MutatingWebhookConfiguration " + w.namespace: {"points at this operator", "whose certificate the API server trusts", "failurePolicy Fail"},
 		"ValidatingWebhookConfiguration " + w.namespace: {"points at this operator"}, "leader": {"which is this operator, leads since"},
 		"controller": {w.controller.URL() + " takes the connection; generation G3"}, "repository " + openCharts.URL: {"its index can be read"},
 	} {
@@ -103,7 +103,7 @@ func TestTheDoctorFindsTheInstalledChartInOrderAndDisturbsNothing(t *testing.T) 
 	}
 	w.container, w.wrap, w.program = nil, nil, operatorBinary // on a laptop, as the cluster's administrator
 	w.wantFinding(w.doctor(0, "KUBECONFIG="+os.Getenv("KUBECONFIG"), "OPERATOR__STATEDIR="+t.TempDir()), doctor.OK, "CRD communicationpools",
-		"of helm release octo-suite in namespace "+suiteNamespace, "of this operator's chart")
+		"of helm release octo-suite in namespace "+suiteNamespace, "of this operator's chart", "written by helm")
 }
 
 // namesBelow are the names of all files below a directory.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"os"
 
@@ -33,16 +32,18 @@ Exit code 0: nothing failed, there may be warnings. 1: something failed.`,
 		Example: `  kubectl exec deploy/communication-operator -- octo-operator doctor
   octo-operator doctor -o json | jq -r '.findings[] | select(.mark == "fail") | .check + ": " + .found'`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return examine(cmd.Context(), output) },
+		RunE: func(*cobra.Command, []string) error { return examine(output) },
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for programs")
 	return cmd
 }
 
-func examine(ctx context.Context, output string) error {
+func examine(output string) error {
 	if output != "text" && output != "json" {
 		return fmt.Errorf("cannot write %q: -o is text or json", output)
 	}
+	ctx, stop := untilSignal() // else kubectl proxy would outlive it
+	defer stop()
 	settings, wrong := config.Load(os.Environ())
 	var show func(doctor.Finding)
 	if output == "text" {

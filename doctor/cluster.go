@@ -16,7 +16,7 @@ import (
 func (x *examination) cluster(ctx context.Context) []Finding {
 	server, err := x.kubectl.Server(ctx)
 	if err != nil {
-		told := found(Fail, clusterCheck, "%v", because(ctx, err))
+		told := found(Fail, clusterCheck, "%v", err)
 		switch {
 		case kube.Denied(err):
 			return []Finding{told.todo("its credentials are not accepted: look at the service account, or at the kubeconfig")}
@@ -26,7 +26,7 @@ func (x *examination) cluster(ctx context.Context) []Finding {
 		return []Finding{told.todo("set KUBECONFIG to a file with which kubectl reaches the cluster, or run this in the operator's pod: kubectl exec")}
 	}
 	if err := x.kubectl.Ready(ctx); err != nil {
-		return []Finding{found(Warn, clusterCheck, "the API server answers (%s), and is not ready: %v", server.Version, because(ctx, err)).todo("kubectl get --raw /readyz?verbose says more")}
+		return []Finding{found(Warn, clusterCheck, "the API server answers (%s), and is not ready: %v", server.Version, err).todo("kubectl get --raw /readyz?verbose says more")}
 	}
 	as := "as kubectl's current context has it"
 	if self, _ := x.kubectl.Self(ctx); self.ServiceAccount != "" {
@@ -62,7 +62,7 @@ func (x *examination) clock(ctx context.Context) []Finding {
 	server, err := x.kubectl.Server(ctx)
 	after := x.now()
 	if err != nil {
-		return []Finding{found(Warn, "clock", "cannot ask the API server for its time: %v", because(ctx, err)).todo(slowCluster)}
+		return []Finding{found(Warn, "clock", "cannot ask the API server for its time: %v", err).todo(slowCluster)}
 	}
 	if server.Date.IsZero() {
 		return []Finding{found(Skip, "clock", "the API server does not say what time it is")}
@@ -125,7 +125,7 @@ func (x *examination) namespace(ctx context.Context, name string) Finding {
 	case kube.Denied(err):
 		return found(Skip, check, "not looked at: %v", err)
 	case err != nil:
-		return found(Fail, check, "%v", because(ctx, err)).todo(slowCluster)
+		return found(Fail, check, "%v", err).todo(slowCluster)
 	case object.Status.Phase == "Terminating":
 		return found(Fail, check, "is being deleted: nothing new can be made in it").
 			todo("wait until it is gone and make it again; kubectl get namespace %s --output yaml says what holds it", name)

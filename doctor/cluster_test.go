@@ -125,6 +125,7 @@ func TestWhoLeadsIsTold(t *testing.T) {
 			r := newRig(t)
 			r.hasRun()
 			r.identity("aaaaaaaaaaaa")
+			r.now = func() time.Time { return now }
 			if path := "/apis/coordination.k8s.io/v1/namespaces/octo/leases/" + r.lease(); test.lease != "" {
 				r.played[path] = says(`{"metadata": {"resourceVersion": "1"}, "spec": ` + test.lease + `}`)
 			}

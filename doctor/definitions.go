@@ -30,7 +30,7 @@ const applyDefinitions = "kubectl apply --server-side -f deploy/crds, or install
 func (x *examination) definitions(ctx context.Context) (all []Finding) {
 	served, err := x.served(ctx)
 	if err != nil {
-		return []Finding{found(Fail, "definitions", "cannot look which the cluster has: %v", because(ctx, err)).todo(slowCluster)}
+		return []Finding{found(Fail, "definitions", "cannot look which the cluster has: %v", err).todo(slowCluster)}
 	}
 	generation := x.generation(ctx)
 	for _, d := range definitions {

@@ -14,7 +14,7 @@ func (x *examination) leader(ctx context.Context) []Finding {
 	}
 	h, err := journal.ReadHolder(ctx, x.kubectl, x.Settings.PoolNamespace, x.Settings.ControllerURI)
 	if err != nil {
-		return []Finding{found(Fail, "leader", "cannot read the Lease %s: %v", h.Lease, because(ctx, err)).todo(allowIt)}
+		return []Finding{found(Fail, "leader", "cannot read the Lease %s: %v", h.Lease, err).todo(allowIt)}
 	}
 	who := h.Name
 	if h.Identity != "" && h.Identity == x.runs.KnownIdentity() {

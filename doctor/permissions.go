@@ -98,7 +98,7 @@ func (x *examination) allowed(ctx context.Context, check, namespace string, rule
 	missing, err := x.kubectl.Missing(ctx, namespace, wanted)
 	switch {
 	case err != nil:
-		return found(Fail, check, "%v", because(ctx, err)).todo(slowCluster)
+		return found(Fail, check, "%v", err).todo(slowCluster)
 	case len(missing) == 0:
 		return found(OK, check, "all %d are allowed", len(wanted))
 	}
@@ -136,7 +136,7 @@ func (x *examination) tenantAccounts(ctx context.Context) []Finding {
 	accounts := x.accounts()
 	missing, err := x.kubectl.Missing(ctx, namespace, accesses(tenantRules))
 	if err != nil {
-		return []Finding{found(Fail, check, "%v", because(ctx, err)).todo(slowCluster)}
+		return []Finding{found(Fail, check, "%v", err).todo(slowCluster)}
 	}
 	var all []Finding
 	if len(missing) == 0 {
@@ -158,7 +158,7 @@ func (x *examination) tenantAccount(ctx context.Context, account, namespace stri
 	if single {
 		may, err := x.kubectl.May(ctx, kube.Access{Verb: "impersonate", Resource: "serviceaccounts", Namespace: namespace, Name: name})
 		if err != nil {
-			return found(Fail, check, "%v", because(ctx, err)).todo(slowCluster)
+			return found(Fail, check, "%v", err).todo(slowCluster)
 		}
 		if !may {
 			return found(Fail, check, "may not be impersonated").
@@ -169,7 +169,7 @@ func (x *examination) tenantAccount(ctx context.Context, account, namespace stri
 	missing, err := x.kubectl.Missing(kube.As(ctx, account), x.Settings.PoolNamespace, accesses(releaseRules[secrets:secrets+1]))
 	switch {
 	case err != nil:
-		return found(Fail, check, "%v", because(ctx, err)).todo(slowCluster)
+		return found(Fail, check, "%v", err).todo(slowCluster)
 	case len(missing) > 0:
 		return found(Fail, check, "may not %s in %s: nothing of this tenant is deployed", missing[0], x.Settings.PoolNamespace).
 			todo("kubectl apply -f deploy/tenants, or bind another role to the account; docs/tenants.md")

@@ -12,7 +12,7 @@ const (
 	// checkTime is what a check may take.
 	checkTime = 5 * time.Second
 	// answerTime is how long a check whose time is over may take to say what it was that did not answer.
-	answerTime = 300 * time.Millisecond
+	answerTime = time.Second
 	// atATime is how many checks run beside each other. Most of them wait for the network.
 	atATime = 6
 	// wholeTime bounds all of them: what has not begun by then is not looked at. They need less, unless everything hangs.

@@ -15,7 +15,8 @@ import (
 // soon is how long before its end a certificate is worth a warning.
 const soon = 14 * 24 * time.Hour
 
-const renew = "make a new one: the daemon reads the files again, no restart is needed; with the chart, delete the Secret …-webhook-cert and run helm upgrade, or let cert-manager renew it"
+const renew = "make a new one: the daemon reads the files again, no restart is needed; with the chart, " +
+	"delete the Secret …-webhook-cert and run helm upgrade, or let cert-manager renew it"
 
 // certificate looks at that of the admission webhooks: the one in the files, and the one that is served.
 func (x *examination) certificate(ctx context.Context) []Finding {
@@ -26,7 +27,8 @@ func (x *examination) certificate(ctx context.Context) []Finding {
 	}
 	pair, err := x.certificateInFiles()
 	if err != nil {
-		return []Finding{found(Fail, check, "%v", err).todo("set KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH and __KEYPATH to PEM files that this user may read, and that belong together")}
+		return []Finding{found(Fail, check, "%v", err).
+			todo("set KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH and __KEYPATH to PEM files that this user may read, and that belong together")}
 	}
 	told := x.describe(pair.Leaf) + ", " + x.servedNow(ctx, pair.Leaf)
 	switch left := pair.Leaf.NotAfter.Sub(x.now()); {

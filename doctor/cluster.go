@@ -26,7 +26,8 @@ func (x *examination) cluster(ctx context.Context) []Finding {
 		return []Finding{told.todo("set KUBECONFIG to a file with which kubectl reaches the cluster, or run this in the operator's pod: kubectl exec")}
 	}
 	if err := x.kubectl.Ready(ctx); err != nil {
-		return []Finding{found(Warn, clusterCheck, "the API server answers (%s), and is not ready: %v", server.Version, err).todo("kubectl get --raw /readyz?verbose says more")}
+		return []Finding{found(Warn, clusterCheck, "the API server answers (%s), and is not ready: %v", server.Version, err).
+			todo("kubectl get --raw /readyz?verbose says more")}
 	}
 	as := "as kubectl's current context has it"
 	if self, _ := x.kubectl.Self(ctx); self.ServiceAccount != "" {
@@ -45,7 +46,8 @@ func (x *examination) judgeVersion(ctx context.Context, said, as string) Finding
 			todo("upgrade the cluster: the rules in the CRDs use what older API servers drop")
 	}
 	if kubectl, kubectlSaid, err := x.kubectlVersion(ctx); err == nil && kubectl.Minor() > version.Minor()+1 || err == nil && kubectl.Minor()+1 < version.Minor() {
-		return found(Warn, clusterCheck, "reached %s; %s, and kubectl is %s: Kubernetes promises that they work together if they differ by one minor version at most", as, said, kubectlSaid).
+		return found(Warn, clusterCheck, "reached %s; %s, and kubectl is %s: Kubernetes promises that they work together if they differ by one minor version at most",
+			as, said, kubectlSaid).
 			todo("use a kubectl of the cluster's version; what has been tried is %s", testedKubectl)
 	}
 	return found(OK, clusterCheck, "reached %s; %s", as, said)
@@ -121,7 +123,8 @@ func (x *examination) namespace(ctx context.Context, name string) Finding {
 	err := x.kubectl.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(name), nil, &object)
 	switch {
 	case kube.NotFound(err):
-		return found(Fail, check, "does not exist").todo("kubectl create namespace %s; or correct OPERATOR__POOLNAMESPACE, __PLATFORMNAMESPACE or __WATCHNAMESPACE", name)
+		return found(Fail, check, "does not exist").
+			todo("kubectl create namespace %s; or correct OPERATOR__POOLNAMESPACE, __PLATFORMNAMESPACE or __WATCHNAMESPACE", name)
 	case kube.Denied(err):
 		return found(Skip, check, "not looked at: %v", err)
 	case err != nil:

@@ -33,7 +33,8 @@ func (x *examination) token(ctx context.Context) Finding {
 	case err != nil && x.Settings.Authentication.ClientSecret == "":
 		return found(Warn, "token", "%v", err).todo("set OPERATOR__AUTHENTICATION__CLIENTSECRET: the operator connects without a token")
 	case err != nil:
-		return found(Fail, "token", "%v", err).todo("look whether the issuer answers, and at OPERATOR__AUTHENTICATION__TENANTID: the operator does not connect without a token")
+		return found(Fail, "token", "%v", err).
+			todo("look whether the issuer answers, and at OPERATOR__AUTHENTICATION__TENANTID: the operator does not connect without a token")
 	case until.IsZero():
 		return found(OK, "token", "given by %s, which does not say until when it is good", issuer)
 	}
@@ -55,7 +56,8 @@ const tokenWanted = "look at the settings that the reason names; at the controll
 
 func (x *examination) dial(ctx context.Context, settings config.Config) Finding {
 	if settings.ControllerURI == "" {
-		return found(Warn, "controller", "OPERATOR__COMMUNICATIONCONTROLLERURI is not set: there are no events").todo("set it to the controller's address, https://…")
+		return found(Warn, "controller", "OPERATOR__COMMUNICATIONCONTROLLERURI is not set: there are no events").
+			todo("set it to the controller's address, https://…")
 	}
 	probe, err := hub.NewProbe(settings)
 	if err == nil {
@@ -65,9 +67,11 @@ func (x *examination) dial(ctx context.Context, settings config.Config) Finding 
 	case hub.Refused(err):
 		return found(Fail, "controller", "%v", err).todo(tokenWanted)
 	case err != nil && ctx.Err() != nil:
-		return found(Fail, "controller", "%s: %v", settings.ControllerURI, context.Cause(ctx)).todo("look whether the controller runs, and whether a network policy or a proxy is between")
+		return found(Fail, "controller", "%s: %v", settings.ControllerURI, context.Cause(ctx)).
+			todo("look whether the controller runs, and whether a network policy or a proxy is between")
 	case err != nil:
-		return found(Fail, "controller", "%v", err).todo("look whether the controller runs, whether OPERATOR__COMMUNICATIONCONTROLLERURI is right, and its certificate (OPERATOR__ROOTCACERTIFICATE)")
+		return found(Fail, "controller", "%v", err).
+			todo("look whether the controller runs, whether OPERATOR__COMMUNICATIONCONTROLLERURI is right, and its certificate (OPERATOR__ROOTCACERTIFICATE)")
 	}
 	told := settings.ControllerURI + " takes the connection"
 	if generation := x.generation(ctx); generation != 0 {

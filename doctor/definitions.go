@@ -40,13 +40,15 @@ func (x *examination) definitions(ctx context.Context) (all []Finding) {
 		case slices.Contains(versions, d.version):
 			all = append(all, found(OK, check, "serves %s; %s", strings.Join(versions, ", "), x.madeBy(ctx, d.plural)))
 		case len(versions) > 0:
-			all = append(all, found(Fail, check, "serves %s, and the operator asks for %s; %s", strings.Join(versions, ", "), d.version, x.madeBy(ctx, d.plural)).todo(applyDefinitions))
+			all = append(all, found(Fail, check, "serves %s, and the operator asks for %s; %s", strings.Join(versions, ", "), d.version, x.madeBy(ctx, d.plural)).
+				todo(applyDefinitions))
 		case slices.Contains(d.generations, generation), len(served) == 0:
 			all = append(all, found(Fail, check, "does not exist").todo("%s: without it no pool can be made or registered", applyDefinitions))
 		case generation != 0:
 			all = append(all, found(OK, check, "does not exist; the controller is of generation %s and needs none", generation))
 		default:
-			all = append(all, found(Warn, check, "does not exist; a controller of generation %s needs it", d.generations[len(d.generations)-1]).todo(applyDefinitions))
+			all = append(all, found(Warn, check, "does not exist; a controller of generation %s needs it", d.generations[len(d.generations)-1]).
+				todo(applyDefinitions))
 		}
 	}
 	return all

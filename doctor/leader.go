@@ -24,9 +24,11 @@ func (x *examination) leader(ctx context.Context) []Finding {
 	held := h.Renewed.UTC().Format(time.RFC3339)
 	switch {
 	case h.Name == "":
-		return []Finding{found(Warn, "leader", "nobody has led yet: there is no Lease %s in %s", h.Lease, x.Settings.PoolNamespace).todo("start an operator; if one runs, look at its log: it says why it does not lead")}
+		return []Finding{found(Warn, "leader", "nobody has led yet: there is no Lease %s in %s", h.Lease, x.Settings.PoolNamespace).
+			todo("start an operator; if one runs, look at its log: it says why it does not lead")}
 	case h.GivenUp:
-		return []Finding{found(Warn, "leader", "nobody leads since %s: %s has ended", held, who).todo("start an operator; if one runs, look at its log: it says why it does not lead")}
+		return []Finding{found(Warn, "leader", "nobody leads since %s: %s has ended", held, who).
+			todo("start an operator; if one runs, look at its log: it says why it does not lead")}
 	case age > h.Valid:
 		return []Finding{found(Fail, "leader", "nobody leads: %s has not renewed the Lease %s for %s", who, h.Lease, age).
 			todo("look whether the pod %s runs, and at its log: kubectl get pods, kubectl logs; the next operator that runs takes the Lease", h.Name)}

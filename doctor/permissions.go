@@ -24,14 +24,19 @@ var apply = []string{"get", "list", "watch", "create", "patch", "delete"}
 var (
 	// watchRules: pool resources, wherever they are.
 	watchRules = []rule{
-		{group: names.Group, resources: []string{"communicationpools", "deploymentsites"}, verbs: []string{"get", "list", "watch", "patch"}, without: "no pool is registered"},
-		{group: names.Group, resources: []string{"communicationpools/status", "deploymentsites/status"}, verbs: []string{"patch"}, without: "no pool says how its registration went"},
+		{group: names.Group, resources: []string{"communicationpools", "deploymentsites"}, verbs: []string{"get", "list", "watch", "patch"},
+			without: "no pool is registered"},
+		{group: names.Group, resources: []string{"communicationpools/status", "deploymentsites/status"}, verbs: []string{"patch"},
+			without: "no pool says how its registration went"},
 	}
 	// releaseRules: in each namespace of releases.
 	releaseRules = []rule{
-		{group: names.Group, resources: []string{"communicationpools", "deploymentsites"}, verbs: []string{"get", "list", "create", "patch", "delete"}, without: "no pool is made or removed"},
-		{resources: []string{"secrets"}, verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}, without: "nothing is deployed: helm keeps its releases in Secrets"},
-		{group: "coordination.k8s.io", resources: []string{"leases"}, verbs: []string{"get", "list", "create", "patch", "delete"}, without: "several operators would do everything twice"},
+		{group: names.Group, resources: []string{"communicationpools", "deploymentsites"}, verbs: []string{"get", "list", "create", "patch", "delete"},
+			without: "no pool is made or removed"},
+		{resources: []string{"secrets"}, verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"},
+			without: "nothing is deployed: helm keeps its releases in Secrets"},
+		{group: "coordination.k8s.io", resources: []string{"leases"}, verbs: []string{"get", "list", "create", "patch", "delete"},
+			without: "several operators would do everything twice"},
 		{resources: []string{"namespaces"}, verbs: []string{"get"}, without: "helm 3 deploys nothing"},
 		{resources: []string{"pods"}, verbs: []string{"get", "list", "watch"}, without: "nobody learns why a release is not ready"},
 		{resources: []string{"events"}, verbs: []string{"list"}, without: "nobody learns why a release is not ready"},

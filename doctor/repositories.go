@@ -67,9 +67,11 @@ func (x *examination) repository(ctx context.Context, client *http.Client, rules
 	case errors.As(err, &answer) && (answer.Code == http.StatusUnauthorized || answer.Code == http.StatusForbidden):
 		return found(OK, check, "answers, and wants credentials, which are in the events: %v", answer)
 	case errors.As(err, &refused):
-		return found(Warn, check, "the settings do not allow it: %v", err).todo("add it to OPERATOR__ALLOWEDREPOSITORIES or __ALLOWEDREPOSITORYADDRESSES if it may be used, or correct the workload")
+		return found(Warn, check, "the settings do not allow it: %v", err).
+			todo("add it to OPERATOR__ALLOWEDREPOSITORIES or __ALLOWEDREPOSITORYADDRESSES if it may be used, or correct the workload")
 	}
-	return found(Warn, check, "%v", because(ctx, err)).todo("look whether the repository runs and this pod may reach it (DNS, network policies, proxy); kept charts are deployed meanwhile")
+	return found(Warn, check, "%v", because(ctx, err)).
+		todo("look whether the repository runs and this pod may reach it (DNS, network policies, proxy); kept charts are deployed meanwhile")
 }
 
 func (x *examination) askIndex(ctx context.Context, client *http.Client, d deploy) error {

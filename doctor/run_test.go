@@ -141,7 +141,8 @@ func TestWhatIsFoundIsOneLineWithoutSecrets(t *testing.T) {
 // sample has a finding of each mark.
 func sample() (r Report) {
 	r.add(found(OK, "helm", "v4.3.1 (/usr/local/bin/helm), for which the operator is made"))
-	r.add(found(Warn, "settings", "OPERATOR__POOLNAMSPACE is not a setting: do you mean OPERATOR__POOLNAMESPACE?").todo("correct it in the environment, or in the chart's values; README.md lists the settings"))
+	r.add(found(Warn, "settings", "OPERATOR__POOLNAMSPACE is not a setting: do you mean OPERATOR__POOLNAMESPACE?").
+		todo("correct it in the environment, or in the chart's values; README.md lists the settings"))
 	r.add(found(Fail, "namespace octo", "does not exist").todo("kubectl create namespace octo"))
 	r.add(found(Skip, "webhooks", "this account may not list webhook configurations"))
 	return r

@@ -14,7 +14,8 @@ func (x *examination) settings(context.Context) (all []Finding) {
 		}
 	}
 	for _, warning := range x.Settings.Warnings {
-		all = append(all, found(Warn, "settings", "%s", warning).todo("correct it in the environment, or in the chart's values; README.md lists the settings"))
+		all = append(all, found(Warn, "settings", "%s", warning).
+			todo("correct it in the environment, or in the chart's values; README.md lists the settings"))
 	}
 	switch {
 	case len(all) > 0:

@@ -28,7 +28,8 @@ func (x *examination) helm(ctx context.Context) []Finding {
 	case err != nil:
 		return []Finding{cannotRun("helm", because(ctx, err))}
 	case parseErr != nil || version.Major() != 3 && version.Major() != 4:
-		return []Finding{found(Fail, "helm", "%s (%s): the scripts know helm 3 and helm 4", said, where("helm")).todo("install helm %s, or use the image, which has it", testedHelms[0])}
+		return []Finding{found(Fail, "helm", "%s (%s): the scripts know helm 3 and helm 4", said, where("helm")).
+			todo("install helm %s, or use the image, which has it", testedHelms[0])}
 	case slices.Contains(testedHelms, minor(version)):
 		return []Finding{found(OK, "helm", "%s (%s), for which the operator is made", said, where("helm"))}
 	case older(version, testedHelms):
@@ -72,7 +73,8 @@ func (x *examination) ask(ctx context.Context, tool string, args ...string) (str
 }
 
 func cannotRun(tool string, err error) Finding {
-	return found(Fail, tool, "cannot run it: %s", strings.TrimPrefix(err.Error(), "cannot run "+tool+": ")).todo("install %s on PATH, or use the image, which has it: without it nothing is deployed", tool)
+	return found(Fail, tool, "cannot run it: %s", strings.TrimPrefix(err.Error(), "cannot run "+tool+": ")).
+		todo("install %s on PATH, or use the image, which has it: without it nothing is deployed", tool)
 }
 
 // where is the path of a tool; "not on PATH" cannot happen to one that has just run.

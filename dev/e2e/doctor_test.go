@@ -106,6 +106,28 @@ func TestTheDoctorFindsTheInstalledChartInOrderAndDisturbsNothing(t *testing.T) 
 		"of helm release octo-suite in namespace "+suiteNamespace, "of this operator's chart", "written by helm")
 }
 
+func TestTheDoctorAsksAsTheTenantsAccounts(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	namespace := w.accounts()
+	w.start()
+	if s := w.deploy(w.ofTenant("acme", "Shop", appRtID)); !s.Success {
+		t.Fatal(s.StatusMessage)
+	}
+	all := w.doctor(0)
+	w.wantFinding(all, doctor.OK, "tenants' accounts", "may be impersonated, all those of namespace "+namespace)
+	w.wantFinding(all, doctor.OK, "tenant's account octo-acme", "keep releases in "+w.namespace)
+
+	w.kubectl("delete", "rolebinding", "octo-tenant")
+	forbidden := func() bool { // the API server takes a moment to know it
+		_, err := w.try("", "get", "secrets", "--as=system:serviceaccount:"+namespace+":octo-acme")
+		return err != nil
+	}
+	if !w.eventually(forbidden) {
+		t.Fatal("the account may still read Secrets")
+	}
+	w.wantFinding(w.doctor(1), doctor.Fail, "tenant's account octo-acme", "may not get secrets in "+w.namespace, "deploy/tenants")
+}
+
 // namesBelow are the names of all files below a directory.
 func (w *world) namesBelow(dir string) string {
 	w.Helper()

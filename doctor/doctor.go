@@ -8,11 +8,13 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,10 +57,10 @@ func Examine(ctx context.Context, o Operator, show func(Finding)) Report {
 
 func newExamination(o Operator) *examination {
 	x := &examination{Operator: o, now: time.Now, limit: checkTime}
-	x.stateDir, x.hasState = runs.Existing(o.Settings.StateDir)
-	x.runs = runs.Reading(x.stateDir)
 	x.temp = tempDir()
-	x.env = toolEnv(o.Environ, x.stateDir, x.temp)
+	p := inTime(placeTime, func() place { return findPlace(o, x.temp) }, func() place { return noPlace(o, x.temp) })
+	x.stateDir, x.hasState, x.env = p.stateDir, p.hasState, p.env
+	x.runs = runs.Reading(x.stateDir)
 	x.kubectl = kube.NewKubectl(x.env, x.temp, slog.New(slog.DiscardHandler))
 	x.deploys = sync.OnceValue(x.lastDeploys)
 	return x
@@ -68,6 +70,40 @@ func (x *examination) close() {
 	x.kubectl.Close()
 	if x.temp != "" {
 		_ = os.RemoveAll(x.temp)
+	}
+}
+
+// place is what checks need to know of the disk before they begin.
+type place struct {
+	stateDir string
+	hasState bool
+	env      []string
+}
+
+// placeTime is how long the disk may take to answer before the checks begin. A network disk that is away hangs whoever looks at it: then
+// only the check of the state directory does.
+const placeTime = 2 * time.Second
+
+func findPlace(o Operator, temp string) place {
+	dir, found := runs.Existing(o.Settings.StateDir)
+	return place{dir, found, toolEnv(o.Environ, dir, temp)}
+}
+
+// noPlace looks at nothing. HOME is another one, because in the image it is the state directory.
+func noPlace(o Operator, temp string) place {
+	environ := slices.DeleteFunc(slices.Clone(o.Environ), func(variable string) bool { return strings.HasPrefix(variable, "HOME=") })
+	return place{cmp.Or(o.Settings.StateDir, runs.UsualDir), false, append(toolEnv(environ, "", temp), "HOME="+temp)}
+}
+
+// inTime is what do returns, or if that takes longer, what instead does.
+func inTime[T any](limit time.Duration, do, instead func() T) T {
+	result := make(chan T, 1)
+	go func() { result <- do() }()
+	select {
+	case r := <-result:
+		return r
+	case <-time.After(limit):
+		return instead()
 	}
 }
 

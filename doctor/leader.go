@@ -17,7 +17,7 @@ func (x *examination) leader(ctx context.Context) []Finding {
 		return []Finding{found(Fail, "leader", "cannot read the Lease %s: %v", h.Lease, err).todo(allowIt)}
 	}
 	who := h.Name
-	if h.Identity != "" && h.Identity == x.runs.KnownIdentity() {
+	if x.hasState && h.Identity != "" && h.Identity == x.runs.KnownIdentity() {
 		who += ", which is this operator,"
 	}
 	age := x.now().Sub(h.Renewed).Round(time.Second)

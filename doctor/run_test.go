@@ -124,6 +124,19 @@ func listing(t *testing.T, dir string) string {
 	return all.String()
 }
 
+func TestADiskThatHangsDoesNotKeepTheChecksFromBeginning(t *testing.T) {
+	o := Operator{Settings: config.Config{StateDir: "/away"}, Environ: []string{"PATH=/bin", "HOME=/away"}}
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		p := inTime(placeTime, func() place { <-end; return place{} }, func() place { return noPlace(o, "/tmp/own") })
+		if p.stateDir != "/away" || p.hasState || slices.Contains(p.env, "HOME=/away") || !slices.Contains(p.env, "HOME=/tmp/own") || !slices.Contains(p.env, "PATH=/bin") {
+			t.Errorf("%+v", p)
+		}
+		close(end)
+		synctest.Wait()
+	})
+}
+
 func TestWhatIsFoundIsOneLineWithoutSecrets(t *testing.T) {
 	const secret = "planted-secret-4711"
 	x := &examination{now: time.Now, limit: checkTime, Operator: Operator{Settings: config.Config{Broker: config.Broker{Password: secret}}}}

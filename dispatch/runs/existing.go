@@ -9,7 +9,7 @@ import (
 // OPERATOR__STATEDIR: if it is not empty it is returned. found is false if there is no directory with runs; dir is then where an operator
 // would look first.
 func Existing(set string) (dir string, found bool) {
-	candidates := append([]string{usualDir}, otherDirs...)
+	candidates := append([]string{UsualDir}, otherDirs...)
 	if set != "" {
 		candidates = []string{set}
 	}

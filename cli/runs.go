@@ -68,7 +68,7 @@ With --follow they are those of runs show.`,
 	flags.StringVar(&f.callback, "callback", "", "only those of a callback, such as WorkloadDeployed")
 	flags.DurationVar(&f.since, "since", 0, "only those that came in the last 2h, 30m, …")
 	flags.IntVarP(&f.most, "number", "n", 20, "how many at most; 0: all")
-	flags.StringVarP(&f.format, "format", "o", "", "wide or json")
+	flags.StringVarP(&f.format, "output", "o", "", "wide or json")
 	flags.BoolVar(&f.follow, "follow", false, "follow the run with this id, or the newest one of this release, to its end")
 	cmd.AddCommand(runsShowCommand(), runsRerunCommand())
 	return cmd

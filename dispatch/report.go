@@ -85,12 +85,24 @@ func (rs *reports) report(t *Task, r *Report) {
 // sendOlder is report for what an earlier life, or another operator, has left. Nothing is sent if the controller has it, or a newer one.
 // forget is called then, or when it was delivered.
 func (rs *reports) sendOlder(run *runs.Run, log *slog.Logger, r Report, forget func() error) {
+	if rs.waits(r.about(), run.ID) {
+		return // this life has made it itself, at its start
+	}
 	if !rs.advance(r.about(), reported{run: run.ID}) {
-		log.Debug("status not reported again: the controller has it, or a newer one")
+		log.Info("status not reported", "reason", errNewerStatus)
 		rs.forget(run, log, forget)
 		return
 	}
 	rs.send(run, log, r, forget)
+}
+
+var errNewerStatus = errors.New("the controller has it, or gets a newer one")
+
+// waits tells whether a run's status was given to the connection in this life, and is not delivered yet.
+func (rs *reports) waits(about, run string) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.newest[about] == reported{run: run}
 }
 
 // advance notes a status as the newest one. False, and nothing is noted: the controller has a newer one, or this one.

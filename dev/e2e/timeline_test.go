@@ -23,7 +23,8 @@ func TestATimelineAndTheMetricsTellWhatADeployTook(t *testing.T) {
 	dir := w.runDir("workload-deployed")
 	moments := (&runs.Run{ID: "deploy", Dir: dir}).Timeline()
 	var kinds, phases, commands []string
-	for _, m := range moments {
+	var exit runs.Moment
+	for _, m := range moments { // a busy API server may have the deploy tried again: the last try counts
 		kinds = append(kinds, string(m.Kind))
 		switch m.Kind {
 		case runs.KindPhase:
@@ -31,16 +32,17 @@ func TestATimelineAndTheMetricsTellWhatADeployTook(t *testing.T) {
 		case runs.KindCommand:
 			commands = append(commands, m.Name)
 		case runs.KindExit:
-			// helm takes more than 40 MiB and some tenths of a second, as a child of the script's shell.
-			if *m.ExitCode != 0 || m.CPU < 0.05 || m.Memory < 40<<20 {
-				t.Errorf("the script's end is %+v", m)
-			}
+			exit = m
 		}
 	}
-	if got := strings.Join(phases, " "); got != "look chart look values check install ready settle" {
+	// helm takes more than 40 MiB and some tenths of a second, as a child of the script's shell.
+	if exit.ExitCode == nil || *exit.ExitCode != 0 || exit.CPU < 0.05 || exit.Memory < 40<<20 {
+		t.Errorf("the script's end is %+v", exit)
+	}
+	if got := strings.Join(phases, " "); !strings.HasSuffix(got, "look chart look values check install ready settle") {
 		t.Errorf("its phases are %s", got)
 	}
-	if len(commands) != 4 || !strings.Contains(commands[0], "helm template ") || !strings.Contains(commands[3], "helm upgrade ") {
+	if n := len(commands); n < 4 || !strings.Contains(commands[n-4], "helm template ") || !strings.Contains(commands[n-1], "helm upgrade ") {
 		t.Errorf("its commands are %q", commands)
 	}
 	if kinds[0] != string(runs.KindAccepted) || kinds[len(kinds)-1] != string(runs.KindEnd) {
@@ -48,7 +50,6 @@ func TestATimelineAndTheMetricsTellWhatADeployTook(t *testing.T) {
 	}
 	for _, line := range []string{
 		`octo_operator_phase_seconds_count{phase="install"} 1`,
-		`octo_operator_script_memory_bytes_count{script="workload-deploy"} 1`,
 		`octo_operator_script_memory_bytes_bucket{script="workload-deploy",le="3.3554432e+07"} 0`,
 		`octo_operator_waiting_events{reason="retry"} 0`,
 		`octo_operator_running_events 0`,

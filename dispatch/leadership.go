@@ -165,7 +165,7 @@ func (d *Dispatcher) refuseLeft(c Handler, run *runs.Run) {
 	t := d.NewTask(c, run, d.log.With("run", run.ID))
 	var err error
 	if t.Event, err = run.Event(); err != nil {
-		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "remove the directory, if its event.json has any")
 	}
 	if r := c.status(t.Event, false, errMayBeOld.Error()); r != nil {
 		d.reports.report(t, r)

@@ -216,7 +216,7 @@ func (c *connection) sort(frame []byte) {
 	var i invocation
 	if json.Unmarshal(frame, &i) != nil {
 		// The library would end the connection and put the whole frame, which may hold secrets, into its error.
-		c.log.Error("frame ignored: it is no message of the SignalR hub protocol", "bytes", len(frame))
+		c.log.Error("frame ignored: it is no message of the SignalR hub protocol", "bytes", len(frame), "next", "nothing of it is done: if it was an event, the controller must send it again")
 		return
 	}
 	if (i.Type == 1 || i.Type == 4) && (i.InvocationID == nil || *i.InvocationID == "") {
@@ -255,7 +255,7 @@ func (c *connection) Write(p []byte) (int, error) {
 	if strings.HasPrefix(string(p[:min(len(p), 10)]), `{"type":3,`) {
 		var i invocation
 		if json.Unmarshal(bytes.TrimSuffix(p, []byte{frameEnd}), &i) == nil && (i.InvocationID == nil || *i.InvocationID == "") {
-			c.log.Warn("completion without an invocation id not sent")
+			c.log.Warn("completion without an invocation id not sent", "next", "nothing: the controller does not wait for it")
 			return len(p), nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +78,23 @@ func TestTheLogLevelOfARunningOperatorChanges(t *testing.T) {
 		t.Errorf("before: %v", lines)
 	}
 	w.deploy(app)
+	w.waitForLog(1, "from stdout", map[string]string{"level": "DEBUG"})
+}
+
+func TestASIGHUPEndsNothingAndTheLogLevelIsSetByACommandInThePod(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.probe()
+	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "echo from stdout\n"})
+	w.start()
+	w.deployPool()
+	w.must(w.operator.cmd.Process.Signal(syscall.SIGHUP))
+	w.waitForLog(1, "SIGHUP changes nothing", nil)
+	level := osexec.Command(operatorBinary, "log-level", "debug")
+	level.Env = w.environment()
+	if out, err := level.CombinedOutput(); err != nil || string(out) != "the operator logs from debug on\n" {
+		t.Errorf("log-level: %v, %q", err, out)
+	}
+	w.deploy(w.workload("Shop", appRtID))
 	w.waitForLog(1, "from stdout", map[string]string{"level": "DEBUG"})
 }
 

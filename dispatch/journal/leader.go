@@ -285,6 +285,6 @@ func (l *Leader) tell(message string, err error) {
 		l.told = ""
 	case l.told != message:
 		l.told = message
-		l.log.Warn(message, "reason", err)
+		l.log.Warn(message, "reason", err, "next", "it is tried again every few seconds")
 	}
 }

@@ -21,7 +21,7 @@ func serving(t *testing.T, level *slog.LevelVar) (address string) {
 	address = free.Addr().String()
 	free.Close()
 	web.New(web.Options{
-		HTTP: address, LogLevel: level, Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(web.State{}), Ready: func() web.Readiness { return web.Readiness{} },
+		HTTP: address, LogLevel: level, Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(web.State{}, web.Labels{}), Ready: func() web.Readiness { return web.Readiness{} },
 	}).Listen(t.Context())
 	for ctx := t.Context(); ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		if c, err := net.Dial("tcp", address); err == nil {

@@ -36,7 +36,7 @@ func (d *demo) brokenDeploys() []devcontroller.Workload {
 func stays() bool { return os.Getenv("OCTO_STAY") != "" }
 
 // hangingUpdate is a script for a tenant's update that never ends by itself.
-const hangingUpdate = "#!/bin/sh\necho \"backing up tenant $OCTO_TENANT to s3://backups\" >&2\nexec sleep 3600\n"
+const hangingUpdate = "#!/bin/sh\nset -eu\necho \"backing up tenant $OCTO_TENANT to s3://backups\" >&2\nexec sleep 3600\n"
 
 // staySettings are the operator's settings for that: ports of its own for probes and page, and the script that hangs.
 func (d *demo) staySettings() ([]string, error) {
@@ -95,8 +95,10 @@ func (d *demo) lookAround() error {
 }
 
 func (d *demo) breakDeploys() error {
-	if _, err := d.get("kubectl", "create", "quota", "tenants", "--hard=pods=20"); err != nil {
-		return err
+	for _, object := range [][]string{{"quota", "tenants", "--hard=pods=20"}, {"secret", "generic", "mail-account", "--from-literal=user=octo"}} {
+		if _, err := d.get("kubectl", append([]string{"create"}, object...)...); err != nil {
+			return err
+		}
 	}
 	for _, w := range d.brokenDeploys() {
 		if w.Name == "Reports" { // it takes all that the quota has

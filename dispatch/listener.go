@@ -48,6 +48,9 @@ func (l *listener) line(line exec.Line) {
 	if cmd, ok := l.announced.command(line); ok {
 		l.task.Output.Line(line.Time, line.Stream, "+ "+cmd)
 		l.task.Log.Info("command", "cmd", cmd)
+		if l.task.OnCommand != nil {
+			l.task.OnCommand(cmd)
+		}
 		return
 	}
 	if l.script == scripts.ChartPull {

@@ -156,7 +156,11 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 	took := result.Ended.Sub(started).Round(time.Millisecond).String()
 	switch result.Outcome {
 	case runs.Succeeded:
-		t.Log.Info("event done", "took", took)
+		attrs := []any{"took", took}
+		if t.Changes != "" {
+			attrs = append(attrs, "changes", t.Changes)
+		}
+		t.Log.Info("event done", attrs...)
 	case runs.Superseded:
 		t.Log.Info("event superseded", "reason", result.Reason)
 	default:

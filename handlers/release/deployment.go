@@ -9,6 +9,7 @@ import (
 
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/runs"
+	"octo-operator/handlers/release/changes"
 	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -150,6 +151,7 @@ func (d *Deployment) Unchanged(ctx context.Context) (bool, error) {
 		d.task.Say("deployed again, because the cluster had something else: " + drift)
 		return false, nil
 	}
+	d.noteChanges(changes.Join(nil, 0), nil)
 	d.task.Log.Info("nothing to do: the release is what the reconciliation asks for", "revision", version)
 	d.task.Say("nothing to do: revision " + version + " of the release is what was asked for")
 	return true, nil

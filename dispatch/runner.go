@@ -62,13 +62,15 @@ func (r *runner) newTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
 }
 
 // withScratchTask is Dispatcher.WithScratchTask.
-func (r *runner) withScratchTask(event hub.Event, secrets []string, work func(*Task) error) error {
+func (r *runner) withScratchTask(h Handler, event hub.Event, secrets []string, work func(*Task) error) error {
 	dir, err := os.MkdirTemp(r.settings.StateDir, "aside-")
 	if err != nil {
 		return fmt.Errorf("cannot make a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	t := r.newTask(Handler{}, &runs.Run{ID: filepath.Base(dir), Dir: dir}, r.log)
+	h = Handler{Guard: h.Guard, Explain: h.Explain} // nothing of it is told to anybody, and nothing is to be recovered or taken back
+	t := r.newTask(h, &runs.Run{ID: filepath.Base(dir), Dir: dir}, r.log)
+	t.account = names.AccountOf(r.settings, event)
 	t.Event, t.Redact = event, exec.NewRedactor(secrets...)
 	if t.Output, err = t.OpenOutput(); err != nil {
 		return err

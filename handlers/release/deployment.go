@@ -41,6 +41,14 @@ type Deployment struct {
 // but makes a release usable that a killed helm has left stuck. It is an error if the release is not the workload's, if somebody else's
 // helm works on it, or if the chart cannot be had.
 func (d *Deployer) Plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) (*Deployment, error) {
+	return d.plan(ctx, t, w, d.stuck.freeBefore)
+}
+
+// freeing makes a release usable that is stuck, or says why that cannot be. It takes and returns the labels of the newest revision.
+type freeing func(context.Context, *dispatch.Task, names.Release, map[string]string) (map[string]string, error)
+
+// plan is Plan.
+func (d *Deployer) plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, free freeing) (*Deployment, error) {
 	p := &Deployment{parts: d.parts, Event: w, task: t}
 	var err error
 	if p.Release, err = d.owners.locate(ctx, w.Workload); err != nil {
@@ -58,7 +66,7 @@ func (d *Deployer) Plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDep
 	if err = errors.Join(err, d.owners.check(ctx, p.Release, w.Workload, p.live.revisions)); err != nil {
 		return nil, err
 	}
-	if p.live.labels, err = d.stuck.freeBefore(ctx, t, p.Release, p.live.labels); err != nil {
+	if p.live.labels, err = free(ctx, t, p.Release, p.live.labels); err != nil {
 		return nil, err
 	}
 	if p.helmMajor, err = d.helm.major(ctx); err != nil {

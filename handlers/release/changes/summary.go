@@ -202,7 +202,7 @@ func images(o map[string]any) map[string]string {
 func replacesPods(o Object) bool {
 	switch o.Kind {
 	case "Deployment", "StatefulSet", "DaemonSet":
-		return !reflect.DeepEqual(podTemplate(o.Live), podTemplate(o.Made))
+		return section(o.Made, "spec")["replicas"] != int64(0) && !reflect.DeepEqual(podTemplate(o.Live), podTemplate(o.Made))
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,9 +93,7 @@ func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 	if err := d.useLiveSecrets(ctx, p); err != nil {
 		return err
 	}
-	var err error
-	p.Values, p.LeftOut, err = merge.Explain(layers(d.settings, d.Event, d.Release, d.chart, d.replicas.value))
-	if err != nil {
+	if err := d.previewValues(p); err != nil {
 		return err
 	}
 	unchanged, err := d.Unchanged(ctx)
@@ -110,6 +109,25 @@ func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 		p.Action = ActionInstall
 	}
 	return d.previewChart(ctx, p)
+}
+
+// previewValues tells the layer of each value. A value that is not flagged as secret may hold one: it is redacted as in the log.
+func (d *Deployment) previewValues(p *Preview) error {
+	values, leftOut, err := merge.Explain(layers(d.settings, d.Event, d.Release, d.chart, d.replicas.value))
+	if err != nil {
+		return err
+	}
+	p.LeftOut = leftOut
+	text, err := json.Marshal(values)
+	if err != nil {
+		return fmt.Errorf("cannot show the values: %w", err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(d.task.Redact.String(string(text))))
+	decoder.UseNumber() // as it is written
+	if err := decoder.Decode(&p.Values); err != nil {
+		return fmt.Errorf("cannot show the values: %w", err)
+	}
+	return nil
 }
 
 // renderedFile is the manifest with its hooks, as workload-plan leaves it.
@@ -154,7 +172,7 @@ func (d *Deployment) previewChart(ctx context.Context, p *Preview) error {
 		return err
 	}
 	p.Summary, p.Diff = found.Summary, found.Text
-	p.Changes = slices.DeleteFunc(found.Changes, func(c changes.Change) bool { return c.State == changes.Same })
+	p.Changes = slices.DeleteFunc(slices.Clone(found.Changes), func(c changes.Change) bool { return c.State == changes.Same })
 	if err := d.previewRestarts(ctx, p); err != nil {
 		return err
 	}

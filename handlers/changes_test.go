@@ -21,8 +21,18 @@ func (r *rig) wantChanges(summary string) string {
 	return kept
 }
 
+// comparesFirst lets helm wait until the objects are compared, as the guard does, through which the simulated helm does not go.
+func comparesFirst(r *rig) {
+	upgrades := 0
+	r.when("helm upgrade", func(_ *call, usual func() int) int {
+		upgrades++
+		r.eventually("the objects are compared", func() bool { return len(r.log.records("objects compared")) >= upgrades })
+		return usual()
+	})
+}
+
 func TestEachDeployLeavesWhatItChanges(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, comparesFirst)
 	r.deploy("shop")
 	r.wantChanges("1 object new: Deployment")
 	r.succeed(r.run(deployEvent("shop")))
@@ -55,7 +65,7 @@ func TestWhatADeployChangesIsToldWithoutWhatIsSecret(t *testing.T) {
 		"of one that never began": {func(r *rig) { r.fails("helm template", "Error: no planted-override") }, "not known: the chart was not rendered"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, withSecret)
+			r := newRig(t, withSecret, comparesFirst)
 			test.prepare(r)
 			r.run(deployEvent("shop", override("note", "planted-override"), secret("secrets.key", "planted-override")))
 			if kept := r.wantChanges(test.summary); strings.Contains(kept, "planted") {

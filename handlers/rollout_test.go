@@ -107,7 +107,7 @@ func TestAWaitThatCannotSucceedEndsAtOnce(t *testing.T) {
 }
 
 func TestAWaitThatCannotSucceedGoesOnWhereSoSet(t *testing.T) {
-	r := newRig(t, with("FAILFAST", "false"))
+	r := newRig(t, with("FAILFAST", "false"), comparesFirst)
 	r.sicken("shop", misnamed)
 	a := r.accept(deployEvent("shop"))
 	r.wantProgress("shop", "1 object new: Deployment")

@@ -22,7 +22,7 @@ func TestADeployHasSucceededWhenItsPodsAreReady(t *testing.T) {
 }
 
 func TestWhatKeepsPodsFromStartingIsToldMeanwhile(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, comparesFirst)
 	r.sicken("shop", waitsFor("ImagePullBackOff", `Back-off pulling image "demo/app:1.0"`))
 	deploy := r.accept(deployEvent("shop"))
 	r.wantProgress("shop", "1 object new: Deployment")

@@ -160,7 +160,7 @@ func (d *Deployment) previewChart(ctx context.Context, p *Preview) error {
 	}
 	for _, h := range hooks {
 		if at := h.Runs(p.Action); len(at) > 0 {
-			p.Hooks = append(p.Hooks, text.Printable(h.Object.String()+" ("+strings.Join(at, ", ")+")"))
+			p.Hooks = append(p.Hooks, text.Printable(h.String()+" ("+strings.Join(at, ", ")+")"))
 		}
 	}
 	manifest, err := readManifest(t.Path(ManifestFile))

@@ -116,7 +116,7 @@ func TestTheSummaryFitsALine(t *testing.T) {
 		many[i] = Change{Kind: "Service", Name: fmt.Sprint("service-", i), State: New}
 	}
 	for want, all := range map[string][]Change{
-		"2 objects changed: Deployment image 1.2→1.3, ConfigMap 1 key": {image, config, {Kind: "Service", State: Same}},
+		"2 objects changed: Deployment image 1.2→1.3, ConfigMap 1 key":  {image, config, {Kind: "Service", State: Same}},
 		"2 objects changed: ConfigMap web 1 key, ConfigMap other 1 key": {config, other},
 		"1 object changed: ConfigMap 1 key; 1 object new: Service; 1 object removed: Ingress; 1 object not compared: Demo": {
 			{Kind: "Ingress", State: Removed}, {Kind: "Demo", State: Unknown}, config, {Kind: "Service", State: New},

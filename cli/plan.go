@@ -175,6 +175,6 @@ func printPlan(to io.Writer, p release.Preview) {
 	}
 	printPart(to, "VALUES", strings.Join(values, "\n"), 0, "")
 	if _, diffs, _ := strings.Cut(p.Diff, "\n"); p.Diff != "" { // the first line is the summary
-		printPart(to, "DIFF", diffs, 0, "")
+		printPart(to, "DIFF", strings.TrimLeft(diffs, "\n"), 0, "")
 	}
 }

@@ -106,6 +106,24 @@ func TestADeployGoesOnWhereNobodyCanTellWhatItChanges(t *testing.T) {
 	}
 }
 
+func TestHelmWaitsOnlySoLongForTheComparison(t *testing.T) {
+	r := newRig(t, withSecret)
+	r.deploy("shop")
+	asked, answer := make(chan struct{}), make(chan struct{})
+	r.cluster.setRefuse(func(verb, path string) *status {
+		if verb == http.MethodPatch && strings.Contains(path, "/deployments/") && strings.HasSuffix(path, "?dryRun=All&fieldManager=helm&force=true") {
+			close(asked)
+			<-answer
+		}
+		return nil
+	})
+	r.succeed(r.run(deployEvent("shop", override("image.tag", "2.0"))))
+	close(answer)
+	<-asked
+	kept := r.wantChanges("1 object not compared: Deployment")
+	wantText(t, kept, "not compared: the API server did not answer about all objects within 2s, and helm was not to wait longer")
+}
+
 // plan is what octo-operator plan does with an event, which has a state directory of its own.
 func (r *rig) plan(e hub.Event) release.Preview {
 	r.Helper()

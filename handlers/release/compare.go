@@ -62,11 +62,14 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 		return compared{}, errors.New("the Secrets hold too much for all of it to be kept out")
 	}
 	err = d.compareSome(ctx, items, func(i *item) bool { return !isSecret(i) }, func(s string) string { return d.task.Redact.String(redact.String(s)) })
-	if err != nil {
+	if err != nil && !errors.Is(err, errTooSlow) { // what is known by then is told
 		return compared{}, err
 	}
 	list, foreign := []changes.Change{own}, []string(nil)
 	for _, i := range items {
+		if i.change.State == "" {
+			i.change = changes.Of(changes.Object{Kind: i.Kind, Namespace: i.Namespace, Name: i.Name, Unknown: errTooSlow.Error()}, nil)
+		}
 		list = append(list, i.change)
 		if i.foreign != "" {
 			foreign = append(foreign, i.foreign)

@@ -60,6 +60,7 @@ func (c *comparison) run() {
 		c.found, err = d.compare(c.ctx, manifest)
 	}
 	if c.err = err; err != nil {
+		d.task.Log.Debug("objects not compared", "reason", err)
 		return
 	}
 	d.task.Log.Debug("objects compared", "objects", len(c.found.Changes), "took", time.Since(began).Round(10*time.Microsecond).String())
@@ -106,7 +107,6 @@ func (d *Deployment) noteChanges(r changes.Report, unknown error) {
 	if unknown != nil {
 		t.Changes = ""
 		r.Text = "not known: " + text.PrintableLines(t.Redact.String(unknown.Error())) + "\n"
-		t.Log.Debug("what the deploy changes is not known", "reason", unknown)
 	}
 	if err := t.Write(ChangesFile, []byte(r.Text)); err != nil {
 		t.Log.Warn("what the deploy changes is not kept", "reason", err)

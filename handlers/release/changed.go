@@ -60,7 +60,7 @@ func (c *comparison) run() {
 		c.found, err = d.compare(c.ctx, manifest)
 	}
 	if c.err = err; err != nil {
-		d.task.Log.Debug("objects not compared", "reason", err)
+		d.task.Log.Debug("objects not compared", "reason", d.task.Redact.String(err.Error()))
 		return
 	}
 	d.task.Log.Debug("objects compared", "objects", len(c.found.Changes), "took", time.Since(began).Round(10*time.Microsecond).String())

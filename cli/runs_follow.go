@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func followRun(what string) error {
 func follow(ctx context.Context, to *bufio.Writer, run *runs.Run) (story.Summary, error) {
 	f := follower{run: run, day: run.Created()}
 	s := story.Summarize(run, time.Now())
-	fmt.Fprintf(to, "%s %s: %s\n", text.Printable(s.ShortID), s.Callback, text.Shown(s.Release+s.Workload))
+	fmt.Fprintf(to, "%s of %s, tenant %s\nRUN=%s\n", s.Callback, text.Shown(cmp.Or(s.Release, s.Pool)), text.Shown(s.Tenant), text.Printable(run.Dir))
 	for {
 		s = story.Summarize(run, time.Now()) // before the rest is read: of what has ended that is all
 		if err := f.print(to); err != nil {
@@ -84,6 +85,7 @@ type follower struct {
 	run     *runs.Run
 	moments int
 	last    runs.Moment // of those that were printed
+	looked  bool        // at the output
 	offset  int64       // in output.log
 	day     time.Time   // of the last line of output.log, whose lines have no date
 }
@@ -91,9 +93,16 @@ type follower struct {
 // happened is a line to be printed, and when it happened.
 type happened struct {
 	at   time.Time
-	rank int // of what happened in the same millisecond: begins, output, ends
+	rank int // of what happened in the same millisecond
 	line string
 }
+
+// The ranks: an output is of what has begun before it.
+const (
+	begins = iota
+	prints
+	ends
+)
 
 // print prints what has happened since the last call, in the order of time.
 func (f *follower) print(to io.Writer) error {
@@ -130,9 +139,12 @@ func (f *follower) newMoments() (all []happened) {
 		if m.Kind == runs.KindCommand {
 			continue // the output has it too
 		}
-		h := happened{at: m.Time.Truncate(time.Millisecond)}
-		if m.Kind != runs.KindPhase && m.Kind != runs.KindScript {
-			h.rank = 2
+		h := happened{at: m.Time.Truncate(time.Millisecond), rank: begins}
+		switch before := len(all) > 0 && all[len(all)-1].at.Equal(h.at); {
+		case m.Kind == runs.KindExit || m.Kind == runs.KindWait || m.Kind == runs.KindEnd:
+			h.rank = ends
+		case before:
+			h.rank = all[len(all)-1].rank
 		}
 		words := strings.TrimSpace(stepWords(story.Step{Moment: m}))
 		if m.Kind == runs.KindExit {
@@ -148,11 +160,13 @@ func (f *follower) newMoments() (all []happened) {
 // outputTime is how a line of output.log begins.
 const outputTime = "15:04:05.000"
 
-// longestHistory is how many bytes of output are printed that were there before the following began.
+// longestHistory is how many bytes of output are printed that were there before the following began, and how many are read at a time.
 const longestHistory = 64 << 10
 
 // newOutput are the whole lines of the output that were not printed.
 func (f *follower) newOutput() (all []happened, err error) {
+	first := !f.looked
+	f.looked = true
 	file, err := os.Open(f.run.Path("output.log"))
 	if err != nil {
 		return nil, nil // nothing was printed yet
@@ -162,25 +176,35 @@ func (f *follower) newOutput() (all []happened, err error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, err
 	}
-	if f.offset == 0 && info.Size() > longestHistory {
+	inLine := first && info.Size() > longestHistory
+	if inLine {
 		f.offset = info.Size() - longestHistory
 	}
-	text, err := io.ReadAll(io.NewSectionReader(file, f.offset, longestHistory))
-	if err != nil {
-		return nil, err
+	for {
+		text, err := io.ReadAll(io.NewSectionReader(file, f.offset, longestHistory))
+		if err != nil {
+			return nil, err
+		}
+		lines := f.lines(string(text))
+		if inLine && len(lines) > 0 {
+			lines, inLine = lines[1:], false // the end of one
+		}
+		all = append(all, lines...)
+		if len(text) < longestHistory {
+			return all, nil
+		}
 	}
-	return f.lines(string(text)), nil
 }
 
-// lines takes whole lines from what was read at the offset.
+// lines takes whole lines from what was read at the offset. Of one that is longer than all that was read, it takes that.
 func (f *follower) lines(read string) (all []happened) {
 	for line := range strings.Lines(read) {
-		if !strings.HasSuffix(line, "\n") && len(read) < longestHistory {
-			break // it is still being written
+		if !strings.HasSuffix(line, "\n") && len(line) < longestHistory {
+			break // the rest of it follows, or is still being written
 		}
 		f.offset += int64(len(line))
 		f.day = timeOf(line, f.day)
-		all = append(all, happened{f.day, 1, printableIndented(strings.TrimSuffix(line, "\n"))})
+		all = append(all, happened{f.day, prints, printableIndented(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), f.run.Dir+"/", "$RUN/"))})
 	}
 	return all
 }

@@ -23,10 +23,11 @@ type acceptor struct {
 	log        *slog.Logger
 	ended      func(callback, outcome string, seconds float64)
 
-	disk    *disk
-	journal *copies
-	runner  *runner
-	lanes   *queue.Lanes
+	disk       *disk
+	journal    *copies
+	runner     *runner
+	lanes      *queue.Lanes
+	unfinished *unfinished
 
 	accepted accepted
 }
@@ -99,12 +100,12 @@ func (a *acceptor) arrive(event hub.Event, outcome func(runs.Result)) (arrival, 
 	h, ok := a.handlers[event.Callback]
 	if !ok {
 		err := &hub.UnknownCallbackError{Name: text.Shown(event.Callback)}
-		a.log.Error("event refused", "reason", err)
+		a.log.Error("event refused", "reason", err, "next", "update the operator, if the controller needs it")
 		return arrival{}, err
 	}
 	arrived := arrival{h, event, a.placeOf(h, event, a.controller.Generation()), outcome}
 	if err := arrived.where.refused; err != nil {
-		a.log.With(arrived.where.Attrs...).Error("event refused", "callback", event.Callback, "reason", err)
+		a.log.With(arrived.where.Attrs...).Error("event refused", "callback", event.Callback, "reason", err, "next", "nothing is kept of it: correct it at the controller, which is told, and send it again")
 		a.refuse(arrived, err.Error())
 		return arrival{}, err
 	}
@@ -142,7 +143,7 @@ func (a *acceptor) keep(all []arrival) error {
 		a.enqueue(all, created)
 		return nil
 	case len(all) == 1:
-		a.log.Error("event refused: it could not be kept", "callback", all[0].event.Callback, "reason", err)
+		a.log.Error("event refused: it could not be kept", "callback", all[0].event.Callback, "reason", err, "next", "make room in the state directory, then send it again: the controller is told")
 		a.refuse(all[0], "the operator cannot take the event: "+err.Error()+": send it again when its state directory can be written to")
 		return err
 	}
@@ -178,6 +179,7 @@ func (a *acceptor) enqueue(all []arrival, created []*runs.Run) {
 		a.journal.add(run)
 		log := a.log.With("run", run.ID).With(arrived.where.Attrs...)
 		log.Info("event received", "callback", run.Callback)
+		a.unfinished.add(run, arrived.where).note(runs.Moment{Time: run.Created(), Kind: runs.KindAccepted})
 		a.accepted.note(arrived.where, arrived.handler.Kind, run.ID, true)
 		jobs[i] = a.job(arrived.handler, run, arrived.where, log, arrived.outcome)
 	}
@@ -194,8 +196,10 @@ func (a *acceptor) job(h Handler, run *runs.Run, where Place, log *slog.Logger, 
 		h.Kind, h.Alone, h.Undo, h.MayHaveChanged = queue.Other, false, nil, nil
 		h.Run = func(context.Context, *Task) error { return where.refused }
 	}
+	course := a.unfinished.add(run, where)
 	return &queue.Job{
-		Lane: where.Lane, Owner: where.Owner, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
+		Waits: course.waitsInLane,
+		Lane:  where.Lane, Owner: where.Owner, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
 		Run:        func(ctx context.Context) { outcome(a.runner.carryOut(ctx, h, run, log)) },
 		Superseded: func(reason error) { outcome(a.runner.supersede(h, run, log, reason)) },
 	}

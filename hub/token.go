@@ -60,13 +60,16 @@ func newTokens(settings config.Config, log *slog.Logger) (*tokens, error) {
 
 // Token returns a token that is valid for at least renewBefore. If a new one cannot be fetched, it returns the old one while that is
 // valid.
-func (t *tokens) Token() (*oauth2.Token, error) {
+func (t *tokens) Token() (*oauth2.Token, error) { return t.token(context.Background()) }
+
+// token is Token, which gives up when ctx ends.
+func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.validFor(renewBefore) {
 		return t.current, nil
 	}
-	fresh, err := t.fetch()
+	fresh, err := t.fetch(ctx)
 	if err == nil {
 		t.current = fresh
 		t.log.Debug("access token received", "issuer", t.settings.IssuerURI, "expires", fresh.Expiry)
@@ -75,7 +78,7 @@ func (t *tokens) Token() (*oauth2.Token, error) {
 	err = &tokenError{fmt.Sprintf("cannot get an access token from %s: %s: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET",
 		t.settings.IssuerURI, inOneLine(err))}
 	if t.validFor(0) {
-		t.log.Warn("access token not renewed: the old one is still good", "reason", err)
+		t.log.Warn("access token not renewed: the old one is still good", "reason", err, "next", "the next connection asks again")
 		return t.current, nil
 	}
 	return nil, err
@@ -101,7 +104,8 @@ func (t *tokens) sentBy(base http.RoundTripper) http.RoundTripper {
 	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if _, err := t.Token(); err != nil {
-			t.log.Warn("connecting without an access token: OPERATOR__AUTHENTICATION__CLIENTSECRET is not set", "reason", err)
+			t.log.Warn("connecting without an access token: OPERATOR__AUTHENTICATION__CLIENTSECRET is not set", "reason", err,
+				"setting", "OPERATOR__AUTHENTICATION__CLIENTSECRET")
 			return base.RoundTrip(r)
 		}
 		return withToken.RoundTrip(r)
@@ -123,8 +127,8 @@ func (t *tokens) forget() {
 	t.current = nil
 }
 
-func (t *tokens) fetch() (*oauth2.Token, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), tokenTimeout)
+func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	ctx = oidc.ClientContext(ctx, t.http)
 	// The issuer's own name for itself need not equal the setting, which often has a slash more at its end: no identity token is verified

@@ -9,6 +9,7 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +78,23 @@ func TestTheLogLevelOfARunningOperatorChanges(t *testing.T) {
 		t.Errorf("before: %v", lines)
 	}
 	w.deploy(app)
+	w.waitForLog(1, "from stdout", map[string]string{"level": "DEBUG"})
+}
+
+func TestASIGHUPEndsNothingAndTheLogLevelIsSetByACommandInThePod(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.probe()
+	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "echo from stdout\n"})
+	w.start()
+	w.deployPool()
+	w.must(w.operator.cmd.Process.Signal(syscall.SIGHUP))
+	w.waitForLog(1, "SIGHUP changes nothing", nil)
+	level := osexec.Command(operatorBinary, "log-level", "debug")
+	level.Env = w.environment()
+	if out, err := level.CombinedOutput(); err != nil || string(out) != "the operator logs from debug on\n" {
+		t.Errorf("log-level: %v, %q", err, out)
+	}
+	w.deploy(w.workload("Shop", appRtID))
 	w.waitForLog(1, "from stdout", map[string]string{"level": "DEBUG"})
 }
 
@@ -317,10 +335,17 @@ func TestTheCommandsWithoutAController(t *testing.T) {
 		{"help", []string{"--help"}, "", 0, []string{"run", "handle", "values", "version"}},
 		{"run help", []string{"run", "--help"}, "", 0, []string{"OPERATOR__COMMUNICATIONCONTROLLERURI"}},
 		{"handle help", []string{"handle", "--help"}, "", 0, []string{"WorkloadDeployed", "PreUpdateTenant", "array"}},
+		{"doctor help", []string{"doctor", "--help"}, "", 0, []string{"FAIL", "Exit code 0", "kubectl exec"}},
+		{"doctor in another form", []string{"doctor", "-o", "yaml"}, "", 1, []string{"-o is text or json"}},
 		{"version", []string{"version"}, "", 0, []string{"octo-operator ", "helm v4", "kubectl v1"}},
 		{"values", []string{"values", file}, "", 0, []string{"port: 9090", "secretKeyRef", "tenantId: acme"}},
 		{"values from stdin", []string{"values", "-"}, string(event), 0, []string{"port: 9090"}},
-		{"where values come from", []string{"values", "--explain", file}, "", 0, []string{"settings.a\tvaluesYaml", "port\tvalues", "tenantId\tcontext"}},
+		{"where values come from", []string{"values", "--explain", file}, "", 0, []string{"settings.a ", " valuesYaml ", "from the text \"9090\": ", "- chart ", " in Secret acme-"}},
+		{"where one value comes from", []string{"values", "--path", "port", "-o", "json", file}, "", 0, []string{`"path": "port",`, `"layer": "values",`, `"text": "9090",`}},
+		{"where nothing comes from", []string{"values", "--path", "none", file}, "", 1, []string{`cannot explain "none"`}},
+		{"which scripts", []string{"scripts"}, "", 0, []string{"workload-deploy    the default", "chart-pull         the operator, without a script"}},
+		{"a default script", []string{"scripts", "show", "workload-scale"}, "", 0, []string{"#!/bin/sh", "kubectl patch"}},
+		{"what is wrong with a file", []string{"scripts", "lint", "--step", "workload-scale", file}, "", 1, []string{file + ":1: ", "it may not be executed"}},
 		{"a pool", []string{"handle", "PoolDeployed", "-"}, `{"tenantId":"acme","poolRtId":"` + w.pool.ID + `"}`, 0, []string{"event done"}},
 		{"a deploy", []string{"handle", "WorkloadDeployedAsync", file}, "", 0, []string{"would be reported", `\"success\":true`}},
 		{"an undeploy", []string{"handle", "WorkloadUndeployed", file}, "", 0, []string{"event done"}},

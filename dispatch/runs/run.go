@@ -24,6 +24,8 @@ type Run struct {
 	begun     bool  // this process has a note in begunFile
 	earlier   int64 // bytes in begunFile that earlier processes have written
 	inherited bool  // see Inherited
+
+	recorded recorded
 }
 
 // Outcome of a run.
@@ -81,6 +83,9 @@ func (r *Run) Has(name string) bool {
 	_, err := os.Stat(r.Path(name))
 	return err == nil
 }
+
+// RandomEnd is the end of the id: the shortest that a person needs to name the run, as in the text log.
+func (r *Run) RandomEnd() string { return r.ID[strings.LastIndexByte(r.ID, '-')+1:] }
 
 // Write writes a file of the run that only its owner may read.
 func (r *Run) Write(name string, text []byte) error {

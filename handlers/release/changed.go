@@ -109,6 +109,6 @@ func (d *Deployment) noteChanges(r changes.Report, unknown error) {
 		r.Text = "not known: " + text.PrintableLines(t.Redact.String(unknown.Error())) + "\n"
 	}
 	if err := t.Write(ChangesFile, []byte(r.Text)); err != nil {
-		t.Log.Warn("what the deploy changes is not kept", "reason", err)
+		t.Log.Warn("what the deploy changes is not kept", "reason", err, "next", "the deploy goes on")
 	}
 }

@@ -49,6 +49,7 @@ type freeing func(context.Context, *dispatch.Task, names.Release, map[string]str
 
 // plan is Plan.
 func (d *Deployer) plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, free freeing) (*Deployment, error) {
+	t.Phase(runs.PhaseLook)
 	p := &Deployment{parts: d.parts, Event: w, task: t}
 	var err error
 	if p.Release, err = d.owners.locate(ctx, w.Workload); err != nil {
@@ -58,10 +59,12 @@ func (d *Deployer) plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDep
 	if p.Release.Name != p.Release.Own {
 		t.Log.Info("the release goes on under the name that the reference operator has given it", "name", p.Release.Name)
 	}
-	wait := d.readLive(ctx, p.Release)
+	wait := d.readLive(ctx, p.Release) // meanwhile
+	t.Phase(runs.PhaseChart)
 	if p.chart, err = d.Charts.Fetch(ctx, t, p.Release, w); err != nil {
 		return nil, err
 	}
+	t.Phase(runs.PhaseLook)
 	p.live, err = wait()
 	if err = errors.Join(err, d.owners.check(ctx, p.Release, w.Workload, p.live.revisions)); err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,12 +37,7 @@ func run() error {
 	settings, log, wrong := cli.Load(os.Stderr)
 	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1)}
 	d.readiness = &readiness{away: d.away, log: log}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	limitMemory()
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before the log says that it starts: a signal may follow at once
 	signal.Notify(d.hangups, syscall.SIGHUP)                  // else it would end the operator at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
@@ -60,14 +54,6 @@ func run() error {
 	}
 	return d.run()
 }
-
-// gcPercent replaces Go's default of 100, so that the garbage collector runs more often: beside helm, the operator's processor time does
-// not matter, but its memory does.
-const gcPercent = 50
-
-// memoryLimit is in bytes, and a soft limit: above it the garbage collector runs at once. The largest event that package bounds allows
-// needs some 70 MiB for a moment.
-const memoryLimit = 80 << 20
 
 // logCapacity logs how many helms may run at a time, and why.
 func (d *daemon) logCapacity(machine config.Machine) {
@@ -106,10 +92,14 @@ func (d *daemon) run() error {
 		h.Observe = tellBoth(h.Observe, tracing.Observe)
 	}
 	d.handlers.Store(h)
+	time.AfterFunc(startTime, giveBackStartPages)
 	err := errors.Join(d.serve(ctx, h), h.Close())
 	tracing.Close(min(longestFlush, d.settings.ShutdownGrace/10))
 	return err
 }
+
+// startTime is when the start is over for certain: it takes 20 ms.
+const startTime = time.Second
 
 // longestFlush is how long the end waits for the last traces to be sent. A collector that hangs must not use up the grace period.
 const longestFlush = time.Second

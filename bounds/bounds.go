@@ -65,6 +65,20 @@ const (
 	Release = 64 << 20
 )
 
+// Limits for what a deploy changes, as changes.diff tells it. What is beyond them is named there and not compared.
+const (
+	// Compared is the largest number of objects of one release that are compared. Each costs the API server two requests. Large charts have some
+	// hundred objects.
+	Compared = 500
+	// ComparedObject is the largest object in bytes. etcd takes 1.5 MiB, of which half may be managedFields.
+	ComparedObject = 1 << 20
+	// ComparedValues is the largest number of values in an object. A decoded value takes about 100 bytes, and four objects are compared at a time.
+	ComparedValues = 20_000
+	// ObjectDiff is the most of one object's diff, and Diff of all of a deploy, in bytes: they are read by people.
+	ObjectDiff = 64 << 10
+	Diff       = 512 << 10
+)
+
 // Event is the largest message of the controller in bytes: 4 MiB of values and the overrides, as JSON, where a quote or a line end takes
 // two bytes.
 const Event = 16 << 20

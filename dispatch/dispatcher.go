@@ -135,5 +135,5 @@ func (d *Dispatcher) NewTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
 // WithScratchTask lets work use a task that belongs to no run: for what is shown and not carried out. Its directory is removed afterwards.
 // secrets are taken out of what is logged. The error is work's, or the disk's.
 func (d *Dispatcher) WithScratchTask(event hub.Event, secrets []string, work func(*Task) error) error {
-	return d.runner.withScratchTask(event, secrets, work)
+	return d.runner.withScratchTask(d.handlers[event.Callback], event, secrets, work)
 }

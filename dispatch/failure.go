@@ -40,6 +40,12 @@ func (t *Task) failureOf(ctx context.Context, err error) *reason.Failure {
 	return f
 }
 
+// Explained is an error as the controller's users would read it: what went wrong and what to do, in plain words, and without secrets.
+func (t *Task) Explained(ctx context.Context, err error) error {
+	f := t.failureOf(ctx, err)
+	return errors.New(t.Message(f.Error(err)))
+}
+
 // WordsOf is what a script said of its failure, or else the error itself.
 func WordsOf(err error) string {
 	if step := stepError(nil); errors.As(err, &step) {

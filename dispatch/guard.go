@@ -23,6 +23,7 @@ func (t *Task) throughGuard(ctx context.Context, step string, variables map[stri
 	if err != nil || run == nil {
 		return nil, err
 	}
+	run.BeforeWrite = t.BeforeWrite
 	kubeconfig, err := t.engine.guard.Open(ctx, *run)
 	if err != nil {
 		return nil, err

@@ -64,13 +64,15 @@ func (r *runner) newTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
 }
 
 // withScratchTask is Dispatcher.WithScratchTask.
-func (r *runner) withScratchTask(event hub.Event, secrets []string, work func(*Task) error) error {
+func (r *runner) withScratchTask(h Handler, event hub.Event, secrets []string, work func(*Task) error) error {
 	dir, err := os.MkdirTemp(r.settings.StateDir, "aside-")
 	if err != nil {
 		return fmt.Errorf("cannot make a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	t := r.newTask(Handler{}, &runs.Run{ID: filepath.Base(dir), Dir: dir}, r.log)
+	h = Handler{Guard: h.Guard, Explain: h.Explain} // nothing of it is told to anybody, and nothing is to be recovered or taken back
+	t := r.newTask(h, &runs.Run{ID: filepath.Base(dir), Dir: dir}, r.log)
+	t.account = names.AccountOf(r.settings, event)
 	t.course = nil
 	t.Event, t.Redact = event, exec.NewRedactor(secrets...)
 	if t.Output, err = t.OpenOutput(); err != nil {
@@ -162,7 +164,11 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 	took := result.Ended.Sub(started).Round(time.Millisecond).String()
 	switch result.Outcome {
 	case runs.Succeeded:
-		t.Log.Info("event done", "took", took)
+		attrs := []any{"took", took}
+		if t.Changes != "" {
+			attrs = append(attrs, "changes", t.Changes)
+		}
+		t.Log.Info("event done", attrs...)
 	case runs.Superseded:
 		t.Log.Info("event superseded", "reason", result.Reason)
 	default:

@@ -30,7 +30,10 @@ type Task struct {
 	ExitCode int            // of the last script; -1: none has ended by itself
 	// OnCommand, if not nil, is told of each command that a script announces, before it is recorded.
 	OnCommand func(command string)
-	Started   time.Time // when the first try of this life began
+	// BeforeWrite, if not nil, is called before each request of a guarded script that changes something, which waits for it.
+	BeforeWrite func(context.Context)
+	Changes     string    // what the event changes, in a sentence, for the log; "": nobody knows
+	Started     time.Time // when the first try of this life began
 
 	MayHaveChanged bool          // the cluster may have been changed for the event, in this life or an earlier one
 	HasChart       bool          // the run directory holds the event's chart, complete and pulled in this life

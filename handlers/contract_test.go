@@ -32,6 +32,7 @@ func TestEachScriptGetsExactlyTheVariablesOfTheContract(t *testing.T) {
 	r.succeed(r.run(event(hub.PoolDeployed, pool)))
 	r.deploy("shop", keys("planted-1", "planted-3"))
 	r.deploy("shop", keys("planted-2", "planted-3")) // restarts
+	r.plan(deployEvent("shop"))
 	killed, deploy := r.acceptAndHold("upgrade", "shop", deployEvent("shop", override("image.tag", "2")))
 	killed.die()
 	deploy.result() // is taken back

@@ -297,6 +297,14 @@ func nextReport[T any](r *rig, method, workload string) (report T) {
 	return report
 }
 
+// wantProgress waits for the next word on what happens to a workload.
+func (r *rig) wantProgress(workload, message string) {
+	r.Helper()
+	if p := nextReport[hub.WorkloadDeploymentProgress](r, methodProgress, workload); p.Message != message {
+		r.Errorf("progress: %+v, want %s", p, message)
+	}
+}
+
 // status waits for the next word on how a deploy ended.
 func (r *rig) status(workload string) hub.WorkloadDeploymentStatus {
 	r.Helper()

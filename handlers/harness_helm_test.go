@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,9 +246,31 @@ func (r *rig) removeObjects(objects, keep []object) {
 }
 
 func (r *rig) applyAs(o object, who string, force bool) *status {
+	if who == "helm" {
+		o = ofHelm(o)
+	}
 	_, s := r.cluster.request("PATCH", fmt.Sprintf("%s?fieldManager=%s&force=%v", pathOf(o), who, force), "application/apply-patch+yaml", o)
 	return s
 }
+
+// ofHelm is an object with what helm adds to it. Its release has the object's name, or that is the beginning of it.
+func ofHelm(o object) object {
+	marked := clone(o)
+	release := releasePart.FindString(fmt.Sprint(section(o, "metadata")["name"]))
+	meta := section(marked, "metadata")
+	for key, values := range map[string]object{
+		"labels":      {"app.kubernetes.io/managed-by": "Helm"},
+		"annotations": {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": meta["namespace"]},
+	} {
+		all := object{}
+		maps.Copy(all, section(meta, key))
+		maps.Copy(all, values)
+		meta[key] = all
+	}
+	return marked
+}
+
+var releasePart = regexp.MustCompile(`^.*[0-9a-f]{24}`)
 
 func (r *rig) helmUninstall(c *call) int {
 	all := r.cluster.revisions(c.namespace(), c.word(1))

@@ -107,9 +107,10 @@ func TestAWaitThatCannotSucceedEndsAtOnce(t *testing.T) {
 }
 
 func TestAWaitThatCannotSucceedGoesOnWhereSoSet(t *testing.T) {
-	r := newRig(t, with("FAILFAST", "false"))
+	r := newRig(t, with("FAILFAST", "false"), comparesFirst)
 	r.sicken("shop", misnamed)
 	a := r.accept(deployEvent("shop"))
+	r.wantProgress("shop", "1 object new: Deployment")
 	progress := nextReport[hub.WorkloadDeploymentProgress](r, methodProgress, "shop")
 	if !strings.Contains(progress.Message, "InvalidImageName") {
 		t.Errorf("progress: %+v", progress)

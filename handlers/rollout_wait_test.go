@@ -22,9 +22,10 @@ func TestADeployHasSucceededWhenItsPodsAreReady(t *testing.T) {
 }
 
 func TestWhatKeepsPodsFromStartingIsToldMeanwhile(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, comparesFirst)
 	r.sicken("shop", waitsFor("ImagePullBackOff", `Back-off pulling image "demo/app:1.0"`))
 	deploy := r.accept(deployEvent("shop"))
+	r.wantProgress("shop", "1 object new: Deployment")
 	progress := nextReport[hub.WorkloadDeploymentProgress](r, methodProgress, "shop")
 	if progress.WorkloadRtID != rtID("shop") || progress.TenantID != tenant {
 		t.Errorf("progress: %+v", progress)

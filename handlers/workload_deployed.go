@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"octo-operator/config"
@@ -60,12 +61,14 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error
 	}
 	redact := exec.NewRedactor(release.Secrets(h.settings, w)...)
 	if redact.Full() {
-		return fmt.Errorf("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
-			"make them smaller, or put large files elsewhere")
+		return errTooManySecrets
 	}
 	t.Redact = redact
 	return h.deploy(ctx, t, w)
 }
+
+var errTooManySecrets = errors.New("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
+	"make them smaller, or put large files elsewhere")
 
 // deploy brings the release to what the event asks for: values and Secret are merged, lie as files in the run directory, and a script
 // takes them from there.

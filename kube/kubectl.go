@@ -10,6 +10,7 @@ package kube
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -93,6 +94,7 @@ type request struct {
 	method, path string
 	accept       string // "": JSON
 	body         any
+	longest      int // bytes of the answer; 0: bounds.Answer
 }
 
 func (k *Kubectl) do(ctx context.Context, r request, into any) error {
@@ -103,15 +105,16 @@ func (k *Kubectl) do(ctx context.Context, r request, into any) error {
 		return err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, bounds.Answer+1))
+	longest := cmp.Or(r.longest, bounds.Answer)
+	text, err := io.ReadAll(io.LimitReader(answer.Body, int64(longest)+1))
 	if err != nil {
 		return k.Failed(ctx, err)
 	}
 	if into == nil {
 		return nil
 	}
-	if len(text) > bounds.Answer {
-		return fmt.Errorf("cannot read the API server's answer to %s %s: it has more than %d MiB", r.method, r.path, bounds.Answer>>20)
+	if len(text) > longest {
+		return fmt.Errorf("cannot read the API server's answer to %s %s: it has more than %d MiB", r.method, r.path, longest>>20)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("cannot read the API server's answer to %s %s: %w", r.method, r.path, err)

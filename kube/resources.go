@@ -35,7 +35,9 @@ type resourceName struct {
 // builtIn are kinds that every cluster has and that need no discovery.
 var builtIn = map[string]resourceName{
 	"Pod": {"pods", true}, "Service": {"services", true}, "PersistentVolumeClaim": {"persistentvolumeclaims", true},
-	"apps/Deployment": {"deployments", true}, "apps/StatefulSet": {"statefulsets", true},
+	"ConfigMap": {"configmaps", true}, "Secret": {"secrets", true}, "ServiceAccount": {"serviceaccounts", true},
+	"networking.k8s.io/Ingress": {"ingresses", true},
+	"apps/Deployment":           {"deployments", true}, "apps/StatefulSet": {"statefulsets", true},
 	"apps/DaemonSet": {"daemonsets", true}, "apps/ReplicaSet": {"replicasets", true}, "batch/Job": {"jobs", true},
 	"apiextensions.k8s.io/CustomResourceDefinition": {"customresourcedefinitions", false},
 }

@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-//go:embed lib.sh relay.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-recover workload-restart workload-rollback workload-scale workload-undeploy
+//go:embed lib.sh relay.sh check.sh chart-pull pool-deploy pool-undeploy tenant-pre-update workload-deploy workload-plan workload-recover workload-restart workload-rollback workload-scale workload-undeploy
 var embedded embed.FS
 
 // Names of the scripts.
@@ -28,6 +28,7 @@ const (
 	PoolUndeploy     = "pool-undeploy"
 	TenantPreUpdate  = "tenant-pre-update"
 	WorkloadDeploy   = "workload-deploy"
+	WorkloadPlan     = "workload-plan"
 	WorkloadRecover  = "workload-recover"
 	WorkloadRestart  = "workload-restart"
 	WorkloadRollback = "workload-rollback"
@@ -36,9 +37,9 @@ const (
 )
 
 // libraries are files that the scripts source.
-var libraries = []string{"lib.sh", "relay.sh"}
+var libraries = []string{"lib.sh", "relay.sh", "check.sh"}
 
-var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadRecover, WorkloadRestart, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
+var names = []string{ChartPull, PoolDeploy, PoolUndeploy, TenantPreUpdate, WorkloadDeploy, WorkloadPlan, WorkloadRecover, WorkloadRestart, WorkloadRollback, WorkloadScale, WorkloadUndeploy}
 
 // Set knows the path of each script.
 type Set struct {

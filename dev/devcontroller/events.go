@@ -2,6 +2,7 @@ package devcontroller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 )
 
@@ -52,6 +53,9 @@ func (s *Server) Deploy(ctx context.Context, w Workload) error {
 	}
 	return err
 }
+
+// DeployArgument is the argument of the WorkloadDeployedAsync that Deploy sends to a connection of a generation, as JSON.
+func (w Workload) DeployArgument(g Generation) ([]byte, error) { return json.Marshal(w.deployed(g)) }
 
 // deployed is the DTO of a deploy.
 func (w Workload) deployed(g Generation) map[string]any {

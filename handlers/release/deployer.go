@@ -37,6 +37,8 @@ type parts struct {
 	scripts  scripts.Set
 	helm     *helmVersion
 	program  string // the operator's own, for octo-operator look
+	// comparing has a place for each object that is compared at the moment, of all deploys: they are in memory meanwhile.
+	comparing chan struct{}
 
 	owners   owners
 	secrets  secrets
@@ -50,7 +52,7 @@ func New(settings config.Config, kubectl *kube.Kubectl, set scripts.Set, env []s
 	d := &Deployer{parts: parts{
 		settings: settings, kubectl: kubectl, scripts: set, helm: &helmVersion{env: env}, program: program,
 		owners: owners{settings, kubectl}, secrets: secrets{kubectl}, stuck: stuck{kubectl, settings.Helm.Timeout},
-		rollouts: rollouts{kubectl: kubectl, timeout: settings.Helm.Timeout, failFast: settings.FailFast},
+		rollouts: rollouts{kubectl: kubectl, timeout: settings.Helm.Timeout, failFast: settings.FailFast}, comparing: make(chan struct{}, comparedAtATime),
 	}}
 	var err error
 	d.Charts, err = charts.Open(settings, set, env, d.installedVersion)

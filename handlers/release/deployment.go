@@ -9,6 +9,7 @@ import (
 
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/runs"
+	"octo-operator/handlers/release/changes"
 	"octo-operator/handlers/release/charts"
 	"octo-operator/hub"
 	"octo-operator/kube"
@@ -40,6 +41,14 @@ type Deployment struct {
 // but makes a release usable that a killed helm has left stuck. It is an error if the release is not the workload's, if somebody else's
 // helm works on it, or if the chart cannot be had.
 func (d *Deployer) Plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) (*Deployment, error) {
+	return d.plan(ctx, t, w, d.stuck.freeBefore)
+}
+
+// freeing makes a release usable that is stuck, or says why that cannot be. It takes and returns the labels of the newest revision.
+type freeing func(context.Context, *dispatch.Task, names.Release, map[string]string) (map[string]string, error)
+
+// plan is Plan.
+func (d *Deployer) plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, free freeing) (*Deployment, error) {
 	t.Phase(runs.PhaseLook)
 	p := &Deployment{parts: d.parts, Event: w, task: t}
 	var err error
@@ -60,7 +69,7 @@ func (d *Deployer) Plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDep
 	if err = errors.Join(err, d.owners.check(ctx, p.Release, w.Workload, p.live.revisions)); err != nil {
 		return nil, err
 	}
-	if p.live.labels, err = d.stuck.freeBefore(ctx, t, p.Release, p.live.labels); err != nil {
+	if p.live.labels, err = free(ctx, t, p.Release, p.live.labels); err != nil {
 		return nil, err
 	}
 	if p.helmMajor, err = d.helm.major(ctx); err != nil {
@@ -153,6 +162,7 @@ func (d *Deployment) Unchanged(ctx context.Context) (bool, error) {
 		d.task.Say("deployed again, because the cluster had something else: " + drift)
 		return false, nil
 	}
+	d.noteChanges(changes.Join(nil, 0), nil)
 	d.task.Log.Info("nothing to do: the release is what the reconciliation asks for", "revision", version)
 	d.task.Say("nothing to do: revision " + version + " of the release is what was asked for")
 	return true, nil

@@ -12,7 +12,7 @@ import (
 
 // guardedSteps work on a tenant's release, by what a chart says.
 var guardedSteps = []string{
-	scripts.WorkloadDeploy, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
+	scripts.WorkloadDeploy, scripts.WorkloadPlan, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
 }
 
 // GuardFor is what the helm and kubectl of a step may ask the API server, through the guard; nil: the step does not go through it.
@@ -28,7 +28,7 @@ func GuardFor(event hub.Event, step string, variables map[string]string) (*guard
 	r := names.Release{Name: variables["RELEASE"], Namespace: variables["NAMESPACE"]}
 	run := &guard.Run{
 		Release: r.Name, Namespace: r.Namespace, Group: names.Group, Tenants: []string{names.LabelValue(w.TenantID), names.ReferenceLabel(w.TenantID)},
-		Secrets: []string{r.SecretName(), r.SecretBefore()}, Broker: names.BrokerSecrets(w.Pool), Renders: step == scripts.WorkloadDeploy,
+		Secrets: []string{r.SecretName(), r.SecretBefore()}, Broker: names.BrokerSecrets(w.Pool), Renders: step == scripts.WorkloadDeploy || step == scripts.WorkloadPlan,
 	}
 	if run.Renders {
 		rules := lookRules(func(name string) string { return variables[name] })

@@ -9,7 +9,7 @@ import (
 	"octo-operator/scripts"
 )
 
-func TestOnlyADeployMayRenderAndIsLookedAt(t *testing.T) {
+func TestOnlyADeployAndItsPlanMayRenderAndAreLookedAt(t *testing.T) {
 	argument, err := json.Marshal(shop)
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func TestOnlyADeployMayRenderAndIsLookedAt(t *testing.T) {
 		if run.Release != "acme-shop" || run.Namespace != "octo" || !slices.Contains(run.Tenants, "acme") || len(run.Secrets) != 2 {
 			t.Errorf("%s: got %+v", step, run)
 		}
-		if deploys := step == scripts.WorkloadDeploy; run.Renders != deploys || (run.Look != nil) != deploys {
+		if deploys := step == scripts.WorkloadDeploy || step == scripts.WorkloadPlan; run.Renders != deploys || (run.Look != nil) != deploys {
 			t.Errorf("%s: renders is %v", step, run.Renders)
 		}
 	}

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/runs"
+	"octo-operator/handlers/release/changes"
 	"octo-operator/handlers/release/charts"
 	"octo-operator/names"
 	"octo-operator/scripts"
@@ -20,6 +22,9 @@ func (d *Deployment) Install(ctx context.Context) error {
 	t, labels := d.task, d.live.labels
 	if labels["status"] == "deployed" && labels[names.RunLabel] == t.ShortID() && !d.secret.writes {
 		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", labels["version"])
+		if !t.Has(ChangesFile) {
+			d.noteChanges(changes.Report{}, errors.New("an earlier try of this event, on another disk, has installed the release"))
+		}
 		return nil
 	}
 	t.Phase(runs.PhaseCheck)
@@ -37,12 +42,16 @@ func (d *Deployment) Install(ctx context.Context) error {
 	maps.Copy(variables, d.scriptVariables())
 	stop := d.rollouts.watchHelm(ctx, t, d.Release)
 	defer stop()
+	comparison := d.watchChanges(ctx)
+	defer comparison.end(ctx)
 	t.OnCommand = func(command string) {
+		comparison.announced(command)
 		if changesCluster(command) {
 			t.Phase(runs.PhaseInstall)
 		}
 	}
-	defer func() { t.OnCommand = nil }()
+	t.BeforeWrite = comparison.beforeWrite
+	defer func() { t.OnCommand, t.BeforeWrite = nil, nil }()
 	return helmScript(ctx, t, scripts.WorkloadDeploy, variables)
 }
 

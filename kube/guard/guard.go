@@ -182,6 +182,9 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 		answer(w, http.StatusForbidden, "Forbidden", run.refusal(r.Method, t, err.Error()))
 		return
 	}
+	if run.BeforeWrite != nil && changes(r) {
+		run.BeforeWrite(ctx)
+	}
 	proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, judgedKey{}, &judged{run, t, verdict})))
 }
 

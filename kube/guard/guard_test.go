@@ -368,3 +368,30 @@ func TestWhatIsSentIsLookedAt(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestARequestThatChangesSomethingWaitsUntilItMay(t *testing.T) {
+	r := newRig(t, func(http.ResponseWriter, *http.Request) {})
+	waited := 0
+	r.guard.mu.Lock()
+	for _, open := range r.guard.runs {
+		open.BeforeWrite = func(context.Context) {
+			waited++
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if last := r.reached[len(r.reached)-1]; waited == 1 && last != "PATCH "+maps+"/x" {
+				t.Errorf("before the first change the API server has got %s", last)
+			}
+		}
+	}
+	r.guard.mu.Unlock()
+	for i, request := range []struct{ method, path string }{
+		{"GET", maps + "/x"}, {"PATCH", maps + "/x?dryRun=All"}, {"POST", maps}, {"DELETE", maps + "/x?dryRun=All"}, {"PATCH", maps + "/x"}, {"PUT", maps + "/x"},
+	} {
+		if code, body := r.do(t, request.method, request.path); code != 200 {
+			t.Errorf("%v: %d %s", request, code, body)
+		}
+		if want := max(0, i-1); waited != want {
+			t.Errorf("%s %s: %d requests have waited, want %d", request.method, request.path, waited, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,8 @@ type Run struct {
 	Broker             []string // names of the Secrets that the operator makes for the release's pool: they may be read
 	// Look, if not nil, returns what is wrong with an object, or a patch of one, that is to be written: YAML or JSON.
 	Look func(object []byte) error
+	// BeforeWrite, if not nil, is called before each request passes that changes something. The request waits until it returns.
+	BeforeWrite func(context.Context)
 	// Renders: helm renders the chart, so that a template may look up anything (lookup). false: helm works with what it has stored.
 	Renders bool
 }
@@ -94,10 +97,21 @@ func (r Run) judgeWriting(method string, t target, query url.Values) (verdict, t
 		return pass, t, errors.New("it is an operator's own")
 	case t.resource == "secrets" && strings.HasPrefix(t.name, revisions):
 		return pass, t, errors.New("it is a revision of another release")
-	case method != http.MethodDelete && slices.Equal(query["dryRun"], []string{"All"}): // not for a DELETE, whose body can override the query
+	case isDryRun(method, query):
 		return pass, t, nil
 	}
 	return checkOwner, t, nil
+}
+
+// isDryRun tells of a request that changes nothing. It may be said in the body of a DELETE, too, which overrides the query: that one counts as no dry
+// run.
+func isDryRun(method string, query url.Values) bool {
+	return method != http.MethodDelete && slices.Equal(query["dryRun"], []string{"All"})
+}
+
+// changes tells whether a request changes something.
+func changes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && !isDryRun(r.Method, r.URL.Query())
 }
 
 const revisions = "sh.helm.release.v1."

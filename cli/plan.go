@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"octo-operator/config"
+	"octo-operator/handlers"
+	"octo-operator/handlers/release"
+	"octo-operator/hub"
+	"octo-operator/text"
+)
+
+// exitChanges is what "plan" exits with if something would change.
+const exitChanges = 2
+
+func planCommand() *cobra.Command {
+	var run, format string
+	cmd := &cobra.Command{
+		Use:   "plan [FILE|-]",
+		Short: "Show what a deploy would change, restart and be refused for, without deploying",
+		Long: `Shows what a WorkloadDeployed event would do: what helm's action would be (install, upgrade, nothing), what would be refused and
+why, which pods would be replaced, which of the chart's hooks would run, the values with the layer that each comes from, and a
+diff of each object between what is live and what the deploy would make of it.
+
+FILE holds the event's argument as JSON. Without FILE, or with -, it is read from standard input. With --run it is the event of
+a run, in the forms that "runs show" takes, with the chart that the run had; secret values, which are removed when a run ends,
+are those of the cluster then.
+
+It works as a deploy does, up to its dry run: it pulls and renders the chart, merges the values, and has the API server try each
+object without keeping it, in the right of the tenant's account if there is one. Nothing is changed in the cluster, helm's hooks
+do not run, and of the state directory it uses a directory that it removes. It can be run beside the daemon.`,
+		Example: `  octo-operator plan event.json
+  kubectl exec -i deploy/communication-operator -- octo-operator plan < event.json
+  octo-operator plan --run 5aab46 -o json | jq -r .summary`,
+		Annotations: map[string]string{exitCodes: `0  nothing would change
+1  the deploy would be refused, or that cannot be told
+2  something would change`},
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return plan(args, run, format) },
+	}
+	cmd.Flags().StringVar(&run, "run", "", "the event of this run: ID or RELEASE")
+	cmd.Flags().StringVarP(&format, "output", "o", "", "json")
+	return cmd
+}
+
+func plan(file []string, run, format string) error {
+	switch {
+	case format != "" && format != "json":
+		return fmt.Errorf("cannot print a plan as %q: -o is json", format)
+	case run != "" && len(file) > 0:
+		return errors.New("cannot plan two events: --run goes without FILE")
+	}
+	event, chart, err := plannedEvent(file, run)
+	if err != nil {
+		return err
+	}
+	p, err := preview(event, chart)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		err = printJSON(os.Stdout, p)
+	} else {
+		to := bufio.NewWriter(os.Stdout)
+		printPlan(to, p)
+		err = to.Flush()
+	}
+	switch {
+	case err != nil:
+		return err
+	case p.Refused != "":
+		line, _, _ := strings.Cut(p.Refused, "\n")
+		return errors.New("the deploy would be refused: " + line)
+	case p.Changing:
+		return &ExitError{exitChanges, errors.New("something would change")}
+	}
+	return nil
+}
+
+// plannedEvent is the event that is meant, and the chart that its run had; "": it has none.
+func plannedEvent(file []string, run string) (event hub.Event, chart string, err error) {
+	if run == "" {
+		event, err = readEvent(hub.WorkloadDeploy, file)
+		return event, "", err
+	}
+	_, found, err := findRun(run)
+	if err != nil {
+		return event, "", err
+	}
+	if found.Has("chart.tgz") {
+		chart = found.Path("chart.tgz")
+	}
+	event, err = found.Event()
+	return event, chart, err
+}
+
+// preview finds out what an event would do, in a directory of its own.
+func preview(event hub.Event, chart string) (p release.Preview, err error) {
+	ctx, stop := untilSignal()
+	defer stop()
+	settings, log, err := Load(os.Stderr)
+	if err != nil {
+		return p, err
+	}
+	if LogLevel.Level() == slog.LevelInfo {
+		LogLevel.Set(slog.LevelWarn) // the plan tells the story
+	}
+	dir, err := scratchDir(settings)
+	if err != nil {
+		return p, err
+	}
+	defer os.RemoveAll(dir)
+	settings.StateDir = dir
+	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
+	if err != nil {
+		return p, err
+	}
+	defer h.Wait()
+	return h.Plan(ctx, event, chart)
+}
+
+// scratchDir is a directory for what a plan needs on disk: in the state directory, which can be written to where nothing else can.
+func scratchDir(settings config.Config) (string, error) {
+	const name = "aside-plan-"
+	if settings.StateDir != "" {
+		if dir, err := os.MkdirTemp(settings.StateDir, name); err == nil {
+			return dir, nil
+		}
+	}
+	if store, err := storeToRead(); err == nil {
+		if dir, err := os.MkdirTemp(strings.TrimSuffix(store.Dir(), "/runs"), name); err == nil {
+			return dir, nil
+		}
+	}
+	dir, err := os.MkdirTemp("", name)
+	if err != nil {
+		return "", fmt.Errorf("cannot make a directory for the plan: %w", err)
+	}
+	return dir, nil
+}
+
+// printPlan prints a plan for people.
+func printPlan(to io.Writer, p release.Preview) {
+	line := func(what, value string) {
+		if value != "" {
+			fmt.Fprintf(to, "%-10s %s\n", what, text.Printable(value))
+		}
+	}
+	line("release", p.Release)
+	line("namespace", p.Namespace)
+	line("chart", strings.TrimSpace(p.Chart+" "+p.Version))
+	line("helm", cmp.Or(p.Action, "not run: the deploy would be refused"))
+	line("changes", cmp.Or(p.Summary, "not known"))
+	printPart(to, "REFUSED", p.Refused, 0, "")
+	var restarts, values []string
+	for _, r := range p.Restarts {
+		restarts = append(restarts, r.Workload+": "+r.Why)
+	}
+	printPart(to, "NEW PODS", strings.Join(restarts, "\n"), 0, "")
+	printPart(to, "HOOKS, NOT RUN", strings.Join(p.Hooks, "\n"), 0, "")
+	printPart(to, "NOTES", strings.Join(p.Notes, "\n"), 0, "")
+	for _, v := range p.Values {
+		values = append(values, fmt.Sprintf("%-10s %s = %s", v.Layer, v.Path, text.Shown(fmt.Sprint(v.Value))))
+	}
+	for _, l := range p.LeftOut {
+		values = append(values, fmt.Sprintf("%-10s %s: left out: %s", l.Layer, l.Path, l.Reason))
+	}
+	printPart(to, "VALUES", strings.Join(values, "\n"), 0, "")
+	if _, diffs, _ := strings.Cut(p.Diff, "\n"); p.Diff != "" { // the first line is the summary
+		printPart(to, "DIFF", strings.TrimLeft(diffs, "\n"), 0, "")
+	}
+}

@@ -1,0 +1,211 @@
+package handlers_test
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"octo-operator/handlers/release"
+	"octo-operator/hub"
+)
+
+// wantChanges compares the beginning of changes.diff of the newest run, its summary.
+func (r *rig) wantChanges(summary string) string {
+	r.Helper()
+	kept := r.file(release.ChangesFile)
+	if line, _, _ := strings.Cut(kept, "\n"); line != summary {
+		r.Errorf("%s begins with %q, want %q", release.ChangesFile, line, summary)
+	}
+	return kept
+}
+
+// comparesFirst lets helm wait until the objects are compared, as the guard does, through which the simulated helm does not go.
+func comparesFirst(r *rig) {
+	upgrades := 0
+	r.when("helm upgrade", func(_ *call, usual func() int) int {
+		upgrades++
+		r.eventually("the objects are compared", func() bool {
+			return len(r.log.records("objects compared"))+len(r.log.records("objects not compared")) >= upgrades
+		})
+		return usual()
+	})
+}
+
+func TestEachDeployLeavesWhatItChanges(t *testing.T) {
+	r := newRig(t, comparesFirst)
+	r.deploy("shop")
+	r.wantChanges("1 object new: Deployment")
+	r.succeed(r.run(deployEvent("shop")))
+	r.wantChanges("nothing changed")
+	r.succeed(r.run(deployEvent("shop", override("image.tag", "2.0"), secret("secrets.key", "planted-1"))))
+	kept := r.wantChanges("1 object changed: Deployment image 1.0→2.0; 1 object new: Secret")
+	wantText(t, kept, "secrets.key: '[hidden]'", "-        - image: demo/app:1.0\n", "+        - image: demo/app:2.0\n")
+	r.succeed(r.run(deployEvent("shop", override("image.tag", "2.0"), secret("secrets.key", "planted-1"), resent)))
+	r.wantChanges("nothing changed")
+	r.succeed(r.run(deployEvent("shop", override("image.tag", "2.0"))))
+	r.wantChanges("1 object removed: Secret")
+	for _, summary := range []string{
+		"1 object new: Deployment", "nothing changed", "1 object changed: Deployment image 1.0→2.0; 1 object new: Secret", "1 object removed: Secret",
+	} {
+		if len(r.log.records("event done", "changes", summary)) == 0 {
+			t.Errorf("no event done with changes=%q", summary)
+		}
+	}
+}
+
+func TestWhatADeployChangesIsToldWithoutWhatIsSecret(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		prepare func(r *rig)
+		summary string
+	}{
+		"of a deploy":             {func(*rig) {}, "4 objects new: Secret acme-8d9001d32c6a703d95921a77-octo-secrets, Deployment, Secret acme-8d9001d32c6a703d95921a77-own, ConfigMap"},
+		"of a deploy that failed": {func(r *rig) { r.fails("helm upgrade", "Error: no") }, "4 objects new: Secret acme-8d9001d32c6a703d95921a77-octo-secrets, Deployment, Secret acme-8d9001d32c6a703d95921a77-own, ConfigMap"},
+		"of a refused one":        {func(r *rig) { r.fails("kubectl apply", "Error: denied") }, "4 objects new: Secret acme-8d9001d32c6a703d95921a77-octo-secrets, Deployment, Secret acme-8d9001d32c6a703d95921a77-own, ConfigMap"},
+		"of one that never began": {func(r *rig) { r.fails("helm template", "Error: no planted-override") }, "not known: the chart was not rendered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, withSecret, comparesFirst)
+			test.prepare(r)
+			r.run(deployEvent("shop", override("note", "planted-override"), secret("secrets.key", "planted-override")))
+			if kept := r.wantChanges(test.summary); strings.Contains(kept, "planted") {
+				t.Errorf("there is a secret in it:\n%s", kept)
+			}
+		})
+	}
+}
+
+func TestADeployGoesOnWhereNobodyCanTellWhatItChanges(t *testing.T) {
+	t.Parallel()
+	asked := func(verb, path string) bool { // kubectl does not force here
+		return verb == http.MethodPatch && strings.HasSuffix(path, "?dryRun=All&fieldManager=helm&force=true")
+	}
+	for name, test := range map[string]struct {
+		answer  status
+		changes string
+	}{
+		"the API server is away":      {status{http.StatusServiceUnavailable, "ServiceUnavailable", "etcdserver: no leader"}, "not known: cannot reach the API server: etcdserver: no leader"},
+		"a permission lacks":          {status{http.StatusForbidden, "Forbidden", "deployments.apps is forbidden"}, "1 object not compared: Deployment"},
+		"a webhook knows no dry runs": {status{http.StatusBadRequest, "BadRequest", "webhook does not support dry run"}, "1 object not compared: Deployment"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, comparesFirst)
+			r.deploy("shop")
+			r.cluster.setRefuse(func(verb, path string) *status {
+				if asked(verb, path) {
+					return &test.answer
+				}
+				return nil
+			})
+			r.succeed(r.run(deployEvent("shop", override("image.tag", "2.0"))))
+			r.wantImage("shop", "demo/app:2.0")
+			if kept := r.wantChanges(test.changes); !strings.Contains(kept, test.answer.message) {
+				t.Errorf("it does not say why:\n%s", kept)
+			}
+		})
+	}
+}
+
+func TestHelmWaitsOnlySoLongForTheComparison(t *testing.T) {
+	r := newRig(t, withSecret)
+	r.deploy("shop")
+	asked, answer := make(chan struct{}), make(chan struct{})
+	r.cluster.setRefuse(func(verb, path string) *status {
+		if verb == http.MethodPatch && strings.Contains(path, "/deployments/") && strings.HasSuffix(path, "?dryRun=All&fieldManager=helm&force=true") {
+			close(asked)
+			<-answer
+		}
+		return nil
+	})
+	r.succeed(r.run(deployEvent("shop", override("image.tag", "2.0"))))
+	close(answer)
+	<-asked
+	kept := r.wantChanges("1 object not compared: Deployment")
+	wantText(t, kept, "not compared: the API server did not answer about all objects within 2s, and helm was not to wait longer")
+}
+
+// plan is what octo-operator plan does with an event, which has a state directory of its own.
+func (r *rig) plan(e hub.Event) release.Preview {
+	r.Helper()
+	disk := r.disk
+	r.disk = tempDir(r.T)
+	defer func() { r.disk = disk }()
+	p, err := r.once().Plan(context.Background(), e, "")
+	r.must(err)
+	if left, _ := filepath.Glob(filepath.Join(r.disk, "aside-*")); len(left) > 0 {
+		r.Errorf("it leaves %q", left)
+	}
+	return p
+}
+
+func TestAPlanChangesNothing(t *testing.T) {
+	r := withoutDaemon(t)
+	p := r.plan(deployEvent("shop", secret("secrets.key", "planted-key"), override("note", "planted-key")))
+	if p.Action != release.ActionInstall || !p.Changing || p.Summary != "2 objects new: Secret, Deployment" || p.Release != releaseName("shop") {
+		t.Errorf("%+v", p)
+	}
+	for _, v := range p.Values {
+		if text, is := v.Value.(string); is && strings.Contains(text, "planted") {
+			t.Errorf("%s is %s", v.Path, text)
+		}
+	}
+	if got := r.cluster.paths("/"); len(got) > 0 {
+		t.Errorf("it has made %q", got)
+	}
+}
+
+func TestAPlanSaysWhatIsRefusedAndWhy(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		event hub.Event
+		does  func(*rig)
+		want  string
+	}{
+		"a field":                         {deployEvent("shop", func(w *hub.WorkloadDeployed) { w.TenantID = "" }), func(*rig) {}, "tenantId is empty"},
+		"a chart that cannot be rendered": {deployEvent("shop"), func(r *rig) { r.fails("helm template", "Error: nil pointer") }, "nil pointer"},
+		"an object":                       {deployEvent("shop"), func(r *rig) { r.fails("kubectl apply", "Error from server: admission webhook denied the request: no") }, "denied the request"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newWorld(t)
+			test.does(r)
+			if p := r.plan(test.event); p.Action != "" || p.Changing || !strings.Contains(p.Refused, test.want) {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+}
+
+func TestAPlanOfAReconciliationThatFindsWhatItAsksForDoesNothing(t *testing.T) {
+	r := newRig(t)
+	r.deploy("shop")
+	if p := r.plan(deployEvent("shop", resent)); p.Action != release.ActionNothing || p.Changing || p.Summary != "nothing changed" {
+		t.Errorf("%+v", p)
+	}
+	p := r.plan(deployEvent("shop", colour("blue"), resent))
+	if p.Action != release.ActionUpgrade || p.Summary == "" {
+		t.Errorf("%+v", p)
+	}
+	if got := r.deployed("shop"); !strings.HasSuffix(got, "1 revisions") {
+		t.Errorf("the release is %s", got)
+	}
+}
+
+func TestAPlanOfAReleaseThatIsStuckLeavesItAsItIs(t *testing.T) {
+	r := newRig(t)
+	h, a := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
+	p := r.plan(deployEvent("shop"))
+	if !strings.Contains(p.Refused, "another helm works on it") || len(p.Notes) != 1 {
+		t.Errorf("%+v", p)
+	}
+	h.release()
+	r.succeed(a.result())
+}
+
+func TestOnlyDeploysHaveAPlan(t *testing.T) {
+	r := withoutDaemon(t)
+	if _, err := r.once().Plan(context.Background(), undeployEvent("shop"), ""); err == nil || !strings.Contains(err.Error(), "only deploys of workloads (WorkloadDeployed) have a plan") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,261 @@
+// Package changes tells in what a deploy changes the cluster: of each object a unified diff of YAML, and of all of them a sentence. It is pure: the
+// objects are given to it, as they are and as a dry run says they will be.
+//
+//	secret := changes.Of(changes.Object{Kind: "Secret", Name: "web", Live: live, Made: made}, redact)
+//	report := changes.Join([]changes.Change{secret, …})
+//	report.Text, report.Summary // "1 object changed: Secret 1 key"
+//
+// Values of Secrets are never in it, nor fields that the API server keeps for itself. Other secrets are taken out by the function redact.
+package changes
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"go.yaml.in/yaml/v3"
+
+	"octo-operator/bounds"
+	"octo-operator/text"
+)
+
+// Object is an object before and after a deploy. Both contents are changed by Of: fields go that say nothing.
+type Object struct {
+	Kind      string
+	Namespace string // "": its kind has none
+	Name      string
+
+	Live, Made map[string]any // nil: it is not there, before or after
+	Unknown    string         // why it cannot be told, if not ""; Live and Made do not count then
+	Stays      bool           // the release has it no longer, and helm leaves it where it is: Made is nil
+}
+
+// State is what happens to an object.
+type State string
+
+// The states of an object. Left is one that no longer belongs to the release, and stays in the cluster.
+const (
+	Same    State = "same"
+	Changed State = "changed"
+	New     State = "new"
+	Removed State = "removed"
+	Left    State = "left"
+	Unknown State = "unknown"
+)
+
+// Change is what happens to one object. It holds no secret, but for Secrets.
+type Change struct {
+	Kind      string   `json:"kind"`
+	Namespace string   `json:"namespace,omitempty"`
+	Name      string   `json:"name"`
+	State     State    `json:"state"`
+	What      []string `json:"what,omitempty"`   // of Changed, for the summary: "image 1.2→1.3", "1 key"
+	Reason    string   `json:"reason,omitempty"` // of Unknown
+	Diff      string   `json:"diff,omitempty"`   // unified; "" if there is none
+	Pods      bool     `json:"replacesPods"`     // of Changed: the pod template changes
+
+	// Secrets are the values that a Secret has had or will have, plain: they may stand in other objects too.
+	Secrets []string `json:"-"`
+}
+
+// String is the object as people write it, such as "Deployment octo/web".
+func (c Change) String() string {
+	name := c.Name
+	if c.Namespace != "" {
+		name = c.Namespace + "/" + c.Name
+	}
+	return text.Printable(c.Kind + " " + name)
+}
+
+// Of compares an object with what a deploy makes of it. redact takes secrets out of a text; nil: there are none.
+func Of(o Object, redact func(string) string) Change {
+	if redact == nil {
+		redact = func(s string) string { return s }
+	}
+	c := Change{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
+	switch {
+	case o.Unknown != "":
+		c.State, c.Reason = Unknown, text.Shortened(text.Printable(redact(o.Unknown)), longestReason)
+		return c
+	case o.Stays:
+		c.State = Left
+		return c
+	}
+	tidy(o.Live, o.Made)
+	c.Secrets = mask(o.Kind, o.Live, o.Made)
+	before, after := " (live)", " (after the deploy)"
+	switch {
+	case o.Live == nil && o.Made == nil, o.Live != nil && o.Made != nil && reflect.DeepEqual(o.Live, o.Made):
+		c.State = Same
+		return c
+	case o.Live == nil:
+		c.State, before, after = New, " (not there)", " (new)"
+	case o.Made == nil:
+		c.State, after = Removed, " (removed)"
+	default:
+		c.State, c.Pods = Changed, replacesPods(o)
+		c.What = what(o)
+		for i := range c.What {
+			c.What[i] = text.Printable(redact(c.What[i]))
+		}
+	}
+	c.Diff = cutDiff(redact(unified(c.String()+before, o.Live, c.String()+after, o.Made)))
+	return c
+}
+
+// longestReason is in bytes: the API server quotes objects.
+const longestReason = 1 << 10
+
+// unified is the diff of two objects as YAML.
+func unified(liveName string, live any, madeName string, made any) string {
+	all := diff.Diff(liveName, asYAML(live), madeName, asYAML(made))
+	_, all, _ = bytes.Cut(all, []byte("\n")) // "diff NAME NAME"
+	return string(all)
+}
+
+func asYAML(object any) []byte {
+	if reflect.ValueOf(object).IsNil() {
+		return nil
+	}
+	var to bytes.Buffer
+	encoder := yaml.NewEncoder(&to)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(object); err != nil { // cannot be: it came as JSON
+		return []byte("# cannot be written: " + err.Error() + "\n")
+	}
+	return to.Bytes()
+}
+
+// longestLine is in bytes. A key of a ConfigMap may be a line of a megabyte.
+const longestLine = 400
+
+// cutDiff makes a diff readable in a terminal, and cuts it to bounds.ObjectDiff between two lines.
+func cutDiff(whole string) string {
+	var b strings.Builder
+	left := 0
+	for line := range strings.Lines(whole) {
+		line = text.Clip(text.Printable(strings.TrimSuffix(line, "\n")), longestLine)
+		if left > 0 || b.Len()+len(line) > bounds.ObjectDiff {
+			left++
+			continue
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	if left > 0 {
+		b.WriteString("… and " + counted(left, "more line") + "\n")
+	}
+	return b.String()
+}
+
+// tidy takes out of both contents of an object what the API server, controllers and helm keep there for themselves.
+func tidy(live, made map[string]any) {
+	for _, object := range []map[string]any{live, made} {
+		delete(object, "status")
+		metadata := section(object, "metadata")
+		for _, key := range []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"} {
+			delete(metadata, key)
+		}
+		annotations := section(metadata, "annotations")
+		for _, key := range []string{"kubectl.kubernetes.io/last-applied-configuration", "deprecated.daemonset.template.generation"} {
+			delete(annotations, key)
+		}
+		whole(object)
+	}
+	ofLive, ofMade := section(section(live, "metadata"), "annotations"), section(section(made, "metadata"), "annotations")
+	for _, key := range []string{"meta.helm.sh/release-name", "meta.helm.sh/release-namespace"} {
+		if live == nil || made == nil || ofLive[key] == ofMade[key] {
+			delete(ofLive, key)
+			delete(ofMade, key)
+		}
+	}
+	for _, object := range []map[string]any{live, made} {
+		if metadata := section(object, "metadata"); metadata["annotations"] != nil && len(section(metadata, "annotations")) == 0 {
+			delete(metadata, "annotations")
+		}
+	}
+}
+
+// section is the map under a key; nil, which can be read, if there is none.
+func section(object map[string]any, key string) map[string]any {
+	found, _ := object[key].(map[string]any)
+	return found
+}
+
+// whole makes whole numbers of the floating-point numbers that they are as JSON: YAML would have 3e+07.
+func whole(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, child := range v {
+			v[key] = whole(child)
+		}
+	case []any:
+		for i, child := range v {
+			v[i] = whole(child)
+		}
+	case float64:
+		if n := int64(v); float64(n) == v && n > -1e15 && n < 1e15 {
+			return n
+		}
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+	}
+	return value
+}
+
+// What stands in place of a Secret's value. That a value changes may be told, and nothing else of it.
+const (
+	hidden        = "[hidden]"
+	hiddenChanged = "[hidden, changed]"
+)
+
+// mask hides the values of a Secret, and returns them.
+func mask(kind string, live, made map[string]any) []string {
+	if !strings.EqualFold(kind, "Secret") {
+		return nil
+	}
+	before, after := plainValues(live), plainValues(made)
+	for _, part := range []string{"data", "stringData"} {
+		hide(live, part, func(string) string { return hidden })
+		hide(made, part, func(key string) string {
+			if was, there := before[key]; there && was != after[key] {
+				return hiddenChanged
+			}
+			return hidden
+		})
+	}
+	return append(slices.Collect(maps.Values(before)), slices.Collect(maps.Values(after))...)
+}
+
+// hide replaces the values of one part of a Secret.
+func hide(secret map[string]any, part string, by func(key string) string) {
+	values, is := secret[part].(map[string]any)
+	if !is && secret[part] != nil { // the API server would refuse it
+		secret[part] = hidden
+	}
+	for key := range values {
+		values[key] = by(key)
+	}
+}
+
+// plainValues are those of a Secret by their keys; stringData has the last word, as at the API server.
+func plainValues(secret map[string]any) map[string]string {
+	plain := map[string]string{}
+	for key, value := range section(secret, "data") {
+		encoded, _ := value.(string)
+		if decoded, err := base64.StdEncoding.DecodeString(encoded); err == nil {
+			encoded = string(decoded)
+		}
+		plain[key] = encoded
+	}
+	for key, value := range section(secret, "stringData") {
+		plain[key], _ = value.(string)
+	}
+	return plain
+}

@@ -1,0 +1,293 @@
+package release
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/yaml"
+
+	"octo-operator/bounds"
+	"octo-operator/exec"
+	"octo-operator/handlers/release/changes"
+	"octo-operator/kube"
+	"octo-operator/names"
+)
+
+// comparedAtATime is how many objects are compared at a time, of all deploys together. Each takes up to some MiB.
+const comparedAtATime = 4
+
+// helmManager is the field manager of helm. What is applied in its name loses the fields that helm has applied before and that are not in it.
+const helmManager = "helm"
+
+// compared is what a deploy changes.
+type compared struct {
+	changes.Report
+	// foreign are objects that helm refuses to take: they are there, and not this release's.
+	foreign []string
+}
+
+// compare compares the objects of a manifest, and the release's Secret, with what the cluster has. Nothing is changed. An error means that nobody
+// can tell what the deploy changes. Where only one object cannot be compared, the report says so.
+func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, error) {
+	all, err := kube.Declare(manifest, d.Release.Namespace)
+	if err != nil {
+		return compared{}, err
+	}
+	before, err := d.declaredBefore(ctx)
+	if err != nil {
+		return compared{}, err
+	}
+	ctx = d.task.AsTenant(ctx)
+	items := itemsOf(all, before)
+	left := max(0, len(items)-bounds.Compared)
+	items = items[:len(items)-left]
+
+	own := d.secretChange()
+	known := own.Secrets
+	isSecret := func(i *item) bool { return i.Kind == "Secret" }
+	if err := d.compareSome(ctx, items, isSecret, d.task.Redact.String); err != nil {
+		return compared{}, err
+	}
+	for _, i := range items {
+		known = append(known, i.change.Secrets...)
+	}
+	redact := exec.NewRedactor(slices.DeleteFunc(known, func(value string) bool { return len(value) < shortestElsewhere })...)
+	if redact.Full() {
+		return compared{}, errors.New("the Secrets hold too much for all of it to be kept out")
+	}
+	err = d.compareSome(ctx, items, func(i *item) bool { return !isSecret(i) }, func(s string) string { return d.task.Redact.String(redact.String(s)) })
+	if err != nil && !errors.Is(err, errTooSlow) { // what is known by then is told
+		return compared{}, err
+	}
+	list, foreign := []changes.Change{own}, []string(nil)
+	for _, i := range items {
+		if i.change.State == "" {
+			i.change = changes.Of(changes.Object{Kind: i.Kind, Namespace: i.Namespace, Name: i.Name, Unknown: errTooSlow.Error()}, nil)
+		}
+		list = append(list, i.change)
+		if i.foreign != "" {
+			foreign = append(foreign, i.foreign)
+		}
+	}
+	return compared{changes.Join(list, left), foreign}, nil
+}
+
+// item is an object that is compared.
+type item struct {
+	kube.Object
+	before, now *kube.Declared // in the manifest of the revision before, and in the new one; nil: it is not in it
+	change      changes.Change
+	foreign     string // whose it is, if it is another's
+}
+
+// itemsOf are the objects of the new manifest, and behind them those that are only in the one before.
+func itemsOf(now, before []kube.Declared) []*item {
+	type key struct{ group, kind, namespace, name string }
+	of := func(o kube.Object) key {
+		group, _, grouped := strings.Cut(o.APIVersion, "/")
+		if !grouped {
+			group = ""
+		}
+		return key{group, o.Kind, o.Namespace, o.Name}
+	}
+	older := map[key]*kube.Declared{}
+	for i := range before {
+		older[of(before[i].Object)] = &before[i]
+	}
+	var items []*item
+	for i := range now {
+		o := now[i].Object
+		items = append(items, &item{Object: o, now: &now[i], before: older[of(o)]})
+		delete(older, of(o))
+	}
+	for i := range before {
+		if o := &before[i]; older[of(o.Object)] == o {
+			items = append(items, &item{Object: o.Object, before: o})
+		}
+	}
+	return items
+}
+
+// declaredBefore is what the release consists of before the deploy: the revision from which helm goes on.
+func (d *Deployment) declaredBefore(ctx context.Context) ([]kube.Declared, error) {
+	if len(d.live.revisions) == 0 {
+		return nil, nil
+	}
+	from := d.live.revisions[0]
+	if i := slices.IndexFunc(d.live.revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
+		from = d.live.revisions[i]
+	}
+	manifest, err := d.kubectl.Manifest(ctx, d.Release.Namespace, d.Release.Name, from["version"])
+	if err != nil {
+		return nil, err
+	}
+	return kube.Declare(manifest, d.Release.Namespace)
+}
+
+// compareSome compares those of the items that are meant, several at a time. The error says that the API server does not answer, or is ctx's.
+func (d *Deployment) compareSome(ctx context.Context, items []*item, meant func(*item) bool, redact func(string) string) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var working sync.WaitGroup
+	for _, i := range items {
+		if !meant(i) {
+			continue
+		}
+		select {
+		case d.comparing <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
+		working.Go(func() {
+			defer func() { <-d.comparing }()
+			if err := d.compareOne(ctx, i, redact); err != nil {
+				stop(err)
+			}
+		})
+	}
+	working.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// compareOne compares an object. The error is that of compareSome.
+func (d *Deployment) compareOne(ctx context.Context, i *item, redact func(string) string) error {
+	o := changes.Object{Kind: i.Kind, Namespace: i.Namespace, Name: i.Name}
+	content, before, err := i.contents()
+	if err == nil {
+		var c kube.Compared
+		if content != nil {
+			d.markAsHelm(content)
+		}
+		c, err = d.kubectl.Compare(ctx, i.Object, content, helmManager)
+		o.Namespace, o.Live, o.Made = c.Namespace, c.Live, c.Made
+		if c.Live != nil {
+			i.foreign = d.foreign(i, c.Live)
+			o.Stays = i.now == nil && annotationsOf(c.Live)["helm.sh/resource-policy"] == "keep"
+		}
+		if c.Live != nil && c.Made != nil && before != nil && !d.serverSide {
+			changes.Without(c.Made, before, content)
+		}
+	}
+	if errors.Is(err, kube.ErrUnreachable) || ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		o.Unknown = err.Error()
+	}
+	i.change = changes.Of(o, redact)
+	return nil
+}
+
+// contents are what the manifests say of an item; nil: nothing.
+func (i *item) contents() (now, before map[string]any, err error) {
+	if i.now != nil {
+		if now, err = i.now.Content(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if i.before != nil && i.now != nil {
+		before, err = i.before.Content()
+	}
+	return now, before, err
+}
+
+// markAsHelm adds to an object by what helm marks it as the release's.
+func (d *Deployment) markAsHelm(object map[string]any) {
+	metadata := child(object, "metadata")
+	child(metadata, "labels")["app.kubernetes.io/managed-by"] = "Helm"
+	annotations := child(metadata, "annotations")
+	annotations["meta.helm.sh/release-name"], annotations["meta.helm.sh/release-namespace"] = d.Release.Name, d.Release.Namespace
+}
+
+// child is the map under a key, made if there is none.
+func child(object map[string]any, key string) map[string]any {
+	found, is := object[key].(map[string]any)
+	if !is {
+		found = map[string]any{}
+		object[key] = found
+	}
+	return found
+}
+
+func annotationsOf(object map[string]any) map[string]any {
+	metadata, _ := object["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	return annotations
+}
+
+// foreign says whose an object is that helm would refuse to take into the release; "": it would not.
+func (d *Deployment) foreign(i *item, live map[string]any) string {
+	if i.now == nil || i.before != nil {
+		return ""
+	}
+	annotations := annotationsOf(live)
+	owner, namespace := annotations["meta.helm.sh/release-name"], annotations["meta.helm.sh/release-namespace"]
+	switch {
+	case owner == d.Release.Name && namespace == d.Release.Namespace:
+		return ""
+	case owner == nil:
+		return fmt.Sprintf("%s is in the cluster already, and is no release's: delete it, or give the chart's another name", i.Object)
+	}
+	return fmt.Sprintf("%s is in the cluster already, and is release %v's in namespace %v: give the chart's another name", i.Object, owner, namespace)
+}
+
+// secretChange is what happens to the release's own Secret, which the operator writes and not helm.
+func (d *Deployment) secretChange() changes.Change {
+	s := d.secret
+	o := changes.Object{Kind: "Secret", Namespace: d.Release.Namespace, Name: s.name, Live: secretObject(s.live)}
+	switch {
+	case s.writes:
+		o.Made = map[string]any{}
+		if err := yaml.Unmarshal(s.manifest, &o.Made); err != nil { // it is the operator's own
+			o.Unknown = err.Error()
+		}
+		if s.live != nil && !s.foreign { // what others have set stays
+			metadata := child(o.Made, "metadata")
+			for key, has := range map[string]map[string]string{"labels": s.live.Labels, "annotations": s.live.Annotations} {
+				into := child(metadata, key)
+				for name, value := range has {
+					if _, set := into[name]; !set {
+						into[name] = value
+					}
+				}
+			}
+		}
+	case len(s.wanted) > 0 || !names.MadeFor(s.live, d.Event.Workload):
+		o.Made = secretObject(s.live) // as it is
+	}
+	for _, object := range []map[string]any{o.Live, o.Made} {
+		delete(annotationsOf(object), changeAnnotation)
+	}
+	return changes.Of(o, d.task.Redact.String)
+}
+
+// secretObject is a Secret as the API server has it; nil of nil.
+func secretObject(s *kube.Secret) map[string]any {
+	if s == nil {
+		return nil
+	}
+	texts := func(from map[string]string) map[string]any {
+		all := map[string]any{}
+		for key, value := range from {
+			all[key] = value
+		}
+		return all
+	}
+	data := map[string]any{}
+	for key, value := range maps.All(s.Data) {
+		data[key] = base64.StdEncoding.EncodeToString(value)
+	}
+	return map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "type": s.Type, "data": data,
+		"metadata": map[string]any{"name": s.Name, "namespace": s.Namespace, "labels": texts(s.Labels), "annotations": texts(s.Annotations)},
+	}
+}

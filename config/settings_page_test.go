@@ -12,9 +12,9 @@ import (
 var update = flag.Bool("update", false, "write the list of settings into docs/settings.md")
 
 const (
-	page = "../docs/settings.md"
-	begin  = "<!-- This list is made from config/table.go by go test ./config -update -->\n"
-	end    = "<!-- end of the list -->\n"
+	page  = "../docs/settings.md"
+	begin = "<!-- This list is made from config/table.go by go test ./config -update -->\n"
+	end   = "<!-- end of the list -->\n"
 )
 
 func TestTheSettingsPageListsEverySetting(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -167,7 +168,13 @@ func printPlan(to io.Writer, p release.Preview) {
 	}
 	printPart(to, "NEW PODS", strings.Join(restarts, "\n"), 0, "")
 	printPart(to, "HOOKS, NOT RUN", strings.Join(p.Hooks, "\n"), 0, "")
-	printPart(to, "NOTES", strings.Join(p.Notes, "\n"), 0, "")
+	notes := slices.Clone(p.Notes)
+	for _, v := range p.Values {
+		if note := fmt.Sprintf("the chart knows no %s: is it misspelled?", v.Unknown); v.Unknown != "" && !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	printPart(to, "NOTES", strings.Join(notes, "\n"), 0, "")
 	for _, v := range p.Values {
 		values = append(values, fmt.Sprintf("%-10s %s = %s", v.Layer, v.Path, text.Shown(fmt.Sprint(v.Value))))
 	}

@@ -13,6 +13,9 @@ import (
 // Names are the steps, sorted: each is the name of a script.
 func Names() []string { return slices.Clone(names) }
 
+// Libraries are the files that scripts source, sorted.
+func Libraries() []string { return slices.Sorted(slices.Values(libraries)) }
+
 // Default is the text of the script that is embedded for a step, or of a library that the scripts source. The error names the steps.
 func Default(name string) ([]byte, error) {
 	if !slices.Contains(names, name) && !slices.Contains(libraries, name) {

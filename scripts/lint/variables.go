@@ -2,8 +2,10 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"mvdan.cc/sh/v3/syntax"
 
@@ -65,6 +67,9 @@ func (k *known) add(node syntax.Node) {
 			k.set[name] = true
 		}
 		k.anySet = k.anySet || setsUnknown(n)
+		if sourcesOurs(n) {
+			maps.Copy(k.set, setByLibraries())
+		}
 	case *syntax.Assign:
 		if n.Name != nil {
 			k.set[n.Name.Value] = true
@@ -171,19 +176,45 @@ func setsUnknown(call *syntax.CallExpr) bool {
 	case "eval":
 		return true
 	case ".", "source":
-		ours := false
-		for _, word := range call.Args[1:] {
-			syntax.Walk(word, func(node syntax.Node) bool {
-				if p, is := node.(*syntax.ParamExp); is && p.Param != nil && p.Param.Value == "OCTO_LIB" {
-					ours = true
+		return !sourcesOurs(call)
+	}
+	return false
+}
+
+// sourcesOurs tells whether a command sources one of the operator's libraries, which lie where OCTO_LIB says.
+func sourcesOurs(call *syntax.CallExpr) (ours bool) {
+	if len(call.Args) == 0 || call.Args[0].Lit() != "." && call.Args[0].Lit() != "source" {
+		return false
+	}
+	for _, word := range call.Args[1:] {
+		syntax.Walk(word, func(node syntax.Node) bool {
+			p, is := node.(*syntax.ParamExp)
+			ours = ours || is && p.Param != nil && p.Param.Value == "OCTO_LIB"
+			return true
+		})
+	}
+	return ours
+}
+
+// setByLibraries are the variables that the operator's libraries set.
+var setByLibraries = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for _, name := range scripts.Libraries() {
+		text, err := scripts.Default(name)
+		if err != nil {
+			continue
+		}
+		if file, err := parse(text, posix); err == nil {
+			syntax.Walk(file, func(node syntax.Node) bool {
+				if assign, is := node.(*syntax.Assign); is && assign.Name != nil {
+					set[assign.Name.Value] = true
 				}
 				return true
 			})
 		}
-		return !ours
 	}
-	return false
-}
+	return set
+})
 
 // begin is the literal text with which a word begins.
 func begin(word *syntax.Word) string {

@@ -43,7 +43,7 @@ func wantWarning(t *testing.T, c Config, parts ...string) {
 func TestDefaults(t *testing.T) {
 	want := Config{
 		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, MaxReplicas: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
-		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
+		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000", StatusPage: "127.0.0.1:5002",
 		ScriptFileSize: 128 << 20, ScriptOutput: 16 << 20, Helm: Helm{Timeout: 5 * time.Minute},
 	}
 	if diff := cmp.Diff(want, load(t)); diff != "" {
@@ -131,6 +131,7 @@ var settings = []struct {
 	{"OPERATOR__ALLOWPLAINCREDENTIALS", "true", func(c Config) any { return c.Repositories.PlainCredentials }, true},
 	{"OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY", "true", func(c Config) any { return c.Authentication.InsecureTLS }, true},
 	{"OPERATOR__INSECURESKIPVERIFY", "true", func(c Config) any { return c.InsecureTLS }, true},
+	{"OPERATOR__STATUSPAGE", "http://localhost:5003", func(c Config) any { return c.StatusPage }, "localhost:5003"},
 	{"KESTREL__ENDPOINTS__HTTP__URL", "http://+:8080", func(c Config) any { return c.HTTPAddress }, ":8080"},
 	{"KESTREL__ENDPOINTS__HTTPS__URL", "https://+:8443", func(c Config) any { return c.HTTPS.Address }, ":8443"},
 	{"KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", "/x", func(c Config) any { return c.HTTPS.CertificateFile }, "/x"},

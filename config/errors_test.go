@@ -78,6 +78,7 @@ var wrongHabits = []struct{ setting, want string }{
 	{"OPERATOR__KEEPFAILEDHOURS=-1", "is not a whole number of hours"},
 	{"OPERATOR__LOGFORMAT=xml", `"xml" is none of text, json`},
 	{"OPERATOR__LOGLEVEL=loud", `"loud" is none of debug, info, warn, error`},
+	{"OPERATOR__STATUSPAGE=http://+:5002", "the page has no login, so it is served on loopback addresses alone"},
 	{"KESTREL__ENDPOINTS__HTTP__URL=5000", "is not a URL such as http://+:5000: the default http://+:5000 is used"},
 	{"KESTREL__ENDPOINTS__HTTPS__URL=+:5001", "is not a URL such as https://+:5000: it is taken as not set"},
 }

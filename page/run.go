@@ -1,0 +1,197 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"octo-operator/dispatch/runs"
+	"octo-operator/text"
+)
+
+// changesFile has the live objects against what the deploy makes of them, without secrets.
+const changesFile = "changes.diff"
+
+// shownRun is all of a run but its output and its values.
+type shownRun struct {
+	summary
+	Started  *time.Time    `json:"started,omitempty"`
+	Ended    *time.Time    `json:"ended,omitempty"`
+	ExitCode *int          `json:"exitCode,omitempty"`
+	Dir      string        `json:"dir"`
+	Now      *Work         `json:"now,omitempty"` // what it does or waits for; nil: it has ended
+	Timeline []runs.Moment `json:"timeline"`
+	Event    string        `json:"event,omitempty"`   // as JSON for people, without secrets
+	Changes  string        `json:"changes,omitempty"` // a unified diff
+	Values   bool          `json:"values"`            // it has values
+}
+
+// What a browser gets of a file, in bytes. The rest is in the run directory.
+const (
+	mostText    = 1 << 20
+	mostMoments = 5000
+)
+
+func (p *pages) run(r *http.Request) (any, error) {
+	run, err := p.found(r)
+	if err != nil {
+		return nil, err
+	}
+	shown := shownRun{Dir: run.Dir, Values: run.Has("values.yaml")}
+	var known bool
+	if shown.summary, known = p.summary(run); !known {
+		return nil, errNoSuchRun
+	}
+	if result, err := run.Result(); err == nil {
+		shown.Started, shown.Ended, shown.ExitCode = &result.Started, &result.Ended, &result.ExitCode
+	} else {
+		shown.Now = p.workOn(run.ID)
+	}
+	all := run.Timeline()
+	shown.Timeline = append([]runs.Moment{}, all[max(0, len(all)-mostMoments):]...)
+	if event, err := p.Event(run); err == nil {
+		shown.Event = pretty(event)
+	}
+	shown.Changes, err = readText(run, changesFile)
+	return shown, err
+}
+
+func (p *pages) workOn(id string) *Work {
+	for _, work := range p.Now().Work {
+		if work.ID == id {
+			return &work
+		}
+	}
+	return nil
+}
+
+// pretty is JSON for people, cut to mostText.
+func pretty(what any) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if encoder.Encode(what) != nil {
+		return ""
+	}
+	return text.Shortened(b.String(), mostText)
+}
+
+// readText reads a text file of a run; "": there is none.
+func readText(run *runs.Run, name string) (string, error) {
+	f, err := os.Open(run.Path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", cannot("read a file of the run", err)
+	}
+	defer f.Close()
+	read, err := io.ReadAll(io.LimitReader(f, mostText+1))
+	if err != nil {
+		return "", cannot("read a file of the run", err)
+	}
+	return text.Shortened(string(read), mostText), nil
+}
+
+// outputPart is a part of output.log.
+type outputPart struct {
+	From  int64  `json:"from"` // where in the file the part begins, in bytes
+	Next  int64  `json:"next"` // where it ends
+	Size  int64  `json:"size"` // of the file
+	Text  string `json:"text"` // whole lines, but where one is longer than all of a part
+	Ended bool   `json:"ended"`
+}
+
+// mostOutput is how much of output.log one answer has, in bytes.
+const mostOutput = 128 << 10
+
+// output answers with the part of output.log from the byte "from" on; without it with the file's end.
+func (p *pages) output(r *http.Request) (any, error) {
+	run, err := p.found(r)
+	if err != nil {
+		return nil, err
+	}
+	part := outputPart{Ended: run.Has("result.json")} // first: what is written after the end is read too
+	f, err := os.Open(run.Path("output.log"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return part, nil
+	}
+	if err != nil {
+		return nil, cannot("read the output", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, cannot("read the output", err)
+	}
+	part.Size = info.Size()
+	from, err := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
+	fromEnd := err != nil || from < 0
+	if fromEnd {
+		from = max(0, part.Size-mostOutput)
+	}
+	read := make([]byte, min(mostOutput, max(0, part.Size-from)))
+	n, err := f.ReadAt(read, from)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, cannot("read the output", err)
+	}
+	all := part.Ended && from+int64(n) >= part.Size
+	part.From, part.Text = wholeLines(read[:n], from, fromEnd && from > 0, !all)
+	part.Next = part.From + int64(len(part.Text))
+	part.Text = string(bytes.ToValidUTF8([]byte(part.Text), []byte("\uFFFD")))
+	return part, nil
+}
+
+// wholeLines cuts what was read from the byte from on at line breaks: at its begin, and at its end where more of the last line may come.
+func wholeLines(read []byte, from int64, cutBegin, cutEnd bool) (begin int64, lines string) {
+	if i := bytes.IndexByte(read, '\n'); cutBegin && i >= 0 {
+		read, from = read[i+1:], from+int64(i+1)
+	}
+	if i := bytes.LastIndexByte(read, '\n'); cutEnd && i >= 0 {
+		read = read[:i+1]
+	} else if cutEnd && len(read) < mostOutput {
+		read = nil // a line that is being written
+	}
+	return from, string(read)
+}
+
+// mostValues is how many values are sent, and mostValue how much of each, in bytes.
+const (
+	mostValues = 5000
+	mostValue  = 2 << 10
+)
+
+// shownValues are the values of a deploy.
+type shownValues struct {
+	Values []Value `json:"values"`
+	More   int     `json:"more,omitempty"` // how many are not shown
+}
+
+func (p *pages) values(r *http.Request) (any, error) {
+	run, err := p.found(r)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case p.merges <- struct{}{}:
+		defer func() { <-p.merges }()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	all, err := p.Values(r.Context(), run)
+	if err != nil {
+		return nil, cannot("show the values", err)
+	}
+	shown := shownValues{Values: append([]Value{}, all[:min(mostValues, len(all))]...), More: max(0, len(all)-mostValues)}
+	for i := range shown.Values {
+		shown.Values[i].Value = text.Shortened(shown.Values[i].Value, mostValue)
+	}
+	return shown, nil
+}

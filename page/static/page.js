@@ -1,0 +1,486 @@
+// The status page. It asks the operator for JSON and shows it; it changes nothing. Whatever comes from there is inserted as text, never as HTML.
+'use strict';
+
+const $ = id => document.getElementById(id);
+
+// el makes an element. Children that are strings become text.
+function el(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(key, value);
+  made.append(...children.filter(child => child !== undefined && child !== ''));
+  return made;
+}
+
+function svg(name, attributes = {}, ...children) {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+async function ask(path) {
+  const answer = await fetch(path, { cache: 'no-store' });
+  if (!answer.ok) throw Object.assign(new Error((await answer.text()).trim()), { status: answer.status });
+  return answer.json();
+}
+
+// say tells who cannot see the page what has changed.
+const say = what => { $('said').textContent = what; };
+
+// ---- words ----
+
+const waitsFor = {
+  lane: 'the event before it, of the same release or pool', slot: 'a slot: all are taken', tenant: 'the tenant’s update, or what the tenant has in flight',
+  leader: 'this operator to be sure that it leads', copy: 'the API server to take a copy of the event', pods: 'pods that are not ready', retry: 'its next try',
+};
+const phases = {
+  look: 'looks at the release', chart: 'gets the chart', values: 'merges the values', check: 'tries it without changing anything', install: 'runs helm',
+  ready: 'waits for pods', settle: 'settles', rollback: 'takes it back', run: 'runs the script',
+};
+const layers = {
+  context: 'the operator’s own settings', valuesYaml: 'the event’s valuesYaml', injected: 'what the operator adds: credentials and addresses',
+  values: 'the event’s list of overrides', pinned: 'the count of replicas that runs',
+};
+const badges = { succeeded: 'succeeded', failed: 'failed', superseded: '', unfinished: 'busy' };
+
+const seconds = s => s < 10 ? `${Math.max(0, s).toFixed(1)} s` : s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
+const between = (a, b) => (new Date(b) - new Date(a)) / 1000;
+const subject = it => it.release || it.pool || it.workload || it.tenant || it.short || '';
+const badge = (outcome, kind) => el('span', { class: `badge ${kind ?? badges[outcome] ?? ''}` }, outcome);
+
+function clock(at) {
+  const when = new Date(at), today = when.toDateString() === new Date().toDateString();
+  return el('time', { datetime: at, title: at, class: 'number' }, today ? when.toLocaleTimeString() : when.toLocaleString());
+}
+
+// since is how long something has lasted, or how long until it begins; tick keeps it true.
+const since = at => el('span', { 'data-since': at, class: 'number' }, seconds(Math.abs(between(at, Date.now()))));
+
+function tick() {
+  for (const span of document.querySelectorAll('[data-since]')) span.textContent = seconds(Math.abs(between(span.dataset.since, Date.now())));
+}
+
+// ---- lists that keep the focus ----
+
+const shown = new WeakMap(); // node: what it shows, as JSON
+
+// keep makes container's children those that make makes of items. A child of which nothing has changed stays the same node, with its focus.
+function keep(container, items, key, make) {
+  const before = new Map([...container.children].map(node => [node.dataset.key, node]));
+  items.forEach((item, i) => {
+    const text = JSON.stringify(item), id = String(key(item));
+    let node = before.get(id);
+    before.delete(id);
+    if (!node || shown.get(node) !== text) {
+      const fresh = make(item, node);
+      fresh.dataset.key = id;
+      shown.set(fresh, text);
+      if (node && node !== fresh) {
+        const focused = node.contains(document.activeElement);
+        node.replaceWith(fresh);
+        if (focused) fresh.querySelector('a, button, [tabindex]')?.focus();
+      }
+      node = fresh;
+    }
+    if (container.children[i] !== node) container.insertBefore(node, container.children[i] ?? null);
+  });
+  for (const node of before.values()) node.remove();
+}
+
+// table fills a container with a table, or with a sentence if there are no rows.
+function table(container, none, heads, items, key, cells) {
+  if (items.length === 0) return container.replaceChildren(el('p', { class: 'dim' }, none));
+  let body = container.querySelector('tbody');
+  if (!body) {
+    body = el('tbody');
+    container.replaceChildren(el('div', { class: 'wide' },
+      el('table', {}, el('thead', {}, el('tr', {}, ...heads.map(head => el('th', { scope: 'col' }, head)))), body)));
+  }
+  keep(body, items, key, item => el('tr', {}, ...cells(item)));
+}
+
+// ---- the state, in the head of every page ----
+
+let now = { work: [], pools: [] };
+
+function showState() {
+  const connection = !now.controller ? 'no controller is set' : `${now.connected ? 'connected to' : 'not connected to'} ${now.controller}` +
+    (now.connected && now.generation ? `, generation ${now.generation}` : '');
+  const leader = now.leads ? 'leads' : `stands by: ${now.leader || 'another operator, or nobody,'} leads`;
+  keep($('state'), [now.version, leader, connection].map((text, i) => ({ i, text })), item => item.i, item => el('li', {}, item.text));
+  showTrouble(now.trouble);
+}
+
+function showTrouble(text) {
+  $('trouble').hidden = !text;
+  if ($('trouble').textContent !== (text ?? '')) $('trouble').textContent = text ?? '';
+}
+
+// ---- the overview ----
+
+const runLink = it => el('a', { href: `#/runs/${encodeURIComponent(it.id)}` }, subject(it));
+const what = it => [it.callback, it.chart].filter(Boolean).join(', ');
+
+function showOverview() {
+  const running = now.work.filter(work => !work.wait), waiting = now.work.filter(work => work.wait);
+  document.title = `${running.length} running, ${waiting.length} waiting – octo-operator`;
+  keep($('running'), running.length ? running : [{ id: '' }], work => work.id, runningCard);
+  table($('waiting'), 'Nothing waits.', ['Release or pool', 'Event', 'Tenant', 'Waits for', 'Since', 'Next try'], waiting, work => work.id, work => [
+    el('td', {}, runLink(work)), el('td', {}, work.callback ?? ''), el('td', {}, work.tenant ?? ''),
+    el('td', { class: 'text' }, el('span', { class: 'badge waiting' }, work.wait), ' ', work.text || waitsFor[work.wait] || ''),
+    el('td', {}, since(work.since)), el('td', {}, ...(work.until ? ['in ', since(work.until)] : []))]);
+  if (now.moreWork) $('waiting').append(el('p', { class: 'dim' }, `${now.moreWork} more are not shown.`));
+  const pools = now.pools;
+  table($('pools'), 'No pools.', ['Pool', 'Tenant', 'Registration', 'Resource'], pools, pool => `${pool.tenant}\n${pool.id}\n${pool.resource}`, pool => [
+    el('td', {}, pool.id), el('td', {}, pool.tenant),
+    el('td', { class: 'text' }, badge(pool.status, pool.status === 'Registered' ? 'succeeded' : pool.status.startsWith('Failed') ? 'failed' : 'waiting')),
+    el('td', { class: 'dim' }, pool.resource ?? '')]);
+}
+
+function runningCard(work, before) {
+  if (!work.id) return el('p', { class: 'dim' }, 'Nothing runs.');
+  const lines = before?.querySelector('pre') ?? el('pre', { tabindex: '0', 'aria-label': `Newest output of ${subject(work)}` });
+  return el('div', { class: 'card' },
+    el('p', {}, runLink(work), el('span', {}, what(work)), work.tenant ? el('span', { class: 'dim' }, `tenant ${work.tenant}`) : '',
+      el('span', { class: 'badge busy' }, phases[work.phase] ?? work.phase ?? 'begins'), el('span', { class: 'dim' }, 'for ', since(work.since))), lines);
+}
+
+// showNewestLines shows the end of the output of what runs.
+async function showNewestLines() {
+  for (const card of [...$('running').children].slice(0, 8)) {
+    if (!card.dataset.key) continue;
+    const part = await ask(`api/runs/${encodeURIComponent(card.dataset.key)}/output`).catch(() => null);
+    const lines = card.querySelector('pre');
+    if (!part || !lines) continue;
+    const text = part.text.trimEnd().split('\n').slice(-8);
+    lines.hidden = !part.text;
+    keep(lines, text.map((line, i) => ({ i, line })), item => item.i, item => outputLine(item.line));
+    lines.scrollTop = lines.scrollHeight;
+  }
+}
+
+let list = { runs: [], next: '', asked: 0 };
+
+// showRuns asks for the first part of the list, or with more for the next one, and goes on until there is something new to show.
+async function showRuns(more = false) {
+  const asked = ++list.asked, found = more ? list.runs : [], length = found.length;
+  let next = more ? list.next : '', total;
+  do {
+    const query = new URLSearchParams({ q: $('words').value, outcome: $('outcome').value, before: next });
+    const part = await ask(`api/runs?${query}`);
+    if (asked !== list.asked) return; // the filter has changed meanwhile
+    found.push(...part.runs);
+    ({ next, total } = part);
+    list = { ...list, runs: found, next: next ?? '' };
+    $('count').textContent = next ? `${found.length} shown, of ${total} runs` : `${found.length} of ${total} runs`;
+    keep($('runs'), found, run => run.id, runRow);
+  } while (next && found.length < length + 20);
+  $('older').hidden = !next;
+}
+
+const runRow = run => el('tr', {}, el('td', {}, badge(run.outcome)), el('td', {}, clock(run.came)),
+  el('td', { class: 'number' }, run.outcome === 'unfinished' ? '' : seconds(run.seconds ?? 0)), el('td', {}, run.callback ?? ''), el('td', {}, runLink(run)),
+  el('td', {}, run.tenant ?? ''), el('td', { class: 'text' }, el('span', { class: 'why' }, run.reason ?? '')));
+
+// tellEnds says which runs have ended since the last look, and shows them in the list.
+async function tellEnds(before) {
+  const still = new Set(now.work.map(work => work.id)), ended = before.filter(work => !still.has(work.id));
+  if (ended.length === 0 && before.length === now.work.length) return;
+  await showRuns();
+  for (const work of ended) {
+    const run = list.runs.find(run => run.id === work.id);
+    if (run) say(`${subject(run)} ${run.outcome}`);
+  }
+}
+
+// ---- the page of one run ----
+
+let run = null, output = { from: 0, next: 0 };
+
+async function openRun(id) {
+  run = null;
+  output = { from: -1, next: -1 };
+  for (const part of ['output', 'values', 'runs-none', 'moments', 'commands', 'picture', 'changes', 'event', 'facts', 'verdict']) $(part)?.replaceChildren();
+  $('run').querySelector('h1').textContent = '';
+  await refreshRun(id);
+  if (run) show('run');
+}
+
+async function refreshRun(id) {
+  let newest;
+  try {
+    newest = await ask(`api/runs/${encodeURIComponent(id)}`);
+  } catch (problem) {
+    if (problem.status === undefined) throw problem;
+    run = null;
+    $('gone-why').textContent = problem.message;
+    return show('gone');
+  }
+  if (run && run.outcome === 'unfinished' && newest.outcome !== 'unfinished') say(`${subject(newest)} ${newest.outcome}`);
+  const valuesAreNew = newest.values && (!run?.values || run.outcome !== newest.outcome);
+  run = newest;
+  showRun();
+  await showOutput();
+  if (valuesAreNew) await showValues();
+  $('values-part').hidden = !newest.values;
+}
+
+function showRun() {
+  const title = `${run.callback ?? 'Run'} ${subject(run)}`;
+  document.title = `${run.outcome}: ${title}`;
+  $('run').querySelector('h1').textContent = title;
+  showVerdict();
+  const facts = [['Run', run.short], ['Tenant', run.tenant], ['Workload', run.workload], ['Release', run.release], ['Pool', run.pool], ['Chart', run.chart],
+    ['Came', new Date(run.came).toLocaleString()], ['Took', run.ended && seconds(run.seconds ?? 0)], ['Exit code', run.outcome === 'failed' ? run.exitCode : undefined],
+    ['Directory', run.dir]].filter(([, value]) => value !== undefined && value !== '');
+  keep($('facts'), facts.flatMap(([name, value]) => [{ dt: name }, { dd: String(value), of: name }]), item => item.dt ?? `of ${item.of}`,
+    item => item.dt ? el('dt', {}, item.dt) : el('dd', {}, item.dd));
+  showTimeline();
+  $('changes-part').hidden = !run.changes;
+  keep($('changes'), numbered((run.changes ?? '').split('\n')), item => item.i, item => el('span', { class: diffClass(item.line) }, item.line + '\n'));
+  if ($('event').textContent !== (run.event ?? '')) $('event').textContent = run.event ?? '';
+}
+
+const numbered = lines => lines.map((line, i) => ({ i, line }));
+const diffClass = line => /^(\+\+\+|---|diff |@@)/.test(line) ? 'head' : line.startsWith('+') ? 'add' : line.startsWith('-') ? 'del' : '';
+
+function showVerdict() {
+  const work = run.outcome === 'unfinished' ? run.now : null, parts = [];
+  if (work?.wait) {
+    parts.push({ badge: 'waiting', kind: 'waiting' }, { reason: `Waits for ${work.text || waitsFor[work.wait] || work.wait}`, waits: true, since: work.since, until: work.until });
+  } else if (run.outcome === 'unfinished') {
+    parts.push({ badge: work ? phases[work.phase] ?? work.phase ?? 'begins' : 'unfinished', kind: 'busy', since: work?.since });
+  } else {
+    parts.push({ badge: run.outcome });
+    if (run.reason) parts.push({ reason: run.reason, waits: run.outcome === 'superseded' });
+  }
+  keep($('verdict'), parts, (part => part.badge ? 'badge' : 'reason'), part => {
+    const made = part.badge ? el('span', {}, badge(part.badge, part.kind)) : el('p', { class: `reason${part.waits ? ' waits' : ''}` }, part.reason);
+    if (part.since) made.append(' for ', since(part.since));
+    if (part.until) made.append('; next try in ', since(part.until));
+    return made;
+  });
+}
+
+// bars are what lasted some time, in the order in which it began.
+function bars(moments, end) {
+  const all = [], running = {};
+  let phase = null;
+  const close = (bar, at) => { if (bar) bar.end = at; };
+  for (const m of moments) {
+    if (m.kind === 'phase' || m.kind === 'wait') {
+      close(phase, m.time);
+      all.push(phase = { kind: m.kind, name: m.name, text: m.text, begin: m.time, end });
+    } else if (m.kind === 'script') {
+      all.push(running[m.name] = { kind: 'script', name: m.name, begin: m.time, end });
+    } else if (m.kind === 'exit' && running[m.name]) {
+      Object.assign(running[m.name], { end: m.time, exit: m.exitCode, cpu: m.cpu, memory: m.memory });
+      delete running[m.name];
+    } else if (m.kind === 'end') {
+      close(phase, m.time);
+      phase = null;
+    }
+  }
+  return all;
+}
+
+const barLabel = bar => bar.kind === 'wait' ? `waits: ${bar.name}` : bar.kind === 'script' ? bar.name : phases[bar.name] ?? bar.name;
+const mostBars = 60, barHeight = 20, labelWidth = 200, pictureWidth = 900, durationWidth = 70;
+
+function showTimeline() {
+  const moments = run.timeline, end = run.ended ?? new Date().toISOString(), begin = moments[0]?.time ?? run.came;
+  const all = bars(moments, end), picture = all.slice(-mostBars), text = JSON.stringify([picture, begin, end]);
+  if (shown.get($('picture')) !== text) {
+    shown.set($('picture'), text);
+    $('picture').replaceChildren(picture.length ? drawBars(picture, picture.length < all.length ? picture[0].begin : begin, end)
+      : el('p', { class: 'dim' }, 'There is no timeline: nothing has begun yet, or an older version has carried it out.'));
+  }
+  keep($('moments'), moments.map((m, i) => ({ ...m, i, lasts: all.find(bar => bar.begin === m.time && bar.name === m.name)?.end })), item => item.i, momentRow);
+  const commands = moments.filter(m => m.kind === 'command');
+  $('commands-part').hidden = commands.length === 0;
+  keep($('commands'), numbered(commands.map(m => m.name)), item => item.i, item => commandItem(item.line));
+}
+
+function drawBars(all, begin, end) {
+  const height = all.length * barHeight + 24, length = Math.max(0.001, between(begin, end)), width = pictureWidth - labelWidth - durationWidth;
+  const x = at => labelWidth + Math.min(1, Math.max(0, between(begin, at) / length)) * width;
+  const longest = all.reduce((a, b) => between(a.begin, a.end) < between(b.begin, b.end) ? b : a);
+  const drawn = svg('svg', { viewBox: `0 0 ${pictureWidth} ${height}`, role: 'img',
+    'aria-label': `${all.length} steps in ${seconds(length)}; the longest is ${barLabel(longest)}, ${seconds(between(longest.begin, longest.end))}. The list below has all.` });
+  for (const part of [0, 0.25, 0.5, 0.75, 1]) {
+    const at = labelWidth + part * width;
+    drawn.append(svg('line', { x1: at, x2: at, y1: 0, y2: height - 18 }),
+      svg('text', { x: at, y: height - 4, 'text-anchor': 'middle', class: 'dim' }, part === 0 ? '0' : seconds(part * length)));
+  }
+  all.forEach((bar, i) => {
+    const y = i * barHeight, thin = bar.kind === 'script' ? 4 : 0, label = barLabel(bar);
+    const group = svg('g', {}, svg('title', {}, `${label}${bar.text ? `: ${bar.text}` : ''}, ${seconds(between(bar.begin, bar.end))}`),
+      svg('text', { x: bar.kind === 'script' ? 16 : 4, y: y + 14, class: bar.kind === 'script' ? 'dim' : '' }, label.length > 30 ? `${label.slice(0, 29)}…` : label),
+      svg('rect', { x: x(bar.begin), y: y + 3 + thin, width: Math.max(2, x(bar.end) - x(bar.begin)), height: barHeight - 6 - 2 * thin, rx: 2, class: bar.kind }),
+      svg('text', { x: Math.max(x(bar.begin) + 2, x(bar.end)) + 5, y: y + 14, class: 'dim' }, seconds(between(bar.begin, bar.end))));
+    drawn.append(group);
+  });
+  return drawn;
+}
+
+function momentRow(m) {
+  const detail = [m.text, m.exitCode === undefined ? '' : `exit code ${m.exitCode}`, m.cpu ? `processor ${seconds(m.cpu)}` : '',
+    m.memory ? `memory ${Math.round(m.memory / 1048576)} MiB` : '', m.until ? `next try ${new Date(m.until).toLocaleTimeString()}` : ''].filter(Boolean).join('; ');
+  return el('tr', {}, el('td', {}, clock(m.time)), el('td', { class: 'text' }, `${m.kind} `, m.kind === 'command' ? el('code', {}, m.name) : m.name),
+    el('td', { class: 'number' }, m.lasts ? seconds(between(m.time, m.lasts)) : ''), el('td', { class: 'text' }, detail));
+}
+
+function commandItem(line) {
+  const button = el('button', { type: 'button', 'aria-label': `Copy ${line.slice(0, 60)}` }, 'Copy');
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(line);
+    button.textContent = 'Copied';
+    say('copied');
+    setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+  });
+  return el('li', {}, el('div', {}, el('code', {}, line), button));
+}
+
+// ---- output ----
+
+// outputLine is a line of output.log: its time, its stream, its text.
+function outputLine(line) {
+  const parts = line.match(/^(\d\d:\d\d:\d\d\.\d\d\d) (\S+) (.*)$/);
+  return parts ? el('span', { class: parts[2] === 'stderr' ? 'err' : '' }, el('span', { class: 'at' }, `${parts[1]} `), parts[3] + '\n') : el('span', {}, line + '\n');
+}
+
+const lines = text => text === '' ? [] : text.replace(/\n$/, '').split('\n').map(outputLine);
+const mostLines = 20000;
+
+async function showOutput() {
+  const pre = $('output'), id = run.id;
+  const part = await ask(`api/runs/${encodeURIComponent(id)}/output${output.next < 0 ? '' : `?from=${output.next}`}`);
+  if (run?.id !== id) return;
+  if (output.next < 0) output.from = part.from;
+  output.next = part.next;
+  pre.append(...lines(part.text));
+  while (pre.childElementCount > mostLines) pre.firstElementChild.remove();
+  $('earlier').hidden = output.from <= 0;
+  $('follow-part').hidden = run.outcome !== 'unfinished';
+  if (part.size === 0 && run.outcome !== 'unfinished' && pre.childElementCount === 0) pre.textContent = 'There is none.';
+  if (part.text && run.outcome === 'unfinished' && $('follow').checked) pre.scrollTop = pre.scrollHeight;
+}
+
+async function showEarlier() {
+  const id = run.id, from = Math.max(0, output.from - 100000), before = $('output').scrollHeight;
+  let part = await ask(`api/runs/${encodeURIComponent(id)}/output?from=${from}`), text = new TextEncoder().encode(part.text);
+  if (run?.id !== id) return;
+  text = new TextDecoder().decode(text.slice(0, output.from - from));
+  const cut = from === 0 ? 0 : text.indexOf('\n') + 1; // the line that from was in the middle of
+  $('output').prepend(...lines(text.slice(cut)));
+  output.from = from + new TextEncoder().encode(text.slice(0, cut)).length;
+  $('output').scrollTop += $('output').scrollHeight - before;
+  $('earlier').hidden = output.from <= 0;
+  if ($('earlier').hidden) $('output').focus();
+}
+
+// ---- values ----
+
+async function showValues() {
+  const id = run.id;
+  $('values-state').textContent = '';
+  let answer;
+  try {
+    answer = await ask(`api/runs/${encodeURIComponent(id)}/values`);
+  } catch (problem) {
+    $('values-state').textContent = problem.message;
+    return;
+  }
+  if (run?.id !== id) return;
+  keep($('values'), answer.values, value => value.path, value => el('tr', {}, el('td', {}, el('code', {}, value.path)), el('td', {}, el('code', {}, value.value)),
+    el('td', {}, value.layer ? el('span', { class: 'layer', tabindex: '0', 'data-tip': valueTip(value) }, value.layer) : '')));
+  if (answer.more) $('values-state').textContent = `${answer.more} more are not shown.`;
+}
+
+const valueTip = value => [`${value.layer}: ${layers[value.layer] ?? 'a layer of the values'}`, value.type && `type: ${value.type}`, value.replaced].filter(Boolean).join('\n');
+
+// The tip stands at what it belongs to, which it describes for who cannot see it too.
+function showTip(event) {
+  const of = event.target.closest?.('[data-tip]'), tip = $('tip');
+  document.querySelector('[aria-describedby=tip]')?.removeAttribute('aria-describedby');
+  tip.hidden = !of;
+  if (!of) return;
+  tip.textContent = of.dataset.tip;
+  of.setAttribute('aria-describedby', 'tip');
+  const at = of.getBoundingClientRect();
+  tip.style.top = `${Math.min(at.bottom + 4, innerHeight - tip.offsetHeight - 4)}px`;
+  tip.style.left = `${Math.max(4, Math.min(at.left, innerWidth - tip.offsetWidth - 8))}px`;
+}
+
+// ---- which page is shown ----
+
+const parts = ['overview', 'run', 'gone'];
+
+function show(part) {
+  const isNew = $(part).hidden;
+  for (const other of parts) $(other).hidden = other !== part;
+  if (isNew && opened) $(part).querySelector('h1').focus(); // where who navigates by the keyboard, or listens, goes on
+  if (isNew) scrollTo(0, 0);
+}
+
+let opened = false;
+const wanted = () => decodeURIComponent(location.hash.match(/^#\/runs\/([^/]+)$/)?.[1] ?? '');
+
+async function navigate() {
+  if (location.hash && !location.hash.startsWith('#/')) return; // "Skip to the content"
+  showTip({ target: document.body });
+  if (wanted()) {
+    await openRun(wanted());
+  } else {
+    run = null;
+    showOverview();
+    show('overview');
+    await showRuns();
+  }
+  opened = true;
+}
+
+const pause = 1500; // milliseconds between two looks
+
+async function look() {
+  const before = now.work;
+  now = await ask('api/now');
+  showState();
+  if (run) {
+    if (run.outcome === 'unfinished') await refreshRun(run.id);
+  } else if (!wanted()) {
+    showOverview();
+    await showNewestLines();
+    if (opened) await tellEnds(before);
+  }
+}
+
+async function watch() {
+  for (let first = true; ; first = false) {
+    try {
+      if (!document.hidden || first) {
+        await look();
+        if (!opened) await navigate();
+      }
+    } catch (problem) {
+      showTrouble(`The operator does not answer: ${problem.message}. Is kubectl port-forward still running?`);
+    }
+    await new Promise(resume => setTimeout(resume, pause));
+  }
+}
+
+// tried shows what keeps the page from doing what it was asked for.
+const tried = work => (...given) => Promise.resolve(work(...given)).catch(problem => showTrouble(`The operator does not answer: ${problem.message}`));
+
+let typing;
+$('words').addEventListener('input', () => { clearTimeout(typing); typing = setTimeout(tried(() => showRuns()), 200); });
+$('outcome').addEventListener('change', tried(() => showRuns()));
+$('filter').addEventListener('submit', event => event.preventDefault());
+$('older').addEventListener('click', tried(() => showRuns(true)));
+$('earlier').addEventListener('click', tried(showEarlier));
+for (const event of ['mouseover', 'focusin']) document.addEventListener(event, showTip);
+document.addEventListener('scroll', () => showTip({ target: document.body }), true);
+document.addEventListener('keydown', event => { if (event.key === 'Escape') showTip({ target: document.body }); });
+addEventListener('hashchange', tried(navigate));
+setInterval(tick, 1000);
+watch();

@@ -97,6 +97,16 @@ func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadD
 	return d.SettleSecret(ctx)
 }
 
+// cleanDeploy takes what is secret out of the manifest that stays in a deploy's run directory. It returns the event as it may stay there; nil:
+// as it came.
+func cleanDeploy(t *dispatch.Task) *hub.Event {
+	release.RedactManifest(t)
+	if clean, changed := t.Event.WithoutSecrets(); changed {
+		return &clean
+	}
+	return nil
+}
+
 // deploymentStatus tells how a deploy went. Each deploy that was not superseded has such a report.
 func deploymentStatus(event hub.Event, success bool, message string) *dispatch.Report {
 	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read

@@ -7,6 +7,7 @@ import (
 
 	"octo-operator/dispatch"
 	"octo-operator/exec"
+	"octo-operator/hub"
 	"octo-operator/kube"
 )
 
@@ -20,7 +21,7 @@ func RedactManifest(t *dispatch.Task) {
 	}
 	var secrets []string
 	if err == nil {
-		manifest, secrets, err = kube.WithoutSecrets(manifest, RemovedSecret)
+		manifest, secrets, err = kube.WithoutSecrets(manifest, hub.RemovedSecret)
 	}
 	if err == nil {
 		secrets = slices.DeleteFunc(secrets, func(value string) bool { return len(value) < shortestElsewhere })
@@ -44,6 +45,3 @@ func RedactManifest(t *dispatch.Task) {
 // shortestElsewhere is the length in bytes from which on a value of a chart's own Secret is taken out of other objects too. Shorter ones
 // are mostly words: "postgres", "true".
 const shortestElsewhere = 9
-
-// RemovedSecret stands where a secret value was, in the files that a run keeps.
-const RemovedSecret = "[removed after the run]"

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"octo-operator/exec"
+	"octo-operator/hub"
 )
 
 func TestWhatIsSecretLeavesTheManifestWhenTheRunEnds(t *testing.T) {
@@ -25,7 +26,7 @@ func TestWhatIsSecretLeavesTheManifestWhenTheRunEnds(t *testing.T) {
 			t.Errorf("%s is still there:\n%s", secret, kept)
 		}
 	}
-	for _, rest := range []string{RemovedSecret, "open", "kind: Deployment"} {
+	for _, rest := range []string{hub.RemovedSecret, "open", "kind: Deployment"} {
 		if !strings.Contains(string(kept), rest) {
 			t.Errorf("%s is gone:\n%s", rest, kept)
 		}

@@ -1,13 +1,10 @@
-package handlers
+package hub
 
 import (
 	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
-
-	"octo-operator/handlers/release"
-	"octo-operator/hub"
 )
 
 func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
@@ -52,9 +49,9 @@ func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clean, changed := withoutSecrets(hub.Event{Callback: hub.WorkloadDeploy, Argument: json.RawMessage(test.argument)})
+			clean, changed := Event{WorkloadDeploy, json.RawMessage(test.argument)}.WithoutSecrets()
 			want := &bytes.Buffer{}
-			if err := json.Compact(want, []byte(strings.ReplaceAll(test.want, "REMOVED", release.RemovedSecret))); err != nil {
+			if err := json.Compact(want, []byte(strings.ReplaceAll(test.want, "REMOVED", RemovedSecret))); err != nil {
 				t.Fatal(err)
 			}
 			if string(clean.Argument) != want.String() || !changed {
@@ -65,13 +62,13 @@ func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
 }
 
 func TestAnEventWithoutSecretsStaysAsItIs(t *testing.T) {
-	for name, event := range map[string]hub.Event{
-		"a pool's event": {Callback: hub.PoolDeployed, Argument: json.RawMessage(`{}`)},
-		"a deploy": {Callback: hub.WorkloadDeploy, Argument: json.RawMessage(
+	for name, event := range map[string]Event{
+		"a pool's event": {Callback: PoolDeployed, Argument: json.RawMessage(`{}`)},
+		"a deploy": {Callback: WorkloadDeploy, Argument: json.RawMessage(
 			`{"repositoryUrl": "https://charts.example/@scope/a%20b", "repositoryPassword": null, "values": [{"path": "a", "value": "plain"}], "number": 12345678901234567890}`)},
-		"a deploy of little": {Callback: hub.WorkloadDeploy, Argument: json.RawMessage(`{"repositoryUrl": null, "values": null}`)},
+		"a deploy of little": {Callback: WorkloadDeploy, Argument: json.RawMessage(`{"repositoryUrl": null, "values": null}`)},
 	} {
-		if again, changed := withoutSecrets(event); changed {
+		if again, changed := event.WithoutSecrets(); changed {
 			t.Errorf("%s was changed to %s", name, again.Argument)
 		}
 	}

@@ -1,4 +1,4 @@
-package handlers
+package hub
 
 import (
 	"bytes"
@@ -8,21 +8,21 @@ import (
 	"io"
 	"net/url"
 	"strings"
-
-	"octo-operator/dispatch"
-	"octo-operator/handlers/release"
-	"octo-operator/hub"
 )
 
-var removedJSON = json.RawMessage(`"` + release.RemovedSecret + `"`)
+// RemovedSecret stands where a secret value was, in the files that a run keeps and wherever an event is shown.
+const RemovedSecret = "[removed after the run]"
 
-// withoutSecrets is the event as it may stay on disk, and whether that is another one than it was. What is not clearly plain counts as secret.
-func withoutSecrets(event hub.Event) (hub.Event, bool) {
-	if event.Callback != hub.WorkloadDeploy {
-		return event, false
+var removedJSON = json.RawMessage(`"` + RemovedSecret + `"`)
+
+// WithoutSecrets is the event as it may stay on disk and be shown, and whether that is another one than it was. What is not clearly plain counts
+// as secret.
+func (e Event) WithoutSecrets() (Event, bool) {
+	if e.Callback != WorkloadDeploy {
+		return e, false
 	}
 	// Not through the DTO: what a newer controller sent besides stays too.
-	clean, err := editObject(event.Argument, func(name string, value json.RawMessage) json.RawMessage {
+	clean, err := editObject(e.Argument, func(name string, value json.RawMessage) json.RawMessage {
 		switch {
 		case isNull(value):
 			return value
@@ -36,21 +36,11 @@ func withoutSecrets(event hub.Event) (hub.Event, bool) {
 		return value
 	})
 	if err != nil {
-		return hub.Event{Callback: event.Callback, Argument: json.RawMessage(`"[not readable, removed after the run]"`)}, true
+		return Event{Callback: e.Callback, Argument: json.RawMessage(`"[not readable, removed after the run]"`)}, true
 	}
 	before := &bytes.Buffer{}
-	err = json.Compact(before, event.Argument)
-	return hub.Event{Callback: event.Callback, Argument: clean}, err != nil || !bytes.Equal(clean, before.Bytes())
-}
-
-// cleanDeploy takes what is secret out of the manifest that stays in a deploy's run directory. It returns the event as it may stay there; nil:
-// as it came.
-func cleanDeploy(t *dispatch.Task) *hub.Event {
-	release.RedactManifest(t)
-	if clean, changed := withoutSecrets(t.Event); changed {
-		return &clean
-	}
-	return nil
+	err = json.Compact(before, e.Argument)
+	return Event{Callback: e.Callback, Argument: clean}, err != nil || !bytes.Equal(clean, before.Bytes())
 }
 
 // withoutSecretValues works on the list of overrides.

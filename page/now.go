@@ -21,15 +21,19 @@ type Now struct {
 
 // Work is an event that is not finished.
 type Work struct {
-	ID    string     `json:"id"`    // of its run
-	Short string     `json:"short"` // the id that people see
+	ID    string     `json:"id"`      // of its run
+	Short string     `json:"shortId"` // the id that people see
 	Came  time.Time  `json:"came"`
 	Since time.Time  `json:"since"` // since when it is in this phase, or waits
 	Phase string     `json:"phase,omitempty"`
 	Wait  string     `json:"wait,omitempty"`  // one of the waits of a runs.Moment; empty: it is worked on
 	Text  string     `json:"text,omitempty"`  // what it waits for, in words
 	Until *time.Time `json:"until,omitempty"` // when it is tried again
-	Facts
+
+	Callback string `json:"callback"`
+	Tenant   string `json:"tenant,omitempty"`
+	Workload string `json:"workload,omitempty"`
+	Release  string `json:"release,omitempty"`
 }
 
 // Pool is a pool with how its registration at the controller goes.

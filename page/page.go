@@ -1,7 +1,7 @@
 // Package page is the status page: one page for a browser, reached by kubectl port-forward, which shows what the operator does, what waits
 // and why, and what each run was. It only looks: no request changes anything.
 //
-//	handler := page.New(page.Source{Now: now, Runs: list, Find: find, Facts: facts, Event: event, Values: values})
+//	handler := page.New(page.Source{Now: now, Runs: runs, Values: values})
 //	web.ServeInside(ctx, "OPERATOR__STATUSPAGE", settings.StatusPage, handler, log)
 //
 // The page asks for JSON below /api/. What a tenant or a chart has written is only ever inserted as text.
@@ -16,10 +16,9 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"time"
+	"slices"
 
 	"octo-operator/dispatch/runs"
-	"octo-operator/hub"
 	"octo-operator/web"
 )
 
@@ -27,21 +26,8 @@ import (
 // secret.
 type Source struct {
 	Now    func() Now
-	Runs   func() ([]*runs.Run, error)                               // the oldest first
-	Find   func(id string) (*runs.Run, error)                        // by its id; an error: there is none
-	Facts  func(*runs.Run) (Facts, error)                            // of its event; fs.ErrNotExist: the run has been removed
-	Event  func(*runs.Run) (hub.Event, error)                        // without its secrets
-	Values func(ctx context.Context, run *runs.Run) ([]Value, error) // of a deploy, sorted by path; none: it has no values yet
-}
-
-// Facts say whose event a run is. Empty ones do not apply, or are not known.
-type Facts struct {
-	Callback string `json:"callback,omitempty"`
-	Tenant   string `json:"tenant,omitempty"`
-	Workload string `json:"workload,omitempty"`
-	Release  string `json:"release,omitempty"`
-	Pool     string `json:"pool,omitempty"`
-	Chart    string `json:"chart,omitempty"` // with its version
+	Runs   func() (*runs.Store, error)                               // an error: the state directory cannot be used yet
+	Values func(ctx context.Context, run *runs.Run) ([]Value, error) // of a deploy, sorted by path
 }
 
 // Value is a leaf of the values that a chart is rendered with.
@@ -115,11 +101,21 @@ func (p *pages) answer(ask func(*http.Request) (any, error)) http.HandlerFunc {
 
 // found returns the run that a request names. Files are only ever read of a run that was found.
 func (p *pages) found(r *http.Request) (*runs.Run, error) {
-	run, err := p.Find(r.PathValue("id"))
+	store, err := p.Runs()
 	if err != nil {
-		return nil, errNoSuchRun
+		return nil, err
 	}
-	return run, nil
+	all, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	id := r.PathValue("id")
+	for _, run := range slices.Backward(all) {
+		if id == run.ID || id == run.ShortID() || id == run.End() {
+			return run, nil
+		}
+	}
+	return nil, errNoSuchRun
 }
 
 // policy lets a browser run and fetch what comes from here alone, and lets nobody put the page into a frame. Trusted types: the page's own
@@ -161,13 +157,6 @@ func fromThePageItself(r *http.Request) error {
 		return errors.New("not from another web page")
 	}
 	return nil
-}
-
-// cameAt is when the event of a run came: its id says so. Zero: the id is of another form.
-func cameAt(run *runs.Run) time.Time {
-	const form = "20060102T150405.000000Z"
-	came, _ := time.Parse(form, run.ID[:min(len(run.ID), len(form))])
-	return came
 }
 
 // cannot is fmt.Errorf for what the page says to a person.

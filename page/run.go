@@ -11,31 +11,23 @@ import (
 	"strconv"
 	"time"
 
-	"octo-operator/dispatch/runs"
+	"octo-operator/dispatch/runs/story"
 	"octo-operator/text"
 )
 
-// changesFile has the live objects against what the deploy makes of them, without secrets.
-const changesFile = "changes.diff"
-
-// shownRun is all of a run but its output and its values.
+// shownRun is all of a run but its output and its values, which have requests of their own.
 type shownRun struct {
-	summary
-	Started  *time.Time    `json:"started,omitempty"`
-	Ended    *time.Time    `json:"ended,omitempty"`
-	ExitCode *int          `json:"exitCode,omitempty"`
-	Dir      string        `json:"dir"`
-	Now      *Work         `json:"now,omitempty"` // what it does or waits for; nil: it has ended
-	Timeline []runs.Moment `json:"timeline"`
-	Event    string        `json:"event,omitempty"`   // as JSON for people, without secrets
-	Changes  string        `json:"changes,omitempty"` // a unified diff
-	Values   bool          `json:"values"`            // it has values
+	story.Story
+	Event     string `json:"event"` // as JSON for people, without secrets
+	Steps     int    `json:"steps"` // how many there are, of which the last are in the timeline
+	HasValues bool   `json:"hasValues"`
+	Now       *Work  `json:"now,omitempty"` // what it does or waits for; nil: it has ended
 }
 
-// What a browser gets of a file, in bytes. The rest is in the run directory.
+// What a browser gets of a run. The rest is in the run directory.
 const (
-	mostText    = 1 << 20
-	mostMoments = 5000
+	mostText  = 1 << 20 // bytes of the event
+	mostSteps = 2000    // an event may be tried for days
 )
 
 func (p *pages) run(r *http.Request) (any, error) {
@@ -43,23 +35,14 @@ func (p *pages) run(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := shownRun{Dir: run.Dir, Values: run.Has("values.yaml")}
-	var known bool
-	if shown.summary, known = p.summary(run); !known {
-		return nil, errNoSuchRun
-	}
-	if result, err := run.Result(); err == nil {
-		shown.Started, shown.Ended, shown.ExitCode = &result.Started, &result.Ended, &result.ExitCode
-	} else {
+	shown := shownRun{Story: story.Read(run, time.Now())}
+	shown.Event, shown.HasValues, shown.Steps = pretty(shown.Story.Event), shown.Story.Values.Text != "", len(shown.Timeline)
+	shown.Timeline = shown.Timeline[max(0, shown.Steps-mostSteps):]
+	shown.Commands, shown.Output, shown.Story.Values, shown.Story.Event = nil, story.Text{}, story.Text{}, nil
+	if shown.Result == nil {
 		shown.Now = p.workOn(run.ID)
 	}
-	all := run.Timeline()
-	shown.Timeline = append([]runs.Moment{}, all[max(0, len(all)-mostMoments):]...)
-	if event, err := p.Event(run); err == nil {
-		shown.Event = pretty(event)
-	}
-	shown.Changes, err = readText(run, changesFile)
-	return shown, err
+	return shown, nil
 }
 
 func (p *pages) workOn(id string) *Work {
@@ -72,32 +55,12 @@ func (p *pages) workOn(id string) *Work {
 }
 
 // pretty is JSON for people, cut to mostText.
-func pretty(what any) string {
+func pretty(argument json.RawMessage) string {
 	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if encoder.Encode(what) != nil {
+	if json.Indent(&b, argument, "", "  ") != nil {
 		return ""
 	}
 	return text.Shortened(b.String(), mostText)
-}
-
-// readText reads a text file of a run; "": there is none.
-func readText(run *runs.Run, name string) (string, error) {
-	f, err := os.Open(run.Path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", cannot("read a file of the run", err)
-	}
-	defer f.Close()
-	read, err := io.ReadAll(io.LimitReader(f, mostText+1))
-	if err != nil {
-		return "", cannot("read a file of the run", err)
-	}
-	return text.Shortened(string(read), mostText), nil
 }
 
 // outputPart is a part of output.log.

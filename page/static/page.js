@@ -41,11 +41,12 @@ const layers = {
   context: 'the operator’s own settings', valuesYaml: 'the event’s valuesYaml', injected: 'what the operator adds: credentials and addresses',
   values: 'the event’s list of overrides', pinned: 'the count of replicas that runs',
 };
-const badges = { succeeded: 'succeeded', failed: 'failed', superseded: '', unfinished: 'busy' };
+const badges = { succeeded: 'succeeded', failed: 'failed', unreadable: 'failed', running: 'busy', waiting: 'waiting' };
+const hasEnded = run => run.outcome !== 'running' && run.outcome !== 'waiting';
 
 const seconds = s => s < 10 ? `${Math.max(0, s).toFixed(1)} s` : s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
 const between = (a, b) => (new Date(b) - new Date(a)) / 1000;
-const subject = it => it.release || it.pool || it.workload || it.tenant || it.short || '';
+const subject = it => it.release || it.pool || it.workload || it.tenant || it.shortId || '';
 const badge = (outcome, kind) => el('span', { class: `badge ${kind ?? badges[outcome] ?? ''}` }, outcome);
 
 function clock(at) {
@@ -119,7 +120,6 @@ function showTrouble(text) {
 // ---- the overview ----
 
 const runLink = it => el('a', { href: `#/runs/${encodeURIComponent(it.id)}` }, subject(it));
-const what = it => [it.callback, it.chart].filter(Boolean).join(', ');
 
 function showOverview() {
   const running = now.work.filter(work => !work.wait), waiting = now.work.filter(work => work.wait);
@@ -141,7 +141,7 @@ function runningCard(work, before) {
   if (!work.id) return el('p', { class: 'dim' }, 'Nothing runs.');
   const lines = before?.querySelector('pre') ?? el('pre', { tabindex: '0', 'aria-label': `Newest output of ${subject(work)}` });
   return el('div', { class: 'card' },
-    el('p', {}, runLink(work), el('span', {}, what(work)), work.tenant ? el('span', { class: 'dim' }, `tenant ${work.tenant}`) : '',
+    el('p', {}, runLink(work), el('span', {}, work.callback ?? ''), work.tenant ? el('span', { class: 'dim' }, `tenant ${work.tenant}`) : '',
       el('span', { class: 'badge busy' }, phases[work.phase] ?? work.phase ?? 'begins'), el('span', { class: 'dim' }, 'for ', since(work.since))), lines);
 }
 
@@ -179,7 +179,7 @@ async function showRuns(more = false) {
 }
 
 const runRow = run => el('tr', {}, el('td', {}, badge(run.outcome)), el('td', {}, clock(run.came)),
-  el('td', { class: 'number' }, run.outcome === 'unfinished' ? '' : seconds(run.seconds ?? 0)), el('td', {}, run.callback ?? ''), el('td', {}, runLink(run)),
+  el('td', { class: 'number' }, hasEnded(run) ? seconds(run.seconds) : ''), el('td', {}, run.callback ?? ''), el('td', {}, runLink(run)),
   el('td', {}, run.tenant ?? ''), el('td', { class: 'text' }, el('span', { class: 'why' }, run.reason ?? '')));
 
 // tellEnds says which runs have ended since the last look, and shows them in the list.
@@ -200,7 +200,7 @@ let run = null, output = { from: 0, next: 0 };
 async function openRun(id) {
   run = null;
   output = { from: -1, next: -1 };
-  for (const part of ['output', 'values', 'runs-none', 'moments', 'commands', 'picture', 'changes', 'event', 'facts', 'verdict']) $(part)?.replaceChildren();
+  for (const part of ['output', 'values', 'moments', 'commands', 'picture', 'changes', 'event', 'facts', 'verdict']) $(part)?.replaceChildren();
   $('run').querySelector('h1').textContent = '';
   await refreshRun(id);
   if (run) show('run');
@@ -216,13 +216,13 @@ async function refreshRun(id) {
     $('gone-why').textContent = problem.message;
     return show('gone');
   }
-  if (run && run.outcome === 'unfinished' && newest.outcome !== 'unfinished') say(`${subject(newest)} ${newest.outcome}`);
-  const valuesAreNew = newest.values && (!run?.values || run.outcome !== newest.outcome);
+  if (run && !hasEnded(run) && hasEnded(newest)) say(`${subject(newest)} ${newest.outcome}`);
+  const valuesAreNew = newest.hasValues && (!run?.hasValues || hasEnded(run) !== hasEnded(newest));
   run = newest;
   showRun();
   await showOutput();
   if (valuesAreNew) await showValues();
-  $('values-part').hidden = !newest.values;
+  $('values-part').hidden = !newest.hasValues;
 }
 
 function showRun() {
@@ -230,83 +230,58 @@ function showRun() {
   document.title = `${run.outcome}: ${title}`;
   $('run').querySelector('h1').textContent = title;
   showVerdict();
-  const facts = [['Run', run.short], ['Tenant', run.tenant], ['Workload', run.workload], ['Release', run.release], ['Pool', run.pool], ['Chart', run.chart],
-    ['Came', new Date(run.came).toLocaleString()], ['Took', run.ended && seconds(run.seconds ?? 0)], ['Exit code', run.outcome === 'failed' ? run.exitCode : undefined],
-    ['Directory', run.dir]].filter(([, value]) => value !== undefined && value !== '');
+  const facts = [['Run', run.shortId], ['Tenant', run.tenant], ['Workload', run.workload], ['Release', run.release], ['Namespace', run.namespace], ['Pool', run.pool],
+    ['Came', new Date(run.came).toLocaleString()], ['Took', hasEnded(run) ? seconds(run.seconds) : undefined], ['Exit code', run.outcome === 'failed' ? run.result?.exitCode : undefined],
+    ['Directory', run.dir], ['Damaged', run.damaged?.join('; ')]].filter(([, value]) => value !== undefined && value !== '');
   keep($('facts'), facts.flatMap(([name, value]) => [{ dt: name }, { dd: String(value), of: name }]), item => item.dt ?? `of ${item.of}`,
     item => item.dt ? el('dt', {}, item.dt) : el('dd', {}, item.dd));
   showTimeline();
-  $('changes-part').hidden = !run.changes;
-  keep($('changes'), numbered((run.changes ?? '').split('\n')), item => item.i, item => el('span', { class: diffClass(item.line) }, item.line + '\n'));
-  if ($('event').textContent !== (run.event ?? '')) $('event').textContent = run.event ?? '';
+  $('changes-part').hidden = !run.changes.text;
+  keep($('changes'), numbered(run.changes.text.split('\n')), item => item.i, item => el('span', { class: diffClass(item.line) }, item.line + '\n'));
+  if ($('event').textContent !== run.event) $('event').textContent = run.event;
 }
 
 const numbered = lines => lines.map((line, i) => ({ i, line }));
 const diffClass = line => /^(\+\+\+|---|diff |@@)/.test(line) ? 'head' : line.startsWith('+') ? 'add' : line.startsWith('-') ? 'del' : '';
 
 function showVerdict() {
-  const work = run.outcome === 'unfinished' ? run.now : null, parts = [];
-  if (work?.wait) {
-    parts.push({ badge: 'waiting', kind: 'waiting' }, { reason: `Waits for ${work.text || waitsFor[work.wait] || work.wait}`, waits: true, since: work.since, until: work.until });
-  } else if (run.outcome === 'unfinished') {
-    parts.push({ badge: work ? phases[work.phase] ?? work.phase ?? 'begins' : 'unfinished', kind: 'busy', since: work?.since });
-  } else {
-    parts.push({ badge: run.outcome });
-    if (run.reason) parts.push({ reason: run.reason, waits: run.outcome === 'superseded' });
-  }
+  const work = run.now ?? {}, parts = [{ badge: run.outcome, since: work.since, until: work.until }];
+  if (run.outcome === 'running') parts[0].badge = phases[work.phase ?? run.phase] ?? 'begins';
+  const reason = run.outcome === 'waiting' && work.wait ? `Waits for ${work.text || waitsFor[work.wait] || work.wait}` : run.outcome === 'running' ? '' : run.reason;
+  if (reason) parts.push({ reason, mild: run.outcome === 'superseded' || run.outcome === 'waiting' });
   keep($('verdict'), parts, (part => part.badge ? 'badge' : 'reason'), part => {
-    const made = part.badge ? el('span', {}, badge(part.badge, part.kind)) : el('p', { class: `reason${part.waits ? ' waits' : ''}` }, part.reason);
+    const made = part.badge ? el('span', {}, badge(part.badge, badges[run.outcome])) : el('p', { class: `reason${part.mild ? ' waits' : ''}` }, part.reason);
     if (part.since) made.append(' for ', since(part.since));
     if (part.until) made.append('; next try in ', since(part.until));
     return made;
   });
 }
 
-// bars are what lasted some time, in the order in which it began.
-function bars(moments, end) {
-  const all = [], running = {};
-  let phase = null;
-  const close = (bar, at) => { if (bar) bar.end = at; };
-  for (const m of moments) {
-    if (m.kind === 'phase' || m.kind === 'wait') {
-      close(phase, m.time);
-      all.push(phase = { kind: m.kind, name: m.name, text: m.text, begin: m.time, end });
-    } else if (m.kind === 'script') {
-      all.push(running[m.name] = { kind: 'script', name: m.name, begin: m.time, end });
-    } else if (m.kind === 'exit' && running[m.name]) {
-      Object.assign(running[m.name], { end: m.time, exit: m.exitCode, cpu: m.cpu, memory: m.memory });
-      delete running[m.name];
-    } else if (m.kind === 'end') {
-      close(phase, m.time);
-      phase = null;
-    }
-  }
-  return all;
-}
-
 const barLabel = bar => bar.kind === 'wait' ? `waits: ${bar.name}` : bar.kind === 'script' ? bar.name : phases[bar.name] ?? bar.name;
 const mostBars = 60, barHeight = 20, labelWidth = 200, pictureWidth = 900, durationWidth = 70;
 
 function showTimeline() {
-  const moments = run.timeline, end = run.ended ?? new Date().toISOString(), begin = moments[0]?.time ?? run.came;
-  const all = bars(moments, end), picture = all.slice(-mostBars), text = JSON.stringify([picture, begin, end]);
+  const steps = run.timeline, all = steps.filter(step => ['phase', 'wait', 'script'].includes(step.kind)).slice(-mostBars);
+  const end = Math.max(...all.map(ends)), begin = Math.min(...all.map(begins)), text = JSON.stringify(all);
   if (shown.get($('picture')) !== text) {
     shown.set($('picture'), text);
-    $('picture').replaceChildren(picture.length ? drawBars(picture, picture.length < all.length ? picture[0].begin : begin, end)
+    $('picture').replaceChildren(all.length ? drawBars(all, begin, end)
       : el('p', { class: 'dim' }, 'There is no timeline: nothing has begun yet, or an older version has carried it out.'));
   }
-  keep($('moments'), moments.map((m, i) => ({ ...m, i, lasts: all.find(bar => bar.begin === m.time && bar.name === m.name)?.end })), item => item.i, momentRow);
-  const commands = moments.filter(m => m.kind === 'command');
+  keep($('moments'), steps.map((step, i) => ({ ...step, i })), item => item.i, momentRow);
+  const commands = steps.filter(step => step.kind === 'command');
   $('commands-part').hidden = commands.length === 0;
-  keep($('commands'), numbered(commands.map(m => m.name)), item => item.i, item => commandItem(item.line));
+  keep($('commands'), numbered(commands.map(step => step.name)), item => item.i, item => commandItem(item.line));
 }
 
+const begins = step => new Date(step.time).getTime(), ends = step => begins(step) + step.seconds * 1000;
+
 function drawBars(all, begin, end) {
-  const height = all.length * barHeight + 24, length = Math.max(0.001, between(begin, end)), width = pictureWidth - labelWidth - durationWidth;
-  const x = at => labelWidth + Math.min(1, Math.max(0, between(begin, at) / length)) * width;
-  const longest = all.reduce((a, b) => between(a.begin, a.end) < between(b.begin, b.end) ? b : a);
+  const height = all.length * barHeight + 24, length = Math.max(0.001, (end - begin) / 1000), width = pictureWidth - labelWidth - durationWidth;
+  const x = at => labelWidth + Math.min(1, Math.max(0, (at - begin) / 1000 / length)) * width;
+  const longest = all.reduce((a, b) => a.seconds < b.seconds ? b : a);
   const drawn = svg('svg', { viewBox: `0 0 ${pictureWidth} ${height}`, role: 'img',
-    'aria-label': `${all.length} steps in ${seconds(length)}; the longest is ${barLabel(longest)}, ${seconds(between(longest.begin, longest.end))}. The list below has all.` });
+    'aria-label': `${all.length} steps in ${seconds(length)}; the longest is ${barLabel(longest)}, ${seconds(longest.seconds)}. The list below has all.` });
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     const at = labelWidth + part * width;
     drawn.append(svg('line', { x1: at, x2: at, y1: 0, y2: height - 18 }),
@@ -314,10 +289,10 @@ function drawBars(all, begin, end) {
   }
   all.forEach((bar, i) => {
     const y = i * barHeight, thin = bar.kind === 'script' ? 4 : 0, label = barLabel(bar);
-    const group = svg('g', {}, svg('title', {}, `${label}${bar.text ? `: ${bar.text}` : ''}, ${seconds(between(bar.begin, bar.end))}`),
+    const group = svg('g', {}, svg('title', {}, `${label}${bar.text ? `: ${bar.text}` : ''}, ${seconds(bar.seconds)}`),
       svg('text', { x: bar.kind === 'script' ? 16 : 4, y: y + 14, class: bar.kind === 'script' ? 'dim' : '' }, label.length > 30 ? `${label.slice(0, 29)}…` : label),
-      svg('rect', { x: x(bar.begin), y: y + 3 + thin, width: Math.max(2, x(bar.end) - x(bar.begin)), height: barHeight - 6 - 2 * thin, rx: 2, class: bar.kind }),
-      svg('text', { x: Math.max(x(bar.begin) + 2, x(bar.end)) + 5, y: y + 14, class: 'dim' }, seconds(between(bar.begin, bar.end))));
+      svg('rect', { x: x(begins(bar)), y: y + 3 + thin, width: Math.max(2, x(ends(bar)) - x(begins(bar))), height: barHeight - 6 - 2 * thin, rx: 2, class: bar.kind }),
+      svg('text', { x: Math.max(x(begins(bar)) + 2, x(ends(bar))) + 5, y: y + 14, class: 'dim' }, seconds(bar.seconds)));
     drawn.append(group);
   });
   return drawn;
@@ -327,7 +302,7 @@ function momentRow(m) {
   const detail = [m.text, m.exitCode === undefined ? '' : `exit code ${m.exitCode}`, m.cpu ? `processor ${seconds(m.cpu)}` : '',
     m.memory ? `memory ${Math.round(m.memory / 1048576)} MiB` : '', m.until ? `next try ${new Date(m.until).toLocaleTimeString()}` : ''].filter(Boolean).join('; ');
   return el('tr', {}, el('td', {}, clock(m.time)), el('td', { class: 'text' }, `${m.kind} `, m.kind === 'command' ? el('code', {}, m.name) : m.name),
-    el('td', { class: 'number' }, m.lasts ? seconds(between(m.time, m.lasts)) : ''), el('td', { class: 'text' }, detail));
+    el('td', { class: 'number' }, m.seconds ? seconds(m.seconds) : ''), el('td', { class: 'text' }, detail));
 }
 
 function commandItem(line) {
@@ -361,9 +336,9 @@ async function showOutput() {
   pre.append(...lines(part.text));
   while (pre.childElementCount > mostLines) pre.firstElementChild.remove();
   $('earlier').hidden = output.from <= 0;
-  $('follow-part').hidden = run.outcome !== 'unfinished';
-  if (part.size === 0 && run.outcome !== 'unfinished' && pre.childElementCount === 0) pre.textContent = 'There is none.';
-  if (part.text && run.outcome === 'unfinished' && $('follow').checked) pre.scrollTop = pre.scrollHeight;
+  $('follow-part').hidden = hasEnded(run);
+  if (part.size === 0 && hasEnded(run) && pre.childElementCount === 0) pre.textContent = 'There is none.';
+  if (part.text && !hasEnded(run) && $('follow').checked) pre.scrollTop = pre.scrollHeight;
 }
 
 async function showEarlier() {
@@ -427,7 +402,6 @@ let opened = false;
 const wanted = () => decodeURIComponent(location.hash.match(/^#\/runs\/([^/]+)$/)?.[1] ?? '');
 
 async function navigate() {
-  if (location.hash && !location.hash.startsWith('#/')) return; // "Skip to the content"
   showTip({ target: document.body });
   if (wanted()) {
     await openRun(wanted());
@@ -447,7 +421,7 @@ async function look() {
   now = await ask('api/now');
   showState();
   if (run) {
-    if (run.outcome === 'unfinished') await refreshRun(run.id);
+    if (!hasEnded(run)) await refreshRun(run.id);
   } else if (!wanted()) {
     showOverview();
     await showNewestLines();
@@ -481,6 +455,7 @@ $('earlier').addEventListener('click', tried(showEarlier));
 for (const event of ['mouseover', 'focusin']) document.addEventListener(event, showTip);
 document.addEventListener('scroll', () => showTip({ target: document.body }), true);
 document.addEventListener('keydown', event => { if (event.key === 'Escape') showTip({ target: document.body }); });
+document.querySelector('.skip').addEventListener('click', event => { event.preventDefault(); $('main').focus(); });
 addEventListener('hashchange', tried(navigate));
 setInterval(tick, 1000);
 watch();

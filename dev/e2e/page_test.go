@@ -1,0 +1,305 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"octo-operator/dev/devcontroller"
+	"octo-operator/dev/fixtures"
+)
+
+// hostilePageName is a workload's name that would do something in a page that took it for HTML.
+const hostilePageName = `Shop<img src=x onerror="document.title='stolen'"><script>document.title='stolen'</script>`
+
+const (
+	slowRtID  = "65d5c447b420da3fb12381c3"
+	awayRtID  = "65d5c447b420da3fb12381c4"
+	scaleRtID = "65d5c447b420da3fb12381c5"
+	pageKey   = "planted-page-secret-4711"
+)
+
+func TestAPersonFindsOutOnTheStatusPageWhatRunsWhatWaitsAndWhyADeployHasFailed(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	host := w.statusPage()
+	stop := w.scaleUntilStopped()
+	w.start()
+	w.deployPool()
+	b := newBrowser(t)
+	b.open("http://" + host + "/")
+	b.waitFor(`document.querySelector('#pools .succeeded')?.textContent === 'Registered'`)
+	b.waitFor(`document.querySelector('#state').textContent.includes('leads')`)
+
+	good := w.workload(hostilePageName, appRtID)
+	good.ValuesYaml = "settings:\n  COLOUR: green\n"
+	good.Values = []devcontroller.Override{{Path: "image.tag", Value: "1.10"}, {Path: "secrets.apiKey", Value: pageKey, IsSecret: true}}
+	if s := w.deploy(good); !s.Success {
+		t.Fatalf("reported %+v", s)
+	}
+	broken := w.workload("Broken", brokenRtID)
+	broken.ValuesYaml = "image: {repository: demo/App}" // no image can have that name
+	if s := w.deploy(broken); s.Success {
+		t.Fatalf("reported %+v", s)
+	}
+	slow, away, scaled := w.workload("Slow", slowRtID), w.workload("Away", awayRtID), w.workload("Scaled", scaleRtID)
+	slow.ValuesYaml = "podAnnotations: {octo-dev/ready-after: 600s}"
+	away.RepositoryURL = "http://127.0.0.1:1"
+	w.must(w.controller.Deploy(w.ctx, slow))
+	w.must(w.controller.Deploy(w.ctx, away))
+	w.must(w.controller.Scale(w.ctx, scaled, 2))
+	p := statusPage{w, b}
+	p.overview()
+	p.goodRun()
+	p.failedRun()
+	p.waitingRun()
+	p.search()
+	p.smallAndDark()
+	stop()
+	b.waitFor(`document.querySelector('#said').textContent.includes('` + scaleRtID + ` succeeded')`)
+
+	if wrong, foreign := b.complaints(host); len(wrong)+len(foreign) > 0 {
+		t.Errorf("the browser complains %q, and has asked for %q", wrong, foreign)
+	}
+	if title := b.eval("document.title"); strings.Contains(title, "stolen") {
+		t.Errorf("a name has become HTML: the title is %q", title)
+	}
+	w.wantNothingSecret(host)
+}
+
+// statusPage gives the operator one, and returns its host and port.
+func (w *world) statusPage() string {
+	w.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	w.must(err)
+	defer listener.Close()
+	w.env = append(w.env, "OPERATOR__STATUSPAGE=http://"+listener.Addr().String(), "OPERATOR__HELM__TIMEOUT=10m")
+	return listener.Addr().String()
+}
+
+// scaleUntilStopped makes scaling a script that runs, and prints, until stop is called.
+func (w *world) scaleUntilStopped() (stop func()) {
+	w.Helper()
+	dir, file := w.TempDir(), filepath.Join(w.TempDir(), "stop")
+	script := fmt.Sprintf("#!/bin/sh\ni=0\nwhile ! test -e %s; do i=$((i+1)); echo \"line $i of what runs\"; sleep 0.2; done\n", file)
+	w.must(os.WriteFile(filepath.Join(dir, "workload-scale"), []byte(script), 0o700))
+	w.env = append(w.env, "OPERATOR__SCRIPTSDIR="+dir)
+	return func() { w.must(os.WriteFile(file, nil, 0o600)) }
+}
+
+// statusPage is the page in the browser, as a person uses it.
+type statusPage struct {
+	*world
+	*browser
+}
+
+const isShown = `!document.querySelector('#%s').hidden`
+
+func link(text string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll('main a')].find(a => a.getClientRects().length && a.textContent.includes('%s'))`, text)
+}
+
+func (p statusPage) overview() {
+	b := p.browser
+	b.waitFor(`document.querySelector('#running pre')?.textContent.includes('line 2 of what runs')`)
+	b.waitFor(`[...document.querySelectorAll('#waiting tr')].some(r => r.textContent.includes('` + slowRtID + `') && r.querySelector('.waiting').textContent === 'pods')`)
+	b.waitFor(`[...document.querySelectorAll('#waiting tr')].some(r => r.textContent.includes('` + awayRtID + `') && r.querySelector('.waiting').textContent === 'retry' && r.textContent.includes('in '))`)
+	b.waitFor(`document.querySelectorAll('#runs tr').length === 6`)
+	if got := b.eval(`document.title`); got != "1 running, 2 waiting – octo-operator" {
+		p.world.Errorf("the title is %q", got)
+	}
+	p.keepPicture("page-overview.png")
+}
+
+// goodRun is read with the keyboard alone.
+func (p statusPage) goodRun() {
+	b := p.browser
+	b.tabTo(`e.id === 'words'`)
+	b.tabTo(`e.tagName === 'A' && e.textContent.includes('` + appRtID + `')`)
+	if b.eval(`getComputedStyle(document.activeElement).outlineStyle`) == "none" {
+		p.world.Errorf("nobody sees where the focus is")
+	}
+	b.press("Enter")
+	b.waitFor(fmt.Sprintf(isShown, "run"))
+	b.waitFor(`document.activeElement.tagName === 'H1'`)
+	b.waitFor(`document.querySelector('#verdict .badge').textContent === 'succeeded'`)
+	b.waitFor(`document.querySelector('#facts').textContent.includes("<img src=x onerror=")`)
+	b.waitFor(`document.querySelectorAll('#picture rect.phase').length > 2`)
+	b.waitFor(`[...document.querySelectorAll('#commands code')].some(c => c.textContent.includes('helm upgrade'))`)
+	b.waitFor(`document.querySelector('#output').textContent.includes('helm')`)
+	b.call("Browser.grantPermissions", map[string]any{"permissions": []string{"clipboardReadWrite", "clipboardSanitizedWrite"}}, nil)
+	b.tabTo(`e.textContent === 'Copy'`)
+	b.press("Enter")
+	b.waitFor(`document.querySelector('#said').textContent === 'copied'`)
+	if got := b.eval(`navigator.clipboard.readText()`); got != b.eval(`document.querySelector('#commands code').textContent`) {
+		p.world.Errorf("copied is %q", got)
+	}
+	b.waitFor(`document.querySelectorAll('#values tr').length > 3`)
+	b.tabTo(`e.className === 'layer' && e.closest('tr').textContent.startsWith('image.tag')`)
+	b.waitFor(`!document.querySelector('#tip').hidden && document.querySelector('#tip').textContent.includes('overrides')`)
+	b.press("Escape")
+	b.waitFor(`document.querySelector('#tip').hidden`)
+	if n := b.eval(`document.querySelectorAll('main img').length`); n != "0" {
+		p.world.Errorf("a name has become %s images", n)
+	}
+}
+
+// failedRun is found with the mouse.
+func (p statusPage) failedRun() {
+	b := p.browser
+	b.click(`document.querySelector('header .name')`)
+	b.waitFor(fmt.Sprintf(isShown, "overview"))
+	b.waitFor(link(brokenRtID))
+	b.click(link(brokenRtID))
+	b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'failed'`)
+	b.waitFor(`document.querySelector('#verdict .reason').textContent.includes('demo/App')`)
+	b.waitFor(`document.querySelector('#output').textContent !== ''`)
+	b.eval(`scrollTo({top: 0, behavior: 'instant'})`)
+	p.keepPicture("page-failed.png")
+}
+
+func (p statusPage) waitingRun() {
+	b := p.browser
+	b.eval(`history.back()`)
+	b.waitFor(fmt.Sprintf(isShown, "overview"))
+	b.tabTo(`e.tagName === 'A' && e.textContent.includes('` + awayRtID + `')`)
+	b.press("Enter")
+	b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'waiting'`)
+	b.waitFor(`document.querySelector('#verdict').textContent.includes('next try in')`)
+	b.waitFor(`document.querySelector('#verdict .reason').textContent.includes('127.0.0.1:1')`)
+	b.click(`document.querySelector('header .name')`)
+	b.waitFor(link(slowRtID))
+	b.click(link(slowRtID))
+	b.waitFor(`document.querySelector('#run h1').textContent.includes('` + slowRtID + `')`)
+	b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'waiting' && document.querySelector('#picture rect.wait')`)
+	b.eval(`scrollTo({top: 0, behavior: 'instant'})`)
+	p.keepPicture("page-waiting.png")
+}
+
+func (p statusPage) search() {
+	b := p.browser
+	b.click(`document.querySelector('header .name')`)
+	b.waitFor(fmt.Sprintf(isShown, "overview"))
+	b.tabTo(`e.id === 'words'`)
+	b.typeText("acme app:1 demo/app")
+	b.waitFor(`document.querySelectorAll('#runs tr').length === 1 && document.querySelector('#runs .failed')`)
+	b.eval(`document.querySelector('#words').select()`)
+	b.typeText("nothing like it")
+	b.waitFor(`document.querySelectorAll('#runs tr').length === 0`)
+	b.eval(`document.querySelector('#words').select()`)
+	b.typeText("acme")
+	b.waitFor(`document.querySelectorAll('#runs tr').length === 6`)
+	b.eval(`(s => { s.value = 'failed'; s.dispatchEvent(new Event('change')); })(document.querySelector('#outcome'))`)
+	b.waitFor(`document.querySelectorAll('#runs tr').length === 1`)
+	b.eval(`(s => { s.value = ''; s.dispatchEvent(new Event('change')); })(document.querySelector('#outcome'))`)
+	b.waitFor(`document.querySelectorAll('#runs tr').length === 6`)
+}
+
+// smallAndDark looks at both pages on a telephone and in the dark.
+func (p statusPage) smallAndDark() {
+	b := p.browser
+	for _, dark := range []bool{false, true} {
+		b.dark(dark)
+		for _, width := range []int{1280, 360} {
+			b.size(width, 900)
+			p.readable(fmt.Sprintf("the overview, %d wide, dark %v", width, dark))
+			b.click(link(brokenRtID))
+			b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'failed'`)
+			b.waitFor(`document.querySelectorAll('#values tr').length > 3`)
+			p.readable(fmt.Sprintf("a run, %d wide, dark %v", width, dark))
+			b.click(`document.querySelector('header .name')`)
+			b.waitFor(fmt.Sprintf(isShown, "overview"))
+		}
+		b.size(1280, 900)
+	}
+	b.eval(`scrollTo({top: 0, behavior: 'instant'})`)
+	p.keepPicture("page-dark.png")
+	b.dark(false)
+}
+
+// readable looks for text without contrast (WCAG asks for 4.5:1), and for a page that is wider than the window.
+func (p statusPage) readable(where string) {
+	p.world.Helper()
+	if wide := p.eval(`document.documentElement.scrollWidth - innerWidth`); strings.HasPrefix(wide, "-") == false && wide != "0" {
+		p.world.Errorf("%s: it is %s pixels too wide", where, wide)
+	}
+	if faint := p.eval(faintTexts); faint != "" {
+		p.world.Errorf("%s: hard to read:\n%s", where, faint)
+	}
+}
+
+// faintTexts is a line for each element with text whose contrast to its background is below 4.5:1.
+const faintTexts = `(() => {
+	const rgb = text => text.match(/[\d.]+/g).map(Number);
+	const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+	const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+	const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+	const faint = [];
+	for (const e of document.body.querySelectorAll('*')) {
+		if (!own(e) || !e.getClientRects().length || e.closest('.unseen, .skip, noscript, option')) continue;
+		const style = getComputedStyle(e), text = rgb(e instanceof SVGElement ? style.fill : style.color);
+		const [a, b] = [light(text), light(behind(e))].sort((x, y) => y - x), contrast = (a + 0.05) / (b + 0.05);
+		if (contrast < 4.5) faint.push(contrast.toFixed(1) + ' ' + e.tagName + '.' + (e.getAttribute('class') ?? '') + ' ' + e.textContent.slice(0, 40));
+	}
+	return faint.slice(0, 10).join('\n');
+})()`
+
+// keepPicture writes a picture for the documents with -update, and else looks whether there is one.
+func (p statusPage) keepPicture(name string) {
+	p.world.Helper()
+	file := filepath.Join("../../docs", name)
+	const most = 150 << 10 // bytes: everybody who clones the repository has it
+	picture := p.picture()
+	if len(picture) > most {
+		p.world.Errorf("%s has %d bytes, the limit is %d", name, len(picture), most)
+	}
+	if *fixtures.Update {
+		p.must(os.WriteFile(file, picture, 0o644))
+	}
+	if _, err := os.Stat(file); err != nil {
+		p.world.Errorf("%v: -update makes it", err)
+	}
+}
+
+// wantNothingSecret reads all that the page can ask for.
+func (w *world) wantNothingSecret(host string) {
+	w.Helper()
+	var list struct{ Runs []struct{ ID string } }
+	w.must(json.Unmarshal([]byte(w.ask(host, "/api/runs", http.StatusOK)), &list))
+	all := w.ask(host, "/api/now", http.StatusOK)
+	for _, run := range list.Runs {
+		for _, part := range []string{"", "/output", "/values"} {
+			if part == "/values" && !strings.Contains(run.ID, "workload-deployed") {
+				continue
+			}
+			all += w.ask(host, "/api/runs/"+run.ID+part, 0)
+		}
+	}
+	for _, secret := range []string{pageKey, brokerPassword} {
+		if strings.Contains(all, secret) {
+			w.Errorf("the page has the secret %s", secret)
+		}
+	}
+	if !strings.Contains(all, "secrets.apiKey") {
+		w.Errorf("the page lacks the override whose value is secret")
+	}
+}
+
+// ask is the body of the answer. status 0: whatever it is.
+func (w *world) ask(host, path string, status int) string {
+	w.Helper()
+	response, err := http.Get("http://" + host + path)
+	w.must(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	w.must(err)
+	if status != 0 && response.StatusCode != status {
+		w.Fatalf("%s: %s: %s", path, response.Status, body)
+	}
+	return string(body)
+}

@@ -21,7 +21,7 @@ func main() {
 	hideSecrets()
 	if err := cli.Command(version, run).ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "octo-operator:", err)
-		os.Exit(1)
+		os.Exit(cli.ExitCode(err))
 	}
 }
 

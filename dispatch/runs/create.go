@@ -57,7 +57,7 @@ func (s *Store) Restore(id string, event hub.Event, lane string) (*Run, error) {
 	if err := s.writeAll([]halfMade{{run: run, event: event}}); err != nil {
 		return nil, err
 	}
-	s.follow(run.created())
+	s.follow(run.Created())
 	return run, nil
 }
 

@@ -72,7 +72,7 @@ func TestAnEventOfALaterLifeSortsBehindTheRunsOnDiskEvenIfTheClockWentBack(t *te
 			if !validID.MatchString(first.ID) || first.ID <= test.behind || second.ID <= first.ID {
 				t.Errorf("got %s and %s behind %q", first.ID, second.ID, test.behind)
 			}
-			if past := time.Since(first.created()); test.behind == "" && (past < 0 || past > time.Minute) {
+			if past := time.Since(first.Created()); test.behind == "" && (past < 0 || past > time.Minute) {
 				t.Errorf("got %s, which is %s off", first.ID, past)
 			}
 		})

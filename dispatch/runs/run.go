@@ -62,8 +62,8 @@ func (r *Run) read(name string, into any) error {
 	return json.Unmarshal(text, into)
 }
 
-// created is when the event came, as the run's name says.
-func (r *Run) created() time.Time {
+// Created is when the event came, as the run's name says; zero: that is no time.
+func (r *Run) Created() time.Time {
 	created, _ := time.Parse(idTime, r.ID[:min(len(r.ID), len(idTime))])
 	return created
 }

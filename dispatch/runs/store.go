@@ -111,7 +111,7 @@ func (s *Store) follow(created time.Time) {
 func (s *Store) newest() time.Time {
 	all, _ := s.List() // if the disk cannot be read, Create fails
 	for _, run := range slices.Backward(all) {
-		if created := run.created(); !created.IsZero() && created.Year() < 9999 {
+		if created := run.Created(); !created.IsZero() && created.Year() < 9999 {
 			return created
 		}
 	}

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"octo-operator/dispatch/runs"
+	"octo-operator/dispatch/runs/story"
+	"octo-operator/text"
+)
+
+// followInterval is how often a run that is followed is looked at.
+const followInterval = 250 * time.Millisecond
+
+// What --follow exits with when the run has not succeeded.
+const (
+	exitFailed     = 2
+	exitSuperseded = 3
+)
+
+func followRun(what string) error {
+	ctx, stop := untilSignal()
+	defer stop()
+	_, run, err := findRun(what)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(os.Stdout)
+	s, err := follow(ctx, out, run)
+	if err != nil {
+		return err
+	}
+	switch ended := fmt.Errorf("run %s: %s", s.ShortID, s.Outcome); s.Outcome {
+	case runs.Succeeded:
+		return nil
+	case runs.Superseded:
+		return &ExitError{exitSuperseded, ended}
+	default:
+		return &ExitError{exitFailed, ended}
+	}
+}
+
+// follow prints what happens to a run and what its scripts print, as it comes, until the run has ended or ctx ends.
+func follow(ctx context.Context, to *bufio.Writer, run *runs.Run) (story.Summary, error) {
+	f := follower{run: run, day: run.Created()}
+	s := story.Summarize(run, time.Now())
+	fmt.Fprintf(to, "%s %s: %s\n", text.Printable(s.ShortID), s.Callback, text.Shown(s.Release+s.Workload))
+	for {
+		s = story.Summarize(run, time.Now()) // before the rest is read: of what has ended that is all
+		if err := f.print(to); err != nil {
+			return s, fmt.Errorf("cannot follow run %s: %w", s.ShortID, err)
+		}
+		if s.Ended != nil || s.Outcome == story.Unreadable {
+			fmt.Fprintf(to, "%s after %s\n", s.Outcome, brief(s.Seconds))
+			if s.Reason != "" {
+				fmt.Fprintln(to, text.PrintableLines(s.Reason))
+			}
+			return s, to.Flush()
+		}
+		if err := to.Flush(); err != nil {
+			return s, err
+		}
+		if _, err := os.Stat(run.Dir); errors.Is(err, fs.ErrNotExist) {
+			return s, fmt.Errorf("cannot follow run %s: its directory was removed", s.ShortID)
+		}
+		select {
+		case <-time.After(followInterval):
+		case <-ctx.Done():
+			return s, fmt.Errorf("run %s is followed no longer; it goes on", s.ShortID)
+		}
+	}
+}
+
+// follower knows how much of a run has been printed.
+type follower struct {
+	run     *runs.Run
+	moments int
+	last    runs.Moment // of those that were printed
+	offset  int64       // in output.log
+	day     time.Time   // of the last line of output.log, whose lines have no date
+}
+
+// happened is a line to be printed, and when it happened.
+type happened struct {
+	at   time.Time
+	rank int // of what happened in the same millisecond: begins, output, ends
+	line string
+}
+
+// print prints what has happened since the last call, in the order of time.
+func (f *follower) print(to io.Writer) error {
+	lines, err := f.newOutput()
+	if err != nil {
+		return err
+	}
+	all := append(f.newMoments(), lines...)
+	slices.SortStableFunc(all, func(a, b happened) int {
+		if c := a.at.Compare(b.at); c != 0 {
+			return c
+		}
+		return a.rank - b.rank
+	})
+	for _, h := range all {
+		if _, err := fmt.Fprintln(to, h.line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newMoments are those that were not printed. A timeline that was cut meanwhile is looked through for the last one that was.
+func (f *follower) newMoments() (all []happened) {
+	timeline := f.run.Timeline()
+	if len(timeline) < f.moments || f.moments > 0 && !timeline[f.moments-1].Time.Equal(f.last.Time) {
+		later := func(m runs.Moment) bool { return m.Time.After(f.last.Time) }
+		if f.moments = slices.IndexFunc(timeline, later); f.moments < 0 {
+			f.moments = len(timeline)
+		}
+	}
+	for _, m := range timeline[f.moments:] {
+		f.last = m
+		if m.Kind == runs.KindCommand {
+			continue // the output has it too
+		}
+		h := happened{at: m.Time.Truncate(time.Millisecond)}
+		if m.Kind != runs.KindPhase && m.Kind != runs.KindScript {
+			h.rank = 2
+		}
+		words := strings.TrimSpace(stepWords(story.Step{Moment: m}))
+		if m.Kind == runs.KindExit {
+			words = "exit      " + words
+		}
+		h.line = m.Time.UTC().Format(outputTime) + " ------ " + words
+		all = append(all, h)
+	}
+	f.moments = len(timeline)
+	return all
+}
+
+// outputTime is how a line of output.log begins.
+const outputTime = "15:04:05.000"
+
+// longestHistory is how many bytes of output are printed that were there before the following began.
+const longestHistory = 64 << 10
+
+// newOutput are the whole lines of the output that were not printed.
+func (f *follower) newOutput() (all []happened, err error) {
+	file, err := os.Open(f.run.Path("output.log"))
+	if err != nil {
+		return nil, nil // nothing was printed yet
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, err
+	}
+	if f.offset == 0 && info.Size() > longestHistory {
+		f.offset = info.Size() - longestHistory
+	}
+	text, err := io.ReadAll(io.NewSectionReader(file, f.offset, longestHistory))
+	if err != nil {
+		return nil, err
+	}
+	return f.lines(string(text)), nil
+}
+
+// lines takes whole lines from what was read at the offset.
+func (f *follower) lines(read string) (all []happened) {
+	for line := range strings.Lines(read) {
+		if !strings.HasSuffix(line, "\n") && len(read) < longestHistory {
+			break // it is still being written
+		}
+		f.offset += int64(len(line))
+		f.day = timeOf(line, f.day)
+		all = append(all, happened{f.day, 1, printableIndented(strings.TrimSuffix(line, "\n"))})
+	}
+	return all
+}
+
+// timeOf is when a line was printed, which follows the one before: its date is told by that.
+func timeOf(line string, before time.Time) time.Time {
+	clock, err := time.Parse(outputTime, line[:min(len(line), len(outputTime))])
+	if err != nil {
+		return before
+	}
+	y, m, d := before.UTC().Date()
+	at := time.Date(y, m, d, clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), time.UTC)
+	if before.Sub(at) > 12*time.Hour {
+		at = at.AddDate(0, 0, 1)
+	}
+	return at
+}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"octo-operator/dispatch/runs"
+	"octo-operator/dispatch/runs/story"
+	"octo-operator/exec"
+	"octo-operator/text"
+)
+
+func runsRerunCommand() *cobra.Command {
+	var force, dryRun bool
+	cmd := &cobra.Command{
+		Use:   "rerun ID|RELEASE",
+		Short: "Run the last step of a run that has ended again, with the same script and inputs",
+		Long: `Runs the script that a run has ended with again, in its run directory and with the same inputs: the same chart, the
+same values. It changes the cluster, as the run did. It says what it does before it begins.
+
+It is the script alone, not the event: the controller is told nothing, the pods are not waited for, nothing is taken back
+if it fails, and the operator treats the revision that it makes as one that has not worked yet, until the next deploy.
+Secret values were removed when the run ended: a deploy uses the release's Secret as the cluster has it now, and says so
+if that is gone. Then, and for everything else, have the controller send the event again.
+
+It refuses when the run has not ended, when files are gone that the script needs, and while another run of the same release
+or pool has not ended: the operator works on that. --force overrides the last of these.`,
+		Example: `  octo-operator runs rerun --dry-run 5aab46
+  octo-operator runs rerun 5aab46
+
+Exit codes: 0: the script has succeeded; 1: it was not run; 2: it has failed.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return rerun(args[0], force, dryRun) },
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "run it although another run of the release or pool has not ended")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what it would do")
+	return cmd
+}
+
+func rerun(what string, force, dryRun bool) error {
+	ctx, stop := untilSignal()
+	defer stop()
+	store, run, err := findRun(what)
+	if err != nil {
+		return err
+	}
+	s := story.Read(run, time.Now())
+	if s.NoRerun != "" {
+		return fmt.Errorf("cannot run %s again: %s", s.ShortID, text.Printable(s.NoRerun))
+	}
+	rivals, err := story.Rivals(store, run)
+	if err != nil {
+		return err
+	}
+	if len(rivals) > 0 && !force {
+		return fmt.Errorf("cannot run %s again: run %s of the same release or pool has not ended: follow it with octo-operator runs --follow %s, "+
+			"or use --force if you know that no operator works on it", s.ShortID, rivals[0].ShortID(), rivals[0].End())
+	}
+	announceRerun(os.Stdout, s, run)
+	if dryRun {
+		return nil
+	}
+	if err := runAgain(ctx, run, os.Stdout, os.Stderr); err != nil {
+		return &ExitError{exitFailed, fmt.Errorf("the step has failed: %w", err)}
+	}
+	return nil
+}
+
+// announceRerun says what will be done and where.
+func announceRerun(to io.Writer, s story.Story, run *runs.Run) {
+	inputs := story.Inputs(run)
+	fmt.Fprintf(to, "runs again:  %s\nof:          %s %s, %s\n", text.Printable(story.LastStep(run)), s.Callback, text.Printable(s.ShortID), s.Outcome)
+	for _, part := range [][2]string{{"release", s.Release}, {"namespace", s.Namespace}, {"tenant", s.Tenant}} {
+		if part[1] != "" {
+			fmt.Fprintf(to, "%-12s %s\n", part[0]+":", text.Shown(part[1]))
+		}
+	}
+	if secret := inputs["OCTO_SECRET"]; secret != "" {
+		fmt.Fprintf(to, "%-12s %s, as the cluster has it now\n", "secret:", text.Shown(secret))
+	}
+	fmt.Fprintf(to, "%-12s %s\n", "in:", text.Printable(run.Dir))
+}
+
+// rendered are files that a script writes anew and that hold a chart's Secrets then. The operator has taken those out when the run ended.
+var rendered = []string{"manifest.yaml"}
+
+// runAgain runs the file rerun, with what a script of the operator may see of the environment.
+func runAgain(ctx context.Context, run *runs.Run, stdout, stderr io.Writer) (err error) {
+	for _, name := range rendered {
+		before, readErr := os.ReadFile(run.Path(name))
+		defer func() {
+			again := run.Remove(name)
+			if readErr == nil {
+				again = run.Write(name, before)
+			}
+			err = errors.Join(err, again)
+		}()
+	}
+	env := exec.AllowEnv(os.Environ(), exec.DefaultEnv...)
+	for i, variable := range env {
+		if home, is := strings.CutPrefix(variable, "HOME="); is {
+			env[i] = "HOME=" + runs.Home(home, run.Dir)
+		}
+	}
+	var mu sync.Mutex
+	_, err = exec.Run(ctx, exec.Command{
+		Path: "sh", Args: []string{run.Path("rerun")}, Name: run.Path("rerun"), Dir: run.Dir, Env: env, // sh: where the state lies nothing may be executed, perhaps
+		OnLine: func(line exec.Line) {
+			mu.Lock()
+			defer mu.Unlock()
+			to := stdout
+			if line.Stream == "stderr" {
+				to = stderr
+			}
+			fmt.Fprintln(to, text.Printable(line.Text))
+		},
+	})
+	return err
+}

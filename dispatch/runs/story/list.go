@@ -1,0 +1,122 @@
+package story
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"octo-operator/dispatch/runs"
+)
+
+// Filter says which runs are listed. The zero Filter: all.
+type Filter struct {
+	Failed     bool // only those that have failed, or whose result cannot be read
+	Unfinished bool // only those that have not ended
+	Callback   string
+	Tenant     string    // its id, in any case
+	Release    string    // a name or id, see Summary.Matches
+	Since      time.Time // only those that came later; zero: all
+	Most       int       // how many at most; 0: all
+}
+
+// List returns the newest runs that a filter lets through, the newest first, and whether there may be more. Only those are read that are
+// shown, and those of which only their files tell whether they are.
+func List(store *runs.Store, filter Filter, now time.Time) (list []Summary, more bool, err error) {
+	all, err := store.List()
+	if err != nil {
+		return nil, false, err
+	}
+	list = []Summary{}
+	for _, run := range slices.Backward(all) {
+		if created := run.Created(); !filter.Since.IsZero() && !created.IsZero() && created.Before(filter.Since) {
+			break
+		}
+		if filter.Most > 0 && len(list) == filter.Most {
+			return list, true, nil
+		}
+		if s, ok := filter.read(run, now); ok {
+			list = append(list, s)
+		}
+	}
+	return list, false, nil
+}
+
+// read returns a run that the filter lets through. It reads no more than it must.
+func (f Filter) read(run *runs.Run, now time.Time) (s Summary, ok bool) {
+	if callback, _ := run.Named(); f.Callback != "" && callback != "" && callback != f.Callback {
+		return s, false
+	}
+	if (f.Failed || f.Unfinished) && !f.outcome(run) {
+		return s, false
+	}
+	if f.Tenant != "" || f.Release != "" {
+		s.addEvent(run)
+		if f.Tenant != "" && !strings.EqualFold(s.Tenant, f.Tenant) || f.Release != "" && !s.Matches(f.Release) {
+			return s, false
+		}
+	}
+	s = Summarize(run, now)
+	gone := len(s.Damaged) > 0 && s.Ended == nil && isGone(run) // removed meanwhile
+	return s, !gone && (f.Callback == "" || s.Callback == f.Callback)
+}
+
+// outcome tells whether a run is let through by how it has ended.
+func (f Filter) outcome(run *runs.Run) bool {
+	if !run.Has("result.json") {
+		return f.Unfinished
+	}
+	if !f.Failed {
+		return false
+	}
+	var s Summary
+	s.addResult(run)
+	return s.Outcome == runs.Failed || s.Outcome == Unreadable
+}
+
+func isGone(run *runs.Run) bool {
+	_, err := os.Stat(run.Dir)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// ErrNoRun means that there is no such run.
+var ErrNoRun = errors.New("there is no such run")
+
+// Find returns the run that somebody means: by its id, its short id or that one's random end; or the newest one of a release, workload or
+// pool, see Summary.Matches. The error wraps ErrNoRun, or says that the runs cannot be listed.
+func Find(store *runs.Store, what string) (*runs.Run, error) {
+	all, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range slices.Backward(all) {
+		if what == run.ID || what == run.ShortID() || what == run.End() {
+			return run, nil
+		}
+	}
+	for _, run := range slices.Backward(all) {
+		var s Summary
+		s.Callback, _ = run.Named()
+		s.addEvent(run)
+		if s.Matches(what) {
+			return run, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q is neither the id of a run nor the name or id of a release, workload or pool of which there is one in %s: see octo-operator runs",
+		ErrNoRun, what, store.Dir())
+}
+
+// Rivals are the runs of the same release or pool that have not ended: what works there beside them disturbs them.
+func Rivals(store *runs.Store, run *runs.Run) (rivals []*runs.Run, err error) {
+	all, err := store.List()
+	_, lane := run.Named()
+	for _, other := range all {
+		if _, otherLane := other.Named(); otherLane == lane && other.ID != run.ID && !other.Has("result.json") {
+			rivals = append(rivals, other)
+		}
+	}
+	return rivals, err
+}

@@ -1,0 +1,188 @@
+package story
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"octo-operator/dispatch/runs"
+	"octo-operator/hub"
+	"octo-operator/names"
+)
+
+// Outcome is how a run ended, or what it does now: one of runs.Outcome or of those here.
+type Outcome = runs.Outcome
+
+// Outcomes of runs that have not ended, and of those of which that cannot be told.
+const (
+	Running    Outcome = "running"
+	Waiting    Outcome = "waiting"    // for something else than its own work: a slot, pods, the next try; Reason says for what
+	Unreadable Outcome = "unreadable" // its result is damaged: Reason says how
+)
+
+// Summary is a run in a line of a list.
+type Summary struct {
+	ID        string     `json:"id"`      // the name of its directory
+	ShortID   string     `json:"shortId"` // as the log has it
+	Outcome   Outcome    `json:"outcome"`
+	Callback  string     `json:"callback,omitempty"` // one of hub.Callbacks; "": not known
+	Tenant    string     `json:"tenant,omitempty"`
+	Workload  string     `json:"workload,omitempty"`
+	Pool      string     `json:"pool,omitempty"`      // its id within the tenant
+	Release   string     `json:"release,omitempty"`   // of a workload
+	Namespace string     `json:"namespace,omitempty"` // "": not known yet
+	Came      time.Time  `json:"came"`                // zero: not known
+	Started   *time.Time `json:"started,omitempty"`   // of one that has ended: when its last life began to work on it
+	Ended     *time.Time `json:"ended,omitempty"`
+	Seconds   float64    `json:"seconds"`          // from Started to Ended; of one that has not ended, since it came
+	Reason    string     `json:"reason,omitempty"` // why it did not succeed, what it waits for, or what it does
+	Phase     string     `json:"phase,omitempty"`  // of one that runs: one of runs.Phase…
+	Wait      string     `json:"wait,omitempty"`   // of one that waits: one of runs.Wait…
+	Until     *time.Time `json:"until,omitempty"`  // of one that waits for its next try: when that is due
+	Dir       string     `json:"dir"`
+	Damaged   []string   `json:"damaged,omitempty"` // which files cannot be read, and why
+}
+
+// Summarize reads what a list shows of a run. It never fails: what cannot be read is in Damaged.
+func Summarize(run *runs.Run, now time.Time) Summary {
+	s, _, _ := summarize(run, now)
+	return s
+}
+
+// summarize also returns the event without its secrets, and the result; nil: it has not ended.
+func summarize(run *runs.Run, now time.Time) (Summary, hub.Event, *runs.Result) {
+	s := Summary{ID: run.ID, ShortID: run.ShortID(), Came: run.Created(), Dir: run.Dir}
+	s.Callback, _ = run.Named()
+	event := s.addEvent(run)
+	result := s.addResult(run)
+	if result == nil && s.Outcome != Unreadable {
+		s.addProgress(run, now)
+	}
+	return s, event, result
+}
+
+// addEvent says whose event it is.
+func (s *Summary) addEvent(run *runs.Run) hub.Event {
+	event, err := readEvent(run)
+	if err != nil {
+		s.damaged("event.json", err)
+		return event
+	}
+	if slices.Contains(hub.Callbacks, event.Callback) {
+		s.Callback = event.Callback
+	}
+	w, err := hub.Decode[hub.Workload](event.Argument)
+	if err != nil {
+		s.damaged("event.json", err)
+	}
+	s.Tenant, s.Workload, s.Pool = w.TenantID, w.WorkloadName, w.ID()
+	inputs := Inputs(run)
+	s.Namespace = inputs["OCTO_NAMESPACE"]
+	if strings.HasPrefix(s.Callback, "Pool") || s.Callback == hub.PreUpdateTenant {
+		return event
+	}
+	s.Release = inputs["OCTO_RELEASE"] // another one than usual, if the reference operator has made it
+	if s.Release == "" {
+		s.Release, _ = names.DNSName(w.TenantID, names.NameOrID(w)) // "": there is none
+	}
+	return event
+}
+
+// addResult says how the run ended.
+func (s *Summary) addResult(run *runs.Run) *runs.Result {
+	var result runs.Result
+	err := readJSON(run.Path("result.json"), maxResult, &result)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !slices.Contains([]Outcome{runs.Succeeded, runs.Failed, runs.Superseded}, result.Outcome) {
+		err = errors.New("it has no known outcome")
+	}
+	if err != nil {
+		s.damaged("result.json", err)
+		s.Outcome, s.Reason = Unreadable, "result.json cannot be read: "+err.Error()
+		return nil
+	}
+	s.Outcome, s.Reason, s.Seconds = result.Outcome, result.Reason, result.Seconds
+	s.Started, s.Ended = &result.Started, &result.Ended
+	return &result
+}
+
+// addProgress says what a run does that has not ended: by the last moment of its timeline, or if it has none, by whether somebody works on it.
+func (s *Summary) addProgress(run *runs.Run, now time.Time) {
+	if !s.Came.IsZero() {
+		s.Seconds = max(0, now.Sub(s.Came).Seconds())
+	}
+	last := lastState(run.Timeline())
+	switch begun := len(run.Notes()) > 0; {
+	case last.Kind == runs.KindWait:
+		s.Outcome, s.Wait, s.Until, s.Reason = Waiting, last.Name, last.Until, waitReason(last)
+	case begun:
+		s.Outcome, s.Phase, s.Reason = Running, last.Name, PhaseWords(last.Name)
+	case last.Kind == runs.KindPhase:
+		s.Outcome, s.Wait, s.Reason = Waiting, runs.WaitLeader, "the operator ended while it worked on it: the next one goes on"
+	default:
+		s.Outcome, s.Reason = Waiting, "not begun yet"
+	}
+}
+
+// lastState is the last moment that says what a run does; the zero one: there is none.
+func lastState(timeline []runs.Moment) runs.Moment {
+	for _, m := range slices.Backward(timeline) {
+		if m.Kind == runs.KindPhase || m.Kind == runs.KindWait {
+			return m
+		}
+	}
+	return runs.Moment{}
+}
+
+func waitReason(m runs.Moment) string {
+	reason := WaitWords(m.Name)
+	if m.Text != "" {
+		reason += ": " + m.Text
+	}
+	return reason
+}
+
+func (s *Summary) damaged(file string, err error) {
+	s.Damaged = append(s.Damaged, file+": "+err.Error())
+}
+
+// readEvent reads the event without its secrets: they are in it as long as it has not ended.
+func readEvent(run *runs.Run) (hub.Event, error) {
+	var event hub.Event
+	if err := readJSON(run.Path("event.json"), maxEvent, &event); err != nil {
+		return hub.Event{}, err
+	}
+	if len(event.Argument) == 0 {
+		event.Argument = json.RawMessage("null")
+	}
+	callback := event.Callback
+	if !slices.Contains(hub.Callbacks, callback) { // what it means is not known, so it may hold what a deploy holds
+		event.Callback = hub.WorkloadDeploy
+	}
+	clean, _ := event.WithoutSecrets()
+	clean.Callback = callback
+	return clean, nil
+}
+
+// Matches tells whether a run is of the release, workload or pool that somebody calls what: by name or runtime id, in any case.
+func (s Summary) Matches(what string) bool {
+	if what == "" {
+		return false
+	}
+	w := []string{s.Release, s.Workload, s.Pool, cmp.Or(s.idOfRelease(), s.Release)}
+	return slices.ContainsFunc(w, func(name string) bool { return strings.EqualFold(name, what) })
+}
+
+// idOfRelease is the runtime id after which the release is named; "": it is not.
+func (s Summary) idOfRelease() string {
+	if id := s.Release[strings.LastIndexByte(s.Release, '-')+1:]; hub.IsRtID(id) {
+		return id
+	}
+	return ""
+}

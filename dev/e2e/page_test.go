@@ -1,13 +1,20 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +68,7 @@ func TestAPersonFindsOutOnTheStatusPageWhatRunsWhatWaitsAndWhyADeployHasFailed(t
 	p.search()
 	p.smallAndDark()
 	stop()
-	b.waitFor(`document.querySelector('#said').textContent.includes('` + scaleRtID + ` succeeded')`)
+	b.waitFor(`document.querySelector('#said').textContent.includes('Scaled succeeded')`)
 
 	if wrong, foreign := b.complaints(host); len(wrong)+len(foreign) > 0 {
 		t.Errorf("the browser complains %q, and has asked for %q", wrong, foreign)
@@ -175,7 +182,7 @@ func (p statusPage) waitingRun() {
 	b.click(`document.querySelector('header .name')`)
 	b.waitFor(link(slowRtID))
 	b.click(link(slowRtID))
-	b.waitFor(`document.querySelector('#run h1').textContent.includes('` + slowRtID + `')`)
+	b.waitFor(`document.querySelector('#run h1').textContent.includes('Slow')`)
 	b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'waiting' && document.querySelector('#picture rect.wait')`)
 	b.eval(`scrollTo({top: 0, behavior: 'instant'})`)
 	p.keepPicture("page-waiting.png")
@@ -249,12 +256,35 @@ const faintTexts = `(() => {
 	return faint.slice(0, 10).join('\n');
 })()`
 
+// fewColours is a PNG picture with at most 256 colours, the most frequent ones: of a page it looks the same, and has a third of the bytes.
+func fewColours(t *testing.T, picture []byte) []byte {
+	t.Helper()
+	full, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[color.Color]int{}
+	for y := full.Bounds().Min.Y; y < full.Bounds().Max.Y; y++ {
+		for x := full.Bounds().Min.X; x < full.Bounds().Max.X; x++ {
+			counts[full.At(x, y)]++
+		}
+	}
+	colours := slices.SortedFunc(maps.Keys(counts), func(a, b color.Color) int { return counts[b] - counts[a] })
+	few := image.NewPaletted(full.Bounds(), colours[:min(256, len(colours))])
+	draw.Draw(few, few.Bounds(), full, full.Bounds().Min, draw.Src)
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, few); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // keepPicture writes a picture for the documents with -update, and else looks whether there is one.
 func (p statusPage) keepPicture(name string) {
 	p.world.Helper()
 	file := filepath.Join("../../docs", name)
 	const most = 150 << 10 // bytes: everybody who clones the repository has it
-	picture := p.picture()
+	picture := fewColours(p.world.T, p.picture())
 	if len(picture) > most {
 		p.world.Errorf("%s has %d bytes, the limit is %d", name, len(picture), most)
 	}
@@ -263,6 +293,36 @@ func (p statusPage) keepPicture(name string) {
 	}
 	if _, err := os.Stat(file); err != nil {
 		p.world.Errorf("%v: -update makes it", err)
+	}
+}
+
+func TestTheStatusPageRefusesOtherWebPagesAndOtherNames(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	host := w.statusPage()
+	w.start()
+	for _, test := range []struct {
+		name, method, header, value string
+		want                        int
+	}{
+		{"the page", http.MethodGet, "Sec-Fetch-Site", "same-origin", http.StatusOK},
+		{"a name that leads here", http.MethodGet, "Host", "evil.example:5002", http.StatusForbidden},
+		{"another web page", http.MethodGet, "Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"another origin", http.MethodGet, "Origin", "http://evil.example", http.StatusForbidden},
+		{"a form", http.MethodPost, "Content-Type", "application/x-www-form-urlencoded", http.StatusMethodNotAllowed},
+	} {
+		for _, path := range []string{"/", "/api/now", "/api/runs"} {
+			request, err := http.NewRequestWithContext(w.ctx, test.method, "http://"+host+path, nil)
+			w.must(err)
+			if request.Header.Set(test.header, test.value); test.header == "Host" {
+				request.Host = test.value
+			}
+			response, err := http.DefaultClient.Do(request)
+			w.must(err)
+			response.Body.Close()
+			if response.StatusCode != test.want {
+				t.Errorf("%s: %s: %s", test.name, path, response.Status)
+			}
+		}
 	}
 }
 

@@ -46,7 +46,8 @@ const hasEnded = run => run.outcome !== 'running' && run.outcome !== 'waiting';
 
 const seconds = s => s < 10 ? `${Math.max(0, s).toFixed(1)} s` : s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
 const between = (a, b) => (new Date(b) - new Date(a)) / 1000;
-const subject = it => it.release || it.pool || it.workload || it.tenant || it.shortId || '';
+// subject is what people call it; the release's name is made of ids.
+const subject = it => it.workload || it.release || it.pool || it.tenant || it.shortId || '';
 const badge = (outcome, kind) => el('span', { class: `badge ${kind ?? badges[outcome] ?? ''}` }, outcome);
 
 function clock(at) {
@@ -119,13 +120,13 @@ function showTrouble(text) {
 
 // ---- the overview ----
 
-const runLink = it => el('a', { href: `#/runs/${encodeURIComponent(it.id)}` }, subject(it));
+const runLink = it => el('a', { href: `#/runs/${encodeURIComponent(it.id)}` }, subject(it), ...(it.release && it.workload ? [' ', el('small', {}, it.release)] : []));
 
 function showOverview() {
   const running = now.work.filter(work => !work.wait), waiting = now.work.filter(work => work.wait);
   document.title = `${running.length} running, ${waiting.length} waiting – octo-operator`;
   keep($('running'), running.length ? running : [{ id: '' }], work => work.id, runningCard);
-  table($('waiting'), 'Nothing waits.', ['Release or pool', 'Event', 'Tenant', 'Waits for', 'Since', 'Next try'], waiting, work => work.id, work => [
+  table($('waiting'), 'Nothing waits.', ['Workload or pool', 'Event', 'Tenant', 'Waits for', 'Since', 'Next try'], waiting, work => work.id, work => [
     el('td', {}, runLink(work)), el('td', {}, work.callback ?? ''), el('td', {}, work.tenant ?? ''),
     el('td', { class: 'text' }, el('span', { class: 'badge waiting' }, work.wait), ' ', work.text || waitsFor[work.wait] || ''),
     el('td', {}, since(work.since)), el('td', {}, ...(work.until ? ['in ', since(work.until)] : []))]);
@@ -226,8 +227,8 @@ async function refreshRun(id) {
 }
 
 function showRun() {
-  const title = `${run.callback ?? 'Run'} ${subject(run)}`;
-  document.title = `${run.outcome}: ${title}`;
+  const title = `${run.callback ?? 'Run'}: ${subject(run)}`;
+  document.title = `${run.outcome}, ${title}`;
   $('run').querySelector('h1').textContent = title;
   showVerdict();
   const facts = [['Run', run.shortId], ['Tenant', run.tenant], ['Workload', run.workload], ['Release', run.release], ['Namespace', run.namespace], ['Pool', run.pool],

@@ -19,7 +19,6 @@ import (
 	"testing"
 
 	"octo-operator/dev/devcontroller"
-	"octo-operator/dev/fixtures"
 )
 
 // hostilePageName is a workload's name that would do something in a page that took it for HTML.
@@ -288,7 +287,7 @@ func (p statusPage) keepPicture(name string) {
 	if len(picture) > most {
 		p.world.Errorf("%s has %d bytes, the limit is %d", name, len(picture), most)
 	}
-	if *fixtures.Update {
+	if *update {
 		p.must(os.WriteFile(file, picture, 0o644))
 	}
 	if _, err := os.Stat(file); err != nil {

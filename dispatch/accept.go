@@ -23,10 +23,11 @@ type acceptor struct {
 	log        *slog.Logger
 	ended      func(callback, outcome string, seconds float64)
 
-	disk    *disk
-	journal *copies
-	runner  *runner
-	lanes   *queue.Lanes
+	disk       *disk
+	journal    *copies
+	runner     *runner
+	lanes      *queue.Lanes
+	unfinished *unfinished
 
 	accepted accepted
 }
@@ -178,6 +179,7 @@ func (a *acceptor) enqueue(all []arrival, created []*runs.Run) {
 		a.journal.add(run)
 		log := a.log.With("run", run.ID).With(arrived.where.Attrs...)
 		log.Info("event received", "callback", run.Callback)
+		a.unfinished.add(run, arrived.where).note(runs.Moment{Time: run.Created(), Kind: runs.KindAccepted})
 		a.accepted.note(arrived.where, arrived.handler.Kind, run.ID, true)
 		jobs[i] = a.job(arrived.handler, run, arrived.where, log, arrived.outcome)
 	}
@@ -194,8 +196,10 @@ func (a *acceptor) job(h Handler, run *runs.Run, where Place, log *slog.Logger, 
 		h.Kind, h.Alone, h.Undo, h.MayHaveChanged = queue.Other, false, nil, nil
 		h.Run = func(context.Context, *Task) error { return where.refused }
 	}
+	course := a.unfinished.add(run, where)
 	return &queue.Job{
-		Lane: where.Lane, Owner: where.Owner, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
+		Waits: course.waitsInLane,
+		Lane:  where.Lane, Owner: where.Owner, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
 		Run:        func(ctx context.Context) { outcome(a.runner.carryOut(ctx, h, run, log)) },
 		Superseded: func(reason error) { outcome(a.runner.supersede(h, run, log, reason)) },
 	}

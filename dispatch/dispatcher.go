@@ -58,6 +58,10 @@ type Dispatcher struct {
 	// nobody is told.
 	Ended func(callback, outcome string, seconds float64)
 
+	// Observe is told of each moment in the course of an event, in their order, by several goroutines at a time for different events. It must
+	// be quick and must not block. It is set before the first event; nil: nobody is told.
+	Observe func(Happening)
+
 	*acceptor
 	settings config.Config
 	runs     *runs.Store
@@ -65,11 +69,12 @@ type Dispatcher struct {
 	log      *slog.Logger
 	unlock   func() error
 
-	disk    *disk
-	journal *copies
-	reports *reports
-	runner  *runner
-	lanes   *queue.Lanes
+	disk       *disk
+	journal    *copies
+	reports    *reports
+	runner     *runner
+	lanes      *queue.Lanes
+	unfinished *unfinished
 
 	leader     *journal.Leader // nil: this operator is alone
 	othersLed  bool            // since this disk's last life led
@@ -95,12 +100,22 @@ func New(ctx context.Context, o Options) *Dispatcher {
 			d.Ended(callback, outcome, seconds)
 		}
 	}
-	mayWork := func(ctx context.Context) error { return d.leader.Wait(ctx) }
+	mayWork := func(ctx context.Context, waits func(queue.Wait)) error {
+		if !d.leader.MayStart() {
+			waits(forLeader)
+		}
+		return d.leader.Wait(ctx)
+	}
+	d.unfinished = newUnfinished(func(h Happening) {
+		if d.Observe != nil {
+			d.Observe(h)
+		}
+	})
 	d.reports = newReports(o.Controller, d.disk, d.journal)
-	d.runner = newRunner(o, d.disk, d.journal, d.reports, mayWork, ended)
+	d.runner = newRunner(o, d.disk, d.journal, d.reports, d.unfinished, mayWork, ended)
 	d.acceptor = &acceptor{
 		settings: o.Settings, handlers: o.Handlers, check: o.Check, controller: o.Controller, runs: o.Runs, log: o.Log, ended: ended,
-		disk: d.disk, journal: d.journal, runner: d.runner, lanes: d.lanes,
+		disk: d.disk, journal: d.journal, runner: d.runner, lanes: d.lanes, unfinished: d.unfinished,
 	}
 	return d
 }

@@ -9,6 +9,7 @@ import (
 	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
 	"octo-operator/kube/guard"
+	"octo-operator/text"
 )
 
 // Handler is what the dispatcher knows of a callback: how its events are carried out. Kind, Place and Run must be set; of the others nil and
@@ -62,10 +63,14 @@ func (h Handler) mayHaveChanged(run *runs.Run) bool {
 
 // Place says where an event belongs.
 type Place struct {
-	Lane    string    // the release or pool: its events run one after the other
-	Owner   string    // the exact workload or pool, see queue.Job
-	Tenant  string    // its id as the event has it
-	Asks    queue.Ask // what a deploy asks for
-	Attrs   []any     // for every log record of the run, as for slog.Logger.With
-	refused error     // why the event is not carried out; nil: it is
+	Lane     string // the release or pool: its events run one after the other
+	Owner    string // the exact workload or pool, see queue.Job
+	Tenant   string // its id as the event has it
+	Workload string // its name, and that of its release, as they may be shown; "": it is no workload's
+	Release  string
+	Asks     queue.Ask // what a deploy asks for
+	Attrs    []any     // for every log record of the run, as for slog.Logger.With
+	refused  error     // why the event is not carried out; nil: it is
 }
+
+func (p Place) tenantShown() string { return text.Shown(p.Tenant) }

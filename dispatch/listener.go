@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/scripts"
 	"octo-operator/text"
@@ -18,6 +19,8 @@ const (
 	maxLogged = 1 << 20
 	// recordOverhead is about what a record has besides its line, in bytes.
 	recordOverhead = 256
+	// maxCommands is how many commands of a script its run's timeline has. The operator's own scripts have at most ten.
+	maxCommands = 100
 )
 
 // listener takes what a script writes: into output.log, into the log, and the end of its stderr as the reason of a failure.
@@ -32,6 +35,7 @@ type listener struct {
 	written   int64       // bytes, all of them
 	logged    int64       // bytes of log, about
 	cut       bool        // the log got no more
+	commands  int         // that were announced
 }
 
 func newListener(t *Task, script string, l limits, stop func(error)) *listener {
@@ -48,6 +52,7 @@ func (l *listener) line(line exec.Line) {
 	if cmd, ok := l.announced.command(line); ok {
 		l.task.Output.Line(line.Time, line.Stream, "+ "+cmd)
 		l.task.Log.Info("command", "cmd", cmd)
+		l.command(cmd)
 		return
 	}
 	if l.script == scripts.ChartPull {
@@ -60,6 +65,19 @@ func (l *listener) line(line exec.Line) {
 	}
 	l.reached = l.limits.reached(l.script, line.Text)
 	l.tail.add(line)
+}
+
+// command notes a command that the script announces. Of a script that announces thousands the first are noted: all are in output.log.
+func (l *listener) command(cmd string) {
+	if l.task.OnCommand != nil {
+		l.task.OnCommand(cmd)
+	}
+	switch l.commands++; {
+	case l.commands <= maxCommands:
+		l.task.course.note(runs.Moment{Kind: runs.KindCommand, Name: cmd})
+	case l.commands == maxCommands+1:
+		l.task.course.note(runs.Moment{Kind: runs.KindCut, Text: "the script's other commands are in output.log alone"})
+	}
 }
 
 // log makes a record of each line as it comes, up to maxLogged.

@@ -65,6 +65,7 @@ func (d *Dispatcher) Resume(ctx context.Context) error {
 	for _, run := range unfinished {
 		if _, where, known := d.known(run); known && !d.resumed.has(run) {
 			d.journal.Add(d.journal.lane(where.Lane), run)
+			d.unfinished.add(run, where)
 			d.resumed.add(run)
 		}
 	}
@@ -90,6 +91,7 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 		d.refuseLeft(c, run)
 		return
 	}
+	d.unfinished.add(run, where)
 	if d.resumed.add(run) {
 		d.lanes.Touch(run.Lane)
 	}
@@ -99,9 +101,12 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 // disk, or by another operator.
 // The release is recovered before an event that was left makes way for a newer one: its helm may have been killed in the middle. Where
 // an undeploy was left that is not needed, and would do harm: helm uninstalls a pending revision too, with all that is in it.
-func (d *Dispatcher) prepareLane(ctx context.Context, lane string) (older []*queue.Job, err error) {
-	if err := d.leader.Wait(ctx); err != nil {
+func (d *Dispatcher) prepareLane(ctx context.Context, lane string, waits func(queue.Wait)) (older []*queue.Job, err error) {
+	if err := d.runner.mayWork(ctx, waits); err != nil {
 		return nil, err // the operator ends
+	}
+	if d.journal.Behind(lane) {
+		waits(forCopy)
 	}
 	if err := d.journal.Copied(ctx, lane); err != nil {
 		return nil, err
@@ -114,6 +119,7 @@ func (d *Dispatcher) prepareLane(ctx context.Context, lane string) (older []*que
 			undeploys = undeploys || c.Kind == queue.Undeploy
 			log := d.log.With("run", run.ID).With(where.Attrs...)
 			log.Info("event resumed", "callback", run.Callback)
+			d.unfinished.add(run, where).note(runs.Moment{Kind: runs.KindResumed})
 			j := d.job(c, run, where, log, nil)
 			j.MayHaveChanged = j.Kind == queue.Deploy && c.mayHaveChanged(run)
 			older = append(older, j)
@@ -127,6 +133,12 @@ func (d *Dispatcher) prepareLane(ctx context.Context, lane string) (older []*que
 	}
 	return older, nil
 }
+
+// What a lane's events wait for before they may start.
+var (
+	forLeader = queue.Wait{For: runs.WaitLeader, Text: "the Lease that says that this operator leads could not be renewed"}
+	forCopy   = queue.Wait{For: runs.WaitCopy, Text: "a copy in the cluster, so that the event survives the loss of this disk"}
+)
 
 // known finds the lane of a run of an earlier life.
 func (d *Dispatcher) known(run *runs.Run) (Handler, Place, bool) {

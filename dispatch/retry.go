@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"octo-operator/dispatch/runs"
 )
 
 const (
@@ -107,8 +109,10 @@ func (t *Task) Retry(ctx context.Context, work func() error) error {
 		}
 		before = reason
 		t.Log.Log(ctx, level, "event tried again: "+cause.String(), "reason", reason, "retry_in", wait.Round(time.Millisecond).String())
-		t.Progress(cause.String() + ": next try at " + time.Now().Add(wait).UTC().Format("15:04:05 UTC") + ": " + reason)
-		if err := t.Park(ctx, !t.MayHaveChanged, func() error { return group.pause(ctx, wait, woken) }); err != nil {
+		next := time.Now().Add(wait)
+		t.Progress(cause.String() + ": next try at " + next.UTC().Format("15:04:05 UTC") + ": " + reason)
+		waits := runs.Moment{Name: runs.WaitRetry, Text: cause.String() + ": " + reason, Until: &next}
+		if err := t.park(ctx, waits, cause, !t.MayHaveChanged, func() error { return group.pause(ctx, wait, woken) }); err != nil {
 			return err
 		}
 	}

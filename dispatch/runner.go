@@ -35,22 +35,24 @@ type runner struct {
 	daemon      bool // else a single event is carried out
 	log         *slog.Logger
 
-	disk    *disk
-	journal *copies
-	reports *reports
-	pending pendingReleases
-	mayWork func(context.Context) error // waits until this operator may start work, as its leader; the error is ctx's
+	disk       *disk
+	journal    *copies
+	reports    *reports
+	pending    pendingReleases
+	unfinished *unfinished
+	// mayWork waits until this operator may start work, as its leader, and calls waits if it does; the error is ctx's.
+	mayWork func(ctx context.Context, waits func(queue.Wait)) error
 	ended   func(callback, outcome string, seconds float64)
 
 	killing sync.Once
 	kill    chan struct{} // closed when what is being stopped gets no more time
 }
 
-func newRunner(o Options, d *disk, c *copies, r *reports, mayWork func(context.Context) error, ended func(string, string, float64)) *runner {
+func newRunner(o Options, d *disk, c *copies, r *reports, u *unfinished, mayWork func(context.Context, func(queue.Wait)) error, ended func(string, string, float64)) *runner {
 	return &runner{
 		settings: o.Settings, scripts: o.Scripts, env: o.Env, limits: limitsOf(o.Settings, o.Capacity),
 		kubectl: o.Kubectl, guard: guard.New(o.Kubectl, o.Log), secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
-		disk: d, journal: c, reports: r, mayWork: mayWork, ended: ended, kill: make(chan struct{}),
+		disk: d, journal: c, reports: r, unfinished: u, mayWork: mayWork, ended: ended, kill: make(chan struct{}),
 	}
 }
 
@@ -58,7 +60,7 @@ func newRunner(o Options, d *disk, c *copies, r *reports, mayWork func(context.C
 func (r *runner) killAll() { r.killing.Do(func() { close(r.kill) }) }
 
 func (r *runner) newTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
-	return &Task{Run: run, engine: r, handler: h, Log: log, ExitCode: -1}
+	return &Task{Run: run, engine: r, handler: h, course: r.unfinished.course(run), Log: log, ExitCode: -1}
 }
 
 // withScratchTask is Dispatcher.WithScratchTask.
@@ -69,6 +71,7 @@ func (r *runner) withScratchTask(event hub.Event, secrets []string, work func(*T
 	}
 	defer os.RemoveAll(dir)
 	t := r.newTask(Handler{}, &runs.Run{ID: filepath.Base(dir), Dir: dir}, r.log)
+	t.course = nil
 	t.Event, t.Redact = event, exec.NewRedactor(secrets...)
 	if t.Output, err = t.OpenOutput(); err != nil {
 		return err
@@ -82,6 +85,7 @@ func (r *runner) carryOut(ctx context.Context, h Handler, run *runs.Run, log *sl
 	started := time.Now()
 	t := r.newTask(h, run, log)
 	t.Started, t.MayHaveChanged = started, h.mayHaveChanged(run)
+	t.course.begin()
 	err := t.open()
 	t.account = names.AccountOf(r.settings, t.Event)
 	if err == nil {
@@ -112,6 +116,7 @@ func superseded(err error) bool {
 // interrupt leaves an event to the operator's next life. It needs the event's secrets; files that hold others go.
 func (r *runner) interrupt(t *Task) runs.Result {
 	t.pause()
+	t.course.stops()
 	if err := t.Remove(slices.Concat(r.remadeFiles, r.secretFiles)...); err != nil {
 		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
 	}
@@ -139,6 +144,7 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 	case err != nil:
 		result.Outcome, result.Reason = runs.Failed, t.Message(err)
 	}
+	t.course.ends(result)
 	var public *hub.Event
 	if t.handler.Clean != nil {
 		public = t.handler.Clean(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/names"
 	"octo-operator/scripts"
@@ -41,12 +42,14 @@ func (t *Task) Script(ctx context.Context, name string, variables map[string]str
 	}
 	defer func() { _ = t.Remove(KubeconfigFile) }() // it is of no use afterwards
 	listens := newListener(t, name, t.engine.limits, stop)
+	t.course.note(runs.Moment{Kind: runs.KindScript, Name: name})
 	result, err := exec.Run(ctx, exec.Command{
 		Path: command[0], Args: command[1:], Name: t.engine.scripts.Path(name), Dir: t.Dir,
 		Env:    slices.Concat(inputs, []string{listens.announced.variable()}, t.engine.env, guarded),
 		Redact: t.Redact, Hurry: t.engine.kill, Limits: t.engine.limits.processes(), OnLine: listens.line,
 	})
 	t.ExitCode = result.ExitCode
+	t.course.note(runs.Moment{Kind: runs.KindExit, Name: name, ExitCode: &result.ExitCode, CPU: result.CPU.Seconds(), Memory: result.Memory})
 	if err != nil {
 		return &ScriptError{name, listens.reasonOf(err)}
 	}

@@ -19,6 +19,7 @@ type Task struct {
 	*runs.Run
 	engine  *runner
 	handler Handler
+	course  *course  // nil: the task is of no event
 	account string   // whom helm and kubectl act as; "": as the operator
 	said    []string // see Say
 
@@ -27,7 +28,9 @@ type Task struct {
 	Output   *runs.Output   // output.log
 	Redact   *exec.Redactor // of the event's secrets, set by the handler; nil: it has none
 	ExitCode int            // of the last script; -1: none has ended by itself
-	Started  time.Time      // when the first try of this life began
+	// OnCommand, if not nil, is told of each command that a script announces, before it is recorded.
+	OnCommand func(command string)
+	Started   time.Time // when the first try of this life began
 
 	MayHaveChanged bool          // the cluster may have been changed for the event, in this life or an earlier one
 	HasChart       bool          // the run directory holds the event's chart, complete and pulled in this life
@@ -50,20 +53,32 @@ func (t *Task) open() (err error) {
 	return err
 }
 
-// Park gives up the event's slot while f waits for something: for pods, or for the next try. If the operator crashes meanwhile, the event
+// Phase notes that a phase of the run begins, one of runs.Phase….
+func (t *Task) Phase(name string) { t.course.enters(name, t.Release) }
+
+// Park gives up the event's slot while f waits for something: one of runs.Wait…, and in words. If the operator crashes meanwhile, the event
 // is not held to be the reason. yields: a newer event may take this one's place, which ends ctx. The error is f's.
-func (t *Task) Park(ctx context.Context, yields bool, f func() error) error {
+func (t *Task) Park(ctx context.Context, wait, words string, yields bool, f func() error) error {
+	return t.park(ctx, runs.Moment{Name: wait, Text: t.Redact.String(words)}, Final, yields, f)
+}
+
+// park is Park. cause is why the event is tried again; Final: it waits for something else.
+func (t *Task) park(ctx context.Context, wait runs.Moment, cause RetryCause, yields bool, f func() error) error {
 	t.pause()
+	t.course.wait(wait, cause)
+	defer t.course.goOn()
 	return queue.TurnOf(ctx).Park(yields, f)
 }
 
 // TakeSlot is to be called before work: it returns when the event has a slot again, as after Park, and this operator may work as the leader.
 // The error is ctx's, or that the event has crashed the operator too often.
 func (t *Task) TakeSlot(ctx context.Context) error {
-	if err := queue.TurnOf(ctx).TakeSlot(ctx); err != nil {
+	waits := func(w queue.Wait) { t.course.wait(runs.Moment{Name: w.For, Text: w.Text}, Final) }
+	defer t.course.goOn()
+	if err := queue.TurnOf(ctx).TakeSlot(ctx, waits); err != nil {
 		return err
 	}
-	if err := t.engine.mayWork(ctx); err != nil {
+	if err := t.engine.mayWork(ctx, waits); err != nil {
 		return err
 	}
 	return t.begin(ctx)

@@ -51,6 +51,11 @@ func (c Command) name() string { return cmp.Or(c.Name, c.Path) }
 // Result is what is known of a program that has ended, besides the error.
 type Result struct {
 	ExitCode int // -1: it was killed by a signal, or never started
+	// CPU is the processor time of the program and of all processes that it, and they, have waited for; 0: it never started.
+	CPU time.Duration
+	// Memory is the most, in bytes, that one of these processes had resident; 0: it never started. The kernel counts a program that is started
+	// from the operator with what the operator itself has, so what needs less than that shows as that.
+	Memory int64
 }
 
 // Run runs c and returns when no process of its process group is alive.
@@ -98,7 +103,11 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	} else if code != 0 {
 		err = &ExitError{Path: c.name(), Code: code, Signal: signalOf(status)}
 	}
-	return Result{ExitCode: code}, err
+	result := Result{ExitCode: code, CPU: p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()}
+	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		result.Memory = usage.Maxrss << 10
+	}
+	return result, err
 }
 
 func signalOf(status syscall.WaitStatus) string {

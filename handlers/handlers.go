@@ -24,8 +24,8 @@ import (
 // table has how the events of each callback are carried out.
 func (h *Handlers) table() map[string]dispatch.Handler {
 	return map[string]dispatch.Handler{
-		hub.PoolDeployed:   h.ofPools(dispatch.Handler{Kind: queue.Deploy, Place: poolPlace, Run: pools.Retried(h.poolDeployed)}),
-		hub.PoolUndeployed: h.ofPools(dispatch.Handler{Kind: queue.Undeploy, Place: poolPlace, Run: pools.Retried(h.poolUndeployed)}),
+		hub.PoolDeployed:   h.ofPools(dispatch.Handler{Kind: queue.Deploy, Place: poolPlace, Run: inOnePhase(pools.Retried(h.poolDeployed))}),
+		hub.PoolUndeployed: h.ofPools(dispatch.Handler{Kind: queue.Undeploy, Place: poolPlace, Run: inOnePhase(pools.Retried(h.poolUndeployed))}),
 		hub.WorkloadDeploy: h.ofWorkloads(dispatch.Handler{
 			Kind: queue.Deploy, Place: deployPlace, Run: h.workloadDeployed, Status: deploymentStatus, Progress: deploymentProgress,
 			// Where it fails, or where the operator dies meanwhile:
@@ -34,12 +34,20 @@ func (h *Handlers) table() map[string]dispatch.Handler {
 			Clean: cleanDeploy,
 		}),
 		hub.WorkloadUndeploy: h.ofWorkloads(dispatch.Handler{
-			Kind: queue.Undeploy, Place: workloadPlace, Run: h.workloadUndeployed, Status: undeploymentStatus,
+			Kind: queue.Undeploy, Place: workloadPlace, Run: inOnePhase(h.workloadUndeployed), Status: undeploymentStatus,
 		}),
 		hub.ScaleWorkload: h.ofWorkloads(dispatch.Handler{
-			Kind: queue.Scale, Place: workloadPlace, Run: h.scaleWorkload, Status: scaleStatus,
+			Kind: queue.Scale, Place: workloadPlace, Run: inOnePhase(h.scaleWorkload), Status: scaleStatus,
 		}),
-		hub.PreUpdateTenant: {Place: tenantPlace, Run: h.preUpdateTenant, Alone: true},
+		hub.PreUpdateTenant: {Place: tenantPlace, Run: inOnePhase(h.preUpdateTenant), Alone: true},
+	}
+}
+
+// inOnePhase is for a callback that is carried out by a single script.
+func inOnePhase(run func(context.Context, *dispatch.Task) error) func(context.Context, *dispatch.Task) error {
+	return func(ctx context.Context, t *dispatch.Task) error {
+		t.Phase(runs.PhaseRun)
+		return run(ctx, t)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"octo-operator/config"
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/queue"
+	"octo-operator/dispatch/runs"
 	"octo-operator/exec"
 	"octo-operator/handlers/check"
 	"octo-operator/handlers/release"
@@ -28,7 +29,7 @@ func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, err
 		return p, err
 	}
 	r, err := names.ReleaseOf(settings, w)
-	p.Lane = r.Lane()
+	p.Lane, p.Workload, p.Release = r.Lane(), text.Shown(w.WorkloadName), r.Name
 	p.Attrs = append(p.Attrs, "release", r.Name)
 	return p, err
 }
@@ -73,6 +74,7 @@ func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadD
 	if err != nil {
 		return err
 	}
+	t.Phase(runs.PhaseValues)
 	if err := d.Merge(ctx); err != nil {
 		return err
 	}

@@ -91,6 +91,19 @@ func (j *Journal) Copied(ctx context.Context, name string) error {
 	}
 }
 
+// Behind tells whether the cluster lacks something that was added to the lane.
+func (j *Journal) Behind(name string) bool {
+	if j == nil {
+		return false
+	}
+	own := j.known(name)
+	if own == nil {
+		return false
+	}
+	_, _, todo := j.snapshot(own)
+	return todo
+}
+
 // tell says once why a lane is not copied.
 func (j *Journal) tell(own *lane, message string, err error) {
 	j.mu.Lock()

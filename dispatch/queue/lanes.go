@@ -20,8 +20,8 @@ var (
 type Lanes struct {
 	// Prepare, if not nil, is called before a job of a lane starts, and may wait for long: until work may start, and what was added would survive
 	// a crash. It returns jobs that come before those that were added. After an error nothing of the lane starts, until Add or Touch is
-	// called for it again.
-	Prepare func(ctx context.Context, lane string) (older []*Job, err error)
+	// called for it again. It calls waits with what it begins to wait for.
+	Prepare func(ctx context.Context, lane string, waits func(Wait)) (older []*Job, err error)
 
 	ctx      context.Context
 	starting context.Context    // ends when nothing may start any more
@@ -40,6 +40,8 @@ type lane struct {
 	running *Job
 	parked  bool                    // what runs waits without a slot, for its next try or its pods
 	touched bool                    // since its worker last called Prepare
+	waits   Wait                    // what the head of the queue waits for; zero: for nothing, or for what runs
+	turn    *Turn                   // which the head of the queue waits for; nil: for none
 	stop    context.CancelCauseFunc // of what is running
 }
 
@@ -74,17 +76,57 @@ func (l *lane) stopParked() {
 
 // turn waits for a job's turn; end gives it back, and is to be called after an error too. A tenant's update waits for turns of both kinds: it is
 // alone among the tenant's workloads and pools.
-func (l *Lanes) turn(j *Job) (t *Turn, end func(), err error) {
+func (l *Lanes) turn(own *lane, j *Job) (t *Turn, end func(), err error) {
+	waits := func(t *Turn, w Wait) { l.waits(own, t, w) }
+	defer l.waits(own, nil, Wait{})
 	if j.Pool {
-		t, err = l.pools.take(l.starting, &Turn{tenant: j.Tenant, leavesFlight: true})
+		t, err = l.pools.take(l.starting, &Turn{tenant: j.Tenant, leavesFlight: true, onWait: waits})
 		return t, t.end, err
 	}
-	t, err = l.turns.take(l.starting, &Turn{tenant: j.Tenant, alone: j.Alone})
+	t, err = l.turns.take(l.starting, &Turn{tenant: j.Tenant, alone: j.Alone, onWait: waits})
 	if err != nil || !j.Alone {
 		return t, t.end, err
 	}
-	amongPools, err := l.pools.take(l.starting, &Turn{tenant: j.Tenant, alone: true})
+	amongPools, err := l.pools.take(l.starting, &Turn{tenant: j.Tenant, alone: true, onWait: waits})
 	return t, func() { amongPools.end(); t.end() }, err
+}
+
+// waits notes what the head of a lane's queue waits for; turn, if not nil, is what it has not got.
+func (l *Lanes) waits(own *lane, turn *Turn, w Wait) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	own.turn, own.waits = turn, w
+	own.tell()
+}
+
+// Look tells each job that waits for a turn what it waits for by now, if that is something else than it was told.
+func (l *Lanes) Look() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, own := range l.lanes {
+		if own.turn == nil {
+			continue
+		}
+		if w := own.turn.waitsFor(); w != (Wait{}) {
+			own.waits = w
+			own.tell()
+		}
+	}
+}
+
+// tell tells the queued jobs what they wait for. The lanes' mu is held.
+func (l *lane) tell() {
+	for i, j := range l.queue {
+		w := behindAnother
+		if i == 0 && l.running == nil {
+			w = l.waits
+		}
+		if w == (Wait{}) || w == j.told || j.Waits == nil {
+			continue
+		}
+		j.told = w
+		j.Waits(w)
+	}
 }
 
 // Add queues jobs, one after the other, in place of those that they make pointless, and stops what runs if one of them preempts it. It returns
@@ -112,13 +154,18 @@ func endSuperseded(gone []superseded) {
 func (l *Lanes) enqueue(jobs []*Job) (gone []superseded) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	into := map[*lane]bool{}
 	for _, j := range jobs {
 		var pointless []superseded
 		target := l.at(j.Lane)
+		into[target] = true
 		target.queue, pointless = arrange(target.running, target.queue, j)
 		l.blockTenant(target, j)
 		target.preempt()
 		gone = append(gone, pointless...)
+	}
+	for target := range into {
+		target.tell()
 	}
 	return gone
 }
@@ -209,11 +256,12 @@ func (l *Lanes) prepare(name string, own *lane) bool {
 	if l.Prepare == nil {
 		return true
 	}
-	older, err := l.Prepare(l.starting, name)
+	older, err := l.Prepare(l.starting, name, func(w Wait) { l.waits(own, nil, w) })
 	if err != nil {
 		return false
 	}
 	l.mu.Lock()
+	own.waits = Wait{}
 	var gone []superseded
 	all := append(older, own.queue...)
 	own.queue = nil
@@ -223,6 +271,7 @@ func (l *Lanes) prepare(name string, own *lane) bool {
 		gone = append(gone, more...)
 		l.blockTenant(own, j)
 	}
+	own.tell()
 	l.mu.Unlock()
 	endSuperseded(gone)
 	return true
@@ -239,7 +288,7 @@ func (l *Lanes) runNext(name string, own *lane) bool {
 	head := own.queue[0]
 	l.mu.Unlock()
 
-	turn, end, err := l.turn(head)
+	turn, end, err := l.turn(own, head)
 	defer end()
 	if err != nil || !l.prepare(name, own) { // again: a newer job may have come meanwhile, and what runs must survive
 		return false
@@ -267,6 +316,7 @@ func (l *Lanes) begin(own *lane, turn *Turn, stop context.CancelCauseFunc) *Job 
 	}
 	j := own.queue[0]
 	own.queue, own.running, own.stop = own.queue[1:], j, stop
+	own.tell()
 	turn.onPark = func(parked bool) {
 		l.mu.Lock()
 		defer l.mu.Unlock()

@@ -185,7 +185,7 @@ func TestWhatWasLeftInALaneComesBeforeWhatWasAdded(t *testing.T) {
 	asked, proceed := make(chan struct{}), make(chan struct{})
 	left := []*Job{d.job("left undeploy", Undeploy, nil), d.job("left deploy", Deploy, nil)}
 	var once sync.Once
-	l.Prepare = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string, func(Wait)) (older []*Job, err error) {
 		once.Do(func() { close(asked); <-proceed; older = left })
 		return older, nil
 	}
@@ -201,7 +201,7 @@ func TestATouchedLaneRunsWhatWasLeftInIt(t *testing.T) {
 	d := &diary{}
 	l := New(t.Context(), 1, 0)
 	var once sync.Once
-	l.Prepare = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string, func(Wait)) (older []*Job, err error) {
 		once.Do(func() { older = []*Job{d.job("left", Deploy, nil)} })
 		return older, nil
 	}
@@ -214,7 +214,7 @@ func TestATouchWhileALaneLooksForTheLastTimeIsNotLost(t *testing.T) {
 	d := &diary{}
 	l := New(t.Context(), 1, 0)
 	looks := 0
-	l.Prepare = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string, func(Wait)) (older []*Job, err error) {
 		switch looks++; looks {
 		case 1:
 			l.Touch("a") // what there is has been looked at already
@@ -322,7 +322,7 @@ func TestFromTheMomentThatATenantsUpdateIsAcceptedNothingNewOfTheTenantStarts(t 
 			synctest.Test(t, func(t *testing.T) {
 				d, copied := &diary{}, make(chan struct{})
 				l := New(t.Context(), 4, 0)
-				l.Prepare = func(_ context.Context, lane string) ([]*Job, error) {
+				l.Prepare = func(_ context.Context, lane string, _ func(Wait)) ([]*Job, error) {
 					if lane == "update" {
 						<-copied
 					}
@@ -357,7 +357,7 @@ func TestAJobRunsInATurnOfItsOwnTenant(t *testing.T) {
 			Run: func(ctx context.Context) { d.write("%s in a turn of %s", tenant, TurnOf(ctx).tenant) }}
 	}
 	looks := 0
-	l.Prepare = func(context.Context, string) (older []*Job, err error) {
+	l.Prepare = func(context.Context, string, func(Wait)) (older []*Job, err error) {
 		if looks++; looks == 2 { // the job that was added has its turn by now
 			return []*Job{ofTenant("left")}, nil
 		}

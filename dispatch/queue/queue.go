@@ -34,7 +34,26 @@ type Job struct {
 	Run func(context.Context)
 	// Superseded is called instead of Run, with the reason: ErrSuperseded or ErrRepeated.
 	Superseded func(reason error)
+	// Waits, if not nil, is told whenever the job begins to wait for something else before it runs. It must not block.
+	Waits func(Wait)
+
+	told Wait // Waits was, last
 }
+
+// Wait is what a job waits for.
+type Wait struct {
+	For  string // one of the For…, or what Prepare waits for
+	Text string // in words
+}
+
+// What jobs wait for. Package runs has the same words for its timelines.
+const (
+	ForLane   = "lane"   // the job before it
+	ForSlot   = "slot"   // all slots are taken
+	ForTenant = "tenant" // the tenant's update, or what the tenant has in flight
+)
+
+var behindAnother = Wait{ForLane, "the event before it, of the same release or pool"}
 
 // Ask is what a deploy asks for. Two that are equal would deploy the same.
 type Ask struct {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -61,8 +62,9 @@ type Turn struct {
 	turns        *turns
 	tenant       string
 	alone        bool
-	leavesFlight bool       // while it is parked it is not in flight: a tenant's update does not wait for it, and keeps it waiting
-	onPark       func(bool) // is told true when it is parked, and false when that ends
+	leavesFlight bool              // while it is parked it is not in flight: a tenant's update does not wait for it, and keeps it waiting
+	onPark       func(bool)        // is told true when it is parked, and false when that ends
+	onWait       func(*Turn, Wait) // is told what it waits for, unless it may go on at once
 
 	granted chan struct{} // closed when it may go on
 	begun   bool          // it is in flight
@@ -77,11 +79,15 @@ func (ts *turns) take(ctx context.Context, t *Turn) (*Turn, error) {
 	if t.onPark == nil {
 		t.onPark = func(bool) {}
 	}
-	return t, t.wait(ctx)
+	return t, t.wait(ctx, func(w Wait) {
+		if t.onWait != nil {
+			t.onWait(t, w)
+		}
+	})
 }
 
-// wait returns when it is this turn's time to work.
-func (t *Turn) wait(ctx context.Context) error {
+// wait returns when it is this turn's time to work. waits is told what it waits for, if it waits.
+func (t *Turn) wait(ctx context.Context, waits func(Wait)) error {
 	ts := t.turns
 	ts.mu.Lock()
 	t.granted = make(chan struct{})
@@ -90,7 +96,11 @@ func (t *Turn) wait(ctx context.Context) error {
 		ts.waitingAlone++
 	}
 	ts.dispatch()
+	why := t.why()
 	ts.mu.Unlock()
+	if why != (Wait{}) {
+		waits(why)
+	}
 	select {
 	case <-t.granted:
 		return nil
@@ -111,6 +121,38 @@ func (t *Turn) wait(ctx context.Context) error {
 	default:
 	}
 	return ctx.Err()
+}
+
+// waitsFor is what the turn waits for by now; zero: for nothing.
+func (t *Turn) waitsFor() Wait {
+	t.turns.mu.Lock()
+	defer t.turns.mu.Unlock()
+	return t.why()
+}
+
+// why is waitsFor. turns.mu is held.
+func (t *Turn) why() Wait {
+	select {
+	case <-t.granted:
+		return Wait{}
+	default:
+	}
+	ts, tenant := t.turns, tenantTurns{}
+	if has := t.turns.tenants[t.tenant]; has != nil {
+		tenant = *has
+	}
+	switch {
+	case t.alone:
+		return Wait{ForTenant, "what the tenant has in flight: nothing of the tenant may run beside its update"}
+	case t.begun:
+	case tenant.alone || tenant.blocked > 0:
+		return Wait{ForTenant, "the tenant's update"}
+	case !ts.full():
+		return Wait{ForTenant, fmt.Sprintf("what the tenant has at work for longer than %s: the last slots are for other tenants", ts.slotTime)}
+	case ts.working < ts.limit:
+		return Wait{ForSlot, fmt.Sprintf("%d events are at work: more of them the memory does not bear", ts.working+ts.overdue)}
+	}
+	return Wait{ForSlot, fmt.Sprintf("all %d slots are taken", ts.limit)}
 }
 
 // end gives everything back.
@@ -156,8 +198,9 @@ func (t *Turn) Park(yields bool, f func() error) error {
 	return f()
 }
 
-// TakeSlot returns when the turn may work: at once, unless it was parked since. The error is ctx's.
-func (t *Turn) TakeSlot(ctx context.Context) error {
+// TakeSlot returns when the turn may work: at once, unless it was parked since. waits is told what it waits for, if it waits; it must not
+// block. The error is ctx's.
+func (t *Turn) TakeSlot(ctx context.Context, waits func(Wait)) error {
 	if t == nil || t.alone {
 		return nil
 	}
@@ -167,7 +210,7 @@ func (t *Turn) TakeSlot(ctx context.Context) error {
 	if has {
 		return nil
 	}
-	return t.wait(ctx)
+	return t.wait(ctx, waits)
 }
 
 // giveBack frees the slot, if there is one. turns.mu is held.

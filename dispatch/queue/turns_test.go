@@ -19,7 +19,7 @@ type desk struct {
 func (d *desk) begin(name, tenant string, alone bool) *Turn {
 	t := &Turn{turns: d.turns, tenant: tenant, alone: alone, onPark: func(bool) {}}
 	go func() {
-		if t.wait(d.ctx) == nil {
+		if t.wait(d.ctx, func(Wait) {}) == nil {
 			d.write("%s", name)
 		}
 	}()
@@ -51,7 +51,7 @@ func TestWhoeverWaitsForPodsKeepsNobodyFromStarting(t *testing.T) {
 		ready := make(chan struct{})
 		go func() {
 			_ = parked.Park(true, func() error { <-ready; return nil })
-			if parked.TakeSlot(d.ctx) == nil {
+			if parked.TakeSlot(d.ctx, func(Wait) {}) == nil {
 				d.write("a1 again")
 			}
 		}()
@@ -168,7 +168,7 @@ func TestATenantsUpdateDoesNotWaitForAPoolsEventThatIsParked(t *testing.T) {
 		back := make(chan struct{})
 		go func() {
 			_ = leaving.Park(true, func() error { <-back; return nil })
-			if leaving.TakeSlot(d.ctx) == nil {
+			if leaving.TakeSlot(d.ctx, func(Wait) {}) == nil {
 				d.write("back")
 			}
 		}()
@@ -227,7 +227,7 @@ func TestSlotsNeverExceedTheirNumberWhateverHappens(t *testing.T) {
 				}
 				time.Sleep(time.Duration(i*13%40) * time.Millisecond)
 				_ = turn.Park(true, func() error { time.Sleep(time.Duration(i*29%50) * time.Millisecond); return nil })
-				_ = turn.TakeSlot(ctx)
+				_ = turn.TakeSlot(ctx, func(Wait) {})
 			}()
 		}
 		for range all {

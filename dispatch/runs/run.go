@@ -24,6 +24,8 @@ type Run struct {
 	begun     bool  // this process has a note in begunFile
 	earlier   int64 // bytes in begunFile that earlier processes have written
 	inherited bool  // see Inherited
+
+	recorded recorded
 }
 
 // Outcome of a run.

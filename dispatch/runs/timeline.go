@@ -15,26 +15,30 @@ const timelineFile = "timeline.jsonl"
 type Moment struct {
 	Time time.Time `json:"time"`
 	Kind Kind      `json:"kind"`
-	Name string    `json:"name"`           // see Kind
+	Name string    `json:"name,omitempty"` // see Kind
 	Text string    `json:"text,omitempty"` // in words: what is waited for, why it failed; for people
 
 	Until    *time.Time `json:"until,omitempty"`    // of KindWait: when the next try is due
 	ExitCode *int       `json:"exitCode,omitempty"` // of KindExit: -1 if the script did not end by itself
-	CPU      float64    `json:"cpu,omitempty"`      // of KindExit, in seconds: of all processes of the script
-	Memory   int64      `json:"memory,omitempty"`   // of KindExit, in bytes: the most that one of its processes had
+	CPU      float64    `json:"cpu,omitempty"`      // of KindExit, in seconds: of all processes of the script, but those that it did not wait for
+	Memory   int64      `json:"memory,omitempty"`   // of KindExit, in bytes: the most that one of its processes had; see exec.Result
 }
 
 // Kind of a Moment.
 type Kind string
 
-// The kinds. A phase, script or wait lasts until the next moment of the kinds phase, wait, or end; a script until its exit.
+// The kinds. A phase, script or wait lasts until the next moment of the kinds phase, wait, stopped, or end; a script until its exit.
 const (
-	KindPhase   Kind = "phase"   // Name is the phase that begins: one of the Phases
-	KindScript  Kind = "script"  // Name is the script that begins, such as workload-deploy
-	KindCommand Kind = "command" // Name is the command line that a script runs, for a shell
-	KindExit    Kind = "exit"    // Name is the script that has ended
-	KindWait    Kind = "wait"    // Name is one of the Waits: the event has given up its slot, or waits for one
-	KindEnd     Kind = "end"     // Name is the outcome, Text its reason
+	KindAccepted Kind = "accepted" // the event is on disk
+	KindResumed  Kind = "resumed"  // a life of the operator takes up what an earlier one, or another operator, has accepted
+	KindPhase    Kind = "phase"    // Name is the phase that begins: one of the Phases
+	KindScript   Kind = "script"   // Name is the script that begins, such as workload-deploy
+	KindCommand  Kind = "command"  // Name is the command line that a script runs, for a shell
+	KindExit     Kind = "exit"     // Name is the script that has ended
+	KindWait     Kind = "wait"     // Name is one of the Waits: the event has given up its slot, or waits for one
+	KindStopped  Kind = "stopped"  // the operator ends; its next life, or another operator, goes on
+	KindEnd      Kind = "end"      // Name is the outcome, Text its reason
+	KindCut      Kind = "cut"      // moments are left out here: the timeline would be too large
 )
 
 // Phases of a run, in their usual order. Those of other events than deploys are PhaseRun alone.
@@ -56,24 +60,10 @@ const (
 	WaitSlot   = "slot"   // all slots are taken
 	WaitTenant = "tenant" // the tenant's update, or what the tenant has in flight
 	WaitLeader = "leader" // this operator may not work at the moment: its Lease is not renewed
-	WaitCopy   = "copy"   // the API server does not take the event's copy
+	WaitCopy   = "copy"   // the API server does not have the event's copy yet
 	WaitPods   = "pods"   // pods that are not ready
 	WaitRetry  = "retry"  // the next try: something was away; Until says when
 )
-
-// Record appends a moment to the run's timeline. A disk that is full must not stop the run: an error is ignored.
-func (r *Run) Record(m Moment) {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return
-	}
-	f, err := os.OpenFile(r.Path(timelineFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return
-	}
-	_, _ = f.Write(append(text, '\n'))
-	_ = f.Close()
-}
 
 // maxMoment is the longest line of a timeline in bytes that is read.
 const maxMoment = 1 << 20

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 )
 
 // turns keep the events of two pools that have one name from acting at the same time. They are in two lanes: each would find nothing that
@@ -26,7 +27,7 @@ func (ps *Pools) Lock(ctx context.Context, t *dispatch.Task, name string) (unloc
 	select {
 	case <-mine.free:
 	default: // it waits without a slot, of which there are few
-		err = t.Park(ctx, true, func() error {
+		err = t.Park(ctx, runs.WaitLane, "an event of another pool that has the same name", true, func() error {
 			select {
 			case <-mine.free:
 				return nil

@@ -41,6 +41,7 @@ type Deployment struct {
 // but makes a release usable that a killed helm has left stuck. It is an error if the release is not the workload's, if somebody else's
 // helm works on it, or if the chart cannot be had.
 func (d *Deployer) Plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) (*Deployment, error) {
+	t.Phase(runs.PhaseLook)
 	p := &Deployment{parts: d.parts, Event: w, task: t}
 	var err error
 	if p.Release, err = d.owners.locate(ctx, w.Workload); err != nil {
@@ -50,10 +51,12 @@ func (d *Deployer) Plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDep
 	if p.Release.Name != p.Release.Own {
 		t.Log.Info("the release goes on under the name that the reference operator has given it", "name", p.Release.Name)
 	}
-	wait := d.readLive(ctx, p.Release)
+	wait := d.readLive(ctx, p.Release) // meanwhile
+	t.Phase(runs.PhaseChart)
 	if p.chart, err = d.Charts.Fetch(ctx, t, p.Release, w); err != nil {
 		return nil, err
 	}
+	t.Phase(runs.PhaseLook)
 	p.live, err = wait()
 	if err = errors.Join(err, d.owners.check(ctx, p.Release, w.Workload, p.live.revisions)); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers/release/charts"
 	"octo-operator/names"
 	"octo-operator/scripts"
@@ -21,6 +22,7 @@ func (d *Deployment) Install(ctx context.Context) error {
 		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", labels["version"])
 		return nil
 	}
+	t.Phase(runs.PhaseCheck)
 	t.MayHaveChanged = true
 	t.MakesSecret = t.MakesSecret || labels == nil && d.secret.live == nil && d.secret.writes
 	if d.secret.keeps {
@@ -35,7 +37,18 @@ func (d *Deployment) Install(ctx context.Context) error {
 	maps.Copy(variables, d.scriptVariables())
 	stop := d.rollouts.watchHelm(ctx, t, d.Release)
 	defer stop()
+	t.OnCommand = func(command string) {
+		if changesCluster(command) {
+			t.Phase(runs.PhaseInstall)
+		}
+	}
+	defer func() { t.OnCommand = nil }()
 	return helmScript(ctx, t, scripts.WorkloadDeploy, variables)
+}
+
+// changesCluster tells of a command that workload-deploy announces whether the checks are over.
+func changesCluster(command string) bool {
+	return !strings.HasPrefix(command, "helm template ") && !strings.Contains(command, "--dry-run")
 }
 
 // scriptVariables are those of workload-deploy, but for what octo-operator look takes: docs/scripts.md has the list.
@@ -68,6 +81,9 @@ func joinLabels(labels map[string]string) string {
 // AwaitReady restarts the workloads that still run with the Secret's old values, which a running pod keeps, waits until everything in
 // the release is ready, and notes that on its revision. A newer event for the release ends the wait.
 func (d *Deployment) AwaitReady(ctx context.Context) error {
+	if len(d.secret.restarts.Workloads) > 0 {
+		d.task.Phase(runs.PhaseSettle)
+	}
 	restarted, err := d.secrets.restart(ctx, d.task, d.Release, d.secret.restarts)
 	if err != nil {
 		return err
@@ -75,12 +91,17 @@ func (d *Deployment) AwaitReady(ctx context.Context) error {
 	if len(restarted.Workloads) > 0 {
 		d.task.Say("restarted because of changed secrets (" + restarted.keys() + "): " + restarted.names(", "))
 	}
+	d.task.Phase(runs.PhaseReady)
 	if err := d.rollouts.await(ctx, d.task, d.Release); err != nil {
 		return err
 	}
+	d.task.Phase(runs.PhaseSettle)
 	return d.rollouts.markReady(ctx, d.Release, d.task.ShortID())
 }
 
 // SettleSecret ends what the deploy does to the Secret, once the pods are ready: nothing of the old values is kept any longer, and a
 // Secret that no value needs goes.
-func (d *Deployment) SettleSecret(ctx context.Context) error { return d.secrets.settle(ctx, d.task, d) }
+func (d *Deployment) SettleSecret(ctx context.Context) error {
+	d.task.Phase(runs.PhaseSettle)
+	return d.secrets.settle(ctx, d.task, d)
+}

@@ -8,6 +8,7 @@ import (
 
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/reason"
+	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
 	"octo-operator/names"
 	"octo-operator/scripts"
@@ -28,6 +29,9 @@ func (d *Deployer) Undo(ctx context.Context, t *dispatch.Task, f *reason.Failure
 	w, err := hub.Decode[hub.Workload](t.Event.Argument)
 	if err != nil {
 		return
+	}
+	if t.MayHaveChanged {
+		t.Phase(runs.PhaseRollback)
 	}
 	b := &rollback{parts: d.parts, task: t, workload: w}
 	err = t.Retry(ctx, func() (err error) {
@@ -64,6 +68,7 @@ func (b *rollback) endEarlier(ctx context.Context) string {
 	if earlier["status"] != "deployed" || earlier[names.RolloutLabel] != names.RolloutWaiting {
 		return ""
 	}
+	t.Phase(runs.PhaseRollback)
 	run := earlier[names.RunLabel]
 	t.Log.Warn("the deploy has failed before it changed anything: the pods of the one before it are waited for", "revision", earlier["version"])
 	t.Progress("the deploy has failed before it changed anything. It had taken the place of one whose pods were not ready yet: they are waited for")
@@ -104,6 +109,7 @@ func (b *rollback) finishEarlier(ctx context.Context, run string) error {
 // undo brings the release back to what it was before the run, and says so.
 func (b *rollback) undo(ctx context.Context) string {
 	t, status := b.task, b.revisions.newest()["status"]
+	t.Phase(runs.PhaseRollback)
 	var err error
 	if strings.HasPrefix(status, "pending-") { // helm was killed: by a lack of memory, say
 		err = t.Retry(ctx, func() error { return b.stuck.freeAfterFailure(ctx, t, b.release) })

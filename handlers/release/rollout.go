@@ -8,6 +8,7 @@ import (
 
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/reason"
+	"octo-operator/dispatch/runs"
 	"octo-operator/kube"
 	"octo-operator/names"
 	"octo-operator/scripts"
@@ -67,7 +68,7 @@ func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release)
 	if ready, err := w.check(ctx); ready || err != nil {
 		return err
 	}
-	return t.Park(ctx, true, func() error { return w.until(ctx) })
+	return t.Park(ctx, runs.WaitPods, "pods that are not ready", true, func() error { return w.until(ctx) })
 }
 
 // markReady notes on the revision of a run, given by its short id, that its pods are ready: what a later deploy rolls back to must

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers/release/repository"
 	"octo-operator/hub"
 	"octo-operator/scripts"
@@ -49,7 +50,7 @@ func (c *Cache) lockIndex(ctx context.Context, t *dispatch.Task) error {
 		return nil
 	default:
 	}
-	return t.Park(ctx, !t.MayHaveChanged, func() error {
+	return t.Park(ctx, runs.WaitSlot, "another script that reads a whole index: one at a time", !t.MayHaveChanged, func() error {
 		select {
 		case c.wholeIndex <- struct{}{}:
 			return nil

@@ -1,0 +1,41 @@
+package runs
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// Find returns the run that a person means: by its whole id, its short id, or the random end of either. The error is fs.ErrNotExist if there
+// is none, and names those that there are if there is more than one.
+func (s *Store) Find(id string) (*Run, error) {
+	all, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	var found []*Run
+	var ids []string
+	for _, run := range all {
+		switch _, end, _ := cutLast(run.ID, "-"); {
+		case run.ID == id:
+			return run, nil
+		case run.ShortID() == id || end == id:
+			found, ids = append(found, run), append(ids, run.ShortID())
+		}
+	}
+	switch {
+	case len(found) > 1:
+		return nil, fmt.Errorf("cannot tell which run is meant by %q: %s", id, strings.Join(ids, ", "))
+	case len(found) == 0:
+		return nil, fmt.Errorf("cannot find run %q in %s: %w", id, s.dir, fs.ErrNotExist)
+	}
+	return found[0], nil
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(s, separator string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, separator); i >= 0 {
+		return s[:i], s[i+len(separator):], true
+	}
+	return s, "", false
+}

@@ -183,10 +183,11 @@ const runRow = run => el('tr', {}, el('td', {}, badge(run.outcome)), el('td', {}
   el('td', { class: 'number' }, hasEnded(run) ? seconds(run.seconds) : ''), el('td', {}, run.callback ?? ''), el('td', {}, runLink(run)),
   el('td', {}, run.tenant ?? ''), el('td', { class: 'text' }, el('span', { class: 'why' }, run.reason ?? '')));
 
-// tellEnds says which runs have ended since the last look, and shows them in the list.
+// tellEnds says which runs have ended since the last look, and shows in the list what has changed.
 async function tellEnds(before) {
   const still = new Set(now.work.map(work => work.id)), ended = before.filter(work => !still.has(work.id));
-  if (ended.length === 0 && before.length === now.work.length) return;
+  const states = all => all.map(work => [work.id, work.phase, work.wait].join()).join('\n');
+  if (states(before) === states(now.work)) return;
   await showRuns();
   for (const work of ended) {
     const run = list.runs.find(run => run.id === work.id);

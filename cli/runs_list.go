@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,71 +18,92 @@ const narrowReason = 30
 
 // printList prints a line for each run. width is the terminal's in characters; 0: it is none, and nothing is cut.
 func printList(to io.Writer, list []story.Summary, now time.Time, wide bool, width int) {
-	rows := [][]string{{"OUTCOME", "TOOK", "AGE", "ID", "CALLBACK", "TENANT", "RELEASE"}}
-	if wide {
-		rows[0] = append(rows[0], "WORKLOAD", "NAMESPACE", "CAME")
-	}
-	for _, s := range list {
-		rows = append(rows, cells(s, now, wide))
-	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+	columns := columnsOf(wide)
+	rows, used := layOut(columns, "  ", list, now)
+	if width == 0 || width-used >= narrowReason {
+		for i, row := range rows {
+			fmt.Fprintln(to, strings.TrimRight(row+fit(reasonOf(list, i), width-used, width), " "))
 		}
+		return
 	}
-	used := 0
-	for _, w := range widths {
-		used += w + 2
-	}
-	below := width > 0 && width-used < narrowReason
+	// A tenant's releases have its name before theirs.
+	rows, _ = layOut(slices.DeleteFunc(columns, func(c column) bool { return c.title == "TENANT" }), " ", list, now)
 	for i, row := range rows {
-		line := aligned(row, widths)
-		reason := "REASON"
-		if i > 0 {
-			reason = firstLine(list[i-1].Reason)
-		}
-		switch {
-		case !below:
-			fmt.Fprintln(to, strings.TrimRight(line+fit(reason, width-used, width), " "))
-		default:
-			fmt.Fprintln(to, fit(strings.TrimRight(line, " "), width, width))
-			if i > 0 && reason != "" {
-				fmt.Fprintln(to, "    "+fit(reason, width-4, width))
-			}
+		fmt.Fprintln(to, fit(strings.TrimRight(row, " "), width, width))
+		if reason := reasonOf(list, i); i > 0 && reason != "" {
+			fmt.Fprintln(to, "    "+fit(reason, width-4, width))
 		}
 	}
 }
 
-// cells are a run's columns before its reason.
-func cells(s story.Summary, now time.Time, wide bool) []string {
-	most := 40
-	id := endOf(s.ShortID)
+// column is one of the table's, before the reason.
+type column struct {
+	title string
+	cell  func(s story.Summary, now time.Time) string
+}
+
+func columnsOf(wide bool) []column {
+	most := 40 // characters of a name
 	if wide {
-		most, id = 1000, s.ShortID
+		most = 1000
 	}
-	short := func(foreign string) string { return shortened(text.Printable(foreign), most) }
-	subject := s.Release
-	if subject == "" && s.Pool != "" {
-		subject = "pool " + s.Pool
+	name := func(foreign string) string { return cmp.Or(shortened(text.Printable(foreign), most), "-") }
+	columns := []column{
+		{"OUTCOME", func(s story.Summary, _ time.Time) string { return string(s.Outcome) }},
+		{"TOOK", func(s story.Summary, _ time.Time) string { return brief(s.Seconds) }},
+		{"AGE", func(s story.Summary, now time.Time) string { return age(s.Came, now) }},
+		{"ID", func(s story.Summary, _ time.Time) string { return text.Printable(endOf(s.ShortID)) }},
+		{"CALLBACK", func(s story.Summary, _ time.Time) string { return cmp.Or(s.Callback, "?") }},
+		{"TENANT", func(s story.Summary, _ time.Time) string { return name(s.Tenant) }},
+		{"RELEASE", func(s story.Summary, _ time.Time) string {
+			if s.Release == "" && s.Pool != "" {
+				return name("pool " + s.Pool)
+			}
+			return name(s.Release)
+		}},
 	}
-	row := []string{string(s.Outcome), brief(s.Seconds), age(s.Came, now), text.Printable(id), cmp.Or(s.Callback, "?"), cmp.Or(short(s.Tenant), "?"), cmp.Or(short(subject), "-")}
-	if wide {
-		row = append(row, cmp.Or(short(s.Workload), "-"), cmp.Or(short(s.Namespace), "-"), s.Came.UTC().Format(time.RFC3339))
+	if !wide {
+		return columns
 	}
-	return row
+	columns[3].cell = func(s story.Summary, _ time.Time) string { return text.Printable(s.ShortID) }
+	return append(columns,
+		column{"WORKLOAD", func(s story.Summary, _ time.Time) string { return name(s.Workload) }},
+		column{"NAMESPACE", func(s story.Summary, _ time.Time) string { return name(s.Namespace) }},
+		column{"CAME", func(s story.Summary, _ time.Time) string { return s.Came.UTC().Format(time.RFC3339) }},
+	)
+}
+
+// layOut makes a line of titles and one for each run, in which the cells of a column stand below each other. gap stands between
+// two columns; used is how wide they all are.
+func layOut(columns []column, gap string, list []story.Summary, now time.Time) (rows []string, used int) {
+	rows = make([]string, len(list)+1)
+	for _, c := range columns {
+		cells := []string{c.title}
+		for _, s := range list {
+			cells = append(cells, c.cell(s, now))
+		}
+		width := 0
+		for _, cell := range cells {
+			width = max(width, utf8.RuneCountInString(cell))
+		}
+		for i, cell := range cells {
+			rows[i] += cell + strings.Repeat(" ", width-utf8.RuneCountInString(cell)) + gap
+		}
+		used += width + len(gap)
+	}
+	return rows, used
+}
+
+// reasonOf is the last column of a row, of which the first has the titles.
+func reasonOf(list []story.Summary, row int) string {
+	if row == 0 {
+		return "REASON"
+	}
+	return firstLine(list[row-1].Reason)
 }
 
 // endOf is the random end of a run's id: what people type.
 func endOf(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
-
-func aligned(row []string, widths []int) string {
-	var b strings.Builder
-	for i, cell := range row {
-		b.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-	}
-	return b.String()
-}
 
 // fit cuts a line to what is left of a terminal's width; where there is no terminal (width 0) it stays whole.
 func fit(line string, left, width int) string {
@@ -107,7 +129,7 @@ func firstLine(reason string) string {
 
 // brief is a duration in at most six characters: 340ms, 2.1s, 45s, 3m12s, 2h05m, 3d4h.
 func brief(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
+	d := time.Duration(min(max(seconds, 0), 1e9) * float64(time.Second))
 	switch {
 	case d < time.Second:
 		return fmt.Sprintf("%dms", d.Milliseconds())

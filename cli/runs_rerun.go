@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +108,7 @@ func runAgain(ctx context.Context, run *runs.Run, stdout, stderr io.Writer) (err
 	env := exec.AllowEnv(os.Environ(), exec.DefaultEnv...)
 	for i, variable := range env {
 		if home, is := strings.CutPrefix(variable, "HOME="); is {
-			env[i] = "HOME=" + runs.Home(home, run.Dir)
+			env[i] = "HOME=" + runs.Home(home, filepath.Dir(filepath.Dir(run.Dir)))
 		}
 	}
 	var mu sync.Mutex

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 
@@ -27,7 +28,11 @@ const (
 // characters; 0: it is none.
 func printStory(to io.Writer, s story.Story, now time.Time, whole bool, width int) {
 	printHead(to, s, now)
-	printPart(to, "REASON", s.Reason, 0, "")
+	title := "REASON"
+	if s.Result == nil && s.Outcome != story.Unreadable {
+		title = "NOW"
+	}
+	printPart(to, title, wrapped(s.Reason, width-2), 0, "")
 	printPart(to, "DAMAGED", strings.Join(s.Damaged, "\n"), 0, "")
 	printTimeline(to, s, width)
 	printCommands(to, s)
@@ -57,12 +62,12 @@ func printHead(to io.Writer, s story.Story, now time.Time) {
 			of += fmt.Sprintf("%-10s %s\n", part[0], text.Shown(part[1]))
 		}
 	}
-	took := "so far"
+	took := " so far"
 	if s.Ended != nil {
-		took = "until " + s.Ended.UTC().Format(time.DateTime) + " UTC"
+		took = ", until " + s.Ended.UTC().Format(time.DateTime) + " UTC"
 	}
 	fmt.Fprintf(to, "%-10s %s: %s\n%-10s %s\n%s", "outcome", s.Outcome, cmp.Or(s.Callback, "an event that cannot be read"), "run", text.Printable(s.ShortID), of)
-	fmt.Fprintf(to, "%-10s %s UTC, %s ago\n%-10s %s %s\n", "came", s.Came.UTC().Format(time.DateTime), age(s.Came, now), "took", brief(s.Seconds), took)
+	fmt.Fprintf(to, "%-10s %s UTC, %s ago\n%-10s %s%s\n", "came", s.Came.UTC().Format(time.DateTime), age(s.Came, now), "took", brief(s.Seconds), took)
 }
 
 // printPart prints a part of at most most lines, 0: all; file has the rest. An empty part is left out.
@@ -79,6 +84,27 @@ func printPart(to io.Writer, title, body string, most int, file string) {
 		}
 		fmt.Fprintln(to, strings.TrimRight("  "+printableIndented(line), " "))
 	}
+}
+
+// wrapped breaks lines that are longer than width between their words; below 20 it leaves them, as where there is no terminal.
+func wrapped(body string, width int) string {
+	if width < 20 {
+		return body
+	}
+	var b strings.Builder
+	for line := range strings.Lines(body) {
+		at := 0
+		for i, word := range strings.SplitAfter(line, " ") {
+			length := utf8.RuneCountInString(strings.TrimRight(word, " \n"))
+			if i > 0 && at+length > width {
+				b.WriteString("\n  ")
+				at = 2
+			}
+			b.WriteString(word)
+			at += utf8.RuneCountInString(word)
+		}
+	}
+	return b.String()
 }
 
 // printableIndented is text.Printable, with tabs as the spaces that a terminal would make of them.
@@ -100,6 +126,7 @@ func printTimeline(to io.Writer, s story.Story, width int) {
 		if step.Open {
 			took += "…"
 		}
+		step.Name = inRun(step.Name, s.Dir)
 		line := fmt.Sprintf("  %s %7s  %s", step.Time.UTC().Format("15:04:05.000"), took, stepWords(step))
 		fmt.Fprintln(to, strings.TrimRight(shortened(line, cmp.Or(width, 160)), " "))
 	}
@@ -135,7 +162,7 @@ func stepWords(step story.Step) string {
 	case runs.KindEnd:
 		return fmt.Sprintf("%-9s %s", "end", name)
 	}
-	return fmt.Sprintf("%-9s %s", firstLine(string(step.Kind)), name+strings.TrimPrefix(detail(), ": "))
+	return fmt.Sprintf("%-9s %s", firstLine(string(step.Kind)), strings.TrimSpace(name+" "+words))
 }
 
 // usage is what a script has cost and how it ended, of its exit.
@@ -160,12 +187,40 @@ func withoutKubeconfig(command string) string {
 	return command
 }
 
+// printCommands prints the commands for a shell in which RUN is the run's directory: in full they would not fit a terminal.
 func printCommands(to io.Writer, s story.Story) {
-	body := strings.Join(s.Commands, "\n")
+	if len(s.Commands) == 0 {
+		return
+	}
+	lines := make([]string, len(s.Commands))
+	for i, command := range s.Commands {
+		lines[i] = inRun(command, s.Dir)
+	}
+	if !slices.Equal(lines, s.Commands) {
+		lines = append([]string{"RUN=" + s.Dir}, lines...)
+	}
+	body := strings.Join(lines, "\n")
 	if s.Ended != nil && strings.Contains(body, "/secret.yaml") {
-		body += "\n(secret.yaml was removed when the run ended: what reads it cannot be pasted any more)"
+		body += "\n(secret.yaml was removed when the run ended: what reads it can be pasted no longer)"
 	}
 	printPart(to, "COMMANDS", body, 0, "")
+}
+
+// inRun writes $RUN for the run's directory in the words of a command that have no quotes, in which the shell would not replace it.
+func inRun(command, dir string) string {
+	words := strings.Split(command, " ")
+	quoted := false
+	for i, word := range words {
+		if !quoted && !strings.Contains(word, "'") && !strings.ContainsAny(dir, " '$") {
+			words[i] = strings.ReplaceAll(word, dir+"/", "$RUN/")
+		}
+		for at, c := range word {
+			if c == '\'' && (quoted || at == 0 || word[at-1] != '\\') {
+				quoted = !quoted
+			}
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // printOutput prints the end of the output, or all of it.
@@ -184,7 +239,7 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 		lines = lines[max(0, len(lines)-shownOutput):]
 		title = fmt.Sprintf("THE LAST %d LINES OF THE OUTPUT (--output has all)", len(lines))
 	}
-	printPart(to, title, strings.Join(lines, "\n"), 0, "")
+	printPart(to, title, strings.ReplaceAll(strings.Join(lines, "\n"), s.Dir+"/", "$RUN/"), 0, "")
 }
 
 // printLines prints a file, printable.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"octo-operator/dispatch/runs"
+	"octo-operator/text"
 )
 
 // Filter says which runs are listed. The zero Filter: all.
@@ -82,20 +83,16 @@ func isGone(run *runs.Run) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// ErrNoRun means that there is no such run.
-var ErrNoRun = errors.New("there is no such run")
-
-// Find returns the run that somebody means: by its id, its short id or that one's random end; or the newest one of a release, workload or
-// pool, see Summary.Matches. The error wraps ErrNoRun, or says that the runs cannot be listed.
+// Find returns the run that somebody means: by its id, see runs.Store.Find; or the newest one of a release, workload or pool, see
+// Summary.Matches. The error is fs.ErrNotExist if there is none.
 func Find(store *runs.Store, what string) (*runs.Run, error) {
+	run, err := store.Find(what)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return run, err
+	}
 	all, err := store.List()
 	if err != nil {
 		return nil, err
-	}
-	for _, run := range slices.Backward(all) {
-		if what == run.ID || what == run.ShortID() || what == run.End() {
-			return run, nil
-		}
 	}
 	for _, run := range slices.Backward(all) {
 		var s Summary
@@ -105,8 +102,8 @@ func Find(store *runs.Store, what string) (*runs.Run, error) {
 			return run, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q is neither the id of a run nor the name or id of a release, workload or pool of which there is one in %s: see octo-operator runs",
-		ErrNoRun, what, store.Dir())
+	return nil, fmt.Errorf("cannot find a run by %s: it is no id of a run, and no name or id of a release, workload or pool that has one in %s: "+
+		"octo-operator runs lists them: %w", text.Quoted(what), store.Dir(), fs.ErrNotExist)
 }
 
 // Rivals are the runs of the same release or pool that have not ended: what works there beside them disturbs them.

@@ -1,7 +1,6 @@
 package story
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -118,13 +117,15 @@ func (s *Summary) addProgress(run *runs.Run, now time.Time) {
 		s.Seconds = max(0, now.Sub(s.Came).Seconds())
 	}
 	last := lastState(run.Timeline())
-	switch begun := len(run.Notes()) > 0; {
+	switch {
 	case last.Kind == runs.KindWait:
 		s.Outcome, s.Wait, s.Until, s.Reason = Waiting, last.Name, last.Until, waitReason(last)
-	case begun:
-		s.Outcome, s.Phase, s.Reason = Running, last.Name, PhaseWords(last.Name)
 	case last.Kind == runs.KindPhase:
-		s.Outcome, s.Wait, s.Reason = Waiting, runs.WaitLeader, "the operator ended while it worked on it: the next one goes on"
+		s.Outcome, s.Phase, s.Reason = Running, last.Name, PhaseWords(last.Name)
+	case last.Kind == runs.KindStopped:
+		s.Outcome, s.Reason = Waiting, "the operator has ended: its next life, or another operator, goes on"
+	case len(run.Notes()) > 0:
+		s.Outcome = Running
 	default:
 		s.Outcome, s.Reason = Waiting, "not begun yet"
 	}
@@ -132,8 +133,9 @@ func (s *Summary) addProgress(run *runs.Run, now time.Time) {
 
 // lastState is the last moment that says what a run does; the zero one: there is none.
 func lastState(timeline []runs.Moment) runs.Moment {
+	states := []runs.Kind{runs.KindPhase, runs.KindWait, runs.KindStopped, runs.KindResumed, runs.KindAccepted}
 	for _, m := range slices.Backward(timeline) {
-		if m.Kind == runs.KindPhase || m.Kind == runs.KindWait {
+		if slices.Contains(states, m.Kind) {
 			return m
 		}
 	}
@@ -170,13 +172,14 @@ func readEvent(run *runs.Run) (hub.Event, error) {
 	return clean, nil
 }
 
-// Matches tells whether a run is of the release, workload or pool that somebody calls what: by name or runtime id, in any case.
+// Matches tells whether a run is of the release, workload or pool that somebody calls what: by name or runtime id, in any case. The events of a
+// pool's workloads are not the pool's.
 func (s Summary) Matches(what string) bool {
-	if what == "" {
-		return false
+	called := []string{s.Release, s.Workload, s.idOfRelease()}
+	if s.Release == "" {
+		called = []string{s.Pool}
 	}
-	w := []string{s.Release, s.Workload, s.Pool, cmp.Or(s.idOfRelease(), s.Release)}
-	return slices.ContainsFunc(w, func(name string) bool { return strings.EqualFold(name, what) })
+	return what != "" && slices.ContainsFunc(called, func(name string) bool { return strings.EqualFold(name, what) })
 }
 
 // idOfRelease is the runtime id after which the release is named; "": it is not.

@@ -43,14 +43,14 @@ func (l *lasting) take(m runs.Moment) {
 	l.end(l.command, m.Time)
 	l.command = none
 	switch m.Kind {
-	case runs.KindPhase, runs.KindWait, runs.KindEnd:
+	case runs.KindPhase, runs.KindWait, runs.KindStopped, runs.KindResumed, runs.KindEnd:
 		l.end(l.state, m.Time)
 		l.state = none
-		for _, script := range l.scripts { // their exits are missing: the operator was killed
+		for _, script := range l.scripts { // whose exits are missing: the operator was killed
 			l.end(script, m.Time)
 		}
 		clear(l.scripts)
-		if s.Open = m.Kind != runs.KindEnd; s.Open {
+		if s.Open = m.Kind == runs.KindPhase || m.Kind == runs.KindWait; s.Open {
 			l.state = at
 		}
 	case runs.KindScript:

@@ -20,10 +20,10 @@ func withoutDaemon(t *testing.T, options ...option) *rig {
 	return newWorld(t, options...)
 }
 
-func (r *rig) values(e hub.Event, explain, withChart bool) string {
+func (r *rig) values(e hub.Event, withChart bool) string {
 	r.Helper()
 	var out bytes.Buffer
-	r.must(r.once().PrintValues(r.Context(), &out, e, explain, withChart))
+	r.must(r.once().PrintValues(r.Context(), &out, e, withChart))
 	return out.String()
 }
 
@@ -32,7 +32,7 @@ func TestTheValuesCommandPrintsWhatHelmWouldGet(t *testing.T) {
 	e := deployEvent("shop", secret("secrets.key", "planted-key"), override("image.tag", "1.10"), override("port", "9090"), func(w *hub.WorkloadDeployed) {
 		w.ValuesYaml = "colour: green\n"
 	})
-	with, without := r.values(e, false, true), r.values(e, false, false)
+	with, without := r.values(e, true), r.values(e, false)
 	wantText(t, with, "instancePrefix: prod", "colour: green", `tag: "1.10"`, "port: 9090", "secretKeyRef:")
 	wantText(t, without, `port: "9090"`) // nobody knows that it is a number
 	if strings.Contains(with+without, "planted-key") {
@@ -46,11 +46,29 @@ func TestTheValuesCommandPrintsWhatHelmWouldGet(t *testing.T) {
 	}
 }
 
-func TestTheValuesCommandExplains(t *testing.T) {
+func TestTheValuesCommandExplainsWithTheChartsOwnDefaults(t *testing.T) {
 	r := withoutDaemon(t)
-	got := r.values(deployEvent("shop", override("image.tag", "2"), func(w *hub.WorkloadDeployed) { w.ValuesYaml = "colour: green\n" }), true, true)
-	for _, path := range []string{"tenantId\t", "colour\t", "image.tag\t"} {
-		wantText(t, got, path)
+	explained := func(path string, asJSON, withChart bool) string {
+		var out bytes.Buffer
+		r.must(r.once().ExplainValues(t.Context(), &out, deployEvent("shop", override("port", "9090"), secret("image.tag", "planted-key")), path, asJSON, withChart))
+		return strings.Join(strings.Fields(out.String()), " ")
+	}
+	for _, test := range []struct{ got, want string }{
+		{explained("port", false, true), `PATH LAYER TYPE VALUE port values integer 9090 from the text "9090": the chart's values.yaml has a number there - chart integer 8080`},
+		{explained("port", false, false), `PATH LAYER TYPE VALUE port values string "9090"`},
+		{explained("image.repository", true, true), `{ "values": [ { "path": "image.repository", "layer": "chart", "type": "string", "value": "demo/app" } ], "leftOut": [] }`},
+	} {
+		if test.got != test.want {
+			t.Errorf("got\n%s\nwant\n%s", test.got, test.want)
+		}
+	}
+	wantText(t, explained("", false, true), "tenantId context string", "secret in Secret", "(masked, because a secret was set here)")
+	if strings.Contains(explained("", true, true), "planted") {
+		t.Error("it prints the secret")
+	}
+	err := r.once().ExplainValues(t.Context(), &bytes.Buffer{}, deployEvent("shop"), "none", false, true)
+	if err == nil || err.Error() != `cannot explain "none": neither the values document nor the chart's values.yaml has something there` {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -62,7 +80,7 @@ func TestTheValuesCommandSaysWhatIsWrong(t *testing.T) {
 		"cannot get chart demo 9.9.9 from " + repository: version("9.9.9"),
 		"valuesYaml": func(w *hub.WorkloadDeployed) { w.ValuesYaml = "a: [" },
 	} {
-		err := r.once().PrintValues(t.Context(), &bytes.Buffer{}, deployEvent("shop", change), false, true)
+		err := r.once().PrintValues(t.Context(), &bytes.Buffer{}, deployEvent("shop", change), true)
 		if err == nil {
 			t.Errorf("no error, want %q", want)
 			continue

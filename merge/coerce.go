@@ -102,15 +102,25 @@ type targetTypes struct {
 	secretName string
 }
 
-func (t *targetTypes) at(path Path) kind {
+// at also returns who says so.
+func (t *targetTypes) at(path Path) (kind, authority) {
 	if v, ok := get(t.values, path); ok {
 		// The map at a secret's path is our reference to the Secret: it says nothing about the target's type.
 		if _, isSecret := secretKeyAt(v, t.secretName); !isSecret && kindOf(v) != kindUnknown {
-			return kindOf(v)
+			return kindOf(v), byDocument
 		}
 	}
 	if v, ok := get(t.chart.values, path); ok && kindOf(v) != kindUnknown {
-		return kindOf(v)
+		return kindOf(v), byChartValues
 	}
-	return t.chart.schema.kindAt(path)
+	return t.chart.schema.kindAt(path), byChartSchema
 }
+
+// authority is what says of which type an override's target is.
+type authority int
+
+const (
+	byDocument authority = iota // the value that the layers so far have there
+	byChartValues
+	byChartSchema
+)

@@ -28,13 +28,14 @@ import (
 	"slices"
 )
 
-// Names of the layers, as in Origin and LeftOut.
+// Names of the layers, as in Origin, Replaced and LeftOut.
 const (
 	layerContext    = "context"
 	layerValuesYAML = "valuesYaml"
 	layerInjected   = "injected"
 	layerValues     = "values"
 	layerPinned     = "pinned"
+	layerChart      = "chart" // below all others, but not merged: helm does that
 )
 
 // Override sets one value. Path is as in helm --set, see Path. Value is always text: a plain one is converted to the type of its
@@ -110,6 +111,11 @@ type assignment struct {
 	value any    // what goes into the document: a typed value, or the reference that stands for a secret
 	key   string // a secret's key in the Secret
 	plain string // a secret's plain value, which goes into the Secret only
+
+	// Of one that is not secret, for Explain: its text, the type that it was to be converted to, and who says so.
+	text   string
+	target kind
+	says   authority
 }
 
 func assemble(in Input) (*assembly, error) {
@@ -230,7 +236,9 @@ func (t *targetTypes) assign(layer string, override Override) (assignment, error
 		a.key, a.plain = secretKeyOf(override.Path), override.Value
 		a.value = secretReference(t.secretName, a.key)
 	} else {
-		a.value = coerce(override.Value, t.at(path))
+		a.text = override.Value
+		a.target, a.says = t.at(path)
+		a.value = coerce(a.text, a.target)
 	}
 	return a, nil
 }

@@ -71,22 +71,6 @@ func TestDocumentMergesTheFourLayers(t *testing.T) {
 	}
 }
 
-func TestExplainNamesTheLayerOfEachLeaf(t *testing.T) {
-	origins, _, err := Explain(fullInput(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, origin := range origins {
-		value, err := json.Marshal(origin.Value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.WriteString(origin.Path + "\t" + origin.Layer + "\t" + string(value) + "\n")
-	}
-	fixtures.Golden(t, "explain.golden.txt", []byte(b.String()))
-}
-
 // TestLayersMergeAsHelmMergesFiles is a short form of helmoracle: one row for each combination of two kinds of values.
 func TestLayersMergeAsHelmMergesFiles(t *testing.T) {
 	tests := map[string]struct{ lower, upper, want string }{

@@ -1,112 +1,227 @@
 package merge
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 )
 
-// Origin says which layer a leaf of the document came from. A leaf is everything but a map or a list that is not empty.
+// Origin says where a leaf of the document comes from. A leaf is everything but a map or a list that is not empty.
 type Origin struct {
 	Path  string `json:"path"`  // as in helm --set
-	Layer string `json:"layer"` // context, valuesYaml, injected, values or pinned
+	Layer string `json:"layer"` // context, valuesYaml, injected, values or pinned; with ExplainAt also chart
+	Type  string `json:"type"`  // string, boolean, integer, number, null; list and map: an empty one
 	Value any    `json:"value"` // never a plain secret
+
+	// Secret is the path of the secret override of whose reference to the Secret the leaf is a part; "": of none.
+	Secret string `json:"secret,omitempty"`
+	// Coerced is how the override's text got its type; nil: it is text, and nothing says that it should be anything else. If the override
+	// has set a list or a map, the first of its leaves has it.
+	Coerced *Coercion `json:"coerced,omitempty"`
+	// Replaced is what the document, and below it the chart, had there before, the newest first. If a whole list or map was replaced, or a
+	// value by a list or a map, the first leaf there has it.
+	Replaced []Replaced `json:"replaced,omitempty"`
+}
+
+// Coercion is how the text of an override became a value of another type.
+type Coercion struct {
+	Path string `json:"path"` // what the override sets: the leaf, or the list or map around it
+	Text string `json:"text"`
+	To   string `json:"to"` // the type of the target: boolean, integer, number, list, map
+	// Because says who has the target in that type: "valuesYaml has a number there".
+	Because string `json:"because"`
+	// Failed: the text cannot be read as that type, and has stayed text.
+	Failed bool `json:"failed,omitempty"`
+}
+
+// Replaced is a value that is not in the document because something else was set in its place. A layer can replace its own: of two
+// overrides with one path the later one counts.
+type Replaced struct {
+	Path  string `json:"path"`
+	Layer string `json:"layer"` // whose value it was; chart: the default in its values.yaml
+	Type  string `json:"type"`  // as in Origin; a list or a map may hold something here
+	Value any    `json:"value"` // nil if it is masked
+	// Masked: a secret was set at this path, so what stood there may be one too.
+	Masked bool `json:"masked,omitempty"`
 }
 
 // Explain returns the origin of each leaf of Document(in).Values, sorted by path (list elements in their order), and what was left out.
 // The error is the same as Document's.
 //
-// It merges a second time, on copies in which each leaf is the name of its layer. So it cannot disagree with Document about which layer
-// won.
-func Explain(in Input) ([]Origin, []LeftOut, error) {
+// It merges a second time, on copies in which each leaf is a label of where it came from. So it cannot disagree with Document about which
+// layer won.
+func Explain(in Input) ([]Origin, []LeftOut, error) { return ExplainAt(in, "") }
+
+// ErrNothingThere is the error of ExplainAt for a path that leads nowhere.
+var ErrNothingThere = errors.New("neither the values document nor the chart's values.yaml has something there")
+
+// ExplainAt is Explain for what is at a path, as in helm --set, and below it. It also has the chart's default values there that nothing
+// replaces. The error is ErrNothingThere if nothing is there; what was left out is returned all the same. An empty path is the whole document, without the chart's.
+func ExplainAt(in Input, path string) ([]Origin, []LeftOut, error) {
+	var at Path
+	if path != "" {
+		var err error
+		if at, err = parsePath(path); err != nil {
+			return nil, nil, fmt.Errorf("cannot explain %s: %w", quote(path), err)
+		}
+	}
 	defer takeTurn(in.size())()
 	merged, err := assemble(in)
 	if err != nil {
 		return nil, nil, err
 	}
-	labels, err := labelled(in)
+	h, err := replay(in, merged)
 	if err != nil {
 		return nil, nil, err
 	}
-	shadow := editor{values: labels}
-	for _, a := range merged.assignments {
-		shadow.filler = a.layer
-		if err := shadow.set(a.path, label(a.value, a.layer)); err != nil {
-			return nil, nil, err
-		}
+	w := walk{history: h, coerced: map[*source]bool{}}
+	switch {
+	case len(at) > 0:
+		err = w.at(at, merged)
+	case len(merged.values) > 0:
+		w.leaves(nil, merged.values, h.labels, nil, &h.replaced)
 	}
-	for _, key := range merged.identity {
-		labels[key] = layerContext
-	}
-	return origins(nil, nil, merged.values, labels), merged.leftOut, nil
+	return w.origins, merged.leftOut, err
 }
 
-// labelled merges the two layers that are documents, with each leaf replaced by the name of its layer.
-func labelled(in Input) (map[string]any, error) {
-	chart, err := readChart(in)
-	if err != nil {
-		return nil, err
-	}
-	_, lower, upper, _, err := documents(in, chart)
-	if err != nil {
-		return nil, err
-	}
-	labels, _ := label(lower, layerContext).(map[string]any)
-	upperLabels, _ := label(upper, layerValuesYAML).(map[string]any)
-	return labels, overlay(labels, upperLabels)
+// walk collects the origins of leaves.
+type walk struct {
+	*history
+	origins []Origin
+	pending []lost           // what the next leaf has replaced
+	coerced map[*source]bool // sources of which a leaf has said so already
 }
 
-// emptyMap is a key that nobody uses. In an empty map it holds the name of the map's layer.
-const emptyMap = "\x00layer"
-
-// label copies v with each leaf replaced by layer.
-func label(v any, layer string) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v)+1)
-		for key, child := range v {
-			out[key] = label(child, layer)
+// at walks what is at a path and below.
+func (w *walk) at(path Path, merged *assembly) error {
+	replaced := &w.replaced
+	for i, step := range path {
+		if i > 0 { // what was replaced around it as a whole, such as the list whose element it is
+			w.pending = append(w.pending, replaced.hereOnly()...)
 		}
-		if len(v) == 0 {
-			out[emptyMap] = layer
-		}
-		return out
-	case []any:
-		if len(v) == 0 {
-			return layer
-		}
-		out := make([]any, len(v))
-		for i, child := range v {
-			out[i] = label(child, layer)
-		}
-		return out
+		replaced = replaced.child(step)
 	}
-	return layer
+	v, inDocument := get(merged.values, path)
+	defaults, inChart := defaultAt(merged.values, merged.chart.values, path)
+	switch {
+	case inDocument:
+		labels, _ := get(w.labels, path)
+		w.leaves(path, v, labels, defaults, replaced)
+	case inChart:
+		w.pending = append(w.pending, replaced.all()...)
+		w.defaults(path, defaults)
+	default:
+		return fmt.Errorf("cannot explain %s: %w", quote(path.String()), ErrNothingThere)
+	}
+	return nil
 }
 
-// origins appends the leaves of v. labels has the same shape as v, with the names of the layers as its leaves.
-func origins(all []Origin, path Path, v, labels any) []Origin {
+// defaultAt is what the chart has at a path and helm uses, if the document does not hide it: only maps let through what is below them.
+func defaultAt(document, chart any, path Path) (any, bool) {
+	inDocument := true
+	for i := range path {
+		if _, isMap := document.(map[string]any); inDocument && !isMap {
+			return nil, false
+		}
+		var inChart bool
+		document, inDocument = get(document, path[i:i+1])
+		if chart, inChart = get(chart, path[i:i+1]); !inChart {
+			return nil, false
+		}
+	}
+	return chart, true
+}
+
+// leaves adds the leaves of v. labels has the same shape as v; defaults is what the chart has there, or nil not to be told; replaced is
+// what was replaced there and below.
+func (w *walk) leaves(path Path, v, labels, defaults any, replaced *tree) {
+	w.pending = append(w.pending, replaced.hereOnly()...)
 	switch v := v.(type) {
 	case map[string]any:
 		below, _ := labels.(map[string]any)
+		lower, _ := defaults.(map[string]any)
 		if len(v) == 0 {
 			labels = below[emptyMap]
 		}
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			all = origins(all, append(path, Step{Name: key}), v[key], below[key])
+		w.pending = append(w.pending, replaced.besides(func(step Step) bool { _, there := v[step.Name]; return there && !step.InList })...)
+		for _, key := range keysOf(v, lower) {
+			at := append(path[:len(path):len(path)], Step{Name: key})
+			if child, there := v[key]; there {
+				w.leaves(at, child, below[key], lower[key], replaced.child(at[len(path)]))
+			} else {
+				w.defaults(at, lower[key])
+			}
 		}
-		if len(v) > 0 {
-			return all
+		if len(v)+len(lower) > 0 {
+			return
 		}
 	case []any:
 		below, _ := labels.([]any)
 		below = append(below, make([]any, max(0, len(v)-len(below)))...) // pads labels; needed only if a document has the key emptyMap
+		w.pending = append(w.pending, replaced.besides(func(step Step) bool { return step.InList && step.Index < len(v) })...)
 		for i, child := range v {
-			all = origins(all, append(path, Step{Index: i, InList: true}), child, below[i])
+			at := append(path[:len(path):len(path)], Step{Index: i, InList: true})
+			w.leaves(at, child, below[i], nil, replaced.child(at[len(path)]))
 		}
 		if len(v) > 0 {
-			return all
+			return
+		}
+	default:
+		w.pending = append(w.pending, replaced.besides(func(Step) bool { return false })...)
+	}
+	w.leaf(path, v, w.sourceOf(labels))
+}
+
+// keysOf returns the keys of both maps, sorted.
+func keysOf(a, b map[string]any) []string {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// leaf adds a leaf of the document.
+func (w *walk) leaf(path Path, v any, from *source) {
+	origin := Origin{Path: path.String(), Layer: from.layer, Type: typeName(v), Value: v, Secret: from.secret, Replaced: w.take(from.secret != "")}
+	if from.coerced != nil && !w.coerced[from] {
+		w.coerced[from] = true
+		origin.Coerced = from.coerced
+	}
+	w.origins = append(w.origins, origin)
+}
+
+// defaults adds the leaves of what only the chart has.
+func (w *walk) defaults(path Path, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range keysOf(v, nil) {
+			w.defaults(append(path[:len(path):len(path)], Step{Name: key}), v[key])
+		}
+		if len(v) > 0 {
+			return
+		}
+	case []any:
+		for i, child := range v {
+			w.defaults(append(path[:len(path):len(path)], Step{Index: i, InList: true}), child)
+		}
+		if len(v) > 0 {
+			return
 		}
 	}
-	layer, _ := labels.(string)
-	return append(all, Origin{Path: path.String(), Layer: layer, Value: v})
+	w.origins = append(w.origins, Origin{Path: path.String(), Layer: layerChart, Type: typeName(v), Value: v, Replaced: w.take(false)})
+}
+
+// take returns what is pending, the newest first and the chart's last. bySecret: a secret has replaced it.
+func (w *walk) take(bySecret bool) (all []Replaced) {
+	slices.SortFunc(w.pending, func(a, b lost) int { return cmp.Or(b.order-a.order, cmp.Compare(a.path.String(), b.path.String())) })
+	for _, l := range w.pending {
+		r := Replaced{Path: l.path.String(), Layer: l.layer, Type: typeName(l.value), Value: l.value}
+		if bySecret || w.secrets.touches(l.path) {
+			r.Value, r.Masked = nil, true
+		}
+		all = append(all, r)
+	}
+	w.pending = nil
+	return all
 }

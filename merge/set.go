@@ -5,7 +5,7 @@ import "fmt"
 // editor sets values in a document by path.
 type editor struct {
 	values map[string]any
-	filler any // new list elements before the index; nil (null), as in helm --set, or in Explain the layer's name
+	filler any // new list elements before the index; nil (null), as in helm --set, or in Explain the label of such an element
 	added  int // maps and list elements created so far, at most maxAdded
 }
 

@@ -76,6 +76,71 @@ func TestDocumentIsWhatHelmMakesOfTwoFiles(t *testing.T) {
 	}
 }
 
+// TestExplainNamesTheDocumentThatHasTheValue: each leaf of the merged values has exactly one origin, with its value, and the document that it
+// names has that value there.
+func TestExplainNamesTheDocumentThatHasTheValue(t *testing.T) {
+	explained := 0
+	for seed := range uint64(pairs) {
+		g := newGenerator(seed)
+		a, b := g.document(), g.document()
+		merged, err := ourMerge(a, b)
+		if err != nil {
+			continue
+		}
+		lower, _ := merge.Parse("a.yaml", []byte(a))
+		upper, _ := merge.Parse("b.yaml", []byte(b))
+		origins, _, err := merge.Explain(merge.Input{Context: lower, Values: []byte(b)})
+		if err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+			continue
+		}
+		leaves := leavesOf(merged.Values)
+		if len(origins) != len(leaves) {
+			t.Errorf("seed %d: %d origins of %d leaves", seed, len(origins), len(leaves))
+		}
+		layers := map[string]map[string]any{"context": leavesOf(lower), "valuesYaml": leavesOf(upper)}
+		for _, o := range origins {
+			explained++
+			value, there := leaves[o.Path]
+			has, inLayer := layers[o.Layer][o.Path]
+			if !there || !inLayer || !cmp.Equal(value, o.Value) || !cmp.Equal(has, o.Value) {
+				t.Errorf("seed %d: %s is %v, explained as %v of %s, which has %v\n--- a\n%s\n--- b\n%s", seed, o.Path, value, o.Value, o.Layer, has, a, b)
+			}
+			delete(leaves, o.Path)
+		}
+	}
+	t.Logf("explained %d leaves", explained)
+	if explained < 10*fewestPairs {
+		t.Errorf("only %d leaves explained", explained)
+	}
+}
+
+// leavesOf are the leaves of values by their paths: all but maps and lists that are not empty.
+func leavesOf(values map[string]any) map[string]any {
+	leaves := map[string]any{}
+	var walk func(path merge.Path, v any)
+	walk = func(path merge.Path, v any) {
+		inside := false
+		switch v := v.(type) {
+		case map[string]any:
+			for key, child := range v {
+				walk(append(path[:len(path):len(path)], merge.Step{Name: key}), child)
+			}
+			inside = len(v) > 0
+		case []any:
+			for i, child := range v {
+				walk(append(path[:len(path):len(path)], merge.Step{Index: i, InList: true}), child)
+			}
+			inside = len(v) > 0
+		}
+		if !inside && len(path) > 0 {
+			leaves[path.String()] = v
+		}
+	}
+	walk(nil, values)
+	return leaves
+}
+
 // helmMerge is what helm makes of -f for each document.
 func helmMerge(dir string, docs ...string) (map[string]any, error) {
 	var options helmvalues.Options

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"octo-operator/dispatch/runs"
+	"octo-operator/handlers"
 	"octo-operator/kube"
 	"octo-operator/names"
 	"octo-operator/page"
@@ -79,12 +80,29 @@ func (d *daemon) valuesOf(run *runs.Run) ([]page.Value, error) {
 	found, err := h.RunValues(run)
 	values := make([]page.Value, len(found))
 	for i, v := range found {
-		values[i] = page.Value{Path: v.Path, Value: inJSON(v.Value), Layer: v.Layer}
-		if v.Today != nil {
-			values[i].Replaced = "with the settings of today it would be " + inJSON(v.Today)
-		}
+		values[i] = page.Value{Path: v.Path, Value: inJSON(v.Value), Type: v.Type, Layer: v.Layer, Notes: notesOn(v)}
 	}
 	return values, err
+}
+
+// notesOn says what a value has replaced, how it got its type, and whether it would be another one today.
+func notesOn(v handlers.RunValue) (notes []string) {
+	if c := v.Coerced; c != nil && c.Failed {
+		notes = append(notes, fmt.Sprintf("stays text, as no %s: %s", c.To, c.Because))
+	} else if c != nil {
+		notes = append(notes, fmt.Sprintf("from the text %s: %s", inJSON(c.Text), c.Because))
+	}
+	for _, r := range v.Replaced {
+		before := inJSON(r.Value)
+		if r.Masked {
+			before = "something masked, because a secret was set here"
+		}
+		notes = append(notes, fmt.Sprintf("instead of %s from %s", before, r.Layer))
+	}
+	if v.Today != nil {
+		notes = append(notes, "with the settings of today it would be "+inJSON(v.Today))
+	}
+	return notes
 }
 
 func inJSON(value any) string {

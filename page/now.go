@@ -3,6 +3,8 @@ package page
 import (
 	"net/http"
 	"time"
+
+	"octo-operator/dispatch/runs/story"
 )
 
 // Now is what the operator does at this moment.
@@ -28,6 +30,7 @@ type Work struct {
 	Phase string     `json:"phase,omitempty"`
 	Wait  string     `json:"wait,omitempty"`  // one of the waits of a runs.Moment; empty: it is worked on
 	Text  string     `json:"text,omitempty"`  // what it waits for, in words
+	Words string     `json:"words"`           // what it does or waits for, whatever it is; the page sets it
 	Until *time.Time `json:"until,omitempty"` // when it is tried again
 
 	Callback string `json:"callback"`
@@ -61,5 +64,18 @@ func (p *pages) now(*http.Request) (any, error) {
 	// Lists, not null, where there is nothing.
 	shown.Work = append([]Work{}, shown.Work[:min(most, len(shown.Work))]...)
 	shown.Pools = append([]Pool{}, shown.Pools[:min(most, len(shown.Pools))]...)
+	for i := range shown.Work {
+		shown.Work[i].Words = shown.Work[i].words()
+	}
 	return shown, nil
+}
+
+func (w Work) words() string {
+	switch {
+	case w.Wait != "":
+		return story.WaitWords(w.Wait)
+	case w.Phase != "":
+		return story.PhaseWords(w.Phase)
+	}
+	return "begins"
 }

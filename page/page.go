@@ -32,11 +32,11 @@ type Source struct {
 
 // Value is a leaf of the values that a chart is rendered with.
 type Value struct {
-	Path     string `json:"path"`
-	Value    string `json:"value"`              // as JSON
-	Type     string `json:"type,omitempty"`     // such as "string"
-	Layer    string `json:"layer,omitempty"`    // where it comes from; empty: not known
-	Replaced string `json:"replaced,omitempty"` // what it replaced there, and how it was made to fit, in words
+	Path  string   `json:"path"`
+	Value string   `json:"value"`           // as JSON
+	Type  string   `json:"type,omitempty"`  // such as string
+	Layer string   `json:"layer,omitempty"` // where it comes from; "": not known
+	Notes []string `json:"notes,omitempty"` // what it replaced there, and how its text got its type, in words
 }
 
 //go:embed static

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/dispatch/runs/story"
 	"octo-operator/text"
 )
@@ -19,9 +20,30 @@ import (
 type shownRun struct {
 	story.Story
 	Event     string `json:"event"` // as JSON for people, without secrets
+	Timeline  []step `json:"timeline"`
 	Steps     int    `json:"steps"` // how many there are, of which the last are in the timeline
 	HasValues bool   `json:"hasValues"`
 	Now       *Work  `json:"now,omitempty"` // what it does or waits for; nil: it has ended
+}
+
+// step is a step with what it is, in words.
+type step struct {
+	story.Step
+	Words string `json:"words"`
+}
+
+func stepsInWords(all []story.Step) []step {
+	steps := make([]step, len(all))
+	for i, s := range all {
+		steps[i] = step{Step: s, Words: s.Name}
+		switch s.Kind {
+		case runs.KindPhase:
+			steps[i].Words = story.PhaseWords(s.Name)
+		case runs.KindWait:
+			steps[i].Words = story.WaitWords(s.Name)
+		}
+	}
+	return steps
 }
 
 // What a browser gets of a run. The rest is in the run directory.
@@ -36,8 +58,8 @@ func (p *pages) run(r *http.Request) (any, error) {
 		return nil, err
 	}
 	shown := shownRun{Story: story.Read(run, time.Now())}
-	shown.Event, shown.HasValues, shown.Steps = pretty(shown.Story.Event), shown.Story.Values.Text != "", len(shown.Timeline)
-	shown.Timeline = shown.Timeline[max(0, shown.Steps-mostSteps):]
+	shown.Event, shown.HasValues, shown.Steps = pretty(shown.Story.Event), shown.Story.Values.Text != "", len(shown.Story.Timeline)
+	shown.Timeline = stepsInWords(shown.Story.Timeline[max(0, shown.Steps-mostSteps):])
 	shown.Commands, shown.Output, shown.Story.Values, shown.Story.Event = nil, story.Text{}, story.Text{}, nil
 	if shown.Result == nil {
 		shown.Now = p.workOn(run.ID)
@@ -48,6 +70,7 @@ func (p *pages) run(r *http.Request) (any, error) {
 func (p *pages) workOn(id string) *Work {
 	for _, work := range p.Now().Work {
 		if work.ID == id {
+			work.Words = work.words()
 			return &work
 		}
 	}

@@ -29,14 +29,6 @@ const say = what => { $('said').textContent = what; };
 
 // ---- words ----
 
-const waitsFor = {
-  lane: 'the event before it, of the same release or pool', slot: 'a slot: all are taken', tenant: 'the tenant’s update, or what the tenant has in flight',
-  leader: 'this operator to be sure that it leads', copy: 'the API server to take a copy of the event', pods: 'pods that are not ready', retry: 'its next try',
-};
-const phases = {
-  look: 'looks at the release', chart: 'gets the chart', values: 'merges the values', check: 'tries it without changing anything', install: 'runs helm',
-  ready: 'waits for pods', settle: 'settles', rollback: 'takes it back', run: 'runs the script',
-};
 const layers = {
   context: 'the operator’s own settings', valuesYaml: 'the event’s valuesYaml', injected: 'what the operator adds: credentials and addresses',
   values: 'the event’s list of overrides', pinned: 'the count of replicas that runs',
@@ -55,11 +47,16 @@ function clock(at) {
   return el('time', { datetime: at, title: at, class: 'number' }, today ? when.toLocaleTimeString() : when.toLocaleString());
 }
 
-// since is how long something has lasted, or how long until it begins; tick keeps it true.
-const since = at => el('span', { 'data-since': at, class: 'number' }, seconds(Math.abs(between(at, Date.now()))));
+let ahead = 0; // milliseconds by which this machine's clock is ahead of the operator's
+
+// since is how long something has lasted, until how long it takes until it begins; tick keeps both true.
+const since = at => el('span', { 'data-since': at, class: 'number' }, lasts(at));
+const until = at => el('span', { 'data-until': at, class: 'number' }, lacks(at));
+const lasts = at => seconds(between(at, Date.now() - ahead)), lacks = at => between(Date.now() - ahead, at) <= 0 ? 'now' : `in ${seconds(between(Date.now() - ahead, at))}`;
 
 function tick() {
-  for (const span of document.querySelectorAll('[data-since]')) span.textContent = seconds(Math.abs(between(span.dataset.since, Date.now())));
+  for (const span of document.querySelectorAll('[data-since]')) span.textContent = lasts(span.dataset.since);
+  for (const span of document.querySelectorAll('[data-until]')) span.textContent = lacks(span.dataset.until);
 }
 
 // ---- lists that keep the focus ----
@@ -127,9 +124,9 @@ function showOverview() {
   document.title = `${running.length} running, ${waiting.length} waiting – octo-operator`;
   keep($('running'), running.length ? running : [{ id: '' }], work => work.id, runningCard);
   table($('waiting'), 'Nothing waits.', ['Workload or pool', 'Event', 'Tenant', 'Waits for', 'Since', 'Next try'], waiting, work => work.id, work => [
-    el('td', {}, runLink(work)), el('td', {}, work.callback ?? ''), el('td', {}, work.tenant ?? ''),
-    el('td', { class: 'text' }, el('span', { class: 'badge waiting' }, work.wait), ' ', work.text || waitsFor[work.wait] || ''),
-    el('td', {}, since(work.since)), el('td', {}, ...(work.until ? ['in ', since(work.until)] : []))]);
+    el('td', { class: 'who' }, runLink(work)), el('td', {}, work.callback ?? ''), el('td', {}, work.tenant ?? ''),
+    el('td', { class: 'text' }, el('span', { class: 'badge waiting' }, work.wait), ' ', work.text || work.words),
+    el('td', {}, since(work.since)), el('td', {}, ...(work.until ? [until(work.until)] : []))]);
   if (now.moreWork) $('waiting').append(el('p', { class: 'dim' }, `${now.moreWork} more are not shown.`));
   const pools = now.pools;
   table($('pools'), 'No pools.', ['Pool', 'Tenant', 'Registration', 'Resource'], pools, pool => `${pool.tenant}\n${pool.id}\n${pool.resource}`, pool => [
@@ -143,7 +140,7 @@ function runningCard(work, before) {
   const lines = before?.querySelector('pre') ?? el('pre', { tabindex: '0', 'aria-label': `Newest output of ${subject(work)}` });
   return el('div', { class: 'card' },
     el('p', {}, runLink(work), el('span', {}, work.callback ?? ''), work.tenant ? el('span', { class: 'dim' }, `tenant ${work.tenant}`) : '',
-      el('span', { class: 'badge busy' }, phases[work.phase] ?? work.phase ?? 'begins'), el('span', { class: 'dim' }, 'for ', since(work.since))), lines);
+      el('span', { class: 'badge busy' }, work.words), el('span', { class: 'dim' }, 'for ', since(work.since))), lines);
 }
 
 // showNewestLines shows the end of the output of what runs.
@@ -180,7 +177,7 @@ async function showRuns(more = false) {
 }
 
 const runRow = run => el('tr', {}, el('td', {}, badge(run.outcome)), el('td', {}, clock(run.came)),
-  el('td', { class: 'number' }, hasEnded(run) ? seconds(run.seconds) : ''), el('td', {}, run.callback ?? ''), el('td', {}, runLink(run)),
+  el('td', { class: 'number' }, hasEnded(run) ? seconds(run.seconds) : ''), el('td', {}, run.callback ?? ''), el('td', { class: 'who' }, runLink(run)),
   el('td', {}, run.tenant ?? ''), el('td', { class: 'text' }, el('span', { class: 'why' }, run.reason ?? '')));
 
 // tellEnds says which runs have ended since the last look, and shows in the list what has changed.
@@ -233,7 +230,7 @@ function showRun() {
   $('run').querySelector('h1').textContent = title;
   showVerdict();
   const facts = [['Run', run.shortId], ['Tenant', run.tenant], ['Workload', run.workload], ['Release', run.release], ['Namespace', run.namespace], ['Pool', run.pool],
-    ['Came', new Date(run.came).toLocaleString()], ['Took', hasEnded(run) ? seconds(run.seconds) : undefined], ['Exit code', run.outcome === 'failed' ? run.result?.exitCode : undefined],
+    ['Came', new Date(run.came).toLocaleString()], ['Took', hasEnded(run) ? seconds(run.seconds) : undefined], ['Exit code', run.result?.exitCode > 0 ? run.result.exitCode : undefined],
     ['Directory', run.dir], ['Damaged', run.damaged?.join('; ')]].filter(([, value]) => value !== undefined && value !== '');
   keep($('facts'), facts.flatMap(([name, value]) => [{ dt: name }, { dd: String(value), of: name }]), item => item.dt ?? `of ${item.of}`,
     item => item.dt ? el('dt', {}, item.dt) : el('dd', {}, item.dd));
@@ -248,19 +245,18 @@ const diffClass = line => /^(\+\+\+|---|diff |@@)/.test(line) ? 'head' : line.st
 
 function showVerdict() {
   const work = run.now ?? {}, parts = [{ badge: run.outcome, since: work.since, until: work.until }];
-  if (run.outcome === 'running') parts[0].badge = phases[work.phase ?? run.phase] ?? 'begins';
-  const reason = run.outcome === 'waiting' && work.wait ? `Waits for ${work.text || waitsFor[work.wait] || work.wait}` : run.outcome === 'running' ? '' : run.reason;
+  if (run.outcome === 'running') parts[0].badge = work.words ?? run.reason;
+  const reason = run.outcome === 'running' ? '' : work.wait && work.text ? `${work.words}: ${work.text}` : run.reason;
   if (reason) parts.push({ reason, mild: run.outcome === 'superseded' || run.outcome === 'waiting' });
   keep($('verdict'), parts, (part => part.badge ? 'badge' : 'reason'), part => {
     const made = part.badge ? el('span', {}, badge(part.badge, badges[run.outcome])) : el('p', { class: `reason${part.mild ? ' waits' : ''}` }, part.reason);
     if (part.since) made.append(' for ', since(part.since));
-    if (part.until) made.append('; next try in ', since(part.until));
+    if (part.until) made.append('; next try ', until(part.until));
     return made;
   });
 }
 
-const barLabel = bar => bar.kind === 'wait' ? `waits: ${bar.name}` : bar.kind === 'script' ? bar.name : phases[bar.name] ?? bar.name;
-const mostBars = 60, barHeight = 20, labelWidth = 200, pictureWidth = 900, durationWidth = 70;
+const mostBars = 60, barHeight = 20, labelWidth = 215, pictureWidth = 900, durationWidth = 70;
 
 function showTimeline() {
   const steps = run.timeline, all = steps.filter(step => ['phase', 'wait', 'script'].includes(step.kind)).slice(-mostBars);
@@ -283,16 +279,16 @@ function drawBars(all, begin, end) {
   const x = at => labelWidth + Math.min(1, Math.max(0, (at - begin) / 1000 / length)) * width;
   const longest = all.reduce((a, b) => a.seconds < b.seconds ? b : a);
   const drawn = svg('svg', { viewBox: `0 0 ${pictureWidth} ${height}`, role: 'img',
-    'aria-label': `${all.length} steps in ${seconds(length)}; the longest is ${barLabel(longest)}, ${seconds(longest.seconds)}. The list below has all.` });
+    'aria-label': `${all.length} steps in ${seconds(length)}; the longest is ${longest.words}, ${seconds(longest.seconds)}. The list below has all.` });
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     const at = labelWidth + part * width;
     drawn.append(svg('line', { x1: at, x2: at, y1: 0, y2: height - 18 }),
       svg('text', { x: at, y: height - 4, 'text-anchor': 'middle', class: 'dim' }, part === 0 ? '0' : seconds(part * length)));
   }
   all.forEach((bar, i) => {
-    const y = i * barHeight, thin = bar.kind === 'script' ? 4 : 0, label = barLabel(bar);
+    const y = i * barHeight, thin = bar.kind === 'script' ? 4 : 0, label = bar.words;
     const group = svg('g', {}, svg('title', {}, `${label}${bar.text ? `: ${bar.text}` : ''}, ${seconds(bar.seconds)}`),
-      svg('text', { x: bar.kind === 'script' ? 16 : 4, y: y + 14, class: bar.kind === 'script' ? 'dim' : '' }, label.length > 30 ? `${label.slice(0, 29)}…` : label),
+      svg('text', { x: bar.kind === 'script' ? 16 : 4, y: y + 14, class: bar.kind === 'script' ? 'dim' : '' }, label.length > 34 ? `${label.slice(0, 33)}…` : label),
       svg('rect', { x: x(begins(bar)), y: y + 3 + thin, width: Math.max(2, x(ends(bar)) - x(begins(bar))), height: barHeight - 6 - 2 * thin, rx: 2, class: bar.kind }),
       svg('text', { x: Math.max(x(begins(bar)) + 2, x(ends(bar))) + 5, y: y + 14, class: 'dim' }, seconds(bar.seconds)));
     drawn.append(group);
@@ -303,7 +299,7 @@ function drawBars(all, begin, end) {
 function momentRow(m) {
   const detail = [m.text, m.exitCode === undefined ? '' : `exit code ${m.exitCode}`, m.cpu ? `processor ${seconds(m.cpu)}` : '',
     m.memory ? `memory ${Math.round(m.memory / 1048576)} MiB` : '', m.until ? `next try ${new Date(m.until).toLocaleTimeString()}` : ''].filter(Boolean).join('; ');
-  return el('tr', {}, el('td', {}, clock(m.time)), el('td', { class: 'text' }, `${m.kind} `, m.kind === 'command' ? el('code', {}, m.name) : m.name),
+  return el('tr', {}, el('td', {}, clock(m.time)), el('td', { class: 'text' }, m.kind === 'command' ? el('code', {}, m.name) : m.words),
     el('td', { class: 'number' }, m.seconds ? seconds(m.seconds) : ''), el('td', { class: 'text' }, detail));
 }
 
@@ -374,7 +370,7 @@ async function showValues() {
   if (answer.more) $('values-state').textContent = `${answer.more} more are not shown.`;
 }
 
-const valueTip = value => [`${value.layer}: ${layers[value.layer] ?? 'a layer of the values'}`, value.type && `type: ${value.type}`, value.replaced].filter(Boolean).join('\n');
+const valueTip = value => [`${value.layer}: ${layers[value.layer] ?? 'a layer of the values'}`, value.type && `type: ${value.type}`, ...(value.notes ?? [])].filter(Boolean).join('\n');
 
 // The tip stands at what it belongs to, which it describes for who cannot see it too.
 function showTip(event) {
@@ -421,6 +417,7 @@ const pause = 1500; // milliseconds between two looks
 async function look() {
   const before = now.work;
   now = await ask('api/now');
+  ahead = Date.now() - new Date(now.time);
   showState();
   if (run) {
     if (!hasEnded(run)) await refreshRun(run.id);

@@ -86,10 +86,7 @@ func (d *daemon) run() error {
 	// in the whole cluster.
 	answering, endAnswering := context.WithCancel(context.Background())
 	defer endAnswering()
-	metrics := web.NewMetrics(web.State{
-		Generation: func() string { return d.client.Generation().String() }, Pools: d.client.RegisteredPools, Able: d.readiness.able,
-		Leads: func() bool { leads, _ := d.leads(); return leads },
-	})
+	metrics := d.metrics()
 	d.readiness.server = web.New(web.Options{
 		HTTP: d.settings.HTTPAddress, HTTPS: d.settings.HTTPS.Address,
 		CertificateFile: d.settings.HTTPS.CertificateFile, KeyFile: d.settings.HTTPS.KeyFile,
@@ -103,7 +100,7 @@ func (d *daemon) run() error {
 	if h == nil {
 		return nil // ended before it could begin
 	}
-	h.Ended = metrics.EventEnded
+	h.Ended, h.Observe = metrics.EventEnded, measure(metrics)
 	d.handlers.Store(h)
 	return errors.Join(d.serve(ctx, h), h.Close())
 }

@@ -39,7 +39,7 @@ func TestReadyMeansServing(t *testing.T) {
 		{name: "ending", found: []error{nil}, ending: true, unable: "the operator is ending", able: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			options := web.Options{Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(web.State{})}
+			options := web.Options{Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(web.State{}, web.Labels{})}
 			if test.badCertificate {
 				options.HTTPS, options.CertificateFile = "127.0.0.1:0", filepath.Join(t.TempDir(), "svc.pem")
 			}

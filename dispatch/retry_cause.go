@@ -44,6 +44,28 @@ func (c RetryCause) String() string {
 	return ""
 }
 
+// RetryCauses are all but Final.
+var RetryCauses = []RetryCause{Outage, MaybeOutage, WebhookAway, repositoryAway, BeingDeleted, Refused}
+
+// Label is the cause for metrics.
+func (c RetryCause) Label() string {
+	switch c {
+	case Outage:
+		return "outage"
+	case MaybeOutage:
+		return "maybe_outage"
+	case WebhookAway:
+		return "webhook"
+	case repositoryAway:
+		return "repository"
+	case BeingDeleted:
+		return "being_deleted"
+	case Refused:
+		return "refused"
+	}
+	return ""
+}
+
 // RetryError is returned by a handler that knows better than the tools' words tell whether another try may help.
 type RetryError struct {
 	Cause RetryCause // Final: none

@@ -61,7 +61,11 @@ func deployed(fails bool) func(context.Context, *Task) error {
 				t.Phase(runs.PhaseInstall)
 			}
 		}
-		return t.Script(ctx, scripts.WorkloadDeploy, map[string]string{"FAILS": fmt.Sprint(fails)})
+		err := t.Script(ctx, scripts.WorkloadDeploy, map[string]string{"FAILS": fmt.Sprint(fails)})
+		if err != nil {
+			return &RetryError{Final, err} // else the cluster would be asked whether it was away
+		}
+		return nil
 	}
 }
 
@@ -138,6 +142,7 @@ func TestATimelineTellsAnEventFromItsAcceptanceToItsEnd(t *testing.T) {
 		d := r.life()
 		for range 3 { // the second waits behind the first until the third comes
 			d.AcceptAll([]hub.Event{deploy("shop")})
+			time.Sleep(time.Millisecond)
 			synctest.Wait()
 		}
 		close(g.of("shop"))
@@ -212,13 +217,8 @@ func TestAScriptThatAnnouncesThousandsOfCommandsFillsNeitherItsTimelineNorWhoObs
 func BenchmarkAnEventToItsFirstCommand(b *testing.B) {
 	dir := b.TempDir()
 	u := newUnfinished(func(Happening) {})
-	for i := range b.N {
-		run := &runs.Run{ID: fmt.Sprintf("20261126T110000.%06dZ-x-%d", i%1e6, i), Dir: filepath.Join(dir, fmt.Sprint(i)), Callback: testCallback}
-		b.StopTimer()
-		if err := os.Mkdir(run.Dir, 0o700); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
+	for i := 0; b.Loop(); i++ {
+		run := &runs.Run{ID: fmt.Sprintf("20261126T110000.%06dZ-x-%d", i%1e6, i), Dir: dir, Callback: testCallback}
 		c := u.add(run, Place{Tenant: "acme"})
 		c.note(runs.Moment{Kind: runs.KindAccepted})
 		c.waitsInLane(forCopy)
@@ -229,9 +229,7 @@ func BenchmarkAnEventToItsFirstCommand(b *testing.B) {
 		}
 		c.note(runs.Moment{Kind: runs.KindScript, Name: scripts.WorkloadDeploy})
 		c.note(runs.Moment{Kind: runs.KindCommand, Name: strings.Repeat("helm upgrade ", 50)})
-	}
-	for _, c := range u.list() {
-		c.write()
+		c.ends(runs.Result{Outcome: runs.Succeeded}) // with it everything is on disk
 	}
 }
 

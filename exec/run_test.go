@@ -198,3 +198,14 @@ func errText(err error) string {
 	}
 	return err.Error()
 }
+
+func TestWhatAProgramAndItsChildrenHaveUsedIsKnown(t *testing.T) {
+	// The shell does nothing but wait for another one, which takes some time and 60 MB.
+	result, err := Run(t.Context(), Command{Path: "/bin/sh", Args: []string{"-c", `/bin/sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; x=$(printf %060000000d 0)'; :`}, Env: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.CPU <= 0 || result.Memory < 50<<20 {
+		t.Errorf("got %s and %d bytes", result.CPU, result.Memory)
+	}
+}

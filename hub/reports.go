@@ -41,6 +41,9 @@ func (c *Client) Report(r Report) {
 	c.reports.add(&r)
 }
 
+// WaitingReports is how many reports of how events ended the controller has not accepted yet.
+func (c *Client) WaitingReports() int { return c.reports.count() }
+
 // Withdraw drops the waiting report with that method and key, if there is one, because it is no longer true.
 func (c *Client) Withdraw(method, key string) {
 	c.reports.end(errWithdrawn, func(r *Report) bool { return r.Method == method && r.Key == key })
@@ -69,6 +72,18 @@ func (o *outbox) add(r *Report) {
 	o.mu.Unlock()
 	older.done(errReplaced)
 	o.wakeUp()
+}
+
+// count leaves out what is transient.
+func (o *outbox) count() (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range o.waiting {
+		if !r.Transient {
+			n++
+		}
+	}
+	return n
 }
 
 // end removes the report that matches, if there is one, and calls its Delivered with err.

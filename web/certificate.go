@@ -30,6 +30,16 @@ func newCertificate(file, keyFile string, log *slog.Logger) *certificate {
 	return c
 }
 
+// end is when the certificate that is served ends; zero: none is served.
+func (c *certificate) end() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil {
+		return time.Time{}
+	}
+	return c.current.Leaf.NotAfter
+}
+
 // watch reads the files every so often, until ctx ends.
 func (c *certificate) watch(ctx context.Context, every time.Duration) {
 	for ctx.Err() == nil {

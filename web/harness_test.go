@@ -26,6 +26,14 @@ import (
 // patience bounds every wait. Only a failing test waits so long.
 const patience = time.Minute
 
+// idle is the state of an operator that does nothing and is connected to nothing.
+func idle() State {
+	return State{
+		Generation: func() string { return "" }, Pools: func() int { return 0 }, Able: yes, Leads: yes,
+		Queue: func() Queue { return Queue{} }, Reports: func() int { return 0 },
+	}
+}
+
 // logBuffer is a log that is written to and read at the same time.
 type logBuffer struct {
 	mu   sync.Mutex
@@ -72,7 +80,7 @@ func serve(t *testing.T, o Options) (*Server, Options) {
 		o.Ready = func() Readiness { return Readiness{} }
 	}
 	if o.Metrics == nil {
-		o.Metrics = NewMetrics(State{Generation: func() string { return "" }, Pools: func() int { return 0 }, Able: yes, Leads: yes})
+		o.Metrics = NewMetrics(idle(), Labels{})
 	}
 	if o.LogLevel == nil {
 		o.LogLevel = &slog.LevelVar{}

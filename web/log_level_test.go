@@ -91,7 +91,7 @@ func TestOnlyWhoIsInThePodChangesTheLogLevel(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			level := &slog.LevelVar{}
 			log, _ := newLog()
-			handler := routes(Options{LogLevel: level, Log: log, Metrics: NewMetrics(State{})})
+			handler := routes(Options{LogLevel: level, Log: log, Metrics: NewMetrics(State{}, Labels{})})
 			request := httptest.NewRequest(http.MethodPost, levelPath+"?minLogLevel=Debug&maxLogLevel=Fatal", nil)
 			request.RemoteAddr, request.Host = test.from, test.host
 			if test.header != nil {

@@ -9,23 +9,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are served at /metrics. Make them with NewMetrics.
+// Metrics are served at /metrics. Make them with NewMetrics. No label has a value that a tenant or a chart has chosen: there would be no end
+// of them, and everybody may read them.
 type Metrics struct {
 	registry *prometheus.Registry
 	events   *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	runMetrics
+
+	certificateEnd func() time.Time // of the certificate that is served, zero: none is; nil: there is no HTTPS
 }
 
-// State are functions that are called at each scrape. None may be nil.
-type State struct {
-	Generation func() string // of the controller, such as "G3"; "": not connected
-	Pools      func() int    // number of registered pools
-	Able       func() bool   // the operator can work
-	Leads      func() bool   // this operator is the leader
+// Labels are values of labels that are known from the beginning: their counters begin with 0, so that the first time counts as an increase.
+type Labels struct {
+	Callbacks, Outcomes []string // of events
+	RetryCauses         []string
+	Waits               []string // what an event may wait for
 }
 
 // NewMetrics returns the metrics of the operator and of its process.
-func NewMetrics(state State) *Metrics {
+func NewMetrics(state State, known Labels) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -35,9 +38,19 @@ func NewMetrics(state State) *Metrics {
 			Name: "octo_operator_event_seconds", Help: "How long events ran.",
 			Buckets: []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
 		}, []string{"callback"}),
+		runMetrics: newRunMetrics(),
 	}
-	m.registry.MustRegister(m.events, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&stateCollector{state})
+	for _, callback := range known.Callbacks {
+		for _, outcome := range known.Outcomes {
+			m.events.WithLabelValues(callback, outcome)
+		}
+	}
+	for _, cause := range known.RetryCauses {
+		m.retries.WithLabelValues(cause)
+	}
+	m.registry.MustRegister(m.events, m.seconds, m.phases, m.waits, m.retries, m.cpu, m.memory,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&stateCollector{State: state, waits: known.Waits}, &certificateCollector{m})
 	return m
 }
 
@@ -54,44 +67,10 @@ const (
 	metricsTimeout  = 5 * time.Second
 )
 
-func (m *Metrics) handler() http.Handler {
+// Handler answers with all metrics, in Prometheus' text format.
+func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: metricsInFlight, Timeout: metricsTimeout,
 		DisableCompression: true, // compressing takes 1 MiB for each client
 	})
-}
-
-// stateCollector makes metrics from a State.
-type stateCollector struct{ State }
-
-var (
-	connectedDesc = prometheus.NewDesc("octo_operator_connected", "1 while registered at a controller, with its generation.", []string{"generation"}, nil)
-	poolsDesc     = prometheus.NewDesc("octo_operator_pools_registered", "Pools that the controller has accepted.", nil, nil)
-	ableDesc      = prometheus.NewDesc("octo_operator_able_to_work",
-		"1 while it can work: state directory, helm, kubectl, scripts and webhooks are in order. /health/ready says what is not.", nil, nil)
-	leaderDesc = prometheus.NewDesc("octo_operator_leader", "1 while this operator leads: of the others of the same controller none works.", nil, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
-	descs <- connectedDesc
-	descs <- poolsDesc
-	descs <- ableDesc
-	descs <- leaderDesc
-}
-
-// Collect implements prometheus.Collector.
-func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
-	generation := c.Generation()
-	metrics <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, oneIf(generation != ""), generation)
-	metrics <- prometheus.MustNewConstMetric(poolsDesc, prometheus.GaugeValue, float64(c.Pools()))
-	metrics <- prometheus.MustNewConstMetric(ableDesc, prometheus.GaugeValue, oneIf(c.Able()))
-	metrics <- prometheus.MustNewConstMetric(leaderDesc, prometheus.GaugeValue, oneIf(c.Leads()))
-}
-
-func oneIf(condition bool) float64 {
-	if condition {
-		return 1
-	}
-	return 0
 }

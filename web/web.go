@@ -53,6 +53,7 @@ func New(o Options) *Server {
 	s := &Server{http: newListener("KESTREL__ENDPOINTS__HTTP__URL", o.HTTP, handler, retry, o.Log), retry: retry}
 	if o.HTTPS != "" {
 		s.certificate = newCertificate(o.CertificateFile, o.KeyFile, o.Log)
+		o.Metrics.certificateEnd = s.certificate.end
 		s.https = newListener("KESTREL__ENDPOINTS__HTTPS__URL", o.HTTPS, handler, retry, o.Log)
 		s.https.tls = s.certificate.config()
 	}
@@ -90,7 +91,7 @@ func routes(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, r *http.Request) { tellReadiness(w, o.Ready(), wantLoopback(r) == nil) })
-	mux.Handle("GET /metrics", o.Metrics.handler())
+	mux.Handle("GET /metrics", o.Metrics.Handler())
 	reviews := newReviews(o.Log)
 	for kind, check := range pools {
 		mux.HandleFunc("POST /validate/"+kind, reviews.answer(check))

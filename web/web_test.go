@@ -53,7 +53,7 @@ func TestOnlyWhoIsInThePodIsToldWhatIsWrong(t *testing.T) {
 	} {
 		for _, readiness := range []Readiness{{Unable: secret}, {Trouble: secret}, {secret, secret}} {
 			log, _ := newLog()
-			handler := routes(Options{Log: log, Metrics: NewMetrics(State{}), Ready: func() Readiness { return readiness }})
+			handler := routes(Options{Log: log, Metrics: NewMetrics(State{}, Labels{}), Ready: func() Readiness { return readiness }})
 			request := httptest.NewRequest(http.MethodGet, "/health/ready", nil)
 			request.RemoteAddr, request.Host = from.address, from.host
 			if from.header != "" {

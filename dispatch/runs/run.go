@@ -38,6 +38,9 @@ const (
 	Superseded Outcome = "superseded"
 )
 
+// Outcomes are all of them.
+var Outcomes = []Outcome{Succeeded, Failed, Superseded}
+
 // Result is how a run ended. Its file is written last: a run with a result is finished.
 type Result struct {
 	Outcome  Outcome   `json:"outcome"`

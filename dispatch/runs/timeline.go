@@ -65,6 +65,9 @@ const (
 	WaitRetry  = "retry"  // the next try: something was away; Until says when
 )
 
+// Waits are all that an event may wait for.
+var Waits = []string{WaitLane, WaitSlot, WaitTenant, WaitLeader, WaitCopy, WaitPods, WaitRetry}
+
 // maxMoment is the longest line of a timeline in bytes that is read.
 const maxMoment = 1 << 20
 

@@ -1,8 +1,10 @@
 package runs
 
 import (
+	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,5 +33,41 @@ func TestATimelineIsReadAsItWasRecordedEvenAfterAKillInTheMiddleOfALine(t *testi
 	}
 	if got := run.Timeline(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
+	}
+	next := &Run{ID: run.ID, Dir: run.Dir} // the next life's
+	want = append(want, Moment{Time: until, Kind: KindResumed})
+	next.Record(want[len(want)-1])
+	if got := next.Timeline(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the next life makes of it %v\nwant %v", got, want)
+	}
+}
+
+func TestATimelineDoesNotGrowWithoutBoundAndKeepsItsBeginAndItsEnd(t *testing.T) {
+	run, text := &Run{ID: "x", Dir: t.TempDir()}, strings.Repeat("ä", maxMomentText)
+	first := Moment{Time: time.Now().UTC(), Kind: KindAccepted}
+	run.Record(first)
+	for i := range 500 {
+		run.Record(Moment{Time: first.Time, Kind: KindWait, Name: WaitRetry, Text: fmt.Sprint(i, " ", text)})
+		if info, err := os.Stat(run.Path(timelineFile)); err != nil || info.Size() > maxTimeline {
+			t.Fatalf("%d bytes, %v", info.Size(), err)
+		}
+	}
+	run.Record(Moment{Time: first.Time, Kind: KindEnd, Name: string(Failed)})
+	all, cuts := run.Timeline(), 0
+	for _, m := range all {
+		if m.Kind == KindCut {
+			cuts++
+		}
+	}
+	if !reflect.DeepEqual(all[0], first) || all[len(all)-1].Kind != KindEnd || !strings.HasPrefix(all[len(all)-2].Text, "499 ") || cuts != 1 {
+		t.Errorf("of %d moments %d say that some are left out; the first is %v, the last %v", len(all), cuts, all[0].Kind, all[len(all)-1].Kind)
+	}
+}
+
+func TestWhatIsNotOnThisDiskHasNoTimeline(t *testing.T) {
+	t.Chdir(t.TempDir())
+	(&Run{ID: "x"}).Record(Moment{Kind: KindEnd})
+	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
 	}
 }

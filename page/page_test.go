@@ -194,7 +194,7 @@ func TestOnlyNamedFilesOfARunThatIsThereAreRead(t *testing.T) {
 	for _, id := range []string{"..", "%2e%2e", ".", "..%2f..", "%2e%2e%2f" + run.ID, run.ID + "%2f..", run.ID + "%2fsecret.yaml", "%00", run.ID[:8], "octo-operator", ""} {
 		for _, rest := range []string{"", "/output", "/values", "/secret.yaml", "/file/secret.yaml"} {
 			answer := r.get("/api/runs/" + id + rest)
-			if answer.Code < 300 && !(id == "." && rest == "") || strings.Contains(answer.Body.String(), planted) {
+			if answer.Code < 300 && (id != "." || rest != "") || strings.Contains(answer.Body.String(), planted) {
 				t.Errorf("%q%s: got %d %s", id, rest, answer.Code, answer.Body)
 			}
 		}

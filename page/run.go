@@ -58,9 +58,9 @@ func (p *pages) run(r *http.Request) (any, error) {
 		return nil, err
 	}
 	shown := shownRun{Story: story.Read(run, time.Now())}
-	shown.Event, shown.HasValues, shown.Steps = pretty(shown.Story.Event), shown.Story.Values.Text != "", len(shown.Story.Timeline)
+	shown.Event, shown.HasValues, shown.Steps = pretty(shown.Story.Event), shown.Values.Text != "", len(shown.Story.Timeline)
 	shown.Timeline = stepsInWords(shown.Story.Timeline[max(0, shown.Steps-mostSteps):])
-	shown.Commands, shown.Output, shown.Story.Values, shown.Story.Event = nil, story.Text{}, story.Text{}, nil
+	shown.Commands, shown.Output, shown.Values, shown.Story.Event = nil, story.Text{}, story.Text{}, nil
 	if shown.Result == nil {
 		shown.Now = p.workOn(run.ID)
 	}

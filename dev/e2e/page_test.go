@@ -61,8 +61,9 @@ func TestAPersonFindsOutOnTheStatusPageWhatRunsWhatWaitsAndWhyADeployHasFailed(t
 	if s := w.deploy(scaled); !s.Success {
 		t.Fatalf("reported %+v", s)
 	}
+	w.leaveChanges("acme-" + brokenRtID)
 	slow, away := w.workload("Slow", slowRtID), w.workload("Away", awayRtID)
-	slow.ValuesYaml = "podAnnotations: {octo-dev/ready-after: 600s}"
+	slow.ValuesYaml = "image: {repository: registry.example/does-not-exist}" // the registry may have it yet
 	away.RepositoryURL = "http://127.0.0.1:1"
 	w.must(w.controller.Deploy(w.ctx, slow))
 	w.must(w.controller.Deploy(w.ctx, away))
@@ -104,6 +105,17 @@ func (w *world) scaleUntilStopped() (stop func()) {
 	w.must(os.WriteFile(filepath.Join(dir, "workload-scale"), []byte(script), 0o700))
 	w.env = append(w.env, "OPERATOR__SCRIPTSDIR="+dir)
 	return func() { w.must(os.WriteFile(file, nil, 0o600)) }
+}
+
+// leaveChanges gives the run of a release changes that would do something in a page that took them for HTML.
+func (w *world) leaveChanges(release string) {
+	w.Helper()
+	dirs, err := filepath.Glob(filepath.Join(w.stateDir, "runs", "*-"+release+"-*"))
+	w.must(err)
+	if len(dirs) != 1 {
+		w.Fatalf("the runs of %s are %q", release, dirs)
+	}
+	w.must(os.WriteFile(filepath.Join(dirs[0], "changes.diff"), []byte("--- live\n+++ new\n@@ -1 +1 @@\n-image: demo/app:1.0\n+image: "+hostilePageName+"\n"), 0o600))
 }
 
 // statusPage is the page in the browser, as a person uses it.
@@ -173,6 +185,7 @@ func (p statusPage) failedRun() {
 	b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'failed'`)
 	b.waitFor(`document.querySelector('#verdict .reason').textContent.includes('demo/App')`)
 	b.waitFor(`document.querySelector('#output').textContent !== ''`)
+	b.waitFor(`document.querySelector('#changes .add').textContent.includes('<script>')`)
 	b.eval(`scrollTo({top: 0, behavior: 'instant'})`)
 	p.keepPicture("page-failed.png")
 }
@@ -191,6 +204,7 @@ func (p statusPage) waitingRun() {
 	b.click(link(slowRtID))
 	b.waitFor(`document.querySelector('#run h1').textContent.includes('Slow')`)
 	b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'waiting' && document.querySelector('#picture rect.wait')`)
+	b.waitFor(`document.querySelector('#verdict .reason').textContent.includes('registry.example/does-not-exist')`)
 	b.eval(`scrollTo({top: 0, behavior: 'instant'})`)
 	p.keepPicture("page-waiting.png")
 }

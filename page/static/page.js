@@ -452,7 +452,7 @@ $('filter').addEventListener('submit', event => event.preventDefault());
 $('older').addEventListener('click', tried(() => showRuns(true)));
 $('earlier').addEventListener('click', tried(showEarlier));
 for (const event of ['mouseover', 'focusin']) document.addEventListener(event, showTip);
-document.addEventListener('scroll', () => showTip({ target: document.body }), true);
+document.addEventListener('scroll', () => showTip({ target: document.activeElement }), true); // the focus has scrolled it into sight
 document.addEventListener('keydown', event => { if (event.key === 'Escape') showTip({ target: document.body }); });
 document.querySelector('.skip').addEventListener('click', event => { event.preventDefault(); $('main').focus(); });
 addEventListener('hashchange', tried(navigate));

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func followRun(what string) error {
 func follow(ctx context.Context, to *bufio.Writer, run *runs.Run) (story.Summary, error) {
 	f := follower{run: run, day: run.Created()}
 	s := story.Summarize(run, time.Now())
-	fmt.Fprintf(to, "%s %s: %s\n", text.Printable(s.ShortID), s.Callback, text.Shown(s.Release+s.Workload))
+	fmt.Fprintf(to, "%s of %s, tenant %s\nRUN=%s\n", s.Callback, text.Shown(cmp.Or(s.Release, s.Pool)), text.Shown(s.Tenant), text.Printable(run.Dir))
 	for {
 		s = story.Summarize(run, time.Now()) // before the rest is read: of what has ended that is all
 		if err := f.print(to); err != nil {
@@ -91,9 +92,16 @@ type follower struct {
 // happened is a line to be printed, and when it happened.
 type happened struct {
 	at   time.Time
-	rank int // of what happened in the same millisecond: begins, output, ends
+	rank int // of what happened in the same millisecond
 	line string
 }
+
+// The ranks: an output is of what has begun before it.
+const (
+	begins = iota
+	prints
+	ends
+)
 
 // print prints what has happened since the last call, in the order of time.
 func (f *follower) print(to io.Writer) error {
@@ -130,9 +138,12 @@ func (f *follower) newMoments() (all []happened) {
 		if m.Kind == runs.KindCommand {
 			continue // the output has it too
 		}
-		h := happened{at: m.Time.Truncate(time.Millisecond)}
-		if m.Kind != runs.KindPhase && m.Kind != runs.KindScript {
-			h.rank = 2
+		h := happened{at: m.Time.Truncate(time.Millisecond), rank: begins}
+		switch before := len(all) > 0 && all[len(all)-1].at.Equal(h.at); {
+		case m.Kind == runs.KindExit || m.Kind == runs.KindWait || m.Kind == runs.KindEnd:
+			h.rank = ends
+		case before:
+			h.rank = all[len(all)-1].rank
 		}
 		words := strings.TrimSpace(stepWords(story.Step{Moment: m}))
 		if m.Kind == runs.KindExit {
@@ -180,7 +191,7 @@ func (f *follower) lines(read string) (all []happened) {
 		}
 		f.offset += int64(len(line))
 		f.day = timeOf(line, f.day)
-		all = append(all, happened{f.day, 1, printableIndented(strings.TrimSuffix(line, "\n"))})
+		all = append(all, happened{f.day, prints, printableIndented(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), f.run.Dir+"/", "$RUN/"))})
 	}
 	return all
 }

@@ -39,14 +39,16 @@ or pool has not ended: the operator works on that. --force overrides the last of
 
 Exit codes: 0: the script has succeeded; 1: it was not run; 2: it has failed.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return rerun(args[0], force, dryRun) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return rerun(os.Stdout, os.Stderr, args[0], force, dryRun)
+		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "run it although another run of the release or pool has not ended")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what it would do")
 	return cmd
 }
 
-func rerun(what string, force, dryRun bool) error {
+func rerun(stdout, stderr io.Writer, what string, force, dryRun bool) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	store, run, err := findRun(what)
@@ -57,19 +59,24 @@ func rerun(what string, force, dryRun bool) error {
 	if s.NoRerun != "" {
 		return fmt.Errorf("cannot run %s again: %s", s.ShortID, text.Printable(s.NoRerun))
 	}
-	rivals, err := story.Rivals(store, run)
+	others, err := story.SameLane(store, run)
 	if err != nil {
 		return err
 	}
-	if len(rivals) > 0 && !force {
-		return fmt.Errorf("cannot run %s again: run %s of the same release or pool has not ended: follow it with octo-operator runs --follow %s, "+
-			"or use --force if you know that no operator works on it", s.ShortID, rivals[0].ShortID(), rivals[0].End())
+	for _, other := range others {
+		if !other.Has("result.json") && !force {
+			return fmt.Errorf("cannot run %s again: run %s of the same release or pool has not ended: follow it with octo-operator runs --follow %s, "+
+				"or use --force if you know that no operator works on it", s.ShortID, other.ShortID(), other.End())
+		}
 	}
-	announceRerun(os.Stdout, s, run)
+	announceRerun(stdout, s, run)
+	if len(others) > 0 && others[0].ID > run.ID {
+		fmt.Fprintf(stdout, "%-12s run %s of the same release or pool: what it has done may be undone\n", "newer:", text.Printable(others[0].ShortID()))
+	}
 	if dryRun {
 		return nil
 	}
-	if err := runAgain(ctx, run, os.Stdout, os.Stderr); err != nil {
+	if err := runAgain(ctx, run, stdout, stderr); err != nil {
 		return &ExitError{exitFailed, fmt.Errorf("the step has failed: %w", err)}
 	}
 	return nil
@@ -113,7 +120,8 @@ func runAgain(ctx context.Context, run *runs.Run, stdout, stderr io.Writer) (err
 	}
 	var mu sync.Mutex
 	_, err = exec.Run(ctx, exec.Command{
-		Path: "sh", Args: []string{run.Path("rerun")}, Name: run.Path("rerun"), Dir: run.Dir, Env: env, // sh: where the state lies nothing may be executed, perhaps
+		// Not the file itself: some file systems allow no execution.
+		Path: "/bin/sh", Args: []string{run.Path("rerun")}, Name: run.Path("rerun"), Dir: run.Dir, Env: env,
 		OnLine: func(line exec.Line) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -32,7 +32,11 @@ func printStory(to io.Writer, s story.Story, now time.Time, whole bool, width in
 	if s.Result == nil && s.Outcome != story.Unreadable {
 		title = "NOW"
 	}
-	printPart(to, title, wrapped(s.Reason, width-2), 0, "")
+	reason := wrapped(s.Reason, width-2)
+	if s.Until != nil {
+		reason += fmt.Sprintf("\nthe next try is at %s UTC, in %s", s.Until.UTC().Format(time.TimeOnly), brief(s.Until.Sub(now).Seconds()))
+	}
+	printPart(to, title, reason, 0, "")
 	printPart(to, "DAMAGED", strings.Join(s.Damaged, "\n"), 0, "")
 	printTimeline(to, s, width)
 	printCommands(to, s)
@@ -152,9 +156,9 @@ func stepWords(step story.Step) string {
 	case runs.KindWait:
 		until := ""
 		if step.Until != nil {
-			until = "until " + step.Until.UTC().Format(time.TimeOnly)
+			until = ", until " + step.Until.UTC().Format(time.TimeOnly)
 		}
-		return fmt.Sprintf("%-9s %s%s", "wait", story.WaitWords(name), detail(until))
+		return fmt.Sprintf("%-9s %s%s", "wait", firstLine(story.WaitWords(step.Moment)), until)
 	case runs.KindScript, runs.KindExit:
 		return "  " + name + detail(usage(step.Moment)...)
 	case runs.KindCommand:
@@ -187,23 +191,42 @@ func withoutKubeconfig(command string) string {
 	return command
 }
 
-// printCommands prints the commands for a shell in which RUN is the run's directory: in full they would not fit a terminal.
+// printCommands prints the commands for a shell in which RUN is the run's directory, and KUBECONFIG theirs: in full they would not fit a
+// terminal.
 func printCommands(to io.Writer, s story.Story) {
 	if len(s.Commands) == 0 {
 		return
 	}
+	var first []string
 	lines := make([]string, len(s.Commands))
 	for i, command := range s.Commands {
 		lines[i] = inRun(command, s.Dir)
 	}
 	if !slices.Equal(lines, s.Commands) {
-		lines = append([]string{"RUN=" + s.Dir}, lines...)
+		first = append(first, "RUN="+s.Dir)
 	}
-	body := strings.Join(lines, "\n")
+	kubeconfig, _, _ := strings.Cut(lines[0], " ")
+	other := func(line string) bool { return !strings.HasPrefix(line, kubeconfig+" ") }
+	if strings.HasPrefix(kubeconfig, "KUBECONFIG=") && !strings.Contains(kubeconfig, "'") && !slices.ContainsFunc(lines, other) {
+		first = append(first, "export "+kubeconfig)
+		for i, line := range lines {
+			lines[i] = strings.TrimPrefix(line, kubeconfig+" ")
+		}
+	}
+	body := strings.Join(append(first, lines...), "\n")
 	if s.Ended != nil && strings.Contains(body, "/secret.yaml") {
 		body += "\n(secret.yaml was removed when the run ended: what reads it can be pasted no longer)"
 	}
 	printPart(to, "COMMANDS", body, 0, "")
+}
+
+// inRuns writes $RUN for the run's directory in lines to be read.
+func inRuns(lines []string, dir string) []string {
+	short := make([]string, len(lines))
+	for i, line := range lines {
+		short[i] = strings.ReplaceAll(line, dir+"/", "$RUN/")
+	}
+	return short
 }
 
 // inRun writes $RUN for the run's directory in the words of a command that have no quotes, in which the shell would not replace it.
@@ -239,7 +262,7 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 		lines = lines[max(0, len(lines)-shownOutput):]
 		title = fmt.Sprintf("THE LAST %d LINES OF THE OUTPUT (--output has all)", len(lines))
 	}
-	printPart(to, title, strings.ReplaceAll(strings.Join(lines, "\n"), s.Dir+"/", "$RUN/"), 0, "")
+	printPart(to, title, strings.Join(inRuns(lines, s.Dir), "\n"), 0, "")
 }
 
 // printLines prints a file, printable.

@@ -106,14 +106,14 @@ func Find(store *runs.Store, what string) (*runs.Run, error) {
 		"octo-operator runs lists them: %w", text.Quoted(what), store.Dir(), fs.ErrNotExist)
 }
 
-// Rivals are the runs of the same release or pool that have not ended: what works there beside them disturbs them.
-func Rivals(store *runs.Store, run *runs.Run) (rivals []*runs.Run, err error) {
+// SameLane are the other runs of the same release or pool, the newest first.
+func SameLane(store *runs.Store, run *runs.Run) (others []*runs.Run, err error) {
 	all, err := store.List()
 	_, lane := run.Named()
-	for _, other := range all {
-		if _, otherLane := other.Named(); otherLane == lane && other.ID != run.ID && !other.Has("result.json") {
-			rivals = append(rivals, other)
+	for _, other := range slices.Backward(all) {
+		if _, otherLane := other.Named(); otherLane == lane && other.ID != run.ID {
+			others = append(others, other)
 		}
 	}
-	return rivals, err
+	return others, err
 }

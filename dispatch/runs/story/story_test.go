@@ -112,18 +112,18 @@ func TestARunIsFoundByWhatAPersonHasAtHand(t *testing.T) {
 	}
 }
 
-func TestWhoWorksOnTheSameReleaseIsKnown(t *testing.T) {
-	for of, want := range map[string]string{"150188": "77aa77", "77aa77": "", "5aab46": "", "0ff1ce": ""} {
+func TestTheOtherRunsOfAReleaseAreKnown(t *testing.T) {
+	for of, want := range map[string]string{"150188": "77aa77 99ff99", "77aa77": "150188 99ff99", "5aab46": "", "0ff1ce": ""} {
 		run, err := Find(state(t), of)
 		must(t, err)
-		rivals, err := Rivals(state(t), run)
+		others, err := SameLane(state(t), run)
 		must(t, err)
-		got := ""
-		for _, rival := range rivals {
-			got += rival.End()
+		var got []string
+		for _, other := range others {
+			got = append(got, other.End())
 		}
-		if got != want {
-			t.Errorf("beside %s: got %q, want %q", of, got, want)
+		if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" {
+			t.Errorf("beside %s: %s", of, diff)
 		}
 	}
 }
@@ -144,6 +144,7 @@ func TestTheStepsOfATimelineLastAsLongAsTheyDid(t *testing.T) {
 			at(7, runs.KindCommand, "y"), at(9, runs.KindExit, "a"), at(10, runs.KindPhase, "ready"), at(12, runs.KindEnd, "failed"),
 		}, true, "accepted:0 slot:2 install:8 a:6 x:3 y:2 ready:2 failed:0"},
 		"one that runs":            {[]runs.Moment{at(0, runs.KindPhase, "install"), at(1, runs.KindScript, "a"), at(50, runs.KindCommand, "x")}, false, "install:60… a:59… x:10…"},
+		"a script of two phases":   {[]runs.Moment{at(0, runs.KindPhase, "check"), at(1, runs.KindScript, "a"), at(3, runs.KindPhase, "install"), at(7, runs.KindExit, "a"), at(8, runs.KindEnd, "failed")}, true, "check:3 a:6 install:5 failed:0"},
 		"an end that is missing":   {[]runs.Moment{at(0, runs.KindPhase, "install"), at(1, runs.KindScript, "a")}, true, "install:60 a:59"},
 		"a life that ended":        {[]runs.Moment{at(0, runs.KindPhase, "run"), at(1, runs.KindScript, "a"), at(5, runs.KindResumed, ""), at(6, runs.KindScript, "a"), at(8, runs.KindExit, "a")}, true, "run:5 a:4 resumed:0 a:2"},
 		"an exit without a script": {[]runs.Moment{at(0, runs.KindExit, "a"), at(1, runs.KindEnd, "succeeded")}, true, "a:0 succeeded:0"},

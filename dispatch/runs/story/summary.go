@@ -119,7 +119,7 @@ func (s *Summary) addProgress(run *runs.Run, now time.Time) {
 	last := lastState(run.Timeline())
 	switch {
 	case last.Kind == runs.KindWait:
-		s.Outcome, s.Wait, s.Until, s.Reason = Waiting, last.Name, last.Until, waitReason(last)
+		s.Outcome, s.Wait, s.Until, s.Reason = Waiting, last.Name, last.Until, WaitWords(last)
 	case last.Kind == runs.KindPhase:
 		s.Outcome, s.Phase, s.Reason = Running, last.Name, PhaseWords(last.Name)
 	case last.Kind == runs.KindStopped:
@@ -140,14 +140,6 @@ func lastState(timeline []runs.Moment) runs.Moment {
 		}
 	}
 	return runs.Moment{}
-}
-
-func waitReason(m runs.Moment) string {
-	reason := WaitWords(m.Name)
-	if m.Text != "" {
-		reason += ": " + m.Text
-	}
-	return reason
 }
 
 func (s *Summary) damaged(file string, err error) {

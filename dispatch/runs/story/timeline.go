@@ -46,10 +46,12 @@ func (l *lasting) take(m runs.Moment) {
 	case runs.KindPhase, runs.KindWait, runs.KindStopped, runs.KindResumed, runs.KindEnd:
 		l.end(l.state, m.Time)
 		l.state = none
-		for _, script := range l.scripts { // whose exits are missing: the operator was killed
-			l.end(script, m.Time)
+		if m.Kind != runs.KindPhase && m.Kind != runs.KindWait { // what a script does may be of several phases
+			for _, script := range l.scripts { // whose exits are missing: the operator was killed
+				l.end(script, m.Time)
+			}
+			clear(l.scripts)
 		}
-		clear(l.scripts)
 		if s.Open = m.Kind == runs.KindPhase || m.Kind == runs.KindWait; s.Open {
 			l.state = at
 		}

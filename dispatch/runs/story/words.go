@@ -19,7 +19,7 @@ var waitWords = map[string]string{
 	runs.WaitSlot:   "waits for a slot",
 	runs.WaitTenant: "waits for the tenant's update, or for what the tenant has in flight",
 	runs.WaitLeader: "waits until this operator leads",
-	runs.WaitCopy:   "waits until the API server takes its copy",
+	runs.WaitCopy:   "waits until the cluster has its copy",
 	runs.WaitPods:   "waits for pods",
 	runs.WaitRetry:  "waits for the next try",
 }
@@ -27,8 +27,16 @@ var waitWords = map[string]string{
 // PhaseWords says what a run does in a phase, one of runs.Phase…; an unknown one is returned as it is.
 func PhaseWords(phase string) string { return words(phaseWords, phase) }
 
-// WaitWords says what a run waits for, one of runs.Wait…; an unknown one is returned as it is.
-func WaitWords(wait string) string { return words(waitWords, wait) }
+// WaitWords says what a run waits for, in a moment of the kind wait: in its own words, if it has some.
+func WaitWords(m runs.Moment) string {
+	switch known := words(waitWords, m.Name); {
+	case m.Text == "":
+		return known
+	case m.Name == runs.WaitRetry:
+		return known + ": " + m.Text
+	}
+	return "waits for " + m.Text
+}
 
 func words(known map[string]string, name string) string {
 	if words, is := known[name]; is {

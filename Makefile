@@ -93,7 +93,7 @@ lint: shellcheck ## golangci-lint, with the rules that keep the rooms apart, she
 	@for module in . dev/devcluster merge/helmoracle; do echo "golangci-lint in $$module" && (cd $$module && $(GOLANGCI) run ./...) || exit 1; done
 	@test -x $(ACTIONLINT) || { GOBIN=$(CACHE) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 && mv $(CACHE)/actionlint $(ACTIONLINT); }
 	$(ACTIONLINT)
-	shellcheck .ci/install .ci/fuzz deploy/image deploy/image-check deploy/rootfs
+	shellcheck .ci/install .ci/fuzz .ci/promtool deploy/image deploy/image-check deploy/rootfs
 
 GOVULNCHECK := $(CACHE)/govulncheck-v1.9.0
 .PHONY: vulnerabilities

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -67,25 +66,7 @@ func TestTheReadmeHasEveryValueAsValuesYamlHasIt(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "| `%s` | `%s` | %s |\n", v.path, v.standard, v.comment)
 	}
-	readme, err := os.ReadFile("chart/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const begin, end = "<!-- made of values.yaml by go test ./deploy -update -->\n", "<!-- end -->"
-	before, rest, found := strings.Cut(string(readme), begin)
-	old, after, found2 := strings.Cut(rest, end)
-	if !found || !found2 {
-		t.Fatalf("chart/README.md lacks the marks of its table: %q and %q", begin, end)
-	}
-	if *update {
-		if err := os.WriteFile("chart/README.md", []byte(before+begin+table.String()+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(old, table.String()); diff != "" {
-		t.Errorf("the table of chart/README.md (-there +values.yaml); go test ./deploy -update writes it:\n%s", diff)
-	}
+	replaceTable(t, "chart/README.md", "<!-- made of values.yaml by go test ./deploy -update -->\n", table.String())
 }
 
 // schema is as much of a JSON schema as the chart's has.

@@ -60,6 +60,9 @@ func (m *Metrics) EventEnded(callback, outcome string, seconds float64) {
 	m.seconds.WithLabelValues(callback).Observe(seconds)
 }
 
+// CertificateEnds is to be called before the first scrape, with what tells when the certificate of HTTPS ends that is served; zero: none is.
+func (m *Metrics) CertificateEnds(end func() time.Time) { m.certificateEnd = end }
+
 // Bounds for requests of metrics, each of which holds all metrics in memory: 503 is the answer to more at a time, and to one that takes
 // longer.
 const (

@@ -53,7 +53,7 @@ func New(o Options) *Server {
 	s := &Server{http: newListener("KESTREL__ENDPOINTS__HTTP__URL", o.HTTP, handler, retry, o.Log), retry: retry}
 	if o.HTTPS != "" {
 		s.certificate = newCertificate(o.CertificateFile, o.KeyFile, o.Log)
-		o.Metrics.certificateEnd = s.certificate.end
+		o.Metrics.CertificateEnds(s.certificate.end)
 		s.https = newListener("KESTREL__ENDPOINTS__HTTPS__URL", o.HTTPS, handler, retry, o.Log)
 		s.https.tls = s.certificate.config()
 	}

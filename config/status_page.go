@@ -12,7 +12,8 @@ import (
 // has no login of its own, but leaves that to kubectl port-forward.
 func statusPage(into *string) func(string) error {
 	return func(text string) error {
-		if strings.EqualFold(strings.TrimSpace(text), "off") {
+		// In a values file of the chart, off without quotation marks is false.
+		if off := strings.ToLower(strings.TrimSpace(text)); off == "off" || off == "false" {
 			*into = ""
 			return nil
 		}

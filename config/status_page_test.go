@@ -13,6 +13,7 @@ func TestTheStatusPageIsServedOnLoopbackAloneAndOnAPortOfItsOwn(t *testing.T) {
 		{[]string{"OPERATOR__STATUSPAGE="}, usual, nil}, // as of every setting, a blank value counts as not set
 		{[]string{"OPERATOR__STATUSPAGE=off"}, "", nil},
 		{[]string{"OPERATOR__STATUSPAGE=Off "}, "", nil},
+		{[]string{"OPERATOR__STATUSPAGE=false"}, "", nil}, // what YAML makes of off
 		{[]string{"OPERATOR__STATUSPAGE=http://localhost:6000/"}, "localhost:6000", nil},
 		{[]string{"OPERATOR__STATUSPAGE=http://[::1]:6000"}, "[::1]:6000", nil},
 		{[]string{"OPERATOR__STATUSPAGE=http://127.9.9.9:6000"}, "127.9.9.9:6000", nil},

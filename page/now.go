@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/dispatch/runs/story"
 )
 
@@ -30,7 +31,7 @@ type Work struct {
 	Phase string     `json:"phase,omitempty"`
 	Wait  string     `json:"wait,omitempty"`  // one of the waits of a runs.Moment; empty: it is worked on
 	Text  string     `json:"text,omitempty"`  // what it waits for, in words
-	Words string     `json:"words"`           // what it does or waits for, whatever it is; the page sets it
+	Words string     `json:"words"`           // what it does or waits for, as a sentence; the page sets it
 	Until *time.Time `json:"until,omitempty"` // when it is tried again
 
 	Callback string `json:"callback"`
@@ -73,7 +74,7 @@ func (p *pages) now(*http.Request) (any, error) {
 func (w Work) words() string {
 	switch {
 	case w.Wait != "":
-		return story.WaitWords(w.Wait)
+		return story.WaitWords(runs.Moment{Name: w.Wait, Text: w.Text})
 	case w.Phase != "":
 		return story.PhaseWords(w.Phase)
 	}

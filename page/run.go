@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"octo-operator/dispatch/runs"
@@ -40,7 +41,7 @@ func stepsInWords(all []story.Step) []step {
 		case runs.KindPhase:
 			steps[i].Words = story.PhaseWords(s.Name)
 		case runs.KindWait:
-			steps[i].Words = story.WaitWords(s.Name)
+			steps[i].Words = story.WaitWords(runs.Moment{Name: s.Name})
 		}
 	}
 	return steps
@@ -104,8 +105,8 @@ func (p *pages) output(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	part := outputPart{Ended: run.Has("result.json")} // first: what is written after the end is read too
-	f, err := os.Open(run.Path("output.log"))
+	part := outputPart{Ended: run.Has("result.json")}                                // first: what is written after the end is read too
+	f, err := os.OpenFile(run.Path("output.log"), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a script may have made a pipe of it
 	if errors.Is(err, fs.ErrNotExist) {
 		return part, nil
 	}
@@ -116,6 +117,9 @@ func (p *pages) output(r *http.Request) (any, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, cannot("read the output", err)
+	}
+	if !info.Mode().IsRegular() {
+		return part, nil
 	}
 	part.Size = info.Size()
 	from, err := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
@@ -172,7 +176,7 @@ func (p *pages) values(r *http.Request) (any, error) {
 		return nil, r.Context().Err()
 	}
 	all, err := p.Values(r.Context(), run)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, cannot("show the values", err)
 	}
 	shown := shownValues{Values: append([]Value{}, all[:min(mostValues, len(all))]...), More: max(0, len(all)-mostValues)}

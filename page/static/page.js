@@ -246,7 +246,7 @@ const diffClass = line => /^(\+\+\+|---|diff |@@)/.test(line) ? 'head' : line.st
 function showVerdict() {
   const work = run.now ?? {}, parts = [{ badge: run.outcome, since: work.since, until: work.until }];
   if (run.outcome === 'running') parts[0].badge = work.words ?? run.reason;
-  const reason = run.outcome === 'running' ? '' : work.wait && work.text ? `${work.words}: ${work.text}` : run.reason;
+  const reason = run.outcome === 'running' ? '' : work.wait ? work.words : run.reason;
   if (reason) parts.push({ reason, mild: run.outcome === 'superseded' || run.outcome === 'waiting' });
   keep($('verdict'), parts, (part => part.badge ? 'badge' : 'reason'), part => {
     const made = part.badge ? el('span', {}, badge(part.badge, badges[run.outcome])) : el('p', { class: `reason${part.mild ? ' waits' : ''}` }, part.reason);
@@ -256,7 +256,7 @@ function showVerdict() {
   });
 }
 
-const mostBars = 60, barHeight = 20, labelWidth = 215, pictureWidth = 900, durationWidth = 70;
+const mostBars = 60, barHeight = 20, labelWidth = 262, pictureWidth = 900, durationWidth = 70;
 
 function showTimeline() {
   const steps = run.timeline, all = steps.filter(step => ['phase', 'wait', 'script'].includes(step.kind)).slice(-mostBars);
@@ -288,7 +288,7 @@ function drawBars(all, begin, end) {
   all.forEach((bar, i) => {
     const y = i * barHeight, thin = bar.kind === 'script' ? 4 : 0, label = bar.words;
     const group = svg('g', {}, svg('title', {}, `${label}${bar.text ? `: ${bar.text}` : ''}, ${seconds(bar.seconds)}`),
-      svg('text', { x: bar.kind === 'script' ? 16 : 4, y: y + 14, class: bar.kind === 'script' ? 'dim' : '' }, label.length > 34 ? `${label.slice(0, 33)}…` : label),
+      svg('text', { x: bar.kind === 'script' ? 16 : 4, y: y + 14, class: bar.kind === 'script' ? 'dim' : '' }, label.length > 41 ? `${label.slice(0, 40)}…` : label),
       svg('rect', { x: x(begins(bar)), y: y + 3 + thin, width: Math.max(2, x(ends(bar)) - x(begins(bar))), height: barHeight - 6 - 2 * thin, rx: 2, class: bar.kind }),
       svg('text', { x: Math.max(x(begins(bar)) + 2, x(ends(bar))) + 5, y: y + 14, class: 'dim' }, seconds(bar.seconds)));
     drawn.append(group);

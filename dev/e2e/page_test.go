@@ -115,7 +115,7 @@ func (w *world) leaveChanges(release string) {
 	if len(dirs) != 1 {
 		w.Fatalf("the runs of %s are %q", release, dirs)
 	}
-	w.must(os.WriteFile(filepath.Join(dirs[0], "changes.diff"), []byte("--- live\n+++ new\n@@ -1 +1 @@\n-image: demo/app:1.0\n+image: "+hostilePageName+"\n"), 0o600))
+	w.must(os.WriteFile(filepath.Join(dirs[0], "changes.diff"), []byte("--- live\n+++ new\n@@ -1 +1 @@\n-image: demo/app:1.0\n+image: "+hostilePageName+"\u202e\n"), 0o600))
 }
 
 // statusPage is the page in the browser, as a person uses it.
@@ -185,7 +185,7 @@ func (p statusPage) failedRun() {
 	b.waitFor(`document.querySelector('#verdict .badge')?.textContent === 'failed'`)
 	b.waitFor(`document.querySelector('#verdict .reason').textContent.includes('demo/App')`)
 	b.waitFor(`document.querySelector('#output').textContent !== ''`)
-	b.waitFor(`document.querySelector('#changes .add').textContent.includes('<script>')`)
+	b.waitFor(`document.querySelector('#changes .add').textContent.includes("</script>\\u202e")`)
 	b.eval(`scrollTo({top: 0, behavior: 'instant'})`)
 	p.keepPicture("page-failed.png")
 }

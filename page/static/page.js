@@ -3,18 +3,21 @@
 
 const $ = id => document.getElementById(id);
 
+// visible is a text in which what would move or turn round other text is readable instead.
+const visible = text => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, c => `\\u${c.codePointAt(0).toString(16).padStart(4, '0')}`);
+
 // el makes an element. Children that are strings become text.
 function el(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(key, value);
-  made.append(...children.filter(child => child !== undefined && child !== ''));
+  made.append(...children.filter(child => child !== undefined && child !== '').map(child => typeof child === 'string' ? visible(child) : child));
   return made;
 }
 
 function svg(name, attributes = {}, ...children) {
   const made = document.createElementNS('http://www.w3.org/2000/svg', name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
+  made.append(...children.map(child => typeof child === 'string' ? visible(child) : child));
   return made;
 }
 
@@ -25,7 +28,7 @@ async function ask(path) {
 }
 
 // say tells who cannot see the page what has changed.
-const say = what => { $('said').textContent = what; };
+const say = what => { $('said').textContent = visible(what); };
 
 // ---- words ----
 
@@ -110,9 +113,15 @@ function showState() {
   showTrouble(now.trouble);
 }
 
+// setText changes a text only where it is another one: else who listens would hear it again.
+function setText(node, text) {
+  text = visible(text ?? '');
+  if (node.textContent !== text) node.textContent = text;
+}
+
 function showTrouble(text) {
   $('trouble').hidden = !text;
-  if ($('trouble').textContent !== (text ?? '')) $('trouble').textContent = text ?? '';
+  setText($('trouble'), text);
 }
 
 // ---- the overview ----
@@ -127,9 +136,9 @@ function showOverview() {
     el('td', { class: 'who' }, runLink(work)), el('td', {}, work.callback ?? ''), el('td', {}, work.tenant ?? ''),
     el('td', { class: 'text' }, el('span', { class: 'badge waiting' }, work.wait), ' ', work.text || work.words),
     el('td', {}, since(work.since)), el('td', {}, ...(work.until ? [until(work.until)] : []))]);
-  if (now.moreWork) $('waiting').append(el('p', { class: 'dim' }, `${now.moreWork} more are not shown.`));
-  const pools = now.pools;
-  table($('pools'), 'No pools.', ['Pool', 'Tenant', 'Registration', 'Resource'], pools, pool => `${pool.tenant}\n${pool.id}\n${pool.resource}`, pool => [
+  setText($('more-work'), now.moreWork ? `${now.moreWork} more events that have not ended are not shown.` : '');
+  setText($('more-pools'), now.morePools ? `${now.morePools} more are not shown.` : '');
+  table($('pools'), 'No pools.', ['Pool', 'Tenant', 'Registration', 'Resource'], now.pools, pool => `${pool.tenant}\n${pool.id}\n${pool.resource}`, pool => [
     el('td', {}, pool.id), el('td', {}, pool.tenant),
     el('td', { class: 'text' }, badge(pool.status, pool.status === 'Registered' ? 'succeeded' : pool.status.startsWith('Failed') ? 'failed' : 'waiting')),
     el('td', { class: 'dim' }, pool.resource ?? '')]);
@@ -159,21 +168,34 @@ async function showNewestLines() {
 
 let list = { runs: [], next: '', asked: 0 };
 
+const askRuns = before => ask(`api/runs?${new URLSearchParams({ q: $('words').value, outcome: $('outcome').value, before })}`);
+
+function showList(runs, next, total) {
+  list = { ...list, runs, next: next ?? '' };
+  $('count').textContent = next ? `${runs.length} shown, of ${total} runs` : `${runs.length} of ${total} runs`;
+  $('older').hidden = !next;
+  keep($('runs'), runs, run => run.id, runRow);
+}
+
 // showRuns asks for the first part of the list, or with more for the next one, and goes on until there is something new to show.
 async function showRuns(more = false) {
-  const asked = ++list.asked, found = more ? list.runs : [], length = found.length;
-  let next = more ? list.next : '', total;
+  const asked = ++list.asked, before = more ? list.runs : [];
+  let next = more ? list.next : '', found = [], part;
   do {
-    const query = new URLSearchParams({ q: $('words').value, outcome: $('outcome').value, before: next });
-    const part = await ask(`api/runs?${query}`);
+    part = await askRuns(next);
     if (asked !== list.asked) return; // the filter has changed meanwhile
-    found.push(...part.runs);
-    ({ next, total } = part);
-    list = { ...list, runs: found, next: next ?? '' };
-    $('count').textContent = next ? `${found.length} shown, of ${total} runs` : `${found.length} of ${total} runs`;
-    keep($('runs'), found, run => run.id, runRow);
-  } while (next && found.length < length + 20);
-  $('older').hidden = !next;
+    found = [...found, ...part.runs];
+    next = part.next;
+    showList([...before, ...found], next, part.total);
+  } while (next && found.length < 20);
+}
+
+// renewRuns shows what has changed at the top of the list. What is below, which somebody has asked for, stays.
+async function renewRuns() {
+  const asked = ++list.asked, part = await askRuns('');
+  if (asked !== list.asked) return;
+  const below = part.next ? list.runs.filter(run => run.id < part.next) : [];
+  showList([...part.runs, ...below], below.length ? list.next : part.next, part.total);
 }
 
 const runRow = run => el('tr', {}, el('td', {}, badge(run.outcome)), el('td', {}, clock(run.came)),
@@ -185,7 +207,7 @@ async function tellEnds(before) {
   const still = new Set(now.work.map(work => work.id)), ended = before.filter(work => !still.has(work.id));
   const states = all => all.map(work => [work.id, work.phase, work.wait].join()).join('\n');
   if (states(before) === states(now.work)) return;
-  await showRuns();
+  await renewRuns();
   for (const work of ended) {
     const run = list.runs.find(run => run.id === work.id);
     if (run) say(`${subject(run)} ${run.outcome}`);
@@ -194,40 +216,50 @@ async function tellEnds(before) {
 
 // ---- the page of one run ----
 
-let run = null, output = { from: 0, next: 0 };
+let run = null, output = { from: -1, next: -1 };
+let visit = 0; // counts what has been opened: an answer that was asked for before comes too late
+let opening = false;
 
 async function openRun(id) {
   run = null;
   output = { from: -1, next: -1 };
-  for (const part of ['output', 'values', 'moments', 'commands', 'picture', 'changes', 'event', 'facts', 'verdict']) $(part)?.replaceChildren();
-  $('run').querySelector('h1').textContent = '';
-  await refreshRun(id);
+  for (const part of ['output', 'values', 'moments', 'commands', 'picture', 'changes', 'event', 'facts', 'verdict']) $(part).replaceChildren();
+  shown.delete($('picture'));
+  opening = true;
+  try {
+    await refreshRun(id);
+  } finally {
+    opening = false;
+  }
   if (run) show('run');
 }
 
 async function refreshRun(id) {
+  const mine = visit;
   let newest;
   try {
     newest = await ask(`api/runs/${encodeURIComponent(id)}`);
   } catch (problem) {
     if (problem.status === undefined) throw problem;
+    if (mine !== visit) return;
     run = null;
-    $('gone-why').textContent = problem.message;
+    setText($('gone-why'), problem.message);
     return show('gone');
   }
+  if (mine !== visit) return;
   if (run && !hasEnded(run) && hasEnded(newest)) say(`${subject(newest)} ${newest.outcome}`);
   const valuesAreNew = newest.hasValues && (!run?.hasValues || hasEnded(run) !== hasEnded(newest));
   run = newest;
   showRun();
-  await showOutput();
-  if (valuesAreNew) await showValues();
   $('values-part').hidden = !newest.hasValues;
+  await showOutput();
+  if (valuesAreNew && mine === visit) await showValues();
 }
 
 function showRun() {
   const title = `${run.callback ?? 'Run'}: ${subject(run)}`;
   document.title = `${run.outcome}, ${title}`;
-  $('run').querySelector('h1').textContent = title;
+  setText($('run').querySelector('h1'), title);
   showVerdict();
   const facts = [['Run', run.shortId], ['Tenant', run.tenant], ['Workload', run.workload], ['Release', run.release], ['Namespace', run.namespace], ['Pool', run.pool],
     ['Came', new Date(run.came).toLocaleString()], ['Took', hasEnded(run) ? seconds(run.seconds) : undefined], ['Exit code', run.result?.exitCode > 0 ? run.result.exitCode : undefined],
@@ -237,7 +269,7 @@ function showRun() {
   showTimeline();
   $('changes-part').hidden = !run.changes.text;
   keep($('changes'), numbered(run.changes.text.split('\n')), item => item.i, item => el('span', { class: diffClass(item.line) }, item.line + '\n'));
-  if ($('event').textContent !== run.event) $('event').textContent = run.event;
+  setText($('event'), run.event);
 }
 
 const numbered = lines => lines.map((line, i) => ({ i, line }));
@@ -326,23 +358,26 @@ const lines = text => text === '' ? [] : text.replace(/\n$/, '').split('\n').map
 const mostLines = 20000;
 
 async function showOutput() {
-  const pre = $('output'), id = run.id;
-  const part = await ask(`api/runs/${encodeURIComponent(id)}/output${output.next < 0 ? '' : `?from=${output.next}`}`);
-  if (run?.id !== id) return;
-  if (output.next < 0) output.from = part.from;
-  output.next = part.next;
-  pre.append(...lines(part.text));
-  while (pre.childElementCount > mostLines) pre.firstElementChild.remove();
+  const pre = $('output'), id = run.id, mine = visit;
+  let part;
+  do {
+    part = await ask(`api/runs/${encodeURIComponent(id)}/output${output.next < 0 ? '' : `?from=${output.next}`}`);
+    if (mine !== visit) return;
+    if (output.next < 0) output.from = part.from;
+    output.next = part.next;
+    pre.append(...lines(part.text));
+    while (pre.childElementCount > mostLines) pre.firstElementChild.remove();
+    if (part.text && !hasEnded(run) && $('follow').checked) pre.scrollTop = pre.scrollHeight;
+  } while (part.text && part.next < part.size);
   $('earlier').hidden = output.from <= 0;
   $('follow-part').hidden = hasEnded(run);
   if (part.size === 0 && hasEnded(run) && pre.childElementCount === 0) pre.textContent = 'There is none.';
-  if (part.text && !hasEnded(run) && $('follow').checked) pre.scrollTop = pre.scrollHeight;
 }
 
 async function showEarlier() {
-  const id = run.id, from = Math.max(0, output.from - 100000), before = $('output').scrollHeight;
+  const id = run.id, mine = visit, from = Math.max(0, output.from - 100000), before = $('output').scrollHeight;
   let part = await ask(`api/runs/${encodeURIComponent(id)}/output?from=${from}`), text = new TextEncoder().encode(part.text);
-  if (run?.id !== id) return;
+  if (mine !== visit) return;
   text = new TextDecoder().decode(text.slice(0, output.from - from));
   const cut = from === 0 ? 0 : text.indexOf('\n') + 1; // the line that from was in the middle of
   $('output').prepend(...lines(text.slice(cut)));
@@ -355,16 +390,16 @@ async function showEarlier() {
 // ---- values ----
 
 async function showValues() {
-  const id = run.id;
+  const id = run.id, mine = visit;
   $('values-state').textContent = '';
   let answer;
   try {
     answer = await ask(`api/runs/${encodeURIComponent(id)}/values`);
   } catch (problem) {
-    $('values-state').textContent = problem.message;
+    setText($('values-state'), problem.message);
     return;
   }
-  if (run?.id !== id) return;
+  if (mine !== visit) return;
   keep($('values'), answer.values, value => value.path, value => el('tr', {}, el('td', {}, el('code', {}, value.path)), el('td', {}, el('code', {}, value.value)),
     el('td', {}, value.layer ? el('span', { class: 'layer', tabindex: '0', 'data-tip': valueTip(value) }, value.layer) : '')));
   if (answer.more) $('values-state').textContent = `${answer.more} more are not shown.`;
@@ -378,7 +413,7 @@ function showTip(event) {
   document.querySelector('[aria-describedby=tip]')?.removeAttribute('aria-describedby');
   tip.hidden = !of;
   if (!of) return;
-  tip.textContent = of.dataset.tip;
+  setText(tip, of.dataset.tip);
   of.setAttribute('aria-describedby', 'tip');
   const at = of.getBoundingClientRect();
   tip.style.top = `${Math.min(at.bottom + 4, innerHeight - tip.offsetHeight - 4)}px`;
@@ -400,6 +435,7 @@ let opened = false;
 const wanted = () => decodeURIComponent(location.hash.match(/^#\/runs\/([^/]+)$/)?.[1] ?? '');
 
 async function navigate() {
+  visit++;
   showTip({ target: document.body });
   if (wanted()) {
     await openRun(wanted());
@@ -419,9 +455,9 @@ async function look() {
   now = await ask('api/now');
   ahead = Date.now() - new Date(now.time);
   showState();
-  if (run) {
-    if (!hasEnded(run)) await refreshRun(run.id);
-  } else if (!wanted()) {
+  if (wanted()) {
+    if (run && !hasEnded(run) && !opening) await refreshRun(run.id);
+  } else {
     showOverview();
     await showNewestLines();
     if (opened) await tellEnds(before);

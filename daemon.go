@@ -16,9 +16,11 @@ import (
 
 	"octo-operator/cli"
 	"octo-operator/config"
+	"octo-operator/dispatch"
 	"octo-operator/handlers"
 	"octo-operator/hub"
 	"octo-operator/page"
+	"octo-operator/traces"
 	"octo-operator/web"
 )
 
@@ -31,11 +33,12 @@ type daemon struct {
 	handlers  atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
 	readiness *readiness
 	signals   chan os.Signal
+	hangups   chan os.Signal
 }
 
 func run() error {
 	settings, log, wrong := cli.Load(os.Stderr)
-	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2)}
+	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1)}
 	d.readiness = &readiness{away: d.away, log: log}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -44,6 +47,7 @@ func run() error {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before the log says that it starts: a signal may follow at once
+	signal.Notify(d.hangups, syscall.SIGHUP)                  // else it would end the operator at once
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
 	d.logCapacity(config.ThisMachine())
 	var err error
@@ -72,7 +76,7 @@ func (d *daemon) logCapacity(machine config.Machine) {
 	capacity := d.settings.Capacity(machine)
 	d.log.Info("helm at a time", "helms", capacity.Slots, "memory_limit", config.FormatMemory(capacity.Memory), "cores", machine.Cores)
 	if capacity.Warning != "" {
-		d.log.Warn("more helms at a time than the memory allows", "reason", capacity.Warning)
+		d.log.Warn("more helms at a time than the memory allows", "reason", capacity.Warning, "setting", "OPERATOR__CONCURRENCY")
 	}
 }
 
@@ -81,6 +85,7 @@ func (d *daemon) run() error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go d.obeySignals(stop)
+	go d.ignoreHangups()
 
 	// The webhooks are served before anything else begins and until everything else has ended: without them no pool can be created or changed
 	// in the whole cluster.
@@ -100,9 +105,30 @@ func (d *daemon) run() error {
 	if h == nil {
 		return nil // ended before it could begin
 	}
-	h.Ended, h.Observe = metrics.EventEnded, measure(metrics)
+	h.Ended = metrics.EventEnded
+	measured, tracing := measure(metrics), d.startTraces()
+	h.Observe = func(happening dispatch.Happening) {
+		measured(happening)
+		if tracing != nil {
+			tracing.Observe(happening)
+		}
+	}
 	d.handlers.Store(h)
-	return errors.Join(d.serve(ctx, h), h.Close())
+	err := errors.Join(d.serve(ctx, h), h.Close())
+	tracing.Close(min(longestFlush, d.settings.ShutdownGrace/10))
+	return err
+}
+
+// longestFlush is how long the end waits for the last traces to be sent. A collector that hangs must not use up the grace period.
+const longestFlush = time.Second
+
+// startTraces returns nil if no traces are made.
+func (d *daemon) startTraces() *traces.Traces {
+	tracing, err := traces.Start(d.settings, version, d.log)
+	if err != nil {
+		d.log.Warn("no traces are made", "reason", err, "next", "correct the OTEL_ variables and start the operator again; events are carried out all the same")
+	}
+	return tracing
 }
 
 // serve stands by until this operator is the leader, then works until ctx ends. The error says why the operator must be started again.
@@ -221,7 +247,7 @@ var errNoController = errors.New("there is no controller to connect to: set OPER
 // chart names none by default.
 func (d *daemon) connect(ctx context.Context) {
 	if d.settings.ControllerURI == "" {
-		d.log.Warn("no events are taken", "reason", errNoController)
+		d.log.Warn("no events are taken", "reason", errNoController, "setting", "OPERATOR__COMMUNICATIONCONTROLLERURI")
 		return
 	}
 	d.client.Run(ctx)
@@ -239,7 +265,7 @@ const openInterval = 5 * time.Second
 func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	if d.wrong != nil {
 		d.readiness.newest.Store(&d.wrong)
-		d.log.Error("the operator connects to nothing", "reason", d.wrong)
+		d.log.Error("the operator connects to nothing", "reason", d.wrong, "next", "correct the settings, and start it again")
 		<-ctx.Done()
 	}
 	for ctx.Err() == nil {
@@ -271,4 +297,11 @@ func (d *daemon) obeySignals(stop context.CancelFunc) {
 		time.Sleep(abortTime)
 	}
 	os.Exit(1)
+}
+
+// ignoreHangups logs each SIGHUP, which changes nothing: other programs read their settings anew then.
+func (d *daemon) ignoreHangups() {
+	for range d.hangups {
+		d.log.Info("SIGHUP changes nothing", "next", "restart the operator for other settings; octo-operator log-level LEVEL changes the log")
+	}
 }

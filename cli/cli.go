@@ -23,7 +23,16 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 		Args: cobra.NoArgs, RunE: daemon, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(daemon), handleCommand(), valuesCommand(), runsCommand(), versionCommand(version), lookCommand())
+	root.AddCommand(
+		runCommand(daemon),
+		runsCommand(),
+		valuesCommand(),
+		scriptsCommand(),
+		handleCommand(),
+		logLevelCommand(),
+		versionCommand(version),
+		lookCommand(),
+	)
 	return root
 }
 

@@ -1,24 +1,14 @@
 package cli
 
 import (
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"octo-operator/text"
-
-	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 
 	"octo-operator/config"
 )
-
-// logTime is the format for collected logs. On a terminal the date is left out.
-const logTime = "2006-01-02T15:04:05.000Z07:00"
 
 // LogLevel is OPERATOR__LOGLEVEL until somebody changes it over HTTP: see package web.
 var LogLevel slog.LevelVar
@@ -29,7 +19,7 @@ func Load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	settings, err := config.Load(os.Environ())
 	log := newLogger(settings, logTo)
 	for _, warning := range settings.Warnings {
-		log.Warn("check the settings", "reason", warning)
+		log.Warn("check the settings", "reason", warning, "next", "correct them and start the operator again: README.md lists them")
 	}
 	if len(settings.Ignored) > 0 {
 		log.Info("settings without effect here: README.md says why", "names", strings.Join(settings.Ignored, " "))
@@ -44,67 +34,18 @@ func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	if settings.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: &LogLevel, ReplaceAttr: plainAttr}))
 	}
-	return slog.New(textHandler(to, term.IsTerminal(int(to.Fd()))))
+	if term.IsTerminal(int(to.Fd())) {
+		return slog.New(terminalLog(to, func() int { return columnsOf(to) }))
+	}
+	return slog.New(collectedLog(to))
 }
 
-func textHandler(to io.Writer, terminal bool) slog.Handler {
-	options := &tint.Options{Level: &LogLevel, TimeFormat: logTime, NoColor: true, ReplaceAttr: plainAttr}
-	if terminal {
-		options.TimeFormat, options.NoColor, options.ReplaceAttr = "15:04:05.000", false, withoutEscapes
-	}
-	return tint.NewTextHandler(to, options)
-}
+// usualColumns is how wide a terminal is that does not say it.
+const usualColumns = 120
 
-// withoutEscapes is plainAttr for a terminal: tint turns even the four characters \x1b into an escape sequence.
-func withoutEscapes(groups []string, a slog.Attr) slog.Attr {
-	a = plainAttr(groups, a)
-	if text := a.Value.String(); strings.Contains(text, `\x1b`) {
-		a.Value = slog.StringValue(strings.ReplaceAll(text, `\x1b`, `\u001b`))
+func columnsOf(terminal *os.File) int {
+	if columns, _, err := term.GetSize(int(terminal.Fd())); err == nil && columns > 0 {
+		return columns
 	}
-	return a
-}
-
-// longestText is in bytes. The whole output of a script is in its run's output.log. The reason of a failure has at most 4 KiB.
-const longestText = 16 << 10
-
-// plainAttr protects whoever reads the log from texts that somebody has sent: names in events, words of a chart or a repository. No text
-// can move a terminal's cursor, change its writing direction, look like a record of its own, or fill the disk. slog calls it for the
-// message too, and for each attribute of a group.
-func plainAttr(groups []string, a slog.Attr) slog.Attr {
-	switch {
-	case len(groups) == 0 && a.Key == slog.MessageKey: // the text format does not escape line breaks in messages
-		a.Value = slog.StringValue(strings.ReplaceAll(plainText(a.Value.String()), "\n", " "))
-	case a.Value.Kind() == slog.KindString:
-		a.Value = slog.StringValue(plainText(a.Value.String()))
-	case a.Value.Kind() == slog.KindAny:
-		a.Value = plainAny(a.Value.Any())
-	}
-	return a
-}
-
-func plainAny(value any) slog.Value {
-	switch v := value.(type) {
-	case nil, slog.Level: // no text
-		return slog.AnyValue(v)
-	case []string:
-		plain := make([]string, len(v))
-		for i := range v {
-			plain[i] = plainText(v[i])
-		}
-		return slog.AnyValue(plain)
-	}
-	return slog.StringValue(plainText(fmt.Sprint(value))) // usually an error
-}
-
-// plainText cuts a text to longestText and replaces what is not printable. It keeps line breaks and tabs, which both formats escape.
-func plainText(whole string) string {
-	if length := len(whole); length > longestText {
-		whole = fmt.Sprintf("%s… (%d bytes)", text.Cut(whole, longestText), length)
-	}
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {
-			return r
-		}
-		return '?'
-	}, whole)
+	return usualColumns
 }

@@ -63,14 +63,28 @@ func TestNoTextForgesARecordOrReachesTheTerminal(t *testing.T) {
 // The log itself only uses colours. Any other escape sequence would come from a text that somebody has sent.
 func TestOnATerminalOnlyTheLogsOwnColoursAreObeyed(t *testing.T) {
 	var into bytes.Buffer
-	log := slog.New(textHandler(&into, true))
+	log := slog.New(terminalLog(&into, func() int { return 80 }))
 	for _, planted := range []string{hostile, `a\x1b[2Jb`, fmt.Sprintf("%q", hostile)} {
 		log.Info(planted, "name", planted, "reason", errors.New(planted))
+		log.With("run", planted, "tenant", planted, "workload", planted, "release", planted).Info(planted, "stream", planted, "cmd", planted)
 	}
 	text := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(into.String(), "")
-	if strings.ContainsAny(text, "\x1b\r\u009b\u202e") || strings.Count(text, "\n") != 3 {
+	if strings.ContainsAny(text, "\x1b\r\u009b\u202e") || records(text) != 6 {
 		t.Errorf("%q", into.String())
 	}
+}
+
+// records counts the lines that begin with a time: those of a record that are below its first one are indented.
+func records(onTerminal string) (n int) {
+	for line := range strings.Lines(onTerminal) {
+		switch {
+		case regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} (INF|WRN|ERR) `).MatchString(line):
+			n++
+		case !strings.HasPrefix(line, indent):
+			return -1
+		}
+	}
+	return n
 }
 
 func TestNoTextFillsTheDiskThroughTheLog(t *testing.T) {

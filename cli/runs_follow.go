@@ -85,6 +85,7 @@ type follower struct {
 	run     *runs.Run
 	moments int
 	last    runs.Moment // of those that were printed
+	looked  bool        // at the output
 	offset  int64       // in output.log
 	day     time.Time   // of the last line of output.log, whose lines have no date
 }
@@ -159,11 +160,13 @@ func (f *follower) newMoments() (all []happened) {
 // outputTime is how a line of output.log begins.
 const outputTime = "15:04:05.000"
 
-// longestHistory is how many bytes of output are printed that were there before the following began.
+// longestHistory is how many bytes of output are printed that were there before the following began, and how many are read at a time.
 const longestHistory = 64 << 10
 
 // newOutput are the whole lines of the output that were not printed.
 func (f *follower) newOutput() (all []happened, err error) {
+	first := !f.looked
+	f.looked = true
 	file, err := os.Open(f.run.Path("output.log"))
 	if err != nil {
 		return nil, nil // nothing was printed yet
@@ -173,21 +176,31 @@ func (f *follower) newOutput() (all []happened, err error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, err
 	}
-	if f.offset == 0 && info.Size() > longestHistory {
+	inLine := first && info.Size() > longestHistory
+	if inLine {
 		f.offset = info.Size() - longestHistory
 	}
-	text, err := io.ReadAll(io.NewSectionReader(file, f.offset, longestHistory))
-	if err != nil {
-		return nil, err
+	for {
+		text, err := io.ReadAll(io.NewSectionReader(file, f.offset, longestHistory))
+		if err != nil {
+			return nil, err
+		}
+		lines := f.lines(string(text))
+		if inLine && len(lines) > 0 {
+			lines, inLine = lines[1:], false // the end of one
+		}
+		all = append(all, lines...)
+		if len(text) < longestHistory {
+			return all, nil
+		}
 	}
-	return f.lines(string(text)), nil
 }
 
-// lines takes whole lines from what was read at the offset.
+// lines takes whole lines from what was read at the offset. Of one that is longer than all that was read, it takes that.
 func (f *follower) lines(read string) (all []happened) {
 	for line := range strings.Lines(read) {
-		if !strings.HasSuffix(line, "\n") && len(read) < longestHistory {
-			break // it is still being written
+		if !strings.HasSuffix(line, "\n") && len(line) < longestHistory {
+			break // the rest of it follows, or is still being written
 		}
 		f.offset += int64(len(line))
 		f.day = timeOf(line, f.day)

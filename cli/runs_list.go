@@ -18,7 +18,7 @@ const narrowReason = 30
 
 // printList prints a line for each run. width is the terminal's in characters; 0: it is none, and nothing is cut.
 func printList(to io.Writer, list []story.Summary, now time.Time, wide bool, width int) {
-	columns := columnsOf(wide)
+	columns := runColumns(wide)
 	rows, used := layOut(columns, "  ", list, now)
 	if width == 0 || width-used >= narrowReason {
 		for i, row := range rows {
@@ -42,7 +42,7 @@ type column struct {
 	cell  func(s story.Summary, now time.Time) string
 }
 
-func columnsOf(wide bool) []column {
+func runColumns(wide bool) []column {
 	most := 40 // characters of a name
 	if wide {
 		most = 1000

@@ -32,7 +32,7 @@ func printStory(to io.Writer, s story.Story, now time.Time, whole bool, width in
 	if s.Result == nil && s.Outcome != story.Unreadable {
 		title = "NOW"
 	}
-	reason := wrapped(s.Reason, width-2)
+	reason := wrapText(s.Reason, width-2)
 	if s.Until != nil {
 		reason += fmt.Sprintf("\nthe next try is at %s UTC, in %s", s.Until.UTC().Format(time.TimeOnly), brief(s.Until.Sub(now).Seconds()))
 	}
@@ -90,8 +90,8 @@ func printPart(to io.Writer, title, body string, most int, file string) {
 	}
 }
 
-// wrapped breaks lines that are longer than width between their words; below 20 it leaves them, as where there is no terminal.
-func wrapped(body string, width int) string {
+// wrapText breaks lines that are longer than width between their words; below 20 it leaves them, as where there is no terminal.
+func wrapText(body string, width int) string {
 	if width < 20 {
 		return body
 	}
@@ -251,7 +251,7 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 	file := s.Dir + "/output.log"
 	if whole {
 		fmt.Fprintln(to, "\nOUTPUT")
-		if err := printLines(to, file); err != nil {
+		if err := printFile(to, file); err != nil {
 			fmt.Fprintf(to, "  cannot read it: %s\n", text.Printable(err.Error()))
 		}
 		return
@@ -265,8 +265,8 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 	printPart(to, title, strings.Join(inRuns(lines, s.Dir), "\n"), 0, "")
 }
 
-// printLines prints a file, printable.
-func printLines(to io.Writer, file string) error {
+// printFile prints a file, printable.
+func printFile(to io.Writer, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -199,6 +200,27 @@ func TestARunIsFollowedAsItHappensUntilItEnds(t *testing.T) {
 	}
 	if err != nil || ended.Outcome != runs.Failed {
 		t.Errorf("got %+v, %v", ended, err)
+	}
+}
+
+func TestAllThatIsPrintedWhileARunIsFollowedIsSeen(t *testing.T) {
+	run := begun(t)
+	f := follower{run: run}
+	must(t, f.print(io.Discard))
+	line := "12:00:00.000 stdout " + strings.Repeat("x", 100) + "\n"
+	many := strings.Repeat(line, 5*longestHistory/len(line)) + "12:00:00.000 stdout last\n"
+	must(t, run.Write("output.log", []byte(many)))
+	var to bytes.Buffer
+	must(t, f.print(&to))
+	if to.String() != many {
+		t.Errorf("%d of %d bytes were printed", to.Len(), len(many))
+	}
+	// Of what was there before, the end.
+	to.Reset()
+	later := follower{run: run}
+	must(t, later.print(&to))
+	if got := to.String(); len(got) > longestHistory || !strings.HasSuffix(many, got) || !strings.HasPrefix(got, "12:") {
+		t.Errorf("%d bytes were printed, %.30q…", len(got), got)
 	}
 }
 

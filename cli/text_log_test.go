@@ -38,12 +38,15 @@ func TestTheTextLogOfAServiceHasTheDate(t *testing.T) {
 func TestNothingInTheLogColoursATerminalOrEndsALineButTheLogItself(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		var text bytes.Buffer
-		log := slog.New(textHandler(&text, terminal))
+		log := slog.New(collectedLog(&text))
+		if terminal {
+			log = slog.New(terminalLog(&text, func() int { return 120 }))
+		}
 		for _, planted := range []string{"a\x1b[2Jb", `a\x1b[2Jb`, "a\r+ helm\nb"} {
 			log.Info("event refused", "workload", planted, "reason", errors.New(planted), "quoted", fmt.Errorf("%q", planted))
 		}
 		own := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAll(text.Bytes(), nil)
-		if bytes.ContainsAny(own, "\x1b\r") || bytes.Count(own, []byte("\n")) != 3 {
+		if bytes.ContainsAny(own, "\x1b\r") || !terminal && bytes.Count(own, []byte("\n")) != 3 || terminal && records(string(own)) != 3 {
 			t.Errorf("on a terminal %v: %q", terminal, own)
 		}
 	}

@@ -65,6 +65,8 @@ type Config struct {
 	LogLevel       string        // as slog.Level reads it
 	InsecureTLS    bool          // the controller's certificate is not verified
 
+	Traces Traces
+
 	HTTPAddress string // host:port
 	HTTPS       HTTPS
 	StatusPage  string // host:port on loopback; empty: there is no status page
@@ -271,7 +273,7 @@ func (c *Config) Deadline() time.Duration {
 // Secrets returns the values that must never be printed. Some may be empty.
 func (c *Config) Secrets() []string {
 	secrets := []string{c.Broker.Password, c.ClusterSecrets.MongoDBUserPassword, c.ClusterSecrets.MongoDBAdminPassword,
-		c.ClusterSecrets.StreamDataPassword, c.ClusterSecrets.LegacyV1Key, c.IronOCRLicenseKey, c.Dash0.WebAuthToken, c.Authentication.ClientSecret}
+		c.ClusterSecrets.StreamDataPassword, c.ClusterSecrets.LegacyV1Key, c.IronOCRLicenseKey, c.Dash0.WebAuthToken, c.Authentication.ClientSecret, c.Traces.Headers}
 	for _, k := range c.ClusterSecrets.EncryptionKeys {
 		secrets = append(secrets, k.Key)
 	}

@@ -44,6 +44,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, MaxReplicas: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
 		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000", StatusPage: "127.0.0.1:5002",
+		Traces:         Traces{Exporter: "otlp", Protocol: "http/protobuf", Compression: "none", Timeout: 10000},
 		ScriptFileSize: 128 << 20, ScriptOutput: 16 << 20, Helm: Helm{Timeout: 5 * time.Minute},
 	}
 	if diff := cmp.Diff(want, load(t)); diff != "" {
@@ -132,6 +133,20 @@ var settings = []struct {
 	{"OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY", "true", func(c Config) any { return c.Authentication.InsecureTLS }, true},
 	{"OPERATOR__INSECURESKIPVERIFY", "true", func(c Config) any { return c.InsecureTLS }, true},
 	{"OPERATOR__STATUSPAGE", "http://localhost:5003", func(c Config) any { return c.StatusPage }, "localhost:5003"},
+	{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://x:4318", func(c Config) any { return c.Traces.Endpoint }, "http://x:4318"},
+	{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://x/y", func(c Config) any { return c.Traces.TracesURL }, "http://x/y"},
+	{"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b", func(c Config) any { return c.Traces.Headers }, "a=b"},
+	{"OTEL_EXPORTER_OTLP_HEADERS", "a=b", func(c Config) any { return c.Traces.Headers }, "a=b"},
+	{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc", func(c Config) any { return c.Traces.Protocol }, "grpc"},
+	{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", func(c Config) any { return c.Traces.Protocol }, "grpc"},
+	{"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip", func(c Config) any { return c.Traces.Compression }, "gzip"},
+	{"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", func(c Config) any { return c.Traces.Compression }, "gzip"},
+	{"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/x", func(c Config) any { return c.Traces.Certificate }, "/x"},
+	{"OTEL_EXPORTER_OTLP_CERTIFICATE", "/x", func(c Config) any { return c.Traces.Certificate }, "/x"},
+	{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "500", func(c Config) any { return c.Traces.Timeout }, 500},
+	{"OTEL_EXPORTER_OTLP_TIMEOUT", "500", func(c Config) any { return c.Traces.Timeout }, 500},
+	{"OTEL_TRACES_EXPORTER", "none", func(c Config) any { return c.Traces.Exporter }, "none"},
+	{"OTEL_SDK_DISABLED", "true", func(c Config) any { return c.Traces.Disabled }, true},
 	{"KESTREL__ENDPOINTS__HTTP__URL", "http://+:8080", func(c Config) any { return c.HTTPAddress }, ":8080"},
 	{"KESTREL__ENDPOINTS__HTTPS__URL", "https://+:8443", func(c Config) any { return c.HTTPS.Address }, ":8443"},
 	{"KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", "/x", func(c Config) any { return c.HTTPS.CertificateFile }, "/x"},
@@ -216,5 +231,5 @@ func mixedCase(name string) string {
 
 func aliasOf(name string) string {
 	return strings.NewReplacer("AUTOMANAGEDEPLOYMENTSITES", "AUTOMANAGEPOOLS", "DEPLOYMENTSITENAMESPACE", "POOLNAMESPACE",
-		"DEPLOYMENTSITEREGISTRATION", "POOLREGISTRATION").Replace(name)
+		"DEPLOYMENTSITEREGISTRATION", "POOLREGISTRATION", "OTLP_TRACES_", "OTLP_").Replace(name)
 }

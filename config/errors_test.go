@@ -79,6 +79,13 @@ var wrongHabits = []struct{ setting, want string }{
 	{"OPERATOR__LOGFORMAT=xml", `"xml" is none of text, json`},
 	{"OPERATOR__LOGLEVEL=loud", `"loud" is none of debug, info, warn, error`},
 	{"OPERATOR__STATUSPAGE=http://+:5002", "the page has no login, so it is served on loopback addresses alone"},
+	{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318", `"collector:4318" is not a URL such as http://collector:4318: it is taken as not set`},
+	{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://a:b@c", "holds credentials: they belong in OTEL_EXPORTER_OTLP_TRACES_HEADERS"},
+	{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=soap", `"soap" is none of http/protobuf, http/json, grpc: the default http/protobuf is used`},
+	{"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=zip", `"zip" is none of none, gzip`},
+	{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=0", "0 is less than 1: the default 10000 is used"},
+	{"OTEL_TRACES_EXPORTER=jaeger", `"jaeger" is none of otlp, none`},
+	{"OTEL_SDK_DISABLED=2", "is neither true nor false"},
 	{"KESTREL__ENDPOINTS__HTTP__URL=5000", "is not a URL such as http://+:5000: the default http://+:5000 is used"},
 	{"KESTREL__ENDPOINTS__HTTPS__URL=+:5001", "is not a URL such as https://+:5000: it is taken as not set"},
 }

@@ -43,7 +43,7 @@ func (e environment) readFiles() (wrong []error) {
 // setting that this operator reads.
 func fileOf(name string) (setting string, ok bool) {
 	before, ok := strings.CutSuffix(name, fileSuffix)
-	if !ok || !strings.HasPrefix(before, "OPERATOR__") {
+	if !ok || !strings.HasPrefix(before, "OPERATOR__") && !strings.HasPrefix(before, "OTEL_") {
 		return "", false
 	}
 	s, known := find(before)

@@ -46,6 +46,7 @@ func markdown() string {
 	}{
 		{"The reference operator's", "| setting | default | meaning |\n|---|---|---|\n", slices.Concat(connection(c), workloads(c), listening(c))},
 		{"This operator's own", "| setting | default | meaning |\n|---|---|---|\n", own(c)},
+		{"OpenTelemetry's, for traces", "| setting | default | meaning |\n|---|---|---|\n", telemetry(c)},
 		{"Known, and without effect here", "| setting | why |\n|---|---|\n", ignored()},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n\n%s", group.title, group.first)

@@ -6,7 +6,7 @@ import "time"
 // writes into c. To add a setting: a field in Config, a row here, a line in config_test.go.
 func table(c *Config) []setting {
 	var all []setting
-	for _, group := range [][]setting{connection(c), workloads(c), listening(c), own(c), ignored()} {
+	for _, group := range [][]setting{connection(c), workloads(c), listening(c), own(c), telemetry(c), ignored()} {
 		all = append(all, group...)
 	}
 	return all

@@ -100,12 +100,12 @@ func (a *acceptor) arrive(event hub.Event, outcome func(runs.Result)) (arrival, 
 	h, ok := a.handlers[event.Callback]
 	if !ok {
 		err := &hub.UnknownCallbackError{Name: text.Shown(event.Callback)}
-		a.log.Error("event refused", "reason", err)
+		a.log.Error("event refused", "reason", err, "next", "update the operator, if the controller needs it")
 		return arrival{}, err
 	}
 	arrived := arrival{h, event, a.placeOf(h, event, a.controller.Generation()), outcome}
 	if err := arrived.where.refused; err != nil {
-		a.log.With(arrived.where.Attrs...).Error("event refused", "callback", event.Callback, "reason", err)
+		a.log.With(arrived.where.Attrs...).Error("event refused", "callback", event.Callback, "reason", err, "next", "nothing is kept of it: correct it at the controller, which is told, and send it again")
 		a.refuse(arrived, err.Error())
 		return arrival{}, err
 	}
@@ -143,7 +143,7 @@ func (a *acceptor) keep(all []arrival) error {
 		a.enqueue(all, created)
 		return nil
 	case len(all) == 1:
-		a.log.Error("event refused: it could not be kept", "callback", all[0].event.Callback, "reason", err)
+		a.log.Error("event refused: it could not be kept", "callback", all[0].event.Callback, "reason", err, "next", "make room in the state directory, then send it again: the controller is told")
 		a.refuse(all[0], "the operator cannot take the event: "+err.Error()+": send it again when its state directory can be written to")
 		return err
 	}

@@ -60,7 +60,7 @@ func (d *disk) makeRoom() {
 // prune removes finished runs but those that are kept, and those whose report the controller does not have.
 func (d *disk) prune(keep int, keepFailed time.Duration) {
 	if err := d.runs.Prune(keep, keepFailed, ReportPending); err != nil {
-		d.log.Warn("old runs not removed", "reason", err)
+		d.log.Warn("old runs not removed", "reason", err, "next", "it is tried again every minute")
 	}
 }
 

@@ -76,10 +76,11 @@ type Dispatcher struct {
 	lanes      *queue.Lanes
 	unfinished *unfinished
 
-	leader     *journal.Leader // nil: this operator is alone
-	othersLed  bool            // since this disk's last life led
-	resumed    resumed
-	recovering chan struct{} // slots for recovering releases
+	leader       *journal.Leader // nil: this operator is alone
+	othersLed    bool            // since this disk's last life led
+	toldHandOver bool            // that not everything could be handed over
+	resumed      resumed
+	recovering   chan struct{} // slots for recovering releases
 
 	stopWork context.CancelFunc
 	ends     atomic.Pointer[time.Time] // when the operator's last copies are to be in the cluster; nil: it does not end

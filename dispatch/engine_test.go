@@ -289,14 +289,14 @@ func TestAStatusIsSentAgainInTheNextLifeUntilTheControllerHasIt(t *testing.T) {
 
 func TestAStatusThatIsOlderThanWhatTheControllerHasIsNotSent(t *testing.T) {
 	for name, test := range map[string]struct {
-		newest reported
-		run    string
-		sent   bool
+		newest          reported
+		run             string
+		sent, forgotten bool
 	}{
-		"of the same run":            {reported{"2", false}, "2", true},
-		"of the same run, delivered": {reported{"2", true}, "2", false},
-		"of an older run":            {reported{"2", false}, "1", false},
-		"of a newer run":             {reported{"2", true}, "3", true},
+		"of the same run, which waits already": {reported{"2", false}, "2", false, false},
+		"of the same run, delivered":           {reported{"2", true}, "2", false, true},
+		"of an older run":                      {reported{"2", false}, "1", false, true},
+		"of a newer run":                       {reported{"2", true}, "3", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, Handler{})
@@ -305,7 +305,7 @@ func TestAStatusThatIsOlderThanWhatTheControllerHasIsNotSent(t *testing.T) {
 			rs.newest[report.about()] = test.newest
 			forgotten := false
 			rs.sendOlder(&runs.Run{ID: test.run}, r.options.Log, report, func() error { forgotten = true; return nil })
-			if sent := len(r.statuses()) == 1; sent != test.sent || forgotten == test.sent {
+			if sent := len(r.statuses()) == 1; sent != test.sent || forgotten != test.forgotten {
 				t.Errorf("sent %v, forgotten %v", sent, forgotten)
 			}
 		})

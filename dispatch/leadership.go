@@ -37,10 +37,22 @@ func (d *Dispatcher) OpenJournal(identity string) {
 // Lead returns when this operator leads: until then it connects to nothing and starts nothing, and what an earlier life has left on its
 // disk is handed over to the operator that leads. The error is ctx's.
 func (d *Dispatcher) Lead(ctx context.Context) error {
-	replaced, err := d.leader.Lead(ctx, d.handOver)
+	replaced, err := d.leader.Lead(ctx, d.handOverOnStandby)
 	d.othersLed, d.accepted.after = replaced != "", replaced
 	if d.leader.Alone() {
 		d.journal.Journal = nil
+	}
+	return err
+}
+
+// handOverOnStandby is handOver, with a limit, so that one request that hangs does not keep a standby from looking who leads.
+func (d *Dispatcher) handOverOnStandby(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, handOverTime)
+	defer cancel()
+	err := d.handOver(ctx)
+	if err != nil && !d.toldHandOver {
+		d.toldHandOver = true
+		d.log.Warn("not everything is handed over to the operator that leads: tried again", "reason", err)
 	}
 	return err
 }
@@ -153,7 +165,7 @@ func (d *Dispatcher) refuseLeft(c Handler, run *runs.Run) {
 	t := d.NewTask(c, run, d.log.With("run", run.ID))
 	var err error
 	if t.Event, err = run.Event(); err != nil {
-		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "remove the directory, if its event.json has any")
 	}
 	if r := c.status(t.Event, false, errMayBeOld.Error()); r != nil {
 		d.reports.report(t, r)

@@ -73,7 +73,7 @@ func (rs *reports) report(t *Task, r *Report) {
 		err = rs.disk.write(func() error { return t.Write(reportFile, content) })
 	}
 	if err != nil {
-		t.Log.Warn("status would not survive a restart", "reason", err)
+		t.Log.Warn("status would not survive a restart", "reason", err, "next", "it is sent as soon as the controller takes it")
 	}
 	rs.journal.reporting(t.Run, content)
 	rs.mu.Lock()
@@ -85,12 +85,24 @@ func (rs *reports) report(t *Task, r *Report) {
 // sendOlder is report for what an earlier life, or another operator, has left. Nothing is sent if the controller has it, or a newer one.
 // forget is called then, or when it was delivered.
 func (rs *reports) sendOlder(run *runs.Run, log *slog.Logger, r Report, forget func() error) {
+	if rs.waits(r.about(), run.ID) {
+		return // this life has made it itself, at its start
+	}
 	if !rs.advance(r.about(), reported{run: run.ID}) {
-		log.Debug("status not reported again: the controller has it, or a newer one")
+		log.Info("status not reported", "reason", errNewerStatus)
 		rs.forget(run, log, forget)
 		return
 	}
 	rs.send(run, log, r, forget)
+}
+
+var errNewerStatus = errors.New("the controller has it, or gets a newer one")
+
+// waits tells whether a run's status was given to the connection in this life, and is not delivered yet.
+func (rs *reports) waits(about, run string) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.newest[about] == reported{run: run}
 }
 
 // advance notes a status as the newest one. False, and nothing is noted: the controller has a newer one, or this one.
@@ -114,7 +126,7 @@ func (rs *reports) send(run *runs.Run, log *slog.Logger, r Report, forget func()
 				rs.advance(r.about(), reported{run.ID, true})
 				log.Info("status reported")
 			case !errors.Is(err, hub.ErrUnsupported):
-				log.Warn("status not reported", "reason", err)
+				log.Warn("status not reported", "reason", err, "next", "the controller shows the old one until the next event")
 			}
 			rs.forget(run, log, forget)
 		},
@@ -124,7 +136,7 @@ func (rs *reports) send(run *runs.Run, log *slog.Logger, r Report, forget func()
 // forget removes what is kept of a report, on disk by the function, and in the cluster.
 func (rs *reports) forget(run *runs.Run, log *slog.Logger, fromDisk func() error) {
 	if err := fromDisk(); err != nil {
-		log.Warn("status may be reported again after a restart", "reason", err)
+		log.Warn("status may be reported again after a restart", "reason", err, "next", "nothing: the controller bears it twice")
 	}
 	rs.journal.reported(run)
 }
@@ -140,7 +152,7 @@ func (rs *reports) resume(store *runs.Store, log *slog.Logger, inLane func(*runs
 		}
 		var r Report
 		if err = errors.Join(err, json.Unmarshal(content, &r)); err != nil {
-			log.Error("status not reported", "run", run.ID, "reason", err)
+			log.Error("status not reported", "run", run.ID, "reason", err, "next", "the controller shows the old one until the next event")
 			continue
 		}
 		if inLane(run) {

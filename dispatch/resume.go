@@ -144,12 +144,12 @@ var (
 func (d *Dispatcher) known(run *runs.Run) (Handler, Place, bool) {
 	event, err := run.Event()
 	if err != nil {
-		d.log.Error("run not resumed", "run", run.ID, "reason", err)
+		d.log.Error("run not resumed", "run", run.ID, "reason", err, "next", "the controller must send the event again")
 		return Handler{}, Place{}, false
 	}
 	c, known := d.handlers[event.Callback]
 	if !known { // of a newer version, perhaps
-		d.log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: text.Shown(event.Callback)})
+		d.log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: text.Shown(event.Callback)}, "next", "an operator of the version that took the event carries it out")
 		return Handler{}, Place{}, false
 	}
 	where := d.placeOf(c, event, 0)
@@ -256,7 +256,7 @@ func (d *Dispatcher) reportLeft(run *runs.Run, text []byte) {
 	}
 	var r Report
 	if err := json.Unmarshal(text, &r); err != nil || !slices.Contains([]string{MethodDeploymentStatus, MethodScaleStatus}, r.Method) {
-		d.log.Error("status not reported: its copy in the cluster cannot be read", "run", run.ID, "reason", err)
+		d.log.Error("status not reported: its copy in the cluster cannot be read", "run", run.ID, "reason", err, "next", "the controller shows the old one until the next event")
 		d.journal.Reported(d.journal.lane(run.Lane), run.ID)
 		return
 	}

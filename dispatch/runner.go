@@ -93,7 +93,7 @@ func (r *runner) carryOut(ctx context.Context, h Handler, run *runs.Run, log *sl
 			err = r.disk.write(func() error { return t.run(ctx) })
 		}
 		if closeErr := t.Output.Close(); closeErr != nil { // what was done is done
-			log.Warn("output.log is not whole", "reason", closeErr)
+			log.Warn("output.log is not whole", "reason", closeErr, "next", "nothing: what was done is done")
 		}
 	}
 	if err != nil && ctx.Err() != nil { // stopped; what has succeeded in the last moment has succeeded
@@ -118,7 +118,7 @@ func (r *runner) interrupt(t *Task) runs.Result {
 	t.pause()
 	t.course.stops()
 	if err := t.Remove(slices.Concat(r.remadeFiles, r.secretFiles)...); err != nil {
-		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "the next start carries the event out, and removes them")
 	}
 	t.Log.Warn("event stopped by the operator's end: it will be resumed")
 	return runs.Result{Outcome: runs.Failed, Reason: "the operator ended"}
@@ -129,7 +129,7 @@ func (r *runner) supersede(h Handler, run *runs.Run, log *slog.Logger, reason er
 	t := r.newTask(h, run, log)
 	var err error
 	if t.Event, err = run.Event(); err != nil {
-		log.Error("secrets may remain in a superseded run", "reason", err)
+		log.Error("secrets may remain in a superseded run", "reason", err, "next", "remove the run directory, if its event.json has any")
 	}
 	return r.finish(t, time.Now(), reason)
 }
@@ -155,7 +155,7 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 	}
 	t.Pause()
 	if err := t.Remove(r.secretFiles...); err != nil {
-		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "the next start removes them")
 	}
 	r.disk.eventEnded()
 	r.ended(t.Callback, string(result.Outcome), result.Ended.Sub(started).Seconds())
@@ -166,7 +166,7 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 	case runs.Superseded:
 		t.Log.Info("event superseded", "reason", result.Reason)
 	default:
-		t.Log.Error("event failed", "took", took, "reason", result.Reason, "dir", t.Dir)
+		t.Log.Error("event failed", "took", took, "reason", result.Reason, "dir", t.Dir, "next", "octo-operator runs show "+t.RandomEnd())
 	}
 	return result
 }

@@ -94,7 +94,7 @@ func (t *Task) begin(ctx context.Context) error {
 		return err
 	}
 	if err := t.engine.journal.begun(ctx, t.Run); err != nil {
-		t.Log.Warn("if the operator ends now and loses its disk, nobody will know that it worked on this event", "reason", err)
+		t.Log.Warn("if the operator ends now and loses its disk, nobody will know that it worked on this event", "reason", err, "next", "the event goes on")
 	}
 	return nil
 }

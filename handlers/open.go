@@ -80,11 +80,11 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 	}
 	if !isNew { // else nobody can have the mark, and a look at all processes takes 10 ms
 		if err := exec.KillMarked(mark, orphanGrace); err != nil {
-			log.Warn("processes of the earlier life not stopped", "reason", err)
+			log.Warn("processes of the earlier life not stopped", "reason", err, "next", "they may still change the cluster: end them, or replace the pod")
 		}
 	}
 	if err := store.Tidy(secretFiles...); err != nil {
-		log.Warn("what the earlier life left is not tidied up", "reason", err)
+		log.Warn("what the earlier life left is not tidied up", "reason", err, "next", "the next start tries again")
 	}
 	h.OpenJournal(identity)
 	return h, nil

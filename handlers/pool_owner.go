@@ -33,14 +33,15 @@ func (h *Handlers) setPoolAsOwner(ctx context.Context, t *dispatch.Task, d *rele
 		err = h.releases.NoteOwner(ctx, d.Release, owner.UID)
 	}
 	const consequence = "adapter pool has no owner: it stays when its pool's resource is deleted, until it is undeployed"
+	const nextDeploy = "its next deploy tries again"
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		t.Log.Warn(consequence, "reason", err)
+		t.Log.Warn(consequence, "reason", err, "next", nextDeploy)
 	case owner == nil:
-		t.Log.Warn(consequence, "reason", "the pool has no resource in namespace "+h.settings.PoolNamespace)
+		t.Log.Warn(consequence, "reason", "the pool has no resource in namespace "+h.settings.PoolNamespace, "next", nextDeploy)
 	case deployments == 0:
-		t.Log.Warn(consequence, "reason", "the release has no Deployment")
+		t.Log.Warn(consequence, "reason", "the release has no Deployment", "next", nextDeploy)
 	default:
 		t.Log.Info("adapter pool is owned by its pool's resource", "owner", owner.Kind+" "+owner.Name, "deployments", deployments)
 	}

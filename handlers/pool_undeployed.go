@@ -23,7 +23,7 @@ func (h *Handlers) poolUndeployed(ctx context.Context, t *dispatch.Task) error {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
 	if own := pools.Kind(pool); !slices.Contains(kinds, own) {
-		t.Log.Warn("the pool may still have a resource: the cluster does not know its kind, or the operator's role does not allow it", "resource", own.Resource)
+		t.Log.Warn("the pool may still have a resource: the cluster does not know its kind, or the operator's role does not allow it", "resource", own.Resource, "next", "delete it with kubectl, if it is there")
 	}
 	found, err := h.pools.Locate(ctx, pool, name)
 	if err != nil {

@@ -33,7 +33,7 @@ func (h *Handlers) preUpdateTenant(ctx context.Context, t *dispatch.Task) error 
 	ctx, cancel := context.WithTimeout(ctx, longestReregistration)
 	defer cancel()
 	if err := h.controller.ReregisterTenant(ctx, tenant.TenantID); err != nil {
-		t.Log.Warn("the tenant's work goes on before all its pools are registered", "reason", err)
+		t.Log.Warn("the tenant's work goes on before all its pools are registered", "reason", err, "next", "the pools are registered in the background")
 	}
 	if failure == nil {
 		t.Log.Info("tenant updated: its work goes on")

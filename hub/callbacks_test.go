@@ -188,9 +188,10 @@ func TestNoSecretFromArgumentsIsLogged(t *testing.T) {
 		`{"type":1,"target":"WorkloadDeployedAsync","arguments":[{"values":[{"value":"SECRET"}`,
 		`SECRET`,
 		`"SECRET"`,
-		// Only this ends the connection, with the library's own error.
 		`{"type":1,"invocationId":"9","target":5,"arguments":["SECRET"]}`,
 		`{"type":3,"invocationId":"9","error":["SECRET"]}`,
+		// Only this ends the connection, with the library's own error.
+		`{"type":7,"error":["SECRET"]}`,
 	} {
 		must(t, controller.SendRaw(ctx, connection, strings.ReplaceAll(frame, "SECRET", secret)))
 	}

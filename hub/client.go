@@ -261,9 +261,9 @@ func (c *Client) receive(callbacks []invocation) {
 		unknown := (*UnknownCallbackError)(nil)
 		switch {
 		case errors.As(err, &unknown):
-			c.log.Warn("callback ignored: this operator does not know it", "callback", unknown.Name, "arguments", len(i.Arguments))
+			c.log.Warn("callback ignored: this operator does not know it", "callback", unknown.Name, "arguments", len(i.Arguments), "next", "update the operator, if the controller needs it")
 		case err != nil:
-			c.log.Error("callback ignored", "callback", i.Target, "reason", err)
+			c.log.Error("callback ignored", "callback", i.Target, "reason", err, "next", "the controller must send it again, in its generation's form")
 		default:
 			events = append(events, event)
 		}

@@ -39,14 +39,13 @@ type invocation struct {
 	Arguments    []json.RawMessage `json:"arguments"`
 }
 
-// connection is a websocket to the hub, over which the SignalR library speaks: handshake, pings, our own invocations and their
-// completions.
+// connection is a websocket to the hub, over which the SignalR library speaks: handshake and pings.
 //
-// The library never sees the controller's callbacks, for three reasons: it runs each in a goroutine of its own and so loses their order
-// (in a burst of 500 pairs 487 came out of order); it answers an unknown callback with a completion without an invocation id, on which
-// ASP.NET Core closes the connection; and it logs the arguments. Callbacks go to receive instead, in their order. Each call gets those
-// that have come while receive handled the ones before, at most maxBatch. Meanwhile reading goes on, up to maxReadAhead bytes: a slow
-// disk slows the controller down and does not fill the memory.
+// The library sees neither our calls (see pendingCalls) nor the controller's callbacks, the latter for three reasons: it runs each in a goroutine of
+// its own and so loses their order (in a burst of 500 pairs 487 came out of order); it answers an unknown callback with a completion without an
+// invocation id, on which ASP.NET Core closes the connection; and it logs the arguments. Callbacks go to receive instead, in their order. Each
+// call of receive gets those that have come while it handled the ones before, at most maxBatch. Meanwhile reading goes on, up to maxReadAhead
+// bytes: a slow disk slows the controller down and does not fill the memory.
 type connection struct {
 	*signalr.ConnectionBase
 	ws      *websocket.Conn
@@ -54,6 +53,7 @@ type connection struct {
 	receive func([]invocation)
 	log     *slog.Logger
 
+	calls     pendingCalls
 	ahead     *readAhead
 	buffer    bytes.Buffer  // the beginning of a frame whose end has not come yet
 	tooLong   bool          // that frame exceeds bounds.Event; its bytes are dropped
@@ -216,7 +216,7 @@ func (c *connection) sort(frame []byte) {
 	var i invocation
 	if json.Unmarshal(frame, &i) != nil {
 		// The library would end the connection and put the whole frame, which may hold secrets, into its error.
-		c.log.Error("frame ignored: it is no message of the SignalR hub protocol", "bytes", len(frame))
+		c.log.Error("frame ignored: it is no message of the SignalR hub protocol", "bytes", len(frame), "next", "nothing of it is done: if it was an event, the controller must send it again")
 		return
 	}
 	if (i.Type == 1 || i.Type == 4) && (i.InvocationID == nil || *i.InvocationID == "") {
@@ -226,7 +226,11 @@ func (c *connection) sort(frame []byte) {
 		return
 	}
 	c.receiveAll() // these callbacks came before the frame
-	c.toLibrary(append(frame, frameEnd))
+	if i.Type == 3 && i.InvocationID != nil {
+		c.completed(*i.InvocationID, frame)
+		frame = pingFrame[:len(pingFrame)-1] // the server sends no pings while it sends completions
+	}
+	c.toLibrary(append(bytes.Clone(frame), frameEnd))
 }
 
 // receiveAll passes the queued callbacks to receive.
@@ -251,7 +255,7 @@ func (c *connection) Write(p []byte) (int, error) {
 	if strings.HasPrefix(string(p[:min(len(p), 10)]), `{"type":3,`) {
 		var i invocation
 		if json.Unmarshal(bytes.TrimSuffix(p, []byte{frameEnd}), &i) == nil && (i.InvocationID == nil || *i.InvocationID == "") {
-			c.log.Warn("completion without an invocation id not sent")
+			c.log.Warn("completion without an invocation id not sent", "next", "nothing: the controller does not wait for it")
 			return len(p), nil
 		}
 	}

@@ -174,7 +174,7 @@ func (c *Client) register(ctx context.Context, s *session, pool Pool, longest ti
 	log := c.log.With("tenant", pool.TenantID, "pool", pool.ID())
 	if s.generation == G1 != pool.Named() {
 		// The controller would reject it for ever. Such pool resources remain after an upgrade of the operator or the controller.
-		log.Warn("pool not registered: this controller knows pools by another kind of identity", "generation", s.generation.String())
+		log.Warn("pool not registered: this controller knows pools by another kind of identity", "generation", s.generation.String(), "next", "delete its resource, or connect to a controller of its generation")
 		c.poolStatus(pool, "Failed: a controller of generation "+s.generation.String()+" does not know pools by this kind of identity")
 		return
 	}

@@ -184,7 +184,7 @@ func (o *outbox) send(ctx context.Context, s *session, r *Report) {
 		s.log.Debug("report not delivered", "method", r.Method, "reason", err)
 		end(err)
 	case errors.Is(err, errTooLong):
-		s.log.Error("report given up: it can never be sent", "method", r.Method, "reason", err)
+		s.log.Error("report given up: it can never be sent", "method", r.Method, "reason", err, "next", "the workload's status at the controller stays as it is until its next event")
 		end(err)
 	case ctx.Err() != nil || errors.Is(err, errLost):
 		o.putOff(r, 0) // behind the others: this report may be the reason why the connection ended

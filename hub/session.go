@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -25,10 +24,6 @@ type session struct {
 	tooLarge   sync.Map // PoolKeys that warnTooLarge has warned about
 }
 
-// libraryError matches the errors that the library returns for a call when the connection ends. They come before the library's state
-// changes, and have no type.
-var libraryError = regexp.MustCompile(`^(message loop ended$|hubConnection canceled|client canceled|cannot send: )`)
-
 var (
 	errLost    = errors.New("the connection is lost")
 	errTooLong = fmt.Errorf("the controller takes %d bytes at most", maxFrame)
@@ -42,32 +37,7 @@ func (s *session) invoke(ctx context.Context, method string, arguments ...any) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
 	defer cancel()
-	results := s.client.Invoke(method, arguments...)
-	var value any
-	for {
-		select {
-		case r, open := <-results:
-			switch {
-			case !open:
-				return value, ctx.Err()
-			case r.Error != nil && (libraryError.MatchString(r.Error.Error()) || s.client.State() != signalr.ClientConnected):
-				return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, r.Error)
-			case r.Error != nil:
-				return nil, &rejectedError{Method: method, Reason: r.Error.Error()}
-			case r.Value != nil:
-				value = r.Value
-			}
-		case <-ctx.Done():
-			go drain(results)
-			return nil, fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
-		}
-	}
-}
-
-// drain reads the results that nobody waits for. Otherwise the library would keep a goroutine for ever.
-func drain(results <-chan signalr.InvokeResult) {
-	for range results {
-	}
+	return s.connection.call(ctx, method, arguments)
 }
 
 // maxFrame is the largest message in bytes that we send. ASP.NET Core closes the connection on a message above 32 KiB, and would do so

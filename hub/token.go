@@ -75,7 +75,7 @@ func (t *tokens) Token() (*oauth2.Token, error) {
 	err = &tokenError{fmt.Sprintf("cannot get an access token from %s: %s: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET",
 		t.settings.IssuerURI, inOneLine(err))}
 	if t.validFor(0) {
-		t.log.Warn("access token not renewed: the old one is still good", "reason", err)
+		t.log.Warn("access token not renewed: the old one is still good", "reason", err, "next", "the next connection asks again")
 		return t.current, nil
 	}
 	return nil, err
@@ -101,7 +101,8 @@ func (t *tokens) sentBy(base http.RoundTripper) http.RoundTripper {
 	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if _, err := t.Token(); err != nil {
-			t.log.Warn("connecting without an access token: OPERATOR__AUTHENTICATION__CLIENTSECRET is not set", "reason", err)
+			t.log.Warn("connecting without an access token: OPERATOR__AUTHENTICATION__CLIENTSECRET is not set", "reason", err,
+				"setting", "OPERATOR__AUTHENTICATION__CLIENTSECRET")
 			return base.RoundTrip(r)
 		}
 		return withToken.RoundTrip(r)

@@ -45,7 +45,7 @@ func (k *Kubectl) Self(ctx context.Context) (Self, error) {
 		err = k.Do(ctx, http.MethodGet, collection(core, found.Namespace, "pods")+"/"+url.PathEscape(name), nil, &object)
 		switch {
 		case Denied(err) || hasCode(err, http.StatusNotFound):
-			k.log.Warn("workloads are not checked for use of the operator's own Secrets: the operator may not read its own pod", "pod", name, "reason", err)
+			k.log.Warn("workloads are not checked for use of the operator's own Secrets: the operator may not read its own pod", "pod", name, "reason", err, "next", "allow it get of pods, and start it again")
 		case err != nil:
 			return found, fmt.Errorf("cannot find out which Secrets are the operator's own: %w", err)
 		default:

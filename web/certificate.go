@@ -57,7 +57,7 @@ func (c *certificate) reload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil && (c.bad == nil || c.bad.Error() != err.Error()) {
-		c.log.Error("the certificate of the admission webhooks cannot be used", "reason", err, "old_one_is_served", c.current != nil)
+		c.log.Error("the certificate of the admission webhooks cannot be used", "reason", err, "old_one_is_served", c.current != nil, "next", "the files are read again every few seconds")
 	}
 	if err == nil && !bytes.Equal(text, c.text) {
 		c.current = pair

@@ -38,7 +38,7 @@ func changeLogLevel(level *slog.LevelVar, log *slog.Logger) http.HandlerFunc {
 		}
 		from, to := level.Level(), levels[least]
 		level.Set(min(from, to)) // so that the change itself is logged
-		log.Warn("the log level changes", "to", levelNames[least], "asked_from", r.RemoteAddr)
+		log.Warn("the log level changes", "to", levelNames[least], "asked_from", r.RemoteAddr, "next", "it lasts until it is changed again, or until the operator ends")
 		level.Set(to)
 		w.WriteHeader(http.StatusNoContent)
 	}

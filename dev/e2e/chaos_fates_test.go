@@ -15,7 +15,10 @@ func (a *accounts) countFates(fates []*fate, reports map[int][]bool, outdated ma
 		last := f.last()
 		if last.callback == "PoolDeployed" {
 			a.own++
-			if last.outcome != "succeeded" {
+			switch {
+			case f.died: // the controller knows that it is not deployed
+				a.notCopied++
+			case last.outcome != "succeeded":
 				a.wrong = append(a.wrong, f.String())
 			}
 			continue

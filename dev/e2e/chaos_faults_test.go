@@ -103,6 +103,7 @@ func (c *chaos) cutOff(f fault) {
 	c.send(f.Events)
 	time.Sleep(time.Until(healed))
 	leader.api.setCut(false)
+	leader.cut = time.Now()
 }
 
 // killHelm kills the first helm that is seen.

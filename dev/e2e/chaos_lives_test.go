@@ -24,6 +24,7 @@ type life struct {
 	done    chan struct{}
 	started time.Time
 	killed  time.Time // by SIGKILL; zero: it was not
+	cut     time.Time // until when it was cut off from the API server, the last time; zero: never
 }
 
 // newState is a new empty disk.

@@ -68,7 +68,7 @@ func (c *chaos) outdated() map[string]bool {
 	return runs
 }
 
-var outdatedReason = regexp.MustCompile(`^(a newer report took its place|it is not true any more)$`)
+var outdatedReason = regexp.MustCompile(`^(a newer report took its place|it is not true any more|the controller has it, or gets a newer one)$`)
 
 // wrongStatuses finds workloads of which the controller believes what is not so: the last status that it was told is not
 // that of the last event that it sent.

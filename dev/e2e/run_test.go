@@ -9,6 +9,7 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +78,23 @@ func TestTheLogLevelOfARunningOperatorChanges(t *testing.T) {
 		t.Errorf("before: %v", lines)
 	}
 	w.deploy(app)
+	w.waitForLog(1, "from stdout", map[string]string{"level": "DEBUG"})
+}
+
+func TestASIGHUPEndsNothingAndTheLogLevelIsSetByACommandInThePod(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.probe()
+	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "echo from stdout\n"})
+	w.start()
+	w.deployPool()
+	w.must(w.operator.cmd.Process.Signal(syscall.SIGHUP))
+	w.waitForLog(1, "SIGHUP changes nothing", nil)
+	level := osexec.Command(operatorBinary, "log-level", "debug")
+	level.Env = w.environment()
+	if out, err := level.CombinedOutput(); err != nil || string(out) != "the operator logs from debug on\n" {
+		t.Errorf("log-level: %v, %q", err, out)
+	}
+	w.deploy(w.workload("Shop", appRtID))
 	w.waitForLog(1, "from stdout", map[string]string{"level": "DEBUG"})
 }
 
@@ -323,6 +341,9 @@ func TestTheCommandsWithoutAController(t *testing.T) {
 		{"where values come from", []string{"values", "--explain", file}, "", 0, []string{"settings.a ", " valuesYaml ", "from the text \"9090\": ", "- chart ", " in Secret acme-"}},
 		{"where one value comes from", []string{"values", "--path", "port", "-o", "json", file}, "", 0, []string{`"path": "port",`, `"layer": "values",`, `"text": "9090",`}},
 		{"where nothing comes from", []string{"values", "--path", "none", file}, "", 1, []string{`cannot explain "none"`}},
+		{"which scripts", []string{"scripts"}, "", 0, []string{"workload-deploy    the default", "chart-pull         the operator, without a script"}},
+		{"a default script", []string{"scripts", "show", "workload-scale"}, "", 0, []string{"#!/bin/sh", "kubectl patch"}},
+		{"what is wrong with a file", []string{"scripts", "lint", "--step", "workload-scale", file}, "", 1, []string{file + ":1: ", "it may not be executed"}},
 		{"a pool", []string{"handle", "PoolDeployed", "-"}, `{"tenantId":"acme","poolRtId":"` + w.pool.ID + `"}`, 0, []string{"event done"}},
 		{"a deploy", []string{"handle", "WorkloadDeployedAsync", file}, "", 0, []string{"would be reported", `\"success\":true`}},
 		{"an undeploy", []string{"handle", "WorkloadUndeployed", file}, "", 0, []string{"event done"}},

@@ -135,9 +135,17 @@ func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error
 	return true, replaced, nil
 }
 
-// Keep renews the Lease until ctx ends; then it returns nil. The only error is ErrLost.
+// Keep renews the Lease until ctx ends; then it returns nil. One that is alone looks now and then whether it may have one by now. The only
+// error is ErrLost.
 func (l *Leader) Keep(ctx context.Context) error {
-	for l != nil && !l.Alone() && pause(ctx, renewInterval) == nil {
+	for l != nil && l.Alone() && pause(ctx, aloneInterval) == nil {
+		if led, _, err := l.look(ctx); err == nil && !led {
+			l.become(standby)
+			_, leader := l.Leads()
+			return fmt.Errorf("%w: it had no permission to look, and now it sees that %s does", ErrLost, leader)
+		}
+	}
+	for l != nil && pause(ctx, renewInterval) == nil {
 		asking, cancel := context.WithTimeout(ctx, renewTimeout)
 		err := l.renew(asking)
 		cancel()
@@ -277,6 +285,6 @@ func (l *Leader) tell(message string, err error) {
 		l.told = ""
 	case l.told != message:
 		l.told = message
-		l.log.Warn(message, "reason", err)
+		l.log.Warn(message, "reason", err, "next", "it is tried again every few seconds")
 	}
 }

@@ -282,6 +282,38 @@ func TestWhoMayHaveNoLeaseWorksAlone(t *testing.T) {
 	})
 }
 
+func TestWhoWorksAloneLooksAgainAndStopsIfAnotherOneLeads(t *testing.T) {
+	inBubble(t, func(t *testing.T, api *fakeAPI) {
+		a := candidacy(t, api, idA)
+		a.api.set(refused(http.StatusForbidden))
+		b := candidacy(t, api, idB)
+		pass(30 * time.Second)
+		a.want(t, "while it is refused", true, true)
+		b.want(t, "beside one that is refused", true, true)
+		a.api.set(nil)
+		pass(11 * time.Second)
+		a.want(t, "when it may look again", false, false)
+		b.want(t, "when the other one may look again", true, true)
+		if !errors.Is(a.err, ErrLost) || !strings.Contains(a.err.Error(), "pod") {
+			t.Errorf("it ends with %v", a.err)
+		}
+	})
+}
+
+func TestWhoWorksAloneLeadsOnceItMay(t *testing.T) {
+	inBubble(t, func(t *testing.T, api *fakeAPI) {
+		a := candidacy(t, api, idA)
+		a.api.set(refused(http.StatusForbidden))
+		pass(30 * time.Second)
+		a.api.set(nil)
+		pass(11 * time.Second)
+		b := candidacy(t, api, idB)
+		pass(time.Minute)
+		a.want(t, "once it may", true, true)
+		b.want(t, "beside it", false, false)
+	})
+}
+
 func TestAnAPIServerThatRefusesForAMomentLetsNobodyWorkAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, api *fakeAPI) {
 		api.set(refused(http.StatusForbidden))

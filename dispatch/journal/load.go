@@ -112,7 +112,7 @@ func (j *Journal) read(ctx context.Context, l *lane, name string) error {
 func (j *Journal) restore(l *lane, s secret, key string) error {
 	id, event, report, err := s.content(key, j.o.Key)
 	if err != nil {
-		j.log.Error("event of another operator lost: its copy cannot be read", "lane", l.Name, "run", key, "reason", err)
+		j.log.Error("event of another operator lost: its copy cannot be read", "lane", l.Name, "run", key, "reason", err, "next", "the controller must send it again")
 		return nil
 	}
 	if j.knows(l, id) {

@@ -71,7 +71,7 @@ func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) 
 			err = errors.New("it is larger than a Secret may be")
 		}
 		if err != nil {
-			j.log.Warn("event is kept on disk alone", "lane", l.Name, "run", e.run.ID, "reason", err)
+			j.log.Warn("event is kept on disk alone", "lane", l.Name, "run", e.run.ID, "reason", err, "next", "it runs all the same, but is lost with this disk")
 			continue
 		}
 		size += len(content)

@@ -22,6 +22,9 @@ const (
 	// refusedFor is how long the API server must refuse the Lease before that counts as a matter of permissions: one that has just been
 	// started refuses everything for a moment.
 	refusedFor = 5 * time.Second
+	// aloneInterval is how often an operator that was refused a Lease, and works alone, asks again: an API server that was started a moment ago
+	// may have refused it, and another operator leads.
+	aloneInterval = 10 * time.Second
 )
 
 // tenure is when the last renewal was sent that has succeeded.

@@ -111,7 +111,7 @@ func (j *Journal) tell(own *lane, message string, err error) {
 	own.told = true
 	j.mu.Unlock()
 	if !told {
-		j.log.Warn(message, "lane", own.Name, "reason", err)
+		j.log.Warn(message, "lane", own.Name, "reason", err, "next", "the copy is tried again in the background")
 	}
 }
 

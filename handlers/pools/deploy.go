@@ -48,7 +48,7 @@ func (ps *Pools) WriteManifests(ctx context.Context, t *dispatch.Task, pool hub.
 		return err
 	}
 	if !ps.hasBrokerSecret() {
-		t.Log.Warn("no broker secret for the pool: OPERATOR__BROKERUSER and OPERATOR__BROKERPASSWORD are not set")
+		t.Log.Warn("no broker secret for the pool: OPERATOR__BROKERUSER and OPERATOR__BROKERPASSWORD are not set", "next", "set them: the next connection makes the secret")
 		return nil
 	}
 	if err := ps.checkBrokerSecret(ctx, t, pool, name, exists); err != nil {

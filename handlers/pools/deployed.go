@@ -40,7 +40,7 @@ func (ps *Pools) Ensure(ctx context.Context, deployed []hub.Pool) {
 	for _, pool := range deployed {
 		err := ps.deployed.ifStill(pool, func() error { return ps.ensure(pool, secrets) })
 		if err != nil {
-			ps.log.Error("pool may lack its resource or its broker secret", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err)
+			ps.log.Error("pool may lack its resource or its broker secret", "tenant", pool.TenantID, "pool", pool.ID(), "reason", err, "next", "the next connection looks again")
 		}
 	}
 }

@@ -85,7 +85,8 @@ func (f *finalizers) removeAll(ctx context.Context) bool {
 			log.Info("finalizer of the reference operator removed from a pool that is being deleted")
 		case kube.Conflict(err): // it has changed: the watch will tell, and this begins again
 		case ctx.Err() == nil:
-			log.Warn("pool that is being deleted stays: the reference operator's finalizer is not removed yet", "reason", err)
+			log.Warn("pool that is being deleted stays: the reference operator's finalizer is not removed yet", "reason", err,
+				"next", "it is tried again within a minute")
 			done = false
 		}
 	}

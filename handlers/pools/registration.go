@@ -76,7 +76,7 @@ func (rg *registration) changed(p kube.Pool) {
 		rg.unregisterUnlessLive(p)
 		rg.deletingSeen()
 	case err != nil:
-		rg.log.Warn("pool not registered: its resource is not valid", "namespace", p.Namespace, "name", p.Name, "reason", err)
+		rg.log.Warn("pool not registered: its resource is not valid", "namespace", p.Namespace, "name", p.Name, "reason", err, "next", "correct the resource: it is registered when it has changed")
 		rg.statuses.write(p, "Failed: "+err.Error())
 	case rg.resources.isLive(p):
 		rg.register(p)

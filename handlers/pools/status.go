@@ -78,7 +78,7 @@ func (s *statuses) keepWritten(ctx context.Context) {
 			return
 		}
 		if err := s.kubectl.WritePoolStatus(ctx, names.FieldManager, batch); err != nil && ctx.Err() == nil {
-			s.log.Warn("status of pools not written", "pools", len(batch), "reason", err)
+			s.log.Warn("status of pools not written", "pools", len(batch), "reason", err, "next", "they are registered all the same; each is written again when its status changes")
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (ps *Pools) removable(ctx context.Context, t *dispatch.Task, pool hub.Pool,
 		return nil, "", stays
 	}
 	if stays != nil {
-		t.Log.Warn("the pool's broker secret is left", "reason", stays)
+		t.Log.Warn("the pool's broker secret is left", "reason", stays, "next", "delete it with kubectl, if it is nobody's")
 		return resources, "", nil
 	}
 	return resources, names.BrokerSecret(name), nil

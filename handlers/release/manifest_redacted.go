@@ -38,7 +38,7 @@ func RedactManifest(t *dispatch.Task) {
 	}
 	t.Log.Info("the manifest is not kept: nobody can tell what in it is secret", "reason", err)
 	if err := t.Remove(ManifestFile); err != nil {
-		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err)
+		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "remove manifest.yaml there when the disk can be written to")
 	}
 }
 

@@ -141,7 +141,7 @@ func (o owners) leftSecret(ctx context.Context, t *dispatch.Task, r names.Releas
 		case names.OfAnother:
 			return "", checkSecret(s, r, w, false)
 		case names.Unproven:
-			t.Log.Warn("a secret is left: nothing proves that it is this workload's, whose release is not there", "secret", s.Name, "namespace", r.Namespace)
+			t.Log.Warn("a secret is left: nothing proves that it is this workload's, whose release is not there", "secret", s.Name, "namespace", r.Namespace, "next", "delete it, if it is nobody's")
 			return "", nil
 		}
 		return r.SecretName(), nil

@@ -22,7 +22,7 @@ func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Rele
 			found := strings.Join(ro.findings(ctx, t, r), "\n")
 			if text := t.Redact.String(found); text != "" && text != told {
 				told = text
-				t.Log.Warn("helm is still at work", "found", text)
+				t.Log.Warn("helm is still at work", "found", text, "next", "it is waited for: helm ends it after OPERATOR__HELM__TIMEOUT")
 				t.Progress(text)
 			}
 		}

@@ -151,6 +151,6 @@ func (w *rolloutWatch) tell(now kube.Rollout) {
 		return
 	}
 	w.found = text
-	w.task.Log.Warn("the release is not ready yet", "found", text)
+	w.task.Log.Warn("the release is not ready yet", "found", text, "next", "it is waited for until "+w.deadline.UTC().Format("15:04:05 UTC"))
 	w.task.Progress(text)
 }

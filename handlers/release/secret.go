@@ -143,7 +143,7 @@ func (s secrets) settle(ctx context.Context, t *dispatch.Task, d *Deployment) (e
 	if err == nil || errors.Is(err, kube.ErrUnreachable) || ctx.Err() != nil {
 		return err
 	}
-	t.Log.Warn("secrets are left that nobody needs any more", "reason", err)
+	t.Log.Warn("secrets are left that nobody needs any more", "reason", err, "next", "the next deploy removes them")
 	t.Say("the release is ready, but secrets are left that nobody needs any more: " + err.Error())
 	return nil
 }

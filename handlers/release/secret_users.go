@@ -134,7 +134,7 @@ func (s secrets) restart(ctx context.Context, t *dispatch.Task, r names.Release,
 		return done, err
 	}
 	if len(manual.Workloads) > 0 {
-		t.Log.Warn("workloads keep old secrets: they are paused, or have the update strategy OnDelete", "workloads", manual.names(", "), "keys", manual.keys())
+		t.Log.Warn("workloads keep old secrets: they are paused, or have the update strategy OnDelete", "workloads", manual.names(", "), "keys", manual.keys(), "next", "somebody must replace their pods")
 		t.Say("not restarted, and with old secrets (" + manual.keys() + ") until somebody replaces their pods: " + manual.names(", ") +
 			": paused, or with the update strategy OnDelete")
 	}

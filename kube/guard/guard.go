@@ -178,7 +178,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 		}
 	}
 	if err != nil {
-		g.log.Warn("request of a run refused", "release", run.Release, "method", r.Method, "path", r.URL.EscapedPath(), "reason", err)
+		g.log.Warn("request of a run refused", "release", run.Release, "method", r.Method, "path", r.URL.EscapedPath(), "reason", err, "next", "the command fails with this reason, and its event too")
 		answer(w, http.StatusForbidden, "Forbidden", run.refusal(r.Method, t, err.Error()))
 		return
 	}

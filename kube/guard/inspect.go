@@ -81,7 +81,7 @@ func (g *Guard) inspect(response *http.Response) error {
 		if another == "" {
 			another = strings.ReplaceAll(unproven, "RELEASE", judged.run.Release)
 		}
-		g.log.Warn("request of a run refused", "release", judged.run.Release, "method", response.Request.Method, "path", path, "reason", another)
+		g.log.Warn("request of a run refused", "release", judged.run.Release, "method", response.Request.Method, "path", path, "reason", another, "next", "the command fails with this reason, and its event too")
 		return replaceByRefusal(response, judged.run.refusal(response.Request.Method, judged.target, another))
 	}
 	return nil

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"octo-operator/config"
+)
+
+func logLevelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "log-level LEVEL", Short: "Change the level of the running operator's log", Args: cobra.ExactArgs(1),
+		Long: `Tells the operator that runs in the same pod, or on the same machine, to log from LEVEL on: trace, debug, info, warn, error,
+fatal or off. Nothing is restarted. The level lasts until it is changed again, or until the operator ends: then
+OPERATOR__LOGLEVEL counts again. At debug each line of helm's and kubectl's output is logged.
+
+The operator is asked at KESTREL__ENDPOINTS__HTTP__URL, over loopback. Exits 0 when the level has changed, 1 if not.`,
+		Example: `  kubectl exec deploy/communication-operator -- octo-operator log-level debug`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			settings, _ := config.Load(os.Environ()) // whatever else is wrong, the address can be used
+			if err := changeLogLevel(cmd.Context(), settings.HTTPAddress, args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "the operator logs from "+args[0]+" on")
+			return nil
+		},
+	}
+}
+
+// levelTime is how long the operator may take to answer.
+const levelTime = 10 * time.Second
+
+// changeLogLevel asks the operator that listens at an address, as package web serves it.
+func changeLogLevel(ctx context.Context, listening, level string) error {
+	ctx, cancel := context.WithTimeout(ctx, levelTime)
+	defer cancel()
+	query := url.Values{"minLogLevel": {level}, "maxLogLevel": {"Off"}}
+	address := loopback(listening)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/system/v1/diagnostics/reconfigureLogLevel?"+query.Encode(), nil)
+	if err != nil {
+		return fmt.Errorf("cannot change the log level: %w", err)
+	}
+	response, err := (&http.Client{Transport: &http.Transport{}}).Do(request) // no proxy: it would not be loopback
+	if err != nil {
+		return fmt.Errorf("cannot change the log level: no operator answers at %s: run this where it runs, with its KESTREL__ENDPOINTS__HTTP__URL: %w", address, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	why, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	return errors.New("cannot change the log level: " + plainText(strings.TrimSpace(strings.TrimPrefix(string(why), "minLogLevel: "))))
+}
+
+// loopback is where who listens on all addresses is reached from the same pod.
+func loopback(listening string) string {
+	host, port, err := net.SplitHostPort(listening)
+	if at, parseErr := netip.ParseAddr(host); err == nil && (host == "" || parseErr == nil && at.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listening
+}

@@ -1,0 +1,95 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// pendingCalls are our calls of the hub's methods that wait for their completions.
+//
+// They are not the library's, for two reasons. When the connection ends while a completion is processed, the library closes a channel to which
+// another goroutine sends: a data race, and in the worst case a panic that ends the operator. And two calls at the same time may get the same
+// id, on which it ends the connection.
+type pendingCalls struct {
+	last    atomic.Int64
+	mu      sync.Mutex
+	waiting map[string]chan completion
+}
+
+// completion is the answer to a call. Error and Result are as in the SignalR hub protocol; both empty: the method returns nothing.
+type completion struct {
+	Error  string `json:"error"`
+	Result any    `json:"result"`
+}
+
+// add returns a new call's id, and where its completion comes.
+func (c *pendingCalls) add() (id string, answer <-chan completion) {
+	id = strconv.FormatInt(c.last.Add(1), 10)
+	room := make(chan completion, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting == nil {
+		c.waiting = map[string]chan completion{}
+	}
+	c.waiting[id] = room
+	return id, room
+}
+
+// take returns where a call's completion is to go, once; nil: nobody waits for it.
+func (c *pendingCalls) take(id string) chan<- completion {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	room := c.waiting[id]
+	delete(c.waiting, id)
+	return room
+}
+
+// call calls a method of the hub and waits for its completion. The error is a *rejectedError if the completion is an error, wraps errLost if the
+// connection ended, or says that ctx has ended.
+func (c *connection) call(ctx context.Context, method string, arguments []any) (any, error) {
+	id, answer := c.calls.add()
+	defer c.calls.take(id)
+	if arguments == nil {
+		arguments = []any{}
+	}
+	text, err := json.Marshal(struct {
+		Type         int    `json:"type"`
+		InvocationID string `json:"invocationId"`
+		Target       string `json:"target"`
+		Arguments    []any  `json:"arguments"`
+	}{1, id, method, arguments})
+	if err != nil {
+		return nil, fmt.Errorf("cannot call %s: %w", method, err)
+	}
+	if _, err := c.Write(append(text, frameEnd)); err != nil {
+		return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, err)
+	}
+	select {
+	case got := <-answer:
+		if got.Error != "" {
+			return nil, &rejectedError{Method: method, Reason: got.Error}
+		}
+		return got.Result, nil
+	case <-c.ended:
+		return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, c.err)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
+	}
+}
+
+// completed hands a completion to the call that waits for it. One that nobody waits for, because it came too late, is dropped.
+func (c *connection) completed(id string, frame []byte) {
+	room := c.calls.take(id)
+	if room == nil {
+		return
+	}
+	var got completion
+	if err := json.Unmarshal(frame, &got); err != nil {
+		got.Error = "the answer cannot be read: " + err.Error()
+	}
+	room <- got
+}

@@ -16,7 +16,6 @@ import (
 
 	"octo-operator/cli"
 	"octo-operator/config"
-	"octo-operator/dispatch"
 	"octo-operator/handlers"
 	"octo-operator/hub"
 	"octo-operator/page"
@@ -105,13 +104,10 @@ func (d *daemon) run() error {
 	if h == nil {
 		return nil // ended before it could begin
 	}
-	h.Ended = metrics.EventEnded
-	measured, tracing := measure(metrics), d.startTraces()
-	h.Observe = func(happening dispatch.Happening) {
-		measured(happening)
-		if tracing != nil {
-			tracing.Observe(happening)
-		}
+	h.Ended, h.Observe = metrics.EventEnded, measure(metrics)
+	tracing := d.startTraces()
+	if tracing != nil {
+		h.Observe = tellBoth(h.Observe, tracing.Observe)
 	}
 	d.handlers.Store(h)
 	err := errors.Join(d.serve(ctx, h), h.Close())

@@ -69,3 +69,8 @@ func measure(m *web.Metrics) func(dispatch.Happening) {
 		}
 	}
 }
+
+// tellBoth tells both of what happens, one after the other.
+func tellBoth(first, second func(dispatch.Happening)) func(dispatch.Happening) {
+	return func(h dispatch.Happening) { first(h); second(h) }
+}

@@ -48,7 +48,7 @@ func (d *Deployment) Install(ctx context.Context) error {
 
 // changesCluster tells of a command that workload-deploy announces whether the checks are over.
 func changesCluster(command string) bool {
-	return !strings.HasPrefix(command, "helm template ") && !strings.Contains(command, "--dry-run")
+	return !strings.Contains(command, "helm template ") && !strings.Contains(command, "--dry-run")
 }
 
 // scriptVariables are those of workload-deploy, but for what octo-operator look takes: docs/scripts.md has the list.

@@ -27,6 +27,7 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 		runCommand(daemon),
 		runsCommand(),
 		valuesCommand(),
+		doctorCommand(),
 		scriptsCommand(),
 		handleCommand(),
 		logLevelCommand(),

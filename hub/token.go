@@ -60,13 +60,16 @@ func newTokens(settings config.Config, log *slog.Logger) (*tokens, error) {
 
 // Token returns a token that is valid for at least renewBefore. If a new one cannot be fetched, it returns the old one while that is
 // valid.
-func (t *tokens) Token() (*oauth2.Token, error) {
+func (t *tokens) Token() (*oauth2.Token, error) { return t.token(context.Background()) }
+
+// token is Token, which gives up when ctx ends.
+func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.validFor(renewBefore) {
 		return t.current, nil
 	}
-	fresh, err := t.fetch()
+	fresh, err := t.fetch(ctx)
 	if err == nil {
 		t.current = fresh
 		t.log.Debug("access token received", "issuer", t.settings.IssuerURI, "expires", fresh.Expiry)
@@ -124,8 +127,8 @@ func (t *tokens) forget() {
 	t.current = nil
 }
 
-func (t *tokens) fetch() (*oauth2.Token, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), tokenTimeout)
+func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	ctx = oidc.ClientContext(ctx, t.http)
 	// The issuer's own name for itself need not equal the setting, which often has a slash more at its end: no identity token is verified

@@ -45,6 +45,12 @@ func newWebhooks(w *world, pools definition) (h *webhooks, authority []byte) {
 // issue replaces the certificate by one of a new authority, as the kubelet does when a Secret changes: with a link.
 func (h *webhooks) issue() (authority []byte) {
 	h.Helper()
+	return h.issueUntil(time.Now().Add(time.Hour))
+}
+
+// issueUntil is issue for a certificate that ends at a time.
+func (h *webhooks) issueUntil(end time.Time) (authority []byte) {
+	h.Helper()
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
@@ -54,7 +60,7 @@ func (h *webhooks) issue() (authority []byte) {
 	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
 	h.must(err)
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "operator"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "operator"}, NotBefore: root.NotBefore, NotAfter: end,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

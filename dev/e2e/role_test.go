@@ -106,6 +106,7 @@ func (a asked) String() string {
 var doesWithout = map[asked]string{
 	{"list", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"}:   "a webhook that keeps a pool from being made is named, but not whose it is",
 	{"list", "admissionregistration.k8s.io", "validatingwebhookconfigurations"}: "the same",
+	{"get", "apiextensions.k8s.io", "customresourcedefinitions"}:                "octo-operator doctor does not say who has made a CRD",
 }
 
 // audit reads what the service accounts of a namespace have asked of the API server: how often, and what their role has refused. What it

@@ -53,7 +53,7 @@ var ErrLost = errors.New("this operator does not lead any more")
 
 // NewLeader makes one that does not lead.
 func NewLeader(api API, o LeaderOptions, log *slog.Logger) *Leader {
-	return &Leader{api: api, o: o, log: log, name: "octo-operator-" + shortHash(o.Controller), renewed: make(chan struct{})}
+	return &Leader{api: api, o: o, log: log, name: leaseName(o.Controller), renewed: make(chan struct{})}
 }
 
 // Lead returns when this operator leads. onStandby is called while another one does, until it has returned nil once. replaced is the identity

@@ -22,7 +22,8 @@ type leaseSpec struct {
 	HolderIdentity       string `json:"holderIdentity"`
 	LeaseDurationSeconds int    `json:"leaseDurationSeconds"` // givenUp, or how long it is valid after RenewTime
 	RenewTime            string `json:"renewTime"`
-	LeaseTransitions     int    `json:"leaseTransitions"` // how often another operator has taken it
+	AcquireTime          string `json:"acquireTime,omitempty"` // since when it has been this holder's; "": an older operator took it
+	LeaseTransitions     int    `json:"leaseTransitions"`      // how often another operator has taken it
 }
 
 // givenUp stands in LeaseDurationSeconds when nobody leads; 0 is refused by the API server.
@@ -51,15 +52,21 @@ func (l *Leader) read(ctx context.Context) (found lease, err error) {
 	return found, err
 }
 
+// microTime is the format of times in a Lease.
+const microTime = "2006-01-02T15:04:05.000000Z"
+
 // write makes the Lease this operator's, valid for so many seconds, unless it has changed since it was found: then the error is a
 // conflict, or that there is none.
 func (l *Leader) write(ctx context.Context, found lease, seconds int) (written lease, err error) {
 	next := leaseSpec{
 		HolderIdentity: l.o.Host + "_" + l.o.Identity, LeaseDurationSeconds: seconds,
-		RenewTime: time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), LeaseTransitions: found.Spec.LeaseTransitions,
+		RenewTime: time.Now().UTC().Format(microTime), AcquireTime: found.Spec.AcquireTime, LeaseTransitions: found.Spec.LeaseTransitions,
 	}
 	if l.another(found) != "" {
 		next.LeaseTransitions++
+	}
+	if l.another(found) != "" || found.Metadata.ResourceVersion == "" || found.Spec.LeaseDurationSeconds == givenUp && seconds != givenUp {
+		next.AcquireTime = next.RenewTime
 	}
 	if found.Metadata.ResourceVersion == "" {
 		err = l.api.Do(ctx, http.MethodPost, l.path(), lease{

@@ -9,20 +9,20 @@ import (
 	"syscall"
 )
 
-// usualDir is the state directory if OPERATOR__STATEDIR is not set. If it can never be written, as in a pod with another user than the
+// UsualDir is the state directory if OPERATOR__STATEDIR is not set. If it can never be written, as in a pod with another user than the
 // image's or with a read-only root file system, one of otherDirs is used: where a chart mounts no volume there is no other place.
-const usualDir = "/var/lib/octo-operator"
+const UsualDir = "/var/lib/octo-operator"
 
 var otherDirs = []string{"/tmp/octo-operator", "/dev/shm/octo-operator"}
 
 // Dir returns the state directory. set is OPERATOR__STATEDIR: if it is not empty it is returned, whether it can be used or not. If one of
-// otherDirs is returned, instead is the error because of which usualDir cannot be used; otherwise it is nil. err says that none can be
+// otherDirs is returned, instead is the error because of which UsualDir cannot be used; otherwise it is nil. err says that none can be
 // used.
 func Dir(set string) (dir string, instead, err error) {
 	if set != "" {
 		return set, nil, nil
 	}
-	return firstUsable(usualDir, otherDirs)
+	return firstUsable(UsualDir, otherDirs)
 }
 
 func firstUsable(usual string, others []string) (dir string, instead, err error) {

@@ -16,11 +16,15 @@ import (
 // OPERATOR__STATEDIR; if it is empty, the directory is looked for where Dir would have put it. The error says that there are no runs, or whose
 // they are.
 func OpenToRead(set string) (*Store, error) {
-	places := []string{set}
-	if set == "" {
-		places = append([]string{usualDir}, otherDirs...)
+	return firstWithRuns(placesOf(set))
+}
+
+// placesOf are the directories that may be the state directory, in the order in which Dir tries them.
+func placesOf(set string) []string {
+	if set != "" {
+		return []string{set}
 	}
-	return firstWithRuns(places)
+	return append([]string{UsualDir}, otherDirs...)
 }
 
 // firstWithRuns prefers a directory that can be written to: what is in another one was left by an operator that ran as somebody else.

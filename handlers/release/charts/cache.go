@@ -57,15 +57,20 @@ func Open(settings config.Config, set scripts.Set, env []string, installed Insta
 		return nil, err
 	}
 	client.Timeout, _ = dispatch.DeadlineOf(scripts.ChartPull, settings)
-	rules := repository.Rules{
-		Allowed: settings.Repositories.Allowed, Addresses: settings.Repositories.Addresses, APIServer: apiServer(env),
-		PlainCredentials: settings.Repositories.PlainCredentials, PlainHTTP: settings.Helm.PlainHTTP,
-	}
+	rules := Rules(settings, env)
 	rules.Guard(client, client.Transport.(*http.Transport))
 	return &Cache{
 		Client: client, settings: settings, scripts: set, installed: installed, dir: dir, rules: rules,
 		indexes: repository.NewIndexes(dir, client), archives: repository.NewArchives(client, rules), wholeIndex: make(chan struct{}, 1),
 	}, nil
+}
+
+// Rules are the settings' rules for repositories. env is the environment of scripts, or the operator's own.
+func Rules(settings config.Config, env []string) repository.Rules {
+	return repository.Rules{
+		Allowed: settings.Repositories.Allowed, Addresses: settings.Repositories.Addresses, APIServer: apiServer(env),
+		PlainCredentials: settings.Repositories.PlainCredentials, PlainHTTP: settings.Helm.PlainHTTP,
+	}
 }
 
 // apiServer is the address of the API server's Service, as a pod's environment has it; "": this is no pod.

@@ -63,6 +63,14 @@ func (e *NotFoundError) Error() string {
 // errUnknown means that the index cannot be fetched or read. The error that wraps it has the reason, in helm's words.
 var errUnknown = errors.New("the index cannot be read")
 
+// AnswerError is an answer of a repository other than its index. Its text is helm's.
+type AnswerError struct {
+	Code            int // HTTP status code
+	address, status string
+}
+
+func (e *AnswerError) Error() string { return "failed to fetch " + e.address + " : " + e.status }
+
 // Found is a version of a chart in an index.
 type Found struct {
 	Entry
@@ -181,7 +189,7 @@ func (x *Indexes) ask(ctx context.Context, from Source) (state, error) {
 		touch(file)
 		return old, nil
 	case response.StatusCode != http.StatusOK:
-		return state{}, fmt.Errorf("%w: failed to fetch %s : %s", errUnknown, Shown(address.String()), response.Status)
+		return state{}, fmt.Errorf("%w: %w", errUnknown, &AnswerError{address: Shown(address.String()), status: response.Status, Code: response.StatusCode})
 	case response.ContentLength > maxIndex:
 		return state{}, errTooLong
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,14 +60,16 @@ func (c *chaos) tookUp(l *life, run string) bool {
 
 // killsDuring counts the notes that lives have left which were killed, or cut off from the API server so that the next leader could not tell
 // them from killed ones: each life one at most. Notes tell whole seconds.
-func killsDuring(notes []time.Time, killed []*life) (count int) {
+func killsDuring(notes []time.Time, ended []*life) (count int) {
+	// The life that ended first takes a note that several may have left: a later note may be another one's alone.
+	byEnd := slices.SortedFunc(slices.Values(ended), func(a, b *life) int { return cmp.Or(a.killed, a.cut).Compare(cmp.Or(b.killed, b.cut)) })
 	for _, note := range notes {
-		for i, l := range killed {
-			if !note.Before(l.started.Truncate(time.Second)) && !note.After(cmp.Or(l.killed, l.cut)) {
-				count++
-				killed = killed[i+1:]
-				break
-			}
+		left := slices.IndexFunc(byEnd, func(l *life) bool {
+			return !note.Before(l.started.Truncate(time.Second)) && !note.After(cmp.Or(l.killed, l.cut))
+		})
+		if left >= 0 {
+			count++
+			byEnd = slices.Delete(byEnd, left, left+1)
 		}
 	}
 	return count
@@ -123,6 +126,10 @@ func TestThreeKillsDuringTheWorkOnAnEventAreOneNoteEach(t *testing.T) {
 	cutOff := []*life{lives[0], lives[1], {started: at(2.9), cut: at(5.5)}}
 	if got := killsDuring([]time.Time{at(2), at(2), at(5)}, cutOff); got != 3 {
 		t.Errorf("two kills, and one life that was cut off: %d", got)
+	}
+	standby := []*life{{started: at(0), killed: at(9.5)}, {started: at(2.9), cut: at(5.5)}} // the standby takes over from one that was cut off
+	if got := killsDuring([]time.Time{at(5), at(9)}, standby); got != 2 {
+		t.Errorf("a life that was cut off, and then the standby: %d", got)
 	}
 	for _, test := range []struct {
 		notes []time.Time

@@ -68,7 +68,7 @@ tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUI
 RUN :=
 FLAGS :=
 .PHONY: e2e
-e2e: cc tools ## the real binary on a real control plane (RUN=TestX: those alone; FLAGS=-update: their golden files anew)
+e2e: cc tools chromium ## the real binary on a real control plane (RUN=TestX: those alone; FLAGS=-update: their golden files anew)
 	$(DEVCLUSTER) run -- go test -race -count=1 -timeout 40m -run '$(RUN)' ./dev/e2e $(FLAGS)
 
 SEED ?= 0
@@ -113,10 +113,12 @@ devcluster:
 	cd dev/devcluster && CGO_ENABLED=0 go build -o $(DEVCLUSTER) .
 
 # What Debian has and a fresh machine may lack. The race detector needs a C compiler.
-.PHONY: cc shellcheck busybox
+.PHONY: cc shellcheck busybox chromium
 cc:
 	@command -v gcc >/dev/null || .ci/install gcc libc6-dev
 shellcheck:
 	@command -v shellcheck >/dev/null || .ci/install shellcheck
+chromium: # the tests of the status page open it; OCTO_CHROMIUM names another one than those on PATH
+	@command -v "$${OCTO_CHROMIUM:-chromium}" >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || .ci/install chromium
 busybox:
 	@command -v busybox >/dev/null || .ci/install busybox-static

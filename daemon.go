@@ -17,6 +17,7 @@ import (
 	"octo-operator/config"
 	"octo-operator/handlers"
 	"octo-operator/hub"
+	"octo-operator/page"
 	"octo-operator/traces"
 	"octo-operator/web"
 )
@@ -82,6 +83,9 @@ func (d *daemon) run() error {
 		Ready: d.readiness.tell, Metrics: metrics, LogLevel: &cli.LogLevel, Log: d.log,
 	})
 	d.readiness.server.Listen(answering)
+	if at := d.settings.StatusPage; at != "" {
+		web.ServeInside(answering, "OPERATOR__STATUSPAGE", at, page.New(d.statusPage()), d.log)
+	}
 	h := d.open(ctx)
 	if h == nil {
 		return nil // ended before it could begin
@@ -198,7 +202,7 @@ func (d *daemon) away() error {
 		cluster = h.ClusterAway()
 	}
 	if leads, who := d.leads(); h != nil && !leads {
-		return errors.Join(cluster, fmt.Errorf("standing by: %s leads", cmp.Or(who, "another operator, or nobody,")))
+		return errors.Join(cluster, fmt.Errorf("%s: %s leads", standingBy, cmp.Or(who, "another operator, or nobody,")))
 	}
 	if h != nil && !h.MayStart() {
 		cluster = errors.Join(cluster, errPaused)
@@ -218,6 +222,8 @@ func (d *daemon) leads() (leads bool, who string) {
 	}
 	return false, ""
 }
+
+const standingBy = "standing by"
 
 var errPaused = errors.New("no work starts: the Lease that says that this operator leads could not be renewed")
 

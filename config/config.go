@@ -69,6 +69,7 @@ type Config struct {
 
 	HTTPAddress string // host:port
 	HTTPS       HTTPS
+	StatusPage  string // host:port on loopback; empty: there is no status page
 
 	Warnings []string // sentences for the log about doubtful settings; they hold no secret
 	Ignored  []string // variables that are set but have no effect in this operator
@@ -216,6 +217,7 @@ func (c *Config) finish() {
 		c.warn("OPERATOR__POOLREGISTRATIONRETRYSECONDS is 0 or less: a rejected pool is registered again on the next connection only")
 	}
 	c.finishAuthentication()
+	c.finishStatusPage()
 	if c.RootCACertificate != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.RootCACertificate)) {
 		c.warn("OPERATOR__ROOTCACERTIFICATE holds no PEM certificate: the operator trusts the system's roots alone; workloads get the text as it is, in secrets.rootCa")
 	}

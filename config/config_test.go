@@ -43,7 +43,7 @@ func wantWarning(t *testing.T, c Config, parts ...string) {
 func TestDefaults(t *testing.T) {
 	want := Config{
 		PoolNamespace: "octo", PoolRetrySeconds: 30, IndexMaxAge: 10 * time.Minute, KeepRuns: 100, MaxReplicas: 100, ShutdownGrace: 10 * time.Second, ClusterJournal: true, FailFast: true,
-		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000",
+		KeepFailedRuns: 24 * time.Hour, LogFormat: "text", LogLevel: "info", HTTPAddress: ":5000", StatusPage: "127.0.0.1:5002",
 		Traces:         Traces{Exporter: "otlp", Protocol: "http/protobuf", Compression: "none", Timeout: 10000},
 		ScriptFileSize: 128 << 20, ScriptOutput: 16 << 20, Helm: Helm{Timeout: 5 * time.Minute},
 	}
@@ -132,6 +132,7 @@ var settings = []struct {
 	{"OPERATOR__ALLOWPLAINCREDENTIALS", "true", func(c Config) any { return c.Repositories.PlainCredentials }, true},
 	{"OPERATOR__AUTHENTICATION__INSECURESKIPVERIFY", "true", func(c Config) any { return c.Authentication.InsecureTLS }, true},
 	{"OPERATOR__INSECURESKIPVERIFY", "true", func(c Config) any { return c.InsecureTLS }, true},
+	{"OPERATOR__STATUSPAGE", "http://localhost:5003", func(c Config) any { return c.StatusPage }, "localhost:5003"},
 	{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://x:4318", func(c Config) any { return c.Traces.Endpoint }, "http://x:4318"},
 	{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://x/y", func(c Config) any { return c.Traces.TracesURL }, "http://x/y"},
 	{"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b", func(c Config) any { return c.Traces.Headers }, "a=b"},

@@ -78,6 +78,7 @@ var wrongHabits = []struct{ setting, want string }{
 	{"OPERATOR__KEEPFAILEDHOURS=-1", "is not a whole number of hours"},
 	{"OPERATOR__LOGFORMAT=xml", `"xml" is none of text, json`},
 	{"OPERATOR__LOGLEVEL=loud", `"loud" is none of debug, info, warn, error`},
+	{"OPERATOR__STATUSPAGE=http://+:5002", "the page has no login, so it is served on loopback addresses alone"},
 	{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318", `"collector:4318" is not a URL such as http://collector:4318: it is taken as not set`},
 	{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://a:b@c", "holds credentials: they belong in OTEL_EXPORTER_OTLP_TRACES_HEADERS"},
 	{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=soap", `"soap" is none of http/protobuf, http/json, grpc: the default http/protobuf is used`},

@@ -108,6 +108,9 @@ func listening(c *Config) []setting {
 		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH", parse: text(&c.HTTPS.CertificateFile), Meaning: "PEM file of the webhooks' certificate, including the chain; read again when it changes"},
 		{Name: "KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__KEYPATH", parse: text(&c.HTTPS.KeyFile),
 			Meaning: "PEM file of the certificate's key, not encrypted; not set: the key is in the certificate's file"},
+		{Name: "OPERATOR__STATUSPAGE", Default: "http://127.0.0.1:5002", parse: statusPage(&c.StatusPage),
+			Meaning: "where the status page is served, for `kubectl port-forward`; it has no login, so loopback addresses alone are taken, and another port than the " +
+				"probes' and the webhooks'; `off`: there is none"},
 	}
 }
 

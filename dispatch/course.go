@@ -213,6 +213,18 @@ func (c *course) wait(m runs.Moment, cause RetryCause) {
 	}
 }
 
+// finds is called when it is known better what the event waits for: what is wrong with its pods. That is no moment of its own.
+func (c *course) finds(text string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waits != "" {
+		c.text = text
+	}
+}
+
 // waitsInLane is called when the event begins to wait for something else before it is carried out.
 func (c *course) waitsInLane(w queue.Wait) {
 	c.mu.Lock()

@@ -179,12 +179,14 @@ func ReportPending(run *runs.Run) bool {
 // Withdraw drops the deployment status of a workload that still waits for the connection: it would tell of a deploy that this run undoes.
 func (t *Task) Withdraw(w hub.Workload) { t.engine.reports.withdraw(t.Run, w) }
 
-// Progress tells the controller what an event waits for, if it is connected.
+// Progress tells the controller, if it is connected, and Work what an event waits for.
 func (t *Task) Progress(message string) {
+	message = bounded(t.Redact.String(message))
+	t.course.finds(message)
 	if t.handler.Progress == nil {
 		return
 	}
-	if r := t.handler.Progress(t.Event, bounded(t.Redact.String(message))); r != nil {
+	if r := t.handler.Progress(t.Event, message); r != nil {
 		t.engine.reports.controller.Report(hub.Report{Method: r.Method, Key: r.Key, Transient: true, Arguments: []any{r.Argument}})
 	}
 }

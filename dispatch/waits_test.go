@@ -113,6 +113,34 @@ func TestWorkSaysWhatEachEventWaitsFor(t *testing.T) {
 	})
 }
 
+func TestWorkSaysWhatIsWrongWithThePodsThatAnEventWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		found, ready := make(chan struct{}), make(chan struct{})
+		r := newRig(t, Handler{Kind: queue.Deploy, Run: func(ctx context.Context, t *Task) error {
+			return t.Park(ctx, runs.WaitPods, "pods that are not ready", true, func() error {
+				<-found
+				t.Progress("the image cannot be pulled")
+				<-ready
+				return nil
+			})
+		}})
+		d := r.life()
+		d.AcceptAll([]hub.Event{of("acme", "a")})
+		for _, want := range []string{"pods that are not ready", "the image cannot be pulled"} {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			if all := d.Work(); len(all) != 1 || all[0].Wait != runs.WaitPods || all[0].Text != want {
+				t.Errorf("got %+v, want %q", all, want)
+			}
+			if want == "pods that are not ready" {
+				close(found)
+			}
+		}
+		close(ready)
+		d.Wait()
+	})
+}
+
 func TestWorkSaysThatAnEventWaitsForItsNextTryAndWhen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0

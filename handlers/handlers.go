@@ -107,5 +107,11 @@ func (h *Handlers) Connecting() { h.pools.Connecting() }
 // PoolStatus is to be called when a pool's registration at the controller goes on; status is one of hub.Status….
 func (h *Handlers) PoolStatus(pool hub.Pool, status string) { h.pools.StatusChanged(pool, status) }
 
+// Runs are the run directories.
+func (h *Handlers) Runs() *runs.Store { return h.runs }
+
+// Pools are the resources of pools as they were seen last, with how their registration goes, sorted by tenant and pool.
+func (h *Handlers) Pools() []kube.Pool { return h.pools.All() }
+
 // WatchPools keeps registered at the controller what has a pool's custom resource, until ctx ends.
 func (h *Handlers) WatchPools(ctx context.Context) { h.pools.Watch(ctx) }

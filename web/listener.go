@@ -27,7 +27,7 @@ const (
 
 // newListener returns a listener for HTTP/1.1 only: one connection of HTTP/2 could carry hundreds of requests, past every bound here.
 func newListener(setting, address string, handler http.Handler, retry time.Duration, log *slog.Logger) *listener {
-	l := &listener{setting: setting, address: address, retry: retry, log: log, connections: &connections{limit: maxOpen}}
+	l := &listener{setting: setting, address: address, retry: retry, gravity: slog.LevelError, log: log, connections: &connections{limit: maxOpen}}
 	l.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, Protocols: new(http.Protocols),
@@ -58,6 +58,7 @@ type listener struct {
 	server  *http.Server
 	tls     *tls.Config // nil: HTTP
 	retry   time.Duration
+	gravity slog.Level // of the record that says that it cannot listen
 	log     *slog.Logger
 	failed  atomic.Pointer[error] // why it does not listen; nil: it does
 
@@ -107,7 +108,7 @@ func (l *listener) lost(err error) {
 // fail records why there is no answer on this address, and logs it if it is a new reason.
 func (l *listener) fail(err error) {
 	if before := l.failed.Swap(&err); before == nil || (*before).Error() != err.Error() {
-		l.log.Error("cannot listen on an address", "setting", l.setting, "reason", err, "retry_in", l.retry.String())
+		l.log.Log(context.Background(), l.gravity, "cannot listen on an address", "setting", l.setting, "reason", err, "retry_in", l.retry.String())
 	}
 }
 

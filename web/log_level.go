@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -81,22 +79,10 @@ func fromLoopback(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// wantLoopback returns an error for a request that is not FromInside, or that a browser has made.
 func wantLoopback(r *http.Request) error {
-	const how = "use kubectl exec or kubectl port-forward, and 127.0.0.1 or localhost"
-	if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("only from the pod itself: %s", how)
+	if err := FromInside(r); err != nil {
+		return err
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if at, err := netip.ParseAddr(strings.Trim(host, "[]")); host != "localhost" && (err != nil || !at.Unmap().IsLoopback()) {
-		return fmt.Errorf("not under the name %q: %s", cut(host), how)
-	}
-	for _, header := range []string{"Origin", "Sec-Fetch-Site", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "Via"} {
-		if r.Header.Get(header) != "" {
-			return fmt.Errorf("not with the header %s, which browsers and proxies send: %s", header, how)
-		}
-	}
-	return nil
+	return without(r, "Origin", "Sec-Fetch-Site")
 }

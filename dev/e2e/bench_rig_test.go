@@ -133,6 +133,7 @@ func (r *rig) environment() []string {
 		"OPERATOR__BROKERUSER=octo",
 		"OPERATOR__BROKERPASSWORD="+brokerPassword,
 		"KESTREL__ENDPOINTS__HTTP__URL=http://127.0.0.1:0",
+		"OPERATOR__STATUSPAGE=off",
 	), r.env...)
 }
 

@@ -213,6 +213,7 @@ func (w *world) environment() []string {
 		"OPERATOR__BROKERUSER=octo",
 		"OPERATOR__BROKERPASSWORD="+brokerPassword,
 		"KESTREL__ENDPOINTS__HTTP__URL=http://127.0.0.1:0",
+		"OPERATOR__STATUSPAGE=off",
 	), w.env...)
 }
 

@@ -8,14 +8,17 @@
 package pools
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"octo-operator/config"
 	"octo-operator/dispatch"
 	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/names"
 )
 
 // Pools makes and deletes pools, and keeps registered those whose custom resources the cluster has. All methods may be called at the
@@ -82,6 +85,14 @@ func (ps *Pools) StatusChanged(pool hub.Pool, status string) {
 
 // Registered has a token when a pool was registered since the last one was taken.
 func (ps *Pools) Registered() <-chan struct{} { return ps.registered }
+
+// All are the resources of pools as the watches saw them last, of both kinds, with their newest status; sorted by tenant and pool.
+func (ps *Pools) All() []kube.Pool {
+	return slices.SortedFunc(slices.Values(ps.resources.all()), func(a, b kube.Pool) int {
+		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(names.HubPool(a).ID(), names.HubPool(b).ID()), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+}
 
 // fill puts a token into a channel that has room for one.
 func fill(c chan<- struct{}) {

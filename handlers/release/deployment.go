@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 
@@ -127,6 +128,9 @@ func (d *Deployment) Merge(ctx context.Context) (err error) {
 
 // valuesFile is the last file that is written before anything is done in the cluster.
 const valuesFile = "values.yaml"
+
+// ValuesOf reads the values document of a deploy's run, as helm got it. The error is fs.ErrNotExist if the run has none (yet).
+func ValuesOf(run *runs.Run) ([]byte, error) { return os.ReadFile(run.Path(valuesFile)) }
 
 // Installing tells whether a deploy may have changed the cluster in an earlier life of the operator. What it did on another disk is not
 // known here, so that counts too.

@@ -222,7 +222,9 @@ func (c *course) finds(text string) {
 	due := false
 	if c.waits != "" && text != c.text {
 		c.text = text
-		due = c.happens(runs.Moment{Kind: runs.KindWait, Name: c.waits, Text: text, Until: c.until}, Final)
+		if c.waits == runs.WaitPods { // of the next try the timeline has all already
+			due = c.happens(runs.Moment{Kind: runs.KindWait, Name: c.waits, Text: text}, Final)
+		}
 	}
 	c.mu.Unlock()
 	if due {

@@ -20,6 +20,7 @@ type event struct {
 	own    open
 	stage  open // a phase, or a wait
 	script open
+	runs   string // the script's name; "": none runs
 	// command is open until the next one begins, or its script ends: no script says when a command has ended.
 	command open
 }
@@ -49,14 +50,18 @@ func (e *event) happens(h dispatch.Happening) bool {
 	case runs.KindResumed:
 		e.own.set(attribute.Bool("octo.resumed", true))
 	case runs.KindPhase:
+		goesOn := e.runs // a script may be of several phases: it has a span in each
 		e.endStage(h.Time)
 		e.stage = e.start(e.own.ctx, h.Name, h.Time)
+		if goesOn != "" {
+			e.startScript(goesOn, h.Time)
+		}
 	case runs.KindWait:
 		e.endStage(h.Time)
 		e.stage = e.start(e.own.ctx, "wait: "+h.Name, h.Time, named("octo.waits_for", h.Text))
 	case runs.KindScript:
 		e.endScript(h.Time)
-		e.script = e.start(e.inner(), h.Name, h.Time)
+		e.startScript(h.Name, h.Time)
 	case runs.KindCommand:
 		e.command.end(h.Time)
 		within := e.inner()
@@ -117,9 +122,14 @@ func (e *event) endStage(at time.Time) {
 	e.stage.end(at)
 }
 
+func (e *event) startScript(name string, at time.Time) {
+	e.script, e.runs = e.start(e.inner(), name, at), name
+}
+
 func (e *event) endScript(at time.Time) {
 	e.command.end(at)
 	e.script.end(at)
+	e.runs = ""
 }
 
 func (e *event) start(within context.Context, name string, at time.Time, attributes ...attribute.KeyValue) open {

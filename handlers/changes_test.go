@@ -126,6 +126,27 @@ func TestHelmWaitsOnlySoLongForTheComparison(t *testing.T) {
 	wantText(t, kept, "not compared: the API server did not answer about all objects within 2s, and helm was not to wait longer")
 }
 
+// The first try has made the Secret when the API server is away. The next one finds that it is there.
+func TestWhatADeployChangesIsToldAsItWasBeforeItsFirstTry(t *testing.T) {
+	tries := 0
+	r := newRig(t)
+	r.deploy("shop")
+	r.when("helm upgrade", func(c *call, usual func() int) int {
+		tries++
+		r.eventually("the objects are compared", func() bool { return len(r.log.records("objects compared")) >= 2 })
+		if tries > 1 {
+			return usual()
+		}
+		return c.fail("Error: Kubernetes cluster unreachable: " + refused)
+	})
+	r.succeed(r.run(deployEvent("shop", override("image.tag", "2.0"), secret("secrets.key", "planted-1"))))
+	const want = "1 object changed: Deployment image 1.0→2.0; 1 object new: Secret"
+	r.wantChanges(want)
+	if tries != 2 || len(r.log.records("event done", "changes", want)) != 1 {
+		t.Errorf("after %d tries the log says %v", tries, r.log.records("event done"))
+	}
+}
+
 // plan is what octo-operator plan does with an event, which has a state directory of its own.
 func (r *rig) plan(e hub.Event) release.Preview {
 	r.Helper()

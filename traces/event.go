@@ -16,11 +16,12 @@ import (
 
 // event has the spans of an event that have not ended, from the outermost to the innermost. Those within the event's own are nil at times.
 type event struct {
-	tracer trace.Tracer
-	own    open
-	stage  open // a phase, or a wait
-	script open
-	runs   string // the script's name; "": none runs
+	tracer     trace.Tracer
+	own        open
+	stage      open // a phase, or a wait
+	awaitsPods bool // the stage is the wait for pods
+	script     open
+	runs       string // the script's name; "": none runs
 	// command is open until the next one begins, or its script ends: no script says when a command has ended.
 	command open
 }
@@ -57,7 +58,12 @@ func (e *event) happens(h dispatch.Happening) bool {
 			e.startScript(goesOn, h.Time)
 		}
 	case runs.KindWait:
+		if e.awaitsPods && h.Name == runs.WaitPods { // what is wrong with them is known better
+			e.stage.set(named("octo.waits_for", h.Text))
+			break
+		}
 		e.endStage(h.Time)
+		e.awaitsPods = h.Name == runs.WaitPods
 		e.stage = e.start(e.own.ctx, "wait: "+h.Name, h.Time, named("octo.waits_for", h.Text))
 	case runs.KindScript:
 		e.endScript(h.Time)
@@ -120,6 +126,7 @@ func (e *event) stop(at time.Time) {
 func (e *event) endStage(at time.Time) {
 	e.endScript(at)
 	e.stage.end(at)
+	e.awaitsPods = false
 }
 
 func (e *event) startScript(name string, at time.Time) {

@@ -342,3 +342,24 @@ func TestARedirectIsNotFollowedButTold(t *testing.T) {
 		}
 	}
 }
+
+func TestAWaitForPodsOfWhichMoreIsFoundOutIsOneSpan(t *testing.T) {
+	c := collector.Start()
+	defer c.Close()
+	traces, _ := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL)
+	all := succeeded()
+	end := all[len(all)-1]
+	for _, text := range []string{"the image is pulled", "the image cannot be pulled"} {
+		more := end
+		more.Moment = runs.Moment{Time: end.Time, Kind: runs.KindWait, Name: runs.WaitPods, Text: text}
+		all = append(all[:len(all)-1], more, end)
+	}
+	for _, h := range all {
+		traces.Observe(h)
+	}
+	traces.Close(patience)
+	got := c.Traces()
+	if len(got) != 1 || got[0].String() != tree || got[0].Below[3].Attributes["octo.waits_for"] != "the image cannot be pulled" {
+		t.Errorf("got %v", got)
+	}
+}

@@ -67,7 +67,7 @@ func rerun(stdout, stderr io.Writer, what string, force, dryRun bool) error {
 	for _, other := range others {
 		if !other.Has("result.json") && !force {
 			return fmt.Errorf("cannot run %s again: run %s of the same release or pool has not ended: follow it with octo-operator runs --follow %s, "+
-				"or use --force if you know that no operator works on it", s.ShortID, other.ShortID(), other.End())
+				"or use --force if you know that no operator works on it", s.ShortID, other.ShortID(), other.RandomEnd())
 		}
 	}
 	announceRerun(stdout, s, run)

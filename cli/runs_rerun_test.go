@@ -43,16 +43,16 @@ func TestAStepIsNotRunAgainBesideTheOperatorsOwnRunOfTheRelease(t *testing.T) {
 	run := scaled(t, store, "")
 	other, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme","workloadName":"Shop"}`)}, "octo/acme-shop")
 	must(t, err)
-	if err := rerun(io.Discard, io.Discard, run.End(), false, false); err == nil || ExitCode(err) != 1 || !strings.Contains(err.Error(), other.ShortID()+" of the same release") || run.Has("ran") {
+	if err := rerun(io.Discard, io.Discard, run.RandomEnd(), false, false); err == nil || ExitCode(err) != 1 || !strings.Contains(err.Error(), other.ShortID()+" of the same release") || run.Has("ran") {
 		t.Errorf("beside it: ran: %v, %v", run.Has("ran"), err)
 	}
-	if err := rerun(io.Discard, io.Discard, other.End(), true, false); err == nil || !strings.Contains(err.Error(), "it has not ended") {
+	if err := rerun(io.Discard, io.Discard, other.RandomEnd(), true, false); err == nil || !strings.Contains(err.Error(), "it has not ended") {
 		t.Errorf("itself: %v", err)
 	}
-	if err := rerun(io.Discard, io.Discard, run.End(), true, true); err != nil || run.Has("ran") {
+	if err := rerun(io.Discard, io.Discard, run.RandomEnd(), true, true); err != nil || run.Has("ran") {
 		t.Errorf("only said: ran: %v, %v", run.Has("ran"), err)
 	}
-	if err := rerun(io.Discard, io.Discard, run.End(), true, false); err != nil || !run.Has("ran") {
+	if err := rerun(io.Discard, io.Discard, run.RandomEnd(), true, false); err != nil || !run.Has("ran") {
 		t.Errorf("forced: ran: %v, %v", run.Has("ran"), err)
 	}
 	must(t, run.Remove("ran"))
@@ -67,7 +67,7 @@ func TestAStepIsNotRunAgainBesideTheOperatorsOwnRunOfTheRelease(t *testing.T) {
 
 func TestAStepThatFailsAgainIsToldByTheExitCode(t *testing.T) {
 	run := scaled(t, stateDir(t), "exit 7")
-	if err := rerun(io.Discard, io.Discard, run.End(), false, false); ExitCode(err) != exitFailed || !strings.Contains(fmt.Sprint(err), "exit code 7") {
+	if err := rerun(io.Discard, io.Discard, run.RandomEnd(), false, false); ExitCode(err) != exitFailed || !strings.Contains(fmt.Sprint(err), "exit code 7") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -91,7 +91,9 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 		d.refuseLeft(c, run)
 		return
 	}
-	d.unfinished.add(run, where)
+	if known { // else nothing here would ever end it
+		d.unfinished.add(run, where)
+	}
 	if d.resumed.add(run) {
 		d.lanes.Touch(run.Lane)
 	}

@@ -241,3 +241,18 @@ func TestWorkSaysThatAnEventWaitsForTheLeaseAndForItsCopy(t *testing.T) {
 		})
 	}
 }
+
+// Of a newer version, perhaps: an operator of that version carries it out, and here nothing would ever take it off the list.
+func TestACopyOfAnUnknownCallbackIsNoWork(t *testing.T) {
+	r := newRig(t, Handler{Run: func(context.Context, *Task) error { return nil }})
+	d := r.life()
+	run, err := r.store.Restore("20261126T100000.000000Z-new-callback-shop-6c1f0a", hub.Event{Callback: "NewCallback", Argument: []byte(`{}`)}, "octo/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.found(run, "")
+	d.Wait()
+	if work := d.Work(); len(work) > 0 {
+		t.Errorf("got %+v", work)
+	}
+}

@@ -68,17 +68,33 @@ func (c *connection) call(ctx context.Context, method string, arguments []any) (
 	if _, err := c.Write(append(text, frameEnd)); err != nil {
 		return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, err)
 	}
+	return c.await(ctx, method, answer)
+}
+
+// await returns what call does, once the call is sent.
+func (c *connection) await(ctx context.Context, method string, answer <-chan completion) (any, error) {
+	var err error
 	select {
 	case got := <-answer:
-		if got.Error != "" {
-			return nil, &rejectedError{Method: method, Reason: got.Error}
-		}
-		return got.Result, nil
+		return got.result(method)
 	case <-c.ended:
-		return nil, fmt.Errorf("cannot call %s: %w: %w", method, errLost, c.err)
+		err = fmt.Errorf("cannot call %s: %w: %w", method, errLost, c.err)
 	case <-ctx.Done():
-		return nil, fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
+		err = fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
 	}
+	select {
+	case got := <-answer: // it came just before: what is answered is not to be called again
+		return got.result(method)
+	default:
+		return nil, err
+	}
+}
+
+func (c completion) result(method string) (any, error) {
+	if c.Error != "" {
+		return nil, &rejectedError{Method: method, Reason: c.Error}
+	}
+	return c.Result, nil
 }
 
 // completed hands a completion to the call that waits for it. One that nobody waits for, because it came too late, is dropped.

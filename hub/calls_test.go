@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"io"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -70,4 +72,17 @@ func TestACallThatNobodyAnswersEndsWithItsContext(t *testing.T) {
 		t.Errorf("the connection is of no use after an answer that came too late: %v", err)
 	}
 	wantUnbroken(t, controller)
+}
+
+// It would be made again over the next connection.
+func TestACallThatIsAnsweredAsTheLastThingOnAConnectionIsAnswered(t *testing.T) {
+	c := &connection{ended: make(chan struct{}), err: io.EOF}
+	close(c.ended)
+	for range 100 {
+		_, answer := c.calls.add()
+		c.completed(strconv.FormatInt(c.calls.last.Load(), 10), []byte(`{"type":3,"result":7}`))
+		if got, err := c.await(t.Context(), "Register", answer); err != nil || got != 7.0 {
+			t.Fatalf("got %v, %v", got, err)
+		}
+	}
 }

@@ -199,7 +199,7 @@ func TestOnlyNamedFilesOfARunThatIsThereAreRead(t *testing.T) {
 			}
 		}
 	}
-	for _, id := range []string{run.ID, run.ShortID(), run.End()} {
+	for _, id := range []string{run.ID, run.ShortID(), run.RandomEnd()} {
 		if got := getJSON[shownRun](r, "/api/runs/"+id); got.ID != run.ID {
 			t.Errorf("%s is the run %q", id, got.ID)
 		}

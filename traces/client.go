@@ -49,6 +49,8 @@ func newClient(settings config.Config) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The headers are for this collector alone, and a redirected POST may become a GET. The answer is told as it is.
+	to.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client{url: t.URL(), headers: headers, gzip: t.Compression == "gzip", timeout: time.Duration(t.Timeout) * time.Millisecond, http: to}, nil
 }
 

@@ -16,10 +16,12 @@ import (
 
 // event has the spans of an event that have not ended, from the outermost to the innermost. Those within the event's own are nil at times.
 type event struct {
-	tracer trace.Tracer
-	own    open
-	stage  open // a phase, or a wait
-	script open
+	tracer     trace.Tracer
+	own        open
+	stage      open // a phase, or a wait
+	awaitsPods bool // the stage is the wait for pods
+	script     open
+	runs       string // the script's name; "": none runs
 	// command is open until the next one begins, or its script ends: no script says when a command has ended.
 	command open
 }
@@ -49,14 +51,23 @@ func (e *event) happens(h dispatch.Happening) bool {
 	case runs.KindResumed:
 		e.own.set(attribute.Bool("octo.resumed", true))
 	case runs.KindPhase:
+		goesOn := e.runs // a script may be of several phases: it has a span in each
 		e.endStage(h.Time)
 		e.stage = e.start(e.own.ctx, h.Name, h.Time)
+		if goesOn != "" {
+			e.startScript(goesOn, h.Time)
+		}
 	case runs.KindWait:
+		if e.awaitsPods && h.Name == runs.WaitPods { // what is wrong with them is known better
+			e.stage.set(named("octo.waits_for", h.Text))
+			break
+		}
 		e.endStage(h.Time)
+		e.awaitsPods = h.Name == runs.WaitPods
 		e.stage = e.start(e.own.ctx, "wait: "+h.Name, h.Time, named("octo.waits_for", h.Text))
 	case runs.KindScript:
 		e.endScript(h.Time)
-		e.script = e.start(e.inner(), h.Name, h.Time)
+		e.startScript(h.Name, h.Time)
 	case runs.KindCommand:
 		e.command.end(h.Time)
 		within := e.inner()
@@ -115,11 +126,17 @@ func (e *event) stop(at time.Time) {
 func (e *event) endStage(at time.Time) {
 	e.endScript(at)
 	e.stage.end(at)
+	e.awaitsPods = false
+}
+
+func (e *event) startScript(name string, at time.Time) {
+	e.script, e.runs = e.start(e.inner(), name, at), name
 }
 
 func (e *event) endScript(at time.Time) {
 	e.command.end(at)
 	e.script.end(at)
+	e.runs = ""
 }
 
 func (e *event) start(within context.Context, name string, at time.Time, attributes ...attribute.KeyValue) open {

@@ -1,5 +1,5 @@
 // Package traces makes a trace of each event, for whoever collects OpenTelemetry's: a span for the event, below it one for each phase and each
-// wait, in a phase one for each script, in a script one for each command.
+// wait, in a phase one for each script, in a script one for each command. A script that is of several phases has a span in each.
 //
 //	tracing, err := traces.Start(settings, version, log) // nil: none are wanted
 //	dispatcher.Observe = tracing.Observe

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -283,5 +284,82 @@ func TestNothingWaitsForACollectorThatHangs(t *testing.T) {
 	traces.Close(time.Millisecond)
 	if n := len(traces.events); n != 0 {
 		t.Errorf("%d events are still known", n)
+	}
+}
+
+// workload-deploy is tried before it changes anything: its script is of two phases.
+func TestAScriptThatIsOfSeveralPhasesIsInEachAndTheLastHasItsEnd(t *testing.T) {
+	c := collector.Start()
+	defer c.Close()
+	traces, _ := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL)
+	run := &runs.Run{ID: "20261126T100000.000000Z-workload-deployed-acme-x-6c1f0a"}
+	for i, m := range []runs.Moment{
+		{Kind: runs.KindAccepted},
+		{Kind: runs.KindPhase, Name: runs.PhaseCheck},
+		{Kind: runs.KindScript, Name: "workload-deploy"},
+		{Kind: runs.KindCommand, Name: "helm template acme-x chart.tgz"},
+		{Kind: runs.KindPhase, Name: runs.PhaseInstall},
+		{Kind: runs.KindCommand, Name: "helm upgrade --install acme-x chart.tgz"},
+		{Kind: runs.KindExit, Name: "workload-deploy", ExitCode: number(1), CPU: 0.25, Memory: 40 << 20},
+		{Kind: runs.KindPhase, Name: runs.PhaseRollback},
+		{Kind: runs.KindEnd, Name: string(runs.Failed), Text: "no such image"},
+	} {
+		m.Time = began.Add(time.Duration(i) * time.Second)
+		traces.Observe(dispatch.Happening{Run: run, Callback: "WorkloadDeployed", Moment: m})
+	}
+	traces.Close(patience)
+	const want = `WorkloadDeployed failed
+  check
+    workload-deploy
+      helm template
+  install
+    workload-deploy failed
+      helm upgrade failed
+  rollback`
+	all := c.Traces()
+	if len(all) != 1 || all[0].String() != want {
+		t.Fatalf("got %v", all)
+	}
+	if script := all[0].Below[1].Below[0]; script.Attributes["octo.exit_code"] != "1" || script.Attributes["octo.cpu_seconds"] != "0.25" {
+		t.Errorf("the script's end is not told: %v", script.Attributes)
+	}
+}
+
+// Headers may hold a token, which is for the collector alone; and a redirected POST may become a GET, which takes no spans.
+func TestARedirectIsNotFollowedButTold(t *testing.T) {
+	elsewhere := collector.Start()
+	defer elsewhere.Close()
+	for _, code := range []int{http.StatusMovedPermanently, http.StatusTemporaryRedirect} {
+		redirects := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/v1/traces", code))
+		traces, said := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+redirects.URL+"\nOTEL_EXPORTER_OTLP_HEADERS=x-api-key=m4rk3r")
+		for _, h := range succeeded() {
+			traces.Observe(h)
+		}
+		traces.Close(patience)
+		redirects.Close()
+		if got := elsewhere.Requests(); len(got) > 0 || !strings.Contains(said.String(), "the collector answers "+fmt.Sprint(code)) {
+			t.Errorf("%d: requests elsewhere: %v; said\n%s", code, got, said)
+		}
+	}
+}
+
+func TestAWaitForPodsOfWhichMoreIsFoundOutIsOneSpan(t *testing.T) {
+	c := collector.Start()
+	defer c.Close()
+	traces, _ := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL)
+	all := succeeded()
+	end := all[len(all)-1]
+	for _, text := range []string{"the image is pulled", "the image cannot be pulled"} {
+		more := end
+		more.Moment = runs.Moment{Time: end.Time, Kind: runs.KindWait, Name: runs.WaitPods, Text: text}
+		all = append(all[:len(all)-1], more, end)
+	}
+	for _, h := range all {
+		traces.Observe(h)
+	}
+	traces.Close(patience)
+	got := c.Traces()
+	if len(got) != 1 || got[0].String() != tree || got[0].Below[3].Attributes["octo.waits_for"] != "the image cannot be pulled" {
+		t.Errorf("got %v", got)
 	}
 }

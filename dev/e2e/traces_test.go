@@ -118,8 +118,9 @@ const (
       helm template
       kubectl apply
   install
-    kubectl apply
-    helm upgrade
+    workload-deploy
+      kubectl apply
+      helm upgrade
   ready`
 )
 

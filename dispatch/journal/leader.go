@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +143,7 @@ func (l *Leader) Keep(ctx context.Context) error {
 		if led, _, err := l.look(ctx); err == nil && !led {
 			l.become(standby)
 			_, leader := l.Leads()
-			return fmt.Errorf("%w: it had no permission to look, and now it sees that %s does", ErrLost, leader)
+			return fmt.Errorf("%w: it had no permission to look, and now it sees that %s does", ErrLost, cmp.Or(leader, "another operator"))
 		}
 	}
 	for l != nil && pause(ctx, renewInterval) == nil {

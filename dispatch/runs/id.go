@@ -6,14 +6,14 @@ import (
 	"octo-operator/hub"
 )
 
-// End is the random end of the id, 6 hexadecimal digits: what people type.
-func (r *Run) End() string { return r.ID[strings.LastIndexByte(r.ID, '-')+1:] }
+// RandomEnd is the end of the id, 6 hexadecimal digits: the shortest that a person needs to name the run, as in the text log.
+func (r *Run) RandomEnd() string { return r.ID[strings.LastIndexByte(r.ID, '-')+1:] }
 
 // Named is what the id says of the event: its callback, one of hub.Callbacks, and its lane without kind and namespace, in lower case and
 // cut to 60 bytes: a release, a tenant, or a hash of a pool. "": the id does not say it.
 func (r *Run) Named() (callback, lane string) {
 	rest, found := strings.CutPrefix(r.ID[min(len(r.ID), len(idTime)):], "-")
-	rest, found2 := strings.CutSuffix(rest, "-"+r.End())
+	rest, found2 := strings.CutSuffix(rest, "-"+r.RandomEnd())
 	if !found || !found2 {
 		return "", ""
 	}

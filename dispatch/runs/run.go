@@ -87,9 +87,6 @@ func (r *Run) Has(name string) bool {
 	return err == nil
 }
 
-// RandomEnd is the end of the id: the shortest that a person needs to name the run, as in the text log.
-func (r *Run) RandomEnd() string { return r.ID[strings.LastIndexByte(r.ID, '-')+1:] }
-
 // Write writes a file of the run that only its owner may read.
 func (r *Run) Write(name string, text []byte) error {
 	if err := os.WriteFile(r.Path(name), text, 0o600); err != nil {

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -99,6 +100,20 @@ func (c *comparison) end(ctx context.Context) {
 	c.deployment.noteChanges(c.found.Report, c.err)
 }
 
+const unknownChanges = "not known: "
+
+// recallChanges takes what an earlier try of the event has found: that one may have changed some of it already, so only it knows how things were.
+// False: it does not.
+func (d *Deployment) recallChanges() bool {
+	found, err := os.ReadFile(d.task.Path(ChangesFile))
+	summary, _, _ := strings.Cut(string(found), "\n")
+	if err != nil || summary == "" || strings.HasPrefix(summary, unknownChanges) {
+		return false
+	}
+	d.task.Changes = summary
+	return true
+}
+
 // noteChanges writes what a deploy changes into its run directory, or why that is not known, and notes it for the log. A disk that is full is no
 // reason to fail.
 func (d *Deployment) noteChanges(r changes.Report, unknown error) {
@@ -106,7 +121,7 @@ func (d *Deployment) noteChanges(r changes.Report, unknown error) {
 	t.Changes = r.Summary
 	if unknown != nil {
 		t.Changes = ""
-		r.Text = "not known: " + text.PrintableLines(t.Redact.String(unknown.Error())) + "\n"
+		r.Text = unknownChanges + text.PrintableLines(t.Redact.String(unknown.Error())) + "\n"
 	}
 	if err := t.Write(ChangesFile, []byte(r.Text)); err != nil {
 		t.Log.Warn("what the deploy changes is not kept", "reason", err, "next", "the deploy goes on")

@@ -173,7 +173,11 @@ func (d *Deployment) compareOne(ctx context.Context, i *item, redact func(string
 			i.foreign = d.foreign(i, c.Live)
 			o.Stays = i.now == nil && annotationsOf(c.Live)["helm.sh/resource-policy"] == "keep"
 		}
-		if c.Live != nil && c.Made != nil && before != nil && !d.serverSide {
+		if i.foreign != "" && !errors.Is(err, kube.ErrUnreachable) {
+			// helm refuses to take it. What a diff, or the number of changed keys in a status, told of it would let tenants guess its values.
+			o.Live, o.Made, err = nil, nil, errors.New(i.foreign)
+		}
+		if o.Live != nil && o.Made != nil && before != nil && !d.serverSide {
 			changes.Without(c.Made, before, content)
 		}
 	}
@@ -224,16 +228,15 @@ func annotationsOf(object map[string]any) map[string]any {
 	return annotations
 }
 
-// foreign says whose an object is that helm would refuse to take into the release; "": it would not.
+// foreign says whose an object is that helm would refuse to take into the release, or the guard to change; "": neither would.
 func (d *Deployment) foreign(i *item, live map[string]any) string {
-	if i.now == nil || i.before != nil {
-		return ""
-	}
 	annotations := annotationsOf(live)
 	owner, namespace := annotations["meta.helm.sh/release-name"], annotations["meta.helm.sh/release-namespace"]
 	switch {
 	case owner == d.Release.Name && namespace == d.Release.Namespace:
 		return ""
+	case owner == nil && (i.now == nil || i.before != nil):
+		return "" // somebody has taken away that it is
 	case owner == nil:
 		return fmt.Sprintf("%s is in the cluster already, and is no release's: delete it, or give the chart's another name", i.Object)
 	}

@@ -22,12 +22,13 @@ func (d *Deployment) Install(ctx context.Context) error {
 	t, labels := d.task, d.live.labels
 	if labels["status"] == "deployed" && labels[names.RunLabel] == t.ShortID() && !d.secret.writes {
 		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", labels["version"])
-		if !t.Has(ChangesFile) {
+		if !d.recallChanges() && !t.Has(ChangesFile) {
 			d.noteChanges(changes.Report{}, errors.New("an earlier try of this event, on another disk, has installed the release"))
 		}
 		return nil
 	}
 	t.Phase(runs.PhaseCheck)
+	compares := !t.MayHaveChanged || !d.recallChanges()
 	t.MayHaveChanged = true
 	t.MakesSecret = t.MakesSecret || labels == nil && d.secret.live == nil && d.secret.writes
 	if d.secret.keeps {
@@ -42,15 +43,18 @@ func (d *Deployment) Install(ctx context.Context) error {
 	maps.Copy(variables, d.scriptVariables())
 	stop := d.rollouts.watchHelm(ctx, t, d.Release)
 	defer stop()
-	comparison := d.watchChanges(ctx)
-	defer comparison.end(ctx)
+	announced := func(string) {}
+	if compares {
+		comparison := d.watchChanges(ctx)
+		defer comparison.end(ctx)
+		announced, t.BeforeWrite = comparison.announced, comparison.beforeWrite
+	}
 	t.OnCommand = func(command string) {
-		comparison.announced(command)
+		announced(command)
 		if changesCluster(command) {
 			t.Phase(runs.PhaseInstall)
 		}
 	}
-	t.BeforeWrite = comparison.beforeWrite
 	defer func() { t.OnCommand, t.BeforeWrite = nil, nil }()
 	return helmScript(ctx, t, scripts.WorkloadDeploy, variables)
 }

@@ -170,6 +170,9 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	if err == nil && run.Look != nil && !run.isOwn(t) {
 		err = run.checkBody(r, t)
 	}
+	if err == nil && run.BeforeWrite != nil && changes(r) {
+		run.BeforeWrite(ctx) // before anybody asks whose the object is: that may change meanwhile
+	}
 	if err == nil && verdict == checkOwner {
 		var unavailable error
 		if err, unavailable = g.checkOwner(ctx, run, r.URL.Path, t); unavailable != nil {
@@ -181,9 +184,6 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 		g.log.Warn("request of a run refused", "release", run.Release, "method", r.Method, "path", r.URL.EscapedPath(), "reason", err, "next", "the command fails with this reason, and its event too")
 		answer(w, http.StatusForbidden, "Forbidden", run.refusal(r.Method, t, err.Error()))
 		return
-	}
-	if run.BeforeWrite != nil && changes(r) {
-		run.BeforeWrite(ctx)
 	}
 	proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, judgedKey{}, &judged{run, t, verdict})))
 }

@@ -395,3 +395,20 @@ func TestARequestThatChangesSomethingWaitsUntilItMay(t *testing.T) {
 		}
 	}
 }
+
+// What waits for 2 s would otherwise be written into what another release has made meanwhile.
+func TestWhoseAnObjectIsIsFoundOutAfterTheWait(t *testing.T) {
+	r := newRig(t, func(http.ResponseWriter, *http.Request) {})
+	r.guard.mu.Lock()
+	for _, open := range r.guard.runs {
+		open.BeforeWrite = func(context.Context) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.objects[maps+"/x"] = kube.Metadata{Annotations: map[string]string{"meta.helm.sh/release-name": "other", "meta.helm.sh/release-namespace": "octo"}}
+		}
+	}
+	r.guard.mu.Unlock()
+	if code, body := r.do(t, "PATCH", maps+"/x"); code != 403 || !strings.Contains(body, "release other's") || len(r.reached) > 0 {
+		t.Errorf("%d %s; the API server has got %q", code, body, r.reached)
+	}
+}

@@ -209,3 +209,18 @@ func TestOnlyDeploysHaveAPlan(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestASecretThatIsAnOrdinaryWordKeepsNoPlanFromBeingShown(t *testing.T) {
+	r := newRig(t)
+	p := r.plan(deployEvent("shop", secret("secrets.switch", "true"), secret("secrets.word", "path"), override("debug", "true"), override("note", "the path")))
+	if p.Refused != "" || p.Action != release.ActionInstall {
+		t.Fatalf("got action %q, refused %q", p.Action, p.Refused)
+	}
+	values := map[string]any{}
+	for _, v := range p.Values {
+		values[v.Path] = v.Value
+	}
+	if values["note"] != "the [redacted]" || values["tenantId"] == nil {
+		t.Errorf("got %v", values)
+	}
+}

@@ -218,10 +218,15 @@ func child(object map[string]any, key string) map[string]any {
 	return found
 }
 
-func annotationsOf(object map[string]any) map[string]any {
+func annotationsOf(object map[string]any) map[string]any { return ofMetadata(object, "annotations") }
+
+func labelsOf(object map[string]any) map[string]any { return ofMetadata(object, "labels") }
+
+// ofMetadata is a map of an object's metadata; nil, which can be read, if there is none.
+func ofMetadata(object map[string]any, key string) map[string]any {
 	metadata, _ := object["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	return annotations
+	found, _ := metadata[key].(map[string]any)
+	return found
 }
 
 // foreign says whose an object is that helm would refuse to take into the release; "": it would not.
@@ -231,10 +236,12 @@ func (d *Deployment) foreign(i *item, live map[string]any) string {
 	}
 	annotations := annotationsOf(live)
 	owner, namespace := annotations["meta.helm.sh/release-name"], annotations["meta.helm.sh/release-namespace"]
-	switch {
-	case owner == d.Release.Name && namespace == d.Release.Namespace:
+	switch own := owner == d.Release.Name && namespace == d.Release.Namespace; {
+	case own && labelsOf(live)["app.kubernetes.io/managed-by"] == "Helm":
 		return ""
-	case owner == nil:
+	case own:
+		return fmt.Sprintf("%s is in the cluster already, without the label by which helm knows its own: set app.kubernetes.io/managed-by=Helm, or delete it", i.Object)
+	case owner == nil || namespace == nil:
 		return fmt.Sprintf("%s is in the cluster already, and is no release's: delete it, or give the chart's another name", i.Object)
 	}
 	return fmt.Sprintf("%s is in the cluster already, and is release %v's in namespace %v: give the chart's another name", i.Object, owner, namespace)

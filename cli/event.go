@@ -15,12 +15,17 @@ import (
 	"octo-operator/hub"
 )
 
-// untilSignal returns a context that ends with the first SIGTERM or SIGINT.
+// untilSignal returns a context that ends with the first signal that asks the program to end: Ctrl-C, a terminal that is closed (unless under
+// nohup), or a reader that is gone, as after "| head". Otherwise these would leave files with secrets, and a helm that nobody watches.
 func untilSignal() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(context.Background(), signals...)
 }
 
-// withEvent prepares the handlers as the daemon does, and calls work with one event. ctx ends with SIGTERM or SIGINT.
+// withEvent prepares the handlers as the daemon does, and calls work with one event. ctx is that of untilSignal.
 func withEvent(callback string, file []string, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
 	ctx, stop := untilSignal()
 	defer stop()

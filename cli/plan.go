@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
 	"octo-operator/handlers/release"
 	"octo-operator/hub"
@@ -129,7 +130,7 @@ func preview(event hub.Event, chart string) (p release.Preview, err error) {
 
 // scratchDir is a directory for what a plan needs on disk: in the state directory, which can be written to where nothing else can.
 func scratchDir(settings config.Config) (string, error) {
-	const name = "aside-plan-"
+	const name = runs.AsideName + "plan-"
 	if settings.StateDir != "" {
 		if dir, err := os.MkdirTemp(settings.StateDir, name); err == nil {
 			return dir, nil

@@ -172,7 +172,7 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 	case runs.Superseded:
 		t.Log.Info("event superseded", "reason", result.Reason)
 	default:
-		t.Log.Error("event failed", "took", took, "reason", result.Reason, "dir", t.Dir, "next", "octo-operator runs show "+t.RandomEnd())
+		t.Log.Error("event failed", "took", took, "reason", result.Reason, "dir", t.Dir, "next", "octo-operator runs show "+t.End())
 	}
 	return result
 }

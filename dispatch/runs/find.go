@@ -16,10 +16,10 @@ func (s *Store) Find(id string) (*Run, error) {
 	var found []*Run
 	var ids []string
 	for _, run := range all {
-		switch _, end, _ := cutLast(run.ID, "-"); {
+		switch {
 		case run.ID == id:
 			return run, nil
-		case run.ShortID() == id || end == id:
+		case run.ShortID() == id || run.End() == id:
 			found, ids = append(found, run), append(ids, run.ShortID())
 		}
 	}
@@ -30,12 +30,4 @@ func (s *Store) Find(id string) (*Run, error) {
 		return nil, fmt.Errorf("cannot find run %q in %s: %w", id, s.dir, fs.ErrNotExist)
 	}
 	return found[0], nil
-}
-
-// cutLast is strings.Cut at the last separator.
-func cutLast(s, separator string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, separator); i >= 0 {
-		return s[:i], s[i+len(separator):], true
-	}
-	return s, "", false
 }

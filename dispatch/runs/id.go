@@ -6,7 +6,7 @@ import (
 	"octo-operator/hub"
 )
 
-// End is the random end of the id, 6 hexadecimal digits: what people type.
+// End is the random end of the id, 6 hexadecimal digits: what people type, and the log tells them.
 func (r *Run) End() string { return r.ID[strings.LastIndexByte(r.ID, '-')+1:] }
 
 // Named is what the id says of the event: its callback, one of hub.Callbacks, and its lane without kind and namespace, in lower case and

@@ -60,7 +60,7 @@ func (r *Run) Event() (event hub.Event, err error) {
 }
 
 func (r *Run) read(name string, into any) error {
-	text, err := os.ReadFile(r.Path(name))
+	text, err := readFile(r.Path(name))
 	if err != nil {
 		return err
 	}
@@ -86,9 +86,6 @@ func (r *Run) Has(name string) bool {
 	_, err := os.Stat(r.Path(name))
 	return err == nil
 }
-
-// RandomEnd is the end of the id: the shortest that a person needs to name the run, as in the text log.
-func (r *Run) RandomEnd() string { return r.ID[strings.LastIndexByte(r.ID, '-')+1:] }
 
 // Write writes a file of the run that only its owner may read.
 func (r *Run) Write(name string, text []byte) error {

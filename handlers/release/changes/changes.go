@@ -217,7 +217,7 @@ const (
 
 // mask hides the values of a Secret, and returns them.
 func mask(kind string, live, made map[string]any) []string {
-	if !strings.EqualFold(kind, "Secret") {
+	if !IsSecret(kind) {
 		return nil
 	}
 	before, after := plainValues(live), plainValues(made)
@@ -229,6 +229,12 @@ func mask(kind string, live, made map[string]any) []string {
 	hideBoth(ofLive, ofMade, "annotations", annotationsOf(ofLive), annotationsOf(ofMade))
 	return append(slices.Collect(maps.Values(before)), slices.Collect(maps.Values(after))...)
 }
+
+// SecretValues are the values of a Secret, plain.
+func SecretValues(secret map[string]any) []string { return slices.Collect(maps.Values(plainValues(secret))) }
+
+// IsSecret tells whether the values of objects of a kind are secret.
+func IsSecret(kind string) bool { return strings.EqualFold(kind, "Secret") }
 
 // annotationsOf are those in which others may have written something: helm's hold no secret.
 func annotationsOf(metadata map[string]any) map[string]string {

@@ -83,8 +83,8 @@ func scriptsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show STEP",
 		Short: "Print the script that serves a step",
-		Long: `Prints the script that serves a step in this environment. STEP may also be lib.sh or relay.sh, which the
-default scripts source. Characters that cannot be printed are written as \u0000.`,
+		Long: `Prints the script that serves a step in this environment. STEP may also be lib.sh, relay.sh or
+check.sh, which the default scripts source. Characters that cannot be printed are written as \u0000.`,
 		Example: `  octo-operator scripts show workload-deploy
   octo-operator scripts show --default workload-deploy >my/workload-deploy`,
 		Args: cobra.ExactArgs(1),
@@ -175,7 +175,7 @@ SC2046, SC2154) above a command switches a check off for it, as for shellcheck.
 Exits 0; 1 if it finds something, or a file cannot be read.`,
 		Example: `  octo-operator scripts lint
   octo-operator scripts lint --step workload-deploy my-deploy
-  kubectl exec deploy/octo-operator -- octo-operator scripts lint`,
+  kubectl exec deploy/communication-operator -- octo-operator scripts lint`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if _, err := scripts.Default(step); step != "" && err != nil {
 				return fmt.Errorf("cannot use --step: %w", err)

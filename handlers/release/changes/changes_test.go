@@ -91,6 +91,8 @@ var cases = []struct {
 	{"configmap", "ConfigMap", configMap, strings.NewReplacer("colour: red", "colour: blue", "three", "3").Replace(configMap)},
 	{"secret", "Secret", secret, strings.Replace(secret, "cGxhbnRlZC1vbGQ=", "cGxhbnRlZC1uZXc=", 1) + "  more: cGxhbnRlZC1tb3Jl\n"},
 	{"secret with a copy of itself", "Secret", annotated(secret, "cGxhbnRlZC1vbGQ="), strings.Replace(annotated(secret, "cGxhbnRlZC1uZXc="), "cGxhbnRlZC1vbGQ=", "cGxhbnRlZC1uZXc=", 1)},
+	{"configmap that was empty", "ConfigMap", "{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: octo}}", configMap},
+	{"replicas of an autoscaler", "Deployment", deployment, strings.Replace(deployment, "  replicas: 1\n  template", "  template", 1)},
 	{"new", "ConfigMap", "", configMap},
 	{"new secret", "Secret", "", secret + "stringData: {plain: planted-plain}\n"},
 	{"removed", "ConfigMap", configMap, ""},

@@ -236,11 +236,14 @@ func SecretValues(secret map[string]any) []string { return slices.Collect(maps.V
 // IsSecret tells whether the values of objects of a kind are secret.
 func IsSecret(kind string) bool { return strings.EqualFold(kind, "Secret") }
 
-// annotationsOf are those in which others may have written something: helm's hold no secret.
+// plainAnnotations are how the names of annotations begin that hold no secret: helm's, and the operator's own.
+var plainAnnotations = []string{"meta.helm.sh/", "helm.sh/", "octo-mesh.meshmakers.io/"}
+
+// annotationsOf are those in which others may have written something.
 func annotationsOf(metadata map[string]any) map[string]string {
 	all := map[string]string{}
 	for key, value := range section(metadata, "annotations") {
-		if !strings.HasPrefix(key, "meta.helm.sh/") && !strings.HasPrefix(key, "helm.sh/") {
+		if !slices.ContainsFunc(plainAnnotations, func(begin string) bool { return strings.HasPrefix(key, begin) }) {
 			all[key], _ = value.(string)
 		}
 	}

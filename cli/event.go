@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
 	"octo-operator/hub"
 )
@@ -25,8 +27,9 @@ func untilSignal() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), signals...)
 }
 
-// withEvent prepares the handlers as the daemon does, and calls work with one event. ctx is that of untilSignal.
-func withEvent(callback string, file []string, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
+// withHandlers prepares the handlers as the daemon does, and calls work with them. ctx is that of untilSignal. aside: what they need on disk is
+// in a directory of its own, which is removed afterwards, and only warnings are logged; else in the state directory.
+func withHandlers(aside bool, work func(context.Context, *handlers.Handlers) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	settings, log, err := Load(os.Stderr)
@@ -34,16 +37,40 @@ func withEvent(callback string, file []string, work func(context.Context, *handl
 		return err
 	}
 	settings.AutoManagePools = true // edge mode would ignore the pool events that a person has asked for
-	event, err := readEvent(callback, file)
-	if err != nil {
-		return err
+	if aside {
+		if settings.StateDir, err = scratchDir(settings); err != nil {
+			return err
+		}
+		defer os.RemoveAll(settings.StateDir)
+		if LogLevel.Level() == slog.LevelInfo {
+			LogLevel.Set(slog.LevelWarn) // what the command prints tells the story
+		}
 	}
 	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
 	if err != nil {
 		return err
 	}
 	defer h.Wait()
-	return work(ctx, h, event)
+	return work(ctx, h)
+}
+
+// scratchDir makes a directory: in the state directory, which can be written to where nothing else can.
+func scratchDir(settings config.Config) (string, error) {
+	if settings.StateDir != "" {
+		if dir, err := os.MkdirTemp(settings.StateDir, runs.AsideName); err == nil {
+			return dir, nil
+		}
+	}
+	if store, err := storeToRead(); err == nil {
+		if dir, err := os.MkdirTemp(strings.TrimSuffix(store.Dir(), "/runs"), runs.AsideName); err == nil {
+			return dir, nil
+		}
+	}
+	dir, err := os.MkdirTemp("", runs.AsideName)
+	if err != nil {
+		return "", fmt.Errorf("cannot make a directory for what is needed on disk: %w", err)
+	}
+	return dir, nil
 }
 
 // readEvent reads a callback's arguments from a file, or from standard input if there is none or it is "-".

@@ -66,7 +66,11 @@ func printValues(file []string, o valuesOptions) error {
 	case o.output == "json" && !explain:
 		return errors.New("cannot print the document as JSON: use -o json with --explain or --path")
 	}
-	return withEvent(hub.WorkloadDeploy, file, func(ctx context.Context, h *handlers.Handlers, event hub.Event) error {
+	event, err := readEvent(hub.WorkloadDeploy, file)
+	if err != nil {
+		return err
+	}
+	return withHandlers(true, func(ctx context.Context, h *handlers.Handlers) error {
 		if explain {
 			return h.ExplainValues(ctx, os.Stdout, event, o.path, o.output == "json", !o.noChart)
 		}

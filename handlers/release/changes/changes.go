@@ -231,7 +231,9 @@ func mask(kind string, live, made map[string]any) []string {
 }
 
 // SecretValues are the values of a Secret, plain.
-func SecretValues(secret map[string]any) []string { return slices.Collect(maps.Values(plainValues(secret))) }
+func SecretValues(secret map[string]any) []string {
+	return slices.Collect(maps.Values(plainValues(secret)))
+}
 
 // IsSecret tells whether the values of objects of a kind are secret.
 func IsSecret(kind string) bool { return strings.EqualFold(kind, "Secret") }

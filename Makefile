@@ -15,8 +15,10 @@ help: ## show this list
 build: ## build ./octo-operator
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o octo-operator .
 
+STAY :=
+demo: export OCTO_STAY := $(STAY)
 .PHONY: demo
-demo: build devcluster ## the main job end to end; KUBECONFIG=… on the command line uses your own cluster
+demo: build devcluster ## the main job end to end (STAY=1: then breaks some deploys, for you to look around; KUBECONFIG=FILE: in your own cluster)
 	go build -o $(CACHE)/demo ./dev/demo
 ifeq ($(origin KUBECONFIG),command line)
 	$(DEVCLUSTER) run --kubeconfig $(KUBECONFIG) -- $(CACHE)/demo

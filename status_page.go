@@ -80,9 +80,17 @@ func (d *daemon) valuesOf(run *runs.Run) ([]page.Value, error) {
 	found, err := h.RunValues(run)
 	values := make([]page.Value, len(found))
 	for i, v := range found {
-		values[i] = page.Value{Path: v.Path, Value: inJSON(v.Value), Type: v.Type, Layer: v.Layer, Notes: notesOn(v)}
+		values[i] = page.Value{Path: v.Path, Value: inJSON(v.Value), Type: v.Type, Layer: v.Layer, Notes: notesOn(v), Warning: warningOf(v)}
 	}
 	return values, err
+}
+
+// warningOf says what is most likely wrong with a value; "": nothing is.
+func warningOf(v handlers.RunValue) string {
+	if v.Unknown == "" {
+		return ""
+	}
+	return fmt.Sprintf("the chart knows no %s: is it misspelled?", v.Unknown)
 }
 
 // notesOn says what a value has replaced, how it got its type, and whether it would be another one today.

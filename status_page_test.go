@@ -30,6 +30,14 @@ func TestTheStatusPageSaysOfAValueWhatItReplacedAndHowItGotItsType(t *testing.T)
 	}
 }
 
+func TestTheStatusPageWarnsOfAValueThatTheChartDoesNotKnow(t *testing.T) {
+	for unknown, want := range map[string]string{"": "", "imgae": "the chart knows no imgae: is it misspelled?"} {
+		if got := warningOf(handlers.RunValue{Origin: merge.Origin{Path: "imgae.tag", Unknown: unknown}}); got != want {
+			t.Errorf("%q: %q", unknown, got)
+		}
+	}
+}
+
 func TestTheStatusPageShowsAPoolThatIsBeingDeleted(t *testing.T) {
 	pool := kube.Pool{PoolKind: kube.CommunicationPool, Namespace: "octo", Name: "acme-main", TenantID: "acme", PoolName: "main", Status: "Registered"}
 	if got, want := poolOf(pool), (page.Pool{Tenant: "acme", ID: "main", Status: "Registered", Object: "CommunicationPool octo/acme-main"}); got != want {

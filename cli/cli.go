@@ -18,11 +18,16 @@ func Command(version string, run func() error) *cobra.Command {
 		Long: `octo-operator connects to an OctoMesh Communication Controller and deploys, undeploys and updates
 what it is told to, by running scripts that run helm and kubectl.
 
-Without a command it runs as the daemon (octo-operator run). All settings are environment variables
-named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does: KUBECONFIG, or the pod it runs in.`,
-		Args: cobra.NoArgs, RunE: daemon, SilenceUsage: true, SilenceErrors: true,
+Without a command it is the daemon, as with run. The other commands are for people: they run beside the
+daemon, most often in its pod, with its environment, and look at what it does.`,
+		Example: `  octo-operator
+  kubectl exec deploy/communication-operator -- octo-operator doctor
+  kubectl exec deploy/communication-operator -- octo-operator runs`,
+		Annotations: daemonAnnotations,
+		Args:        cobra.NoArgs, RunE: daemon, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpFunc(printManual)
 	root.AddCommand(
 		runCommand(daemon),
 		runsCommand(),
@@ -30,8 +35,8 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 		planCommand(),
 		doctorCommand(),
 		scriptsCommand(),
-		handleCommand(),
 		logLevelCommand(),
+		handleCommand(),
 		versionCommand(version),
 		lookCommand(),
 	)
@@ -41,9 +46,23 @@ named OPERATOR__…; README.md lists them. It finds the cluster as kubectl does:
 func runCommand(daemon func(*cobra.Command, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "run", Short: "Run the daemon (the default)", Args: cobra.NoArgs, RunE: daemon,
-		Long: `Connects to OPERATOR__COMMUNICATIONCONTROLLERURI and serves its callbacks until SIGTERM or SIGINT.
-What was accepted and not finished by then is on disk, in OPERATOR__STATEDIR, and resumed at the next start.`,
+		Long: `Connects to the controller and serves its callbacks until SIGTERM or SIGINT. What was accepted and not
+finished by then is on disk and in the cluster, and resumed at the next start. A second signal ends it at once.`,
+		Example:     `  OPERATOR__COMMUNICATIONCONTROLLERURI=https://controller.example.com octo-operator run`,
+		Annotations: daemonAnnotations,
 	}
+}
+
+// daemonAnnotations are those of the daemon's --help.
+var daemonAnnotations = map[string]string{
+	exitCodes: `0  it was ended by a signal
+1  it cannot run, or another operator leads in its place; standard error says why`,
+	files: `/var/lib/octo-operator/runs/*/  a directory for each event, with all that went in and came out; see docs/debugging.md`,
+	environment: `OPERATOR__COMMUNICATIONCONTROLLERURI  the controller
+OPERATOR__POOLNAMESPACE               the namespace of pools and releases
+OPERATOR__STATEDIR                    a directory of its own in place of /var/lib/octo-operator
+OPERATOR__…, KESTREL__…               all other settings: docs/settings.md lists them
+KUBECONFIG                            the cluster, as for kubectl; in a pod it is the pod's`,
 }
 
 // lookCommand is called by the script workload-deploy, not by people.

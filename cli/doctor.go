@@ -16,21 +16,25 @@ func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look whether all is there that the operator needs",
-		Long: `Looks at the settings, helm and kubectl, memory and disk, the cluster and each permission in it, namespaces, CRDs, webhooks and
-their certificate, the leader, the controller and its token, and the chart repositories of the last deploys. It says in one line each
-what was found, and below it what to do.
+		Long: `Looks at the settings, helm and kubectl, memory and disk, the cluster and each permission in it, namespaces, CRDs,
+webhooks and their certificate, the leader, the controller and its token, and the chart repositories of the last deploys.
+It says in one line each what was found, and below it what to do.
 
-It changes nothing and does not register at the controller, so it can be run beside the daemon, whose settings it has in the same pod.
-Elsewhere it uses the environment's settings and kubectl's current context. It takes at most 20 s, whatever does not answer.
+It changes nothing and does not register at the controller, so it can be run beside the daemon, whose settings it has in
+the same pod. Elsewhere it uses the environment's settings and kubectl's current context. It takes at most 20 s, whatever
+does not answer.
 
   ok    in order
   warn  the operator works, and somebody should look at it
   FAIL  something will not work
-  skip  it cannot be looked at from here, or there is nothing to look at
-
-Exit code 0: nothing failed, there may be warnings. 1: something failed.`,
+  skip  it cannot be looked at from here, or there is nothing to look at`,
 		Example: `  kubectl exec deploy/communication-operator -- octo-operator doctor
   octo-operator doctor -o json | jq -r '.findings[] | select(.mark == "fail") | .check + ": " + .found'`,
+		Annotations: map[string]string{
+			exitCodes: `0  nothing failed; there may be warnings
+1  something failed`,
+			environment: "the daemon's settings, OPERATOR__… and KESTREL__…; docs/settings.md lists them",
+		},
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return examine(output) },
 	}

@@ -73,7 +73,7 @@ func scratchDir(settings config.Config) (string, error) {
 	return dir, nil
 }
 
-// readEvent reads a callback's arguments from a file, or from standard input if there is none or it is "-".
+// readEvent reads a callback's arguments from a file, or from standard input if there is none or it is "-". A run's event.json will do too.
 func readEvent(callback string, file []string) (hub.Event, error) {
 	read := func() ([]byte, error) { return io.ReadAll(os.Stdin) }
 	if len(file) > 0 && file[0] != "-" {
@@ -82,6 +82,13 @@ func readEvent(callback string, file []string) (hub.Event, error) {
 	text, err := read()
 	if err != nil {
 		return hub.Event{}, fmt.Errorf("cannot read the arguments of %s: %w", callback, err)
+	}
+	var kept hub.Event // as a run keeps it
+	if json.Unmarshal(text, &kept) == nil && kept.Callback != "" && kept.Argument != nil {
+		if kept.Callback != strings.TrimSuffix(callback, "Async") {
+			return hub.Event{}, fmt.Errorf("cannot read the arguments of %s: the file holds an event %s", callback, kept.Callback)
+		}
+		return kept, nil
 	}
 	var arguments []json.RawMessage
 	if strings.HasPrefix(strings.TrimSpace(string(text)), "[") {

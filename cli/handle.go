@@ -16,13 +16,17 @@ func handleCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "handle CALLBACK [FILE|-]",
 		Short: "Run one callback once, without a controller",
-		Long: `Runs one callback once against the current cluster, as the daemon would, and exits 0 or 1.
+		Long: `Runs one callback once against the current cluster, as the daemon would, and says how it ended.
 
-CALLBACK is one of ` + strings.Join(hub.Callbacks, ", ") + ` (with or without Async).
-FILE holds its arguments as JSON: one argument as it is, several as an array. Without FILE, or with -, they
-are read from standard input. What would be reported to the controller is logged.`,
+CALLBACK is one of ` + strings.Join(hub.Callbacks[:3], ", ") + `,
+` + strings.Join(hub.Callbacks[3:], ", ") + ` (with or without Async).
+FILE holds its arguments as JSON: one argument as it is, several as an array. A run's event.json will do too,
+but secret values were taken out of it when the run ended. Without FILE, or with -, they are read from standard
+input. What would be reported to the controller is logged. Its state directory must not be that of a daemon that runs.`,
 		Example: `  octo-operator handle WorkloadDeployed event.json
   echo '["acme", "65d5c447b420da3fb12381bc"]' | octo-operator handle PoolUndeployed`,
+		Annotations: map[string]string{exitCodes: `0  the event has succeeded
+1  it has failed, or could not be carried out; standard error says why`},
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, args []string) error { return handleOnce(args[0], args[1:]) },
 	}

@@ -19,10 +19,10 @@ func Load(logTo *os.File) (config.Config, *slog.Logger, error) {
 	settings, err := config.Load(os.Environ())
 	log := newLogger(settings, logTo)
 	for _, warning := range settings.Warnings {
-		log.Warn("check the settings", "reason", warning, "next", "correct them and start the operator again: README.md lists them")
+		log.Warn("check the settings", "reason", warning, "next", "correct them and start the operator again: docs/settings.md lists them")
 	}
 	if len(settings.Ignored) > 0 {
-		log.Info("settings without effect here: README.md says why", "names", strings.Join(settings.Ignored, " "))
+		log.Info("settings without effect here: docs/settings.md says why", "names", strings.Join(settings.Ignored, " "))
 	}
 	return settings, log, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,14 +40,15 @@ object without keeping it, in the right of the tenant's account if there is one.
 do not run, and of the state directory it uses a directory that it removes. It can be run beside the daemon.`,
 		Example: `  octo-operator plan event.json
   kubectl exec -i deploy/communication-operator -- octo-operator plan < event.json
-  octo-operator plan --run 5aab46 -o json | jq -r .summary
-
-Exit codes: 0: nothing would change; 2: something would change; 1: it would be refused, or that cannot be told.`,
+  octo-operator plan --run 5aab46 -o json | jq -r .summary`,
+		Annotations: map[string]string{exitCodes: `0  nothing would change
+1  the deploy would be refused, or that cannot be told
+2  something would change`},
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return plan(args, run, format) },
 	}
 	cmd.Flags().StringVar(&run, "run", "", "the event of this run: ID or RELEASE")
-	cmd.Flags().StringVarP(&format, "format", "o", "", "json")
+	cmd.Flags().StringVarP(&format, "output", "o", "", "json")
 	return cmd
 }
 
@@ -129,7 +131,13 @@ func printPlan(to io.Writer, p release.Preview) {
 	}
 	printPart(to, "NEW PODS", strings.Join(restarts, "\n"), 0, "")
 	printPart(to, "HOOKS, NOT RUN", strings.Join(p.Hooks, "\n"), 0, "")
-	printPart(to, "NOTES", strings.Join(p.Notes, "\n"), 0, "")
+	notes := slices.Clone(p.Notes)
+	for _, v := range p.Values {
+		if note := fmt.Sprintf("the chart knows no %s: is it misspelled?", v.Unknown); v.Unknown != "" && !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	printPart(to, "NOTES", strings.Join(notes, "\n"), 0, "")
 	for _, v := range p.Values {
 		values = append(values, fmt.Sprintf("%-10s %s = %s", v.Layer, v.Path, text.Shown(fmt.Sprint(v.Value))))
 	}

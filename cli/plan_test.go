@@ -17,7 +17,7 @@ func TestAPlanReadsFromTheShortestToTheLongest(t *testing.T) {
 			Summary: "1 object changed: Deployment image 1.2→1.3", Diff: "1 object changed: Deployment image 1.2→1.3\n\n--- Deployment octo/web (live)\n+++ Deployment octo/web (after the deploy)\n@@ -1,1 +1,1 @@\n-image: 1.2\n+image: 1.3\n",
 			Restarts: []release.Restart{{Workload: "Deployment octo/web", Why: "its pod template changes"}}, Hooks: []string{"Job web-migrate (pre-upgrade)"},
 			Notes:   []string{"this environment has a workload-deploy of its own: it may do something else than the plan says"},
-			Values:  []merge.Origin{{Path: "image.tag", Layer: "values", Value: "1.3"}, {Path: "tenantId", Layer: "context", Value: "ac\x1b[2Jme"}},
+			Values:  []merge.Origin{{Path: "image.tag", Layer: "values", Value: "1.3"}, {Path: "imgae.tag", Layer: "values", Value: "1.4", Unknown: "imgae"}, {Path: "tenantId", Layer: "context", Value: "ac\x1b[2Jme"}},
 			LeftOut: []merge.LeftOut{{Path: "dash0.endpoint", Layer: "context", Reason: "the chart does not take it"}},
 		},
 		"plan-refused.txt": {

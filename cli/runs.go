@@ -32,15 +32,21 @@ being carried out, or was. It only reads the state directory, beside the daemon,
 
 OUTCOME is running, waiting (for a slot, for pods, for the next try: REASON says for what), succeeded, failed or
 superseded (a newer event has made it pointless). TOOK is how long it ran; of one that has not ended, how long ago it
-came. ID is enough for "runs show". REASON is cut to the terminal's width; -o wide and a pipe have all of its first line.
+came. WORKLOAD is the name at the controller. ID is enough for "runs show". REASON is cut to the terminal's width; -o wide
+and a pipe have all of its first line.
 
-The daemon keeps the newest 100 runs that have ended, and those of the failures of the last 24 hours.`,
+Each operator knows the runs that it has carried out itself: with two replicas look in the leader's pod, which
+kubectl get lease names. The daemon keeps the newest 100 runs that have ended, and those of the failures of the last 24 hours.`,
 		Example: `  kubectl exec deploy/communication-operator -- octo-operator runs
   octo-operator runs --failed --since 2h
   octo-operator runs --release acme-65d5c447b420da3fb12381c1 -o json
-  octo-operator runs --follow acme-65d5c447b420da3fb12381c1     # as runs show --follow
-
-Exit codes: 0; 1: the runs cannot be read. With --follow see runs show.`,
+  octo-operator runs --follow acme-65d5c447b420da3fb12381c1     # as runs show --follow`,
+		Annotations: map[string]string{
+			exitCodes: `0  done
+1  the runs cannot be read
+With --follow they are those of runs show.`,
+			files: "/var/lib/octo-operator/runs/*/  a directory for each run; OPERATOR__STATEDIR/runs/*/ if that is set",
+		},
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -62,7 +68,7 @@ Exit codes: 0; 1: the runs cannot be read. With --follow see runs show.`,
 	flags.StringVar(&f.callback, "callback", "", "only those of a callback, such as WorkloadDeployed")
 	flags.DurationVar(&f.since, "since", 0, "only those that came in the last 2h, 30m, …")
 	flags.IntVarP(&f.most, "number", "n", 20, "how many at most; 0: all")
-	flags.StringVarP(&f.format, "format", "o", "", "wide or json")
+	flags.StringVarP(&f.format, "output", "o", "", "wide or json")
 	flags.BoolVar(&f.follow, "follow", false, "follow the run with this id, or the newest one of this release, to its end")
 	cmd.AddCommand(runsShowCommand(), runsRerunCommand())
 	return cmd
@@ -85,7 +91,7 @@ func listRuns(f runsFlags) error {
 		return printJSON(os.Stdout, list)
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(os.Stderr, "no such runs in", store.Dir())
+		fmt.Fprintf(os.Stderr, "no such runs in %s: where several operators run, those of the leader are in its pod (kubectl get lease names it)\n", store.Dir())
 		return nil
 	}
 	printList(os.Stdout, list, time.Now(), f.format == "wide", terminalWidth(os.Stdout))

@@ -55,6 +55,7 @@ func runColumns(wide bool) []column {
 		{"ID", func(s story.Summary, _ time.Time) string { return text.Printable(endOf(s.ShortID)) }},
 		{"CALLBACK", func(s story.Summary, _ time.Time) string { return cmp.Or(s.Callback, "?") }},
 		{"TENANT", func(s story.Summary, _ time.Time) string { return name(s.Tenant) }},
+		{"WORKLOAD", func(s story.Summary, _ time.Time) string { return name(s.Workload) }}, // as people know it from the controller
 		{"RELEASE", func(s story.Summary, _ time.Time) string {
 			if s.Release == "" && s.Pool != "" {
 				return name("pool " + s.Pool)
@@ -67,7 +68,6 @@ func runColumns(wide bool) []column {
 	}
 	columns[3].cell = func(s story.Summary, _ time.Time) string { return text.Printable(s.ShortID) }
 	return append(columns,
-		column{"WORKLOAD", func(s story.Summary, _ time.Time) string { return name(s.Workload) }},
 		column{"NAMESPACE", func(s story.Summary, _ time.Time) string { return name(s.Namespace) }},
 		column{"CAME", func(s story.Summary, _ time.Time) string { return s.Came.UTC().Format(time.RFC3339) }},
 	)

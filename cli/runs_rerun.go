@@ -35,9 +35,10 @@ if that is gone. Then, and for everything else, have the controller send the eve
 It refuses when the run has not ended, when files are gone that the script needs, and while another run of the same release
 or pool has not ended: the operator works on that. --force overrides the last of these.`,
 		Example: `  octo-operator runs rerun --dry-run 5aab46
-  octo-operator runs rerun 5aab46
-
-Exit codes: 0: the script has succeeded; 1: it was not run; 2: it has failed.`,
+  octo-operator runs rerun 5aab46`,
+		Annotations: map[string]string{exitCodes: `0  the script has succeeded
+1  it was not run
+2  it has failed`},
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return rerun(os.Stdout, os.Stderr, args[0], force, dryRun)

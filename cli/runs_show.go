@@ -27,26 +27,27 @@ of the output, and where all of that lies. Long parts are cut; the line says whi
 
 With --follow a run that has not ended is followed to its end: what happens, and what its scripts print.`,
 		Example: `  octo-operator runs show 5aab46
-  octo-operator runs show Shop --output
+  octo-operator runs show Shop --whole
   octo-operator runs show acme-65d5c447b420da3fb12381c1 -o json
-  octo-operator runs show Shop --follow && echo deployed
-
-Exit codes: 0; 1: there is no such run, or it cannot be read.
-With --follow: 0: it has succeeded; 2: it has failed; 3: it was superseded; 1: as above, or the following was ended.`,
+  octo-operator runs show Shop --follow && echo deployed`,
+		Annotations: map[string]string{exitCodes: `0  done; with --follow: it has succeeded
+1  there is no such run, or it cannot be read; with --follow also: the following was ended
+2  with --follow: it has failed
+3  with --follow: it was superseded`},
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if follow {
 				if format != "" || whole {
-					return errors.New("cannot follow in this form: --follow goes without -o and --output")
+					return errors.New("cannot follow in this form: --follow goes without -o and --whole")
 				}
 				return followRun(args[0])
 			}
 			return showRun(args[0], format, whole)
 		},
 	}
-	cmd.Flags().BoolVar(&whole, "output", false, "print all of the output, not only its end")
+	cmd.Flags().BoolVar(&whole, "whole", false, "print all of the output, not only its end")
 	cmd.Flags().BoolVar(&follow, "follow", false, "follow it to its end")
-	cmd.Flags().StringVarP(&format, "format", "o", "", "json")
+	cmd.Flags().StringVarP(&format, "output", "o", "", "json")
 	return cmd
 }
 

@@ -259,7 +259,7 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 	title := "OUTPUT"
 	if len(lines) > shownOutput || s.Output.LeftOut > 0 {
 		lines = lines[max(0, len(lines)-shownOutput):]
-		title = fmt.Sprintf("THE LAST %d LINES OF THE OUTPUT (--output has all)", len(lines))
+		title = fmt.Sprintf("THE LAST %d LINES OF THE OUTPUT (--whole has all)", len(lines))
 	}
 	printPart(to, title, strings.Join(inRuns(lines, s.Dir), "\n"), 0, "")
 }

@@ -20,13 +20,16 @@ func scriptsCommand() *cobra.Command {
 		Short: "Show which script serves each step here, how it differs from the default, and what is wrong with it",
 		Long: `Lists the steps of events with the script that serves each in this environment: the operator's default, or
 a file of OPERATOR__SCRIPTSDIR, and how many lines of it differ from the default. docs/scripts.md says what a
-script gets and what is expected of it. Nothing is run or written.
-
-Exits 0; 1 if a script cannot be read, or the operator would not start with the directory.`,
+script gets and what is expected of it. Nothing is run or written.`,
 		Example: `  octo-operator scripts
   octo-operator scripts diff workload-deploy
   octo-operator scripts show --default workload-deploy >my/workload-deploy
   octo-operator scripts lint my/workload-deploy`,
+		Annotations: map[string]string{
+			exitCodes: `0  done
+1  a script cannot be read, or the operator would not start with the directory`,
+			environment: "OPERATOR__SCRIPTSDIR  directory with scripts of your own; not set: there are none",
+		},
 		Args: cobra.NoArgs,
 		RunE: withScripts(func(to io.Writer, dir string, _ []string) error { return listScripts(to, dir) }),
 	}
@@ -170,12 +173,12 @@ A file that is called like a step is taken for its script, or any with --step; o
 It finds: syntax errors (with the script's own shell too, sh -n); what only bash has; set -eu that is missing;
 variables and $(…) outside of quotes; OCTO_ variables that the step does not get; variables that are used and
 never set; a missing first line, shell, or permission to execute. A comment "# shellcheck disable=SC2086" (or
-SC2046, SC2154) above a command switches a check off for it, as for shellcheck.
-
-Exits 0; 1 if it finds something, or a file cannot be read.`,
+SC2046, SC2154) above a command switches a check off for it, as for shellcheck.`,
 		Example: `  octo-operator scripts lint
   octo-operator scripts lint --step workload-deploy my-deploy
   kubectl exec deploy/communication-operator -- octo-operator scripts lint`,
+		Annotations: map[string]string{exitCodes: `0  nothing was found
+1  something was found, or a file cannot be read`},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if _, err := scripts.Default(step); step != "" && err != nil {
 				return fmt.Errorf("cannot use --step: %w", err)

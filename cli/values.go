@@ -20,8 +20,8 @@ func valuesCommand() *cobra.Command {
 		Long: `Prints the values document that helm would get for a WorkloadDeployed event: the settings of this
 operator, the event's valuesYaml and its overrides, merged. Nothing is deployed and no secret is printed.
 
-FILE holds the event's argument as JSON, such as a run's event.json. Without FILE, or with -, it is read
-from standard input. The chart is pulled, since it says of which type an override is.
+FILE holds the event's argument as JSON, or is a run's event.json. Without FILE, or with -, it is read from
+standard input. With --run it is the event of a run. The chart is pulled, since it says of which type an override is.
 
 With --explain it prints for each value, instead: its path, the layer that it comes from, its type and the
 value; below it, from which text it was coerced and why, and after a dash what it has replaced, the newest
@@ -35,19 +35,20 @@ first. What the operator would add of its own and the chart does not take comes 
   pinned      the number of replicas, if the operator decides it
 
 --path explains one value or what is below a map or a list, with the chart's defaults there that nothing
-replaces. Long values are cut; -o json has them whole, and all fields. What a secret has replaced is masked.
-
-Exits 0; 1 if the values cannot be merged, the chart cannot be had, or nothing is at the path.`,
+replaces. Long values are cut; -o json has them whole, and all fields. What a secret has replaced is masked.`,
 		Example: `  octo-operator values event.json
-  octo-operator values --explain event.json
+  kubectl exec deploy/communication-operator -- octo-operator values --explain --run Shop
   octo-operator values --path image.tag event.json
   octo-operator values --path 'ingress.annotations.example\.com/owner' --no-chart event.json
   octo-operator values --explain -o json event.json`,
+		Annotations: map[string]string{exitCodes: `0  done
+1  the values cannot be merged, the chart cannot be had, or nothing is at the path`},
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return printValues(args, o) },
 	}
 	cmd.Flags().BoolVar(&o.explain, "explain", false, "print where each value comes from instead")
 	cmd.Flags().StringVar(&o.path, "path", "", "explain what is at this path alone, as in helm --set: a.b[0].c")
+	cmd.Flags().StringVar(&o.run, "run", "", "the event of this run: ID, RELEASE or the workload's name, as runs show takes it")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "of an explanation: text or json")
 	cmd.Flags().BoolVar(&o.noChart, "no-chart", false, "do not pull the chart: overrides without a target in the event stay strings")
 	return cmd
@@ -56,6 +57,7 @@ Exits 0; 1 if the values cannot be merged, the chart cannot be had, or nothing i
 type valuesOptions struct {
 	explain, noChart bool
 	path, output     string
+	run              string
 }
 
 func printValues(file []string, o valuesOptions) error {
@@ -65,8 +67,10 @@ func printValues(file []string, o valuesOptions) error {
 		return fmt.Errorf("cannot print values as %q: -o takes text or json", o.output)
 	case o.output == "json" && !explain:
 		return errors.New("cannot print the document as JSON: use -o json with --explain or --path")
+	case o.run != "" && len(file) > 0:
+		return errors.New("cannot merge the values of two events: --run goes without FILE")
 	}
-	event, err := readEvent(hub.WorkloadDeploy, file)
+	event, err := valuesEvent(file, o.run)
 	if err != nil {
 		return err
 	}
@@ -76,4 +80,20 @@ func printValues(file []string, o valuesOptions) error {
 		}
 		return h.PrintValues(ctx, os.Stdout, event, !o.noChart)
 	})
+}
+
+// valuesEvent is the event that is meant: that of a run, if it is a deploy, or that in the file.
+func valuesEvent(file []string, run string) (hub.Event, error) {
+	if run == "" {
+		return readEvent(hub.WorkloadDeploy, file)
+	}
+	_, found, err := findRun(run)
+	if err != nil {
+		return hub.Event{}, err
+	}
+	event, err := found.Event()
+	if err == nil && event.Callback != hub.WorkloadDeploy {
+		err = fmt.Errorf("run %s is no %s, but a %s", found.End(), hub.WorkloadDeploy, event.Callback)
+	}
+	return event, err
 }

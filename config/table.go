@@ -2,7 +2,7 @@ package config
 
 import "time"
 
-// table returns every setting, in the order of the README (`go test ./config -update` writes the README's list), with a parser that
+// table returns every setting, in the order of docs/settings.md (`go test ./config -update` writes that list), with a parser that
 // writes into c. To add a setting: a field in Config, a row here, a line in config_test.go.
 func table(c *Config) []setting {
 	var all []setting
@@ -119,10 +119,10 @@ func own(c *Config) []setting {
 		{Name: "OPERATOR__STATEDIR", Decides: true, parse: stateDirectory(&c.StateDir),
 			Meaning: "directory for run directories, charts and caches; absolute, without a comma; not set: `/var/lib/octo-operator`, or if that cannot be written " +
 				"`/tmp/octo-operator` or `/dev/shm/octo-operator`"},
-		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "directory with scripts of your own, see [docs/scripts.md](docs/scripts.md)"},
+		{Name: "OPERATOR__SCRIPTSDIR", Decides: true, parse: directory(&c.ScriptsDir), Meaning: "directory with scripts of your own, see [scripts.md](scripts.md)"},
 		{Name: "OPERATOR__TENANTSERVICEACCOUNT", Decides: true, parse: tenantAccount(&c.TenantAccount),
 			Meaning: "service account that helm and kubectl impersonate for a tenant's workloads: `NAMESPACE/NAME`, such as `octo-tenants/octo-{tenant}`, or `NAME` " +
-				"in the namespace of pools; see [docs/tenants.md](docs/tenants.md); not set: they have the operator's own rights"},
+				"in the namespace of pools; see [tenants.md](tenants.md); not set: they have the operator's own rights"},
 		{Name: "OPERATOR__MAXREPLICAS", Default: "100", parse: whole(&c.MaxReplicas, 1),
 			Meaning: "the most replicas that a scaling may ask for"},
 		{Name: "OPERATOR__CONCURRENCY", parse: whole(&c.Concurrency, 0),

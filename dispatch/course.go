@@ -213,15 +213,22 @@ func (c *course) wait(m runs.Moment, cause RetryCause) {
 	}
 }
 
-// finds is called when it is known better what the event waits for: what is wrong with its pods. That is no moment of its own.
+// finds is called when it is known better what the event waits for: what is wrong with its pods. Who looks at the run's directory sees it too.
 func (c *course) finds(text string) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waits != "" {
+	due := false
+	if c.waits != "" && text != c.text {
 		c.text = text
+		if c.waits == runs.WaitPods { // of the next try the timeline has all already
+			due = c.happens(runs.Moment{Kind: runs.KindWait, Name: c.waits, Text: text}, Final)
+		}
+	}
+	c.mu.Unlock()
+	if due {
+		c.of.hasChanged(c)
 	}
 }
 

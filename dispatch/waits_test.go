@@ -113,13 +113,14 @@ func TestWorkSaysWhatEachEventWaitsFor(t *testing.T) {
 	})
 }
 
-func TestWorkSaysWhatIsWrongWithThePodsThatAnEventWaitsFor(t *testing.T) {
+func TestWorkAndTheTimelineSayWhatIsWrongWithThePodsThatAnEventWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		found, ready := make(chan struct{}), make(chan struct{})
 		r := newRig(t, Handler{Kind: queue.Deploy, Run: func(ctx context.Context, t *Task) error {
 			return t.Park(ctx, runs.WaitPods, "pods that are not ready", true, func() error {
 				<-found
 				t.Progress("the image cannot be pulled")
+				t.Progress("the image cannot be pulled") // the same is no moment
 				<-ready
 				return nil
 			})
@@ -138,6 +139,14 @@ func TestWorkSaysWhatIsWrongWithThePodsThatAnEventWaitsFor(t *testing.T) {
 		}
 		close(ready)
 		d.Wait()
+		all, err := r.store.List()
+		if err != nil || len(all) != 1 {
+			t.Fatalf("runs: %v, %v", all, err)
+		}
+		const want = "wait pods (pods that are not ready)\n    wait pods (the image cannot be pulled)\n    end"
+		if got := told(all[0].Timeline()); !strings.Contains(got, want) {
+			t.Errorf("the timeline:\n%s", got)
+		}
 	})
 }
 

@@ -76,7 +76,8 @@ const (
 // table prints lines with a path, a layer, a type and a value.
 type table struct {
 	bytes.Buffer
-	path, value int // widths
+	path, value int    // widths
+	unknown     string // to the chart: what was said last
 }
 
 // print prints a table of the values, and what was left out below it. whole: no value is cut.
@@ -136,6 +137,10 @@ func (t *table) origin(o merge.Origin, after []merge.Origin) {
 	t.line(text.Escaped(shownPath(o)), o.Layer, kind, value)
 	if c := o.Coerced; c != nil {
 		t.coerced(*c, o.Path)
+	}
+	if o.Unknown != "" && o.Unknown != t.unknown { // of a list or a map once
+		t.unknown = o.Unknown
+		fmt.Fprintf(t, "%*sthe chart knows no %s: is it misspelled?\n", t.path+2, "", text.Escaped(o.Unknown))
 	}
 	for _, r := range o.Replaced {
 		value := t.shown(r.Value)

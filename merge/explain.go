@@ -23,6 +23,9 @@ type Origin struct {
 	// Replaced is what the document, and below it the chart, had there before, the newest first. If a whole list or map was replaced, or a
 	// value by a list or a map, the first leaf there has it.
 	Replaced []Replaced `json:"replaced,omitempty"`
+	// Unknown is what of the path the chart does not know, if the event has set it: "imgae" of imgae.tag. Neither the chart's values.yaml nor
+	// its schema has it, so most likely no template uses it. "": the chart knows it, or takes anything there (an empty map by default).
+	Unknown string `json:"unknown,omitempty"`
 }
 
 // Coercion is how the text of an override became a value of another type.
@@ -76,7 +79,7 @@ func ExplainAt(in Input, path string) ([]Origin, []LeftOut, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w := walk{history: h, coerced: map[*source]bool{}}
+	w := walk{history: h, chart: merged.chart, coerced: map[*source]bool{}}
 	switch {
 	case len(at) > 0:
 		err = w.at(at, merged)
@@ -89,6 +92,7 @@ func ExplainAt(in Input, path string) ([]Origin, []LeftOut, error) {
 // walk collects the origins of leaves.
 type walk struct {
 	*history
+	chart   chart
 	origins []Origin
 	pending []lost           // what the next leaf has replaced
 	coerced map[*source]bool // sources of which a leaf has said so already
@@ -184,6 +188,9 @@ func keysOf(a, b map[string]any) []string {
 // leaf adds a leaf of the document.
 func (w *walk) leaf(path Path, v any, from *source) {
 	origin := Origin{Path: path.String(), Layer: from.layer, Type: typeName(v), Value: v, Secret: from.secret, Replaced: w.take(from.secret != "")}
+	if from.layer == layerValuesYAML || from.layer == layerValues {
+		origin.Unknown = w.chart.unknown(path)
+	}
 	if from.coerced != nil && !w.coerced[from] {
 		w.coerced[from] = true
 		origin.Coerced = from.coerced

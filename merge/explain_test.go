@@ -198,3 +198,35 @@ func TestOnePathIsExplainedAlone(t *testing.T) {
 		}
 	}
 }
+
+// A misspelled path is the most frequent mistake, and nothing else tells of it: helm takes any value.
+func TestAValueThatTheChartDoesNotKnowIsSaidToBeSo(t *testing.T) {
+	const chart = "image: {tag: latest}\nannotations: {}\nhosts: []\nnothing:\n"
+	for name, test := range map[string]struct{ path, schema, want string }{
+		"its first name":                              {"imgae.tag", "", "imgae"},
+		"a name further down":                         {"image.tga", "", "image.tga"},
+		"one of the chart's values.yaml":              {"image.tag", "", ""},
+		"one of its schema alone":                     {"debug", `{"properties": {"debug": {"type": "string"}}}`, ""},
+		"below an empty map":                          {"annotations.mine", "", ""},
+		"in a list":                                   {"hosts[0]", "", ""},
+		"below what has no default":                   {"nothing.at.all", "", ""},
+		"what helm gives to every chart":              {"global.mine", "", ""},
+		"a name with a dot, as it would be typed":     {`im\.age`, "", `im\.age`},
+		"of a chart whose values.yaml does not exist": {"imgae", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := Input{Overrides: []Override{{Path: test.path, Value: "x"}}, ChartValues: []byte(chart), ChartSchema: []byte(test.schema)}
+			if strings.HasSuffix(name, "does not exist") {
+				in.ChartValues = nil
+			}
+			origins, _, err := Explain(in)
+			if err != nil || len(origins) != 1 || origins[0].Unknown != test.want {
+				t.Errorf("%+v, %v: want %q", origins, err, test.want)
+			}
+		})
+	}
+	origins, _, err := Explain(Input{Context: map[string]any{"imgae": "x"}, ChartValues: []byte(chart)})
+	if err != nil || len(origins) > 0 && origins[0].Unknown != "" {
+		t.Errorf("what the operator adds to every release is no mistake of the event: %+v, %v", origins, err)
+	}
+}

@@ -56,6 +56,24 @@ func (c chart) declares(path Path) bool {
 	return found
 }
 
+// unknown returns the beginning of path up to the first name that neither the default values nor the schema have; "": they have all of it, or
+// take any name there, as below an empty map. What helm gives to every chart (global) is known, and without default values everything is.
+func (c chart) unknown(path Path) string {
+	var defaults any = c.values
+	for i, step := range path {
+		m, _ := defaults.(map[string]any)
+		if len(m) == 0 || step.InList || i == 0 && step.Name == "global" {
+			return ""
+		}
+		next, there := m[step.Name]
+		if upTo := path[:i+1]; !there && c.schema.kindAt(upTo) == kindUnknown {
+			return upTo.String()
+		}
+		defaults = next
+	}
+	return ""
+}
+
 // shape is a kind of value that cannot be replaced by another kind.
 type shape string
 

@@ -37,6 +37,8 @@ type Value struct {
 	Type  string   `json:"type,omitempty"`  // such as string
 	Layer string   `json:"layer,omitempty"` // where it comes from; "": not known
 	Notes []string `json:"notes,omitempty"` // what it replaced there, and how its text got its type, in words
+	// Warning is what is most likely wrong with it; "": nothing is.
+	Warning string `json:"warning,omitempty"`
 }
 
 //go:embed static

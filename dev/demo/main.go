@@ -1,7 +1,8 @@
 // Demo shows the operator's main job end to end, as a story: a simulated controller, the real operator, the real helm
 // and kubectl, a real API server. Every step is checked. It leaves nothing behind, also when it fails or is stopped.
 //
-// Run it with make demo. OCTO_GENERATION=G1 plays a controller of that generation (G3 if not set).
+// Run it with make demo. OCTO_GENERATION=G1 plays a controller of that generation (G3 if not set). With make demo STAY=1 it does not undeploy
+// at its end: it breaks some deploys, and lets somebody look around.
 package main
 
 import (
@@ -32,8 +33,11 @@ func main() {
 	// SIGPIPE: without it, make demo | head would end the demo before it has cleaned up. Signals stay caught to the
 	// end, so that a second Ctrl-C does not cut the cleaning short.
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not done after %s", patience))
-	defer cancel()
+	if !stays() {
+		limited, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not done after %s", patience))
+		defer cancel()
+		ctx = limited
+	}
 	if err := tell(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		os.Exit(1)
@@ -71,6 +75,7 @@ type demo struct {
 	ownCluster bool                    // the user's: it cannot pull the image of the demo's chart
 	generation devcontroller.Generation
 	charts     string // URL of the chart repository
+	page       string // URL of the operator's status page, if the demo stays
 	controller *devcontroller.Server
 	operator   *operator
 

@@ -33,6 +33,10 @@ type operator struct {
 // startOperator starts it. The story stops when it ends by itself.
 func (d *demo) startOperator() error {
 	o := &operator{stateDir: filepath.Join(d.dir, "state"), done: make(chan struct{}), finished: map[string]bool{}}
+	own, err := d.staySettings()
+	if err != nil {
+		return fmt.Errorf("cannot prepare the operator: %w", err)
+	}
 	o.cmd = d.command(context.Background(), "./octo-operator")
 	o.cmd.Env = append(withoutSettings(os.Environ()),
 		"OPERATOR__AUTOMANAGEPOOLS=true",
@@ -45,8 +49,8 @@ func (d *demo) startOperator() error {
 		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.0/8,::1", // the demo's charts are served by this machine
 		"OPERATOR__BROKERUSER=octo",
 		"OPERATOR__BROKERPASSWORD="+brokerPassword,
-		"KESTREL__ENDPOINTS__HTTP__URL=http://127.0.0.1:0",
 	)
+	o.cmd.Env = append(o.cmd.Env, own...)
 	o.cmd.Stdout, o.cmd.Stderr = o, o
 	if err := o.cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start the operator: %w: make demo builds it", err)

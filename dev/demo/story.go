@@ -39,19 +39,26 @@ func (d *demo) shopReplicas() int {
 	return 2
 }
 
+// step is a chapter of the story.
+type step struct {
+	title string
+	do    func() error
+}
+
 // play goes through the steps until one is not as expected.
 func (d *demo) play() error {
-	for _, step := range []struct {
-		title string
-		do    func() error
-	}{
+	last := step{"The controller undeploys everything", d.undeploy}
+	if stays() {
+		last = step{"Look around", d.lookAround}
+	}
+	for _, step := range []step{
 		{"The operator registers at the controller", d.register},
 		{"The controller deploys a pool", d.deployPool},
 		{"The controller deploys a workload with secrets: Shop", d.deployShop},
 		{"What was run can be run again", d.rerunShop},
 		{"A workload that cannot work: Broken", d.explainBroken},
 		{"Where the secrets are, and where not", d.findSecrets},
-		{"The controller undeploys everything", d.undeploy},
+		last,
 	} {
 		heading(step.title)
 		if err := step.do(); err != nil {

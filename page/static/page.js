@@ -400,7 +400,7 @@ async function showValues() {
     return;
   }
   if (mine !== visit) return;
-  keep($('values'), answer.values, value => value.path, value => el('tr', {}, el('td', {}, el('code', {}, value.path)), el('td', {}, el('code', {}, value.value)),
+  keep($('values'), answer.values, value => value.path, value => el('tr', {}, el('td', {}, el('code', {}, value.path)), el('td', {}, el('code', {}, value.value), value.warning ? el('div', { class: 'warning' }, value.warning) : ''),
     el('td', {}, value.layer ? el('span', { class: 'layer', tabindex: '0', 'data-tip': valueTip(value) }, value.layer) : '')));
   if (answer.more) $('values-state').textContent = `${answer.more} more are not shown.`;
 }

@@ -32,7 +32,7 @@ func WaitWords(m runs.Moment) string {
 	switch known := words(waitWords, m.Name); {
 	case m.Text == "":
 		return known
-	case m.Name == runs.WaitRetry:
+	case m.Name == runs.WaitRetry, m.Name == runs.WaitSlot:
 		return known + ": " + m.Text
 	}
 	return "waits for " + m.Text

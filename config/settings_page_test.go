@@ -9,31 +9,31 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the list of settings into README.md")
+var update = flag.Bool("update", false, "write the list of settings into docs/settings.md")
 
 const (
-	readme = "../README.md"
-	begin  = "<!-- This list is made from config/table.go by go test ./config -update -->\n"
-	end    = "<!-- end of the list -->\n"
+	page  = "../docs/settings.md"
+	begin = "<!-- This list is made from config/table.go by go test ./config -update -->\n"
+	end   = "<!-- end of the list -->\n"
 )
 
-func TestTheREADMEListsEverySetting(t *testing.T) {
-	file, err := os.ReadFile(readme)
+func TestTheSettingsPageListsEverySetting(t *testing.T) {
+	file, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, rest, ok := strings.Cut(string(file), begin)
 	list, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the list: %s…%s", readme, begin, end)
+		t.Fatalf("%s has no place for the list: %s…%s", page, begin, end)
 	}
 	want := markdown()
 	if *update {
-		if err := os.WriteFile(readme, []byte(before+begin+want+end+after), 0o644); err != nil {
+		if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if list != want {
-		t.Errorf("%s differs from the table: run go test ./config -update", readme)
+		t.Errorf("%s differs from the table: run go test ./config -update", page)
 	}
 }
 
@@ -49,7 +49,7 @@ func markdown() string {
 		{"OpenTelemetry's, for traces", "| setting | default | meaning |\n|---|---|---|\n", telemetry(c)},
 		{"Known, and without effect here", "| setting | why |\n|---|---|\n", ignored()},
 	} {
-		fmt.Fprintf(&b, "\n### %s\n\n%s", group.title, group.first)
+		fmt.Fprintf(&b, "\n## %s\n\n%s", group.title, group.first)
 		for _, s := range group.settings {
 			b.WriteString(row(s))
 		}

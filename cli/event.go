@@ -11,40 +11,25 @@ import (
 	"strings"
 	"syscall"
 
+	"octo-operator/config"
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
 	"octo-operator/hub"
 )
 
-// untilSignal returns a context that ends with the first SIGTERM or SIGINT.
+// untilSignal returns a context that ends with the first signal that asks the program to end: Ctrl-C, a terminal that is closed (unless under
+// nohup), or a reader that is gone, as after "| head". Otherwise these would leave files with secrets, and a helm that nobody watches.
 func untilSignal() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-}
-
-// eventSource says which event a command is about.
-type eventSource func() (hub.Event, error)
-
-// fromFile is the event of a callback whose arguments are in a file, see readEvent.
-func fromFile(callback string, file []string) eventSource {
-	return func() (hub.Event, error) { return readEvent(callback, file) }
-}
-
-// ofRun is the event of a run, in the forms that findRun takes, if it is one of that callback.
-func ofRun(callback, what string) eventSource {
-	return func() (hub.Event, error) {
-		_, run, err := findRun(what)
-		if err != nil {
-			return hub.Event{}, err
-		}
-		event, err := run.Event()
-		if err == nil && event.Callback != callback {
-			err = fmt.Errorf("run %s is no %s, but a %s", endOf(run.ShortID()), callback, event.Callback)
-		}
-		return event, err
+	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
 	}
+	return signal.NotifyContext(context.Background(), signals...)
 }
 
-// withEvent prepares the handlers as the daemon does, and calls work with one event. ctx ends with SIGTERM or SIGINT.
-func withEvent(source eventSource, work func(context.Context, *handlers.Handlers, hub.Event) error) error {
+// withHandlers prepares the handlers as the daemon does, and calls work with them. ctx is that of untilSignal. aside: what they need on disk is
+// in a directory of its own, which is removed afterwards, and only warnings are logged; else in the state directory.
+func withHandlers(aside bool, work func(context.Context, *handlers.Handlers) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	settings, log, err := Load(os.Stderr)
@@ -52,16 +37,40 @@ func withEvent(source eventSource, work func(context.Context, *handlers.Handlers
 		return err
 	}
 	settings.AutoManagePools = true // edge mode would ignore the pool events that a person has asked for
-	event, err := source()
-	if err != nil {
-		return err
+	if aside {
+		if settings.StateDir, err = scratchDir(settings); err != nil {
+			return err
+		}
+		defer os.RemoveAll(settings.StateDir)
+		if LogLevel.Level() == slog.LevelInfo {
+			LogLevel.Set(slog.LevelWarn) // what the command prints tells the story
+		}
 	}
 	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
 	if err != nil {
 		return err
 	}
 	defer h.Wait()
-	return work(ctx, h, event)
+	return work(ctx, h)
+}
+
+// scratchDir makes a directory: in the state directory, which can be written to where nothing else can.
+func scratchDir(settings config.Config) (string, error) {
+	if settings.StateDir != "" {
+		if dir, err := os.MkdirTemp(settings.StateDir, runs.AsideName); err == nil {
+			return dir, nil
+		}
+	}
+	if store, err := storeToRead(); err == nil {
+		if dir, err := os.MkdirTemp(strings.TrimSuffix(store.Dir(), "/runs"), runs.AsideName); err == nil {
+			return dir, nil
+		}
+	}
+	dir, err := os.MkdirTemp("", runs.AsideName)
+	if err != nil {
+		return "", fmt.Errorf("cannot make a directory for what is needed on disk: %w", err)
+	}
+	return dir, nil
 }
 
 // readEvent reads a callback's arguments from a file, or from standard input if there is none or it is "-". A run's event.json will do too.

@@ -47,7 +47,7 @@ func TestTheEventOfARunIsFoundByItsIDItsReleaseAndItsWorkload(t *testing.T) {
 		{"0d0d0d", "run 0d0d0d is no WorkloadDeployed, but a PoolDeployed"},
 		{"nobody", `cannot find a run by "nobody"`},
 	} {
-		event, err := ofRun(hub.WorkloadDeploy, c.what)()
+		event, err := valuesEvent(nil, c.what)
 		switch {
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: error %v, not %q", c.what, err, c.want)

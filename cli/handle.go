@@ -34,7 +34,11 @@ input. What would be reported to the controller is logged. Its state directory m
 
 // handleOnce carries out one event in the same way as the daemon.
 func handleOnce(callback string, file []string) error {
-	return withEvent(fromFile(callback, file), func(_ context.Context, h *handlers.Handlers, event hub.Event) error {
+	event, err := readEvent(callback, file)
+	if err != nil {
+		return err
+	}
+	return withHandlers(false, func(_ context.Context, h *handlers.Handlers) error {
 		var result runs.Result
 		if err := h.Accept(event, func(r runs.Result) { result = r }); err != nil {
 			return err

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -49,7 +47,7 @@ func changeLogLevel(ctx context.Context, listening, level string) error {
 	ctx, cancel := context.WithTimeout(ctx, levelTime)
 	defer cancel()
 	query := url.Values{"minLogLevel": {level}, "maxLogLevel": {"Off"}}
-	address := loopback(listening)
+	address := config.Dialled(listening)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/system/v1/diagnostics/reconfigureLogLevel?"+query.Encode(), nil)
 	if err != nil {
 		return fmt.Errorf("cannot change the log level: %w", err)
@@ -64,13 +62,4 @@ func changeLogLevel(ctx context.Context, listening, level string) error {
 	}
 	why, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
 	return errors.New("cannot change the log level: " + plainText(strings.TrimSpace(strings.TrimPrefix(string(why), "minLogLevel: "))))
-}
-
-// loopback is where who listens on all addresses is reached from the same pod.
-func loopback(listening string) string {
-	host, port, err := net.SplitHostPort(listening)
-	if at, parseErr := netip.ParseAddr(host); err == nil && (host == "" || parseErr == nil && at.IsUnspecified()) {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return listening
 }

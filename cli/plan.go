@@ -3,17 +3,16 @@ package cli
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"octo-operator/config"
 	"octo-operator/handlers"
 	"octo-operator/handlers/release"
 	"octo-operator/hub"
@@ -106,47 +105,11 @@ func plannedEvent(file []string, run string) (event hub.Event, chart string, err
 
 // preview finds out what an event would do, in a directory of its own.
 func preview(event hub.Event, chart string) (p release.Preview, err error) {
-	ctx, stop := untilSignal()
-	defer stop()
-	settings, log, err := Load(os.Stderr)
-	if err != nil {
-		return p, err
-	}
-	if LogLevel.Level() == slog.LevelInfo {
-		LogLevel.Set(slog.LevelWarn) // the plan tells the story
-	}
-	dir, err := scratchDir(settings)
-	if err != nil {
-		return p, err
-	}
-	defer os.RemoveAll(dir)
-	settings.StateDir = dir
-	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
-	if err != nil {
-		return p, err
-	}
-	defer h.Wait()
-	return h.Plan(ctx, event, chart)
-}
-
-// scratchDir is a directory for what a plan needs on disk: in the state directory, which can be written to where nothing else can.
-func scratchDir(settings config.Config) (string, error) {
-	const name = "aside-plan-"
-	if settings.StateDir != "" {
-		if dir, err := os.MkdirTemp(settings.StateDir, name); err == nil {
-			return dir, nil
-		}
-	}
-	if store, err := storeToRead(); err == nil {
-		if dir, err := os.MkdirTemp(strings.TrimSuffix(store.Dir(), "/runs"), name); err == nil {
-			return dir, nil
-		}
-	}
-	dir, err := os.MkdirTemp("", name)
-	if err != nil {
-		return "", fmt.Errorf("cannot make a directory for the plan: %w", err)
-	}
-	return dir, nil
+	err = withHandlers(true, func(ctx context.Context, h *handlers.Handlers) error {
+		p, err = h.Plan(ctx, event, chart)
+		return err
+	})
+	return p, err
 }
 
 // printPlan prints a plan for people.

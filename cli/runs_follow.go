@@ -167,18 +167,14 @@ const longestHistory = 64 << 10
 func (f *follower) newOutput() (all []happened, err error) {
 	first := !f.looked
 	f.looked = true
-	file, err := os.Open(f.run.Path("output.log"))
+	file, size, err := runs.OpenFile(f.run.Path("output.log"))
 	if err != nil {
 		return nil, nil // nothing was printed yet
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
-	inLine := first && info.Size() > longestHistory
+	inLine := first && size > longestHistory
 	if inLine {
-		f.offset = info.Size() - longestHistory
+		f.offset = size - longestHistory
 	}
 	for {
 		text, err := io.ReadAll(io.NewSectionReader(file, f.offset, longestHistory))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"octo-operator/dispatch/runs"
@@ -93,5 +94,20 @@ func TestWhatAStepPrintsAgainMovesNoCursorAndItSeesNoSecretOfTheOperator(t *test
 	must(t, runAgain(context.Background(), run, &stdout, &stderr))
 	if text, err := os.ReadFile(run.Path("manifest.yaml")); err != nil || string(text) != "as it was" {
 		t.Errorf("the manifest is %q, %v", text, err)
+	}
+}
+
+// TestAStepThatIsRunAgainIsEndedInOrderWhenNobodyListens: its terminal is closed, or its output goes into a program that has ended.
+func TestAStepThatIsRunAgainIsEndedInOrderWhenNobodyListens(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"closed terminal": syscall.SIGHUP, "Ctrl-C": syscall.SIGINT, "gone reader": syscall.SIGPIPE} {
+		t.Run(name, func(t *testing.T) {
+			run := scaled(t, stateDir(t), fmt.Sprintf("echo planted >manifest.yaml\nkill -%d %d\nexec sleep 600", signal, os.Getpid()))
+			if err := rerun(io.Discard, io.Discard, run.RandomEnd(), false, false); ExitCode(err) != exitFailed || !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			if run.Has("manifest.yaml") {
+				t.Error("the manifest that it made stays, with the Secrets of its chart")
+			}
+		})
 	}
 }

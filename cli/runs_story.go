@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -267,7 +266,7 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 
 // printFile prints a file, printable.
 func printFile(to io.Writer, file string) error {
-	f, err := os.Open(file)
+	f, _, err := runs.OpenFile(file)
 	if err != nil {
 		return err
 	}

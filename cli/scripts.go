@@ -86,8 +86,8 @@ func scriptsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show STEP",
 		Short: "Print the script that serves a step",
-		Long: `Prints the script that serves a step in this environment. STEP may also be lib.sh or relay.sh, which the
-default scripts source. Characters that cannot be printed are written as \u0000.`,
+		Long: `Prints the script that serves a step in this environment. STEP may also be lib.sh, relay.sh or
+check.sh, which the default scripts source. Characters that cannot be printed are written as \u0000.`,
 		Example: `  octo-operator scripts show workload-deploy
   octo-operator scripts show --default workload-deploy >my/workload-deploy`,
 		Args: cobra.ExactArgs(1),

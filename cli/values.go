@@ -70,14 +70,30 @@ func printValues(file []string, o valuesOptions) error {
 	case o.run != "" && len(file) > 0:
 		return errors.New("cannot merge the values of two events: --run goes without FILE")
 	}
-	source := fromFile(hub.WorkloadDeploy, file)
-	if o.run != "" {
-		source = ofRun(hub.WorkloadDeploy, o.run)
+	event, err := valuesEvent(file, o.run)
+	if err != nil {
+		return err
 	}
-	return withEvent(source, func(ctx context.Context, h *handlers.Handlers, event hub.Event) error {
+	return withHandlers(true, func(ctx context.Context, h *handlers.Handlers) error {
 		if explain {
 			return h.ExplainValues(ctx, os.Stdout, event, o.path, o.output == "json", !o.noChart)
 		}
 		return h.PrintValues(ctx, os.Stdout, event, !o.noChart)
 	})
+}
+
+// valuesEvent is the event that is meant: that of a run, if it is a deploy, or that in the file.
+func valuesEvent(file []string, run string) (hub.Event, error) {
+	if run == "" {
+		return readEvent(hub.WorkloadDeploy, file)
+	}
+	_, found, err := findRun(run)
+	if err != nil {
+		return hub.Event{}, err
+	}
+	event, err := found.Event()
+	if err == nil && event.Callback != hub.WorkloadDeploy {
+		err = fmt.Errorf("run %s is no %s, but a %s", found.RandomEnd(), hub.WorkloadDeploy, event.Callback)
+	}
+	return event, err
 }

@@ -39,3 +39,12 @@ func listenURL(into *string, scheme string) func(string) error {
 		return nil
 	}
 }
+
+// Dialled is how a client on the same machine, or in the same pod, reaches who listens at an address: over loopback if at all addresses.
+func Dialled(listening string) string {
+	host, port, err := net.SplitHostPort(listening)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listening
+}

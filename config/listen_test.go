@@ -58,3 +58,14 @@ func TestWhatIsNoListenAddressIsSaidAndTheDefaultIsUsed(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoListensOnAllAddressesIsAskedOverLoopback(t *testing.T) {
+	for listening, want := range map[string]string{
+		":5000": "127.0.0.1:5000", "0.0.0.0:80": "127.0.0.1:80", "[::]:5000": "127.0.0.1:5000",
+		"127.0.0.1:5000": "127.0.0.1:5000", "localhost:5000": "localhost:5000", "[::1]:5000": "[::1]:5000", "10.1.2.3:5000": "10.1.2.3:5000",
+	} {
+		if got := Dialled(listening); got != want {
+			t.Errorf("%s: got %s, want %s", listening, got, want)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func (r *runner) newTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
 
 // withScratchTask is Dispatcher.WithScratchTask.
 func (r *runner) withScratchTask(h Handler, event hub.Event, secrets []string, work func(*Task) error) error {
-	dir, err := os.MkdirTemp(r.settings.StateDir, "aside-")
+	dir, err := os.MkdirTemp(r.settings.StateDir, runs.AsideName)
 	if err != nil {
 		return fmt.Errorf("cannot make a directory: %w", err)
 	}

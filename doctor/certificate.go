@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"octo-operator/config"
 )
 
 // soon is how long before its end a certificate is worth a warning.
@@ -67,7 +69,7 @@ func (x *examination) describe(leaf *x509.Certificate) string {
 
 // servedNow compares the certificate in the files with the one that the daemon serves.
 func (x *examination) servedNow(ctx context.Context, leaf *x509.Certificate) string {
-	address := local(x.Settings.HTTPS.Address)
+	address := config.Dialled(x.Settings.HTTPS.Address)
 	if strings.HasSuffix(address, ":0") {
 		return "served at a port that is not known here"
 	}

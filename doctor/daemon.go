@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"syscall"
+
+	"octo-operator/config"
 
 	"octo-operator/hub"
 )
@@ -126,16 +127,4 @@ func (x *examination) askDaemon(ctx context.Context, path string) (code int, tex
 }
 
 // daemonAddress is where the daemon's probes are answered, as it is seen from beside it: details are told to loopback alone.
-func (x *examination) daemonAddress() string { return local(x.Settings.HTTPAddress) }
-
-// local is an address to which a server on this machine listens, as a client dials it.
-func local(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
-}
+func (x *examination) daemonAddress() string { return config.Dialled(x.Settings.HTTPAddress) }

@@ -156,16 +156,6 @@ func TestTheDaemonSaysHowItIs(t *testing.T) {
 	r.want(r.looks("daemon"), Skip, "its port is chosen when it starts")
 }
 
-func TestAServerOnThisMachineIsAskedOverLoopback(t *testing.T) {
-	for listens, dialled := range map[string]string{
-		":5000": "127.0.0.1:5000", "0.0.0.0:5000": "127.0.0.1:5000", "[::]:5000": "127.0.0.1:5000", "localhost:5000": "localhost:5000", "192.0.2.1:80": "192.0.2.1:80",
-	} {
-		if got := local(listens); got != dialled {
-			t.Errorf("%s: %s, want %s", listens, got, dialled)
-		}
-	}
-}
-
 func TestTheClocksSkewIsWhatCannotBeTheRoundingOfTheServersSeconds(t *testing.T) {
 	server := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct{ before, after, want time.Duration }{

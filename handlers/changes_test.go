@@ -77,6 +77,23 @@ func TestWhatADeployChangesIsToldWithoutWhatIsSecret(t *testing.T) {
 	}
 }
 
+// TestAValueOfASecretThatCannotBeComparedIsKeptOutOfOtherObjects: of the release's Secret the API server says nothing, but its reason quotes it.
+func TestAValueOfASecretThatCannotBeComparedIsKeptOutOfOtherObjects(t *testing.T) {
+	r := newRig(t, withSecret, comparesFirst)
+	r.cluster.setRefuse(func(verb, path string) *status {
+		if verb == http.MethodGet && strings.HasSuffix(path, "-own") {
+			return &status{http.StatusForbidden, "Forbidden", `a webhook denies "planted-by-the-chart"`}
+		}
+		return nil
+	})
+	r.run(deployEvent("shop"))
+	kept := r.wantChanges("2 objects new: Deployment, ConfigMap; 1 object not compared: Secret")
+	wantText(t, kept, "url: https://user:[redacted]@host", `a webhook denies "[redacted]"`)
+	if strings.Contains(kept, "planted") {
+		t.Errorf("there is a secret in it:\n%s", kept)
+	}
+}
+
 func TestADeployGoesOnWhereNobodyCanTellWhatItChanges(t *testing.T) {
 	t.Parallel()
 	asked := func(verb, path string) bool { // kubectl does not force here
@@ -264,5 +281,20 @@ func TestOnlyDeploysHaveAPlan(t *testing.T) {
 	r := withoutDaemon(t)
 	if _, err := r.once().Plan(context.Background(), undeployEvent("shop"), ""); err == nil || !strings.Contains(err.Error(), "only deploys of workloads (WorkloadDeployed) have a plan") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestASecretThatIsAnOrdinaryWordKeepsNoPlanFromBeingShown(t *testing.T) {
+	r := newRig(t)
+	p := r.plan(deployEvent("shop", secret("secrets.switch", "true"), secret("secrets.word", "path"), override("debug", "true"), override("note", "the path")))
+	if p.Refused != "" || p.Action != release.ActionInstall {
+		t.Fatalf("got action %q, refused %q", p.Action, p.Refused)
+	}
+	values := map[string]any{}
+	for _, v := range p.Values {
+		values[v.Path] = v.Value
+	}
+	if values["note"] != "the [redacted]" || values["tenantId"] == nil {
+		t.Errorf("got %v", values)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"octo-operator/exec"
+	"octo-operator/handlers/release"
 	"octo-operator/hub"
 	"octo-operator/merge"
 	"octo-operator/text"
@@ -58,37 +59,8 @@ func explain(layers merge.Input, path string, secrets *exec.Redactor) (explanati
 	if err != nil && (!errors.Is(err, merge.ErrNothingThere) || len(e.LeftOut) == 0) {
 		return e, err
 	}
-	for i := range origins {
-		origins[i].Value = redacted(origins[i].Value, secrets)
-		if c := origins[i].Coerced; c != nil {
-			c.Text = secrets.String(c.Text)
-		}
-		for r := range origins[i].Replaced {
-			origins[i].Replaced[r].Value = redacted(origins[i].Replaced[r].Value, secrets)
-		}
-	}
+	release.RedactOrigins(origins, secrets)
 	return e, nil
-}
-
-// redacted copies a value without what is known to be secret: a text that was meant for a document may hold a password too.
-func redacted(v any, secrets *exec.Redactor) any {
-	switch v := v.(type) {
-	case string:
-		return secrets.String(v)
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for key, child := range v {
-			out[secrets.String(key)] = redacted(child, secrets)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, child := range v {
-			out[i] = redacted(child, secrets)
-		}
-		return out
-	}
-	return v
 }
 
 // Widths of the table, in characters.

@@ -2,6 +2,8 @@ package scripts
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -229,5 +231,21 @@ func TestTheHelpersOfTheLibrary(t *testing.T) {
 				t.Errorf("got %q, %q, %d", stdout, stderr, exitCode)
 			}
 		})
+	}
+}
+
+func TestWhateverChangesTheReleaseGoesThroughTheGuard(t *testing.T) {
+	p := newPlace(t)
+	p.files("chart.tgz", "values.yaml")
+	tool := `[ "$1" = patch ] || [ "$1" = upgrade ] && printf '%s: %s\n' "$1" "${KUBECONFIG-}" >>"$FAKE_ARGV.through"` + "\n"
+	for _, name := range []string{"helm", "kubectl"} {
+		file := filepath.Join(p.root, "bin", name)
+		must(t, os.WriteFile(file, []byte(strings.Replace(fakeTool, "\n", "\n"+tool, 1)), 0o700))
+	}
+	variables := with(deploy, "OCTO_REPLICAS=0", two, "KUBECONFIG=/operators", "OCTO_KUBECONFIG=/operators", "OCTO_GUARDED=/guarded")
+	_, stderr, code := p.shell(variables, p.scripts.Path(WorkloadDeploy))
+	through, _ := os.ReadFile(p.at + ".through")
+	if want := "patch: /guarded\nupgrade: /guarded\n"; code != 0 || string(through) != want || strings.Contains(stderr, "/guarded") {
+		t.Errorf("exit code %d, through %q, want %q:\n%s", code, through, want, stderr)
 	}
 }

@@ -96,7 +96,7 @@ const foreignKinds = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomReso
 
 func TestTheAPIServerTakesWhatTheChartRendersAndFindsThePodRestricted(t *testing.T) {
 	w := newWorld(t, "G3")
-	for _, kind := range []string{"PodMonitor.monitoring.coreos.com", "Certificate.cert-manager.io", "Issuer.cert-manager.io"} {
+	for _, kind := range []string{"PodMonitor.monitoring.coreos.com", "PrometheusRule.monitoring.coreos.com", "Certificate.cert-manager.io", "Issuer.cert-manager.io"} {
 		name, group, _ := strings.Cut(kind, ".")
 		w.applyJSON(fmt.Sprintf(foreignKinds, strings.ToLower(name), name, group))
 		w.kubectl("wait", "--for=condition=Established", "crd/"+strings.ToLower(name)+"s."+group)

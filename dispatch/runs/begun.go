@@ -73,7 +73,7 @@ func (r *Run) Begun() bool { return r.begun }
 // Notes returns the notes of processes that ended while they worked on the run, and of this one between Begin and Pause; nil: there are
 // none.
 func (r *Run) Notes() []byte {
-	notes, err := os.ReadFile(r.Path(begunFile))
+	notes, err := readFile(r.Path(begunFile))
 	if err != nil {
 		return nil
 	}

@@ -5,11 +5,15 @@ import (
 	"path/filepath"
 )
 
-// Existing returns the state directory that an operator on this machine uses, as Dir does, but makes and writes nothing. set is
-// OPERATOR__STATEDIR: if it is not empty it is returned. found is false if there is no directory with runs; dir is then where an operator
-// would look first.
-func Existing(set string) (dir string, found bool) {
-	places := placesOf(set)
+// Existing returns the state directory that an operator on this machine uses: that of OpenToRead, or if its runs cannot be read, the first
+// that has some. It makes and writes nothing. set is OPERATOR__STATEDIR: if it is not empty it is returned. found is false if there is no
+// directory with runs; dir is then where an operator would look first.
+func Existing(set string) (dir string, found bool) { return existing(placesOf(set)) }
+
+func existing(places []string) (dir string, found bool) {
+	if s, err := firstWithRuns(places); err == nil {
+		return filepath.Dir(s.dir), true
+	}
 	for _, dir := range places {
 		if info, err := os.Stat(filepath.Join(dir, "runs")); err == nil && info.IsDir() {
 			return dir, true

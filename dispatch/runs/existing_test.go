@@ -41,3 +41,21 @@ func TestWhoOnlyReadsMakesNothing(t *testing.T) {
 		t.Errorf("%s, %v: runs %v, %v, identity %q, want %q", dir, found, all, err, reader.KnownIdentity(), identity)
 	}
 }
+
+// TestEachCommandLooksAtTheSameRuns: what an operator of another user has left is not what doctor looks at while runs lists the others.
+func TestEachCommandLooksAtTheSameRuns(t *testing.T) {
+	if os.Geteuid() == 0 { // who may read everything
+		asUser(t, "1000", t.Name())
+		return
+	}
+	left, used := filepath.Join(t.TempDir(), "left"), filepath.Join(t.TempDir(), "used")
+	create(t, open(t, left))
+	must(t, os.Chmod(left, 0o500))
+	defer os.Chmod(left, 0o700)
+	create(t, open(t, used))
+	read, err := firstWithRuns([]string{left, used})
+	must(t, err)
+	if dir, found := existing([]string{left, used}); !found || dir != used || filepath.Join(dir, "runs") != read.Dir() {
+		t.Errorf("one looks at %s, the other at %s", dir, read.Dir())
+	}
+}

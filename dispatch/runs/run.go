@@ -60,7 +60,7 @@ func (r *Run) Event() (event hub.Event, err error) {
 }
 
 func (r *Run) read(name string, into any) error {
-	text, err := os.ReadFile(r.Path(name))
+	text, err := readFile(r.Path(name))
 	if err != nil {
 		return err
 	}

@@ -466,3 +466,29 @@ func TestOutputThatIsTooLongIsCutAndSaysSoOnce(t *testing.T) {
 		t.Errorf("it has %d bytes and ends in %q", len(text), text[len(text)-100:])
 	}
 }
+
+func TestWorkAsideThatWasKilledLeavesNothingForLong(t *testing.T) {
+	for name, clean := range map[string]func(*Store) error{
+		"at the start": func(s *Store) error { return s.Tidy() },
+		"later":        func(s *Store) error { return s.Prune(10, 0, func(*Run) bool { return false }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, err := Open(dir)
+			must(t, err)
+			old, young := filepath.Join(dir, AsideName+"plan-1"), filepath.Join(dir, AsideName+"2")
+			for _, aside := range []string{old, young} {
+				must(t, os.MkdirAll(filepath.Join(aside, "runs"), 0o700))
+				must(t, os.WriteFile(filepath.Join(aside, "manifest.yaml"), []byte("planted"), 0o600))
+			}
+			long := time.Now().Add(-2 * asideFor)
+			must(t, os.Chtimes(old, long, long))
+			must(t, clean(s))
+			_, oldErr := os.Stat(old)
+			_, youngErr := os.Stat(young)
+			if !errors.Is(oldErr, fs.ErrNotExist) || youngErr != nil {
+				t.Errorf("of the old one: %v; of the one that is at work: %v", oldErr, youngErr)
+			}
+		})
+	}
+}

@@ -39,6 +39,10 @@ const (
 	// unfinishedName is the beginning of the names of directories that are being created or removed. If a crash leaves one, its event was
 	// not accepted.
 	unfinishedName = ".new-"
+	// AsideName is the beginning of the names of directories in the state directory for work that is no run, such as a plan. They hold what a
+	// run does. Who makes one removes it: what is left, if that was killed, goes after asideFor.
+	AsideName = "aside-"
+	asideFor  = time.Hour
 	// idTime is the format of the time in an id. Sorted as text, ids are in the order of time, in which events are resumed.
 	idTime = "20060102T150405.000000Z"
 )
@@ -159,7 +163,7 @@ func (s *Store) Unfinished() ([]*Run, error) {
 // must hold the lock.
 func (s *Store) Tidy(secretFiles ...string) error {
 	all, err := s.List()
-	errs := []error{err, s.removeHalfMade(0)}
+	errs := []error{err, s.removeHalfMade(0), s.removeAside()}
 	for _, run := range all {
 		if _, err := os.Stat(run.Path(resultFile)); err == nil {
 			errs = append(errs, run.clean(), run.Remove(secretFiles...))
@@ -170,7 +174,7 @@ func (s *Store) Tidy(secretFiles ...string) error {
 
 // Prune deletes finished runs. It keeps the newest keep of them, failed ones younger than failures, those after which the operator
 // crashed (for a day), and those that pending says are still needed. It also deletes directories that were being created more than an
-// hour ago.
+// hour ago, and those of work aside that was killed.
 func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool) error {
 	all, err := s.List()
 	if err != nil {
@@ -189,7 +193,7 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 		}
 		errs = append(errs, s.Remove(all[i]))
 	}
-	errs = append(errs, s.removeHalfMade(time.Hour))
+	errs = append(errs, s.removeHalfMade(time.Hour), s.removeAside())
 	return errors.Join(errs...)
 }
 
@@ -204,9 +208,18 @@ func (s *Store) Remove(run *Run) error {
 }
 
 func (s *Store) removeHalfMade(olderThan time.Duration) error {
-	halfMade, _ := filepath.Glob(filepath.Join(s.dir, unfinishedName+"*"))
+	return removeOld(filepath.Join(s.dir, unfinishedName+"*"), olderThan)
+}
+
+func (s *Store) removeAside() error {
+	return removeOld(filepath.Join(filepath.Dir(s.dir), AsideName+"*"), asideFor)
+}
+
+// removeOld removes what matches a pattern and has not been changed for a time.
+func removeOld(pattern string, olderThan time.Duration) error {
+	found, _ := filepath.Glob(pattern)
 	var errs []error
-	for _, dir := range halfMade {
+	for _, dir := range found {
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) >= olderThan {
 			errs = append(errs, os.RemoveAll(dir))
 		}

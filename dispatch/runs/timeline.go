@@ -3,7 +3,7 @@ package runs
 import (
 	"bufio"
 	"encoding/json"
-	"os"
+	"io"
 	"time"
 )
 
@@ -74,13 +74,13 @@ const maxMoment = 1 << 20
 // Timeline reads what has happened to the run so far; none if it has no timeline, as one that an older version has written. Lines that cannot
 // be read are left out: the operator may have been killed while it wrote one.
 func (r *Run) Timeline() []Moment {
-	f, err := os.Open(r.Path(timelineFile))
+	f, _, err := OpenFile(r.Path(timelineFile))
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
 	var all []Moment
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(io.LimitReader(f, 2*maxTimeline)) // a larger one is none that was recorded
 	lines.Buffer(nil, maxMoment)
 	for lines.Scan() {
 		var m Moment

@@ -43,25 +43,32 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 	if err != nil {
 		return compared{}, err
 	}
+	own := d.secretChange()
+	known, err := secretsOf(slices.Concat(all, before))
+	if err != nil {
+		return compared{}, err
+	}
+	known = append(known, own.Secrets...)
 	ctx = d.task.AsTenant(ctx)
 	items := itemsOf(all, before)
 	left := max(0, len(items)-bounds.Compared)
 	items = items[:len(items)-left]
 
-	own := d.secretChange()
-	known := own.Secrets
-	isSecret := func(i *item) bool { return i.Kind == "Secret" }
-	if err := d.compareSome(ctx, items, isSecret, d.task.Redact.String); err != nil {
+	isSecret := func(i *item) bool { return changes.IsSecret(i.Kind) }
+	redact, err := d.without(known)
+	if err != nil {
+		return compared{}, err
+	}
+	if err := d.compareSome(ctx, items, isSecret, redact); err != nil {
 		return compared{}, err
 	}
 	for _, i := range items {
 		known = append(known, i.change.Secrets...)
 	}
-	redact := exec.NewRedactor(slices.DeleteFunc(known, func(value string) bool { return len(value) < shortestElsewhere })...)
-	if redact.Full() {
-		return compared{}, errors.New("the Secrets hold too much for all of it to be kept out")
+	if redact, err = d.without(known); err != nil {
+		return compared{}, err
 	}
-	err = d.compareSome(ctx, items, func(i *item) bool { return !isSecret(i) }, func(s string) string { return d.task.Redact.String(redact.String(s)) })
+	err = d.compareSome(ctx, items, func(i *item) bool { return !isSecret(i) }, redact)
 	if err != nil && !errors.Is(err, errTooSlow) { // what is known by then is told
 		return compared{}, err
 	}
@@ -76,6 +83,32 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 		}
 	}
 	return compared{changes.Join(list, left), foreign}, nil
+}
+
+// without takes secrets out of a text: those of the event, and values of Secrets if they are no ordinary words.
+func (d *Deployment) without(values []string) (func(string) string, error) {
+	values = slices.Compact(slices.Sorted(slices.Values(values)))
+	redact := exec.NewRedactor(slices.DeleteFunc(values, func(value string) bool { return len(value) < shortestElsewhere })...)
+	if redact.Full() {
+		return nil, errors.New("the Secrets hold too much for all of it to be kept out")
+	}
+	return func(s string) string { return d.task.Redact.String(redact.String(s)) }, nil
+}
+
+// secretsOf are the values of the Secrets among what is declared, plain. They are known although the API server does not tell what becomes of
+// such a Secret, or it is one of too many to be compared.
+func secretsOf(all []kube.Declared) (values []string, err error) {
+	for _, o := range all {
+		if !changes.IsSecret(o.Kind) {
+			continue
+		}
+		content, err := o.Content()
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, changes.SecretValues(content)...)
+	}
+	return values, nil
 }
 
 // item is an object that is compared.
@@ -222,22 +255,32 @@ func child(object map[string]any, key string) map[string]any {
 	return found
 }
 
-func annotationsOf(object map[string]any) map[string]any {
+func annotationsOf(object map[string]any) map[string]any { return ofMetadata(object, "annotations") }
+
+func labelsOf(object map[string]any) map[string]any { return ofMetadata(object, "labels") }
+
+// ofMetadata is a map of an object's metadata; nil, which can be read, if there is none.
+func ofMetadata(object map[string]any, key string) map[string]any {
 	metadata, _ := object["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	return annotations
+	found, _ := metadata[key].(map[string]any)
+	return found
 }
 
 // foreign says whose an object is that helm would refuse to take into the release, or the guard to change; "": neither would.
 func (d *Deployment) foreign(i *item, live map[string]any) string {
+	known := i.now == nil || i.before != nil // to the release: helm does not ask whose it is
 	annotations := annotationsOf(live)
 	owner, namespace := annotations["meta.helm.sh/release-name"], annotations["meta.helm.sh/release-namespace"]
-	switch {
-	case owner == d.Release.Name && namespace == d.Release.Namespace:
+	switch own := owner == d.Release.Name && namespace == d.Release.Namespace; {
+	case own && labelsOf(live)["app.kubernetes.io/managed-by"] == "Helm":
 		return ""
-	case owner == nil && (i.now == nil || i.before != nil):
+	case own && known:
+		return ""
+	case own:
+		return fmt.Sprintf("%s is in the cluster already, without the label by which helm knows its own: set app.kubernetes.io/managed-by=Helm, or delete it", i.Object)
+	case (owner == nil || namespace == nil) && known:
 		return "" // somebody has taken away that it is
-	case owner == nil:
+	case owner == nil || namespace == nil:
 		return fmt.Sprintf("%s is in the cluster already, and is no release's: delete it, or give the chart's another name", i.Object)
 	}
 	return fmt.Sprintf("%s is in the cluster already, and is release %v's in namespace %v: give the chart's another name", i.Object, owner, namespace)

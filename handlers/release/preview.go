@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -117,16 +116,8 @@ func (d *Deployment) previewValues(p *Preview) error {
 	if err != nil {
 		return err
 	}
-	p.LeftOut = leftOut
-	text, err := json.Marshal(values)
-	if err != nil {
-		return fmt.Errorf("cannot show the values: %w", err)
-	}
-	decoder := json.NewDecoder(strings.NewReader(d.task.Redact.String(string(text))))
-	decoder.UseNumber() // as it is written
-	if err := decoder.Decode(&p.Values); err != nil {
-		return fmt.Errorf("cannot show the values: %w", err)
-	}
+	RedactOrigins(values, d.task.Redact)
+	p.Values, p.LeftOut = values, leftOut
 	return nil
 }
 

@@ -3,12 +3,9 @@ package story
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"syscall"
 
 	"octo-operator/bounds"
 	"octo-operator/dispatch/runs"
@@ -30,26 +27,9 @@ type Text struct {
 	LeftOut int64 `json:"leftOut,omitempty"`
 }
 
-// open opens a file for reading. Scripts may leave anything in the run directory: only a regular file is read, and nothing is waited for.
-func open(path string) (*os.File, int64, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no file")
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
-}
-
 // read returns the first limit bytes of a file, and the file's size.
 func read(path string, limit int64) ([]byte, int64, error) {
-	f, size, err := open(path)
+	f, size, err := runs.OpenFile(path)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -80,7 +60,7 @@ func readText(path string) Text {
 
 // tail returns the end of a file, from the beginning of a line on.
 func tail(path string, limit int64) Text {
-	f, size, err := open(path)
+	f, size, err := runs.OpenFile(path)
 	if err != nil {
 		return Text{}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -253,5 +254,35 @@ func TestOnlyTheEndOfALongOutputIsRead(t *testing.T) {
 	}
 	if v := s.Values; len(v.Text) != maxText || v.LeftOut != 7 {
 		t.Errorf("%d bytes of values, %d left out", len(v.Text), v.LeftOut)
+	}
+}
+
+// TestNoFileOfARunIsWaitedFor: a script may leave pipes in the run directory, or names of files without an end.
+func TestNoFileOfARunIsWaitedFor(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"pipes":             func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"files without end": func(path string) error { return os.Symlink("/dev/zero", path) },
+		"directories":       func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := runs.Open(t.TempDir())
+			must(t, err)
+			run, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme"}`)}, "octo/acme-shop")
+			must(t, err)
+			must(t, run.Remove("event.json"))
+			for _, file := range []string{"event.json", "result.json", "timeline.jsonl", "begun", "env", "rerun", "values.yaml", ChangesFile, "output.log"} {
+				must(t, put(run.Path(file)))
+			}
+			if s := Read(run, time.Now()); len(s.Damaged) != 2 || s.Outcome != Unreadable || len(s.Timeline) > 0 {
+				t.Errorf("got %+v", s)
+			}
+			must(t, run.Remove("result.json"))
+			if s := Read(run, time.Now()); s.Outcome != Waiting {
+				t.Errorf("got %+v", s)
+			}
+			if _, err := run.Event(); err == nil {
+				t.Error("an event was read")
+			}
+		})
 	}
 }

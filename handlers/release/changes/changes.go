@@ -217,30 +217,62 @@ const (
 
 // mask hides the values of a Secret, and returns them.
 func mask(kind string, live, made map[string]any) []string {
-	if !strings.EqualFold(kind, "Secret") {
+	if !IsSecret(kind) {
 		return nil
 	}
 	before, after := plainValues(live), plainValues(made)
 	for _, part := range []string{"data", "stringData"} {
-		hide(live, part, func(string) string { return hidden })
-		hide(made, part, func(key string) string {
-			if was, there := before[key]; there && was != after[key] {
-				return hiddenChanged
-			}
-			return hidden
-		})
+		hideBoth(live, made, part, before, after)
 	}
+	// Tools keep a whole copy of what they have applied there, as kubectl does.
+	ofLive, ofMade := section(live, "metadata"), section(made, "metadata")
+	hideBoth(ofLive, ofMade, "annotations", annotationsOf(ofLive), annotationsOf(ofMade))
 	return append(slices.Collect(maps.Values(before)), slices.Collect(maps.Values(after))...)
 }
 
-// hide replaces the values of one part of a Secret.
-func hide(secret map[string]any, part string, by func(key string) string) {
+// SecretValues are the values of a Secret, plain.
+func SecretValues(secret map[string]any) []string {
+	return slices.Collect(maps.Values(plainValues(secret)))
+}
+
+// IsSecret tells whether the values of objects of a kind are secret.
+func IsSecret(kind string) bool { return strings.EqualFold(kind, "Secret") }
+
+// plainAnnotations are how the names of annotations begin that hold no secret: helm's, and the operator's own.
+var plainAnnotations = []string{"meta.helm.sh/", "helm.sh/", "octo-mesh.meshmakers.io/"}
+
+// annotationsOf are those in which others may have written something.
+func annotationsOf(metadata map[string]any) map[string]string {
+	all := map[string]string{}
+	for key, value := range section(metadata, "annotations") {
+		if !slices.ContainsFunc(plainAnnotations, func(begin string) bool { return strings.HasPrefix(key, begin) }) {
+			all[key], _ = value.(string)
+		}
+	}
+	return all
+}
+
+// hideBoth hides those values of one part of both contents that are in before and after, and marks those that change.
+func hideBoth(live, made map[string]any, part string, before, after map[string]string) {
+	hide(live, part, before, func(string) string { return hidden })
+	hide(made, part, after, func(key string) string {
+		if was, there := before[key]; there && was != after[key] {
+			return hiddenChanged
+		}
+		return hidden
+	})
+}
+
+// hide replaces the values of one part of a Secret, those that are known.
+func hide(secret map[string]any, part string, known map[string]string, by func(key string) string) {
 	values, is := secret[part].(map[string]any)
 	if !is && secret[part] != nil { // the API server would refuse it
 		secret[part] = hidden
 	}
 	for key := range values {
-		values[key] = by(key)
+		if _, is := known[key]; is {
+			values[key] = by(key)
+		}
 	}
 }
 

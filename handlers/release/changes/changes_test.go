@@ -74,6 +74,11 @@ data:
   password: cGxhbnRlZC1vbGQ=
 `
 
+// annotated is a Secret with annotations of which one holds a copy of a value, as tools other than kubectl keep one, too.
+func annotated(secret, value string) string {
+	return strings.Replace(secret, "namespace: octo}", `namespace: octo, annotations: {helm.sh/resource-policy: keep, tool/applied: '{"data":{"password":"`+value+`"}}'}}`, 1)
+}
+
 var cases = []struct {
 	name, kind, live, made string
 }{
@@ -85,6 +90,9 @@ var cases = []struct {
 	{"another release", "Deployment", deployment, strings.Replace(deployment, "release-name: web", "release-name: shop", 1)},
 	{"configmap", "ConfigMap", configMap, strings.NewReplacer("colour: red", "colour: blue", "three", "3").Replace(configMap)},
 	{"secret", "Secret", secret, strings.Replace(secret, "cGxhbnRlZC1vbGQ=", "cGxhbnRlZC1uZXc=", 1) + "  more: cGxhbnRlZC1tb3Jl\n"},
+	{"secret with a copy of itself", "Secret", annotated(secret, "cGxhbnRlZC1vbGQ="), strings.Replace(annotated(secret, "cGxhbnRlZC1uZXc="), "cGxhbnRlZC1vbGQ=", "cGxhbnRlZC1uZXc=", 1)},
+	{"configmap that was empty", "ConfigMap", "{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: octo}}", configMap},
+	{"replicas of an autoscaler", "Deployment", deployment, strings.Replace(deployment, "  replicas: 1\n  template", "  template", 1)},
 	{"new", "ConfigMap", "", configMap},
 	{"new secret", "Secret", "", secret + "stringData: {plain: planted-plain}\n"},
 	{"removed", "ConfigMap", configMap, ""},

@@ -132,10 +132,10 @@ func what(o Object) (said []string) {
 		first := path[0]
 		switch {
 		case first == "data" || first == "stringData" || first == "binaryData":
-			keys++
+			keys += keysAt(path, was, is)
 		case first == "metadata" && len(path) > 2 && (path[1] == "labels" || path[1] == "annotations"):
 			labels = true
-		case slices.Equal(path, []string{"spec", "replicas"}):
+		case slices.Equal(path, []string{"spec", "replicas"}) && was != nil && is != nil:
 			add(fmt.Sprintf("replicas %v→%v", was, is))
 		default:
 			fields++
@@ -151,6 +151,16 @@ func what(o Object) (said []string) {
 		add("labels")
 	}
 	return said
+}
+
+// keysAt is how many keys a difference in the data is: the whole map may come or go.
+func keysAt(path []string, was, is any) int {
+	before, _ := was.(map[string]any)
+	after, _ := is.(map[string]any)
+	if len(path) > 1 {
+		return 1
+	}
+	return max(1, len(before), len(after))
 }
 
 // fromTo leaves out what two images have in common: the repository.

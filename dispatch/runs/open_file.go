@@ -1,0 +1,36 @@
+package runs
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+)
+
+// OpenFile opens a file of a run for reading, and returns its size. Scripts may leave anything in the run directory: only a regular file is
+// read, and nothing is waited for.
+func OpenFile(path string) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// readFile is os.ReadFile for a file of a run.
+func readFile(path string) ([]byte, error) {
+	f, _, err := OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}

@@ -335,7 +335,7 @@ func TestTheCommandsWithoutAController(t *testing.T) {
 		{"help", []string{"--help"}, "", 0, []string{"run", "handle", "values", "version"}},
 		{"run help", []string{"run", "--help"}, "", 0, []string{"OPERATOR__COMMUNICATIONCONTROLLERURI"}},
 		{"handle help", []string{"handle", "--help"}, "", 0, []string{"WorkloadDeployed", "PreUpdateTenant", "array"}},
-		{"doctor help", []string{"doctor", "--help"}, "", 0, []string{"FAIL", "Exit code 0", "kubectl exec"}},
+		{"doctor help", []string{"doctor", "--help"}, "", 0, []string{"FAIL", "0  nothing failed", "kubectl exec"}},
 		{"doctor in another form", []string{"doctor", "-o", "yaml"}, "", 1, []string{"-o is text or json"}},
 		{"version", []string{"version"}, "", 0, []string{"octo-operator ", "helm v4", "kubectl v1"}},
 		{"values", []string{"values", file}, "", 0, []string{"port: 9090", "secretKeyRef", "tenantId: acme"}},

@@ -35,7 +35,7 @@ func NewMetrics(state State, known Labels) *Metrics {
 			Name: "octo_operator_events_total", Help: "Events that have ended, by callback and outcome.",
 		}, []string{"callback", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "octo_operator_event_seconds", Help: "How long events ran.",
+			Name: "octo_operator_event_seconds", Help: "How long events ran that have succeeded or failed.",
 			Buckets: []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
 		}, []string{"callback"}),
 		runMetrics: newRunMetrics(),
@@ -54,10 +54,13 @@ func NewMetrics(state State, known Labels) *Metrics {
 	return m
 }
 
-// EventEnded counts an event that has ended, and the seconds that it ran. callback is one of hub.Callbacks, outcome one of package runs.
+// EventEnded counts an event that has ended, and the seconds that it ran. callback is one of hub.Callbacks, outcome one of package runs, or
+// "refused". The time of what was refused or superseded is not measured: most of it has not run at all, and would make all else look quick.
 func (m *Metrics) EventEnded(callback, outcome string, seconds float64) {
 	m.events.WithLabelValues(callback, outcome).Inc()
-	m.seconds.WithLabelValues(callback).Observe(seconds)
+	if outcome == "succeeded" || outcome == "failed" {
+		m.seconds.WithLabelValues(callback).Observe(seconds)
+	}
 }
 
 // CertificateEnds is to be called before the first scrape, with what tells when the certificate of HTTPS ends that is served; zero: none is.

@@ -47,12 +47,13 @@ func TestMetricsTellTheStateAsItIsNowAndWhatHasEnded(t *testing.T) {
 	able.Store(true)
 	metrics.EventEnded("WorkloadDeployed", "failed", 1.5)
 	metrics.EventEnded("WorkloadDeployed", "failed", 700)
+	metrics.EventEnded("WorkloadDeployed", "superseded", 0) // it has not run
 	want(
 		`octo_operator_connected{generation="G3"} 1`, "octo_operator_pools_registered 7", "octo_operator_able_to_work 1",
 		"octo_operator_leader 1", "octo_operator_waiting_reports 7",
 		`octo_operator_events_total{callback="WorkloadDeployed",outcome="failed"} 2`,
 		`octo_operator_event_seconds_bucket{callback="WorkloadDeployed",le="2"} 1`,
-		`octo_operator_event_seconds_sum{callback="WorkloadDeployed"} 701.5`,
+		`octo_operator_event_seconds_sum{callback="WorkloadDeployed"} 701.5`, `octo_operator_event_seconds_count{callback="WorkloadDeployed"} 2`,
 	)
 }
 

@@ -432,7 +432,7 @@ function show(part) {
 }
 
 let opened = false;
-const wanted = () => decodeURIComponent(location.hash.match(/^#\/runs\/([^/]+)$/)?.[1] ?? '');
+const wanted = () => location.hash.match(/^#\/runs\/([\w.-]+)$/)?.[1] ?? ''; // what is no id leads to the overview
 
 async function navigate() {
   visit++;

@@ -127,7 +127,7 @@ func scriptsDiffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff [STEP…]",
 		Short: "Print how the scripts of this environment differ from the defaults",
-		Long: `Prints how the script that serves a step differs from the operator's default, as diff -u does: a line with a
+		Long: `Prints how the script that serves a step differs from the operator's default, as a unified diff: a line with a
 minus is in the default alone. Without STEP it prints that of every file of OPERATOR__SCRIPTSDIR that serves a step.`,
 		Example: `  octo-operator scripts diff
   octo-operator scripts diff workload-deploy`,

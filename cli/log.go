@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
 	"strings"
@@ -43,9 +44,4 @@ func newLogger(settings config.Config, to *os.File) *slog.Logger {
 // usualColumns is how wide a terminal is that does not say it.
 const usualColumns = 120
 
-func columnsOf(terminal *os.File) int {
-	if columns, _, err := term.GetSize(int(terminal.Fd())); err == nil && columns > 0 {
-		return columns
-	}
-	return usualColumns
-}
+func columnsOf(terminal *os.File) int { return cmp.Or(terminalWidth(terminal), usualColumns) }

@@ -52,7 +52,7 @@ func runColumns(wide bool) []column {
 		{"OUTCOME", func(s story.Summary, _ time.Time) string { return string(s.Outcome) }},
 		{"TOOK", func(s story.Summary, _ time.Time) string { return brief(s.Seconds) }},
 		{"AGE", func(s story.Summary, now time.Time) string { return age(s.Came, now) }},
-		{"ID", func(s story.Summary, _ time.Time) string { return text.Printable(endOf(s.ShortID)) }},
+		{"ID", func(s story.Summary, _ time.Time) string { return text.Printable(s.RandomEnd()) }},
 		{"CALLBACK", func(s story.Summary, _ time.Time) string { return cmp.Or(s.Callback, "?") }},
 		{"TENANT", func(s story.Summary, _ time.Time) string { return name(s.Tenant) }},
 		{"WORKLOAD", func(s story.Summary, _ time.Time) string { return name(s.Workload) }}, // as people know it from the controller
@@ -101,9 +101,6 @@ func reasonOf(list []story.Summary, row int) string {
 	}
 	return firstLine(list[row-1].Reason)
 }
-
-// endOf is the random end of a run's id: what people type.
-func endOf(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
 
 // fit cuts a line to what is left of a terminal's width; where there is no terminal (width 0) it stays whole.
 func fit(line string, left, width int) string {

@@ -48,7 +48,7 @@ func printStory(to io.Writer, s story.Story, now time.Time, whole bool, width in
 	printPart(to, "CHANGES", s.Changes.Text, shownLines, s.Dir+"/"+story.ChangesFile)
 	printOutput(to, s, whole)
 	printPart(to, "DIRECTORY", s.Dir+"\n"+strings.Join(s.Files, "  "), 0, "")
-	rerun := "octo-operator runs rerun " + endOf(s.ShortID)
+	rerun := "octo-operator runs rerun " + s.RandomEnd()
 	if s.NoRerun != "" {
 		rerun = "not possible: " + s.NoRerun
 	}

@@ -228,9 +228,10 @@ func (c *connection) sort(frame []byte) {
 	c.receiveAll() // these callbacks came before the frame
 	if i.Type == 3 && i.InvocationID != nil {
 		c.completed(*i.InvocationID, frame)
-		frame = pingFrame[:len(pingFrame)-1] // the server sends no pings while it sends completions
+		c.toLibrary(pingFrame) // the server sends no pings while it sends completions
+		return
 	}
-	c.toLibrary(append(bytes.Clone(frame), frameEnd))
+	c.toLibrary(append(frame, frameEnd))
 }
 
 // receiveAll passes the queued callbacks to receive.

@@ -113,7 +113,7 @@ func (p *pages) found(r *http.Request) (*runs.Run, error) {
 	}
 	id := r.PathValue("id")
 	for _, run := range slices.Backward(all) {
-		if id == run.ID || id == run.ShortID() || id == run.RandomEnd() {
+		if run.Is(id) {
 			return run, nil
 		}
 	}

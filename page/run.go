@@ -7,9 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"octo-operator/dispatch/runs"
@@ -105,23 +103,16 @@ func (p *pages) output(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	part := outputPart{Ended: run.Has("result.json")}                                // first: what is written after the end is read too
-	f, err := os.OpenFile(run.Path("output.log"), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a script may have made a pipe of it
-	if errors.Is(err, fs.ErrNotExist) {
+	part := outputPart{Ended: run.Has("result.json")} // first: what is written after the end is read too
+	f, size, err := runs.OpenFile(run.Path("output.log"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, runs.ErrNoFile) {
 		return part, nil
 	}
 	if err != nil {
 		return nil, cannot("read the output", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, cannot("read the output", err)
-	}
-	if !info.Mode().IsRegular() {
-		return part, nil
-	}
-	part.Size = info.Size()
+	part.Size = size
 	from, err := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
 	fromEnd := err != nil || from < 0
 	if fromEnd {

@@ -19,7 +19,7 @@ func (s *Store) Find(id string) (*Run, error) {
 		switch {
 		case run.ID == id:
 			return run, nil
-		case run.ShortID() == id || run.RandomEnd() == id:
+		case run.Is(id):
 			found, ids = append(found, run), append(ids, run.ShortID())
 		}
 	}

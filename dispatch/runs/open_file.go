@@ -7,8 +7,11 @@ import (
 	"syscall"
 )
 
+// ErrNoFile is what a pipe or directory gives that has the name of a run's file.
+var ErrNoFile = errors.New("it is no file")
+
 // OpenFile opens a file of a run for reading, and returns its size. Scripts may leave anything in the run directory: only a regular file is
-// read, and nothing is waited for.
+// read, and nothing is waited for. The error wraps fs.ErrNotExist, or is ErrNoFile.
 func OpenFile(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -16,7 +19,7 @@ func OpenFile(path string) (*os.File, int64, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no file")
+		err = ErrNoFile
 	}
 	if err != nil {
 		f.Close()

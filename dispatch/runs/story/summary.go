@@ -46,6 +46,9 @@ type Summary struct {
 	Damaged   []string   `json:"damaged,omitempty"` // which files cannot be read, and why
 }
 
+// RandomEnd is the run's, see runs.Run.
+func (s Summary) RandomEnd() string { return (&runs.Run{ID: s.ID}).RandomEnd() }
+
 // Summarize reads what a list shows of a run. It never fails: what cannot be read is in Damaged.
 func Summarize(run *runs.Run, now time.Time) Summary {
 	s, _, _ := summarize(run, now)

@@ -97,9 +97,14 @@ func (k *Kubectl) Compare(ctx context.Context, o Object, content map[string]any,
 	if err != nil {
 		return c, fmt.Errorf("cannot send %s: %w", o, err)
 	}
-	query := url.Values{"fieldManager": {manager}, "force": {"true"}, "dryRun": {"All"}}
-	c.Made, err = k.whole(ctx, request{method: http.MethodPatch, path: path + "?" + query.Encode(), body: Patch{applyPatch, body}})
+	c.Made, err = k.whole(ctx, request{method: http.MethodPatch, path: dryRunPath(path, manager), body: Patch{applyPatch, body}})
 	return c, err
+}
+
+// dryRunPath is where an object is applied in the name of a field manager without anything being changed; fields of others that are in the way
+// are taken.
+func dryRunPath(path, manager string) string {
+	return path + "?" + url.Values{"fieldManager": {manager}, "force": {"true"}, "dryRun": {"All"}}.Encode()
 }
 
 // whole is the object with which the API server answers. It is an error if the object is larger than the bounds for objects that are compared.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 
@@ -80,8 +79,7 @@ func (k *Kubectl) compare(ctx context.Context, o Object, path string, text []byt
 	if err != nil || text == nil {
 		return "", err
 	}
-	query := url.Values{"fieldManager": {driftManager}, "force": {"true"}, "dryRun": {"All"}}
-	if err = k.Do(ctx, http.MethodPatch, path+"?"+query.Encode(), Patch{applyPatch, text}, &would); err != nil {
+	if err = k.Do(ctx, http.MethodPatch, dryRunPath(path, driftManager), Patch{applyPatch, text}, &would); err != nil {
 		return "", err
 	}
 	if field := firstDifference(declared(is), declared(would)); field != "" {

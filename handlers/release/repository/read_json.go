@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
 	"octo-operator/bounds"
 )
@@ -15,12 +16,15 @@ type jsonReader struct {
 
 func readJSON(from io.Reader, each func(Entry) error) error {
 	r := &jsonReader{bounds.NewPieces(from, maxPiece), each}
-	version := ""
+	version, hasEntries := "", false
 	err := r.once(func(key string) error {
-		switch key {
-		case "apiVersion":
+		switch {
+		case strings.EqualFold(key, "apiVersion"):
 			return r.Decode(&version)
-		case "entries":
+		case strings.EqualFold(key, "entries") && hasEntries:
+			return unusual("it has its entries twice")
+		case strings.EqualFold(key, "entries"):
+			hasEntries = true
 			return r.once(r.chart)
 		}
 		return r.Skip()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strings"
 
 	"octo-operator/merge"
 )
@@ -150,10 +151,12 @@ func (r *yamlReader) beside() error {
 	if err != nil {
 		return unusual("%v", err)
 	}
-	if within, ok := fields["entries"]; ok && (r.hasEntries || !isEmpty(within)) {
-		return unusual("its entries are there twice, or not in block style")
+	for key, value := range fields {
+		if strings.EqualFold(key, "entries") && (r.hasEntries || !isEmpty(value)) {
+			return unusual("its entries are there twice, or not in block style")
+		}
 	}
-	if version, ok := fields["apiVersion"].(string); ok && version != "" {
+	if version, ok := field(fields, "apiVersion").(string); ok && version != "" {
 		r.apiVersion = true
 	}
 	return nil
@@ -254,7 +257,7 @@ func (r *yamlReader) close() error {
 
 func itemOf(fields map[string]any) item {
 	text := func(key string) string {
-		switch value := fields[key].(type) {
+		switch value := field(fields, key).(type) {
 		case string:
 			return value
 		case json.Number: // version: 1.2
@@ -263,7 +266,7 @@ func itemOf(fields map[string]any) item {
 		return ""
 	}
 	i := item{Name: text("name"), Version: text("version"), Type: text("type"), Digest: text("digest")}
-	urls, _ := fields["urls"].([]any)
+	urls, _ := field(fields, "urls").([]any)
 	for _, u := range urls {
 		address, _ := u.(string)
 		i.URLs = append(i.URLs, address)

@@ -20,11 +20,12 @@ func readWhole(from io.Reader, each func(Entry) error) error {
 	if err != nil {
 		return err
 	}
-	if index["apiVersion"] == nil { // something else, such as an HTML page
+	if field(index, "apiVersion") == nil { // something else, such as an HTML page
 		return errors.New("it has no apiVersion")
 	}
-	entries, isMap := index["entries"].(map[string]any)
-	if !isMap && index["entries"] != nil {
+	all := field(index, "entries")
+	entries, isMap := all.(map[string]any)
+	if !isMap && all != nil {
 		return errors.New("its entries are no map")
 	}
 	if len(entries) > maxCharts {

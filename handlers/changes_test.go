@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -91,6 +92,68 @@ func TestAValueOfASecretThatCannotBeComparedIsKeptOutOfOtherObjects(t *testing.T
 	wantText(t, kept, "url: https://user:[redacted]@host", `a webhook denies "[redacted]"`)
 	if strings.Contains(kept, "planted") {
 		t.Errorf("there is a secret in it:\n%s", kept)
+	}
+}
+
+// TestAValueOfAHooksSecretIsKeptOutOfOtherObjects: of the hook that the new revision has, and of that which the one before had.
+func TestAValueOfAHooksSecretIsKeptOutOfOtherObjects(t *testing.T) {
+	r := newRig(t, withHookSecret, comparesFirst)
+	for _, test := range []struct{ tag, summary, line string }{
+		{"1.0", "2 objects new: Deployment, ConfigMap", "+  url: https://user:[redacted]@host\n"},
+		{"2.0", "2 objects changed: Deployment image 1.0→2.0, ConfigMap 1 key", "-  url: https://user:[redacted]@host\n+  url: https://user:[redacted]@host\n"},
+	} {
+		event := deployEvent("shop", override("image.tag", test.tag))
+		p := r.plan(event)
+		if p.Summary != test.summary || strings.Contains(fmt.Sprint(p), "planted") || !strings.Contains(p.Diff, test.line) {
+			t.Errorf("the plan is %+v", p)
+		}
+		r.succeed(r.run(event))
+		kept := r.wantChanges(test.summary)
+		wantText(t, kept, test.line)
+		if strings.Contains(kept, "planted") {
+			t.Errorf("there is a secret in it:\n%s", kept)
+		}
+	}
+}
+
+func TestAShortValueOfASecretIsKeptOutOfOtherObjects(t *testing.T) {
+	r := newRig(t, comparesFirst, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			metadata := func(name string) object { return object{"name": name, "namespace": namespace} }
+			return append(usual(release, namespace, values),
+				object{"apiVersion": "v1", "kind": "Secret", "metadata": metadata(release + "-own"), "stringData": object{"pin": "x7q", "password": "s3cr3t"}},
+				object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(release), "data": object{"pin": "x7q", "ini": "[db]\npassword = s3cr3t\nhost = db\n"}})
+		}
+	})
+	event := deployEvent("shop")
+	plan := r.plan(event)
+	r.succeed(r.run(event))
+	for from, kept := range map[string]string{"changes.diff": r.file(release.ChangesFile), "the plan": plan.Diff, "manifest.yaml": r.file("manifest.yaml")} {
+		if strings.Contains(kept, "x7q") || strings.Contains(kept, "s3cr3t") || !strings.Contains(kept, "password = [redacted]\n") || !strings.Contains(kept, "host = db\n") {
+			t.Errorf("%s:\n%s", from, kept)
+		}
+	}
+}
+
+// TestAPlanShowsNoValueThatTheChartPutsIntoASecret: nobody has flagged it, since it is the chart's own.
+func TestAPlanShowsNoValueThatTheChartPutsIntoASecret(t *testing.T) {
+	r := newRig(t, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			return append(usual(release, namespace, values),
+				object{"apiVersion": "v1", "kind": "Secret", "metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"key": values["note"]}})
+		}
+	})
+	for name, event := range map[string]hub.Event{
+		"a deploy":         deployEvent("shop", override("note", "x7q")),
+		"a reconciliation": deployEvent("shop", override("note", "x7q"), resent),
+	} {
+		p := r.plan(event)
+		if text := fmt.Sprint(p); strings.Contains(text, "x7q") || !strings.Contains(text, "note") {
+			t.Errorf("%s: the plan is %s", name, text)
+		}
+		r.succeed(r.run(deployEvent("shop", override("note", "x7q"))))
 	}
 }
 

@@ -1,8 +1,11 @@
 package handlers_test
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
+
+	"octo-operator/handlers/release"
 )
 
 // withSecret lets the chart make a Secret, whose value it also writes elsewhere.
@@ -12,6 +15,31 @@ func withSecret(r *rig) {
 		own := object{"apiVersion": "v1", "kind": "Secret", "metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"key": "planted-by-the-chart"}}
 		also := object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": release, "namespace": namespace}, "data": object{"url": "https://user:planted-by-the-chart@host"}}
 		return append(usual(release, namespace, values), own, also)
+	}
+}
+
+// withHookSecret lets the chart make a Secret as a hook, which is no part of the release, and write its value elsewhere too.
+func withHookSecret(r *rig) {
+	usual := r.render
+	r.render = func(release, namespace string, values object) []object {
+		password := "planted-" + values["image"].(object)["tag"].(string)
+		hook := object{"apiVersion": "v1", "kind": "Secret", "data": object{"key": base64.StdEncoding.EncodeToString([]byte(password))},
+			"metadata": object{"name": release + "-hook", "namespace": namespace, "annotations": object{"helm.sh/hook": "pre-install,pre-upgrade"}}}
+		also := object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": release, "namespace": namespace}, "data": object{"url": "https://user:" + password + "@host"}}
+		return append(usual(release, namespace, values), hook, also)
+	}
+}
+
+func TestTheManifestStaysWithoutTheValuesOfAHooksSecret(t *testing.T) {
+	r := newRig(t, withHookSecret)
+	r.succeed(r.run(deployEvent("shop")))
+	kept := r.file("manifest.yaml")
+	wantText(t, kept, "https://user:[redacted]@host")
+	if strings.Contains(kept, "planted") {
+		t.Errorf("there is a secret in it:\n%s", kept)
+	}
+	if left := r.file(release.HookSecretsFile); left != "" {
+		t.Errorf("the hook's Secret itself is left: %s", left)
 	}
 }
 

@@ -20,14 +20,14 @@ func FuzzWithoutSecrets(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, manifest []byte) {
-		clean, secrets, err := WithoutSecrets(manifest, "REMOVED")
+		clean, secrets, err := WithoutSecrets(manifest, "REMOVED", asItIs)
 		if err != nil {
 			if clean != nil || secrets != nil {
 				t.Errorf("both %v and %q", err, clean)
 			}
 			return
 		}
-		if _, more, err := WithoutSecrets(clean, "REMOVED"); err != nil {
+		if _, more, err := WithoutSecrets(clean, "REMOVED", asItIs); err != nil {
 			t.Errorf("cannot read what was written: %v\n%s", err, clean)
 		} else if strings.Trim(strings.Join(more, ""), " \nREMOVD") != "" {
 			t.Errorf("%q is still in it:\n%s", more, clean)

@@ -92,7 +92,7 @@ func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 	if err := d.useLiveSecrets(ctx, p); err != nil {
 		return err
 	}
-	if err := d.previewValues(p); err != nil {
+	if err := d.previewValues(ctx, p); err != nil {
 		return err
 	}
 	unchanged, err := d.Unchanged(ctx)
@@ -110,13 +110,22 @@ func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 	return d.previewChart(ctx, p)
 }
 
-// previewValues tells the layer of each value. A value that is not flagged as secret may hold one: it is redacted as in the log.
-func (d *Deployment) previewValues(p *Preview) error {
+// previewValues tells the layer of each value. A value that is not flagged as secret may hold one: it is redacted as in the log, and what the chart has
+// put into a Secret so far is taken out.
+func (d *Deployment) previewValues(ctx context.Context, p *Preview) error {
 	values, leftOut, err := merge.Explain(layers(d.settings, d.Event, d.Release, d.chart, d.replicas.value))
 	if err != nil {
 		return err
 	}
-	RedactOrigins(values, d.task.Redact)
+	_, secrets, err := d.declaredBefore(ctx)
+	if err != nil {
+		return err
+	}
+	redact, err := without(d.task, secrets)
+	if err != nil {
+		return err
+	}
+	RedactOrigins(values, redact.Value)
 	p.Values, p.LeftOut = values, leftOut
 	return nil
 }
@@ -162,6 +171,7 @@ func (d *Deployment) previewChart(ctx context.Context, p *Preview) error {
 	if err != nil {
 		return err
 	}
+	RedactOrigins(p.Values, found.redact.Value) // what the chart puts into a Secret now
 	p.Summary, p.Diff = found.Summary, found.Text
 	p.Changes = slices.DeleteFunc(slices.Clone(found.Changes), func(c changes.Change) bool { return c.State == changes.Same })
 	if err := d.previewRestarts(ctx, p); err != nil {

@@ -272,3 +272,24 @@ func TestARunIsPlannedAgainWithTheSecretsOfTheCluster(t *testing.T) {
 		t.Errorf("exit code %d, %+v", exit, p)
 	}
 }
+
+// TestAPlanOfAReconciliationsRunSaysWhatTheRunDid plans a run that has found in the cluster what it asks for.
+func TestAPlanOfAReconciliationsRunSaysWhatTheRunDid(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	app.Values = []devcontroller.Override{{Path: "secrets.apiKey", Value: "planted-key-1", IsSecret: true}}
+	for ended, again := range []bool{false, true} {
+		app.IsReconciliation = again
+		if s := w.deploy(app); !s.Success {
+			t.Fatal(s.StatusMessage)
+		}
+		w.waitForLog(ended+1, "event done", map[string]string{"workload": "Shop"})
+	}
+	w.settled()
+	p, exit := w.plan(nil, "--run", "acme-"+appRtID)
+	if exit != 0 || p.Action != "nothing" || p.Summary != "nothing changed" {
+		t.Errorf("exit code %d, %+v", exit, p)
+	}
+}

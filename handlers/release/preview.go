@@ -36,6 +36,9 @@ type Preview struct {
 	Action    string `json:"action,omitempty"` // one of Action…; "": refused
 	Refused   string `json:"refused,omitempty"`
 
+	// Busy tells that it is refused because some helm works on the release, or was killed while it did.
+	Busy bool `json:"-"`
+
 	Values  []merge.Origin  `json:"values"`
 	LeftOut []merge.LeftOut `json:"leftOut,omitempty"`
 
@@ -66,7 +69,9 @@ func (d *Deployer) Preview(ctx context.Context, t *dispatch.Task, w hub.Workload
 			return labels, nil
 		}
 		p.Notes = append(p.Notes, "a killed helm has left the release "+labels["status"]+": the deploy recovers it first")
-		return labels, d.stuck.checkOrphaned(ctx, t, r, time.Now())
+		err := d.stuck.checkOrphaned(ctx, t, r, time.Now())
+		p.Busy = err != nil && !errors.Is(err, kube.ErrUnreachable)
+		return labels, err
 	}
 	planned, err := d.plan(ctx, t, w, free)
 	if planned != nil {
@@ -99,8 +104,12 @@ func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 	if err != nil {
 		return err
 	}
+	if said := d.task.Message(nil); said != "" { // as the deploy would report it: that there is nothing to do, or why there is
+		p.Notes = append(p.Notes, strings.Split(said, "\n")...)
+	}
 	if unchanged {
-		p.Action, p.Summary = ActionNothing, changes.Join(nil, 0).Summary
+		none := changes.Join(nil, 0)
+		p.Action, p.Summary, p.Diff = ActionNothing, none.Summary, none.Text
 		return nil
 	}
 	p.Action = ActionUpgrade

@@ -65,7 +65,6 @@ func (d *Deployer) plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDep
 	if p.chart, err = d.Charts.Fetch(ctx, t, p.Release, w); err != nil {
 		return nil, err
 	}
-	t.Phase(runs.PhaseLook)
 	p.live, err = wait()
 	if err = errors.Join(err, d.owners.check(ctx, p.Release, w.Workload, p.live.revisions)); err != nil {
 		return nil, err

@@ -149,8 +149,8 @@ func (d *Dispatcher) leaveUnfinished() error {
 	for _, run := range unfinished {
 		if run.Copied() {
 			errs = append(errs, d.leaveToOthers(run))
-		} else if c, _, known := d.known(run); known && c.Kind != queue.Other {
-			d.refuseLeft(c, run)
+		} else if c, where, known := d.known(run); known && c.Kind != queue.Other {
+			d.refuseLeft(c, run, where)
 		}
 	}
 	return errors.Join(errs...)
@@ -161,8 +161,8 @@ func (d *Dispatcher) leaveUnfinished() error {
 var errMayBeOld = errors.New("not carried out: the event waited on the disk of an operator that did not lead, and whether a newer one has been carried " +
 	"out meanwhile is not known: send it again if it still holds")
 
-func (d *Dispatcher) refuseLeft(c Handler, run *runs.Run) {
-	t := d.NewTask(c, run, d.log.With("run", run.ID))
+func (d *Dispatcher) refuseLeft(c Handler, run *runs.Run, where Place) {
+	t := d.NewTask(c, run, d.log.With("run", run.ID).With(where.Attrs...))
 	var err error
 	if t.Event, err = run.Event(); err != nil {
 		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "remove the directory, if its event.json has any")

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -81,4 +82,44 @@ func TestAnOperatorThatEndsLeavesNoManifest(t *testing.T) {
 	if kept := r.file("manifest.yaml"); kept != "" {
 		t.Errorf("it is there: %s", kept)
 	}
+}
+
+// TestAValueOfAChartsSecretThatTheAPIServerQuotesIsToldNowhere: nobody has flagged it, since it is the chart's own.
+func TestAValueOfAChartsSecretThatTheAPIServerQuotesIsToldNowhere(t *testing.T) {
+	t.Parallel()
+	for name, render := range map[string]option{"of an object": withSecret, "of a hook": withHookSecret} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, render)
+			const quotes = `Error from server (Invalid): ConfigMap "x" is invalid: metadata.labels: Invalid value: "%s": at most 63 characters`
+			r.fails("kubectl apply", fmt.Sprintf(quotes, "planted-by-the-chart")+fmt.Sprintf(quotes, "planted-1.0"))
+			r.run(deployEvent("shop"))
+			known, other := "planted-by-the-chart", "planted-1.0"
+			if name == "of a hook" {
+				known, other = other, known
+			}
+			s, p := r.status("shop"), r.plan(deployEvent("shop"))
+			for where, text := range map[string]string{
+				"the status": s.StatusMessage, "the log": r.log.String(), "output.log": r.file("output.log"), "the result": r.file("result.json"),
+				"the timeline": r.file("timeline.jsonl"), "the plan": p.Refused,
+			} {
+				if strings.Contains(text, known) || !strings.Contains(text, other) || !strings.Contains(text, "[redacted]") {
+					t.Errorf("%s: %s", where, text)
+				}
+			}
+		})
+	}
+}
+
+// TestAStatusNamesItsObjectsAlsoWhereASecretHoldsTheirName: such as that of the database, in a Secret with its address.
+func TestAStatusNamesItsObjectsAlsoWhereASecretHoldsTheirName(t *testing.T) {
+	r := newRig(t, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			return append(usual(release, namespace, values), object{"apiVersion": "v1", "kind": "Secret",
+				"metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"host": release}})
+		}
+	})
+	r.fails("kubectl apply", `Error from server (Invalid): Deployment.apps "`+releaseName("shop")+`" is invalid: spec: Invalid value`)
+	r.run(deployEvent("shop"))
+	wantText(t, r.status("shop").StatusMessage, releaseName("shop"))
 }

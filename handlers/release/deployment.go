@@ -36,6 +36,8 @@ type Deployment struct {
 	replicas replicas
 	secret   secretChange
 	content  string // chart and values, as a hash
+
+	hides bool // see hideChartSecrets
 }
 
 // Plan finds out whose the workload's release is and what the cluster has of it, and gets the chart. It changes nothing in the cluster,

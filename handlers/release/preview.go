@@ -84,7 +84,7 @@ func (d *Deployer) Preview(ctx context.Context, t *dispatch.Task, w hub.Workload
 		return p, err
 	}
 	p.Action, p.Changing = "", false
-	p.Refused = t.Explained(ctx, err).Error()
+	p.Refused = t.Redacted(t.Explained(ctx, err).Error())
 	return p, nil
 }
 
@@ -153,6 +153,7 @@ func (d *Deployment) previewChart(ctx context.Context, p *Preview) error {
 		return err
 	}
 	maps.Copy(variables, d.scriptVariables())
+	t.OnCommand = d.hideChartSecrets
 	if err := t.Script(ctx, scripts.WorkloadPlan, variables); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"octo-operator/bounds"
 	"octo-operator/dispatch"
@@ -90,3 +91,45 @@ func (w withoutSecrets) Text(s string) string { return w.event.String(w.chart.Te
 
 // Value is the value of a field, or a line of one.
 func (w withoutSecrets) Value(s string) string { return w.event.String(w.chart.Value(s)) }
+
+// hideChartSecrets keeps the values of the Secrets that the chart makes out of what is told of the deploy, once the script has rendered it: the API
+// server quotes what it refuses, and pods what they fail with. It takes a command that the script announces. Values that are part of a name, as those of
+// a Secret with the database's host are, stay: else nobody would know what a status is about.
+func (d *Deployment) hideChartSecrets(command string) {
+	t := d.task
+	if d.hides || strings.Contains(command, "helm template ") || !t.Has(ManifestFile) {
+		return
+	}
+	d.hides = true
+	secrets, names, err := d.chartSecrets()
+	if err == nil {
+		var values *exec.Values
+		if values, err = exec.NewValues(slices.DeleteFunc(secrets, func(value string) bool { return strings.Contains(names, strings.TrimSpace(value)) })...); err == nil {
+			t.Hide(values)
+		}
+	}
+	if err != nil {
+		t.Log.Warn("values of the chart's Secrets are not kept out of messages", "reason", t.Redact.String(err.Error()), "next", "the deploy goes on")
+	}
+}
+
+// chartSecrets are the values of the Secrets that the chart makes, and the names of what there is, a line each.
+func (d *Deployment) chartSecrets() (secrets []string, names string, err error) {
+	manifest, err := readManifest(d.task.Path(ManifestFile))
+	if err != nil {
+		return nil, "", err
+	}
+	if secrets, err = kube.SecretValues(manifest); err != nil {
+		return nil, "", err
+	}
+	hooks, err := hookSecrets(d.task)
+	if err != nil {
+		return nil, "", err
+	}
+	all, err := kube.Objects(manifest, d.Release.Namespace)
+	list := []string{d.Release.Name, d.Release.Namespace, d.Event.WorkloadName, d.Event.TenantID, d.Event.ChartName}
+	for _, o := range all {
+		list = append(list, o.Name)
+	}
+	return append(secrets, hooks...), strings.Join(list, "\n"), err
+}

@@ -10,9 +10,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"octo-operator/dispatch/runs"
 	"octo-operator/handlers"
 	"octo-operator/handlers/release"
 	"octo-operator/hub"
@@ -37,7 +39,8 @@ are those of the cluster then.
 
 It works as a deploy does, up to its dry run: it pulls and renders the chart, merges the values, and has the API server try each
 object without keeping it, in the right of the tenant's account if there is one. Nothing is changed in the cluster, helm's hooks
-do not run, and of the state directory it uses a directory that it removes. It can be run beside the daemon.`,
+do not run, and of the state directory it uses a directory that it removes. It can be run beside the daemon; while helm works
+there on the same release it only says which run that is.`,
 		Example: `  octo-operator plan event.json
   kubectl exec -i deploy/communication-operator -- octo-operator plan < event.json
   octo-operator plan --run 5aab46 -o json | jq -r .summary`,
@@ -59,13 +62,22 @@ func plan(file []string, run, format string) error {
 	case run != "" && len(file) > 0:
 		return errors.New("cannot plan two events: --run goes without FILE")
 	}
-	event, chart, err := plannedEvent(file, run)
+	event, planned, err := plannedEvent(file, run)
 	if err != nil {
 		return err
+	}
+	chart := ""
+	if planned != nil && planned.Has("chart.tgz") {
+		chart = planned.Path("chart.tgz")
 	}
 	p, err := preview(event, chart)
 	if err != nil {
 		return err
+	}
+	if store, err := storeToRead(); err == nil { // else no operator works here
+		if err := besideRuns(&p, store, planned, time.Now()); err != nil {
+			return err
+		}
 	}
 	if format == "json" {
 		err = printJSON(os.Stdout, p)
@@ -86,21 +98,18 @@ func plan(file []string, run, format string) error {
 	return nil
 }
 
-// plannedEvent is the event that is meant, and the chart that its run had; "": it has none.
-func plannedEvent(file []string, run string) (event hub.Event, chart string, err error) {
+// plannedEvent is the event that is meant, and its run; nil: it has none.
+func plannedEvent(file []string, run string) (hub.Event, *runs.Run, error) {
 	if run == "" {
-		event, err = readEvent(hub.WorkloadDeploy, file)
-		return event, "", err
+		event, err := readEvent(hub.WorkloadDeploy, file)
+		return event, nil, err
 	}
 	_, found, err := findRun(run)
 	if err != nil {
-		return event, "", err
+		return hub.Event{}, nil, err
 	}
-	if found.Has("chart.tgz") {
-		chart = found.Path("chart.tgz")
-	}
-	event, err = found.Event()
-	return event, chart, err
+	event, err := found.Event()
+	return event, found, err
 }
 
 // preview finds out what an event would do, in a directory of its own.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 
@@ -94,20 +93,11 @@ func wrapText(body string, width int) string {
 	if width < 20 {
 		return body
 	}
-	var b strings.Builder
-	for line := range strings.Lines(body) {
-		at := 0
-		for i, word := range strings.SplitAfter(line, " ") {
-			length := utf8.RuneCountInString(strings.TrimRight(word, " \n"))
-			if i > 0 && at+length > width {
-				b.WriteString("\n  ")
-				at = 2
-			}
-			b.WriteString(word)
-			at += utf8.RuneCountInString(word)
-		}
+	var lines []string
+	for line := range strings.SplitSeq(body, "\n") {
+		lines = append(lines, wrapped(line, width, width, "  ", "")...)
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }
 
 // printableIndented is text.Printable, with tabs as the spaces that a terminal would make of them.

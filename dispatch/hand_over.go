@@ -106,8 +106,8 @@ func (h *handOver) leaveUnfinished() error {
 	for _, run := range unfinished {
 		if run.Copied() {
 			errs = append(errs, h.leave(run))
-		} else if c, _, known := h.acceptor.known(run); known && c.Kind != queue.Other {
-			h.refuse(c, run)
+		} else if c, where, known := h.acceptor.known(run); known && c.Kind != queue.Other {
+			h.refuse(c, run, where)
 		}
 	}
 	return errors.Join(errs...)
@@ -119,8 +119,8 @@ var errMayBeOld = errors.New("not carried out: the event waited on the disk of a
 	"out meanwhile is not known: send it again if it still holds")
 
 // refuse ends an event that may be old, which the controller is told.
-func (h *handOver) refuse(c Handler, run *runs.Run) {
-	t := h.runner.newTask(c, run, h.log.With("run", run.ID))
+func (h *handOver) refuse(c Handler, run *runs.Run, where Place) {
+	t := h.runner.newTask(c, run, h.log.With("run", run.ID).With(where.Attrs...))
 	var err error
 	if t.Event, err = run.Event(); err != nil {
 		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "remove the directory, if its event.json has any")

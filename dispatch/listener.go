@@ -55,6 +55,7 @@ func (l *listener) line(line exec.Line) {
 		l.command(cmd)
 		return
 	}
+	line.Text = l.task.hidden.Load().Text(line.Text) // what has become known while the script runs
 	if l.script == scripts.ChartPull {
 		line.Text = exec.WithoutAddressSecrets(line.Text)
 	}

@@ -181,7 +181,7 @@ func (t *Task) Withdraw(w hub.Workload) { t.engine.reports.withdraw(t.Run, w) }
 
 // Progress tells the controller, if it is connected, and Work what an event waits for.
 func (t *Task) Progress(message string) {
-	message = bounded(t.Redact.String(message))
+	message = bounded(t.Redacted(message))
 	t.course.finds(message)
 	if t.handler.Progress == nil {
 		return
@@ -198,7 +198,7 @@ func (t *Task) Message(err error) string {
 	if err != nil {
 		message = err.Error()
 	}
-	return bounded(text.PrintableLines(t.Redact.String(message)))
+	return bounded(text.PrintableLines(t.Redacted(message)))
 }
 
 // workloadKey is the same for two workloads only if they are one: names may hold anything. The name counts in G1 alone; later it

@@ -84,10 +84,10 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
 		return
 	case from != "" && c.Kind == queue.Scale && d.accepted.newer(where, queue.Deploy, false, run.ID, true): // which may have put it to sleep
-		d.handOver.refuse(c, run)
+		d.handOver.refuse(c, run, where)
 		return
 	case from != "" && c.Kind != queue.Other && !d.accepted.allSince(from):
-		d.handOver.refuse(c, run)
+		d.handOver.refuse(c, run, where)
 		return
 	}
 	if known { // else nothing here would ever end it

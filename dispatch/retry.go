@@ -102,7 +102,7 @@ func (t *Task) Retry(ctx context.Context, work func() error) error {
 		if !again {
 			return err
 		}
-		reason, _, _ := strings.Cut(t.Redact.String(t.failureOf(ctx, err).Message()), "\n")
+		reason, _, _ := strings.Cut(t.Redacted(t.failureOf(ctx, err).Message()), "\n")
 		level := slog.LevelWarn
 		if group != nil && reason == before {
 			level = slog.LevelDebug // it may be the same for days

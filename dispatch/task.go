@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"octo-operator/dispatch/queue"
@@ -25,9 +26,10 @@ type Task struct {
 
 	Event    hub.Event
 	Log      *slog.Logger
-	Output   *runs.Output   // output.log
-	Redact   *exec.Redactor // of the event's secrets, set by the handler; nil: it has none
-	ExitCode int            // of the last script; -1: none has ended by itself
+	Output   *runs.Output                // output.log
+	Redact   *exec.Redactor              // of the event's secrets, set by the handler; nil: it has none
+	hidden   atomic.Pointer[exec.Values] // see Hide
+	ExitCode int                         // of the last script; -1: none has ended by itself
 	// OnCommand, if not nil, is told of each command that a script announces, before it is recorded.
 	OnCommand func(command string)
 	// BeforeWrite, if not nil, is called before each request of a guarded script that changes something, which waits for it.
@@ -40,6 +42,13 @@ type Task struct {
 	MakesSecret    bool          // the deploy makes the Secret, of a release that was not there either
 	Release        names.Release // of a workload, once it was looked for in the cluster
 }
+
+// Hide keeps more secrets out of what is told of the event from now on: those that are known once its chart is rendered. It may be called while a
+// script runs.
+func (t *Task) Hide(secrets *exec.Values) { t.hidden.Store(secrets) }
+
+// Redacted is a text without what is secret, as far as that is known by now.
+func (t *Task) Redacted(s string) string { return t.Redact.String(t.hidden.Load().Text(s)) }
 
 // Say adds a line to the message of a success, once.
 func (t *Task) Say(text string) {
@@ -62,7 +71,7 @@ func (t *Task) Phase(name string) { t.course.enters(name, t.Release) }
 // Park gives up the event's slot while f waits for something: one of runs.Wait…, and in words. If the operator crashes meanwhile, the event
 // is not held to be the reason. yields: a newer event may take this one's place, which ends ctx. The error is f's.
 func (t *Task) Park(ctx context.Context, wait, words string, yields bool, f func() error) error {
-	return t.park(ctx, runs.Moment{Name: wait, Text: t.Redact.String(words)}, Final, yields, f)
+	return t.park(ctx, runs.Moment{Name: wait, Text: t.Redacted(words)}, Final, yields, f)
 }
 
 // park is Park. cause is why the event is tried again; Final: it waits for something else.

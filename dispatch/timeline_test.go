@@ -224,7 +224,7 @@ func BenchmarkAnEventToItsFirstCommand(b *testing.B) {
 		c.waitsInLane(forCopy)
 		c.begin()
 		t := &Task{Run: run, course: c}
-		for _, phase := range []string{runs.PhaseLook, runs.PhaseChart, runs.PhaseLook, runs.PhaseValues, runs.PhaseCheck} {
+		for _, phase := range []string{runs.PhaseLook, runs.PhaseChart, runs.PhaseValues, runs.PhaseCheck} {
 			t.Phase(phase)
 		}
 		c.note(runs.Moment{Kind: runs.KindScript, Name: scripts.WorkloadDeploy})

@@ -1,14 +1,12 @@
 package handlers_test
 
 import (
-	"context"
+	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"octo-operator/handlers/release"
-	"octo-operator/hub"
 )
 
 // wantChanges compares the beginning of changes.diff of the newest run, its summary.
@@ -91,6 +89,47 @@ func TestAValueOfASecretThatCannotBeComparedIsKeptOutOfOtherObjects(t *testing.T
 	wantText(t, kept, "url: https://user:[redacted]@host", `a webhook denies "[redacted]"`)
 	if strings.Contains(kept, "planted") {
 		t.Errorf("there is a secret in it:\n%s", kept)
+	}
+}
+
+// TestAValueOfAHooksSecretIsKeptOutOfOtherObjects: of the hook that the new revision has, and of that which the one before had.
+func TestAValueOfAHooksSecretIsKeptOutOfOtherObjects(t *testing.T) {
+	r := newRig(t, withHookSecret, comparesFirst)
+	for _, test := range []struct{ tag, summary, line string }{
+		{"1.0", "2 objects new: Deployment, ConfigMap", "+  url: https://user:[redacted]@host\n"},
+		{"2.0", "2 objects changed: Deployment image 1.0→2.0, ConfigMap 1 key", "-  url: https://user:[redacted]@host\n+  url: https://user:[redacted]@host\n"},
+	} {
+		event := deployEvent("shop", override("image.tag", test.tag))
+		p := r.plan(event)
+		if p.Summary != test.summary || strings.Contains(fmt.Sprint(p), "planted") || !strings.Contains(p.Diff, test.line) {
+			t.Errorf("the plan is %+v", p)
+		}
+		r.succeed(r.run(event))
+		kept := r.wantChanges(test.summary)
+		wantText(t, kept, test.line)
+		if strings.Contains(kept, "planted") {
+			t.Errorf("there is a secret in it:\n%s", kept)
+		}
+	}
+}
+
+func TestAShortValueOfASecretIsKeptOutOfOtherObjects(t *testing.T) {
+	r := newRig(t, comparesFirst, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			metadata := func(name string) object { return object{"name": name, "namespace": namespace} }
+			return append(usual(release, namespace, values),
+				object{"apiVersion": "v1", "kind": "Secret", "metadata": metadata(release + "-own"), "stringData": object{"pin": "x7q", "password": "s3cr3t"}},
+				object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(release), "data": object{"pin": "x7q", "ini": "[db]\npassword = s3cr3t\nhost = db\n"}})
+		}
+	})
+	event := deployEvent("shop")
+	plan := r.plan(event)
+	r.succeed(r.run(event))
+	for from, kept := range map[string]string{"changes.diff": r.file(release.ChangesFile), "the plan": plan.Diff, "manifest.yaml": r.file("manifest.yaml")} {
+		if strings.Contains(kept, "x7q") || strings.Contains(kept, "s3cr3t") || !strings.Contains(kept, "password = [redacted]\n") || !strings.Contains(kept, "host = db\n") {
+			t.Errorf("%s:\n%s", from, kept)
+		}
 	}
 }
 
@@ -197,104 +236,5 @@ func TestWhatADeployChangesIsToldAsItWasBeforeItsFirstTry(t *testing.T) {
 	r.wantChanges(want)
 	if tries != 2 || len(r.log.records("event done", "changes", want)) != 1 {
 		t.Errorf("after %d tries the log says %v", tries, r.log.records("event done"))
-	}
-}
-
-// plan is what octo-operator plan does with an event, which has a state directory of its own.
-func (r *rig) plan(e hub.Event) release.Preview {
-	r.Helper()
-	disk := r.disk
-	r.disk = tempDir(r.T)
-	defer func() { r.disk = disk }()
-	p, err := r.once().Plan(context.Background(), e, "")
-	r.must(err)
-	if left, _ := filepath.Glob(filepath.Join(r.disk, "aside-*")); len(left) > 0 {
-		r.Errorf("it leaves %q", left)
-	}
-	return p
-}
-
-func TestAPlanChangesNothing(t *testing.T) {
-	r := withoutDaemon(t)
-	p := r.plan(deployEvent("shop", secret("secrets.key", "planted-key"), override("note", "planted-key")))
-	if p.Action != release.ActionInstall || !p.Changing || p.Summary != "2 objects new: Secret, Deployment" || p.Release != releaseName("shop") {
-		t.Errorf("%+v", p)
-	}
-	for _, v := range p.Values {
-		if text, is := v.Value.(string); is && strings.Contains(text, "planted") {
-			t.Errorf("%s is %s", v.Path, text)
-		}
-	}
-	if got := r.cluster.paths("/"); len(got) > 0 {
-		t.Errorf("it has made %q", got)
-	}
-}
-
-func TestAPlanSaysWhatIsRefusedAndWhy(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		event hub.Event
-		does  func(*rig)
-		want  string
-	}{
-		"a field":                         {deployEvent("shop", func(w *hub.WorkloadDeployed) { w.TenantID = "" }), func(*rig) {}, "tenantId is empty"},
-		"a chart that cannot be rendered": {deployEvent("shop"), func(r *rig) { r.fails("helm template", "Error: nil pointer") }, "nil pointer"},
-		"an object":                       {deployEvent("shop"), func(r *rig) { r.fails("kubectl apply", "Error from server: admission webhook denied the request: no") }, "denied the request"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newWorld(t)
-			test.does(r)
-			if p := r.plan(test.event); p.Action != "" || p.Changing || !strings.Contains(p.Refused, test.want) {
-				t.Errorf("%+v", p)
-			}
-		})
-	}
-}
-
-func TestAPlanOfAReconciliationThatFindsWhatItAsksForDoesNothing(t *testing.T) {
-	r := newRig(t)
-	r.deploy("shop")
-	if p := r.plan(deployEvent("shop", resent)); p.Action != release.ActionNothing || p.Changing || p.Summary != "nothing changed" {
-		t.Errorf("%+v", p)
-	}
-	p := r.plan(deployEvent("shop", colour("blue"), resent))
-	if p.Action != release.ActionUpgrade || p.Summary == "" {
-		t.Errorf("%+v", p)
-	}
-	if got := r.deployed("shop"); !strings.HasSuffix(got, "1 revisions") {
-		t.Errorf("the release is %s", got)
-	}
-}
-
-func TestAPlanOfAReleaseThatIsStuckLeavesItAsItIs(t *testing.T) {
-	r := newRig(t)
-	h, a := r.acceptAndHold("upgrade", "shop", deployEvent("shop"))
-	p := r.plan(deployEvent("shop"))
-	if !strings.Contains(p.Refused, "another helm works on it") || len(p.Notes) != 1 {
-		t.Errorf("%+v", p)
-	}
-	h.release()
-	r.succeed(a.result())
-}
-
-func TestOnlyDeploysHaveAPlan(t *testing.T) {
-	r := withoutDaemon(t)
-	if _, err := r.once().Plan(context.Background(), undeployEvent("shop"), ""); err == nil || !strings.Contains(err.Error(), "only deploys of workloads (WorkloadDeployed) have a plan") {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestASecretThatIsAnOrdinaryWordKeepsNoPlanFromBeingShown(t *testing.T) {
-	r := newRig(t)
-	p := r.plan(deployEvent("shop", secret("secrets.switch", "true"), secret("secrets.word", "path"), override("debug", "true"), override("note", "the path")))
-	if p.Refused != "" || p.Action != release.ActionInstall {
-		t.Fatalf("got action %q, refused %q", p.Action, p.Refused)
-	}
-	values := map[string]any{}
-	for _, v := range p.Values {
-		values[v.Path] = v.Value
-	}
-	if values["note"] != "the [redacted]" || values["tenantId"] == nil {
-		t.Errorf("got %v", values)
 	}
 }

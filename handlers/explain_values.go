@@ -59,7 +59,7 @@ func explain(layers merge.Input, path string, secrets *exec.Redactor) (explanati
 	if err != nil && (!errors.Is(err, merge.ErrNothingThere) || len(e.LeftOut) == 0) {
 		return e, err
 	}
-	release.RedactOrigins(origins, secrets)
+	release.RedactOrigins(origins, secrets.String)
 	return e, nil
 }
 

@@ -26,7 +26,8 @@ type revision struct {
 
 // content is what is in it, of which the operator reads the manifest, the user's values, and what the chart is.
 type content struct {
-	Manifest string // of Objects
+	Manifest string // of Objects, but for hooks
+	Hooks    []hook `json:"hooks"` // of Objects
 	Made     struct {
 		Metadata struct{ Name, Version string } // Chart, Version
 	} `json:"chart"`
@@ -37,6 +38,11 @@ type content struct {
 	Values      object `json:"config"` // the user's
 	Objects     []object
 	ApplyMethod string `json:"apply_method"` // of helm 4: ssa, on the server's side, or csa
+}
+
+// hook is one of a revision's, beside what it applies.
+type hook struct {
+	Manifest string `json:"manifest"`
 }
 
 func (v revision) path() string {
@@ -57,11 +63,15 @@ func (v revision) secret() object {
 
 // pack is Helm's own encoding.
 func (c content) pack() []byte {
-	c.Manifest, c.Made.Metadata.Name, c.Made.Metadata.Version = "", c.Chart, c.Version
+	c.Manifest, c.Hooks, c.Made.Metadata.Name, c.Made.Metadata.Version = "", nil, c.Chart, c.Version
 	for _, o := range c.Objects {
 		text, err := yaml.Marshal(o)
 		if err != nil {
 			panic(err)
+		}
+		if isHook(o) {
+			c.Hooks = append(c.Hooks, hook{string(text)})
+			continue
 		}
 		c.Manifest += "---\n" + string(text)
 	}
@@ -71,6 +81,12 @@ func (c content) pack() []byte {
 		panic(err)
 	}
 	return []byte(base64.StdEncoding.EncodeToString(packed.Bytes()))
+}
+
+func isHook(o object) bool {
+	metadata, _ := o["metadata"].(object)
+	annotations, _ := metadata["annotations"].(object)
+	return annotations["helm.sh/hook"] != nil
 }
 
 func (c *content) unpack(packed []byte) error {

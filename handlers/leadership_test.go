@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -131,32 +132,36 @@ func testReportOverLeaders(t *testing.T, delivered bool) {
 
 // Nobody but this disk knows of such an event, and nobody knows any more what has been done since.
 func TestAnEventThatWasNeverCopiedUndoesNothingNewerWhoeverLeadsNext(t *testing.T) {
-	for name, lead := range map[string]func(r, next *rig){
-		"its own operator": func(r, next *rig) {
+	for name, lead := range map[string]func(r, next *rig) (leader *rig){
+		"its own operator": func(r, next *rig) *rig {
 			next.shutdown(patience)
 			r.start()
+			return r
 		},
-		"a third one, to which it is handed over": func(r, next *rig) {
+		"a third one, to which it is handed over": func(r, next *rig) *rig {
 			next.shutdown(patience)
-			third := newWorld(r.T, in(r))
+			third := newWorld(r.T, in(r), central)
 			third.start()
 			r.standBy()
+			return third
 		},
-		"the other one again, to which it is handed over": func(r, next *rig) {
+		"the other one again, to which it is handed over": func(r, next *rig) *rig {
 			next.restart()
 			r.standBy()
+			return next
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
+			r := newRig(t, central)
 			r.deploy("cafe")
 			r.status("cafe")
 			r.life.cut.Store(true)
 			r.accept(deployEvent("shop", override("image.tag", "1"), secret("secrets.key", "planted-key")))
 			r.accept(undeployEvent("bank"))
 			r.accept(scaleEvent("cafe", 7))
+			r.accept(event(hub.PoolDeployed, pool))
 			r.kill()
-			next := newWorld(t, in(r))
+			next := newWorld(t, in(r), central)
 			next.standBy()
 			next.leads()
 			next.deploy("shop", override("image.tag", "2"))
@@ -166,7 +171,7 @@ func TestAnEventThatWasNeverCopiedUndoesNothingNewerWhoeverLeadsNext(t *testing.
 			next.succeed(next.run(scaleEvent("cafe", 2)))
 			nextReport[hub.WorkloadScaleStatus](r, methodScaleStatus, "cafe")
 			r.eventually("nothing is told again", func() bool { return r.copies() == 0 })
-			lead(r, next)
+			leader := lead(r, next)
 			for _, workload := range []string{"shop", "bank"} {
 				if s := r.status(workload); s.Success || !strings.Contains(s.StatusMessage, "send it again") {
 					t.Errorf("status: %+v", s)
@@ -174,6 +179,14 @@ func TestAnEventThatWasNeverCopiedUndoesNothingNewerWhoeverLeadsNext(t *testing.
 			}
 			if s := nextReport[hub.WorkloadScaleStatus](r, methodScaleStatus, "cafe"); s.Success || !strings.Contains(s.StatusMessage, "send it again") {
 				t.Errorf("status: %+v", s)
+			}
+			// The controller takes no report of a pool's event: it fails where all do, and the record says whose it was.
+			r.eventually("the pool's event has failed", func() bool {
+				return len(leader.log.records("event failed", "tenant", tenant, "pool", poolID, "reason", "not carried out: the event waited on the disk of an operator that did not lead, "+
+					"and whether a newer one has been carried out meanwhile is not known: send it again if it still holds")) == 1
+			})
+			if all, err := filepath.Glob(filepath.Join(leader.disk, "runs", "*-pool-deployed-*", "result.json")); err != nil || len(all) != 1 {
+				t.Errorf("runs --failed would list %q, %v", all, err)
 			}
 			r.wantHistory("shop", "1 deployed")
 			r.wantHistory("bank", "1 deployed")

@@ -1,8 +1,12 @@
 package handlers_test
 
 import (
+	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
+
+	"octo-operator/handlers/release"
 )
 
 // withSecret lets the chart make a Secret, whose value it also writes elsewhere.
@@ -12,6 +16,31 @@ func withSecret(r *rig) {
 		own := object{"apiVersion": "v1", "kind": "Secret", "metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"key": "planted-by-the-chart"}}
 		also := object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": release, "namespace": namespace}, "data": object{"url": "https://user:planted-by-the-chart@host"}}
 		return append(usual(release, namespace, values), own, also)
+	}
+}
+
+// withHookSecret lets the chart make a Secret as a hook, which is no part of the release, and write its value elsewhere too.
+func withHookSecret(r *rig) {
+	usual := r.render
+	r.render = func(release, namespace string, values object) []object {
+		password := "planted-" + values["image"].(object)["tag"].(string)
+		hook := object{"apiVersion": "v1", "kind": "Secret", "data": object{"key": base64.StdEncoding.EncodeToString([]byte(password))},
+			"metadata": object{"name": release + "-hook", "namespace": namespace, "annotations": object{"helm.sh/hook": "pre-install,pre-upgrade"}}}
+		also := object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": release, "namespace": namespace}, "data": object{"url": "https://user:" + password + "@host"}}
+		return append(usual(release, namespace, values), hook, also)
+	}
+}
+
+func TestTheManifestStaysWithoutTheValuesOfAHooksSecret(t *testing.T) {
+	r := newRig(t, withHookSecret)
+	r.succeed(r.run(deployEvent("shop")))
+	kept := r.file("manifest.yaml")
+	wantText(t, kept, "https://user:[redacted]@host")
+	if strings.Contains(kept, "planted") {
+		t.Errorf("there is a secret in it:\n%s", kept)
+	}
+	if left := r.file(release.HookSecretsFile); left != "" {
+		t.Errorf("the hook's Secret itself is left: %s", left)
 	}
 }
 
@@ -53,4 +82,44 @@ func TestAnOperatorThatEndsLeavesNoManifest(t *testing.T) {
 	if kept := r.file("manifest.yaml"); kept != "" {
 		t.Errorf("it is there: %s", kept)
 	}
+}
+
+// TestAValueOfAChartsSecretThatTheAPIServerQuotesIsToldNowhere: nobody has flagged it, since it is the chart's own.
+func TestAValueOfAChartsSecretThatTheAPIServerQuotesIsToldNowhere(t *testing.T) {
+	t.Parallel()
+	for name, render := range map[string]option{"of an object": withSecret, "of a hook": withHookSecret} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, render)
+			const quotes = `Error from server (Invalid): ConfigMap "x" is invalid: metadata.labels: Invalid value: "%s": at most 63 characters`
+			r.fails("kubectl apply", fmt.Sprintf(quotes, "planted-by-the-chart")+fmt.Sprintf(quotes, "planted-1.0"))
+			r.run(deployEvent("shop"))
+			known, other := "planted-by-the-chart", "planted-1.0"
+			if name == "of a hook" {
+				known, other = other, known
+			}
+			s, p := r.status("shop"), r.plan(deployEvent("shop"))
+			for where, text := range map[string]string{
+				"the status": s.StatusMessage, "the log": r.log.String(), "output.log": r.file("output.log"), "the result": r.file("result.json"),
+				"the timeline": r.file("timeline.jsonl"), "the plan": p.Refused,
+			} {
+				if strings.Contains(text, known) || !strings.Contains(text, other) || !strings.Contains(text, "[redacted]") {
+					t.Errorf("%s: %s", where, text)
+				}
+			}
+		})
+	}
+}
+
+// TestAStatusNamesItsObjectsAlsoWhereASecretHoldsTheirName: such as that of the database, in a Secret with its address.
+func TestAStatusNamesItsObjectsAlsoWhereASecretHoldsTheirName(t *testing.T) {
+	r := newRig(t, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			return append(usual(release, namespace, values), object{"apiVersion": "v1", "kind": "Secret",
+				"metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"host": release}})
+		}
+	})
+	r.fails("kubectl apply", `Error from server (Invalid): Deployment.apps "`+releaseName("shop")+`" is invalid: spec: Invalid value`)
+	r.run(deployEvent("shop"))
+	wantText(t, r.status("shop").StatusMessage, releaseName("shop"))
 }

@@ -91,7 +91,7 @@ func openLocked(settings config.Config, environ []string, store *runs.Store, con
 }
 
 // secretFiles are in the run directory for the time of the run alone. Of the manifest, see release.RedactManifest.
-var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", dispatch.KubeconfigFile}
+var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", "repository-cache", release.HookSecretsFile, dispatch.KubeconfigFile}
 
 // ownProgram is os.Executable, but in tests.
 var ownProgram = os.Executable

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"octo-operator/dispatch"
 	"octo-operator/dispatch/runs"
@@ -40,17 +41,19 @@ func TestATimelineHasThePhasesThatAnEventWasIn(t *testing.T) {
 		event    hub.Event
 		want     string
 	}{
-		"a deploy":                          {nil, nil, deployEvent("shop"), "look chart look values check install workload-deploy ready settle succeeded"},
+		"a deploy":                          {nil, nil, deployEvent("shop"), "look chart values check install workload-deploy ready settle succeeded"},
 		"a deploy whose chart there is not": {nil, nil, deployEvent("shop", version("9.9.9")), "look chart failed"},
 		"a reconciliation of what is there": {nil, func(r *rig) { r.deploy("shop") }, deployEvent("shop", reconciliation),
-			"look chart look values settle succeeded"},
+			"look chart values settle succeeded"},
 		"a deploy that the cluster refuses": {nil, func(r *rig) { r.fails("kubectl apply", "Error from server: it is invalid") }, deployEvent("shop"),
-			"look chart look values check workload-deploy rollback failed"},
+			"look chart values check workload-deploy rollback failed"},
 		"a deploy that is taken back": {[]option{with("HELM__TIMEOUT", "1s")}, func(r *rig) { r.deploy("shop"); r.sicken("shop", pulling) },
 			deployEvent("shop", override("image.tag", "2")),
-			"look chart look values check install workload-deploy ready waited for pods rollback workload-rollback failed"},
+			"look chart values check install workload-deploy ready waited for pods rollback workload-rollback failed"},
+		"a deploy of a release that a killed helm has left stuck": {nil, func(r *rig) { r.pending("shop", "pending-upgrade", time.Hour) }, deployEvent("shop"),
+			"look chart rollback workload-recover values check install workload-deploy ready settle succeeded"},
 		"a changed secret": {[]option{users}, func(r *rig) { r.deploy("shop", keys("a-1", "d-1")) }, deployEvent("shop", keys("a-1", "d-2")),
-			"look chart look values check install workload-deploy settle workload-restart ready settle succeeded"},
+			"look chart values check install workload-deploy settle workload-restart ready settle succeeded"},
 		"a scaling":         {nil, func(r *rig) { r.deploy("shop") }, scaleEvent("shop", 2), "run workload-scale succeeded"},
 		"an undeploy":       {nil, func(r *rig) { r.deploy("shop") }, undeployEvent("shop"), "run workload-undeploy succeeded"},
 		"a pool's deploy":   {[]option{central}, nil, event(hub.PoolDeployed, pool), "run pool-deploy succeeded"},

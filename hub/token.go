@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"octo-operator/config"
+	"octo-operator/exec"
 )
 
 const (
@@ -76,7 +77,7 @@ func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 		return fresh, nil
 	}
 	err = &tokenError{fmt.Sprintf("cannot get an access token from %s: %s: check OPERATOR__AUTHENTICATION__ISSUERURI, __CLIENTID and __CLIENTSECRET",
-		t.settings.IssuerURI, inOneLine(err))}
+		t.settings.IssuerURI, t.inOneLine(err))}
 	if t.validFor(0) {
 		t.log.Warn("access token not renewed: the old one is still good", "reason", err, "next", "the next connection asks again")
 		return t.current, nil
@@ -89,9 +90,11 @@ type tokenError struct{ text string }
 
 func (e *tokenError) Error() string { return e.text }
 
-// inOneLine returns the error's text as one line of at most maxAnswer bytes.
-func inOneLine(err error) string {
-	return text.Shortened(strings.Join(strings.Fields(err.Error()), " "), maxAnswer)
+// inOneLine returns the error's text as one line of at most maxAnswer bytes, without the client's secret: an error page may show the request that
+// it answers.
+func (t *tokens) inOneLine(err error) string {
+	told := exec.NewRedactor(t.settings.ClientSecret).String(err.Error())
+	return text.Shortened(strings.Join(strings.Fields(told), " "), maxAnswer)
 }
 
 // sentBy returns a transport that adds the token to each request. If there is no token, requests fail, unless

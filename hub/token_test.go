@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -339,5 +341,34 @@ func TestTheClientsSecretStaysWithTheIssuerAndOnTLS(t *testing.T) {
 				t.Error("the secret was shown")
 			}
 		})
+	}
+}
+
+// A proxy that answers with an error page may put the whole request on it.
+func TestAnAnswerOfTheIssuerThatRepeatsTheRequestIsShownWithoutTheSecret(t *testing.T) {
+	t.Parallel()
+	const secret = "m4rk3r&secret/1+"
+	var issuer *httptest.Server
+	issuer = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/connect/token" {
+			_ = json.NewEncoder(w).Encode(map[string]string{"issuer": issuer.URL, "token_endpoint": issuer.URL + "/connect/token"})
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		user, password, _ := r.BasicAuth()
+		w.WriteHeader(http.StatusBadGateway)
+		fmt.Fprintf(w, "no upstream for %s %s user=%s password=%s", body, r.Header.Get("Authorization"), user, password)
+	}))
+	defer issuer.Close()
+	tokens, err := newTokens(config.Config{Authentication: config.Authentication{IssuerURI: issuer.URL, ClientID: "operator", ClientSecret: secret}}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	_, err = tokens.Token()
+	if err == nil || !strings.Contains(err.Error(), "no upstream for ") || !strings.Contains(err.Error(), "[redacted]") {
+		t.Fatalf("got %v", err)
+	}
+	for _, form := range []string{secret, "m4rk3r", base64.StdEncoding.EncodeToString([]byte("operator:" + url.QueryEscape(secret)))} {
+		if strings.Contains(err.Error(), form) {
+			t.Errorf("%s is in it: %v", form, err)
+		}
 	}
 }

@@ -19,10 +19,16 @@ func RevisionSecret(release, revision string) string {
 	return "sh.helm.release.v1." + release + ".v" + revision
 }
 
-// Manifest returns the manifest of a revision, as helm get manifest does.
+// Manifest returns the manifest of a revision, as helm get manifest does: without its hooks.
 func (k *Kubectl) Manifest(ctx context.Context, namespace, release, revision string) ([]byte, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return []byte(content.Manifest), err
+}
+
+// ManifestAndHooks returns what Manifest does, and the manifests of the revision's hooks as one, as helm get hooks does.
+func (k *Kubectl) ManifestAndHooks(ctx context.Context, namespace, release, revision string) (manifest, hooks []byte, err error) {
+	content, err := k.content(ctx, namespace, release, revision)
+	return []byte(content.Manifest), content.hooks, err
 }
 
 // Values returns the values that were given to helm for a revision, as helm get values does: a JSON object, or null.
@@ -50,6 +56,7 @@ type content struct {
 		Metadata struct{ Name, Version string }
 	}
 	Manifest    string
+	hooks       []byte // their manifests
 	Config      json.RawMessage
 	ApplyMethod string `json:"apply_method"`
 }
@@ -92,10 +99,31 @@ func contentOf(stored []byte) (c content, err error) {
 				}
 				return pieces.Skip()
 			})
+		case is("hooks"):
+			return pieces.Items(func() error { return c.addHook(pieces) })
 		}
 		return pieces.Skip()
 	})
 	return c, err
+}
+
+// addHook reads the manifest of a hook.
+func (c *content) addHook(pieces *bounds.Pieces) error {
+	var manifest string
+	err := pieces.Fields(func(name string) error {
+		if !strings.EqualFold(name, "manifest") {
+			return pieces.Skip()
+		}
+		return pieces.Decode(&manifest)
+	})
+	if err != nil || manifest == "" {
+		return err
+	}
+	if len(c.hooks)+len(manifest) > bounds.Manifest {
+		return fmt.Errorf("its hooks have more than %d bytes", bounds.Manifest)
+	}
+	c.hooks = fmt.Appendf(c.hooks, "---\n%s\n", manifest)
+	return nil
 }
 
 // maxPiece is in bytes: a manifest as JSON, in which each quote and each line end takes two bytes.

@@ -60,6 +60,19 @@ func TestWhatHelmKeepsOfARevisionCanBeRead(t *testing.T) {
 	}
 }
 
+func TestTheHooksThatHelmKeepsOfARevisionCanBeRead(t *testing.T) {
+	const release = `{"hooks":[{"name":"a","manifest":"kind: Secret","events":["pre-install"]},{"last_run":{}},{"manifest":"kind: Job\n"}],"manifest":"kind: Pod"}`
+	for release, want := range map[string]string{release: "---\nkind: Secret\n---\nkind: Job\n\n", `{"hooks":null,"manifest":"kind: Pod"}`: ""} {
+		r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"release": stored(t, release)}})
+		})
+		manifest, hooks, err := r.ManifestAndHooks(testContext(t), "octo", "demo", "7")
+		if err != nil || string(manifest) != "kind: Pod" || string(hooks) != want {
+			t.Errorf("manifest %s, hooks %q, %v", manifest, hooks, err)
+		}
+	}
+}
+
 func TestARevisionThatCannotBeReadIsNamed(t *testing.T) {
 	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"release": []byte("<html>")}})

@@ -9,28 +9,47 @@ import (
 )
 
 // WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values (as they
-// stand there and decoded), because they may also occur elsewhere in the manifest. An error means that it cannot be told what is secret.
-func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
-	cleaner := manifestCleaner{placeholder: placeholder, seen: map[*yaml.Node]bool{}, hidden: map[*yaml.Node]bool{}}
+// stand there and decoded), because they may also occur elsewhere in the manifest: elsewhere returns what is to stand there in place of any other
+// value. An error means that it cannot be told what is secret.
+func WithoutSecrets(manifest []byte, placeholder string, elsewhere func(value string) string) (clean []byte, secrets []string, err error) {
+	cleaner := newManifestCleaner(placeholder, elsewhere)
 	if err := eachDocument(manifest, "read", cleaner.clean); err != nil {
 		return nil, nil, err // never half a manifest
 	}
 	return cleaner.written.Bytes(), cleaner.secrets, nil
 }
 
+// SecretValues are the values of the Secrets in a rendered manifest, hooks included, as they stand there and decoded.
+func SecretValues(manifest []byte) ([]string, error) {
+	cleaner := newManifestCleaner("", nil)
+	err := eachDocument(manifest, "read", func(document []byte) error {
+		return cleaner.each(document, func(node *yaml.Node) error {
+			cleaner.object(node.Content[0])
+			return nil
+		})
+	})
+	return cleaner.secrets, err
+}
+
 type manifestCleaner struct {
 	documentReader
 	placeholder string
+	elsewhere   func(string) string
 	written     bytes.Buffer
 	secrets     []string
 	seen        map[*yaml.Node]bool // objects
-	hidden      map[*yaml.Node]bool // nodes already replaced: aliases can multiply nodes, or form a circle
+	hidden      map[*yaml.Node]bool // nodes already replaced or looked at: aliases can multiply nodes, or form a circle
+}
+
+func newManifestCleaner(placeholder string, elsewhere func(string) string) *manifestCleaner {
+	return &manifestCleaner{placeholder: placeholder, elsewhere: elsewhere, seen: map[*yaml.Node]bool{}, hidden: map[*yaml.Node]bool{}}
 }
 
 // clean writes a document from its parsed nodes, never from its text: only what was parsed is known to hold no secret.
 func (c *manifestCleaner) clean(document []byte) error {
 	return c.each(document, func(node *yaml.Node) error {
 		c.object(node.Content[0])
+		c.others(node.Content[0], "")
 		text, err := yaml.Marshal(node)
 		if err != nil {
 			return err
@@ -91,6 +110,48 @@ func (c *manifestCleaner) hide(node *yaml.Node) {
 		for _, item := range node.Content {
 			c.hide(item)
 		}
+	}
+}
+
+// others replaces the values outside of Secrets' data. Those by which an object is known stay. path is where the node stands: "" or "metadata"; others
+// do not matter.
+func (c *manifestCleaner) others(node *yaml.Node, path string) {
+	node = resolved(node)
+	if c.hidden[node] {
+		return
+	}
+	c.hidden[node] = true
+	switch node.Kind {
+	case yaml.ScalarNode:
+		c.other(node)
+	case yaml.MappingNode:
+		for i := 1; i < len(node.Content); i += 2 {
+			switch key := resolved(node.Content[i-1]).Value; {
+			case path == "" && (key == "apiVersion" || key == "kind"), path == "metadata" && (key == "name" || key == "namespace"):
+			case path == "" && key == "metadata":
+				c.others(node.Content[i], key)
+			default:
+				c.others(node.Content[i], "…")
+			}
+		}
+	default:
+		for _, item := range node.Content {
+			c.others(item, "…")
+		}
+	}
+}
+
+// shortestNumber is in digits: a count of replicas is no secret, and a port or a code may be one.
+const shortestNumber = 4
+
+// other replaces a value outside of a Secret.
+func (c *manifestCleaner) other(node *yaml.Node) {
+	switch tag := node.ShortTag(); {
+	case tag == "!!null" || tag == "!!bool" || tag != "!!str" && len(node.Value) < shortestNumber:
+		return
+	}
+	if shown := c.elsewhere(node.Value); shown != node.Value {
+		node.Value, node.Tag = shown, "!!str"
 	}
 }
 

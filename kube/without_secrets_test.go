@@ -27,7 +27,7 @@ data:
   key: cGxhbnRlZC1kYXRh
 stringData: {password: planted-text}
 `
-	clean, secrets, err := WithoutSecrets([]byte(manifest), placeholder)
+	clean, secrets, err := WithoutSecrets([]byte(manifest), placeholder, asItIs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +44,22 @@ stringData: {password: planted-text}
 	objects, err := Objects(clean, "octo")
 	if err != nil || len(objects) != 2 {
 		t.Errorf("it has the objects %v, %v", objects, err)
+	}
+}
+
+func asItIs(value string) string { return value }
+
+func TestAValueOfASecretIsTakenOutOfOtherObjectsOfAManifestToo(t *testing.T) {
+	const manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s3cr, labels: {a: s3cr}}\ndata: {s3cr: s3cr, b: &b s3cr, c: *b}\nreplicas: 12\nport: 1234\non: true\n"
+	clean, _, err := WithoutSecrets([]byte(manifest), placeholder, func(value string) string {
+		if strings.Contains("s3cr 12 1234 true ConfigMap", value) {
+			return "[redacted]"
+		}
+		return value
+	})
+	const want = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: s3cr, labels: {a: '[redacted]'}}\ndata: {s3cr: '[redacted]', b: &b '[redacted]', c: *b}\nreplicas: 12\nport: '[redacted]'\non: true\n"
+	if err != nil || string(clean) != want {
+		t.Errorf("%v, got\n%s", err, clean)
 	}
 }
 
@@ -70,7 +86,7 @@ func TestNoWayToWriteASecretKeepsItsValue(t *testing.T) {
 		"in a comment":           "# planted\nkind: Secret # planted\n# planted\nstringData: {} # planted\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			clean, _, err := WithoutSecrets([]byte(manifest), placeholder)
+			clean, _, err := WithoutSecrets([]byte(manifest), placeholder, asItIs)
 			if err == nil && strings.Contains(string(clean), "planted") {
 				t.Errorf("it is there still:\n%s", clean)
 			}
@@ -83,7 +99,7 @@ func TestAliasesOfAliasesAreHiddenInNoTime(t *testing.T) {
 	for i := range 60 {
 		manifest += fmt.Sprintf("x%d: &x%d [*x%d, *x%d]\n", i+1, i+1, i, i)
 	}
-	clean, _, err := WithoutSecrets([]byte(manifest+"data: *x60\n"), placeholder)
+	clean, _, err := WithoutSecrets([]byte(manifest+"data: *x60\n"), placeholder, asItIs)
 	if err != nil || strings.Contains(string(clean), "planted") {
 		t.Errorf("error %v:\n%s", err, clean)
 	}
@@ -91,7 +107,7 @@ func TestAliasesOfAliasesAreHiddenInNoTime(t *testing.T) {
 
 func TestAManifestThatCannotBeReadIsNotKept(t *testing.T) {
 	for _, manifest := range []string{"kind: [", "kind: Secret\n\tdata: x", strings.Repeat("#", bounds.Manifest+1)} {
-		if clean, _, err := WithoutSecrets([]byte(manifest), placeholder); err == nil || clean != nil {
+		if clean, _, err := WithoutSecrets([]byte(manifest), placeholder, asItIs); err == nil || clean != nil {
 			t.Errorf("error %v, clean %.20q", err, clean)
 		}
 	}

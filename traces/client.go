@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"octo-operator/config"
+	"octo-operator/exec"
 	"octo-operator/text"
 )
 
@@ -28,6 +29,7 @@ import (
 type client struct {
 	url     string
 	headers http.Header
+	redact  *exec.Redactor // of the headers
 	gzip    bool
 	timeout time.Duration
 	http    *http.Client
@@ -51,7 +53,7 @@ func newClient(settings config.Config) (*client, error) {
 	}
 	// The headers are for this collector alone, and a redirected POST may become a GET. The answer is told as it is.
 	to.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client{url: t.URL(), headers: headers, gzip: t.Compression == "gzip", timeout: time.Duration(t.Timeout) * time.Millisecond, http: to}, nil
+	return &client{url: t.URL(), headers: headers, redact: secretsOf(headers), gzip: t.Compression == "gzip", timeout: time.Duration(t.Timeout) * time.Millisecond, http: to}, nil
 }
 
 // headersOf reads OTEL_EXPORTER_OTLP_HEADERS. The error does not hold what may be a secret.
@@ -70,6 +72,23 @@ func headersOf(list string) (http.Header, error) {
 	}
 	return headers, nil
 }
+
+// secretsOf takes out of an answer what was sent: each header, and a token without the word before it.
+func secretsOf(headers http.Header) *exec.Redactor {
+	var values []string
+	for _, all := range headers {
+		for _, value := range all {
+			values = append(values, append(strings.Fields(value), value)...)
+		}
+	}
+	return exec.NewRedactor(values...)
+}
+
+// What of an answer is read, and told, in bytes. More is read, because a secret that is cut would not be known.
+const (
+	longestAnswer = 4 << 10
+	longestTold   = 200
+)
 
 // trust adds the certificates of a PEM file to those that are trusted anyway.
 func trust(transport *http.Transport, file string) error {
@@ -152,13 +171,13 @@ func (c *client) post(ctx context.Context, body []byte) error {
 		return err
 	}
 	defer response.Body.Close()
-	said, _ := io.ReadAll(io.LimitReader(response.Body, 200))
+	said, _ := io.ReadAll(io.LimitReader(response.Body, longestAnswer))
 	switch code := response.StatusCode; {
 	case code/100 == 2:
 		return nil
 	case code == http.StatusTooManyRequests, code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
 		return fmt.Errorf("the collector answers %s", response.Status)
 	default:
-		return backoff.Permanent(fmt.Errorf("the collector answers %s: %s", response.Status, text.Printable(string(said))))
+		return backoff.Permanent(fmt.Errorf("the collector answers %s: %s", response.Status, text.Clip(text.Printable(c.redact.String(string(said))), longestTold)))
 	}
 }

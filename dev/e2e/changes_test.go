@@ -272,3 +272,62 @@ func TestARunIsPlannedAgainWithTheSecretsOfTheCluster(t *testing.T) {
 		t.Errorf("exit code %d, %+v", exit, p)
 	}
 }
+
+// TestAPlanOfAReconciliationsRunSaysWhatTheRunDid plans a run that has found in the cluster what it asks for.
+func TestAPlanOfAReconciliationsRunSaysWhatTheRunDid(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	w.start()
+	w.deployPool()
+	app := w.workload("Shop", appRtID)
+	app.Values = []devcontroller.Override{{Path: "secrets.apiKey", Value: "planted-key-1", IsSecret: true}}
+	for ended, again := range []bool{false, true} {
+		app.IsReconciliation = again
+		if s := w.deploy(app); !s.Success {
+			t.Fatal(s.StatusMessage)
+		}
+		w.waitForLog(ended+1, "event done", map[string]string{"workload": "Shop"})
+	}
+	w.settled()
+	p, exit := w.plan(nil, "--run", "acme-"+appRtID)
+	if exit != 0 || p.Action != "nothing" || p.Summary != "nothing changed" {
+		t.Errorf("exit code %d, %+v", exit, p)
+	}
+}
+
+// TestTheValuesOfAHooksSecretShowInNoOtherObject: helm keeps hooks apart from what it applies, in its output and in its record.
+func TestTheValuesOfAHooksSecretShowInNoOtherObject(t *testing.T) {
+	withEachHelm(t, func(t *testing.T, w *world) {
+		for _, password := range []string{"planted-hook-1", "planted-hook-2"} {
+			app := w.rendering(`apiVersion: v1
+kind: Secret
+metadata: {name: '{{ .Release.Name }}-hook', annotations: {helm.sh/hook: 'pre-install,pre-upgrade', helm.sh/hook-delete-policy: before-hook-creation}}
+stringData: {password: ` + password + `}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: '{{ .Release.Name }}'}
+data: {url: 'https://user:` + password + `@host'}
+`)
+			w.settled()
+			p, _ := w.planEvent(app)
+			if s := w.deploy(app); !s.Success {
+				t.Fatal(s.StatusMessage)
+			}
+			w.settled()
+			dir := w.runDir("workload-deployed")
+			for _, name := range []string{"changes.diff", "manifest.yaml"} {
+				kept, err := os.ReadFile(filepath.Join(dir, name))
+				w.must(err)
+				if strings.Contains(string(kept), "planted") || !strings.Contains(string(kept), "https://user:[redacted]@host") {
+					t.Errorf("%s of %s:\n%s", name, password, kept)
+				}
+				if name == "changes.diff" && string(kept) != p.Diff {
+					t.Errorf("the plan said\n%s\nand the deploy changed\n%s", p.Diff, kept)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(dir, "hook-secrets.json")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the hook's Secret is left: %v", err)
+			}
+		}
+	})
+}

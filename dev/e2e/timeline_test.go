@@ -39,7 +39,7 @@ func TestATimelineAndTheMetricsTellWhatADeployTook(t *testing.T) {
 	if exit.ExitCode == nil || *exit.ExitCode != 0 || exit.CPU < 0.05 || exit.Memory < 40<<20 {
 		t.Errorf("the script's end is %+v", exit)
 	}
-	if got := strings.Join(phases, " "); !strings.HasSuffix(got, "look chart look values check install ready settle") {
+	if got := strings.Join(phases, " "); !strings.HasSuffix(got, "look chart values check install ready settle") {
 		t.Errorf("its phases are %s", got)
 	}
 	if n := len(commands); n < 4 || !strings.Contains(commands[n-4], "helm template ") || !strings.Contains(commands[n-1], "helm upgrade ") {

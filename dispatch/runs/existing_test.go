@@ -48,11 +48,7 @@ func TestEachCommandLooksAtTheSameRuns(t *testing.T) {
 		asUser(t, "1000", t.Name())
 		return
 	}
-	left, used := filepath.Join(t.TempDir(), "left"), filepath.Join(t.TempDir(), "used")
-	create(t, open(t, left))
-	must(t, os.Chmod(left, 0o500))
-	defer os.Chmod(left, 0o700)
-	create(t, open(t, used))
+	left, used, _ := leftAndUsed(t)
 	read, err := firstWithRuns([]string{left, used})
 	must(t, err)
 	if dir, found := existing([]string{left, used}); !found || dir != used || filepath.Join(dir, "runs") != read.Dir() {

@@ -34,21 +34,28 @@ func TestRunsAreReadWhereTheOperatorHasThemAndNothingIsWritten(t *testing.T) {
 	wantIDs(t, s.List, run)
 }
 
+// leftAndUsed are a state directory that an operator of another user has left, and one that an operator uses, with its run. It is not for root, who may
+// write to both.
+func leftAndUsed(t *testing.T) (left, used string, run *Run) {
+	t.Helper()
+	left, used = filepath.Join(t.TempDir(), "left"), filepath.Join(t.TempDir(), "used")
+	create(t, open(t, left))
+	must(t, os.Chmod(left, 0o500))
+	t.Cleanup(func() { os.Chmod(left, 0o700) })
+	return left, used, create(t, open(t, used))
+}
+
 func TestWhatAnOperatorOfAnotherUserHasLeftDoesNotHideTheRuns(t *testing.T) {
 	if os.Geteuid() == 0 { // who may read everything
 		asUser(t, "1000", t.Name())
 		return
 	}
-	usual, other := filepath.Join(t.TempDir(), "usual"), filepath.Join(t.TempDir(), "other")
-	create(t, open(t, usual))
-	must(t, os.Chmod(usual, 0o500))
-	defer os.Chmod(usual, 0o700)
-	run := create(t, open(t, other))
-	s, err := firstWithRuns([]string{usual, other})
+	left, used, run := leftAndUsed(t)
+	s, err := firstWithRuns([]string{left, used})
 	must(t, err)
 	wantIDs(t, s.List, run)
-	must(t, os.RemoveAll(other))
-	if s, err := firstWithRuns([]string{usual, other}); err != nil || s.Dir() != filepath.Join(usual, "runs") {
+	must(t, os.RemoveAll(used))
+	if s, err := firstWithRuns([]string{left, used}); err != nil || s.Dir() != filepath.Join(left, "runs") {
 		t.Errorf("got %+v, %v", s, err)
 	}
 }

@@ -44,13 +44,13 @@ const (
 // Phases of a run, in their usual order. Those of other events than deploys are PhaseRun alone.
 const (
 	PhaseLook     = "look"     // whose release it is, and what the cluster has of it
-	PhaseChart    = "chart"    // get the chart
+	PhaseChart    = "chart"    // get the chart; what the look has asked the cluster for comes meanwhile
 	PhaseValues   = "values"   // merge the values, write the files
 	PhaseCheck    = "check"    // render the chart and try it without changing anything
 	PhaseInstall  = "install"  // helm upgrade
 	PhaseReady    = "ready"    // until the pods are ready
 	PhaseSettle   = "settle"   // restart what uses a changed Secret, mark the revision
-	PhaseRollback = "rollback" // take back what has failed
+	PhaseRollback = "rollback" // take back what has failed, or what a helm that was killed has left
 	PhaseRun      = "run"      // the script of another callback
 )
 

@@ -61,7 +61,7 @@ func (c *comparison) run() {
 		c.found, err = d.compare(c.ctx, manifest)
 	}
 	if c.err = err; err != nil {
-		d.task.Log.Debug("objects not compared", "reason", d.task.Redact.String(err.Error()))
+		d.task.Log.Debug("objects not compared", "reason", d.task.Redacted(err.Error()))
 		return
 	}
 	d.task.Log.Debug("objects compared", "objects", len(c.found.Changes), "took", time.Since(began).Round(10*time.Microsecond).String())
@@ -121,7 +121,7 @@ func (d *Deployment) noteChanges(r changes.Report, unknown error) {
 	t.Changes = r.Summary
 	if unknown != nil {
 		t.Changes = ""
-		r.Text = unknownChanges + text.PrintableLines(t.Redact.String(unknown.Error())) + "\n"
+		r.Text = unknownChanges + text.PrintableLines(t.Redacted(unknown.Error())) + "\n"
 	}
 	if err := t.Write(ChangesFile, []byte(r.Text)); err != nil {
 		t.Log.Warn("what the deploy changes is not kept", "reason", err, "next", "the deploy goes on")

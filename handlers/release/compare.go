@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"octo-operator/bounds"
-	"octo-operator/exec"
 	"octo-operator/handlers/release/changes"
 	"octo-operator/kube"
 	"octo-operator/names"
@@ -30,6 +29,7 @@ type compared struct {
 	changes.Report
 	// foreign are objects that helm refuses to take: they are there, and not this release's.
 	foreign []string
+	redact  withoutSecrets // what is secret of all objects
 }
 
 // compare compares the objects of a manifest, and the release's Secret, with what the cluster has. Nothing is changed. An error means that nobody
@@ -39,23 +39,27 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 	if err != nil {
 		return compared{}, err
 	}
-	before, err := d.declaredBefore(ctx)
+	before, known, err := d.declaredBefore(ctx)
 	if err != nil {
 		return compared{}, err
 	}
 	own := d.secretChange()
-	known, err := secretsOf(slices.Concat(all, before))
+	of, err := secretsOf(all)
 	if err != nil {
 		return compared{}, err
 	}
-	known = append(known, own.Secrets...)
+	hooks, err := hookSecrets(d.task)
+	if err != nil {
+		return compared{}, err
+	}
+	known = slices.Concat(known, of, hooks, own.Secrets, Secrets(d.settings, d.Event))
 	ctx = d.task.AsTenant(ctx)
 	items := itemsOf(all, before)
 	left := max(0, len(items)-bounds.Compared)
 	items = items[:len(items)-left]
 
 	isSecret := func(i *item) bool { return changes.IsSecret(i.Kind) }
-	redact, err := d.without(known)
+	redact, err := without(d.task, known)
 	if err != nil {
 		return compared{}, err
 	}
@@ -65,7 +69,7 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 	for _, i := range items {
 		known = append(known, i.change.Secrets...)
 	}
-	if redact, err = d.without(known); err != nil {
+	if redact, err = without(d.task, known); err != nil {
 		return compared{}, err
 	}
 	err = d.compareSome(ctx, items, func(i *item) bool { return !isSecret(i) }, redact)
@@ -82,17 +86,7 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 			foreign = append(foreign, i.foreign)
 		}
 	}
-	return compared{changes.Join(list, left), foreign}, nil
-}
-
-// without takes secrets out of a text: those of the event, and values of Secrets if they are no ordinary words.
-func (d *Deployment) without(values []string) (func(string) string, error) {
-	values = slices.Compact(slices.Sorted(slices.Values(values)))
-	redact := exec.NewRedactor(slices.DeleteFunc(values, func(value string) bool { return len(value) < shortestElsewhere })...)
-	if redact.Full() {
-		return nil, errors.New("the Secrets hold too much for all of it to be kept out")
-	}
-	return func(s string) string { return d.task.Redact.String(redact.String(s)) }, nil
+	return compared{changes.Join(list, left), foreign, redact}, nil
 }
 
 // secretsOf are the values of the Secrets among what is declared, plain. They are known although the API server does not tell what becomes of
@@ -147,24 +141,39 @@ func itemsOf(now, before []kube.Declared) []*item {
 	return items
 }
 
-// declaredBefore is what the release consists of before the deploy: the revision from which helm goes on.
-func (d *Deployment) declaredBefore(ctx context.Context) ([]kube.Declared, error) {
+// declaredBefore is what the release consists of before the deploy: the revision from which helm goes on. secrets are the values of the Secrets in it,
+// of its hooks, and of a newer revision that has failed half-way.
+func (d *Deployment) declaredBefore(ctx context.Context) (before []kube.Declared, secrets []string, err error) {
 	if len(d.live.revisions) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	from := d.live.revisions[0]
 	if i := slices.IndexFunc(d.live.revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
 		from = d.live.revisions[i]
 	}
-	manifest, err := d.kubectl.Manifest(ctx, d.Release.Namespace, d.Release.Name, from["version"])
-	if err != nil {
-		return nil, err
+	for _, labels := range []map[string]string{d.live.revisions[0], from} {
+		manifest, hooks, err := d.kubectl.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, text := range [][]byte{manifest, hooks} {
+			values, err := kube.SecretValues(text)
+			if err != nil {
+				return nil, nil, err
+			}
+			secrets = append(secrets, values...)
+		}
+		if labels["version"] != from["version"] {
+			continue
+		}
+		before, err = kube.Declare(manifest, d.Release.Namespace)
+		return before, secrets, err
 	}
-	return kube.Declare(manifest, d.Release.Namespace)
+	return before, secrets, nil
 }
 
 // compareSome compares those of the items that are meant, several at a time. The error says that the API server does not answer, or is ctx's.
-func (d *Deployment) compareSome(ctx context.Context, items []*item, meant func(*item) bool, redact func(string) string) error {
+func (d *Deployment) compareSome(ctx context.Context, items []*item, meant func(*item) bool, redact withoutSecrets) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var working sync.WaitGroup
@@ -192,7 +201,7 @@ func (d *Deployment) compareSome(ctx context.Context, items []*item, meant func(
 }
 
 // compareOne compares an object. The error is that of compareSome.
-func (d *Deployment) compareOne(ctx context.Context, i *item, redact func(string) string) error {
+func (d *Deployment) compareOne(ctx context.Context, i *item, redact withoutSecrets) error {
 	o := changes.Object{Kind: i.Kind, Namespace: i.Namespace, Name: i.Name}
 	content, before, err := i.contents()
 	if err == nil {
@@ -313,7 +322,7 @@ func (d *Deployment) secretChange() changes.Change {
 	for _, object := range []map[string]any{o.Live, o.Made} {
 		delete(annotationsOf(object), changeAnnotation)
 	}
-	return changes.Of(o, d.task.Redact.String)
+	return changes.Of(o, withoutSecrets{event: d.task.Redact})
 }
 
 // secretObject is a Secret as the API server has it; nil of nil.

@@ -36,6 +36,8 @@ type Deployment struct {
 	replicas replicas
 	secret   secretChange
 	content  string // chart and values, as a hash
+
+	hides bool // see hideChartSecrets
 }
 
 // Plan finds out whose the workload's release is and what the cluster has of it, and gets the chart. It changes nothing in the cluster,
@@ -65,7 +67,6 @@ func (d *Deployer) plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDep
 	if p.chart, err = d.Charts.Fetch(ctx, t, p.Release, w); err != nil {
 		return nil, err
 	}
-	t.Phase(runs.PhaseLook)
 	p.live, err = wait()
 	if err = errors.Join(err, d.owners.check(ctx, p.Release, w.Workload, p.live.revisions)); err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ func (d *Deployment) Install(ctx context.Context) error {
 	}
 	t.OnCommand = func(command string) {
 		announced(command)
+		d.hideChartSecrets(command)
 		if changesCluster(command) {
 			t.Phase(runs.PhaseInstall)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,7 +14,8 @@ import (
 
 // Look is what octo-operator look does in workload-deploy: an error if the manifest of a run's release, in a file that helm template has
 // written, would touch another release or the operator. In the file it leaves what kubectl is asked about: no hooks, and nothing of a
-// chart's crds/. What helm upgrade then sends, which may be something else, the guard looks at.
+// chart's crds/. What is secret of these is kept beside it, in HookSecretsFile. What helm upgrade then sends, which may be something else, the guard
+// looks at.
 //
 // The variables of the run say whose the manifest is. Without them, where a person has pasted the command, it looks at nothing.
 func Look(environ []string, file string) error {
@@ -28,10 +30,14 @@ func Look(environ []string, file string) error {
 	if err != nil {
 		return err
 	}
-	if manifest, err = kube.Applied(manifest); err != nil {
+	applied, err := kube.Applied(manifest)
+	if err == nil {
+		err = keepHookSecrets(filepath.Join(filepath.Dir(file), HookSecretsFile), manifest, applied)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot look at the manifest: %w", err)
 	}
-	return os.WriteFile(file, manifest, 0o600)
+	return os.WriteFile(file, applied, 0o600)
 }
 
 // The variables of a run by which a manifest is looked at, besides RELEASE, NAMESPACE and TENANT: names with commas between them.

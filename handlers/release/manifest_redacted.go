@@ -3,10 +3,8 @@ package release
 import (
 	"errors"
 	"io/fs"
-	"slices"
 
 	"octo-operator/dispatch"
-	"octo-operator/exec"
 	"octo-operator/hub"
 	"octo-operator/kube"
 )
@@ -19,19 +17,11 @@ func RedactManifest(t *dispatch.Task) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	var secrets []string
 	if err == nil {
-		manifest, secrets, err = kube.WithoutSecrets(manifest, hub.RemovedSecret)
+		manifest, err = redactedManifest(t, manifest)
 	}
 	if err == nil {
-		secrets = slices.DeleteFunc(secrets, func(value string) bool { return len(value) < shortestElsewhere })
-		redact := exec.NewRedactor(secrets...)
-		if redact.Full() {
-			err = errors.New("the chart's Secrets hold too much")
-		} else {
-			manifest = []byte(t.Redact.String(redact.String(string(manifest))))
-			err = t.Write(ManifestFile, manifest)
-		}
+		err = t.Write(ManifestFile, manifest)
 	}
 	if err == nil {
 		return
@@ -42,6 +32,19 @@ func RedactManifest(t *dispatch.Task) {
 	}
 }
 
-// shortestElsewhere is the length in bytes from which on a value of a chart's own Secret is taken out of other objects too. Shorter ones
-// are mostly words: "postgres", "true".
-const shortestElsewhere = 9
+func redactedManifest(t *dispatch.Task, manifest []byte) ([]byte, error) {
+	secrets, err := kube.SecretValues(manifest)
+	if err != nil {
+		return nil, err
+	}
+	hooks, err := hookSecrets(t)
+	if err != nil {
+		return nil, err
+	}
+	redact, err := without(t, append(secrets, hooks...))
+	if err != nil {
+		return nil, err
+	}
+	manifest, _, err = kube.WithoutSecrets(manifest, hub.RemovedSecret, redact.Value)
+	return []byte(redact.Text(string(manifest))), err
+}

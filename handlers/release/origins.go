@@ -1,42 +1,53 @@
 package release
 
 import (
-	"octo-operator/exec"
+	"fmt"
+
 	"octo-operator/merge"
 )
 
 // RedactOrigins takes out of the origins of values, in place, what is known to be secret: a text that was meant for a document may hold a
 // password too.
-func RedactOrigins(origins []merge.Origin, secrets *exec.Redactor) {
+func RedactOrigins(origins []merge.Origin, redact func(string) string) {
 	for i := range origins {
 		o := &origins[i]
-		o.Value = redacted(o.Value, secrets)
+		o.Value = redacted(o.Value, redact)
 		if o.Coerced != nil {
-			o.Coerced.Text = secrets.String(o.Coerced.Text)
+			o.Coerced.Text = redact(o.Coerced.Text)
 		}
 		for r := range o.Replaced {
-			o.Replaced[r].Value = redacted(o.Replaced[r].Value, secrets)
+			o.Replaced[r].Value = redacted(o.Replaced[r].Value, redact)
 		}
 	}
 }
 
 // redacted copies a value without what is known to be secret. Not its JSON: a secret that is the word true would make it no JSON any longer.
-func redacted(v any, secrets *exec.Redactor) any {
+func redacted(v any, redact func(string) string) any {
 	switch v := v.(type) {
 	case string:
-		return secrets.String(v)
+		return redact(v)
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for key, child := range v {
-			out[secrets.String(key)] = redacted(child, secrets)
+			out[redact(key)] = redacted(child, redact)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, child := range v {
-			out[i] = redacted(child, secrets)
+			out[i] = redacted(child, redact)
 		}
 		return out
+	case bool, nil:
+		return v
+	}
+	if number := fmt.Sprint(v); len(number) >= shortestNumber {
+		if shown := redact(number); shown != number {
+			return shown
+		}
 	}
 	return v
 }
+
+// shortestNumber is in digits: a count of replicas is no secret, and a port or a code may be one.
+const shortestNumber = 4

@@ -36,6 +36,9 @@ type Preview struct {
 	Action    string `json:"action,omitempty"` // one of Action…; "": refused
 	Refused   string `json:"refused,omitempty"`
 
+	// Busy tells that it is refused because some helm works on the release, or was killed while it did.
+	Busy bool `json:"-"`
+
 	Values  []merge.Origin  `json:"values"`
 	LeftOut []merge.LeftOut `json:"leftOut,omitempty"`
 
@@ -66,7 +69,9 @@ func (d *Deployer) Preview(ctx context.Context, t *dispatch.Task, w hub.Workload
 			return labels, nil
 		}
 		p.Notes = append(p.Notes, "a killed helm has left the release "+labels["status"]+": the deploy recovers it first")
-		return labels, d.stuck.checkOrphaned(ctx, t, r, time.Now())
+		err := d.stuck.checkOrphaned(ctx, t, r, time.Now())
+		p.Busy = err != nil && !errors.Is(err, kube.ErrUnreachable)
+		return labels, err
 	}
 	planned, err := d.plan(ctx, t, w, free)
 	if planned != nil {
@@ -79,7 +84,7 @@ func (d *Deployer) Preview(ctx context.Context, t *dispatch.Task, w hub.Workload
 		return p, err
 	}
 	p.Action, p.Changing = "", false
-	p.Refused = t.Explained(ctx, err).Error()
+	p.Refused = t.Redacted(t.Explained(ctx, err).Error())
 	return p, nil
 }
 
@@ -92,15 +97,19 @@ func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 	if err := d.useLiveSecrets(ctx, p); err != nil {
 		return err
 	}
-	if err := d.previewValues(p); err != nil {
+	if err := d.previewValues(ctx, p); err != nil {
 		return err
 	}
 	unchanged, err := d.Unchanged(ctx)
 	if err != nil {
 		return err
 	}
+	if said := d.task.Message(nil); said != "" { // as the deploy would report it: that there is nothing to do, or why there is
+		p.Notes = append(p.Notes, strings.Split(said, "\n")...)
+	}
 	if unchanged {
-		p.Action, p.Summary = ActionNothing, changes.Join(nil, 0).Summary
+		none := changes.Join(nil, 0)
+		p.Action, p.Summary, p.Diff = ActionNothing, none.Summary, none.Text
 		return nil
 	}
 	p.Action = ActionUpgrade
@@ -110,13 +119,22 @@ func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 	return d.previewChart(ctx, p)
 }
 
-// previewValues tells the layer of each value. A value that is not flagged as secret may hold one: it is redacted as in the log.
-func (d *Deployment) previewValues(p *Preview) error {
+// previewValues tells the layer of each value. A value that is not flagged as secret may hold one: it is redacted as in the log, and what the chart has
+// put into a Secret so far is taken out.
+func (d *Deployment) previewValues(ctx context.Context, p *Preview) error {
 	values, leftOut, err := merge.Explain(layers(d.settings, d.Event, d.Release, d.chart, d.replicas.value))
 	if err != nil {
 		return err
 	}
-	RedactOrigins(values, d.task.Redact)
+	_, secrets, err := d.declaredBefore(ctx)
+	if err != nil {
+		return err
+	}
+	redact, err := without(d.task, secrets)
+	if err != nil {
+		return err
+	}
+	RedactOrigins(values, redact.Value)
 	p.Values, p.LeftOut = values, leftOut
 	return nil
 }
@@ -135,6 +153,7 @@ func (d *Deployment) previewChart(ctx context.Context, p *Preview) error {
 		return err
 	}
 	maps.Copy(variables, d.scriptVariables())
+	t.OnCommand = d.hideChartSecrets
 	if err := t.Script(ctx, scripts.WorkloadPlan, variables); err != nil {
 		return err
 	}
@@ -162,6 +181,7 @@ func (d *Deployment) previewChart(ctx context.Context, p *Preview) error {
 	if err != nil {
 		return err
 	}
+	RedactOrigins(p.Values, found.redact.Value) // what the chart puts into a Secret now
 	p.Summary, p.Diff = found.Summary, found.Text
 	p.Changes = slices.DeleteFunc(slices.Clone(found.Changes), func(c changes.Change) bool { return c.State == changes.Same })
 	if err := d.previewRestarts(ctx, p); err != nil {

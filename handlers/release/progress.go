@@ -20,7 +20,7 @@ func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Rele
 		told := ""
 		for dispatch.Sleep(ctx, inspectInterval) == nil {
 			found := strings.Join(ro.findings(ctx, t, r), "\n")
-			if text := t.Redact.String(found); text != "" && text != told {
+			if text := t.Redacted(found); text != "" && text != told {
 				told = text
 				t.Log.Warn("helm is still at work", "found", text, "next", "it is waited for: helm ends it after OPERATOR__HELM__TIMEOUT")
 				t.Progress(text)

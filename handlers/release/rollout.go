@@ -146,7 +146,7 @@ func (w *rolloutWatch) inspect(ctx context.Context) error {
 
 // tell reports what keeps the pods from being ready, unless that has been told already.
 func (w *rolloutWatch) tell(now kube.Rollout) {
-	text := w.task.Redact.String(strings.Join(now.Findings, "\n"))
+	text := w.task.Redacted(strings.Join(now.Findings, "\n"))
 	if text == "" || text == w.found {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/runs"
 	"octo-operator/kube"
 	"octo-operator/names"
 	"octo-operator/scripts"
@@ -32,6 +33,9 @@ func isStuck(status string) bool {
 // freeBefore is free for a release that is about to be worked on: it returns the labels of the newest revision there is then.
 func (s stuck) freeBefore(ctx context.Context, t *dispatch.Task, r names.Release, labels map[string]string) (map[string]string, error) {
 	wasStuck := isStuck(labels["status"])
+	if wasStuck {
+		t.Phase(runs.PhaseRollback)
+	}
 	if err := s.free(ctx, t, r, labels); err != nil || !wasStuck {
 		return labels, err
 	}

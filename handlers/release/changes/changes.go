@@ -5,16 +5,14 @@
 //	report := changes.Join([]changes.Change{secret, …})
 //	report.Text, report.Summary // "1 object changed: Secret 1 key"
 //
-// Values of Secrets are never in it, nor fields that the API server keeps for itself. Other secrets are taken out by the function redact.
+// Values of Secrets are never in it, nor fields that the API server keeps for itself. Where they stand in other objects they are taken out by who
+// knows them: see Redactor.
 package changes
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -72,15 +70,15 @@ func (c Change) String() string {
 	return text.Printable(c.Kind + " " + name)
 }
 
-// Of compares an object with what a deploy makes of it. redact takes secrets out of a text; nil: there are none.
-func Of(o Object, redact func(string) string) Change {
+// Of compares an object with what a deploy makes of it. redact takes secrets out; nil: there are none.
+func Of(o Object, redact Redactor) Change {
 	if redact == nil {
-		redact = func(s string) string { return s }
+		redact = nothing{}
 	}
 	c := Change{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
 	switch {
 	case o.Unknown != "":
-		c.State, c.Reason = Unknown, text.Shortened(text.Printable(redact(o.Unknown)), longestReason)
+		c.State, c.Reason = Unknown, text.Shortened(text.Printable(redact.Text(redact.Value(o.Unknown))), longestReason)
 		return c
 	case o.Stays:
 		c.State = Left
@@ -99,12 +97,17 @@ func Of(o Object, redact func(string) string) Change {
 		c.State, after = Removed, " (removed)"
 	default:
 		c.State, c.Pods = Changed, replacesPods(o)
+	}
+	h := hiding{redact: redact, numbers: map[string]int{}}
+	h.object(o.Live)
+	h.object(o.Made)
+	if c.State == Changed {
 		c.What = what(o)
 		for i := range c.What {
-			c.What[i] = text.Printable(redact(c.What[i]))
+			c.What[i] = text.Printable(h.text(c.What[i]))
 		}
 	}
-	c.Diff = cutDiff(redact(unified(c.String()+before, o.Live, c.String()+after, o.Made)))
+	c.Diff = cutDiff(h.text(unified(c.String()+before, o.Live, c.String()+after, o.Made)))
 	return c
 }
 
@@ -207,87 +210,4 @@ func whole(value any) any {
 		}
 	}
 	return value
-}
-
-// What stands in place of a Secret's value. That a value changes may be told, and nothing else of it.
-const (
-	hidden        = "[hidden]"
-	hiddenChanged = "[hidden, changed]"
-)
-
-// mask hides the values of a Secret, and returns them.
-func mask(kind string, live, made map[string]any) []string {
-	if !IsSecret(kind) {
-		return nil
-	}
-	before, after := plainValues(live), plainValues(made)
-	for _, part := range []string{"data", "stringData"} {
-		hideBoth(live, made, part, before, after)
-	}
-	// Tools keep a whole copy of what they have applied there, as kubectl does.
-	ofLive, ofMade := section(live, "metadata"), section(made, "metadata")
-	hideBoth(ofLive, ofMade, "annotations", annotationsOf(ofLive), annotationsOf(ofMade))
-	return append(slices.Collect(maps.Values(before)), slices.Collect(maps.Values(after))...)
-}
-
-// SecretValues are the values of a Secret, plain.
-func SecretValues(secret map[string]any) []string {
-	return slices.Collect(maps.Values(plainValues(secret)))
-}
-
-// IsSecret tells whether the values of objects of a kind are secret.
-func IsSecret(kind string) bool { return strings.EqualFold(kind, "Secret") }
-
-// plainAnnotations are how the names of annotations begin that hold no secret: helm's, and the operator's own.
-var plainAnnotations = []string{"meta.helm.sh/", "helm.sh/", "octo-mesh.meshmakers.io/"}
-
-// annotationsOf are those in which others may have written something.
-func annotationsOf(metadata map[string]any) map[string]string {
-	all := map[string]string{}
-	for key, value := range section(metadata, "annotations") {
-		if !slices.ContainsFunc(plainAnnotations, func(begin string) bool { return strings.HasPrefix(key, begin) }) {
-			all[key], _ = value.(string)
-		}
-	}
-	return all
-}
-
-// hideBoth hides those values of one part of both contents that are in before and after, and marks those that change.
-func hideBoth(live, made map[string]any, part string, before, after map[string]string) {
-	hide(live, part, before, func(string) string { return hidden })
-	hide(made, part, after, func(key string) string {
-		if was, there := before[key]; there && was != after[key] {
-			return hiddenChanged
-		}
-		return hidden
-	})
-}
-
-// hide replaces the values of one part of a Secret, those that are known.
-func hide(secret map[string]any, part string, known map[string]string, by func(key string) string) {
-	values, is := secret[part].(map[string]any)
-	if !is && secret[part] != nil { // the API server would refuse it
-		secret[part] = hidden
-	}
-	for key := range values {
-		if _, is := known[key]; is {
-			values[key] = by(key)
-		}
-	}
-}
-
-// plainValues are those of a Secret by their keys; stringData has the last word, as at the API server.
-func plainValues(secret map[string]any) map[string]string {
-	plain := map[string]string{}
-	for key, value := range section(secret, "data") {
-		encoded, _ := value.(string)
-		if decoded, err := base64.StdEncoding.DecodeString(encoded); err == nil {
-			encoded = string(decoded)
-		}
-		plain[key] = encoded
-	}
-	for key, value := range section(secret, "stringData") {
-		plain[key], _ = value.(string)
-	}
-	return plain
 }

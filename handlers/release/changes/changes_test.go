@@ -2,6 +2,7 @@ package changes
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -173,9 +174,60 @@ func TestEachObjectIsSaidOnceHoweverMuchThereIs(t *testing.T) {
 	}
 }
 
+// replaced is a secret that is taken out wherever it stands.
+type replaced struct{ secret string }
+
+func (r replaced) Text(s string) string  { return strings.ReplaceAll(s, r.secret, "[redacted]") }
+func (r replaced) Value(s string) string { return r.Text(s) }
+
+// TestAChangedSecretShowsAsAChangeInOtherObjects: which lines change is told, and nothing of what they were.
+func TestAChangedSecretShowsAsAChangeInOtherObjects(t *testing.T) {
+	live := object(t, "{apiVersion: v1, kind: pin, metadata: {name: pin, labels: {a: pin}}, data: {b: pin-1, c: \"x: 1\\ny: pin\\nz: pin-3\\n\", d: pin}, port: 1234, replicas: 1}")
+	made := object(t, "{apiVersion: v1, kind: pin, metadata: {name: pin, labels: {a: pin}}, data: {b: pin-2, c: \"x: 1\\ny: pin\\nz: pin-4\\n\", d: pin}, port: 5678, replicas: 2}")
+	c := Of(Object{Kind: "pin", Name: "pin", Live: live, Made: made}, hides{})
+	const want = `--- pin pin (live)
++++ pin pin (after the deploy)
+@@ -1,10 +1,10 @@
+ apiVersion: v1
+ data:
+-  b: '[redacted]'
++  b: '[redacted]'
+   c: |
+     x: 1
+     y: [redacted]
+-    z: [redacted]
++    z: [redacted]
+   d: '[redacted]'
+ kind: pin
+ metadata:
+@@ -11,5 +11,5 @@
+   labels:
+     a: '[redacted]'
+   name: pin
+-port: '[redacted]'
+-replicas: 1
++port: '[redacted]'
++replicas: 2
+`
+	if c.Diff != want {
+		t.Errorf("got\n%s", c.Diff)
+	}
+	if got := strings.Join(c.What, ", "); got != "2 keys, 2 fields" {
+		t.Errorf("it is told as %s", got)
+	}
+}
+
+// hides takes out each pin and each number, of values alone.
+type hides struct{}
+
+var pins = regexp.MustCompile("pin(-.)?|[0-9]{4}")
+
+func (hides) Text(s string) string  { return s }
+func (hides) Value(s string) string { return pins.ReplaceAllString(s, "[redacted]") }
+
 func TestKnownSecretsAreTakenOutBeforeAnythingIsCut(t *testing.T) {
 	secret := strings.Repeat("s", longestLine/2)
-	redact := func(s string) string { return strings.ReplaceAll(s, secret, "[redacted]") }
+	redact := replaced{secret}
 	line := strings.Repeat("x", longestLine-100) + secret
 	made := map[string]any{"kind": "Deployment", "data": map[string]any{"a": line}, "spec": map[string]any{"replicas": secret}}
 	live := map[string]any{"kind": "Deployment", "data": map[string]any{"a": "b"}, "spec": map[string]any{"replicas": "x"}}

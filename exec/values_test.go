@@ -1,0 +1,80 @@
+package exec
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
+	basic := base64.StdEncoding.EncodeToString([]byte("user:p@ssw0rd"))
+	for _, test := range []struct{ secret, value, want string }{
+		// as the whole value, whatever the length
+		{"x7", "x7", Redacted},
+		{"x7", " x7\n", Redacted},
+		{"x7\n", "x7", Redacted},
+		{"é", "é", Redacted},
+		{"1234", "1234", Redacted},
+		{"x7", base64.StdEncoding.EncodeToString([]byte("x7")), Redacted},
+		{"x7\n", base64.StdEncoding.EncodeToString([]byte("x7\n")), Redacted},
+		{"a/b", "a%2Fb", Redacted},
+		{"x7", "an x7", "an x7"},
+		// as a word of its own
+		{"s3cret", "password: s3cret", "password: [redacted]"},
+		{"s3cret", "url: https://user:s3cret@host/s3cret?p=s3cret", "url: https://user:[redacted]@host/[redacted]?p=[redacted]"},
+		{"s3cret", `{"password":"s3cret"}`, `{"password":"[redacted]"}`},
+		{"postgres", "image: postgresql", "image: postgresql"},
+		{"pörs", "vpörs", "vpörs"},
+		{"#!?$", "a#!?$b", "a[redacted]b"},
+		{"s3cret", "s3cret,s3cret", "[redacted],[redacted]"},
+		// in another form
+		{"p@ss/1", "dsn=" + url.QueryEscape("p@ss/1"), "dsn=[redacted]"},
+		{"p@ssw0rd", "user:" + url.QueryEscape("p@ssw0rd") + "x", "user:[redacted]x"},
+		{"p@ssw0rd", "token " + base64.StdEncoding.EncodeToString([]byte("p@ssw0rd")), "token [redacted]"},
+		{"p@ssw0rd", "Basic " + basic, "Basic " + basic[:7] + Redacted + basic[len(basic)-1:]},
+		// anywhere
+		{"correct-horse", "xcorrect-horsex", "x[redacted]x"},
+		{"first line of it\nsecond line of it", "  first line of it", "  [redacted]"},
+		// a switch is none
+		{"true", "true", "true"},
+		{"1", "1", "1"},
+		{"", "", ""},
+	} {
+		v, err := NewValues(test.secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := v.Value(test.value)
+		if strings.HasPrefix(test.value, "Basic ") { // which bytes of the base64 are the secret's alone is the Redactor's to know
+			if !strings.Contains(got, Redacted) || strings.Contains(got, base64.RawStdEncoding.EncodeToString([]byte("p@ssw0rd"))[3:9]) {
+				t.Errorf("%q in %q: got %q", test.secret, test.value, got)
+			}
+			continue
+		}
+		if got != test.want {
+			t.Errorf("%q in %q: got %q, want %q", test.secret, test.value, got, test.want)
+		}
+	}
+}
+
+func TestATextOfAnyKindLosesOnlyWhatStandsOutInIt(t *testing.T) {
+	v, err := NewValues("name", "x7", "correct-horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.Text("name: x7 correct-horse"); got != "name: x7 [redacted]" {
+		t.Errorf("got %q", got)
+	}
+	var none *Values
+	if got := none.Text("name") + none.Value("x7"); got != "namex7" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestMoreSecretsThanCanBeKeptOutAreAnError(t *testing.T) {
+	if _, err := NewValues(noise(9, maxSecrets), "x7"); !errors.Is(err, ErrTooManySecrets) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -14,6 +14,7 @@ const (
 )
 
 func TestAWorkloadGoesAllTheWayThroughInEveryGeneration(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		generation devcontroller.Generation
 		kind       string

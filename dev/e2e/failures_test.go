@@ -34,6 +34,7 @@ type failureCase struct {
 
 // To add a case, write it into the table, run the test with -update and read its golden file.
 func TestEachFailureIsToldWithItsCauseAndLeavesWhatHasWorked(t *testing.T) {
+	t.Parallel()
 	for _, group := range failures {
 		t.Run(group.name, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

@@ -122,6 +122,7 @@ func TestADiskFullOfOldRunsIsFreedForNewEvents(t *testing.T) {
 }
 
 func TestAStateDirectoryThatCannotBeUsedIsNoCrashLoop(t *testing.T) {
+	t.Parallel()
 	t.Run("read-only", func(t *testing.T) {
 		w := newWorld(t, devcontroller.G3)
 		ready := w.probe()

@@ -21,6 +21,7 @@ var onlyHostile = flag.String("hostile.only", "", "a regular expression: cases o
 // Everything in testdata/hostile is sent to the real binary, many at a time, beside a tenant who must not notice. Then it is looked
 // at what came of it.
 func TestNothingHostileDoesAnyHarm(t *testing.T) {
+	t.Parallel()
 	all, err := readHostile()
 	if err != nil {
 		t.Fatal(err)

@@ -244,6 +244,7 @@ func TestAScriptThatHangsIsStoppedAndHoldsUpItsTenantNoLonger(t *testing.T) {
 }
 
 func TestADeployThatARestartInterruptsIsFinishedWithItsSecrets(t *testing.T) {
+	t.Parallel()
 	for how, seconds := range map[string]string{"SIGTERM": "1001", "SIGKILL": "1002"} { // to tell their processes apart
 		t.Run(how, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

@@ -86,6 +86,7 @@ func manyPools(n int) []devcontroller.Pool {
 }
 
 func TestTheControllerIsToldWhatIsDeployed(t *testing.T) {
+	t.Parallel()
 	for _, generation := range []devcontroller.Generation{devcontroller.G3, devcontroller.G4} {
 		t.Run(string(generation), func(t *testing.T) {
 			w := newWorld(t, generation)

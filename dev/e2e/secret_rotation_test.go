@@ -55,6 +55,7 @@ func (w *world) wantSecretData(name, want string) {
 }
 
 func TestARotatedSecretReachesExactlyThePodsThatUseIt(t *testing.T) {
+	t.Parallel()
 	for _, helm := range []string{"4", "3"} {
 		t.Run("helm "+helm, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

@@ -93,6 +93,7 @@ func (w *world) deployPools(shop, bank devcontroller.Workload) {
 }
 
 func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
+	t.Parallel()
 	for _, helm := range changes {
 		t.Run("from helm "+helm.from+" to helm "+helm.to, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
@@ -157,6 +158,7 @@ func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
 }
 
 func TestTheReferenceOperatorsCommandsWorkOnWhatThisOneLeaves(t *testing.T) {
+	t.Parallel()
 	for _, helm := range changes {
 		t.Run("from helm "+helm.from+" to helm "+helm.to, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

@@ -103,6 +103,9 @@ func (r *rig) standBy() {
 	r.must(err)
 	waitForForks()
 	h.Ended = r.countEnd
+	if r.inspects > 0 {
+		h.InspectEvery(r.inspects)
+	}
 	h.Reach(r.reachRegistry)
 	l.Handlers, r.life = h, l
 	ctx, stop := context.WithCancel(context.Background())

@@ -19,7 +19,7 @@ func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Rele
 	go func() {
 		defer close(done)
 		told := ""
-		for dispatch.Sleep(ctx, inspectInterval) == nil {
+		for dispatch.Sleep(ctx, ro.interval) == nil {
 			found := strings.Join(ro.findings(ctx, t, r), "\n")
 			if text := t.Redact.String(found); text != "" && text != told {
 				told = text

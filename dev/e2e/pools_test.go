@@ -91,7 +91,6 @@ func TestTheControllerIsToldWhatIsDeployed(t *testing.T) {
 		t.Run(string(generation), func(t *testing.T) {
 			w := newWorld(t, generation)
 			w.controller.SetPools(w.pool)
-			w.env = []string{"OPERATOR__HELM__TIMEOUT=5s"}
 			w.start()
 			ctx := w.ctx
 			_, err := w.controller.WaitRegistered(ctx, w.pool)

@@ -75,7 +75,7 @@ func TestATenantsWorkloadsAreDeployedScaledAndUndeployedAsItsAccount(t *testing.
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
 			accounts := w.accounts()
-			w.env = append(w.env, "OPERATOR__HELM__TIMEOUT=15s")
+			w.env = append(w.env, "OPERATOR__HELM__TIMEOUT=30s")
 			w.start()
 			app := w.ofTenant(tenant, "Shop", appRtID)
 			app.Values = secret("old")

@@ -88,8 +88,11 @@ func with(name, value string) option { return func(r *rig) { r.settings[name] = 
 // central is the mode in which the operator makes pools itself.
 func central(r *rig) { r.settings["AUTOMANAGEPOOLS"] = "true" }
 
-// counted is for a test that counts requests: none comes because the machine is slow.
-func counted(r *rig) { r.inspects = time.Hour }
+// counted is for a test that counts requests: none comes or stays away because the machine is slow.
+func counted(r *rig) {
+	r.inspects = time.Hour
+	comparesFirst(r)
+}
 
 // in puts the rig beside another one, in its cluster: a second operator.
 func in(other *rig) option {

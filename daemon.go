@@ -32,6 +32,8 @@ type daemon struct {
 	readiness *readiness
 	signals   chan os.Signal
 	hangups   chan os.Signal
+
+	endsAtOnce atomic.Bool // a second signal has come
 }
 
 func run() error {
@@ -99,6 +101,9 @@ func (d *daemon) run() error {
 	time.AfterFunc(startTime, giveBackStartPages)
 	err := errors.Join(d.serve(ctx, h), h.Close())
 	tracing.Close(min(longestFlush, d.settings.ShutdownGrace/10))
+	if d.endsAtOnce.Load() {
+		select {} // obeySignals ends the process, with its exit code
+	}
 	return err
 }
 
@@ -268,8 +273,9 @@ func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	return nil
 }
 
-// abortTime is how long the operator waits for processes to end after SIGKILL.
-const abortTime = 300 * time.Millisecond
+// abortTime bounds how long the operator waits until what it has killed is gone. That takes milliseconds; on a machine without a free
+// processor, seconds.
+const abortTime = 5 * time.Second
 
 // obeySignals begins the end at the first signal, and ends the operator at once at the second.
 func (d *daemon) obeySignals(stop context.CancelFunc) {
@@ -278,9 +284,15 @@ func (d *daemon) obeySignals(stop context.CancelFunc) {
 	stop()
 	<-d.signals
 	d.log.Warn("octo-operator ends at once: running scripts are killed, and their events are resumed after the restart")
+	d.endsAtOnce.Store(true)
 	if h := d.handlers.Load(); h != nil {
 		h.Abort()
-		time.Sleep(abortTime)
+		gone := make(chan struct{})
+		go func() { h.Wait(); close(gone) }()
+		select {
+		case <-gone:
+		case <-time.After(abortTime):
+		}
 	}
 	os.Exit(1)
 }

@@ -2,32 +2,32 @@ package cli
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"octo-operator/web"
 )
 
-// serving is the operator's own web server, at an address that is free.
+// serving is the operator's own web server, at the address that the system has given it.
 func serving(t *testing.T, level *slog.LevelVar) (address string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = free.Addr().String()
-	free.Close()
-	web.New(web.Options{
-		HTTP: address, LogLevel: level, Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(web.State{}, web.Labels{}), Ready: func() web.Readiness { return web.Readiness{} },
-	}).Listen(t.Context())
-	for ctx := t.Context(); ctx.Err() == nil; time.Sleep(time.Millisecond) {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			break
+	var logged atomic.Value
+	log := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == "address" {
+			logged.Store(a.Value.String())
 		}
+		return a
+	}}))
+	web.New(web.Options{
+		HTTP: "127.0.0.1:0", LogLevel: level, Log: log, Metrics: web.NewMetrics(web.State{}, web.Labels{}), Ready: func() web.Readiness { return web.Readiness{} },
+	}).Listen(t.Context())
+	address, listens := logged.Load().(string)
+	if !listens {
+		t.Fatal("it does not listen")
 	}
 	return address
 }

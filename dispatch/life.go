@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Wait returns when nothing is queued or running, and closes the connections to the cluster: for what is no daemon.
+// Wait returns when nothing is queued or running, and closes the connections to the cluster: for what is no daemon, and for one that ends
+// without a Shutdown.
 func (d *Dispatcher) Wait() {
 	d.lanes.Wait()
 	d.closeConnections()

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"octo-operator/dev/devcontroller"
 )
@@ -96,7 +95,7 @@ func TestAControllerThatIsAwayIsNamedWithWhatToDo(t *testing.T) {
 
 func TestAnIssuerThatHangsLeavesTimeForTheController(t *testing.T) {
 	r, _ := controllerRig(t, func(_ http.ResponseWriter, request *http.Request) { <-request.Context().Done() }, "planted-token")
-	r.limit = 2 * time.Second // half of it is the controller's
+	r.limit = checkTime // half of it is the controller's
 	all := r.looks("controller")
 	r.want(all, Fail, "cannot get an access token")
 	r.want(all, OK, "answers, and wants a token")

@@ -26,8 +26,7 @@ func TestWithATenantsAccountAnEventCostsTheSame(t *testing.T) {
 func whatEventsCost(t *testing.T, options ...option) []byte {
 	t.Helper()
 	s := newChartServer(t)
-	// Not beside other tests: a wait for pods that takes seconds, as on a busy machine, asks for more.
-	r := newWorld(t, append(options, s.trusted(), central, with("CLUSTERJOURNAL", "false"))...)
+	r := newWorld(t, append(options, s.trusted(), central, counted, with("CLUSTERJOURNAL", "false"))...)
 	r.start()
 	s.lists(r, "1.2.3")
 	r.watching()
@@ -60,7 +59,7 @@ func whatEventsCost(t *testing.T, options ...option) []byte {
 
 // TestWhatTheCopyOfAnEventCosts is the same for the copy in the cluster, which is made beside everything else.
 func TestWhatTheCopyOfAnEventCosts(t *testing.T) {
-	r := newWorld(t) // see whatEventsCost
+	r := newWorld(t, counted)
 	r.start()
 	r.watching()
 	copies := func() bool { return len(r.cluster.paths("/api/v1/namespaces/"+namespace+"/secrets/octo-journal")) > 0 }

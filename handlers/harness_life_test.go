@@ -98,11 +98,13 @@ func (r *rig) leads() {
 func (r *rig) standBy() {
 	r.Helper()
 	l := r.newLife()
-	waitForForks() // of the last life's lock
 	h, err := handlers.Open(r.config(), l.environ(), l.session, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	r.must(err)
 	waitForForks()
 	h.Ended = r.countEnd
+	if r.inspects > 0 {
+		h.InspectEvery(r.inspects)
+	}
 	h.Reach(r.reachRegistry)
 	l.Handlers, r.life = h, l
 	ctx, stop := context.WithCancel(context.Background())
@@ -143,8 +145,8 @@ func (r *rig) ended() []string {
 	return slices.Clone(r.ends)
 }
 
-// waitForForks returns when no child of this process is between its fork and its exec that has been there before: such a one
-// holds all the files that were open then. A script that is open for writing cannot be run, and a lock is not given up.
+// waitForForks returns when hardly a child of this process is between its fork and its exec that has been there before: such a one
+// holds all the files that were open then, and a script that is open for writing cannot be run.
 func waitForForks() {
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()

@@ -73,6 +73,7 @@ type rig struct {
 	render      func(release, namespace string, values object) []object // what helm makes of a chart
 	settings    map[string]string                                       // by name without OPERATOR__
 	disk        string                                                  // the operator's state directory
+	inspects    time.Duration                                           // how often what is not ready is looked for; 0: as usual
 	life        *life                                                   // that lives; nil: none
 
 	*played
@@ -86,6 +87,12 @@ func with(name, value string) option { return func(r *rig) { r.settings[name] = 
 
 // central is the mode in which the operator makes pools itself.
 func central(r *rig) { r.settings["AUTOMANAGEPOOLS"] = "true" }
+
+// counted is for a test that counts requests: none comes or stays away because the machine is slow.
+func counted(r *rig) {
+	r.inspects = time.Hour
+	comparesFirst(r)
+}
 
 // in puts the rig beside another one, in its cluster: a second operator.
 func in(other *rig) option {

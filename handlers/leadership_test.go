@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -108,7 +109,10 @@ func testReportOverLeaders(t *testing.T, delivered bool) {
 	r := newRig(t)
 	r.controller.setAway(true)
 	r.deploy("shop")
-	r.eventually("the cluster has the report", func() bool { return r.reportsKept() != "" })
+	r.eventually("the cluster has the report, and the disk says so", func() bool {
+		_, err := os.Stat(filepath.Join(r.runDirs()[0], "copied"))
+		return r.reportsKept() != "" && err == nil
+	})
 	r.kill()
 	next := newWorld(t, in(r))
 	next.standBy()

@@ -41,7 +41,7 @@ func TestAnEventThatAnOutageHasCutShortIsTriedAgain(t *testing.T) {
 				r.whenPulled(func(_ http.ResponseWriter, _ *http.Request, usual func()) { away(); usual() })
 			}
 			deploy := r.accept(deployEvent("shop", secret("secrets.key", "planted-key")))
-			r.eventually("it is to be tried again", func() bool { return strings.Contains(r.log.String(), "tried again") })
+			r.eventually("it is to be tried again", func() bool { return strings.Contains(r.log.String(), `"event tried again: `) })
 			r.cluster.setAway(false)
 			r.succeed(deploy.result())
 			r.wantHistory("shop", "1 deployed")

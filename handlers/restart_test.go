@@ -93,7 +93,7 @@ func TestWhatAnOutageHasCutShortIsNotLeftHalfDoneForADeployThatFails(t *testing.
 	h := r.upgradeUntil()
 	r.cluster.setAway(true)
 	h.die()
-	r.eventually("it is to be tried again", func() bool { return strings.Contains(r.log.String(), "tried again") })
+	r.eventually("it is to be tried again", func() bool { return strings.Contains(r.log.String(), `"event tried again: `) })
 	r.accept(deployEvent("shop", version("9.9.9"))) // there is none
 	r.cluster.setAway(false)
 	r.wantAllOfTheFirst()

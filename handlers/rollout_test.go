@@ -120,12 +120,13 @@ func TestAWaitThatCannotSucceedGoesOnWhereSoSet(t *testing.T) {
 }
 
 func TestThePodsOfAnAPIServerThatIsAwayAreWaitedForLonger(t *testing.T) {
-	r := newRig(t, with("HELM__TIMEOUT", "1s"))
+	const timeout = 8 * time.Second // a busy machine may take seconds until the API server is away
+	r := newRig(t, with("HELM__TIMEOUT", timeout.String()))
 	r.sicken("shop", pulling)
 	a := r.accept(deployEvent("shop"))
 	r.waits("shop")
 	r.cluster.setAway(true)
-	time.Sleep(1500 * time.Millisecond) // longer than the timeout
+	time.Sleep(timeout + time.Second)
 	r.sicken("shop", nil)
 	r.cluster.setAway(false)
 	r.succeed(a.result())

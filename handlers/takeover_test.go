@@ -189,7 +189,7 @@ func TestAnUndeployRemovesBothReleasesOfAWorkloadThatHasTwo(t *testing.T) {
 func TestOnlyALongNameCostsAnotherLookUp(t *testing.T) {
 	t.Parallel()
 	asked := func(deploy func(r *rig)) int {
-		r := newWorld(t, with("CLUSTERJOURNAL", "false"))
+		r := newWorld(t, counted, with("CLUSTERJOURNAL", "false"))
 		r.start()
 		deploy(r)
 		return r.cluster.asked("GET /api/v1/namespaces/octo/secrets")

@@ -160,7 +160,7 @@ func TestServerNeverPingsWithNegativeKeepAlive(t *testing.T) {
 }
 
 func TestSilentClientIsClosedAfterTheClientTimeout(t *testing.T) {
-	s := startServer(t, Options{ClientTimeout: 50 * time.Millisecond})
+	s := startServer(t, Options{ClientTimeout: time.Second})
 	c := dial(t, s)
 	c.write(`{"type":`) // half a message is no sign of life
 	c.wantFrame(`{"type":7,"error":"Connection closed with an error. OperationCanceledException: Client hasn't sent a ` +
@@ -173,13 +173,14 @@ func TestSilentClientIsClosedAfterTheClientTimeout(t *testing.T) {
 
 func TestClientTimeoutDoesNotRunDuringAnInvocation(t *testing.T) {
 	// The second call waits for the first, and so does the reader: ASP.NET stops its clock then.
-	s := startServer(t, Options{ClientTimeout: time.Second})
+	const timeout = 3 * time.Second // a busy machine may need some of it to send the calls
+	s := startServer(t, Options{ClientTimeout: timeout})
 	slow := make(chan struct{})
 	s.OnInvoke("RegisterOperatorAsync", func(Call) (any, error) { <-slow; return nil, nil })
 	c := dial(t, s)
 	c.send(`{"type":1,"invocationId":"1","target":"RegisterOperatorAsync","arguments":[true]}`)
 	c.send(`{"type":1,"invocationId":"2","target":"RegisterOperatorAsync","arguments":[true]}`)
-	time.AfterFunc(1500*time.Millisecond, func() { close(slow) })
+	time.AfterFunc(timeout+time.Second, func() { close(slow) })
 	c.wantFrame(`{"invocationId":"1","result":[],"type":3}`)
 	c.wantFrame(`{"invocationId":"2","result":[],"type":3}`)
 }

@@ -35,6 +35,7 @@ func (w *world) runLikeAPod(root string) {
 }
 
 func TestAnyUserCanRunItWithoutAVolume(t *testing.T) {
+	t.Parallel()
 	for root, state := range map[string]string{"writable": "/tmp/octo-operator", "read-only": "/dev/shm/octo-operator"} {
 		t.Run(root+" root", func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

@@ -85,7 +85,7 @@ func newBrowser(t *testing.T) *browser {
 
 func connectBrowser(t *testing.T, at string) *browser {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), longestTest)
 	t.Cleanup(cancel)
 	b := &browser{T: t, ctx: ctx, waiting: map[int]chan answer{}}
 	var err error

@@ -92,6 +92,7 @@ func (w *world) settled() {
 // TestAPlanSaysWhatADeployThenChanges deploys in steps. Before each of them plan says what it will do, and afterwards changes.diff has the same. The
 // golden files have it as a person reads it.
 func TestAPlanSaysWhatADeployThenChanges(t *testing.T) {
+	t.Parallel()
 	for _, helm := range []string{"4", "3"} {
 		t.Run("helm "+helm, func(t *testing.T) { testPlanAndChanges(t, helm) })
 	}

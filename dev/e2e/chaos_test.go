@@ -23,8 +23,8 @@ var (
 
 const (
 	shortKills = 8
-	shortSeed  = 9685            // one with few pauses and every kind of event, whose node dies last, in the middle of deploys
-	shortLimit = 5 * time.Minute // it takes about one; the machine may be busy
+	shortSeed  = 9685             // one with few pauses and every kind of event, whose node dies last, in the middle of deploys
+	shortLimit = 30 * time.Minute // it takes about one; the machine may be busy
 	plantedKey = "planted-in-chaos"
 
 	helmTimeout = time.Minute // also how long a deploy waits for its pods, and for the repository

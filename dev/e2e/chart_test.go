@@ -101,6 +101,7 @@ func (w *world) startPod() pod {
 	return p
 }
 
+// It runs beside no other test: with scope cluster the operator watches all namespaces, and would register the pools of others.
 func TestTheInstalledChartDoesTheMainJobUnderItsOwnRole(t *testing.T) {
 	for scope, generation := range map[string]devcontroller.Generation{"cluster": devcontroller.G4, "namespace": devcontroller.G3} {
 		t.Run(scope, func(t *testing.T) {
@@ -242,7 +243,7 @@ func (w *world) wantConfined() {
 
 func TestWebhooksOfTheChartReachTheOperatorAndOnlyForItsOwnNamespace(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	w.installChart("operator.autoManagePools=false")
+	w.installChart("operator.autoManagePools=false", "operator.watchNamespace="+w.namespace)
 	create := func(namespace string, args ...string) (string, error) {
 		cmd := osexec.Command("kubectl", append([]string{"create", "--namespace", namespace, "-f", "-"}, args...)...)
 		cmd.Stdin = strings.NewReader(`{"apiVersion":"octo-mesh.meshmakers.io/v1alpha1","kind":"CommunicationPool",

@@ -130,6 +130,7 @@ func (w *world) wantDone(try func() (string, error)) {
 }
 
 func TestADefinitionThatComesLaterRefusesWhatIsNewAndNothingThatIsStored(t *testing.T) {
+	t.Parallel()
 	for _, ours := range []definition{pools, sites} {
 		t.Run(ours.plural, func(t *testing.T) { testDefinition(newWorld(t, devcontroller.G3), ours) })
 	}

@@ -14,6 +14,7 @@ const (
 )
 
 func TestAWorkloadGoesAllTheWayThroughInEveryGeneration(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		generation devcontroller.Generation
 		kind       string
@@ -101,7 +102,7 @@ func checkDeployed(w *world, release, poolLabel string) {
 
 func TestABrokenWorkloadIsReportedWithHelmsReason(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	w.env = []string{"OPERATOR__HELM__TIMEOUT=5s"}
+	w.env = []string{"OPERATOR__HELM__TIMEOUT=15s"} // until then the image is pulled in vain
 	w.start()
 	w.deployPool()
 	for _, test := range []struct {

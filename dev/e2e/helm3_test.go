@@ -9,7 +9,7 @@ import (
 
 func TestHelm3DoesTheMainJobToo(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	w.env = []string{"OPERATOR__HELM__TIMEOUT=8s"}
+	w.env = []string{"OPERATOR__HELM__TIMEOUT=20s"}
 	w.withHelm("3")
 	w.start()
 	w.deployPool()
@@ -47,7 +47,7 @@ func TestHelm3DoesTheMainJobToo(t *testing.T) {
 
 func TestHelm4GoesOnWithWhatHelm3HasMade(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	settings := []string{"OPERATOR__HELM__TIMEOUT=8s", "OPERATOR__HELM__FORCECONFLICTS=true"}
+	settings := []string{"OPERATOR__HELM__TIMEOUT=20s", "OPERATOR__HELM__FORCECONFLICTS=true"}
 	w.env = settings
 	w.withHelm("3")
 	w.start()

@@ -28,6 +28,8 @@ type hostileWorld struct {
 
 	read         int // so many calls are in the two maps
 	byName, byID map[string][]status
+	readOfLog    int // so many bytes of the log are in ends
+	ends         []string
 }
 
 func newHostileWorld(t *testing.T, generation devcontroller.Generation) *hostileWorld {

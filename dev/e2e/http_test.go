@@ -126,7 +126,7 @@ func TestThePortsTellNoSecretsNamesOrAddressesToWhoIsNotInThePod(t *testing.T) {
 	ready := w.probe()
 	secured := w.httpsAddress()
 	w.pool.TenantID = "planted-tenant"
-	w.env = append(w.env, "OPERATOR__HELM__TIMEOUT=5s", "OPERATOR__AUTHENTICATION__CLIENTSECRET="+plantedOverride)
+	w.env = append(w.env, "OPERATOR__AUTHENTICATION__CLIENTSECRET="+plantedOverride)
 	w.start()
 	w.deployPool()
 	app := w.workload("Planted Workload", appRtID)

@@ -244,10 +244,11 @@ func TestAScriptThatHangsIsStoppedAndHoldsUpItsTenantNoLonger(t *testing.T) {
 }
 
 func TestADeployThatARestartInterruptsIsFinishedWithItsSecrets(t *testing.T) {
-	for how, seconds := range map[string]string{"SIGTERM": "1001", "SIGKILL": "1002"} { // to tell their processes apart
+	t.Parallel()
+	for _, how := range []string{"SIGTERM", "SIGKILL"} {
 		t.Run(how, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
-			gate := filepath.Join(w.TempDir(), "gate")
+			gate, seconds := filepath.Join(w.TempDir(), "gate"), uniqueName() // nobody else's process sleeps as long
 			w.swap(map[string]string{"workload-deploy": fmt.Sprintf("[ -e %s ] || sleep %s\nexec \"$(dirname \"$OCTO_LIB\")/workload-deploy\"\n", gate, seconds)})
 			w.start()
 			w.deployPool()

@@ -57,9 +57,9 @@ func TestOnSIGTERMShortWorkEndsByItselfAndTheOperatorExitsWith0(t *testing.T) {
 
 func TestOnSIGTERMWorkThatDoesNotEndIsKilledWithinTheGracePeriodAndResumed(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	gate := filepath.Join(w.TempDir(), "gate")
+	gate, seconds := filepath.Join(w.TempDir(), "gate"), uniqueName() // nobody else's process sleeps as long
 	w.env = []string{"OPERATOR__SHUTDOWNGRACE=2s"}
-	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": fmt.Sprintf("trap '' TERM; [ -e %s ] || sleep 1005\n", gate)})
+	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": fmt.Sprintf("trap '' TERM; [ -e %s ] || sleep %s\n", gate, seconds)})
 	w.start()
 	w.deployPool()
 	app, after := w.workload("Shop", appRtID), w.controller.LastSeq()
@@ -69,7 +69,7 @@ func TestOnSIGTERMWorkThatDoesNotEndIsKilledWithinTheGracePeriodAndResumed(t *te
 	if code := w.operator.exitCode(t); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if left := processesWith(t, "sleep\x001005"); len(left) > 0 {
+	if left := processesWith(t, "sleep\x00"+seconds); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	w.must(os.WriteFile(gate, nil, 0o600))
@@ -81,8 +81,9 @@ func TestOnSIGTERMWorkThatDoesNotEndIsKilledWithinTheGracePeriodAndResumed(t *te
 
 func TestASecondSIGTERMEndsTheOperatorAtOnce(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
+	seconds := uniqueName() // nobody else's process sleeps as long
 	w.env = []string{"OPERATOR__SHUTDOWNGRACE=1h"}
-	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "trap '' TERM; sleep 1006\n"})
+	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "trap '' TERM; sleep " + seconds + "\n"})
 	w.start()
 	w.deployPool()
 	w.must(w.controller.Deploy(w.ctx, w.workload("Shop", appRtID)))
@@ -93,7 +94,7 @@ func TestASecondSIGTERMEndsTheOperatorAtOnce(t *testing.T) {
 	if code := w.operator.exitCode(t); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	if left := processesWith(t, "sleep\x001006"); len(left) > 0 {
+	if left := processesWith(t, "sleep\x00"+seconds); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }

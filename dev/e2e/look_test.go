@@ -16,6 +16,7 @@ import (
 // withEachHelm runs a test with both, each with an operator and a pool of its own.
 func withEachHelm(t *testing.T, test func(t *testing.T, w *world), env ...string) {
 	t.Helper()
+	t.Parallel()
 	for _, helm := range []string{"3", "4"} {
 		t.Run("helm "+helm, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

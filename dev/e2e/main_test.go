@@ -12,6 +12,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,10 @@ import (
 )
 
 // patience bounds every wait. It is long because the machine may be busy; nothing waits for it unless it is broken.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
+
+// longestTest bounds a whole test, in the same way.
+const longestTest = 4 * patience
 
 // The binary under test and the chart servers, made once in TestMain.
 var (
@@ -42,12 +46,28 @@ type chartServer struct{ URL, OCI string }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := withEnvironment(m.Run)
+	code := 1
+	err := besideEachOther()
+	if err == nil {
+		code, err = withEnvironment(m.Run)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// atATime is how many tests run beside each other, unless -parallel says it: the most of their time they wait for pods, timeouts and leases.
+const atATime = 8
+
+func besideEachOther() error {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(max(atATime, runtime.GOMAXPROCS(0))))
 }
 
 func withEnvironment(run func() int) (int, error) {
@@ -128,10 +148,10 @@ func newWorld(t *testing.T, generation devcontroller.Generation) *world {
 	return newWorldAlone(t, generation)
 }
 
-// newWorldAlone is newWorld for a test that changes what all others share: it runs before they begin.
+// newWorldAlone is newWorld for a test that changes what all others share, or touches what is theirs: it runs before they begin.
 func newWorldAlone(t *testing.T, generation devcontroller.Generation) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), longestTest)
 	t.Cleanup(cancel)
 	w := &world{
 		T: t, ctx: ctx, stateDir: t.TempDir(), namespace: "octo-" + uniqueName(),
@@ -166,8 +186,10 @@ type operator struct {
 	cmd  *osexec.Cmd
 	done chan struct{}
 
-	mu  sync.Mutex
-	log bytes.Buffer
+	mu     sync.Mutex
+	log    bytes.Buffer
+	parsed []map[string]any // the records in the first bytes of log
+	read   int              // so many bytes
 }
 
 func (o *operator) Write(p []byte) (int, error) {
@@ -176,24 +198,32 @@ func (o *operator) Write(p []byte) (int, error) {
 	return o.log.Write(p)
 }
 
-func (o *operator) text() string {
+func (o *operator) text() string { return o.textFrom(0) }
+
+// textFrom is what it has logged after its first bytes.
+func (o *operator) textFrom(first int) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.log.String()
+	return string(o.log.Bytes()[first:])
 }
 
-// records are the log so far, which is JSON.
+// records are the log so far, which is JSON. Each line is parsed once, since many ask again and again; of the last one only a part may have
+// come.
 func (o *operator) records(t *testing.T) []map[string]any {
 	t.Helper()
-	var records []map[string]any
-	for line := range strings.Lines(o.text()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for line := range bytes.Lines(o.log.Bytes()[o.read:]) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
 		record := map[string]any{}
-		if err := json.Unmarshal([]byte(line), &record); err != nil {
+		if err := json.Unmarshal(line, &record); err != nil {
 			t.Fatalf("the log has a line that is not JSON: %s", line)
 		}
-		records = append(records, record)
+		o.parsed, o.read = append(o.parsed, record), o.read+len(line)
 	}
-	return records
+	return slices.Clone(o.parsed)
 }
 
 func (w *world) environment() []string {
@@ -351,12 +381,14 @@ func (w *world) deploy(workload devcontroller.Workload) status {
 	return w.waitForStatus(workload, after)
 }
 
-// eventually asks again and again, and reports whether the condition became true.
+// eventually asks again and again, and reports whether the condition became true. Who waits for long asks less often: a kubectl that asks
+// takes a processor from what is waited for.
 func (w *world) eventually(condition func() bool) bool {
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	for began := time.Now(); !condition(); {
+		if time.Since(began) > patience {
 			return false
 		}
+		time.Sleep(min(max(time.Since(began)/20, 50*time.Millisecond), 300*time.Millisecond))
 	}
 	return true
 }

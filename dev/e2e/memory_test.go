@@ -109,6 +109,7 @@ func (w *world) crowd(n int, repository string) (all []devcontroller.Workload) {
 }
 
 func TestManyDeploysAtOnceStayWithinTheMemoryOfThePod(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		limit int64

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -83,11 +82,9 @@ func TestAPersonFindsOutOnTheStatusPageWhatRunsWhatWaitsAndWhyADeployHasFailed(t
 // statusPage gives the operator one, and returns its host and port.
 func (w *world) statusPage() string {
 	w.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	w.must(err)
-	defer listener.Close()
-	w.env = append(w.env, "OPERATOR__STATUSPAGE=http://"+listener.Addr().String(), "OPERATOR__HELM__TIMEOUT=10m")
-	return listener.Addr().String()
+	host := fmt.Sprintf("127.0.0.1:%d", freePort(w))
+	w.env = append(w.env, "OPERATOR__STATUSPAGE=http://"+host, "OPERATOR__HELM__TIMEOUT=10m")
+	return host
 }
 
 // scaleUntilStopped makes scaling a script that runs, and prints, until stop is called.

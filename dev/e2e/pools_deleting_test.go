@@ -50,6 +50,7 @@ func (w *world) wantGone(kind, name string) {
 }
 
 func TestWhoeverDeletesAPoolDoesNotWaitForAnOperatorThatIsGone(t *testing.T) {
+	t.Parallel()
 	for _, generation := range []devcontroller.Generation{devcontroller.G3, devcontroller.G4} {
 		for _, central := range []bool{false, true} {
 			t.Run(fmt.Sprint(generation, " central ", central), func(t *testing.T) {

@@ -86,11 +86,11 @@ func manyPools(n int) []devcontroller.Pool {
 }
 
 func TestTheControllerIsToldWhatIsDeployed(t *testing.T) {
+	t.Parallel()
 	for _, generation := range []devcontroller.Generation{devcontroller.G3, devcontroller.G4} {
 		t.Run(string(generation), func(t *testing.T) {
 			w := newWorld(t, generation)
 			w.controller.SetPools(w.pool)
-			w.env = []string{"OPERATOR__HELM__TIMEOUT=5s"}
 			w.start()
 			ctx := w.ctx
 			_, err := w.controller.WaitRegistered(ctx, w.pool)

@@ -207,7 +207,7 @@ const (
 func TestNoSecretIsInAnyCommandLineLogOrFileThatRemains(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.env = []string{
-		"OPERATOR__LOGLEVEL=debug", "OPERATOR__HELM__TIMEOUT=8s",
+		"OPERATOR__LOGLEVEL=debug", "OPERATOR__HELM__TIMEOUT=20s",
 		"OPERATOR__CLUSTERSECRETS__MONGODBUSERPASSWORD=" + plantedMongo,
 	}
 	w.start()

@@ -79,6 +79,7 @@ func TestADeployKeepsWhatWasScaledAndHibernationPutsItToSleep(t *testing.T) {
 }
 
 func TestAFieldThatSomebodyElseOwnsIsExplainedAndCanBeTaken(t *testing.T) {
+	t.Parallel()
 	for _, force := range []string{"false", "true"} {
 		t.Run("force "+force, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

@@ -55,10 +55,11 @@ func (w *world) wantSecretData(name, want string) {
 }
 
 func TestARotatedSecretReachesExactlyThePodsThatUseIt(t *testing.T) {
+	t.Parallel()
 	for _, helm := range []string{"4", "3"} {
 		t.Run("helm "+helm, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
-			w.env = []string{"OPERATOR__BROKERUSER=", "OPERATOR__BROKERPASSWORD=", "OPERATOR__HELM__TIMEOUT=15s"}
+			w.env = []string{"OPERATOR__BROKERUSER=", "OPERATOR__BROKERPASSWORD=", "OPERATOR__HELM__TIMEOUT=30s"}
 			w.withHelm(helm)
 			w.start()
 			w.deployPool()

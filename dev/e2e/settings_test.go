@@ -29,6 +29,7 @@ func TestWithoutAControllerItServesAndConnectsToNothing(t *testing.T) {
 
 // What would be deployed elsewhere, or by another's word, is not deployed at all.
 func TestAWrongSettingThatDecidesKeepsItFromConnectingNotFromServing(t *testing.T) {
+	t.Parallel()
 	for _, setting := range []string{
 		"OPERATOR__PLATFORMNAMESPACE=Platform", "OPERATOR__AUTOMANAGEPOOLS=yes", "OPERATOR__COMMUNICATIONCONTROLLERURI=controller:80",
 		"OPERATOR__IRONOCRLICENSEKEY__FILE=/not/there",

@@ -93,6 +93,7 @@ func (w *world) deployPools(shop, bank devcontroller.Workload) {
 }
 
 func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
+	t.Parallel()
 	for _, helm := range changes {
 		t.Run("from helm "+helm.from+" to helm "+helm.to, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
@@ -157,6 +158,7 @@ func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
 }
 
 func TestTheReferenceOperatorsCommandsWorkOnWhatThisOneLeaves(t *testing.T) {
+	t.Parallel()
 	for _, helm := range changes {
 		t.Run("from helm "+helm.from+" to helm "+helm.to, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
@@ -194,7 +196,10 @@ func TestTheReferenceOperatorsCommandsWorkOnWhatThisOneLeaves(t *testing.T) {
 				t.Errorf("it runs %s", got)
 			}
 			old.scale(shop, 2)
-			pods = w.pods(release)
+			scaled := func() bool { pods = w.pods(release); return len(strings.Fields(pods)) == 2 }
+			if !w.eventually(scaled) {
+				t.Fatalf("after the scaling to 2 the pods are %s", pods)
+			}
 
 			// And here again: helm hands this operator's labels down to revisions that it has not made.
 			after := w.controller.LastSeq()

@@ -70,11 +70,12 @@ func (w *world) ofTenant(tenant, name, rtID string) devcontroller.Workload {
 }
 
 func TestATenantsWorkloadsAreDeployedScaledAndUndeployedAsItsAccount(t *testing.T) {
+	t.Parallel()
 	for name, tenant := range map[string]string{"a plain id": "acme", "a dot": "acme.corp", "long": longTenant} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
 			accounts := w.accounts()
-			w.env = append(w.env, "OPERATOR__HELM__TIMEOUT=15s")
+			w.env = append(w.env, "OPERATOR__HELM__TIMEOUT=30s")
 			w.start()
 			app := w.ofTenant(tenant, "Shop", appRtID)
 			app.Values = secret("old")
@@ -144,6 +145,7 @@ func (w *world) contents() string {
 }
 
 func TestWhatATenantsAccountMayNotDoIsForbiddenWhateverTheOperatorChecks(t *testing.T) {
+	t.Parallel()
 	const other = "77777777b420da3fb1238177"
 	victims := `acme-` + appRtID
 	as := `as="${OCTO_AS:?}"; `

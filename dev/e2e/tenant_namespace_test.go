@@ -46,7 +46,7 @@ spec:
 // asForTenants makes the test's namespace one for tenants.
 func (w *world) asForTenants() {
 	w.Helper()
-	w.env = []string{"OPERATOR__HELM__TIMEOUT=10s", "KUBECONFIG=" + os.Getenv("KUBECONFIG")} // the chart's role has no Jobs and pods
+	w.env = []string{"OPERATOR__HELM__TIMEOUT=20s", "KUBECONFIG=" + os.Getenv("KUBECONFIG")} // the chart's role has no Jobs and pods
 	w.kubectl("label", "namespace", w.namespace, "pod-security.kubernetes.io/enforce=restricted")
 	w.apply(strings.ReplaceAll(tenantNamespace, "NAMESPACE", w.namespace))
 	w.Cleanup(func() {

@@ -11,6 +11,7 @@ import (
 
 // Of the ids of these tenants Kubernetes names are made that are all the same.
 func TestTenantsWithOneNameInTheClusterTouchNothingOfEachOther(t *testing.T) {
+	t.Parallel()
 	for _, tenants := range [][2]string{{"victim-corp", "victim.corp"}, {"victim-corp", "VICTIM_CORP"}, {"victim.corp", "victim-corp"}, {"victim corp", "victim-corp"}} {
 		t.Run(tenants[1]+" acts on "+tenants[0], func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -258,11 +259,19 @@ func startIssuer(w *world) *issuer {
 	return nil
 }
 
+// freePort picks below the range of outgoing connections (32768 and up), from which the system gives ports to whoever does not say one:
+// there nobody takes the port before the test uses it.
 func freePort(w *world) int {
-	listener, err := net.Listen("tcp", "localhost:0")
-	w.must(err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	w.Helper()
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("localhost:%d", 20000+rand.IntN(12000)))
+		if err == nil {
+			defer listener.Close()
+			return listener.Addr().(*net.TCPAddr).Port
+		}
+	}
+	w.Fatal("there is no free port")
+	return 0
 }
 
 // start returns whether the server serves.

@@ -53,7 +53,7 @@ func TestAGoodAndAFailingDeployAreTracesOfWhatHappened(t *testing.T) {
 	c := collector.Start()
 	defer c.Close()
 	w := newWorld(t, devcontroller.G3)
-	w.env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_BSP_SCHEDULE_DELAY=100", "OPERATOR__HELM__TIMEOUT=5s",
+	w.env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_BSP_SCHEDULE_DELAY=100", "OPERATOR__HELM__TIMEOUT=20s",
 		"OTEL_EXPORTER_OTLP_HEADERS=authorization=" + plantedMongo}
 	seen := filepath.Join(w.TempDir(), "environment")
 	w.swap(map[string]string{"workload-rollback": "env >" + seen + "\nhelm uninstall \"$OCTO_RELEASE\" --namespace \"$OCTO_NAMESPACE\"\n"})

@@ -141,8 +141,29 @@ func plainLine(line string, limit int) string {
 	}
 }
 
-// See adds what was found in the cluster: lines as in Seen.
-func (f *Failure) See(found []string) { f.Seen = append(f.Seen, found...) }
+// See adds what was found in the cluster, later than what was there: lines as in Seen.
+func (f *Failure) See(found []string) { f.Seen = Later(f.Seen, found) }
+
+// Later adds what a later look has found to what an earlier one has. Of what both say about an object, for the same reason but in other
+// words, the newer is left: a Job that tries again and again has another pod's name in its event each time.
+func Later(earlier, found []string) []string {
+	left := slices.DeleteFunc(slices.Clone(earlier), func(line string) bool {
+		about := aboutWhat(line)
+		return !slices.Contains(found, line) && slices.ContainsFunc(found, func(newer string) bool { return about != "" && aboutWhat(newer) == about })
+	})
+	return append(left, found...)
+}
+
+// aboutWhat is the object and the reason of a line: "job init: FailedCreate" of "job init: FailedCreate: exceeded quota"; "": it does not
+// have both.
+func aboutWhat(line string) string {
+	object, rest, _ := strings.Cut(line, ": ")
+	why, _, found := strings.Cut(rest, ": ")
+	if !found {
+		return ""
+	}
+	return object + ": " + why
+}
 
 // Error is the message as an error that wraps its cause.
 func (f *Failure) Error(cause error) error { return &explainedError{f.Message(), cause} }

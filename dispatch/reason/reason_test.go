@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,26 @@ func TestAConflictTellsWhoHoldsTheField(t *testing.T) {
 		got, _, _ := strings.Cut(f.Message(), "\n")
 		if !strings.Contains(got, want) || !strings.HasPrefix(got, "Deployment web: ") {
 			t.Errorf("%s: %s", manager, got)
+		}
+	}
+}
+
+// A Job tries again between two looks: its event has the name of another pod then.
+func TestOfWhatTwoLooksSayAboutAnObjectTheNewerIsTold(t *testing.T) {
+	for name, test := range map[string]struct{ earlier, found, want []string }{
+		"the same words":                {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "pod b: X: y"}},
+		"another pod's name":            {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 2"}, []string{"pod b: X: y", "job a: FailedCreate: pod 2"}},
+		"another reason":                {[]string{"job a: FailedCreate: pod 1"}, []string{"job a: BackoffLimitExceeded: pod 2"}, []string{"job a: FailedCreate: pod 1", "job a: BackoffLimitExceeded: pod 2"}},
+		"another object":                {[]string{"job a: FailedCreate: pod 1"}, []string{"job b: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "job b: FailedCreate: pod 1"}},
+		"two of one look":               {nil, []string{"pod a: container b: x", "pod a: container b: y"}, []string{"pod a: container b: x", "pod a: container b: y"}},
+		"no reason":                     {[]string{"pod a: x"}, []string{"pod a: y"}, []string{"pod a: x", "pod a: y"}},
+		"nothing is seen a second time": {[]string{"job a: FailedCreate: pod 1"}, nil, []string{"job a: FailedCreate: pod 1"}},
+	} {
+		f := Failure{Step: scripts.WorkloadDeploy, Seen: test.earlier}
+		f.See(test.found)
+		_, seen, _ := strings.Cut(f.Message(), headingSeen+"\n")
+		if got := strings.Split(seen, "\n"); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
 }

@@ -30,7 +30,9 @@ func (s *Store) Lock() (release func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot lock the state directory %s: %w", stateDir, err), file.Close())
 	}
-	return file.Close, nil
+	return func() error { // closing alone would leave the lock to a command that is just being started: it has the file until its exec
+		return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+	}, nil
 }
 
 // Identity returns the name of the operator that this state directory belongs to: 12 hex digits, the same after each restart. isNew: it

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -232,6 +233,40 @@ func TestOneStateDirectoryHasOneOperator(t *testing.T) {
 	release, err = s.Lock()
 	must(t, err)
 	must(t, release())
+}
+
+// A command that is being started has all of the operator's files for a moment, the lock too: between fork and exec.
+func TestALockThatIsReleasedIsFreeWhileAChildStillHasItsFile(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	release, err := s.Lock()
+	must(t, err)
+	childs := openedIn(t, filepath.Join(dir, "lock"))
+	must(t, release())
+	release, err = s.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, release())
+	must(t, syscall.Close(childs))
+}
+
+// openedIn makes another descriptor of a file that this process has open, as a fork does.
+func openedIn(t *testing.T, path string) (descriptor int) {
+	t.Helper()
+	opened, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	for _, entry := range opened {
+		if target, _ := os.Readlink("/proc/self/fd/" + entry.Name()); target == path {
+			number, err := strconv.Atoi(entry.Name())
+			must(t, err)
+			descriptor, err = syscall.Dup(number)
+			must(t, err)
+			return descriptor
+		}
+	}
+	t.Fatalf("%s is not open", path)
+	return 0
 }
 
 func TestAnIdentityOutlivesTheProcessAndIsNoOthers(t *testing.T) {

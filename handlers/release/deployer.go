@@ -9,6 +9,7 @@ package release
 
 import (
 	"context"
+	"time"
 
 	"octo-operator/config"
 	"octo-operator/dispatch"
@@ -52,12 +53,16 @@ func New(settings config.Config, kubectl *kube.Kubectl, set scripts.Set, env []s
 	d := &Deployer{parts: parts{
 		settings: settings, kubectl: kubectl, scripts: set, helm: &helmVersion{env: env}, program: program,
 		owners: owners{settings, kubectl}, secrets: secrets{kubectl}, stuck: stuck{kubectl, settings.Helm.Timeout},
-		rollouts: rollouts{kubectl: kubectl, timeout: settings.Helm.Timeout, failFast: settings.FailFast}, comparing: make(chan struct{}, comparedAtATime),
+		rollouts: rollouts{kubectl: kubectl, timeout: settings.Helm.Timeout, failFast: settings.FailFast, interval: inspectInterval}, comparing: make(chan struct{}, comparedAtATime),
 	}}
 	var err error
 	d.Charts, err = charts.Open(settings, set, env, d.installedVersion)
 	return d, err
 }
+
+// InspectEvery sets how often what keeps a release from being ready is looked for, 3 s if it is not called. It is called before the first
+// event: by tests that count requests, since on a slow machine a deploy takes longer than that.
+func (d *Deployer) InspectEvery(interval time.Duration) { d.rollouts.interval = interval }
 
 // Recover makes the release of a workload's event usable again, if an earlier life's helm, ended in its middle, has left it stuck. It is
 // an error if the release is not the workload's or that cannot be told.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"octo-operator/dispatch"
+	"octo-operator/dispatch/reason"
 	"octo-operator/kube"
 	"octo-operator/names"
 )
@@ -18,7 +19,7 @@ func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Rele
 	go func() {
 		defer close(done)
 		told := ""
-		for dispatch.Sleep(ctx, inspectInterval) == nil {
+		for dispatch.Sleep(ctx, ro.interval) == nil {
 			found := strings.Join(ro.findings(ctx, t, r), "\n")
 			if text := t.Redacted(found); text != "" && text != told {
 				told = text
@@ -37,7 +38,7 @@ func (ro rollouts) findings(ctx context.Context, t *dispatch.Task, r names.Relea
 	if err == nil && objectsErr == nil && len(objects) > 0 {
 		var rollout kube.Rollout
 		rollout, err = ro.kubectl.Rollout(t.AsTenant(ctx), objects, t.Started)
-		found = append(found, rollout.Findings...)
+		found = reason.Later(found, rollout.Findings)
 	}
 	if err != nil && ctx.Err() == nil {
 		t.Log.Debug("pods not looked at", "reason", err)

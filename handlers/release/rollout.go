@@ -48,6 +48,7 @@ type rollouts struct {
 	kubectl  *kube.Kubectl
 	timeout  time.Duration // how long pods may take
 	failFast bool          // what can never become ready ends the wait
+	interval time.Duration // between two inspections
 }
 
 // await returns when everything in the release's newest revision is ready. That costs no slot and no process: helm has ended.
@@ -110,7 +111,7 @@ func (w *rolloutWatch) until(ctx context.Context) error {
 func (w *rolloutWatch) check(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
 	ready, err = w.kubectl.RolledOut(w.task.AsTenant(ctx), w.objects)
-	if err == nil && !ready && (began.After(w.deadline) || began.Sub(w.inspected) >= inspectInterval) {
+	if err == nil && !ready && (began.After(w.deadline) || began.Sub(w.inspected) >= w.interval) {
 		w.inspected = began
 		err = w.inspect(ctx)
 	}

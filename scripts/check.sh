@@ -1,4 +1,4 @@
-# Renders a chart and checks what it makes, with nothing touched: . "$(dirname "$OCTO_LIB")/check.sh", after relay.sh
+# Renders a chart and checks what it makes, with nothing touched: . "${OCTO_LIB%/*}/check.sh", after relay.sh
 
 unknown_fields=--disable-openapi-validation # the dry run finds unknown fields; for helm, downloading the schema would be most of the work
 upgrade=''

@@ -1,16 +1,17 @@
 # Helpers for the scripts: . "$OCTO_LIB"
 
-# quote prints its arguments as a command line that can be pasted into a shell.
+# quote makes $octo_quoted of its arguments: a command line that can be pasted into a shell. Only a word with a quote in it costs a process.
 quote() {
-    for word do
-        case $word in
+    octo_quoted=''
+    for octo_word do
+        case $octo_word in
             *\'*)
-                word=$(printf '%s.' "$word" | sed "s/'/'\\\\''/g") # the dot keeps newlines at the end
-                word="'${word%.}'"
+                octo_word=$(printf '%s.' "$octo_word" | sed "s/'/'\\\\''/g") # the dot keeps newlines at the end
+                octo_word="'${octo_word%.}'"
                 ;;
-            '' | *[!A-Za-z0-9_./:=@%+,-]*) word="'$word'" ;;
+            '' | *[!A-Za-z0-9_./:=@%+,-]*) octo_word="'$octo_word'" ;;
         esac
-        printf '%s ' "$word"
+        octo_quoted="$octo_quoted$octo_word "
     done
 }
 
@@ -18,9 +19,13 @@ quote() {
 # run, so that a chart cannot make helm print such a line. In a terminal it begins with a plus. The command can be typed later, so it names the
 # operator's own kubeconfig (OCTO_KUBECONFIG) and not that of the run, which works only until the run ends.
 announce() {
-    line=$(quote "$@")
+    quote "$@"
+    line=$octo_quoted
     kubeconfig=${OCTO_KUBECONFIG-${KUBECONFIG-}}
-    [ -z "$kubeconfig" ] || line="KUBECONFIG=$(quote "$kubeconfig")$line"
+    if [ -n "$kubeconfig" ]; then
+        quote "$kubeconfig"
+        line="KUBECONFIG=$octo_quoted$line"
+    fi
     printf '%s %s\n' "${OCTO_ANNOUNCE:-+}" "${line% }" >&2
 }
 

@@ -1,4 +1,4 @@
-# Prints the error of a failing helm, without secrets: . "$(dirname "$OCTO_LIB")/relay.sh"
+# Prints the error of a failing helm, without secrets: . "${OCTO_LIB%/*}/relay.sh"
 #
 # The error of a failing template may hold what the template has read in the cluster (lookup), for example a Secret, and many people read the log
 # and the status. So it is printed only if helm prints the same error without access to the cluster.

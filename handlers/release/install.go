@@ -106,11 +106,12 @@ func (d *Deployment) AwaitReady(ctx context.Context) error {
 		d.task.Say("restarted because of changed secrets (" + restarted.keys() + "): " + restarted.names(", "))
 	}
 	d.task.Phase(runs.PhaseReady)
-	if err := d.rollouts.await(ctx, d.task, d.Release); err != nil {
+	labels, err := d.rollouts.await(ctx, d.task, d.Release)
+	if err != nil {
 		return err
 	}
 	d.task.Phase(runs.PhaseSettle)
-	return d.rollouts.markReady(ctx, d.Release, d.task.ShortID())
+	return d.rollouts.markReady(ctx, d.Release, labels, d.task.ShortID())
 }
 
 // SettleSecret ends what the deploy does to the Secret, once the pods are ready: nothing of the old values is kept any longer, and a

@@ -95,10 +95,10 @@ func (b *rollback) finishEarlier(ctx context.Context, run string) error {
 		_, err = b.secrets.restart(ctx, b.task, b.release, owed)
 	}
 	if err == nil {
-		err = b.rollouts.await(ctx, b.task, b.release)
+		_, err = b.rollouts.await(ctx, b.task, b.release)
 	}
 	if err == nil {
-		err = b.rollouts.markReady(ctx, b.release, run)
+		err = b.rollouts.markReady(ctx, b.release, nil, run)
 	}
 	if err != nil || !open {
 		return err

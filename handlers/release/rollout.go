@@ -52,30 +52,34 @@ type rollouts struct {
 }
 
 // await returns when everything in the release's newest revision is ready. That costs no slot and no process: helm has ended.
-// A newer event for the release ends the wait.
-func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release) error {
-	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
-	if err != nil || labels["status"] != "deployed" { // a script of the environment's own may have installed nothing
-		return err
+// A newer event for the release ends the wait. labels are that revision's if all was ready at once; nil: they may have changed since.
+func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release) (labels map[string]string, err error) {
+	newest, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	if err != nil || newest["status"] != "deployed" { // a script of the environment's own may have installed nothing
+		return nil, err
 	}
-	objects, err := objectsOf(ctx, ro.kubectl, r, labels["version"])
+	objects, err := objectsOf(ctx, ro.kubectl, r, newest["version"])
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.Log.Info("waiting until the release is ready", "revision", labels["version"], "objects", len(objects), "timeout", ro.timeout.String())
+	t.Log.Info("waiting until the release is ready", "revision", newest["version"], "objects", len(objects), "timeout", ro.timeout.String())
 	now := time.Now()
 	w := &rolloutWatch{rollouts: ro, task: t, objects: objects, deadline: now.Add(ro.timeout), checked: now, inspected: now}
 	// The first check comes before the wait: if everything is ready already, a newer event in the queue must not end this one.
-	if ready, err := w.check(ctx); ready || err != nil {
-		return err
+	if ready, err := w.check(ctx); err != nil {
+		return nil, err
+	} else if ready {
+		return newest, nil
 	}
-	return t.Park(ctx, runs.WaitPods, "pods that are not ready", true, func() error { return w.until(ctx) })
+	return nil, t.Park(ctx, runs.WaitPods, "pods that are not ready", true, func() error { return w.until(ctx) })
 }
 
 // markReady notes on the revision of a run, given by its short id, that its pods are ready: what a later deploy rolls back to must
-// have worked once.
-func (ro rollouts) markReady(ctx context.Context, r names.Release, run string) error {
-	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+// have worked once. labels are the newest revision's; nil: they are to be asked for.
+func (ro rollouts) markReady(ctx context.Context, r names.Release, labels map[string]string, run string) (err error) {
+	if labels == nil {
+		labels, err = ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	}
 	if err != nil || labels[names.RunLabel] != run || labels[names.RolloutLabel] != names.RolloutWaiting {
 		return err // a script of the environment's own may have made no revision, or one without the operator's labels
 	}

@@ -1,5 +1,5 @@
 // Package handlers carries out what the controller asks for. Each callback of the contract has a file, which says where its events belong
-// (their lane), what is done, and what the controller is told of the end; the table here puts these together. Room dispatch does the rest:
+// (their lane), what is done, and what the controller is told of the end; the table here puts these together. Package dispatch does the rest:
 // it keeps the events, runs them in their lanes, tries them again, and reports.
 //
 // A daemon calls Open, and then what Handlers says; a single event or command needs New alone.

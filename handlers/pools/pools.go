@@ -1,7 +1,7 @@
 // Package pools makes and deletes the custom resource and the broker secret of each pool, and keeps registered at the controller the
 // pools that have a resource.
 //
-// Pools is all that other rooms see. Behind it each job has a file: what the watches saw last (resources.go), who is registered for it
+// Pools is all that other packages see. Behind it each job has a file: what the watches saw last (resources.go), who is registered for it
 // (registration.go), what people read in a resource's status (status.go), the reference operator's finalizers (finalizers.go), and what
 // the controller has deployed (deployed.go). An event of a pool finds the name (locate.go), waits for it (turns.go), makes or removes the
 // objects (deploy.go, undeploy.go), which manifests.go writes, and is tried again for the reasons in retry.go.

@@ -3,6 +3,8 @@ package check
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -246,6 +248,16 @@ func TestEachCallbackIsLookedAt(t *testing.T) {
 	for _, callback := range hub.Callbacks {
 		if _, ok := callbacks[callback]; !ok {
 			t.Errorf("%s has no rules", callback)
+		}
+	}
+}
+
+// A text that is added to the event and forgotten here would be kept as a tenant has typed it.
+func TestEachTextOfADeployHasARule(t *testing.T) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[hub.WorkloadDeployed]()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Type.Kind() == reflect.String && !slices.ContainsFunc(deployFields, func(rule field) bool { return rule.name == name }) {
+			t.Errorf("%s has no rule in deployFields", name)
 		}
 	}
 }

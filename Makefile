@@ -27,7 +27,7 @@ else
 endif
 
 .PHONY: test
-test: vet unit oracle fuzz e2e ## everything: unit tests with the race detector, Helm as oracle, fuzzing, end to end
+test: vet unit oracle e2e ## everything: unit tests with the race detector and the fuzz targets' corpora, Helm as oracle, end to end
 	@echo "all tests passed"
 
 .PHONY: quick
@@ -55,7 +55,7 @@ oracle: tools ## compare merge/ with Helm's own code
 FUZZTIME ?= 20s
 FUZZ ?= Fuzz
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (20s), one after the other, from its kept corpus (FUZZ=FuzzPath: that one)
+fuzz: ## look for new inputs that break a parser: every fuzz target for FUZZTIME (20s), from its kept corpus (FUZZ=FuzzPath: that one)
 	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | while read -r file target; do \
 		case $$target in $(FUZZ)*) .ci/fuzz "$$(dirname "$$file")" "$$target" $(FUZZTIME) </dev/null || exit 1 ;; esac; \
 	done

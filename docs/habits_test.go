@@ -73,7 +73,7 @@ func TestEachMakeTargetThatIsNamedExists(t *testing.T) {
 			targets[target] = true
 		}
 	}
-	files := append(documents(t), "../.github/pull_request_template.md", "../.github/workflows/ci.yml")
+	files := append(documents(t), "../.github/pull_request_template.md", "../.github/workflows/ci.yml", "../.github/workflows/fuzz.yml")
 	named := regexp.MustCompile("(?m)(?:`|^|run: )make ([a-z0-9-]+)")
 	found := 0
 	for _, file := range files {
@@ -91,21 +91,26 @@ func TestEachMakeTargetThatIsNamedExists(t *testing.T) {
 
 // What CONTRIBUTING.md says of CI, and what it asks of a contributor, is what CI runs.
 func TestCIRunsWhatTheProjectPromises(t *testing.T) {
-	var workflow struct {
-		Jobs map[string]struct{ Steps []struct{ Run string } }
-	}
-	if err := yaml.Unmarshal([]byte(read(t, "../.github/workflows/ci.yml")), &workflow); err != nil {
-		t.Fatal(err)
-	}
-	var runs []string
-	for _, job := range workflow.Jobs {
-		for _, step := range job.Steps {
-			runs = append(runs, strings.TrimSpace(step.Run))
+	for file, commands := range map[string][]string{
+		"ci.yml":   {"make test", "make lint", "make vulnerabilities"},
+		"fuzz.yml": {"make fuzz FUZZTIME=5m"},
+	} {
+		var workflow struct {
+			Jobs map[string]struct{ Steps []struct{ Run string } }
 		}
-	}
-	for _, command := range []string{"make test", "make lint", "make vulnerabilities"} {
-		if !slices.Contains(runs, command) {
-			t.Errorf("CI does not run %s: %q", command, runs)
+		if err := yaml.Unmarshal([]byte(read(t, "../.github/workflows/"+file)), &workflow); err != nil {
+			t.Fatal(err)
+		}
+		var runs []string
+		for _, job := range workflow.Jobs {
+			for _, step := range job.Steps {
+				runs = append(runs, strings.TrimSpace(step.Run))
+			}
+		}
+		for _, command := range commands {
+			if !slices.Contains(runs, command) {
+				t.Errorf("%s does not run %s: %q", file, command, runs)
+			}
 		}
 	}
 }

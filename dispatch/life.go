@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Wait returns when nothing is queued or running, and closes the connections to the cluster: for what is no daemon.
+// Wait returns when nothing is queued or running, and closes the connections to the cluster. It is for processes that are not a daemon.
 func (d *Dispatcher) Wait() {
 	d.lanes.Wait()
 	d.closeConnections()
 }
 
-// Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, and long work is stopped so
-// that the next life resumes it.
+// Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, long work is stopped, and the next life resumes
+// it.
 func (d *Dispatcher) Shutdown(grace time.Duration) {
 	ends := time.Now().Add(grace * 9 / 10)
 	d.ends.Store(&ends)
@@ -31,7 +31,7 @@ func (d *Dispatcher) Abort() {
 	d.stopWork()
 }
 
-// Close unlocks the daemon's state directory. It is to be called when nothing works any more.
+// Close unlocks the state directory. Call it when nothing runs any more.
 func (d *Dispatcher) Close() error {
 	d.closeConnections()
 	if err := d.unlock(); err != nil {
@@ -45,6 +45,6 @@ func (d *Dispatcher) closeConnections() {
 	d.kubectl.Close()
 }
 
-// RetryWrites tries once more to write the results that could not be written. To be called when nothing works any more, before the last
-// copies: they go with their results.
+// RetryWrites tries once more to write results that could not be written. Call it when nothing runs any more, before the last copies are written:
+// a result removes its copy.
 func (d *Dispatcher) RetryWrites() { d.disk.retryWrites() }

@@ -14,7 +14,7 @@ import (
 	"octo-operator/hub"
 )
 
-// Run is one run directory: an event that is being carried out.
+// Run is one run directory: an event that is being carried out, or was.
 type Run struct {
 	ID       string // name of the directory: time, callback, lane, random end
 	Dir      string // path of the directory; "": the run is not on this disk

@@ -13,8 +13,8 @@ import (
 // that tenant: when the resource is deleted the cluster deletes them too, even if nobody sends an undeploy. Helm does not know of that: its
 // revisions stay, and the next deploy makes the objects again. The reference operator does the same.
 
-// setPoolAsOwner makes the pool's resource the owner of what an adapter pool's deploy has made. If that fails the deploy succeeds all the
-// same, and the log says what it means.
+// setPoolAsOwner makes the pool's resource the owner (in Kubernetes' sense) of the objects of an adapter pool's deploy. If that fails the deploy
+// succeeds anyway, and the log says what it means.
 func (h *Handlers) setPoolAsOwner(ctx context.Context, t *dispatch.Task, d *release.Deployment) {
 	if d.Event.WorkloadType != hub.AdapterPool {
 		return

@@ -14,8 +14,8 @@ import (
 	"octo-operator/names"
 )
 
-// PrintValues prints the values document of a WorkloadDeployed event as YAML, without secrets. withChart pulls the chart for that, as a
-// deploy does; else no chart is looked at. Nothing is deployed.
+// PrintValues prints the values document of a WorkloadDeployed event as YAML, without secrets. withChart: the chart is pulled first, as in a
+// deploy; otherwise the document is made without it. Nothing is deployed.
 func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, withChart bool) error {
 	layers, _, err := h.layersOf(ctx, event, withChart)
 	if err != nil {
@@ -52,7 +52,7 @@ func (h *Handlers) layersOf(ctx context.Context, event hub.Event, withChart bool
 	return release.Layers(h.settings, w, r, c), release.Secrets(h.settings, w), nil
 }
 
-// fetchChart pulls the chart into a run directory that is gone afterwards.
+// fetchChart pulls the chart into a temporary run directory.
 func (h *Handlers) fetchChart(ctx context.Context, event hub.Event, r names.Release, w hub.WorkloadDeployed) (c charts.Chart, err error) {
 	if err := check.Fields(event, 0); err != nil {
 		return c, fmt.Errorf("cannot pull the chart: %w", err)

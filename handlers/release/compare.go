@@ -22,7 +22,7 @@ import (
 // comparedAtATime is how many objects are compared at a time, of all deploys together. Each takes up to some MiB.
 const comparedAtATime = 4
 
-// helmManager is the field manager of helm. What is applied in its name loses the fields that helm has applied before and that are not in it.
+// helmManager is the field manager of helm. Applying with it removes the fields that helm has applied before and that are no longer there.
 const helmManager = "helm"
 
 // compared is what a deploy changes.
@@ -85,7 +85,7 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 	return compared{changes.Join(list, left), foreign}, nil
 }
 
-// without takes secrets out of a text: those of the event, and values of Secrets if they are no ordinary words.
+// without returns a function that removes secrets from a text: those of the event, and values of Secrets unless they are ordinary words.
 func (d *Deployment) without(values []string) (func(string) string, error) {
 	values = slices.Compact(slices.Sorted(slices.Values(values)))
 	redact := exec.NewRedactor(slices.DeleteFunc(values, func(value string) bool { return len(value) < shortestElsewhere })...)
@@ -95,8 +95,7 @@ func (d *Deployment) without(values []string) (func(string) string, error) {
 	return func(s string) string { return d.task.Redact.String(redact.String(s)) }, nil
 }
 
-// secretsOf are the values of the Secrets among what is declared, plain. They are known although the API server does not tell what becomes of
-// such a Secret, or it is one of too many to be compared.
+// secretsOf returns the plain values of the declared Secrets. So they are hidden even if such a Secret itself cannot be compared.
 func secretsOf(all []kube.Declared) (values []string, err error) {
 	for _, o := range all {
 		if !changes.IsSecret(o.Kind) {
@@ -237,7 +236,7 @@ func (i *item) contents() (now, before map[string]any, err error) {
 	return now, before, err
 }
 
-// markAsHelm adds to an object by what helm marks it as the release's.
+// markAsHelm adds the label and annotations by which helm marks an object as the release's.
 func (d *Deployment) markAsHelm(object map[string]any) {
 	metadata := child(object, "metadata")
 	child(metadata, "labels")["app.kubernetes.io/managed-by"] = "Helm"
@@ -266,7 +265,7 @@ func ofMetadata(object map[string]any, key string) map[string]any {
 	return found
 }
 
-// foreign says whose an object is that helm would refuse to take into the release, or the guard to change; "": neither would.
+// foreign says whose an object is, if helm would refuse to take it into the release or the guard would refuse to change it; "": neither would.
 func (d *Deployment) foreign(i *item, live map[string]any) string {
 	known := i.now == nil || i.before != nil // to the release: helm does not ask whose it is
 	annotations := annotationsOf(live)

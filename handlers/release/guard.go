@@ -10,13 +10,13 @@ import (
 	"octo-operator/scripts"
 )
 
-// guardedSteps work on a tenant's release, by what a chart says.
+// guardedSteps are the steps in which a chart decides what helm and kubectl do to a release.
 var guardedSteps = []string{
 	scripts.WorkloadDeploy, scripts.WorkloadPlan, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
 }
 
-// GuardFor is what the helm and kubectl of a step may ask the API server, through the guard; nil: the step does not go through it.
-// variables are those of the step's script, without their prefix.
+// GuardFor returns which requests helm and kubectl may send to the API server in a step; nil: the step does not use the guard. variables are the
+// inputs of the step's script, without OCTO_.
 func GuardFor(event hub.Event, step string, variables map[string]string) (*guard.Run, error) {
 	if !slices.Contains(guardedSteps, step) {
 		return nil, nil

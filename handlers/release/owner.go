@@ -26,8 +26,8 @@ type owners struct {
 	kubectl  *kube.Kubectl
 }
 
-// locate finds the name of a workload's release: its own, or another one under which the reference operator has made it, if that is
-// provably this workload's. Where that cannot be told it is an error: a second release beside the first one would be worse.
+// locate returns the name of a workload's release: this operator's own name, or the one that the reference operator would give, if such a release
+// is provably the workload's. If that is not known it is an error, because a second release of the workload would be worse.
 func (o owners) locate(ctx context.Context, w hub.Workload) (names.Release, error) {
 	r, err := names.ReleaseOf(o.settings, w)
 	if err != nil {
@@ -67,7 +67,7 @@ func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workl
 	return names.Proof{Verdict: names.OfNobody}, err
 }
 
-// owned returns a release's history. It is an error if the release is not the workload's.
+// owned returns a release's history. It is an error if the release exists and is not the workload's.
 func (o owners) owned(ctx context.Context, r names.Release, w hub.Workload) (history, error) {
 	revisions, err := historyOf(ctx, o.kubectl, r)
 	if err != nil {
@@ -76,7 +76,7 @@ func (o owners) owned(ctx context.Context, r names.Release, w hub.Workload) (his
 	return revisions, o.check(ctx, r, w, revisions)
 }
 
-// check is an error unless a release that is there is provably the workload's.
+// check is an error if the release exists and is not provably the workload's.
 func (o owners) check(ctx context.Context, r names.Release, w hub.Workload, revisions history) error {
 	p, err := o.whose(ctx, r, w, revisions)
 	switch {
@@ -122,8 +122,8 @@ func checkSecret(s *kube.Secret, r names.Release, w hub.Workload, releaseThere b
 	return nil
 }
 
-// leftSecret is the name of the Secret that an undeploy is to delete where there is no release, which would prove whose it is: one that
-// was ended halfway has left it, or what was kept of it. "": there is none, or it is not known to be the workload's.
+// leftSecret returns the name of the Secret that an undeploy must delete if there is no release: an undeploy that was interrupted has left it, or
+// the copy of its old values. "": there is none, or it is not known to be the workload's.
 func (o owners) leftSecret(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) (string, error) {
 	for _, name := range []string{r.SecretName(), r.SecretBefore()} {
 		s, err := o.kubectl.Secret(ctx, r.Namespace, name)

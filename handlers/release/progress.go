@@ -10,8 +10,8 @@ import (
 	"octo-operator/names"
 )
 
-// watchHelm looks at a release's pods while helm works, which takes long if hooks are waited for, and tells the controller
-// what it finds. A deploy that is faster than the first look is not slowed down by it.
+// watchHelm looks at a release's pods while helm runs, which may take long if hooks are waited for, and reports what it finds. It does not delay
+// helm.
 func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Release) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

@@ -18,11 +18,11 @@ const (
 	// The first checks come soon, since pods often are ready within a second; later ones cost the API server more than they tell.
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
-	// inspectInterval is how often what keeps pods from being ready is looked for, which takes many requests, and told if it has changed.
+	// inspectInterval is how often is looked why pods are not ready, which takes many requests.
 	inspectInterval = 3 * time.Second
 )
 
-// rolloutError is a release whose pods have not become ready.
+// rolloutError says that the pods of a release have not become ready.
 type rolloutError struct {
 	waiting  []string // which objects were not ready
 	seen     []string // what their pods say
@@ -43,15 +43,15 @@ func (e *rolloutError) Error() string {
 	return "the release was not ready within " + e.timeout.String() + ": " + strings.Join(e.waiting, "; ")
 }
 
-// rollouts waits for the pods of releases, and tells what keeps them from being ready.
+// rollouts waits for the pods of releases, and reports why they are not ready.
 type rollouts struct {
 	kubectl  *kube.Kubectl
 	timeout  time.Duration // how long pods may take
 	failFast bool          // what can never become ready ends the wait
 }
 
-// await returns when everything in the release's newest revision is ready. That costs no slot and no process: helm has ended.
-// A newer event for the release ends the wait.
+// await returns when everything in the release's newest revision is ready. Meanwhile the event has no slot, and no process runs. A newer event
+// for the release ends the wait.
 func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release) error {
 	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels["status"] != "deployed" { // a script of the environment's own may have installed nothing
@@ -71,8 +71,8 @@ func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release)
 	return t.Park(ctx, runs.WaitPods, "pods that are not ready", true, func() error { return w.until(ctx) })
 }
 
-// markReady notes on the revision of a run, given by its short id, that its pods are ready: what a later deploy rolls back to must
-// have worked once.
+// markReady labels the revision of a run, given by its short id, as one whose pods were ready: only to such revisions a later deploy is rolled
+// back.
 func (ro rollouts) markReady(ctx context.Context, r names.Release, run string) error {
 	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels[names.RunLabel] != run || labels[names.RolloutLabel] != names.RolloutWaiting {

@@ -14,9 +14,9 @@ import (
 	"octo-operator/text"
 )
 
-// secrets changes the Secrets of releases. A deploy changes the release's Secret before helm runs, and its pods may never become ready.
-// Until they are, the change is open: an annotation of the Secret names the workloads that must be restarted, and a second Secret holds
-// what the first one held before. So whatever happens to the operator, the next one can restart them, or put the old values back.
+// secrets changes the Secrets of releases. A deploy writes the release's Secret before helm runs, and its pods may never become ready. Until they
+// are, the change is called open: an annotation of the Secret names the workloads that must be restarted, and a second Secret holds the old
+// values. So even if the operator is killed, the next one can do the restarts or restore the old values.
 type secrets struct{ kubectl *kube.Kubectl }
 
 // changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
@@ -117,7 +117,7 @@ func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
 	return needed, true, nil
 }
 
-// keep makes a copy of the Secret, before the deploy of a run changes it.
+// keep makes a copy of the Secret before the deploy of a run changes it.
 func (s secrets) keep(ctx context.Context, t *dispatch.Task, r names.Release, live *kube.Secret) error {
 	before := *live
 	before.Name, before.Labels = r.SecretBefore(), maps.Clone(before.Labels)
@@ -128,8 +128,8 @@ func (s secrets) keep(ctx context.Context, t *dispatch.Task, r names.Release, li
 	return s.kubectl.PutSecret(ctx, names.FieldManager, before)
 }
 
-// settle ends the change of the Secret that a deploy has made, now that the pods are ready. If something cannot be cleaned up, that is
-// told, but the deploy has succeeded all the same: what is left does no harm.
+// settle ends the change of the Secret after the pods have become ready. If something cannot be cleaned up, that is logged, and the deploy
+// succeeds anyway, because it does no harm.
 func (s secrets) settle(ctx context.Context, t *dispatch.Task, d *Deployment) (err error) {
 	c := d.secret
 	switch {
@@ -148,7 +148,8 @@ func (s secrets) settle(ctx context.Context, t *dispatch.Task, d *Deployment) (e
 	return nil
 }
 
-// closeChange forgets what the Secret held before. The annotation goes first: with it, the next change would keep nothing.
+// closeChange ends an open change: it deletes the old values. The annotation is removed first, because while it is there the next change would
+// not keep the old values.
 func (s secrets) closeChange(ctx context.Context, r names.Release) error {
 	if err := s.kubectl.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 	"octo-operator/names"
 )
 
-// restore gives the release's Secret back what it held when the pods were last ready. It comes before the rollback, whose pods
-// read it. users are the workloads whose pods may have the values of the failed deploy: endRestore restarts those of them that the
-// rollback gives no new pods. open: there was something to restore. own: only what this run itself has changed is restored.
+// restore restores what the release's Secret held when the pods were last ready. It comes before the rollback, whose pods read it. users are the
+// workloads whose pods may have the values of the failed deploy: endRestore restarts those that get no new pods from the rollback. open: there
+// was something to restore. own: only changes of this run are restored.
 func (s secrets) restore(ctx context.Context, t *dispatch.Task, r names.Release, own bool) (users restarts, open bool, err error) {
 	live, err := s.kubectl.Secret(ctx, r.Namespace, r.SecretName())
 	if err != nil {
@@ -73,7 +73,7 @@ func (s secrets) endRestore(ctx context.Context, t *dispatch.Task, r names.Relea
 	})
 }
 
-// undo takes back what a deploy has done to the Secret whose helm has made no revision: the Secret is written before helm runs.
+// undo restores the Secret after a deploy whose helm has made no revision: the Secret is written before helm runs.
 func (s secrets) undo(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) error {
 	if t.MakesSecret {
 		return s.drop(ctx, t, r, w)

@@ -17,7 +17,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// restarts are what a change of the release's Secret makes necessary. As JSON they stand in the annotation of an open change.
+// restarts are the restarts that a change of the release's Secret needs. They stand as JSON in the annotation of an open change.
 type restarts struct {
 	// Keys are the changed ones that the workloads use.
 	Keys []string `json:"keys,omitempty"`

@@ -10,8 +10,8 @@ import (
 	"octo-operator/scripts"
 )
 
-// Undeploy uninstalls a workload's release and deletes its Secret. Where neither is there it has nothing to do. It is an error if the
-// release or the Secret is not provably the workload's.
+// Undeploy uninstalls a workload's release and deletes its Secret. If neither exists it does nothing. It is an error if the release or the Secret
+// is not provably the workload's.
 func (d *Deployer) Undeploy(ctx context.Context, t *dispatch.Task, w hub.Workload) error {
 	found, err := d.owners.locate(ctx, w)
 	if err != nil {

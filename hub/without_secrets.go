@@ -15,8 +15,8 @@ const RemovedSecret = "[removed after the run]"
 
 var removedJSON = json.RawMessage(`"` + RemovedSecret + `"`)
 
-// WithoutSecrets is the event as it may stay on disk and be shown, and whether that is another one than it was. What is not clearly plain counts
-// as secret.
+// WithoutSecrets returns the event without secrets, as it may stay on disk and be shown, and whether it differs from e. What may be a secret is
+// removed too.
 func (e Event) WithoutSecrets() (Event, bool) {
 	if e.Callback != WorkloadDeploy {
 		return e, false

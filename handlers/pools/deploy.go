@@ -10,9 +10,9 @@ import (
 	"octo-operator/names"
 )
 
-// CheckResource looks at the resource of that name. exists: there is one, it is the pool's, and it stays; if StopRegistering has excluded it,
-// it registers the pool again. It is an error if the resource is another pool's, and while it is being deleted: the API server would take a
-// change of such a one, which would go all the same. Of the latter the event is tried again.
+// CheckResource looks at the resource of that name. exists: there is one, it is the pool's, and it stays; if StopRegistering has excluded it, it
+// registers the pool again. It is an error if the resource is another pool's. While it is being deleted it is an error too, after which the event
+// is retried: the API server would accept a change of it, and delete it all the same.
 func (ps *Pools) CheckResource(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string) (exists bool, err error) {
 	if err := t.TakeSlot(ctx); err != nil {
 		return false, err

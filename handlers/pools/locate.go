@@ -9,8 +9,8 @@ import (
 	"octo-operator/names"
 )
 
-// Decode reads an event's pool. name is what this operator calls the pool's resource. With an error the pool is what could be read, and the
-// name may be "".
+// Decode reads an event's pool. name is the name that this operator gives to the pool's resource. With an error the pool has what could be read,
+// and name may be "".
 func Decode(event hub.Event) (pool hub.Pool, name string, err error) {
 	pool, err = hub.Decode[hub.Pool](event.Argument)
 	if err = errors.Join(err, pool.Check()); err != nil {
@@ -28,8 +28,8 @@ func Kind(pool hub.Pool) kube.PoolKind {
 	return kube.CommunicationPool
 }
 
-// Locate finds the name of a pool's resource. It is name, this operator's own, or another one under which the reference operator has made
-// the resource or the broker secret, if what is there is this pool's. It asks the API server only where the two operators' names differ.
+// Locate returns the name of a pool's resource: name, this operator's own, or the one that the reference operator gives, if the resource or
+// broker secret of that name is this pool's. It asks the API server only if the two names differ.
 func (ps *Pools) Locate(ctx context.Context, pool hub.Pool, name string) (string, error) {
 	olds := names.ReferencePools(pool)
 	if len(olds) == 0 {

@@ -9,8 +9,8 @@ import (
 	"octo-operator/names"
 )
 
-// GoneWithOwner tells whether the cluster has deleted a release's objects, or is about to, since the pool's resource that owns them is gone.
-// labels are those of the release's newest revision, which helm calls deployed still.
+// GoneWithOwner tells whether the cluster has deleted a release's objects, or will soon, because the pool's resource that owns them was deleted.
+// labels are those of the release's newest revision, which helm still calls deployed.
 func (ps *Pools) GoneWithOwner(labels map[string]string) bool {
 	uid := labels[names.OwnerLabel]
 	return uid != "" && uid != names.NoOwner && !slices.ContainsFunc(ps.resources.all(), func(p kube.Pool) bool { return p.UID == uid && !p.Deleting })

@@ -129,8 +129,8 @@ func (a *acceptor) placeOf(h Handler, event hub.Event, generation hub.Generation
 	return where
 }
 
-// keep writes events to disk and queues them. If they cannot all be written, they are written one by one, so that only those are refused for
-// which there is no space.
+// keep writes events to disk, and queues them. Those that cannot all be kept are kept one by one: only what really has no room is
+// refused.
 func (a *acceptor) keep(all []arrival) error {
 	events := make([]runs.New, len(all))
 	for i, arrived := range all {

@@ -58,7 +58,7 @@ func (d *Dispatcher) handOverOnStandby(ctx context.Context) error {
 	return err
 }
 
-// KeepLeading renews the Lease until ctx ends. An error means that another operator may lead: call Yield, and start the process again.
+// KeepLeading renews the Lease until ctx ends. An error means that the operator is to Yield and then to start again: another one may lead.
 func (d *Dispatcher) KeepLeading(ctx context.Context) error { return d.leader.Keep(ctx) }
 
 // Leads tells whether this operator leads. If not, who is the host name of the leader; "": not known.
@@ -78,11 +78,11 @@ func (d *Dispatcher) GiveUpLease() {
 	d.leader.Release(ctx)
 }
 
-// handOverTime bounds handing over at the end. The next life hands over the rest.
+// handOverTime is what the API server gets to take what is handed over. What it has not taken by then the next life hands over.
 const handOverTime = 10 * time.Second
 
-// Yield stops all work, because another operator leads, and hands over the events that the leader does not know. Running scripts are killed, not
-// told to end: helm would write its end over what the leader's helm has written meanwhile.
+// Yield stops all work, because another operator leads, and hands over what that one cannot know of. What runs is killed: a helm that is
+// told to end would write down how, over what the other operator's helm has written meanwhile.
 func (d *Dispatcher) Yield() {
 	d.journal.Stop()
 	d.lanes.Shut()
@@ -95,8 +95,8 @@ func (d *Dispatcher) Yield() {
 	}
 }
 
-// handOver leaves the unfinished runs on this disk to the leader. Runs with a copy in the cluster are the leader's already, and must not be
-// carried out here too. Only the events that came while this operator led and could not reach the API server are unknown to the leader.
+// handOver leaves to the operator that leads what is not done on this disk. What the cluster has a copy of is that operator's already:
+// done again it would run twice. What came while this operator led and could not reach the API server nobody else knows of.
 func (d *Dispatcher) handOver(ctx context.Context) error {
 	all, err := d.runs.List()
 	errs := []error{err}
@@ -123,7 +123,7 @@ func (d *Dispatcher) handOverRun(ctx context.Context, run *runs.Run) error {
 	return nil // its report stays on this disk, until this operator leads again and sees whether it was delivered
 }
 
-// undone tells what is left to do for a run: everything (unfinished), or only to deliver its report.
+// undone tells what there is still to do of a run: all of it, or to deliver its report.
 func (d *Dispatcher) undone(run *runs.Run) (unfinished bool, report []byte) {
 	if _, err := run.Result(); errors.Is(err, fs.ErrNotExist) {
 		return true, nil
@@ -132,7 +132,8 @@ func (d *Dispatcher) undone(run *runs.Run) (unfinished bool, report []byte) {
 	return false, report
 }
 
-// leaveToOthers removes an unfinished run from this disk, because the leader carries it out. It may come back when this operator leads again.
+// leaveToOthers takes an unfinished run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
+// back, when this operator leads again.
 func (d *Dispatcher) leaveToOthers(run *runs.Run) error {
 	if err := d.runs.Remove(run); err != nil {
 		return fmt.Errorf("an event that another operator does may be done again here: %w", err)
@@ -141,8 +142,8 @@ func (d *Dispatcher) leaveToOthers(run *runs.Run) error {
 	return nil
 }
 
-// leaveUnfinished removes the unfinished runs from this disk, because others have led meanwhile. Runs that had a copy come back with it if they
-// are still to be done. The others nobody else knows: they fail (see errMayBeOld).
+// leaveUnfinished takes off this disk what is unfinished on it, since others have led meanwhile. What is still to be done of what the cluster
+// has had a copy of comes back with its copy; nobody else knows of the rest.
 func (d *Dispatcher) leaveUnfinished() error {
 	unfinished, err := d.runs.Unfinished()
 	errs := []error{err}
@@ -156,8 +157,8 @@ func (d *Dispatcher) leaveUnfinished() error {
 	return errors.Join(errs...)
 }
 
-// errMayBeOld fails an event that was only on the disk of an operator that did not lead, unless the operator that led meanwhile still leads and
-// knows better. It might replace a newer version by an old one, or remove what was deployed since.
+// errMayBeOld ends an event that was on the disk of an operator that did not lead and nowhere else, unless whoever led meanwhile leads still.
+// Carried out, it might put an old version over a newer one, or remove what was deployed since.
 var errMayBeOld = errors.New("not carried out: the event waited on the disk of an operator that did not lead, and whether a newer one has been carried " +
 	"out meanwhile is not known: send it again if it still holds")
 
@@ -173,7 +174,7 @@ func (d *Dispatcher) refuseLeft(c Handler, run *runs.Run) {
 	d.runner.finish(t, time.Now(), errMayBeOld)
 }
 
-// forgetReports drops the reports on this disk that others have delivered: those without a copy in the cluster. It must come after Load.
+// forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after Load.
 func (d *Dispatcher) forgetReports() error {
 	all, err := d.runs.List()
 	errs := []error{err}
@@ -185,7 +186,7 @@ func (d *Dispatcher) forgetReports() error {
 	return errors.Join(errs...)
 }
 
-// accepted remembers the newest event of each kind that this life has queued for each workload or pool, for the last maxAccepted of them.
+// accepted is the newest event of each kind that this life has queued for a workload or pool, of the last so many of them.
 type accepted struct {
 	mu             sync.Mutex
 	after          string // the operator that led before, since when all is known; "": not all is, since whoever led
@@ -228,16 +229,16 @@ func (a *accepted) last(key acceptedKind) acceptedEvent {
 	return a.before[key]
 }
 
-// allSince tells whether all events are known that were accepted since that operator led.
+// allSince tells whether all is known that was accepted since an operator led.
 func (a *accepted) allSince(operator string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return operator == a.after
 }
 
-// outrun tells whether a newer event replaces this one, which may even have been carried out already. A newer deploy does not replace a scaling,
-// because a deploy keeps the number of replicas. A newer reconciliation does not replace a user's deploy, because it may ask for less.
-// handedOver: another operator has accepted this event.
+// outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
+// too: what was scaled stays scaled. So does what a user has asked for after what the controller has sent again: that may say less.
+// handedOver: another operator has accepted it.
 func (a *accepted) outrun(where Place, k queue.Kind, id string, handedOver bool) bool {
 	newer := func(k queue.Kind, reconciliation bool) bool { return a.newer(where, k, reconciliation, id, handedOver) }
 	switch k {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Wait returns when nothing is queued or running, and closes the connections to the cluster. It is for processes that are not a daemon.
+// Wait returns when nothing is queued or running, and closes the connections to the cluster: for what is no daemon.
 func (d *Dispatcher) Wait() {
 	d.lanes.Wait()
 	d.closeConnections()

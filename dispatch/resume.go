@@ -142,7 +142,7 @@ var (
 	forCopy   = queue.Wait{For: runs.WaitCopy, Text: "a copy in the cluster, so that the event survives the loss of this disk"}
 )
 
-// known finds the handler and the place of a run of an earlier life; false: it cannot be carried out.
+// known finds the lane of a run of an earlier life.
 func (d *Dispatcher) known(run *runs.Run) (Handler, Place, bool) {
 	event, err := run.Event()
 	if err != nil {
@@ -159,7 +159,7 @@ func (d *Dispatcher) known(run *runs.Run) (Handler, Place, bool) {
 	return c, where, known
 }
 
-// recoverLane calls the handler's Recover for the oldest run that was left in a lane.
+// recoverLane lets the handler of a lane's oldest run, which was left, make usable what that may have been killed at.
 func (d *Dispatcher) recoverLane(ctx context.Context, oldest *runs.Run) {
 	c, where, known := d.known(oldest)
 	if !known || c.Recover == nil || where.refused != nil {

@@ -1,10 +1,13 @@
 package runs
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -284,6 +287,110 @@ func TestRemoveTakesWhatIsThere(t *testing.T) {
 	}
 }
 
+func TestOutputLinesHaveTimeAndStream(t *testing.T) {
+	run := create(t, open(t, t.TempDir()))
+	at := time.Date(2026, 11, 23, 14, 5, 6, 7_890_000, time.FixedZone("", 3600))
+	for range 2 { // the second appends
+		output, err := run.OpenOutput()
+		must(t, err)
+		output.Line(at, "stdout", "first")
+		output.Line(at, "stderr", "")
+		must(t, output.Close())
+	}
+	text, err := os.ReadFile(run.Path("output.log"))
+	must(t, err)
+	if want := strings.Repeat("13:05:06.007 stdout first\n13:05:06.007 stderr \n", 2); string(text) != want {
+		t.Errorf("got %q, want %q", text, want)
+	}
+}
+
+func TestOutputLinesFromManyGoroutinesStayWhole(t *testing.T) {
+	run := create(t, open(t, t.TempDir()))
+	output, err := run.OpenOutput()
+	must(t, err)
+	var all sync.WaitGroup
+	for i := range 10 {
+		all.Go(func() { output.Line(time.Time{}, "stdout", fmt.Sprintf("line %d", i)) })
+	}
+	all.Wait()
+	must(t, output.Close())
+	text, err := os.ReadFile(run.Path("output.log"))
+	must(t, err)
+	if lines := regexp.MustCompile(`(?m)^00:00:00.000 stdout line \d$`).FindAll(text, -1); len(lines) != 10 {
+		t.Errorf("got %q", text)
+	}
+}
+
+func TestAFullDiskIsToldAtTheEndOfTheOutput(t *testing.T) {
+	run := create(t, open(t, t.TempDir()))
+	must(t, os.Symlink("/dev/full", run.Path("output.log")))
+	output, err := run.OpenOutput()
+	must(t, err)
+	output.Line(time.Now(), "stdout", "lost")
+	if err := output.Close(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPruneKeepsTheNewestAndYoungFailuresAndWhatIsStillNeeded(t *testing.T) {
+	s := open(t, t.TempDir())
+	now := time.Now()
+	old := now.Add(-48 * time.Hour)
+	ended := func(outcome Outcome, ended time.Time) *Run {
+		run := create(t, s)
+		finish(t, run, outcome, ended)
+		return run
+	}
+	unfinished := create(t, s)
+	ended(Succeeded, now)
+	ended(Failed, old)
+	young := ended(Failed, now.Add(-23*time.Hour))
+	ended(Superseded, now)
+	newest := []*Run{ended(Succeeded, old), ended(Failed, old)}
+	must(t, s.Prune(2, 24*time.Hour, nothing))
+	wantIDs(t, s.List, unfinished, young, newest[0], newest[1])
+
+	must(t, s.Prune(0, 0, func(run *Run) bool { return run.ID == young.ID })) // its report is still to be delivered
+	wantIDs(t, s.List, unfinished, young)
+	must(t, s.Prune(0, 0, nothing))
+	wantIDs(t, s.List, unfinished)
+}
+
+func TestARunWhoseRemovalIsCutShortIsNotRunAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	finish(t, create(t, s), Succeeded, time.Now())
+	s.drop = func(dir string) error { // the operator is killed when the result is gone, and the event is not
+		must(t, os.Remove(filepath.Join(dir, resultFile)))
+		return syscall.EINTR
+	}
+	if err := s.Prune(0, 0, nothing); !errors.Is(err, syscall.EINTR) {
+		t.Errorf("got %v", err)
+	}
+	s = open(t, dir)
+	wantIDs(t, s.Unfinished)
+	must(t, s.Tidy())
+	if left, err := os.ReadDir(s.Dir()); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestPruneRemovesHalfMadeDirectoriesThatNobodyIsMaking(t *testing.T) {
+	s := open(t, t.TempDir())
+	abandoned, fresh := filepath.Join(s.Dir(), unfinishedName+"1"), filepath.Join(s.Dir(), unfinishedName+"2")
+	must(t, os.Mkdir(abandoned, 0o700))
+	must(t, os.Mkdir(fresh, 0o700))
+	twoHoursAgo := time.Now().Add(-2 * time.Hour)
+	must(t, os.Chtimes(abandoned, twoHoursAgo, twoHoursAgo))
+	must(t, s.Prune(100, time.Hour, nothing))
+	if _, err := os.Stat(abandoned); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the abandoned one: %v", err)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("the fresh one: %v", err)
+	}
+}
+
 func TestAStateDirectoryThatCannotBeMadeIsAClearError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
@@ -339,5 +446,49 @@ func TestAnEventThatCannotBeReadNamesTheRun(t *testing.T) {
 	must(t, run.Write(resultFile, []byte("half")))
 	if _, err := run.Result(); err == nil || !strings.Contains(err.Error(), "cannot read the result of run "+run.ID) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestOutputThatIsTooLongIsCutAndSaysSoOnce(t *testing.T) {
+	run := create(t, open(t, t.TempDir()))
+	long := strings.Repeat("x", 1<<20)
+	for range 2 { // the event is tried again
+		output, err := run.OpenOutput()
+		must(t, err)
+		for range 40 {
+			output.Line(time.Now(), "stderr", long)
+		}
+		must(t, output.Close())
+	}
+	text, err := os.ReadFile(run.Path("output.log"))
+	must(t, err)
+	if len(text) > 66<<20 || strings.Count(string(text), "output cut") != 1 || !bytes.HasSuffix(text, []byte(" bytes\n")) {
+		t.Errorf("it has %d bytes and ends in %q", len(text), text[len(text)-100:])
+	}
+}
+
+func TestWorkAsideThatWasKilledLeavesNothingForLong(t *testing.T) {
+	for name, clean := range map[string]func(*Store) error{
+		"at the start": func(s *Store) error { return s.Tidy() },
+		"later":        func(s *Store) error { return s.Prune(10, 0, func(*Run) bool { return false }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, err := Open(dir)
+			must(t, err)
+			old, young := filepath.Join(dir, AsideName+"plan-1"), filepath.Join(dir, AsideName+"2")
+			for _, aside := range []string{old, young} {
+				must(t, os.MkdirAll(filepath.Join(aside, "runs"), 0o700))
+				must(t, os.WriteFile(filepath.Join(aside, "manifest.yaml"), []byte("planted"), 0o600))
+			}
+			long := time.Now().Add(-2 * asideFor)
+			must(t, os.Chtimes(old, long, long))
+			must(t, clean(s))
+			_, oldErr := os.Stat(old)
+			_, youngErr := os.Stat(young)
+			if !errors.Is(oldErr, fs.ErrNotExist) || youngErr != nil {
+				t.Errorf("of the old one: %v; of the one that is at work: %v", oldErr, youngErr)
+			}
+		})
 	}
 }

@@ -58,8 +58,8 @@ func New(settings config.Config, kubectl *kube.Kubectl, set scripts.Set, env []s
 	return d, err
 }
 
-// Recover unlocks the release of a workload's event, if a killed helm of an earlier life has left it pending or uninstalling. It is an error if
-// the release is not the workload's, or if that is not known.
+// Recover makes the release of a workload's event usable again, if an earlier life's helm, ended in its middle, has left it stuck. It is
+// an error if the release is not the workload's or that cannot be told.
 func (d *Deployer) Recover(ctx context.Context, t *dispatch.Task) error {
 	w, err := hub.Decode[hub.Workload](t.Event.Argument)
 	if err != nil {

@@ -59,7 +59,7 @@ func (d *Deployment) Install(ctx context.Context) error {
 	return helmScript(ctx, t, scripts.WorkloadDeploy, variables)
 }
 
-// changesCluster tells whether a command that workload-deploy announces comes after its checks.
+// changesCluster tells of a command that workload-deploy announces whether the checks are over.
 func changesCluster(command string) bool {
 	return !strings.Contains(command, "helm template ") && !strings.Contains(command, "--dry-run")
 }

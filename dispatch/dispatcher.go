@@ -40,7 +40,7 @@ type Options struct {
 	FreeDisk    func(full bool) // removes what is kept for speed alone: what was not used for long, or all of it where the disk is full
 	Runs        *runs.Store
 	Scripts     scripts.Set
-	Kubectl     *kube.Kubectl // closed by Wait and Close
+	Kubectl     *kube.Client // closed by Wait and Close
 	Controller  Controller
 	SecretFiles []string // names of files that are in a run directory only while the event is carried out
 	RemadeFiles []string // names of files that hold secrets, and that an event which is resumed makes anew
@@ -66,7 +66,7 @@ type Dispatcher struct {
 	*acceptor
 	settings config.Config
 	runs     *runs.Store
-	kubectl  *kube.Kubectl
+	kubectl  *kube.Client
 	log      *slog.Logger
 	unlock   func() error
 

@@ -28,7 +28,7 @@ type runner struct {
 	scripts     scripts.Set
 	env         []string
 	limits      limits // of every script
-	kubectl     *kube.Kubectl
+	kubectl     *kube.Client
 	guard       *guard.Guard
 	secretFiles []string
 	remadeFiles []string

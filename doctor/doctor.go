@@ -37,7 +37,7 @@ type Operator struct {
 type examination struct {
 	Operator
 	env      []string // of helm and kubectl
-	kubectl  *kube.Kubectl
+	kubectl  *kube.Client
 	stateDir string
 	hasState bool        // stateDir has runs
 	runs     *runs.Store // of stateDir
@@ -61,7 +61,7 @@ func newExamination(o Operator) *examination {
 	p := inTime(placeTime, func() place { return findPlace(o, x.temp) }, func() place { return noPlace(o, x.temp) })
 	x.stateDir, x.hasState, x.env = p.stateDir, p.hasState, p.env
 	x.runs = runs.Reading(x.stateDir)
-	x.kubectl = kube.NewKubectl(x.env, x.temp, slog.New(slog.DiscardHandler))
+	x.kubectl = kube.NewClient(x.env, x.temp, slog.New(slog.DiscardHandler))
 	x.deploys = sync.OnceValue(x.lastDeploys)
 	return x
 }

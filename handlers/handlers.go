@@ -75,7 +75,7 @@ type Handlers struct {
 	*dispatch.Dispatcher
 
 	settings    config.Config
-	kubectl     *kube.Kubectl
+	kubectl     *kube.Client
 	controller  Controller
 	runs        *runs.Store
 	scripts     scripts.Set

@@ -118,7 +118,7 @@ func assemble(ctx context.Context, settings config.Config, environ []string, sto
 		return nil, fmt.Errorf("cannot make a directory for kubectl: %w", err)
 	}
 	h := &Handlers{
-		settings: settings, kubectl: kube.NewKubectl(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
+		settings: settings, kubectl: kube.NewClient(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
 	}
 	if h.releases, err = release.New(settings, h.kubectl, set, env, program); err != nil {
 		return nil, err

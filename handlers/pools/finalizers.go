@@ -23,14 +23,14 @@ var clusterFinalizers = []string{"foregroundDeletion", "orphan"}
 // finalizers removes the reference operator's finalizers from resources that are being deleted. Those of others stay: whoever has put them
 // there removes them.
 type finalizers struct {
-	kubectl   *kube.Kubectl
+	kubectl   *kube.Client
 	resources *resources
 	log       *slog.Logger
 	due       chan struct{}   // has a token when a resource that is being deleted was seen
 	held      map[string]bool // by uid: resources that somebody else's finalizer holds, which was said; of keepRemoved alone
 }
 
-func newFinalizers(kubectl *kube.Kubectl, resources *resources, log *slog.Logger) *finalizers {
+func newFinalizers(kubectl *kube.Client, resources *resources, log *slog.Logger) *finalizers {
 	return &finalizers{kubectl: kubectl, resources: resources, log: log, due: make(chan struct{}, 1), held: map[string]bool{}}
 }
 

@@ -28,7 +28,7 @@ type Pools struct {
 	Tries *dispatch.RetryGroup
 
 	settings     config.Config
-	kubectl      *kube.Kubectl
+	kubectl      *kube.Client
 	log          *slog.Logger
 	request      func(hub.Event) error
 	resources    *resources
@@ -48,7 +48,7 @@ type Controller interface {
 
 // New makes Pools that do nothing before Watch. request accepts the deploy of a pool that the operator itself wants (see Ensure); its error is
 // why the event is not kept.
-func New(settings config.Config, kubectl *kube.Kubectl, controller Controller, request func(hub.Event) error, log *slog.Logger) *Pools {
+func New(settings config.Config, kubectl *kube.Client, controller Controller, request func(hub.Event) error, log *slog.Logger) *Pools {
 	tries, resources := dispatch.NewRetryGroup(), newResources()
 	statuses := newStatuses(kubectl, resources, log)
 	finalizers := newFinalizers(kubectl, resources, log)

@@ -13,7 +13,7 @@ import (
 
 // statuses tell people, in the status of a pool's resources, how the pool's registration goes.
 type statuses struct {
-	kubectl   *kube.Kubectl
+	kubectl   *kube.Client
 	resources *resources
 	log       *slog.Logger
 	changes   chan statusChange // to be written by keepWritten
@@ -31,7 +31,7 @@ type statusChange struct {
 // waitingStatuses is how many changes of a status may wait to be written; those beyond are dropped.
 const waitingStatuses = 10_000
 
-func newStatuses(kubectl *kube.Kubectl, resources *resources, log *slog.Logger) *statuses {
+func newStatuses(kubectl *kube.Client, resources *resources, log *slog.Logger) *statuses {
 	return &statuses{kubectl: kubectl, resources: resources, log: log, changes: make(chan statusChange, waitingStatuses), newest: map[hub.PoolKey]string{}}
 }
 

@@ -32,7 +32,7 @@ type Deployer struct {
 // parts are shared by the Deployer, each Deployment and each rollback.
 type parts struct {
 	settings config.Config
-	kubectl  *kube.Kubectl
+	kubectl  *kube.Client
 	scripts  scripts.Set
 	helm     *helmVersion
 	program  string // the operator's own, for octo-operator look
@@ -47,7 +47,7 @@ type parts struct {
 
 // New returns a Deployer. env is the environment of helm and kubectl; program is the path of the operator's own program, which scripts call to
 // check manifests. It is an error if the directory for charts cannot be created, or if the settings for repositories are wrong.
-func New(settings config.Config, kubectl *kube.Kubectl, set scripts.Set, env []string, program string) (*Deployer, error) {
+func New(settings config.Config, kubectl *kube.Client, set scripts.Set, env []string, program string) (*Deployer, error) {
 	d := &Deployer{parts: parts{
 		settings: settings, kubectl: kubectl, scripts: set, helm: &helmVersion{env: env}, program: program,
 		owners: owners{settings, kubectl}, secrets: secrets{kubectl}, stuck: stuck{kubectl, settings.Helm.Timeout},

@@ -12,7 +12,7 @@ import (
 // the operator the others.
 type history []map[string]string
 
-func historyOf(ctx context.Context, kubectl *kube.Kubectl, r names.Release) (history, error) {
+func historyOf(ctx context.Context, kubectl *kube.Client, r names.Release) (history, error) {
 	return kubectl.Revisions(ctx, r.Namespace, r.Name)
 }
 
@@ -83,7 +83,7 @@ func (h history) begunByUs(run string, unclean bool) bool {
 }
 
 // objectsOf are what one revision of a release consists of, as helm has recorded it.
-func objectsOf(ctx context.Context, kubectl *kube.Kubectl, r names.Release, version string) ([]kube.Object, error) {
+func objectsOf(ctx context.Context, kubectl *kube.Client, r names.Release, version string) ([]kube.Object, error) {
 	manifest, err := kubectl.Manifest(ctx, r.Namespace, r.Name, version)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func objectsOf(ctx context.Context, kubectl *kube.Kubectl, r names.Release, vers
 }
 
 // newestObjects are what a release's newest revision consists of; none if there is no such release.
-func newestObjects(ctx context.Context, kubectl *kube.Kubectl, r names.Release) ([]kube.Object, error) {
+func newestObjects(ctx context.Context, kubectl *kube.Client, r names.Release) ([]kube.Object, error) {
 	labels, err := kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels == nil {
 		return nil, err
@@ -101,6 +101,6 @@ func newestObjects(ctx context.Context, kubectl *kube.Kubectl, r names.Release) 
 }
 
 // labelRevision sets a label of one revision of a release.
-func labelRevision(ctx context.Context, kubectl *kube.Kubectl, r names.Release, version, label, value string) error {
+func labelRevision(ctx context.Context, kubectl *kube.Client, r names.Release, version, label, value string) error {
 	return kubectl.PatchLabels(ctx, names.FieldManager, r.Namespace, "secrets", kube.RevisionSecret(r.Name, version), map[string]*string{label: &value})
 }

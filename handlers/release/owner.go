@@ -23,7 +23,7 @@ import (
 // owners tells whose a release is, and which one is a workload's.
 type owners struct {
 	settings config.Config
-	kubectl  *kube.Kubectl
+	kubectl  *kube.Client
 }
 
 // locate returns the name of a workload's release: this operator's own name, or the one that the reference operator would give, if such a release

@@ -45,7 +45,7 @@ func (e *rolloutError) Error() string {
 
 // rollouts waits for the pods of releases, and reports why they are not ready.
 type rollouts struct {
-	kubectl  *kube.Kubectl
+	kubectl  *kube.Client
 	timeout  time.Duration // how long pods may take
 	failFast bool          // what can never become ready ends the wait
 }

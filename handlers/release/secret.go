@@ -17,7 +17,7 @@ import (
 // secrets changes the Secrets of releases. A deploy writes the release's Secret before helm runs, and its pods may never become ready. Until they
 // are, the change is called open: an annotation of the Secret names the workloads that must be restarted, and a second Secret holds the old
 // values. So even if the operator is killed, the next one can do the restarts or restore the old values.
-type secrets struct{ kubectl *kube.Kubectl }
+type secrets struct{ kubectl *kube.Client }
 
 // changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
 const changeAnnotation = names.Group + "/secret-change"

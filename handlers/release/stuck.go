@@ -16,7 +16,7 @@ import (
 // stuck unlocks releases on which every helm refuses to work, because a killed helm has left the newest revision pending, or the release
 // uninstalling.
 type stuck struct {
-	kubectl *kube.Kubectl
+	kubectl *kube.Client
 	timeout time.Duration // of helm
 }
 

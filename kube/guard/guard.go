@@ -26,7 +26,7 @@ import (
 	"octo-operator/kube"
 )
 
-// API is the API server, reached with the operator's own credentials. *kube.Kubectl implements it.
+// API is the API server, reached with the operator's own credentials. *kube.Client implements it.
 type API interface {
 	Forward() (server *url.URL, transport http.RoundTripper)
 	Object(ctx context.Context, path string) (kube.Metadata, error)

@@ -36,7 +36,7 @@ type Handler struct {
 	// RetryError.
 	Run func(context.Context, *Task) error
 	// Guard returns which requests helm and kubectl may send to the API server in a step with these variables; nil: any.
-	Guard func(event hub.Event, step string, variables map[string]string) (*guard.Run, error)
+	Guard func(event hub.Event, step string, variables map[string]string) (*guard.Scope, error)
 	// Progress makes the report of what an event waits for; nil: there is none.
 	Progress func(event hub.Event, message string) *Report
 	// Explain adds facts about the event to a failure.

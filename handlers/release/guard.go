@@ -17,7 +17,7 @@ var guardedSteps = []string{
 
 // GuardFor returns which requests helm and kubectl may send to the API server in a step; nil: the step does not use the guard. variables are the
 // inputs of the step's script, without OCTO_.
-func GuardFor(event hub.Event, step string, variables map[string]string) (*guard.Run, error) {
+func GuardFor(event hub.Event, step string, variables map[string]string) (*guard.Scope, error) {
 	if !slices.Contains(guardedSteps, step) {
 		return nil, nil
 	}
@@ -26,7 +26,7 @@ func GuardFor(event hub.Event, step string, variables map[string]string) (*guard
 		return nil, err
 	}
 	r := names.Release{Name: variables["RELEASE"], Namespace: variables["NAMESPACE"]}
-	run := &guard.Run{
+	run := &guard.Scope{
 		Release: r.Name, Namespace: r.Namespace, Group: names.Group, Tenants: []string{names.LabelValue(w.TenantID), names.ReferenceLabel(w.TenantID)},
 		Secrets: []string{r.SecretName(), r.SecretBefore()}, Broker: names.BrokerSecrets(w.Pool), Renders: step == scripts.WorkloadDeploy || step == scripts.WorkloadPlan,
 	}

@@ -90,7 +90,7 @@ func plan(file []string, run, format string) error {
 // plannedEvent is the event that is meant, and the chart that its run had; "": it has none.
 func plannedEvent(file []string, run string) (event hub.Event, chart string, err error) {
 	if run == "" {
-		event, err = readEvent(hub.WorkloadDeploy, file)
+		event, err = readEvent(hub.WorkloadDeployedCallback, file)
 		return event, "", err
 	}
 	_, found, err := findRun(run)

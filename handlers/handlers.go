@@ -26,14 +26,14 @@ func (h *Handlers) table() map[string]dispatch.Handler {
 	return map[string]dispatch.Handler{
 		hub.PoolDeployed:   h.ofPools(dispatch.Handler{Kind: queue.Deploy, Place: poolPlace, Run: inOnePhase(pools.Retried(h.poolDeployed))}),
 		hub.PoolUndeployed: h.ofPools(dispatch.Handler{Kind: queue.Undeploy, Place: poolPlace, Run: inOnePhase(pools.Retried(h.poolUndeployed))}),
-		hub.WorkloadDeploy: h.ofWorkloads(dispatch.Handler{
+		hub.WorkloadDeployedCallback: h.ofWorkloads(dispatch.Handler{
 			Kind: queue.Deploy, Place: deployPlace, Run: h.workloadDeployed, Status: deploymentStatus, Progress: deploymentProgress,
 			// Where it fails, or where the operator dies meanwhile:
 			MayHaveChanged: release.Installing, Undo: h.releases.Undo, Explain: h.releases.Facts,
 			// What stays on disk:
 			Clean: cleanDeploy,
 		}),
-		hub.WorkloadUndeploy: h.ofWorkloads(dispatch.Handler{
+		hub.WorkloadUndeployedCallback: h.ofWorkloads(dispatch.Handler{
 			Kind: queue.Undeploy, Place: workloadPlace, Run: inOnePhase(h.workloadUndeployed), Status: undeploymentStatus,
 		}),
 		hub.ScaleWorkload: h.ofWorkloads(dispatch.Handler{

@@ -32,7 +32,7 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 // layersOf returns the layers of an event's values, and the secrets that are known of it.
 func (h *Handlers) layersOf(ctx context.Context, event hub.Event, withChart bool) (layers merge.Input, secrets []string, err error) {
 	// What says whose event it is, is enough for the values; where the chart comes from may be left out.
-	if err := check.Fields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
+	if err := check.Fields(hub.Event{Callback: hub.WorkloadUndeployedCallback, Argument: event.Argument}, 0); err != nil {
 		return layers, nil, fmt.Errorf("cannot merge the values: %w", err)
 	}
 	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)

@@ -18,7 +18,7 @@ var removedJSON = json.RawMessage(`"` + RemovedSecret + `"`)
 // WithoutSecrets returns the event without secrets, as it may stay on disk and be shown, and whether it differs from e. What may be a secret is
 // removed too.
 func (e Event) WithoutSecrets() (Event, bool) {
-	if e.Callback != WorkloadDeploy {
+	if e.Callback != WorkloadDeployedCallback {
 		return e, false
 	}
 	// Not through the DTO: what a newer controller sent besides stays too.

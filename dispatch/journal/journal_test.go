@@ -65,7 +65,7 @@ var laneA = Lane{"octo/a", "octo"}
 func (p *pod) create(l Lane, number int) *runs.Run {
 	p.t.Helper()
 	argument := fmt.Sprintf(`{"number":%d,"repositoryPassword":"pw"}`, number)
-	run, err := p.store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(argument)}, l.Name)
+	run, err := p.store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(argument)}, l.Name)
 	if err != nil {
 		p.t.Fatal(err)
 	}

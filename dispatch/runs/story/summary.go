@@ -160,7 +160,7 @@ func readEvent(run *runs.Run) (hub.Event, error) {
 	}
 	callback := event.Callback
 	if !slices.Contains(hub.Callbacks, callback) { // what it means is not known, so it may hold what a deploy holds
-		event.Callback = hub.WorkloadDeploy
+		event.Callback = hub.WorkloadDeployedCallback
 	}
 	clean, _ := event.WithoutSecrets()
 	clean.Callback = callback

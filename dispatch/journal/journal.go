@@ -41,7 +41,7 @@ type Options struct {
 
 	// MayWrite tells whether this operator still leads for certain; if not, the copies may soon belong to another one. nil: it does.
 	MayWrite func() bool
-	// Restore writes an event from the cluster to this operator's disk, with its notes (see runs.Run.Inherit). It returns nil, nil if the event
+	// Restore writes an event from the cluster to this operator's disk, with its notes (see runs.Run.CrashNotes). It returns nil, nil if the event
 	// was on the disk and has ended.
 	Restore func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error)
 	// Report sends a report that is in the cluster.
@@ -127,15 +127,16 @@ func (j *Journal) Reported(l Lane, id string) { j.update(l, id, func(e *entry) {
 // Finished is to be called when a run has its result.
 func (j *Journal) Finished(l Lane, id string) { j.update(l, id, func(e *entry) { e.finished = true }) }
 
-// Noted is to be called when the notes of an inherited run have changed (see runs.Run.Inherit). They are copied in the background.
-func (j *Journal) Noted(l Lane) { j.change(l, func(*lane) {}) }
+// NotesChanged is to be called when the crash notes of a run from another disk have changed (see runs.Run.CrashNotes). They are copied in the
+// background.
+func (j *Journal) NotesChanged(l Lane) { j.change(l, func(*lane) {}) }
 
-// Note is Noted, but returns when the cluster has the notes. The error is why it does not have them.
-func (j *Journal) Note(ctx context.Context, l Lane) error {
+// CopyNotes is NotesChanged, but returns when the cluster has the notes. The error is why it does not have them.
+func (j *Journal) CopyNotes(ctx context.Context, l Lane) error {
 	if j == nil {
 		return nil
 	}
-	j.Noted(l)
+	j.NotesChanged(l)
 	return j.write(ctx, j.known(l.Name))
 }
 

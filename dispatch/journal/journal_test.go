@@ -52,7 +52,7 @@ func podOf(t *testing.T, api API, controller string, namespaces ...string) *pod 
 			if _, err := run.Result(); err == nil {
 				return nil, nil // as handlers do
 			}
-			return run, run.Inherit(notes)
+			return run, run.RestoreCrashNotes(notes)
 		},
 		Report: func(_ *runs.Run, report []byte) { add(&p.reports, string(report)) },
 		Found:  func(run *runs.Run, from string) { add(&p.found, run.ID); add(&p.from, from) },

@@ -23,7 +23,7 @@ type Run struct {
 
 	begun     bool  // this process has a note in begunFile
 	earlier   int64 // bytes in begunFile that earlier processes have written
-	inherited bool  // see Inherited
+	inherited bool  // see FromOtherDisk
 
 	recorded recorded
 }

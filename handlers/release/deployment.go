@@ -134,7 +134,7 @@ func ValuesOf(run *runs.Run) ([]byte, error) { return os.ReadFile(run.Path(value
 
 // Installing tells whether a deploy may have changed the cluster in an earlier life of the operator. For a run from another disk that is not
 // known, so it is true.
-func Installing(run *runs.Run) bool { return run.Inherited() || run.Has(valuesFile) }
+func Installing(run *runs.Run) bool { return run.FromOtherDisk() || run.Has(valuesFile) }
 
 // WriteFiles writes what the script takes into the run directory: secret.yaml, if the Secret must be written, and values.yaml.
 func (d *Deployment) WriteFiles() error {

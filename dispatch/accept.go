@@ -121,7 +121,7 @@ func (a *acceptor) placeOf(h Handler, event hub.Event, generation hub.Generation
 		refused = err
 	}
 	if refused != nil {
-		where.Owner, where.refused = "", refused
+		where.Subject, where.refused = "", refused
 	}
 	if err != nil { // else the lane stays: an event that was kept, and is refused now, has its copy in the cluster there
 		where.Lane = "invalid/" + names.ShortHash(event.Callback, string(event.Argument))
@@ -199,7 +199,7 @@ func (a *acceptor) job(h Handler, run *runs.Run, where Place, log *slog.Logger, 
 	course := a.unfinished.add(run, where)
 	return &queue.Job{
 		Waits: course.waitsInLane,
-		Lane:  where.Lane, Owner: where.Owner, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
+		Lane:  where.Lane, Subject: where.Subject, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
 		Run:        func(ctx context.Context) { outcome(a.runner.carryOut(ctx, h, run, log)) },
 		Superseded: func(reason error) { outcome(a.runner.supersede(h, run, log, reason)) },
 	}

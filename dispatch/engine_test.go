@@ -48,7 +48,7 @@ func newRig(t *testing.T, h Handler) *rig {
 	log := slog.New(slog.NewTextHandler(&r.log, nil))
 	h.Place = func(_ config.Config, event hub.Event) (Place, error) {
 		w, err := hub.Decode[hub.Workload](event.Argument)
-		return Place{Lane: "octo/" + w.WorkloadName, Owner: w.WorkloadName, Tenant: w.TenantID}, err
+		return Place{Lane: "octo/" + w.WorkloadName, Subject: w.WorkloadName, Tenant: w.TenantID}, err
 	}
 	h.Status = func(event hub.Event, success bool, message string) *Report {
 		w, _ := hub.Decode[hub.Workload](event.Argument)

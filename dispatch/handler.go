@@ -66,7 +66,7 @@ func (h Handler) mayHaveChanged(run *runs.Run) bool {
 // Place says where an event belongs.
 type Place struct {
 	Lane     string // the release or pool: its events run one after the other
-	Owner    string // the exact workload or pool, see queue.Job
+	Subject  string // the exact workload or pool, see queue.Job
 	Tenant   string // its id as the event has it
 	Workload string // its name, and that of its release, as they may be shown; "": it is no workload's
 	Release  string

@@ -69,7 +69,7 @@ func (d *Dispatcher) Resume(ctx context.Context) error {
 			d.resumed.add(run)
 		}
 	}
-	for _, lane := range d.resumed.begin() {
+	for _, lane := range d.resumed.allFound() {
 		d.lanes.Touch(lane)
 	}
 	return nil
@@ -81,7 +81,7 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 	c, where, known := d.known(run)
 	switch {
 	case !known:
-	case d.accepted.outrun(where, c.Kind, run.ID, from != ""):
+	case d.accepted.superseded(where, c.Kind, run.ID, from != ""):
 		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
 		return
 	case from != "" && c.Kind == queue.Scale && d.accepted.newer(where, queue.Deploy, false, run.ID, true): // which may have put it to sleep
@@ -113,7 +113,7 @@ func (d *Dispatcher) prepareLane(ctx context.Context, lane string, waits func(qu
 	if err := d.journal.Copied(ctx, lane); err != nil {
 		return nil, err
 	}
-	left := d.resumed.take(lane)
+	left := d.resumed.takeLane(lane)
 	slices.SortFunc(left, func(a, b *runs.Run) int { return strings.Compare(a.ID, b.ID) })
 	undeploys := false
 	for _, run := range left {
@@ -220,15 +220,16 @@ func (r *resumed) has(run *runs.Run) bool {
 	return slices.ContainsFunc(r.byLane[run.Lane], func(other *runs.Run) bool { return other.ID == run.ID })
 }
 
-// begin ends the start: it returns the lanes with runs so far.
-func (r *resumed) begin() []string {
+// allFound is called when all runs that are unfinished at the start were added. It returns their lanes.
+func (r *resumed) allFound() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.begun = true
 	return slices.Collect(maps.Keys(r.byLane))
 }
 
-func (r *resumed) take(lane string) []*runs.Run {
+// takeLane removes the runs of a lane, and returns them.
+func (r *resumed) takeLane(lane string) []*runs.Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	left := r.byLane[lane]
@@ -248,7 +249,7 @@ func (d *Dispatcher) restore(l journal.Lane, id string, event hub.Event, notes [
 		d.resumed.hasCopy(id)
 		return nil, nil
 	}
-	return run, d.disk.write(func() error { return run.Inherit(notes) })
+	return run, d.disk.write(func() error { return run.RestoreCrashNotes(notes) })
 }
 
 // reportLeft sends the report of an event that another operator has carried out.

@@ -155,7 +155,7 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 		t.Log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
 		r.disk.retryLater(func() error { return r.writeResult(t, result, public) })
 	}
-	t.Pause()
+	t.StopWork()
 	if err := t.Remove(r.secretFiles...); err != nil {
 		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "the next start removes them")
 	}

@@ -90,10 +90,10 @@ func (t *Task) TakeSlot(ctx context.Context) error {
 // begin notes that the operator is at work on the event, so that an event that crashes it is not tried for ever. For an event from another disk
 // the note is in the cluster before begin returns, because this disk may be lost as well.
 func (t *Task) begin(ctx context.Context) error {
-	if t.Begun() {
+	if t.AtWork() {
 		return nil
 	}
-	if err := t.engine.disk.write(t.Begin); err != nil || !t.Inherited() {
+	if err := t.engine.disk.write(t.StartWork); err != nil || !t.FromOtherDisk() {
 		return err
 	}
 	if err := t.engine.journal.begun(ctx, t.Run); err != nil {
@@ -104,9 +104,9 @@ func (t *Task) begin(ctx context.Context) error {
 
 // pause takes back what begin has noted: the event waits, or has ended.
 func (t *Task) pause() {
-	begun := t.Begun()
-	t.Pause()
-	if begun && t.Inherited() {
+	begun := t.AtWork()
+	t.StopWork()
+	if begun && t.FromOtherDisk() {
 		t.engine.journal.paused(t.Run)
 	}
 }

@@ -23,7 +23,7 @@ import (
 func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
 	p := dispatch.Place{
-		Tenant: w.TenantID, Owner: names.OwnerOf(w.TenantID, names.NameOrID(w)),
+		Tenant: w.TenantID, Subject: names.SubjectOf(w.TenantID, names.NameOrID(w)),
 		Attrs: []any{"tenant", text.Shown(w.TenantID), "workload", text.Shown(w.WorkloadName)},
 	}
 	if err != nil {

@@ -40,7 +40,7 @@ type Options struct {
 	FreeDisk    func(full bool) // removes what is kept for speed alone: what was not used for long, or all of it where the disk is full
 	Runs        *runs.Store
 	Scripts     scripts.Set
-	Kubectl     *kube.Client // closed by Wait and Close
+	Cluster     *kube.Client // closed by Wait and Close
 	Controller  Controller
 	SecretFiles []string // names of files that are in a run directory only while the event is carried out
 	RemadeFiles []string // names of files that hold secrets, and that an event which is resumed makes anew
@@ -66,7 +66,7 @@ type Dispatcher struct {
 	*acceptor
 	settings config.Config
 	runs     *runs.Store
-	kubectl  *kube.Client
+	cluster  *kube.Client
 	log      *slog.Logger
 	unlock   func() error
 
@@ -91,7 +91,7 @@ type Dispatcher struct {
 func New(ctx context.Context, o Options) *Dispatcher {
 	ctx, stopWork := context.WithCancel(ctx)
 	d := &Dispatcher{
-		settings: o.Settings, runs: o.Runs, kubectl: o.Kubectl, log: o.Log, unlock: o.Unlock, stopWork: stopWork,
+		settings: o.Settings, runs: o.Runs, cluster: o.Cluster, log: o.Log, unlock: o.Unlock, stopWork: stopWork,
 		disk:       newDisk(o),
 		journal:    &copies{poolNamespace: o.Settings.PoolNamespace, platformNamespace: o.Settings.PlatformNamespace},
 		lanes:      queue.New(ctx, o.Capacity.Slots, o.Capacity.Most),

@@ -32,7 +32,7 @@ func (t *Task) failureOf(ctx context.Context, err error) *reason.Failure {
 		f.Step = step.Step()
 	}
 	if hook := webhookFailed.FindStringSubmatch(f.Words); hook != nil {
-		f.Webhook = t.engine.kubectl.WebhookConfiguration(ctx, hook[1])
+		f.Webhook = t.engine.cluster.WebhookConfiguration(ctx, hook[1])
 	}
 	if t.handler.Explain != nil {
 		t.handler.Explain(t, f)

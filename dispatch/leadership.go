@@ -22,14 +22,14 @@ func (d *Dispatcher) OpenJournal(identity string) {
 		return
 	}
 	host, _ := os.Hostname() // for people
-	d.leader = journal.NewLeader(d.kubectl, journal.LeaderOptions{
+	d.leader = journal.NewLeader(d.cluster, journal.LeaderOptions{
 		Identity: identity, Host: host, Controller: d.settings.ControllerURI, Namespace: d.settings.PoolNamespace,
 	}, d.log)
 	namespaces := []string{d.settings.PoolNamespace}
 	if p := d.settings.PlatformNamespace; p != "" && p != d.settings.PoolNamespace {
 		namespaces = append(namespaces, p)
 	}
-	d.journal.Journal = journal.New(d.kubectl, journal.Options{
+	d.journal.Journal = journal.New(d.cluster, journal.Options{
 		Controller: d.settings.ControllerURI, Identity: identity, Key: d.settings.Authentication.ClientSecret, Namespaces: namespaces,
 		MayWrite: d.leader.MayStart, Restore: d.restore, Report: d.reportLeft, Found: d.found,
 	}, d.log)

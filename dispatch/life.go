@@ -42,7 +42,7 @@ func (d *Dispatcher) Close() error {
 
 func (d *Dispatcher) closeConnections() {
 	d.runner.guard.Close()
-	d.kubectl.Close()
+	d.cluster.Close()
 }
 
 // RetryWrites tries once more to write results that could not be written. Call it when nothing runs any more, before the last copies are written:

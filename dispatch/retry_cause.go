@@ -89,9 +89,9 @@ func (t *Task) retryCause(ctx context.Context, err error, started time.Time) Ret
 	switch {
 	case !maybeCluster:
 		return cause
-	case errors.Is(t.engine.kubectl.Ready(ctx), kube.ErrUnreachable):
+	case errors.Is(t.engine.cluster.Ready(ctx), kube.ErrUnreachable):
 		return Outage
-	case cause == Final && t.engine.kubectl.LastOutage().After(started):
+	case cause == Final && t.engine.cluster.LastOutage().After(started):
 		return MaybeOutage
 	}
 	return cause

@@ -28,7 +28,7 @@ type runner struct {
 	scripts     scripts.Set
 	env         []string
 	limits      limits // of every script
-	kubectl     *kube.Client
+	cluster     *kube.Client
 	guard       *guard.Guard
 	secretFiles []string
 	remadeFiles []string
@@ -51,7 +51,7 @@ type runner struct {
 func newRunner(o Options, d *disk, c *copies, r *reports, u *unfinished, mayWork func(context.Context, func(queue.Wait)) error, ended func(string, string, float64)) *runner {
 	return &runner{
 		settings: o.Settings, scripts: o.Scripts, env: o.Env, limits: limitsOf(o.Settings, o.Capacity),
-		kubectl: o.Kubectl, guard: guard.New(o.Kubectl, o.Log), secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
+		cluster: o.Cluster, guard: guard.New(o.Cluster, o.Log), secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
 		disk: d, journal: c, reports: r, unfinished: u, mayWork: mayWork, ended: ended, kill: make(chan struct{}),
 	}
 }

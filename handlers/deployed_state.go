@@ -97,7 +97,7 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 	}
 	healthy := map[string][]string{}
 	for _, namespace := range namespaces {
-		releases, err := h.kubectl.Releases(ctx, namespace, names.ManagedByLabel+"="+names.ManagedBy)
+		releases, err := h.cluster.Releases(ctx, namespace, names.ManagedByLabel+"="+names.ManagedBy)
 		if err != nil {
 			return nil, err
 		}

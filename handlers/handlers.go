@@ -75,7 +75,7 @@ type Handlers struct {
 	*dispatch.Dispatcher
 
 	settings    config.Config
-	kubectl     *kube.Client
+	cluster     *kube.Client
 	controller  Controller
 	runs        *runs.Store
 	scripts     scripts.Set

@@ -118,14 +118,14 @@ func assemble(ctx context.Context, settings config.Config, environ []string, sto
 		return nil, fmt.Errorf("cannot make a directory for kubectl: %w", err)
 	}
 	h := &Handlers{
-		settings: settings, kubectl: kube.NewClient(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
+		settings: settings, cluster: kube.NewClient(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
 	}
-	if h.releases, err = release.New(settings, h.kubectl, set, env, program); err != nil {
+	if h.releases, err = release.New(settings, h.cluster, set, env, program); err != nil {
 		return nil, err
 	}
-	h.pools = pools.New(settings, h.kubectl, controller, func(event hub.Event) error { return h.Request(event, nil) }, log)
+	h.pools = pools.New(settings, h.cluster, controller, func(event hub.Event) error { return h.Request(event, nil) }, log)
 	h.Dispatcher = dispatch.New(ctx, dispatch.Options{
-		Settings: settings, Capacity: capacity, Runs: store, Scripts: set, Kubectl: h.kubectl, Controller: controller, Log: log, Env: env, Unlock: unlock,
+		Settings: settings, Capacity: capacity, Runs: store, Scripts: set, Cluster: h.cluster, Controller: controller, Log: log, Env: env, Unlock: unlock,
 		Handlers: h.table(), Check: check.Event,
 		SecretFiles: secretFiles, RemadeFiles: []string{release.ManifestFile}, FreeDisk: h.releases.Charts.Forget,
 	})

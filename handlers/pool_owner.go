@@ -24,13 +24,13 @@ func (h *Handlers) setPoolAsOwner(ctx context.Context, t *dispatch.Task, d *rele
 			"namespace", d.Release.Namespace, "pool_namespace", h.settings.PoolNamespace)
 		return
 	}
-	owner, err := h.pools.OwnerOf(ctx, d.Event.Pool)
+	owner, err := h.pools.OwningResource(ctx, d.Event.Pool)
 	deployments := 0
 	if err == nil && owner != nil {
-		deployments, err = h.kubectl.SetOwner(ctx, names.FieldManager, d.Release.Namespace, d.Release.Name, d.Release.SecretName(), owner.Owner())
+		deployments, err = h.cluster.SetOwner(ctx, names.FieldManager, d.Release.Namespace, d.Release.Name, d.Release.SecretName(), owner.Owner())
 	}
 	if err == nil && deployments > 0 {
-		err = h.releases.NoteOwner(ctx, d.Release, owner.UID)
+		err = h.releases.LabelOwnerUID(ctx, d.Release, owner.UID)
 	}
 	const consequence = "adapter pool has no owner: it stays when its pool's resource is deleted, until it is undeployed"
 	const nextDeploy = "its next deploy tries again"

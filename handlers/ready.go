@@ -41,7 +41,7 @@ const (
 func (h *Handlers) WatchCluster(ctx context.Context) {
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, clusterTimeout)
-		err := h.kubectl.Ready(asking)
+		err := h.cluster.Ready(asking)
 		cancel()
 		if err != nil {
 			h.clusterAway.Store(&err)

@@ -30,7 +30,7 @@ func (ps *Pools) EventArrived(event hub.Event) { ps.deployed.note(event) }
 func (ps *Pools) Ensure(ctx context.Context, deployed []hub.Pool) {
 	ps.deployed.answered(deployed)
 	ps.registration.awaitList(ctx)
-	secrets, err := ps.kubectl.SecretNames(ctx, ps.settings.PoolNamespace, names.ManagedByLabel+"="+names.ManagedBy)
+	secrets, err := ps.cluster.SecretNames(ctx, ps.settings.PoolNamespace, names.ManagedByLabel+"="+names.ManagedBy)
 	if ctx.Err() != nil {
 		return // the next connection looks again
 	}

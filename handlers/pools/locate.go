@@ -35,19 +35,19 @@ func (ps *Pools) Locate(ctx context.Context, pool hub.Pool, name string) (string
 	if len(olds) == 0 {
 		return name, nil
 	}
-	kinds, err := ps.kubectl.PoolKinds(ctx, ps.settings.PoolNamespace)
+	kinds, err := ps.cluster.PoolKinds(ctx, ps.settings.PoolNamespace)
 	if err != nil {
 		return name, err
 	}
 	for _, old := range olds {
 		for _, kind := range kinds {
-			found, err := ps.kubectl.Pool(ctx, kind, ps.settings.PoolNamespace, old)
+			found, err := ps.cluster.Pool(ctx, kind, ps.settings.PoolNamespace, old)
 			if err != nil || names.PoolProof(found, pool).Verdict == names.OfThis {
 				return old, err
 			}
 		}
 		// An undeploy may have been ended after the resource.
-		secret, err := ps.kubectl.Secret(ctx, ps.settings.PoolNamespace, names.BrokerSecret(old))
+		secret, err := ps.cluster.Secret(ctx, ps.settings.PoolNamespace, names.BrokerSecret(old))
 		if err != nil || names.BrokerSecretProof(secret, pool).Verdict == names.OfThis {
 			return old, err
 		}

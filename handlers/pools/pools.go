@@ -28,7 +28,7 @@ type Pools struct {
 	Tries *dispatch.RetryGroup
 
 	settings     config.Config
-	kubectl      *kube.Client
+	cluster      *kube.Client
 	log          *slog.Logger
 	request      func(hub.Event) error
 	resources    *resources
@@ -48,12 +48,12 @@ type Controller interface {
 
 // New makes Pools that do nothing before Watch. request accepts the deploy of a pool that the operator itself wants (see Ensure); its error is
 // why the event is not kept.
-func New(settings config.Config, kubectl *kube.Client, controller Controller, request func(hub.Event) error, log *slog.Logger) *Pools {
+func New(settings config.Config, cluster *kube.Client, controller Controller, request func(hub.Event) error, log *slog.Logger) *Pools {
 	tries, resources := dispatch.NewRetryGroup(), newResources()
-	statuses := newStatuses(kubectl, resources, log)
-	finalizers := newFinalizers(kubectl, resources, log)
+	statuses := newStatuses(cluster, resources, log)
+	finalizers := newFinalizers(cluster, resources, log)
 	return &Pools{
-		Tries: tries, settings: settings, kubectl: kubectl, log: log, request: request,
+		Tries: tries, settings: settings, cluster: cluster, log: log, request: request,
 		resources: resources, statuses: statuses, finalizers: finalizers,
 		registration: newRegistration(controller, resources, statuses, finalizers.look, tries.Wake, log),
 		deployed:     newDeployed(), turns: turns{byName: map[string]*turn{}}, registered: make(chan struct{}, 1),
@@ -65,7 +65,7 @@ func (ps *Pools) Watch(ctx context.Context) {
 	changes := kube.PoolChanges{All: ps.registration.all, Changed: ps.registration.changed, Deleted: ps.registration.deleted}
 	var watches sync.WaitGroup
 	for _, kind := range []kube.PoolKind{kube.CommunicationPool, kube.DeploymentSite} {
-		watches.Go(func() { ps.kubectl.WatchPools(ctx, kind, ps.settings.WatchNamespace, changes) })
+		watches.Go(func() { ps.cluster.WatchPools(ctx, kind, ps.settings.WatchNamespace, changes) })
 	}
 	watches.Go(func() { ps.finalizers.keepRemoved(ctx) })
 	ps.statuses.keepWritten(ctx)

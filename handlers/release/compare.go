@@ -155,7 +155,7 @@ func (d *Deployment) declaredBefore(ctx context.Context) ([]kube.Declared, error
 	if i := slices.IndexFunc(d.live.revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
 		from = d.live.revisions[i]
 	}
-	manifest, err := d.kubectl.Manifest(ctx, d.Release.Namespace, d.Release.Name, from["version"])
+	manifest, err := d.cluster.Manifest(ctx, d.Release.Namespace, d.Release.Name, from["version"])
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (d *Deployment) compareOne(ctx context.Context, i *item, redact func(string
 		if content != nil {
 			d.markAsHelm(content)
 		}
-		c, err = d.kubectl.Compare(ctx, i.Object, content, helmManager)
+		c, err = d.cluster.Compare(ctx, i.Object, content, helmManager)
 		o.Namespace, o.Live, o.Made = c.Namespace, c.Live, c.Made
 		if c.Live != nil {
 			i.foreign = d.foreign(i, c.Live)

@@ -32,7 +32,7 @@ type Deployer struct {
 // parts are shared by the Deployer, each Deployment and each rollback.
 type parts struct {
 	settings config.Config
-	kubectl  *kube.Client
+	cluster  *kube.Client
 	scripts  scripts.Set
 	helm     *helmVersion
 	program  string // the operator's own, for octo-operator look
@@ -47,11 +47,11 @@ type parts struct {
 
 // New returns a Deployer. env is the environment of helm and kubectl; program is the path of the operator's own program, which scripts call to
 // check manifests. It is an error if the directory for charts cannot be created, or if the settings for repositories are wrong.
-func New(settings config.Config, kubectl *kube.Client, set scripts.Set, env []string, program string) (*Deployer, error) {
+func New(settings config.Config, cluster *kube.Client, set scripts.Set, env []string, program string) (*Deployer, error) {
 	d := &Deployer{parts: parts{
-		settings: settings, kubectl: kubectl, scripts: set, helm: &helmVersion{env: env}, program: program,
-		owners: owners{settings, kubectl}, secrets: secrets{kubectl}, stuck: stuck{kubectl, settings.Helm.Timeout},
-		rollouts: rollouts{kubectl: kubectl, timeout: settings.Helm.Timeout, failFast: settings.FailFast}, comparing: make(chan struct{}, comparedAtATime),
+		settings: settings, cluster: cluster, scripts: set, helm: &helmVersion{env: env}, program: program,
+		owners: owners{settings, cluster}, secrets: secrets{cluster}, stuck: stuck{cluster, settings.Helm.Timeout},
+		rollouts: rollouts{cluster: cluster, timeout: settings.Helm.Timeout, failFast: settings.FailFast}, comparing: make(chan struct{}, comparedAtATime),
 	}}
 	var err error
 	d.Charts, err = charts.Open(settings, set, env, d.installedVersion)
@@ -93,12 +93,12 @@ func (d *Deployer) Facts(t *dispatch.Task, f *reason.Failure) {
 	}
 }
 
-// NoteOwner writes the uid of the Kubernetes owner of a release's objects on its newest revision, as a label. If there is no such release,
+// LabelOwnerUID writes the uid of the Kubernetes owner of a release's objects on its newest revision, as a label. If there is no such release,
 // nothing is done.
-func (d *Deployer) NoteOwner(ctx context.Context, r names.Release, uid string) error {
-	labels, err := d.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
-	if err != nil || labels == nil || labels[names.OwnerLabel] == uid {
+func (d *Deployer) LabelOwnerUID(ctx context.Context, r names.Release, uid string) error {
+	labels, err := d.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
+	if err != nil || labels == nil || labels[names.OwnerUIDLabel] == uid {
 		return err
 	}
-	return labelRevision(ctx, d.kubectl, r, labels["version"], names.OwnerLabel, uid)
+	return labelRevision(ctx, d.cluster, r, labels["version"], names.OwnerUIDLabel, uid)
 }

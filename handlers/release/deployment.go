@@ -93,7 +93,7 @@ func (d *Deployment) appliesOnServer(ctx context.Context) (bool, error) {
 	case labels[names.ServerSideLabel] != "" && !d.live.byHand:
 		return labels[names.ServerSideLabel] == "true", nil
 	}
-	return d.kubectl.AppliedOnServer(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
+	return d.cluster.AppliedOnServer(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
 }
 
 // Merge merges the layers of values into the values document, and compares the Secret in the cluster with the secret values. It is an error if
@@ -153,11 +153,11 @@ func (d *Deployment) Unchanged(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	version := d.live.labels["version"]
-	manifest, err := d.kubectl.Manifest(ctx, d.Release.Namespace, d.Release.Name, version)
+	manifest, err := d.cluster.Manifest(ctx, d.Release.Namespace, d.Release.Name, version)
 	if err != nil {
 		return false, err
 	}
-	drift, err := d.kubectl.Drift(d.task.AsTenant(ctx), manifest, d.Release.Namespace)
+	drift, err := d.cluster.Drift(d.task.AsTenant(ctx), manifest, d.Release.Namespace)
 	if err != nil {
 		return false, fmt.Errorf("cannot compare release %s with the cluster: %w", d.Release.Name, err)
 	}
@@ -208,7 +208,7 @@ func (d *Deployment) labels() map[string]string {
 		labels[names.LaneLabel] = d.Release.Own
 	}
 	if d.Event.WorkloadType == hub.AdapterPool {
-		labels[names.OwnerLabel] = names.NoOwner // until NoteOwner has noted one
+		labels[names.OwnerUIDLabel] = names.NoOwner // until LabelOwnerUID has set one
 	}
 	return labels
 }

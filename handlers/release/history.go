@@ -12,8 +12,8 @@ import (
 // the operator the others.
 type history []map[string]string
 
-func historyOf(ctx context.Context, kubectl *kube.Client, r names.Release) (history, error) {
-	return kubectl.Revisions(ctx, r.Namespace, r.Name)
+func historyOf(ctx context.Context, cluster *kube.Client, r names.Release) (history, error) {
+	return cluster.Revisions(ctx, r.Namespace, r.Name)
 }
 
 // newest are the labels of the newest revision; nil: there is no such release.
@@ -83,8 +83,8 @@ func (h history) begunByUs(run string, unclean bool) bool {
 }
 
 // objectsOf are what one revision of a release consists of, as helm has recorded it.
-func objectsOf(ctx context.Context, kubectl *kube.Client, r names.Release, version string) ([]kube.Object, error) {
-	manifest, err := kubectl.Manifest(ctx, r.Namespace, r.Name, version)
+func objectsOf(ctx context.Context, cluster *kube.Client, r names.Release, version string) ([]kube.Object, error) {
+	manifest, err := cluster.Manifest(ctx, r.Namespace, r.Name, version)
 	if err != nil {
 		return nil, err
 	}
@@ -92,15 +92,15 @@ func objectsOf(ctx context.Context, kubectl *kube.Client, r names.Release, versi
 }
 
 // newestObjects are what a release's newest revision consists of; none if there is no such release.
-func newestObjects(ctx context.Context, kubectl *kube.Client, r names.Release) ([]kube.Object, error) {
-	labels, err := kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+func newestObjects(ctx context.Context, cluster *kube.Client, r names.Release) ([]kube.Object, error) {
+	labels, err := cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels == nil {
 		return nil, err
 	}
-	return objectsOf(ctx, kubectl, r, labels["version"])
+	return objectsOf(ctx, cluster, r, labels["version"])
 }
 
 // labelRevision sets a label of one revision of a release.
-func labelRevision(ctx context.Context, kubectl *kube.Client, r names.Release, version, label, value string) error {
-	return kubectl.PatchLabels(ctx, names.FieldManager, r.Namespace, "secrets", kube.RevisionSecret(r.Name, version), map[string]*string{label: &value})
+func labelRevision(ctx context.Context, cluster *kube.Client, r names.Release, version, label, value string) error {
+	return cluster.PatchLabels(ctx, names.FieldManager, r.Namespace, "secrets", kube.RevisionSecret(r.Name, version), map[string]*string{label: &value})
 }

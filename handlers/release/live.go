@@ -26,9 +26,9 @@ func (d *Deployer) readLive(ctx context.Context, r names.Release) (wait func() (
 	var live liveState
 	var errs [3]error
 	var asking sync.WaitGroup
-	asking.Go(func() { live.revisions, errs[0] = historyOf(ctx, d.kubectl, r) })
-	asking.Go(func() { live.replicas, errs[1] = d.kubectl.Replicas(ctx, r.Namespace, r.Name) })
-	asking.Go(func() { live.secret, errs[2] = d.kubectl.Secret(ctx, r.Namespace, r.SecretName()) })
+	asking.Go(func() { live.revisions, errs[0] = historyOf(ctx, d.cluster, r) })
+	asking.Go(func() { live.replicas, errs[1] = d.cluster.Replicas(ctx, r.Namespace, r.Name) })
+	asking.Go(func() { live.secret, errs[2] = d.cluster.Secret(ctx, r.Namespace, r.SecretName()) })
 	return func() (liveState, error) {
 		asking.Wait()
 		live.labels, live.byHand = live.revisions.newest(), live.revisions.handedDown()

@@ -71,7 +71,7 @@ func (d *Deployment) lookVariables(ctx context.Context) (map[string]string, erro
 		"OPERATOR":         d.program,
 		ownSecretsVariable: strings.Join(own, ","), operatorSecretsVariable: "", operatorAccountVariable: "",
 	}
-	self, err := d.kubectl.Self(ctx)
+	self, err := d.cluster.Self(ctx)
 	if err != nil {
 		return nil, err
 	}

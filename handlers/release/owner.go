@@ -23,7 +23,7 @@ import (
 // owners tells whose a release is, and which one is a workload's.
 type owners struct {
 	settings config.Config
-	kubectl  *kube.Client
+	cluster  *kube.Client
 }
 
 // locate returns the name of a workload's release: this operator's own name, or the one that the reference operator would give, if such a release
@@ -52,7 +52,7 @@ func (o owners) locate(ctx context.Context, w hub.Workload) (names.Release, erro
 // whoseReference tells whose a release is that has a name as the reference operator gives. Where only its Secret is left, since an undeploy
 // was ended after helm, the Secret tells.
 func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workload) (names.Proof, error) {
-	revisions, err := historyOf(ctx, o.kubectl, r)
+	revisions, err := historyOf(ctx, o.cluster, r)
 	if err != nil || len(revisions) > 0 {
 		p := names.Proof{}
 		if err == nil {
@@ -60,7 +60,7 @@ func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workl
 		}
 		return p, err
 	}
-	secret, err := o.kubectl.Secret(ctx, r.Namespace, r.SecretName())
+	secret, err := o.cluster.Secret(ctx, r.Namespace, r.SecretName())
 	if err == nil && names.MadeFor(secret, w) {
 		return names.Proof{Verdict: names.OfThis}, nil
 	}
@@ -69,7 +69,7 @@ func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workl
 
 // owned returns a release's history. It is an error if the release exists and is not the workload's.
 func (o owners) owned(ctx context.Context, r names.Release, w hub.Workload) (history, error) {
-	revisions, err := historyOf(ctx, o.kubectl, r)
+	revisions, err := historyOf(ctx, o.cluster, r)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func checkSecret(s *kube.Secret, r names.Release, w hub.Workload, releaseThere b
 // the copy of its old values. "": there is none, or it is not known to be the workload's.
 func (o owners) leftSecret(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) (string, error) {
 	for _, name := range []string{r.SecretName(), r.SecretBefore()} {
-		s, err := o.kubectl.Secret(ctx, r.Namespace, name)
+		s, err := o.cluster.Secret(ctx, r.Namespace, name)
 		if err != nil {
 			return "", err
 		}
@@ -163,7 +163,7 @@ func (o owners) whose(ctx context.Context, r names.Release, w hub.Workload, revi
 	if i := slices.IndexFunc(revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
 		in = revisions[i] // what is newer has failed, or has not come to its end: another workload's, perhaps
 	}
-	values, err := o.kubectl.Values(ctx, r.Namespace, r.Name, in["version"])
+	values, err := o.cluster.Values(ctx, r.Namespace, r.Name, in["version"])
 	if err != nil {
 		return names.Proof{}, err
 	}
@@ -175,7 +175,7 @@ func (o owners) whose(ctx context.Context, r names.Release, w hub.Workload, revi
 	if err != nil || p.Verdict != names.Unproven || !bytes.Contains(values, []byte(`"`+r.SecretName()+`"`)) {
 		return p, err
 	}
-	secret, err := o.kubectl.Secret(ctx, r.Namespace, r.SecretName())
+	secret, err := o.cluster.Secret(ctx, r.Namespace, r.SecretName())
 	if err != nil || secret == nil {
 		return p, err
 	}

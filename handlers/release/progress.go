@@ -32,11 +32,11 @@ func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Rele
 
 // findings are what keeps the objects of the event's own revision, and the pods of its hooks, from being ready.
 func (ro rollouts) findings(ctx context.Context, t *dispatch.Task, r names.Release) []string {
-	found, err := ro.kubectl.HookFindings(ctx, r.Namespace, r.Name, t.Started)
+	found, err := ro.cluster.HookFindings(ctx, r.Namespace, r.Name, t.Started)
 	objects, objectsErr := ro.objectsOfRun(ctx, t, r)
 	if err == nil && objectsErr == nil && len(objects) > 0 {
 		var rollout kube.Rollout
-		rollout, err = ro.kubectl.Rollout(t.AsTenant(ctx), objects, t.Started)
+		rollout, err = ro.cluster.Rollout(t.AsTenant(ctx), objects, t.Started)
 		found = append(found, rollout.Findings...)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -47,11 +47,11 @@ func (ro rollouts) findings(ctx context.Context, t *dispatch.Task, r names.Relea
 
 // objectsOfRun are the objects of the release's newest revision, if the run has made it.
 func (ro rollouts) objectsOfRun(ctx context.Context, t *dispatch.Task, r names.Release) ([]kube.Object, error) {
-	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, err := ro.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels[names.RunLabel] != t.ShortID() {
 		return nil, err
 	}
-	return objectsOf(ctx, ro.kubectl, r, labels["version"])
+	return objectsOf(ctx, ro.cluster, r, labels["version"])
 }
 
 // lastFindingsTimeout bounds the look after a failure: somebody waits for the reason.

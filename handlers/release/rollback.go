@@ -35,7 +35,7 @@ func (d *Deployer) Undo(ctx context.Context, t *dispatch.Task, f *reason.Failure
 	b := &rollback{parts: d.parts, task: t, workload: w}
 	err = t.Retry(ctx, func() (err error) {
 		if b.release, err = d.owners.locate(ctx, w); err == nil {
-			b.revisions, err = historyOf(ctx, d.kubectl, b.release)
+			b.revisions, err = historyOf(ctx, d.cluster, b.release)
 		}
 		return err
 	})
@@ -85,7 +85,7 @@ func (b *rollback) endEarlier(ctx context.Context) string {
 
 // finishEarlier is what the run that has made the newest revision would have done, had it not been ended.
 func (b *rollback) finishEarlier(ctx context.Context, run string) error {
-	live, err := b.kubectl.Secret(ctx, b.release.Namespace, b.release.SecretName())
+	live, err := b.cluster.Secret(ctx, b.release.Namespace, b.release.SecretName())
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (b *rollback) script(ctx context.Context, revision string, asleep bool) err
 	if err != nil {
 		return err
 	}
-	replicas, err := b.kubectl.Replicas(ctx, b.release.Namespace, b.release.Name)
+	replicas, err := b.cluster.Replicas(ctx, b.release.Namespace, b.release.Name)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (e *rolloutError) Error() string {
 
 // rollouts waits for the pods of releases, and reports why they are not ready.
 type rollouts struct {
-	kubectl  *kube.Client
+	cluster  *kube.Client
 	timeout  time.Duration // how long pods may take
 	failFast bool          // what can never become ready ends the wait
 }
@@ -53,11 +53,11 @@ type rollouts struct {
 // await returns when everything in the release's newest revision is ready. Meanwhile the event has no slot, and no process runs. A newer event
 // for the release ends the wait.
 func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release) error {
-	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, err := ro.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels["status"] != "deployed" { // a script of the environment's own may have installed nothing
 		return err
 	}
-	objects, err := objectsOf(ctx, ro.kubectl, r, labels["version"])
+	objects, err := objectsOf(ctx, ro.cluster, r, labels["version"])
 	if err != nil {
 		return err
 	}
@@ -74,11 +74,11 @@ func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release)
 // markReady labels the revision of a run, given by its short id, as one whose pods were ready: only to such revisions a later deploy is rolled
 // back.
 func (ro rollouts) markReady(ctx context.Context, r names.Release, run string) error {
-	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, err := ro.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels[names.RunLabel] != run || labels[names.RolloutLabel] != names.RolloutWaiting {
 		return err // a script of the environment's own may have made no revision, or one without the operator's labels
 	}
-	return labelRevision(ctx, ro.kubectl, r, labels["version"], names.RolloutLabel, names.RolloutReady)
+	return labelRevision(ctx, ro.cluster, r, labels["version"], names.RolloutLabel, names.RolloutReady)
 }
 
 // rolloutWatch is one wait for a release's objects.
@@ -109,7 +109,7 @@ func (w *rolloutWatch) until(ctx context.Context) error {
 // check tells whether the release is ready; now and then it also inspects what is not. An error ends the wait.
 func (w *rolloutWatch) check(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
-	ready, err = w.kubectl.RolledOut(w.task.AsTenant(ctx), w.objects)
+	ready, err = w.cluster.RolledOut(w.task.AsTenant(ctx), w.objects)
 	if err == nil && !ready && (began.After(w.deadline) || began.Sub(w.inspected) >= inspectInterval) {
 		w.inspected = began
 		err = w.inspect(ctx)
@@ -126,7 +126,7 @@ func (w *rolloutWatch) check(ctx context.Context) (ready bool, err error) {
 
 // inspect finds out why the release is not ready, and tells it. An error ends the wait.
 func (w *rolloutWatch) inspect(ctx context.Context) error {
-	now, err := w.kubectl.Rollout(w.task.AsTenant(ctx), w.objects, w.task.Started)
+	now, err := w.cluster.Rollout(w.task.AsTenant(ctx), w.objects, w.task.Started)
 	if err != nil || now.Ready {
 		return err
 	}

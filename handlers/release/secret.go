@@ -17,7 +17,7 @@ import (
 // secrets changes the Secrets of releases. A deploy writes the release's Secret before helm runs, and its pods may never become ready. Until they
 // are, the change is called open: an annotation of the Secret names the workloads that must be restarted, and a second Secret holds the old
 // values. So even if the operator is killed, the next one can do the restarts or restore the old values.
-type secrets struct{ kubectl *kube.Client }
+type secrets struct{ cluster *kube.Client }
 
 // changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
 const changeAnnotation = names.Group + "/secret-change"
@@ -125,7 +125,7 @@ func (s secrets) keep(ctx context.Context, t *dispatch.Task, r names.Release, li
 		before.Labels = map[string]string{}
 	}
 	before.Labels[names.RunLabel] = t.ShortID()
-	return s.kubectl.PutSecret(ctx, names.FieldManager, before)
+	return s.cluster.PutSecret(ctx, names.FieldManager, before)
 }
 
 // settle ends the change of the Secret after the pods have become ready. If something cannot be cleaned up, that is logged, and the deploy
@@ -151,15 +151,15 @@ func (s secrets) settle(ctx context.Context, t *dispatch.Task, d *Deployment) (e
 // closeChange ends an open change: it deletes the old values. The annotation is removed first, because while it is there the next change would
 // not keep the old values.
 func (s secrets) closeChange(ctx context.Context, r names.Release) error {
-	if err := s.kubectl.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
+	if err := s.cluster.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
 		return err
 	}
-	return s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore())
+	return s.cluster.DeleteSecret(ctx, r.Namespace, r.SecretBefore())
 }
 
 // remove deletes the release's Secret, and the copy of what it held before.
 func (s secrets) remove(ctx context.Context, r names.Release) error {
-	return errors.Join(s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretName()), s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
+	return errors.Join(s.cluster.DeleteSecret(ctx, r.Namespace, r.SecretName()), s.cluster.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
 }
 
 // dataOf is what a Secret holds; an empty map if there is none.

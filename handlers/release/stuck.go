@@ -16,7 +16,7 @@ import (
 // stuck unlocks releases on which every helm refuses to work, because a killed helm has left the newest revision pending, or the release
 // uninstalling.
 type stuck struct {
-	kubectl *kube.Client
+	cluster *kube.Client
 	timeout time.Duration // of helm
 }
 
@@ -35,13 +35,13 @@ func (s stuck) freeBefore(ctx context.Context, t *dispatch.Task, r names.Release
 	if err := s.free(ctx, t, r, labels); err != nil || !wasStuck {
 		return labels, err
 	}
-	return s.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	return s.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 }
 
 // freeAfterFailure is free after the operator's own helm has failed on a release. It may have been killed, and later nobody may know any more
 // whose helm it was.
 func (s stuck) freeAfterFailure(ctx context.Context, t *dispatch.Task, r names.Release) error {
-	labels, err := s.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, err := s.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err == nil {
 		err = s.free(ctx, t, r, labels)
 	}
@@ -80,13 +80,13 @@ func (s stuck) free(ctx context.Context, t *dispatch.Task, r names.Release, labe
 // checkOrphaned is an error if somebody may still work on a release that is stuck. Nobody does if the operator's own helm has begun it (that helm
 // is dead then), or if it has been stuck for longer than orphanAge.
 func (s stuck) checkOrphaned(ctx context.Context, t *dispatch.Task, r names.Release, now time.Time) error {
-	revisions, err := historyOf(ctx, s.kubectl, r)
+	revisions, err := historyOf(ctx, s.cluster, r)
 	if err != nil || len(revisions) == 0 || revisions.begunByUs(t.ShortID(), t.ReleaseMayBePending()) {
 		return err
 	}
 	status := revisions[0]["status"]
 	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
-	changed, err := s.kubectl.Changed(ctx, r.Namespace, "secrets", kube.RevisionSecret(r.Name, revisions[0]["version"]))
+	changed, err := s.cluster.Changed(ctx, r.Namespace, "secrets", kube.RevisionSecret(r.Name, revisions[0]["version"]))
 	if err != nil {
 		return fmt.Errorf("cannot find out since when release %s is %s: %w", r.Name, status, err)
 	}

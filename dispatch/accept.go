@@ -129,6 +129,23 @@ func (a *acceptor) placeOf(h Handler, event hub.Event, generation hub.Generation
 	return where
 }
 
+// known finds the lane of a run of an earlier life.
+func (a *acceptor) known(run *runs.Run) (Handler, Place, bool) {
+	event, err := run.Event()
+	if err != nil {
+		a.log.Error("run not resumed", "run", run.ID, "reason", err, "next", "the controller must send the event again")
+		return Handler{}, Place{}, false
+	}
+	c, known := a.handlers[event.Callback]
+	if !known { // of a newer version, perhaps
+		a.log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: text.Shown(event.Callback)}, "next", "an operator of the version that took the event carries it out")
+		return Handler{}, Place{}, false
+	}
+	where := a.placeOf(c, event, 0)
+	run.Callback, run.Lane = event.Callback, where.Lane
+	return c, where, known
+}
+
 // keep writes events to disk, and queues them. Those that cannot all be kept are kept one by one: only what really has no room is
 // refused.
 func (a *acceptor) keep(all []arrival) error {

@@ -77,11 +77,11 @@ type Dispatcher struct {
 	lanes      *queue.Lanes
 	unfinished *unfinished
 
-	leader       *journal.Leader // nil: this operator is alone
-	othersLed    bool            // since this disk's last life led
-	toldHandOver bool            // that not everything could be handed over
-	resumed      resumed
-	recovering   chan struct{} // slots for recovering releases
+	leader     *journal.Leader // nil: this operator is alone
+	othersLed  bool            // since this disk's last life led
+	handOver   *handOver
+	resumed    resumed
+	recovering chan struct{} // slots for recovering releases
 
 	stopWork context.CancelFunc
 	ends     atomic.Pointer[time.Time] // when the operator's last copies are to be in the cluster; nil: it does not end
@@ -119,6 +119,7 @@ func New(ctx context.Context, o Options) *Dispatcher {
 		settings: o.Settings, handlers: o.Handlers, check: o.Check, controller: o.Controller, runs: o.Runs, log: o.Log, ended: ended,
 		disk: d.disk, journal: d.journal, runner: d.runner, lanes: d.lanes, unfinished: d.unfinished,
 	}
+	d.handOver = &handOver{runs: o.Runs, journal: d.journal, acceptor: d.acceptor, runner: d.runner, reports: d.reports, log: o.Log}
 	return d
 }
 

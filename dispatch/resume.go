@@ -15,7 +15,6 @@ import (
 	"octo-operator/dispatch/queue"
 	"octo-operator/dispatch/runs"
 	"octo-operator/hub"
-	"octo-operator/text"
 )
 
 // RunJournal keeps the copies in the cluster up to date, until ctx ends, and longer: until Shutdown's grace period is nearly over.
@@ -36,7 +35,7 @@ const leastForCopies = time.Second
 // the reports that were not delivered. Only the leader calls it, before any new event. The error is of the disk, or ctx's.
 func (d *Dispatcher) Resume(ctx context.Context) error {
 	if d.othersLed {
-		if err := d.leaveUnfinished(); err != nil {
+		if err := d.handOver.leaveUnfinished(); err != nil {
 			return err
 		}
 	}
@@ -51,7 +50,7 @@ func (d *Dispatcher) Resume(ctx context.Context) error {
 		}
 	}
 	if d.othersLed {
-		if err := d.forgetReports(); err != nil {
+		if err := d.handOver.forgetReports(d.resumed.inCluster); err != nil {
 			return err
 		}
 	}
@@ -85,10 +84,10 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
 		return
 	case from != "" && c.Kind == queue.Scale && d.accepted.newer(where, queue.Deploy, false, run.ID, true): // which may have put it to sleep
-		d.refuseLeft(c, run)
+		d.handOver.refuse(c, run)
 		return
 	case from != "" && c.Kind != queue.Other && !d.accepted.allSince(from):
-		d.refuseLeft(c, run)
+		d.handOver.refuse(c, run)
 		return
 	}
 	if known { // else nothing here would ever end it
@@ -141,23 +140,6 @@ var (
 	forLeader = queue.Wait{For: runs.WaitLeader, Text: "the Lease that says that this operator leads could not be renewed"}
 	forCopy   = queue.Wait{For: runs.WaitCopy, Text: "a copy in the cluster, so that the event survives the loss of this disk"}
 )
-
-// known finds the lane of a run of an earlier life.
-func (d *Dispatcher) known(run *runs.Run) (Handler, Place, bool) {
-	event, err := run.Event()
-	if err != nil {
-		d.log.Error("run not resumed", "run", run.ID, "reason", err, "next", "the controller must send the event again")
-		return Handler{}, Place{}, false
-	}
-	c, known := d.handlers[event.Callback]
-	if !known { // of a newer version, perhaps
-		d.log.Error("run not resumed", "run", run.ID, "reason", &hub.UnknownCallbackError{Name: text.Shown(event.Callback)}, "next", "an operator of the version that took the event carries it out")
-		return Handler{}, Place{}, false
-	}
-	where := d.placeOf(c, event, 0)
-	run.Callback, run.Lane = event.Callback, where.Lane
-	return c, where, known
-}
 
 // recoverLane lets the handler of a lane's oldest run, which was left, make usable what that may have been killed at.
 func (d *Dispatcher) recoverLane(ctx context.Context, oldest *runs.Run) {

@@ -254,6 +254,38 @@ func TestAStandbyIsReadySaysWhoLeadsAndTakesTheKilledLeadersPlace(t *testing.T) 
 	}
 }
 
+func TestAnEventThatIsHandedOverIsFoundAndDoneByTheOperatorThatLeads(t *testing.T) {
+	w := newWorld(t, devcontroller.G3)
+	gate := filepath.Join(w.TempDir(), "gate")
+	w.swap(map[string]string{"workload-deploy": fmt.Sprintf("[ -e %s ] || sleep 1011\nexec \"$(dirname \"$OCTO_LIB\")/workload-deploy\"\n", gate)})
+	w.start()
+	w.deployPool()
+	app, after := w.workload("Shop", appRtID), w.controller.LastSeq()
+	w.must(w.controller.Deploy(w.ctx, app))
+	w.waitForLog(1, "values merged", nil)
+	disk := w.stateDir
+	w.replacePod()
+	// As if the event had come when the API server could not be reached: only the disk has it.
+	copied, err := filepath.Glob(filepath.Join(disk, "runs", "*-workload-deployed-*", "copied"))
+	w.must(err)
+	if len(copied) != 1 {
+		t.Fatalf("copied: %q", copied)
+	}
+	w.must(os.Remove(copied[0]))
+	w.kubectl("delete", "secrets", "--selector", "octo-mesh.meshmakers.io/journal")
+	w.must(os.WriteFile(gate, nil, 0o600))
+	w.start()
+	leader := w.operator
+	w.stateDir = disk
+	w.launch()
+	w.waitForLog(1, "event left to the operator that leads", nil)
+	w.waitForLogOf(leader, 1, "event resumed", map[string]string{"workload": "Shop"})
+	if s := w.waitForStatus(app, after); !s.Success {
+		t.Errorf("reported %+v", s)
+	}
+	w.waitForEmptyJournal()
+}
+
 func TestARollingUpdateRunsNothingTwiceAndNothingAtTheSameTime(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	dir := w.TempDir()

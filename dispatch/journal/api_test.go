@@ -18,6 +18,7 @@ import (
 type fakeAPI struct {
 	mu      sync.Mutex
 	objects map[string]map[string]any // by path
+	cached  map[string]map[string]any // what a list with resourceVersion=0 finds; nil: the objects
 	version int
 	fail    error // of every request
 	refuse  func(method, path string) error
@@ -116,10 +117,18 @@ func (f *fakeAPI) Metadata(_ context.Context, path string) (all []kube.Metadata,
 			return nil, err
 		}
 	}
-	path, query, _ := strings.Cut(path, "?")
-	for at, object := range f.objects {
+	path, text, _ := strings.Cut(path, "?")
+	query, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, err
+	}
+	objects := f.objects
+	if query.Get("resourceVersion") == "0" && f.cached != nil {
+		objects = f.cached
+	}
+	for at, object := range objects {
 		labels, _ := meta(object)["labels"].(map[string]any)
-		if strings.HasPrefix(at, path+"/") && (!strings.HasSuffix(query, url.QueryEscape(","+waitingLabel)) || labels[waitingLabel] != nil) {
+		if strings.HasPrefix(at, path+"/") && (!strings.HasSuffix(query.Get("labelSelector"), ","+waitingLabel) || labels[waitingLabel] != nil) {
 			text, _ := json.Marshal(meta(object))
 			var m kube.Metadata
 			if err := json.Unmarshal(text, &m); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -241,6 +242,45 @@ func TestWhatIsHandedOverIsFoundOnceAndSurvivesUntilTheLaneHasIt(t *testing.T) {
 	want(t, "in the cluster", api.secrets(), known.ID, run.ID, reported.ID+".report")
 	if n := len(api.objects); n != 1 {
 		t.Errorf("the lane has %d Secrets", n)
+	}
+}
+
+func TestWhoLeadsReadsTheCopiesAsTheyAreAndThenLooksOnlyAtWhatTheAPIServerHasAtHand(t *testing.T) {
+	api := newAPI()
+	other := newPod(t, api)
+	handOver := func(number int) string {
+		run := other.create(laneA, number)
+		if err := other.HandOver(t.Context(), laneA, run, nil); err != nil {
+			t.Fatal(err)
+		}
+		return run.ID
+	}
+	api.cached = map[string]map[string]any{} // it has learned of nothing yet
+	first := handOver(1)
+	p := newPod(t, api).load()
+	want(t, "found at the start", p.found, first)
+
+	second := handOver(2)
+	look := func() {
+		if err := p.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.copyAll()
+	}
+	look()
+	want(t, "found before the API server has it at hand", p.found, first)
+	api.cached = maps.Clone(api.objects)
+	look()
+	want(t, "found then", p.found, first, second)
+
+	p.Finished(laneA, first)
+	p.Finished(laneA, second)
+	p.copyAll()
+	look() // what it has at hand is what was there before
+	want(t, "found although it is done", p.found, first, second)
+	want(t, "in the cluster", api.secrets())
+	if p.known(laneA.Name) != nil {
+		t.Error("the lane is not forgotten")
 	}
 }
 

@@ -43,11 +43,7 @@ func (j *Journal) takeHandedOver(ctx context.Context) {
 func (j *Journal) take(ctx context.Context) error {
 	var errs []error
 	for _, namespace := range j.o.Namespaces {
-		selector := label + "=" + shortHash(j.o.Controller)
-		if !j.missing[namespace] {
-			selector += "," + waitingLabel
-		}
-		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?labelSelector="+url.QueryEscape(selector))
+		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?"+j.query(!j.missing[namespace]).Encode())
 		failed := make([]error, len(all))
 		each(writers, all, func(i int, m kube.Metadata) {
 			if lane := m.Annotations[laneKey]; lane != "" { // else it was made by somebody else
@@ -61,6 +57,18 @@ func (j *Journal) take(ctx context.Context) error {
 		delete(j.missing, namespace)
 	}
 	return errors.Join(errs...)
+}
+
+// query selects all copies, as they are now; or only what was handed over, as the API server's cache has it (resourceVersion 0). The cache may be
+// a little old, which does no harm: what is not found is looked for again, and what is found is read as it is now. A list of how things are now
+// is dear: the API server may keep the next such list of Secrets, of whomever, waiting for the rest of 100 ms, and that may be the first of an
+// operator that is started again.
+func (j *Journal) query(handedOver bool) url.Values {
+	selector := label + "=" + shortHash(j.o.Controller)
+	if !handedOver {
+		return url.Values{"labelSelector": {selector}}
+	}
+	return url.Values{"labelSelector": {selector + "," + waitingLabel}, "resourceVersion": {"0"}}
 }
 
 // takeOne takes one Secret's runs into their lane.

@@ -36,8 +36,27 @@ func FuzzParseEvent(f *testing.F) {
 			if !json.Valid(event.Argument) {
 				t.Errorf("argument %q is no JSON", event.Argument)
 			}
+			wantSaid(t, event, arguments)
 		}
 	})
+}
+
+// wantSaid compares an event with the arguments of its callback: an object stays as it is, and of strings the first is the tenant and the second
+// the pool.
+func wantSaid(t *testing.T, event Event, arguments []json.RawMessage) {
+	var said [2]string
+	for i, argument := range arguments {
+		if json.Unmarshal(argument, &said[i]) != nil || event.Callback != PoolUndeployed && event.Callback != PreUpdateTenant {
+			if i == 0 && !bytes.Equal(event.Argument, argument) {
+				t.Errorf("%s became %s", argument, event.Argument)
+			}
+			return
+		}
+	}
+	pool, err := Decode[Pool](event.Argument)
+	if id := pool.PoolName + pool.PoolRtID + pool.DeploymentSiteRtID; err != nil || pool.TenantID != said[0] || event.Callback == PoolUndeployed && id != said[1] {
+		t.Errorf("%q became %s: %v", said, event.Argument, err)
+	}
 }
 
 // FuzzDecodeKeepsValuesOutOfErrors plants a marker as every value of a document, whatever its shape.

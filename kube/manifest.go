@@ -77,21 +77,23 @@ func contentOf(stored []byte) (c content, err error) {
 		return c, err
 	}
 	pieces := bounds.NewPieces(io.LimitReader(unzip, bounds.Release), maxPiece)
-	fields := map[string]any{"manifest": &c.Manifest, "config": &c.Config, "apply_method": &c.ApplyMethod}
 	err = pieces.Fields(func(name string) error {
-		name = strings.ToLower(name) // as encoding/json takes them
-		if into := fields[name]; into != nil {
-			return pieces.Decode(into)
+		switch is := func(field string) bool { return strings.EqualFold(name, field) }; { // as encoding/json takes them
+		case is("manifest"):
+			return pieces.Decode(&c.Manifest)
+		case is("config"):
+			return pieces.Decode(&c.Config)
+		case is("apply_method"):
+			return pieces.Decode(&c.ApplyMethod)
+		case is("chart"):
+			return pieces.Fields(func(name string) error {
+				if strings.EqualFold(name, "metadata") {
+					return pieces.Decode(&c.Chart.Metadata)
+				}
+				return pieces.Skip()
+			})
 		}
-		if name != "chart" {
-			return pieces.Skip()
-		}
-		return pieces.Fields(func(name string) error {
-			if strings.ToLower(name) == "metadata" {
-				return pieces.Decode(&c.Chart.Metadata)
-			}
-			return pieces.Skip()
-		})
+		return pieces.Skip()
 	})
 	return c, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -171,25 +172,62 @@ func field(node *yaml.Node, path ...string) *yaml.Node {
 	return node
 }
 
-// valueOf is the first value of a key; nil if there is none.
+// valueOf is the value of a key that counts for helm: the last one; nil if there is none.
 func valueOf(node *yaml.Node, key string) *yaml.Node {
-	for _, value := range valuesOf(node, key) {
-		return value
+	all := valuesOf(node, key)
+	if len(all) == 0 {
+		return nil
 	}
-	return nil
+	return all[len(all)-1]
 }
 
 // valuesOf are all values of a key: there may be more than one.
-func valuesOf(node *yaml.Node, key string) (all []*yaml.Node) {
+func valuesOf(node *yaml.Node, key string) []*yaml.Node {
+	f := fieldValues{key: key}
+	f.addOf(node)
+	return f.all
+}
+
+// fieldValues collects the values of a key in the order in which helm's YAML reader sets them, which takes those of << where it stands.
+type fieldValues struct {
+	key    string
+	all    []*yaml.Node
+	merged map[*yaml.Node]bool // aliases can multiply mappings, or form a circle
+}
+
+func (f *fieldValues) addOf(node *yaml.Node) {
 	if node.Kind != yaml.MappingNode {
-		return nil
+		return
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		if resolved(node.Content[i]).Value == key {
-			all = append(all, resolved(node.Content[i+1]))
+		key, value := resolved(node.Content[i]), resolved(node.Content[i+1])
+		switch name, _ := scalar(key); { // what cannot be read is no key for helm either
+		case name == f.key:
+			f.all = append(f.all, value)
+		case key.Value == "<<" && key.ShortTag() == "!!merge":
+			f.merge(value)
 		}
 	}
-	return all
+}
+
+func (f *fieldValues) merge(node *yaml.Node) {
+	if f.merged[node] {
+		return
+	}
+	if f.merged == nil {
+		f.merged = map[*yaml.Node]bool{}
+	}
+	f.merged[node] = true
+	if node.Kind != yaml.SequenceNode {
+		f.addOf(node)
+		return
+	}
+	for _, mapping := range slices.Backward(node.Content) { // of several mappings, the first counts
+		if mapping = resolved(mapping); !f.merged[mapping] {
+			f.merged[mapping] = true
+			f.addOf(mapping)
+		}
+	}
 }
 
 func textOf(node *yaml.Node, path ...string) string {
@@ -197,7 +235,8 @@ func textOf(node *yaml.Node, path ...string) string {
 	if found == nil || found.Kind != yaml.ScalarNode || found.Tag == "!!null" {
 		return ""
 	}
-	return found.Value
+	text, _ := scalar(found) // as for kinds of values other than texts: the API server says what is wrong with them
+	return text
 }
 
 func resolved(node *yaml.Node) *yaml.Node {

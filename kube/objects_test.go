@@ -1,12 +1,17 @@
 package kube
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"sigs.k8s.io/yaml"
 
 	"octo-operator/bounds"
 )
@@ -55,10 +60,15 @@ func TestTheObjectsOfAManifest(t *testing.T) {
 		{"a name that the API server makes", "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}", nil},
 		{"aliases", "apiVersion: v1\nkind: Pod\nmetadata: &m {name: &n a}\nspec: {m: *m, n: *n}", []Object{pod}},
 		{"an object that is an alias", "x: &p {apiVersion: v1, kind: Pod, metadata: {name: a}}\napiVersion: v1\nkind: List\nitems: [*p, *p]", []Object{pod, pod}},
+		{"fields that are merged in", "x: &x {kind: Pod, metadata: &m {name: b, namespace: other}}\napiVersion: v1\n<<: *x\nmetadata: {<<: [*m], name: a, namespace: octo}", []Object{pod}},
+		{"a list that is merged in", "<<: [{items: [{<<: {apiVersion: v1, kind: Pod}, metadata: {name: a}}]}, {items: []}]\napiVersion: v1\nkind: List", []Object{pod}},
+		{"fields that come twice", "apiVersion: v1\nkind: Job\nkind: Pod\nmetadata: {name: b}\nmetadata: {name: a, annotations: {helm.sh/hook: test}, annotations: {}}", []Object{pod}},
+		{"a hook whose annotations come twice", "apiVersion: v1\nkind: Job\nmetadata: {name: b, annotations: {a: b}, annotations: {helm.sh/hook: test}}", nil},
+		{"a mapping that merges itself", "&x {<<: *x, apiVersion: v1, kind: Pod, metadata: {name: a}}", []Object{pod}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := Objects([]byte(test.manifest), "octo")
-			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+			if diff := gocmp.Diff(test.want, got); err != nil || diff != "" {
 				t.Error(err, diff)
 			}
 		})
@@ -102,10 +112,12 @@ func TestAliasesAreNotExpanded(t *testing.T) {
 	}
 }
 
+// FuzzObjects compares with helm's YAML reader, and with what a URL is made of.
 func FuzzObjects(f *testing.F) {
 	for _, seed := range []string{
 		rendered, "a: &a {<<: *a}", "apiVersion: v1\nkind: List\nitems: &i [*i, {kind: Pod}]", "--- |\n ---\n...\n%YAML 1.2\n---\n? -\n: !!binary x",
 		"\xff\xfea\x00", "kind: [Pod]\nmetadata: name", "- a\r- b\u0085- c\u2028? d", "{a,b: [c, : d]}", "apiVersion: a/v1\nkind: K\nmetadata: {name: \"a\\u0000%2f\"}",
+		"apiVersion: v1\n<<: {kind: Pod}\nmetadata: {name: a, name: b, annotations: {helm.sh/hook: x}, annotations: {}}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -121,5 +133,62 @@ func FuzzObjects(f *testing.F) {
 				t.Errorf("%q is asked for at %q: %v", o, path, err)
 			}
 		}
+		if want, known := helmsObjects(manifest); err == nil && known && !slices.Equal(objects, want) {
+			t.Errorf("got %+v, helm reads %+v", objects, want)
+		}
 	})
+}
+
+// helmsObjects are the objects of a manifest as helm's YAML reader has them. false: it cannot be said what helm does, because it reads a
+// document otherwise than whoever looks for all that might be in it: no YAML, several documents in one, values that are no texts.
+func helmsObjects(manifest []byte) (all []Object, known bool) {
+	if bytes.Contains(manifest, []byte("...")) || bytes.IndexByte(manifest, '%') >= 0 {
+		return nil, false
+	}
+	for document := range documents(manifest) {
+		var read any
+		if yaml.Unmarshal(document, &read) != nil {
+			return nil, false
+		}
+		if read == nil {
+			continue
+		}
+		found := []any{read}
+		if list, is := read.(map[string]any); is {
+			kind, _ := list["kind"].(string)
+			if items, is := list["items"].([]any); is && strings.HasSuffix(kind, "List") {
+				found = items
+			}
+		}
+		for _, one := range found {
+			o, ok := helmsObject(one)
+			if !ok {
+				return nil, false
+			}
+			if o.Name != "" {
+				all = append(all, o)
+			}
+		}
+	}
+	return all, true
+}
+
+// helmsObject has no name if helm makes it apart, as a hook, or the API server gives it one.
+func helmsObject(read any) (o Object, ok bool) {
+	object, ok := read.(map[string]any)
+	if !ok {
+		return o, false
+	}
+	metadata, hasMetadata := object["metadata"].(map[string]any)
+	annotations, annotated := metadata["annotations"].(map[string]any)
+	text := func(fields map[string]any, key string) string {
+		text, is := fields[key].(string)
+		ok = ok && (is || fields[key] == nil)
+		return text
+	}
+	o = Object{text(object, "apiVersion"), text(object, "kind"), cmp.Or(text(metadata, "namespace"), "octo"), text(metadata, "name")}
+	if _, hook := annotations["helm.sh/hook"]; hook {
+		o.Name = ""
+	}
+	return o, ok && (hasMetadata || object["metadata"] == nil) && (annotated || metadata["annotations"] == nil)
 }

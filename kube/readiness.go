@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"regexp"
 	"time"
 )
 
@@ -43,6 +45,36 @@ type liveStatus struct {
 	Active, Succeeded, Failed int // pods of a Job, and those that have ended and are not counted there yet
 	UncountedTerminatedPods   struct{ Succeeded, Failed []string }
 }
+
+// UnmarshalJSON takes the names of fields as they are written, as kstatus does. encoding/json would take Conditions too, under which a
+// custom resource may keep anything.
+func (s *liveStatus) UnmarshalJSON(text []byte) error {
+	type plain liveStatus
+	return json.Unmarshal(withoutCapitals(text), (*plain)(s))
+}
+
+// UnmarshalJSON is as that of liveStatus.
+func (c *condition) UnmarshalJSON(text []byte) error {
+	type plain condition
+	return json.Unmarshal(withoutCapitals(text), (*plain)(c))
+}
+
+// withoutCapitals returns a JSON object without the fields whose names begin with a capital letter. Kubernetes has none.
+func withoutCapitals(text []byte) []byte {
+	if !capital.Match(text) {
+		return text
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil {
+		return text // no object
+	}
+	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return name != "" && name[0] >= 'A' && name[0] <= 'Z' })
+	text, _ = json.Marshal(fields) // it was JSON
+	return text
+}
+
+// capital finds the begin of a text in capitals that may be a field's name.
+var capital = regexp.MustCompile(`"[A-Z][A-Za-z]*"\s*:`)
 
 type identity struct {
 	Name, Namespace, UID string

@@ -124,6 +124,9 @@ func TestReadiness(t *testing.T) {
 		{"stalled", "example.com/Thing", object("", conditions(cond("Stalled", "True", "NoPlan", "x"))), "NoPlan: x", true},
 		{"stalled before", "example.com/Thing", object("", conditions(strings.Replace(cond("Stalled", "True", "NoPlan", "x"), "2026", "2025", 1))), "NoPlan: x", false},
 		{"stalled, nobody knows since when", "example.com/Thing", `{"status":{"conditions":[{"type":"Stalled","status":"True","lastTransitionTime":"yesterday"}]}}`, "Stalled", false},
+		{"conditions by another name", "example.com/Thing", `{"status":{"Conditions":[{"type":"Ready","status":"False"}]}}`, "", false},
+		{"conditions with fields by other names", "example.com/Thing", object("", `"conditions":[{"Type":"Ready","Status":"False"},{"type":"Ready","status":"True","STATUS":"False"}]`), "", false},
+		{"a status of other names beside its own", "example.com/Thing", object("", `"ObservedGeneration":1,"Conditions":"none",`+conditions(cond("Ready", "False", "Waits", ""))), "not ready: Waits", false},
 		{"fields that mean something else", "example.com/Thing", `{"metadata":{"generation":1},"spec":{"replicas":"many","selector":"x"},"status":{"phase":{},"conditions":"none","replicas":[]}}`, "", false},
 	} {
 		t.Run(test.kind+" "+test.name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values (as they
 // stand there and decoded), because they may also occur elsewhere in the manifest. An error means that it cannot be told what is secret.
 func WithoutSecrets(manifest []byte, placeholder string) (clean []byte, secrets []string, err error) {
-	cleaner := manifestCleaner{placeholder: placeholder, hidden: map[*yaml.Node]bool{}}
+	cleaner := manifestCleaner{placeholder: placeholder, seen: map[*yaml.Node]bool{}, hidden: map[*yaml.Node]bool{}}
 	if err := eachDocument(manifest, "read", cleaner.clean); err != nil {
 		return nil, nil, err // never half a manifest
 	}
@@ -23,6 +23,7 @@ type manifestCleaner struct {
 	placeholder string
 	written     bytes.Buffer
 	secrets     []string
+	seen        map[*yaml.Node]bool // objects
 	hidden      map[*yaml.Node]bool // nodes already replaced: aliases can multiply nodes, or form a circle
 }
 
@@ -30,11 +31,6 @@ type manifestCleaner struct {
 func (c *manifestCleaner) clean(document []byte) error {
 	return c.each(document, func(node *yaml.Node) error {
 		c.object(node.Content[0])
-		for _, item := range valuesOf(node.Content[0], "items") {
-			for _, listed := range item.Content {
-				c.object(resolved(listed))
-			}
-		}
 		text, err := yaml.Marshal(node)
 		if err != nil {
 			return err
@@ -45,11 +41,22 @@ func (c *manifestCleaner) clean(document []byte) error {
 	})
 }
 
-// object replaces the values if the node is a Secret. A key may occur twice: if one of its values says Secret, it is one.
+// object replaces the values if the node is a Secret, or a list that has one. A key may occur twice: if one of its values says Secret, it
+// is one.
 func (c *manifestCleaner) object(node *yaml.Node) {
+	if c.seen[node] {
+		return
+	}
+	c.seen[node] = true
+	for _, items := range valuesOf(node, "items") {
+		for _, listed := range items.Content {
+			c.object(resolved(listed))
+		}
+	}
 	secret := false
 	for _, kind := range valuesOf(node, "kind") {
-		secret = secret || strings.EqualFold(kind.Value, "Secret")
+		text, _ := scalar(kind)
+		secret = secret || strings.EqualFold(text, "Secret")
 	}
 	if !secret {
 		return

@@ -19,7 +19,7 @@ func (p part) explain(err error) error {
 	message := err.Error()
 	switch {
 	case strings.Contains(message, "cannot unmarshal"):
-		return p.explainRoot()
+		return p.explainRoot(message)
 	case strings.Contains(message, "unsupported value"):
 		return errors.New(".nan and .inf are not possible in values")
 	case strings.Contains(message, "map key"):
@@ -36,16 +36,27 @@ func (p part) explain(err error) error {
 	return errors.New("it is not valid YAML")
 }
 
-// explainRoot says what a document holds that does not hold a map.
-func (p part) explainRoot() error {
+// fieldMessage finds the kind of a value and the name of the field in an error of encoding/json. The name is that of a struct's field.
+var fieldMessage = regexp.MustCompile(`cannot unmarshal (array|object|string|number|bool)\b.* into Go struct field [^.]*\.(\S+) of type`)
+
+var kindsOfJSON = map[string]string{"array": "a list", "object": "a map", "string": "a text", "number": "a number", "bool": "a boolean"}
+
+// explainRoot says what a document holds that does not hold a map, or into which field of a struct a value does not fit.
+func (p part) explainRoot(message string) error {
 	var root yamlnode.Node
 	if err := yamlnode.Unmarshal(p.text, &root); err != nil || len(root.Content) == 0 {
 		return errors.New("values must be a map")
 	}
 	node := root.Content[0]
 	what := "a single value"
-	if node.Kind == yamlnode.SequenceNode {
+	switch node.Kind {
+	case yamlnode.SequenceNode:
 		what = "a list"
+	case yamlnode.MappingNode: // it is read into a struct
+		if m := fieldMessage.FindStringSubmatch(message); m != nil {
+			return fmt.Errorf("%s does not fit in its field %s", kindsOfJSON[m[1]], m[2])
+		}
+		return errors.New("one of its fields has a value of the wrong kind")
 	}
 	return fmt.Errorf("values must be a map, line %d column %d has %s", p.line+node.Line, node.Column, what)
 }

@@ -45,6 +45,27 @@ func parse(name string, doc []byte) (map[string]any, error) {
 	return values, nil
 }
 
+// Decode reads a YAML or JSON document into a struct as helm reads its own files, Chart.yaml and index.yaml: upper and lower case of a key
+// are the same, a number or a boolean becomes a text where into has one, and of several documents in one file only the first is read.
+// name is what errors call it; they are those of Parse, and that of a field with a value of the wrong kind.
+func Decode(name string, doc []byte, into any) error {
+	defer takeTurn(len(doc))()
+	p := part{text: doc}
+	err := bounds.YAML(doc)
+	if err == nil {
+		err = p.checkAliases()
+	}
+	if err == nil {
+		if err = yaml.Unmarshal(doc, into); err != nil {
+			err = p.explain(err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	return nil
+}
+
 // part is one document of a stream.
 type part struct {
 	text []byte

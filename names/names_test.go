@@ -66,10 +66,28 @@ func FuzzNamesAreValidForHelmAndKubernetes(f *testing.F) {
 		if err == nil && (len(name) == 0 || len(name) > maxName || Sanitize(name) != name) {
 			t.Errorf("DNSName(%q, %q) = %q", tenant, id, name)
 		}
+		if simple := simpleName(tenant + "-" + id); len(simple) <= maxName && name != simple {
+			t.Errorf("DNSName(%q, %q) = %q, and the reference operator's is %q", tenant, id, name, simple)
+		}
 		if label := LabelValue(tenant); label != "" && (len(label) > MaxLabel || !ValidLabel.MatchString(label)) {
 			t.Errorf("LabelValue(%q) = %q", tenant, label)
 		}
 	})
+}
+
+// simpleName is the reference operator's rule, a character at a time.
+func simpleName(of string) string {
+	var words []string
+	word := ""
+	for _, r := range strings.ToLower(of) + "-" {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			word += string(r)
+		case word != "":
+			words, word = append(words, word), ""
+		}
+	}
+	return strings.Join(words, "-")
 }
 
 func TestLabelValuesOfDifferentTenantsDiffer(t *testing.T) {

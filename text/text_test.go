@@ -3,6 +3,7 @@ package text
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestAForeignTextIsOneLineThatIsReadAsItStands(t *testing.T) {
@@ -57,4 +58,32 @@ func TestNoCharacterIsCutInTwo(t *testing.T) {
 			t.Errorf("%q within %d bytes is %q, want %q", test.text, test.limit, got, test.want)
 		}
 	}
+}
+
+// FuzzForeignText: whatever a text holds, it is shown as what can be printed, and no longer than it may be.
+func FuzzForeignText(f *testing.F) {
+	for _, seed := range []string{"\x1b[31mred\x1b[0m", "\x1b]0;title\x07text", "\x1b\x1b[0m[2J", "a\u202eb\u2028c\x9b31m", "äöü😀\xff\xfe", "\x1b]8;;http://x\x1b\\y", " \r\n\t"} {
+		f.Add(seed, 8)
+	}
+	f.Fuzz(func(t *testing.T, text string, limit int) {
+		limit = max(0, min(limit, 1000))
+		for how, shown := range map[string]string{
+			"printable": Printable(text), "lines": strings.ReplaceAll(PrintableLines(text), "\n", ""),
+			"escaped": Escaped(strings.ToValidUTF8(text, "")), "quoted": Quoted(strings.ToValidUTF8(text, "")), "shown": Shown(strings.ToValidUTF8(text, "")),
+		} {
+			if strings.ContainsFunc(shown, NotPrinted) || !utf8.ValidString(shown) {
+				t.Errorf("%q is %s %q", text, how, shown)
+			}
+		}
+		for how, cut := range map[string]struct {
+			text string
+			more int // bytes of the mark
+		}{"cut": {Cut(text, limit), 0}, "shortened": {Shortened(text, limit), len("…")}, "clipped": {Clip(text, max(limit, len(" …"))), 0}} {
+			whole := cut.text == text && len(text) <= max(limit, len(" …"))
+			begin := strings.TrimRight(strings.TrimSuffix(cut.text, "…"), " ")
+			if !whole && len(cut.text) > max(limit, len(" …"))+cut.more || !strings.HasPrefix(text, begin) || utf8.ValidString(text) && !utf8.ValidString(cut.text) {
+				t.Errorf("%q within %d bytes is %s %q", text, limit, how, cut.text)
+			}
+		}
+	})
 }

@@ -231,6 +231,9 @@ func FuzzReview(f *testing.F) {
 			if answer.UID != r.UID || answer.Allowed == (answer.Status != nil) {
 				t.Fatalf("%s: %+v", kind, answer)
 			}
+			if r.Operation == "CREATE" && len(r.Object.Spec) < largestSpec && answer.Allowed != mayBeMade(kind, r.Object.Spec) {
+				t.Errorf("%s: allowed is %v for the spec %s", kind, answer.Allowed, r.Object.Spec)
+			}
 			if answer.Allowed {
 				continue
 			}
@@ -246,4 +249,18 @@ func FuzzReview(f *testing.F) {
 			t.Errorf("the mutating one refuses: %+v", answer)
 		}
 	})
+}
+
+// mayBeMade is the rule of the CRDs in other words.
+func mayBeMade(kind string, text []byte) bool {
+	var fields map[string]any
+	_ = json.Unmarshal(text, &fields)
+	name, _ := fields["poolName"].(string)
+	id, isText := fields["poolRtId"].(string)
+	if kind == sitePath {
+		id, isText = fields["deploymentSiteRtId"].(string)
+	} else if fields["poolRtId"] == nil {
+		return strings.TrimSpace(name) != ""
+	}
+	return isText && len(id) == 24 && strings.Trim(id, "0123456789abcdef") == ""
 }

@@ -52,6 +52,40 @@ func TestChartsAreChosenAsHelmChoosesThem(t *testing.T) {
 	}
 }
 
+// TestAnIndexThatNoProgramWritesIsReadAsHelmReadsIt has what YAML and JSON allow beyond what programs write.
+func TestAnIndexThatNoProgramWritesIsReadAsHelmReadsIt(t *testing.T) {
+	const app = "- {name: app, version: 1.0.0, urls: [a.tgz]}"
+	for _, index := range []string{
+		"%YAML 1.1\n---\napiVersion: v1\nentries:\n  app:\n  " + app,
+		"apiVersion: v1\nentries:\n  app:\n  " + app + "\n---\nentries: {app: [{name: app, version: 2.0.0}]}",
+		"APIVERSION: v1\nENTRIES:\n  app:\n  - {NAME: app, Ver\u017fion: 1.0.0, URLS: [a.tgz]}",
+		"apiVersion: 1\nentries:\n  app:\n  - {name: app, version: 1.0.0, urls: [1, 2]}",
+		"apiVersion: v1\nentries:\n  app:\n  - {name: app, VERSION: 2.0.0, version: 1.0.0, urls: [a.tgz]}",
+		"apiVersion: v1\nentries:\n  app:\n  - {<<: {name: app, version: 1.0.0}, urls: [a.tgz]}",
+		`{"apiVersion":"v1","entries":{"app":[{"name":"app","version":"1.0.0","VERSION":"2.0.0","urls":["a.tgz"]}]}}`,
+		`{"apiVersion":"v1","Entries":{},"entries":{"app":[{"name":"app","version":"1.0.0","VERSION":"2.0.0","urls":["a.tgz"]}]}}`,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, index) }))
+		file := filepath.Join(t.TempDir(), "index.yaml")
+		if err := os.WriteFile(file, []byte(index), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		helms, err := repo.LoadIndexFile(file)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, index)
+		}
+		want, err := helms.Get("app", "")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, index)
+		}
+		got, err := repository.NewIndexes(t.TempDir(), server.Client()).Find(t.Context(), repository.Source{URL: server.URL}, "app", "", time.Now())
+		if err != nil || got.Version != want.Version || got.URL != want.URLs[0] {
+			t.Errorf("got %+v, %v, helm takes %s %s of\n%s", got, err, want.Version, want.URLs[0], index)
+		}
+		server.Close()
+	}
+}
+
 // randomIndex has no two versions that are equal: which of them Helm takes is chance.
 func randomIndex(random *rand.Rand) string {
 	text := "apiVersion: v1\nentries:\n  app:\n"

@@ -227,7 +227,7 @@ func FuzzOf(f *testing.F) {
 			return
 		}
 		for _, value := range c.Secrets {
-			if len(value) > 20 && !strings.Contains(fmt.Sprint(hidden, hiddenChanged, liveText[:0]), value) && strings.Contains(c.Diff, value) && !elsewhere(value, read(liveText), read(madeText)) {
+			if len(value) > 20 && !strings.Contains(fmt.Sprint(hidden, hiddenChanged), value) && strings.Contains(c.Diff, value) && !elsewhere(value, read(liveText), read(madeText)) {
 				t.Errorf("%q is in it:\n%s", value, c.Diff)
 			}
 		}

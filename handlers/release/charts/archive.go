@@ -49,9 +49,12 @@ func Read(archive string) (Chart, error) {
 	if err := r.read(f, ""); err != nil {
 		return r.chart, err
 	}
-	fields, err := merge.Parse("Chart.yaml", r.meta)
-	if text := fmt.Sprint(fields["version"]); aVersion.MatchString(text) {
-		r.chart.Version = text
+	var meta struct {
+		Version string `json:"version"`
+	}
+	err = merge.Decode("Chart.yaml", r.meta, &meta)
+	if aVersion.MatchString(meta.Version) {
+		r.chart.Version = meta.Version
 	}
 	return r.chart, err
 }

@@ -71,13 +71,17 @@ func TestOfAnArchiveTheChartsOwnFilesCount(t *testing.T) {
 
 func TestAVersionThatIsNoneIsNotKnown(t *testing.T) {
 	for text, want := range map[string]string{
-		"version: 1.10": "1.1", "version: '1.10'": "1.10", "version: [1]": "", "version: \"1\\n+ helm uninstall\"": "",
+		"version: 1.10": "1.1", "version: '1.10'": "1.10", "VERSION: 1.2": "1.2", "version: 1\n---\nversion: 2": "1", "version: \"1\\n+ helm uninstall\"": "",
 		"version: " + strings.Repeat("1", 5000): "", "name: x": "",
 	} {
 		c, err := Read(archive(t, file{name: "app/Chart.yaml", text: text}))
 		if err != nil || c.Version != want {
 			t.Errorf("%.40s: %q, %v", text, c.Version, err)
 		}
+	}
+	_, err := Read(archive(t, file{name: "app/Chart.yaml", text: "version: [1]"}))
+	if want := "cannot read Chart.yaml: a list does not fit in its field version"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"octo-operator/bounds"
 )
 
@@ -30,9 +32,10 @@ func FuzzReadChart(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00"))
 	path := filepath.Join(f.TempDir(), "chart.tgz")
+	zip := gzip.NewWriter(nil) // a new one for each input would take most of the time
 	f.Fuzz(func(t *testing.T, content []byte) {
 		var zipped bytes.Buffer
-		zip := gzip.NewWriter(&zipped)
+		zip.Reset(&zipped)
 		_, _ = zip.Write(content)
 		_ = zip.Close()
 		for _, archive := range [][]byte{content, zipped.Bytes()} {
@@ -46,6 +49,48 @@ func FuzzReadChart(f *testing.F) {
 			if len(c.Values) > bounds.ChartFile || len(c.Schema) > bounds.ChartFile {
 				t.Errorf("it has files of %d and %d bytes", len(c.Values), len(c.Schema))
 			}
+		}
+	})
+}
+
+// FuzzFilesOfAChart: of Chart.yaml comes what helm reads there, and no file leads out of the chart. The fuzzer changes the files: in an archive
+// the checksums of tar would keep it away from them.
+func FuzzFilesOfAChart(f *testing.F) {
+	f.Add("version: 1.0.0", "app/values.yaml", "a: b")
+	f.Add("Version: 1.10\nversion: null\n---\nversion: 3", "./app/../../x", "")
+	f.Add("%YAML 1.1\n---\nversion: &v 0x10\nver\u017fion: *v", `app\templates\a.yaml`, `{{ lookup "v1" "Secret" "a" "b" }}`)
+	f.Add("version: \"1.0.0\\n+ helm\"", "app/charts/db/values.schema.json", `{"$ref":"http://a/b"}`)
+	f.Add("version: [1]", "/etc/passwd", "x")
+	path, zip := filepath.Join(f.TempDir(), "chart.tgz"), gzip.NewWriter(nil)
+	f.Fuzz(func(t *testing.T, meta, name, text string) {
+		var packed bytes.Buffer
+		zip.Reset(&packed)
+		files := tar.NewWriter(zip)
+		for _, file := range [][2]string{{name, text}, {"app/Chart.yaml", meta}} {
+			if files.WriteHeader(&tar.Header{Name: file[0], Size: int64(len(file[1])), Mode: 0o644, Typeflag: tar.TypeReg}) != nil {
+				return
+			}
+			_, _ = files.Write([]byte(file[1]))
+		}
+		_, _ = files.Close(), zip.Close()
+		if err := os.WriteFile(path, packed.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Read(path)
+		if slashed := strings.ReplaceAll(name, `\`, "/"); err == nil && slashed != "" && !filepath.IsLocal(slashed) {
+			t.Errorf("%q is taken", name)
+		}
+		var helms struct {
+			Version string `json:"version"`
+		}
+		if err != nil || yaml.Unmarshal(bytes.TrimPrefix([]byte(meta), []byte("\xef\xbb\xbf")), &helms) != nil {
+			return
+		}
+		if c.Version != helms.Version && (c.Version != "" || aVersion.MatchString(helms.Version)) {
+			t.Errorf("of %q came the version %q, helm reads %q", meta, c.Version, helms.Version)
+		}
+		if strings.HasPrefix(name, "app/templates/") && filepath.Clean(name) == name && strings.Contains(text, "lookup") && !c.LooksUp {
+			t.Errorf("%s may look up: %s", name, text)
 		}
 	})
 }

@@ -86,18 +86,6 @@ type item struct {
 	Digest  string   `json:"digest"`
 }
 
-// field returns the value of a key as helm finds it: upper and lower case are the same, and of several such keys the last in
-// alphabetical order counts. nil: there is none.
-func field(fields map[string]any, key string) any {
-	found, value := "", any(nil)
-	for k, v := range fields {
-		if strings.EqualFold(k, key) && k >= found {
-			found, value = k, v
-		}
-	}
-	return value
-}
-
 // entry returns the item as a version of chart; false: helm leaves it out too.
 func (i item) entry(chart string) (Entry, bool) {
 	e := Entry{Chart: chart, Version: i.Version, Digest: digestOf(i.Digest)}

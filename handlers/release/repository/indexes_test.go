@@ -219,8 +219,8 @@ func TestAnIndexThatIsNoneIsSaidToBeAndAskedForAgain(t *testing.T) {
 	for text, want := range map[string]string{
 		"<html>Sign in</html>":                 "values must be a map",
 		"kind: List\n":                         "no apiVersion",
-		"apiVersion: v1\nentries: [1]\n":       "its entries are no map",
-		"apiVersion: v1\nentries: {app: {}}\n": "app",
+		"apiVersion: v1\nentries: [1]\n":       "a list does not fit in its field entries",
+		"apiVersion: v1\nentries: {app: {}}\n": "a map does not fit in its field entries",
 		"apiVersion: v1\nentries: {app: [" + strings.Repeat("{},", 200_000) + "]}\n": "the limit is",
 		"apiVersion: v1\nentries: {app: [" + strings.Repeat("x", 6<<20) + "]}\n":     "the limit is",
 	} {

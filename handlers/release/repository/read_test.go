@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -62,12 +63,15 @@ var indexes = []struct {
 	{"what helm leaves out", "apiVersion: v1\nentries:\n  app:\n  - version: 3.0.0\n  - name: app\n  - name: app\n    version: newest\n  -\n  - name: app\n    version: 4.0.0\n    type: sheet\n" + block(app1, 2), []Entry{app1}},
 	{"versions that are numbers", "apiVersion: v1\nentries:\n  app:\n  - name: app\n    version: 1.5\n  - name: app\n    version: 2\n", []Entry{{Chart: "app", Version: "1.5"}, {Chart: "app", Version: "2"}}},
 	{"a version in capitals", "apiVersion: v1\nentries:\n  web:\n  - NAME: web\n    Version: 1.0.0\n    URLS:\n    - https://x/web.tgz\n", []Entry{web1}},
+	{"names that are no texts", "apiVersion: v1\nentries:\n  on:\n  - name: on\n    version: 1.0.0\n    urls: [1, 2]\n", []Entry{{Chart: "true", Version: "1.0.0", URL: "1"}}},
+	{"a version in both cases", "apiVersion: v1\nentries:\n  web:\n  - NAME: x\n    name:\n    version: 1.0.0\n    VERSION: 2.0.0\n", []Entry{{Chart: "web", Version: "1.0.0"}}},
 	{"an alias within a version", "apiVersion: v1\nentries:\n  app:\n  - name: &n app\n    version: 1.0.0\n    home: *n\n", []Entry{{Chart: "app", Version: "1.0.0"}}},
 
 	{"JSON", `{"apiVersion":"v1","generated":"x","entries":{"app":[{"name":"app","version":"1.0.0","urls":["app-1.0.0.tgz"],"digest":"` + digestA + `","maintainers":[{"name":"x"}]}],"none":[],"null":null},"z":{"entries":1}}` + "\n", []Entry{app1}},
 	{"JSON without charts", `{"entries":null,"apiVersion":"v1"}`, []Entry{}},
 	{"JSON in capitals", `{"APIVERSION":"v1","ENTRIES":{"web":[{"NAME":"web","Version":"1.0.0","URLS":["https://x/web.tgz"]}]}}`, []Entry{web1}},
 	{"JSON with entries twice", `{"apiVersion":"v1","entries":{},"Entries":{}}`, nil},
+	{"JSON with entries twice and a version in both cases", `{"apiVersion":"v1","Entries":{},"entries":{"web":[{"name":"web","version":"1.0.0","VERSION":"2.0.0"}]}}`, nil},
 	{"JSON and more", `{"entries":null,"apiVersion":"v1"} x`, nil},
 	{"JSON that is cut off", `{"apiVersion":"v1","entries":{"app":[{"name":"app"`, nil},
 	{"JSON without apiVersion", `{"entries":{}}`, nil},
@@ -78,6 +82,10 @@ var indexes = []struct {
 	{"a page", "<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", nil},
 	{"no apiVersion", "entries:\n  app:\n" + block(app1, 2), nil},
 	{"entries in capitals", "apiVersion: v1\nENTRIES:\n  app:\n" + block(app1, 2), nil},
+	{"a second document that says something else", "apiVersion: v1\nentries:\n  app:\n" + block(app1, 2) + "---\nentries:\n  app:\n" + block(app2, 2), nil},
+	{"apiVersion that is empty", "apiVersion: \"\"\nentries:\n  app:\n" + block(app1, 2), nil},
+	{"apiVersion that is a number", "apiVersion: 1\nentries:\n  app:\n" + block(app1, 2), nil},
+	{"apiVersion in two cases", "apiVersion: v1\nAPIVERSION: \"\"\nentries:\n  app:\n" + block(app1, 2), nil},
 	{"entries twice", "apiVersion: v1\nentries:\n  app:\n" + block(app1, 2) + "entries:\n  web:\n" + block(web1, 2), nil},
 	{"a chart twice", "apiVersion: v1\nentries:\n  app:\n" + block(app1, 2) + "  app:\n" + block(app2, 2), nil},
 	{"flow style", "apiVersion: v1\nentries: {app: [{name: app, version: 1.0.0}]}\n", nil},
@@ -150,7 +158,7 @@ func TestAReaderMayEndTheReading(t *testing.T) {
 	}
 }
 
-// FuzzRead: reading any text ends, and each version that is found has the required fields.
+// FuzzRead: reading any text ends, and finds what helm finds in it, a piece at a time and all at once.
 func FuzzRead(f *testing.F) {
 	for _, test := range indexes {
 		if len(test.text) < 10_000 {
@@ -158,17 +166,20 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		charts := map[string]bool{}
-		err := read(strings.NewReader(string(text)), func(e Entry) error {
+		var pieces, whole []Entry
+		switch err := read(bytes.NewReader(text), func(e Entry) error { pieces = append(pieces, e); return nil }); {
+		case err == nil:
+			wantAsHelm(t, "a piece at a time", text, pieces)
+		case !errors.Is(err, errUnusual):
+			t.Errorf("%v", err)
+		}
+		if err := readWhole(bytes.NewReader(text), func(e Entry) error { whole = append(whole, e); return nil }); err == nil {
+			wantAsHelm(t, "all at once", text, whole)
+		}
+		for _, e := range append(pieces, whole...) {
 			if !isVersion(e.Version) || e.Digest != digestOf(e.Digest) {
 				t.Errorf("%+v", e)
 			}
-			charts[e.Chart] = true
-			return nil
-		})
-		if err != nil && !errors.Is(err, errUnusual) {
-			t.Errorf("%v", err)
 		}
-		compareWithWhole(t, text, err, charts)
 	})
 }

@@ -152,11 +152,14 @@ func (r *yamlReader) beside() error {
 		return unusual("%v", err)
 	}
 	for key, value := range fields {
-		if strings.EqualFold(key, "entries") && (r.hasEntries || !isEmpty(value)) {
+		switch {
+		case key != "entries" && strings.EqualFold(key, "entries"), key != "apiVersion" && strings.EqualFold(key, "apiVersion"):
+			return unusual("it has the field %q", key)
+		case key == "entries" && (r.hasEntries || !isEmpty(value)):
 			return unusual("its entries are there twice, or not in block style")
 		}
 	}
-	if version, ok := field(fields, "apiVersion").(string); ok && version != "" {
+	if version, ok := fields["apiVersion"].(string); ok && version != "" {
 		r.apiVersion = true
 	}
 	return nil
@@ -245,31 +248,12 @@ func (r *yamlReader) close() error {
 	if !open {
 		return nil // the piece holds only comments
 	}
-	fields, err := merge.Parse("it", piece)
-	if err != nil {
+	var i item
+	if err := merge.Decode("it", piece, &i); err != nil {
 		return unusual("chart %.100q: %v", r.chart, err)
 	}
-	if e, ok := itemOf(fields).entry(r.chart); ok {
+	if e, ok := i.entry(r.chart); ok {
 		return r.each(e)
 	}
 	return nil
-}
-
-func itemOf(fields map[string]any) item {
-	text := func(key string) string {
-		switch value := field(fields, key).(type) {
-		case string:
-			return value
-		case json.Number: // version: 1.2
-			return value.String()
-		}
-		return ""
-	}
-	i := item{Name: text("name"), Version: text("version"), Type: text("type"), Digest: text("digest")}
-	urls, _ := field(fields, "urls").([]any)
-	for _, u := range urls {
-		address, _ := u.(string)
-		i.URLs = append(i.URLs, address)
-	}
-	return i
 }

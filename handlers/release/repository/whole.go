@@ -1,13 +1,18 @@
 package repository
 
 import (
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 
 	"octo-operator/bounds"
 	"octo-operator/merge"
 )
+
+type wholeIndex struct {
+	APIVersion string            `json:"apiVersion"`
+	Entries    map[string][]item `json:"entries"`
+}
 
 // readWhole reads an index that cannot be read in pieces. Such indexes are written by people and not by programs, so they are small; one
 // larger than bounds.Document is refused.
@@ -16,42 +21,28 @@ func readWhole(from io.Reader, each func(Entry) error) error {
 	if err != nil {
 		return err
 	}
-	index, err := merge.Parse("index.yaml", text)
-	if err != nil {
-		return err
+	var index wholeIndex
+	if bounds.YAML(text) != nil || json.Unmarshal(text, &index) != nil { // of JSON, helm takes the last of two equal keys in the text
+		index = wholeIndex{}
+		if err := merge.Decode("index.yaml", text, &index); err != nil {
+			return err
+		}
 	}
-	if field(index, "apiVersion") == nil { // something else, such as an HTML page
+	if index.APIVersion == "" { // something else, such as an HTML page
 		return errors.New("it has no apiVersion")
 	}
-	all := field(index, "entries")
-	entries, isMap := all.(map[string]any)
-	if !isMap && all != nil {
-		return errors.New("its entries are no map")
-	}
-	if len(entries) > maxCharts {
+	if len(index.Entries) > maxCharts {
 		return errManyCharts
 	}
-	for chart, versions := range entries {
-		if err := eachVersion(chart, versions, each); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func eachVersion(chart string, versions any, each func(Entry) error) error {
-	all, isList := versions.([]any)
-	if !isList && versions != nil {
-		return fmt.Errorf("what it has of chart %.100q is no list", chart)
-	}
-	for _, version := range all {
-		fields, _ := version.(map[string]any)
-		e, ok := itemOf(fields).entry(chart)
-		if !ok {
-			continue
-		}
-		if err := each(e); err != nil {
-			return err
+	for chart, versions := range index.Entries {
+		for _, version := range versions {
+			e, ok := version.entry(chart)
+			if !ok {
+				continue
+			}
+			if err := each(e); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -34,7 +34,7 @@ func FuzzLeft(f *testing.F) {
 			t.Errorf("a sealed password came out as a password: %s", event.Argument)
 		}
 		if json.Valid(content) {
-			wantCopied(t, name, hub.Event{Callback: hub.WorkloadDeploy, Argument: content})
+			wantCopied(t, name, hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: content})
 		}
 	})
 }

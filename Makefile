@@ -92,7 +92,7 @@ endif
 GOLANGCI := $(CACHE)/golangci-lint-v2.15.0
 ACTIONLINT := $(CACHE)/actionlint-v1.7.12
 .PHONY: lint
-lint: shellcheck ## golangci-lint, with the rules that keep the rooms apart, shellcheck and actionlint (some minutes the first time)
+lint: shellcheck ## golangci-lint, with the rules that say which package may import which, shellcheck and actionlint (some minutes the first time)
 	@test -x $(GOLANGCI) || { GOBIN=$(CACHE) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 && mv $(CACHE)/golangci-lint $(GOLANGCI); }
 	@for module in . dev/devcluster merge/helmoracle; do echo "golangci-lint in $$module" && (cd $$module && $(GOLANGCI) run ./...) || exit 1; done
 	@test -x $(ACTIONLINT) || { GOBIN=$(CACHE) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 && mv $(CACHE)/actionlint $(ACTIONLINT); }

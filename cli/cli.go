@@ -15,11 +15,11 @@ func Command(version string, run func() error) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "octo-operator",
 		Short: "Deploys the workloads of an OctoMesh Communication Controller with helm and kubectl",
-		Long: `octo-operator connects to an OctoMesh Communication Controller and deploys, undeploys and updates
-what it is told to, by running scripts that run helm and kubectl.
+		Long: `octo-operator connects to an OctoMesh Communication Controller and deploys, undeploys, scales and updates
+what it is told to, by scripts that run helm and kubectl.
 
-Without a command it is the daemon, as with run. The other commands are for people: they run beside the
-daemon, most often in its pod, with its environment, and look at what it does.`,
+Without a command it runs the daemon, as with run. The other commands are for people. They are run beside the
+daemon, usually in its pod, so that they have its environment, and show what it does.`,
 		Example: `  octo-operator
   kubectl exec deploy/communication-operator -- octo-operator doctor
   kubectl exec deploy/communication-operator -- octo-operator runs`,
@@ -46,8 +46,8 @@ daemon, most often in its pod, with its environment, and look at what it does.`,
 func runCommand(daemon func(*cobra.Command, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: "run", Short: "Run the daemon (the default)", Args: cobra.NoArgs, RunE: daemon,
-		Long: `Connects to the controller and serves its callbacks until SIGTERM or SIGINT. What was accepted and not
-finished by then is on disk and in the cluster, and resumed at the next start. A second signal ends it at once.`,
+		Long: `Connects to the controller and carries out its events until SIGTERM or SIGINT. Events that are not finished by
+then are kept on disk and in the cluster, and resumed at the next start. A second signal ends it at once.`,
 		Example:     `  OPERATOR__COMMUNICATIONCONTROLLERURI=https://controller.example.com octo-operator run`,
 		Annotations: daemonAnnotations,
 	}
@@ -57,7 +57,7 @@ finished by then is on disk and in the cluster, and resumed at the next start. A
 var daemonAnnotations = map[string]string{
 	exitCodes: `0  it was ended by a signal
 1  it cannot run, or another operator leads in its place; standard error says why`,
-	files: `/var/lib/octo-operator/runs/*/  a directory for each event, with all that went in and came out; see docs/debugging.md`,
+	files: `/var/lib/octo-operator/runs/*/  a directory for each event, with its inputs and outputs; see docs/debugging.md`,
 	environment: `OPERATOR__COMMUNICATIONCONTROLLERURI  the controller
 OPERATOR__POOLNAMESPACE               the namespace of pools and releases
 OPERATOR__STATEDIR                    a directory of its own in place of /var/lib/octo-operator
@@ -70,6 +70,11 @@ func lookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "look FILE", Hidden: true, Args: cobra.ExactArgs(1),
 		Short: "Refuse a rendered manifest that would touch other releases or the operator",
+		Long: `Checks a rendered manifest for the script workload-deploy, which calls it in the run directory. FILE is the output of
+helm template. Objects that a release must not have are an error; docs/security.md says which. FILE is rewritten: hooks and
+objects of a chart's crds/ are removed, because helm does not apply them with the release.
+
+The variables of the run say whose the manifest is. Without them, as in a terminal, nothing is checked.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return release.Look(os.Environ(), args[0])
 		},

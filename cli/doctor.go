@@ -15,19 +15,19 @@ func doctorCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look whether all is there that the operator needs",
-		Long: `Looks at the settings, helm and kubectl, memory and disk, the cluster and each permission in it, namespaces, CRDs,
+		Short: "Check that the operator has all that it needs",
+		Long: `Checks the settings, helm and kubectl, memory and disk, the cluster and each permission in it, namespaces, CRDs,
 webhooks and their certificate, the leader, the controller and its token, and the chart repositories of the last deploys.
-It says in one line each what was found, and below it what to do.
+It prints a line for each, and below it what to do if something is wrong.
 
-It changes nothing and does not register at the controller, so it can be run beside the daemon, whose settings it has in
-the same pod. Elsewhere it uses the environment's settings and kubectl's current context. It takes at most 20 s, whatever
-does not answer.
+It changes nothing and does not register at the controller, so it can be run beside the daemon. In the daemon's pod it has
+its settings; elsewhere it uses those of the environment, and kubectl's current context. It takes at most 20 s, even if
+something does not answer.
 
   ok    in order
   warn  the operator works, and somebody should look at it
   FAIL  something will not work
-  skip  it cannot be looked at from here, or there is nothing to look at`,
+  skip  it cannot be checked from here, or there is nothing to check`,
 		Example: `  kubectl exec deploy/communication-operator -- octo-operator doctor
   octo-operator doctor -o json | jq -r '.findings[] | select(.mark == "fail") | .check + ": " + .found'`,
 		Annotations: map[string]string{

@@ -12,10 +12,10 @@ import (
 func TestAnEventIsReadFromACallbacksArgumentsAndFromARunsEvent(t *testing.T) {
 	const argument = `{"tenantId":"acme","workloadName":"Shop"}`
 	for _, c := range []struct{ name, callback, text, want string }{
-		{"the argument", hub.WorkloadDeploy, argument, ""},
-		{"a run's event.json", hub.WorkloadDeploy, `{"callback":"WorkloadDeployed","argument":` + argument + `}`, ""},
-		{"another event's", hub.WorkloadDeploy, `{"callback":"WorkloadUndeployed","argument":` + argument + `}`, "the file holds an event WorkloadUndeployed"},
-		{"no JSON", hub.WorkloadDeploy, `tenantId: acme`, "they are not JSON"},
+		{"the argument", hub.WorkloadDeployedCallback, argument, ""},
+		{"a run's event.json", hub.WorkloadDeployedCallback, `{"callback":"WorkloadDeployed","argument":` + argument + `}`, ""},
+		{"another event's", hub.WorkloadDeployedCallback, `{"callback":"WorkloadUndeployed","argument":` + argument + `}`, "the file holds an event WorkloadUndeployed"},
+		{"no JSON", hub.WorkloadDeployedCallback, `tenantId: acme`, "they are not JSON"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "event.json")
@@ -26,7 +26,7 @@ func TestAnEventIsReadFromACallbacksArgumentsAndFromARunsEvent(t *testing.T) {
 			switch {
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("error %v, not %q", err, c.want)
-			case c.want == "" && (err != nil || event.Callback != hub.WorkloadDeploy || !strings.Contains(string(event.Argument), `"workloadName":"Shop"`)):
+			case c.want == "" && (err != nil || event.Callback != hub.WorkloadDeployedCallback || !strings.Contains(string(event.Argument), `"workloadName":"Shop"`)):
 				t.Errorf("event %+v, error %v", event, err)
 			}
 		})

@@ -15,14 +15,14 @@ import (
 func handleCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "handle CALLBACK [FILE|-]",
-		Short: "Run one callback once, without a controller",
-		Long: `Runs one callback once against the current cluster, as the daemon would, and says how it ended.
+		Short: "Carry out one event, without a controller",
+		Long: `Carries out one event in the current cluster, as the daemon would, and says how it ended.
 
 CALLBACK is one of ` + strings.Join(hub.Callbacks[:3], ", ") + `,
 ` + strings.Join(hub.Callbacks[3:], ", ") + ` (with or without Async).
-FILE holds its arguments as JSON: one argument as it is, several as an array. A run's event.json will do too,
-but secret values were taken out of it when the run ended. Without FILE, or with -, they are read from standard
-input. What would be reported to the controller is logged. Its state directory must not be that of a daemon that runs.`,
+FILE holds its arguments as JSON: one argument as it is, several as an array. It may also be the event.json of a
+run, but secret values were removed from that when the run ended. Without FILE, or with -, it is read from standard
+input. What would be reported to the controller is logged. Its state directory must not be that of a running daemon.`,
 		Example: `  octo-operator handle WorkloadDeployed event.json
   echo '["acme", "65d5c447b420da3fb12381bc"]' | octo-operator handle PoolUndeployed`,
 		Annotations: map[string]string{exitCodes: `0  the event has succeeded

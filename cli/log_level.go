@@ -19,14 +19,14 @@ import (
 func logLevelCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "log-level LEVEL", Short: "Change the level of the running operator's log", Args: cobra.ExactArgs(1),
-		Long: `Tells the operator that runs in the same pod, or on the same machine, to log from LEVEL on: trace, debug, info, warn, error,
-fatal or off. Nothing is restarted. The level lasts until it is changed again, or until the operator ends: then
+		Long: `Changes the log level of the operator in this pod or on this machine to LEVEL: trace, debug, info, warn, error, fatal or
+off. Nothing is restarted. The level holds until it is changed again, or until the operator ends: then
 OPERATOR__LOGLEVEL counts again. At debug each line of helm's and kubectl's output is logged.`,
 		Example: `  kubectl exec deploy/communication-operator -- octo-operator log-level debug`,
 		Annotations: map[string]string{
 			exitCodes: `0  the level has changed
 1  it has not; standard error says why`,
-			environment: "KESTREL__ENDPOINTS__HTTP__URL  where the operator is asked, over loopback",
+			environment: "KESTREL__ENDPOINTS__HTTP__URL  the operator's address, which is used over loopback",
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, _ := config.Load(os.Environ()) // whatever else is wrong, the address can be used

@@ -28,24 +28,25 @@ func planCommand() *cobra.Command {
 	var run, format string
 	cmd := &cobra.Command{
 		Use:   "plan [FILE|-]",
-		Short: "Show what a deploy would change, restart and be refused for, without deploying",
-		Long: `Shows what a WorkloadDeployed event would do: what helm's action would be (install, upgrade, nothing), what would be refused and
-why, which pods would be replaced, which of the chart's hooks would run, the values with the layer that each comes from, and a
-diff of each object between what is live and what the deploy would make of it.
+		Short: "Show what a deploy would change and restart, or why it would be refused, without deploying",
+		Long: `Shows what a WorkloadDeployed event would do: helm's action (install, upgrade, nothing), what would be refused and why, which
+pods would be replaced, which of the chart's hooks would run, each value with its layer, and for each object a diff between the
+live object and the one after the deploy.
 
 FILE holds the event's argument as JSON. Without FILE, or with -, it is read from standard input. With --run it is the event of
-a run, in the forms that "runs show" takes, with the chart that the run had; secret values, which are removed when a run ends,
-are those of the cluster then.
+a run, named as for "runs show", with the chart of that run. Secret values, which were removed when the run ended, are taken
+from the cluster.
 
-It works as a deploy does, up to its dry run: it pulls and renders the chart, merges the values, and has the API server try each
-object without keeping it, in the right of the tenant's account if there is one. Nothing is changed in the cluster, helm's hooks
-do not run, and of the state directory it uses a directory that it removes. It can be run beside the daemon; while helm works
-there on the same release it only says which run that is.`,
+It does what a deploy does, up to its dry run: it pulls and renders the chart, merges the values, and lets the API server check
+each object, with the rights of the tenant's account if there is one. Nothing is changed in the cluster, and helm's hooks do
+not run. It works in a temporary directory in the state directory, and can be run beside the daemon; while helm works there on
+the same release, it only says which run that is.`,
 		Example: `  octo-operator plan event.json
   kubectl exec -i deploy/communication-operator -- octo-operator plan < event.json
+  octo-operator runs show Shop -o json | jq .event >event.json      # an event to start with
   octo-operator plan --run 5aab46 -o json | jq -r .summary`,
 		Annotations: map[string]string{exitCodes: `0  nothing would change
-1  the deploy would be refused, or that cannot be told
+1  the deploy would be refused, or nobody knows what it would do
 2  something would change`},
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return plan(args, run, format) },
@@ -101,7 +102,7 @@ func plan(file []string, run, format string) error {
 // plannedEvent is the event that is meant, and its run; nil: it has none.
 func plannedEvent(file []string, run string) (hub.Event, *runs.Run, error) {
 	if run == "" {
-		event, err := readEvent(hub.WorkloadDeploy, file)
+		event, err := readEvent(hub.WorkloadDeployedCallback, file)
 		return event, nil, err
 	}
 	_, found, err := findRun(run)

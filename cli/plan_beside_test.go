@@ -48,7 +48,7 @@ func TestAPlanBesideARunOfTheReleaseSaysWhatGoesOnAndWhatToDo(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			store := stateDir(t)
 			for _, workload := range []string{"Other", "Shop"} {
-				_, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme","workloadName":"` + workload + `"}`)}, "octo/acme-"+strings.ToLower(workload))
+				_, err := store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{"tenantId":"acme","workloadName":"` + workload + `"}`)}, "octo/acme-"+strings.ToLower(workload))
 				must(t, err)
 			}
 			all, err := store.List()

@@ -26,16 +26,16 @@ func runsCommand() *cobra.Command {
 	var f runsFlags
 	cmd := &cobra.Command{
 		Use:   "runs",
-		Short: "List the runs: what each event has come to, the newest first",
-		Long: `Lists the runs of the operator that works here, the newest first. A run is an event of the controller that is
-being carried out, or was. It only reads the state directory, beside the daemon, and prints no secrets.
+		Short: "List the runs: how each event has ended, the newest first",
+		Long: `Lists the runs of the operator in this pod or on this machine, the newest first. A run is an event of the controller that
+is being carried out, or was. It only reads the state directory, beside the daemon, and prints no secrets.
 
 OUTCOME is running, waiting (for a slot, for pods, for the next try: REASON says for what), succeeded, failed or
-superseded (a newer event has made it pointless). TOOK is how long it ran; of one that has not ended, how long ago it
-came. WORKLOAD is the name at the controller. ID is enough for "runs show". REASON is cut to the terminal's width; -o wide
-and a pipe have all of its first line.
+superseded (a newer event has replaced it). TOOK is how long it ran, or how long ago it came if it has not ended.
+WORKLOAD is the name at the controller. ID is enough for "runs show". REASON is cut to the terminal's width; -o wide
+and a pipe have its whole first line.
 
-Each operator knows the runs that it has carried out itself: with two replicas look in the leader's pod, which
+Each operator knows only its own runs: with two replicas look in the leader's pod, which
 kubectl get lease names. The daemon keeps the newest 100 runs that have ended, and those of the failures of the last 24 hours.`,
 		Example: `  kubectl exec deploy/communication-operator -- octo-operator runs
   octo-operator runs --failed --since 2h

@@ -23,17 +23,17 @@ func runsRerunCommand() *cobra.Command {
 	var force, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "rerun ID|RELEASE",
-		Short: "Run the last step of a run that has ended again, with the same script and inputs",
-		Long: `Runs the script that a run has ended with again, in its run directory and with the same inputs: the same chart, the
-same values. It changes the cluster, as the run did. It says what it does before it begins.
+		Short: "Run the last script of a run again, with the same inputs",
+		Long: `Runs the last script of a run that has ended again, in its run directory and with the same inputs, such as chart and
+values. It changes the cluster, as the run did. It says what it does before it begins.
 
-It is the script alone, not the event: the controller is told nothing, the pods are not waited for, nothing is taken back
-if it fails, and the operator treats the revision that it makes as one that has not worked yet, until the next deploy.
-Secret values were removed when the run ended: a deploy uses the release's Secret as the cluster has it now, and says so
-if that is gone. Then, and for everything else, have the controller send the event again.
+Only the script is run, not the whole event: the controller is told nothing, nobody waits for the pods, nothing is rolled
+back if it fails, and until the next deploy the operator treats the new revision as one that has not worked yet.
+Secret values were removed when the run ended: a deploy uses the release's Secret as it is in the cluster now, and says so
+if there is none. To repeat the whole event, send it again from the controller.
 
-It refuses when the run has not ended, when files are gone that the script needs, and while another run of the same release
-or pool has not ended: the operator works on that. --force overrides the last of these.`,
+It refuses if the run has not ended, if files that the script needs are gone, and if another run of the same release or
+pool has not ended. --force overrides the last of these.`,
 		Example: `  octo-operator runs rerun --dry-run 5aab46
   octo-operator runs rerun 5aab46`,
 		Annotations: map[string]string{exitCodes: `0  the script has succeeded

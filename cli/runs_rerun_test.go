@@ -42,7 +42,7 @@ func stateDir(t *testing.T) *runs.Store {
 func TestAStepIsNotRunAgainBesideTheOperatorsOwnRunOfTheRelease(t *testing.T) {
 	store := stateDir(t)
 	run := scaled(t, store, "")
-	other, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme","workloadName":"Shop"}`)}, "octo/acme-shop")
+	other, err := store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{"tenantId":"acme","workloadName":"Shop"}`)}, "octo/acme-shop")
 	must(t, err)
 	if err := rerun(io.Discard, io.Discard, run.RandomEnd(), false, false); err == nil || ExitCode(err) != 1 || !strings.Contains(err.Error(), other.ShortID()+" of the same release") || run.Has("ran") {
 		t.Errorf("beside it: ran: %v, %v", run.Has("ran"), err)

@@ -17,13 +17,13 @@ func runsShowCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "show ID|RELEASE",
-		Short: "Show one run: why it ended so, its timeline, commands, event, values, changes and output",
-		Long: `Shows what is known of a run. ID is the one that "runs" lists, or the longer one of the log, or the name of the run's
+		Short: "Show one run: its outcome and reason, timeline, commands, event, values, changes and output",
+		Long: `Shows all that is known of a run. ID is as "runs" lists it, or the longer one in the log, or the name of the run's
 directory. RELEASE is the name of a release, a workload or a pool, or a runtime id: the newest run of it is shown.
 
-It shows the reason first, then the timeline with how long each phase, script and command took, the commands as they can
-be pasted into a shell, the event (without secrets, also while it runs), the values, what the deploy has changed, the end
-of the output, and where all of that lies. Long parts are cut; the line says which file has the rest.
+It shows the reason first, then the timeline with the time that each phase, script and command took, the commands as they
+can be pasted into a shell, the event (without secrets, also while it runs), the values, what the deploy has changed, the
+end of the output, and the paths of the files. Long parts are cut; a line says which file has the rest.
 
 With --follow a run that has not ended is followed to its end: what happens, and what its scripts print.`,
 		Example: `  octo-operator runs show 5aab46
@@ -31,7 +31,7 @@ With --follow a run that has not ended is followed to its end: what happens, and
   octo-operator runs show acme-65d5c447b420da3fb12381c1 -o json
   octo-operator runs show Shop --follow && echo deployed`,
 		Annotations: map[string]string{exitCodes: `0  done; with --follow: it has succeeded
-1  there is no such run, or it cannot be read; with --follow also: the following was ended
+1  there is no such run, or it cannot be read; with --follow also: it was interrupted
 2  with --follow: it has failed
 3  with --follow: it was superseded`},
 		Args: cobra.ExactArgs(1),

@@ -140,7 +140,7 @@ func begun(t *testing.T) *runs.Run {
 	t.Helper()
 	store, err := runs.Open(t.TempDir())
 	must(t, err)
-	run, err := store.Create(hub.Event{Callback: hub.WorkloadUndeploy, Argument: []byte(`{"tenantId":"acme","workloadName":"Shop"}`)}, "octo/acme-shop")
+	run, err := store.Create(hub.Event{Callback: hub.WorkloadUndeployedCallback, Argument: []byte(`{"tenantId":"acme","workloadName":"Shop"}`)}, "octo/acme-shop")
 	must(t, err)
 	return run
 }
@@ -261,7 +261,7 @@ func TestALineOfOutputAfterMidnightIsOfTheNextDay(t *testing.T) {
 
 func TestACallbackIsKnownHoweverItIsTyped(t *testing.T) {
 	for _, typed := range []string{"WorkloadDeployed", "workloaddeployedasync", "workload-deployed"} {
-		if got, err := callbackNamed(typed); got != hub.WorkloadDeploy || err != nil {
+		if got, err := callbackNamed(typed); got != hub.WorkloadDeployedCallback || err != nil {
 			t.Errorf("%s: got %q, %v", typed, got, err)
 		}
 	}

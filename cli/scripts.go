@@ -17,10 +17,10 @@ import (
 func scriptsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scripts",
-		Short: "Show which script serves each step here, how it differs from the default, and what is wrong with it",
-		Long: `Lists the steps of events with the script that serves each in this environment: the operator's default, or
-a file of OPERATOR__SCRIPTSDIR, and how many lines of it differ from the default. docs/scripts.md says what a
-script gets and what is expected of it. Nothing is run or written.`,
+		Short: "Show which script runs each step here, how it differs from the default, and what is wrong with it",
+		Long: `Lists the steps of events with the script that runs each here: the operator's default, or a file in
+OPERATOR__SCRIPTSDIR and how many of its lines differ from the default. docs/scripts.md says what a script gets
+and must do. Nothing is run or written.`,
 		Example: `  octo-operator scripts
   octo-operator scripts diff workload-deploy
   octo-operator scripts show --default workload-deploy >my/workload-deploy
@@ -85,15 +85,15 @@ func scriptsShowCommand() *cobra.Command {
 	var byDefault bool
 	cmd := &cobra.Command{
 		Use:   "show STEP",
-		Short: "Print the script that serves a step",
-		Long: `Prints the script that serves a step in this environment. STEP may also be lib.sh, relay.sh or
+		Short: "Print the script that runs a step",
+		Long: `Prints the script that runs a step here. STEP may also be lib.sh, relay.sh or
 check.sh, which the default scripts source. Characters that cannot be printed are written as \u0000.`,
 		Example: `  octo-operator scripts show workload-deploy
   octo-operator scripts show --default workload-deploy >my/workload-deploy`,
 		Args: cobra.ExactArgs(1),
 		RunE: withScripts(func(to io.Writer, dir string, args []string) error { return showScript(to, dir, args[0], byDefault) }),
 	}
-	cmd.Flags().BoolVar(&byDefault, "default", false, "the operator's default, also where a file of OPERATOR__SCRIPTSDIR serves the step")
+	cmd.Flags().BoolVar(&byDefault, "default", false, "print the operator's default, even if OPERATOR__SCRIPTSDIR has a file for the step")
 	return cmd
 }
 
@@ -127,8 +127,8 @@ func scriptsDiffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff [STEP…]",
 		Short: "Print how the scripts of this environment differ from the defaults",
-		Long: `Prints how the script that serves a step differs from the operator's default, as a unified diff: a line with a
-minus is in the default alone. Without STEP it prints that of every file of OPERATOR__SCRIPTSDIR that serves a step.`,
+		Long: `Prints how the script that runs a step differs from the operator's default, as a unified diff: lines with a minus
+are only in the default. Without STEP it does that for each file in OPERATOR__SCRIPTSDIR that runs a step.`,
 		Example: `  octo-operator scripts diff
   octo-operator scripts diff workload-deploy`,
 		RunE: withScripts(diffScripts),
@@ -165,14 +165,14 @@ func scriptsLintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [FILE…]",
 		Short: "Look for mistakes in scripts",
-		Long: `Looks at scripts and prints a line for each finding: FILE:LINE: what is wrong: what to do. It runs none of them.
+		Long: `Checks scripts and prints a line for each finding: FILE:LINE: what is wrong: what to do. It runs none of them.
 
-Without FILE it looks at those of OPERATOR__SCRIPTSDIR: the files that serve a step, and those that end in .sh.
-A file that is called like a step is taken for its script, or any with --step; others for libraries.
+Without FILE it checks those in OPERATOR__SCRIPTSDIR that run a step, and those that end in .sh. A file with the
+name of a step is checked as its script; --step says so for any file. All others are checked as libraries.
 
-It finds: syntax errors (with the script's own shell too, sh -n); what only bash has; set -eu that is missing;
-variables and $(…) outside of quotes; OCTO_ variables that the step does not get; variables that are used and
-never set; a missing first line, shell, or permission to execute. A comment "# shellcheck disable=SC2086" (or
+It finds: syntax errors (also by the script's own shell, sh -n); syntax that only bash has; a missing set -eu;
+unquoted variables and $(…); OCTO_ variables that the step does not get; variables that are used and never set;
+a missing first line, shell, or permission to execute. A comment "# shellcheck disable=SC2086" (or
 SC2046, SC2154) above a command switches a check off for it, as for shellcheck.`,
 		Example: `  octo-operator scripts lint
   octo-operator scripts lint --step workload-deploy my-deploy

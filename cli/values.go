@@ -85,15 +85,15 @@ func printValues(file []string, o valuesOptions) error {
 // valuesEvent is the event that is meant: that of a run, if it is a deploy, or that in the file.
 func valuesEvent(file []string, run string) (hub.Event, error) {
 	if run == "" {
-		return readEvent(hub.WorkloadDeploy, file)
+		return readEvent(hub.WorkloadDeployedCallback, file)
 	}
 	_, found, err := findRun(run)
 	if err != nil {
 		return hub.Event{}, err
 	}
 	event, err := found.Event()
-	if err == nil && event.Callback != hub.WorkloadDeploy {
-		err = fmt.Errorf("run %s is no %s, but a %s", found.RandomEnd(), hub.WorkloadDeploy, event.Callback)
+	if err == nil && event.Callback != hub.WorkloadDeployedCallback {
+		err = fmt.Errorf("run %s is no %s, but a %s", found.RandomEnd(), hub.WorkloadDeployedCallback, event.Callback)
 	}
 	return event, err
 }

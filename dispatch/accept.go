@@ -13,7 +13,7 @@ import (
 	"octo-operator/text"
 )
 
-// acceptor takes events in: each is checked, kept on disk and queued in its lane, or refused, which the controller is told.
+// acceptor accepts events: it checks each, writes it to disk and queues it in its lane. An event that it refuses is reported to the controller.
 type acceptor struct {
 	settings   config.Config
 	handlers   map[string]Handler
@@ -32,8 +32,8 @@ type acceptor struct {
 	accepted accepted
 }
 
-// AcceptAll puts events on disk and into their lanes, in their order. It returns once they would survive a crash: many take
-// little longer than one. One that is wrong or cannot be kept is refused, which the controller is told.
+// AcceptAll writes events to disk and queues them, in their order. It returns when they would survive a crash; many take little longer than one.
+// An event that is wrong or cannot be written is refused, and the controller is told.
 func (a *acceptor) AcceptAll(events []hub.Event) {
 	var all []arrival
 	for _, event := range events {
@@ -50,7 +50,7 @@ func (a *acceptor) AcceptAll(events []hub.Event) {
 	}
 }
 
-// Accept is AcceptAll for one event. outcome, if not nil, is called with how it ended; an error means that it never will be.
+// Accept is AcceptAll for one event. outcome, if not nil, is called when the event has ended; after an error it is never called.
 func (a *acceptor) Accept(event hub.Event, outcome func(runs.Result)) error {
 	if a.ignores(event) {
 		return nil
@@ -63,7 +63,7 @@ func (a *acceptor) Accept(event hub.Event, outcome func(runs.Result)) error {
 	return a.keep([]arrival{arrived})
 }
 
-// Request is Accept for what the operator itself wants done: nothing of that is ignored, and Handler.OnArrival is not called.
+// Request is Accept for an event that the operator itself wants: Handler.Ignored and Handler.OnArrival do not count for it.
 func (a *acceptor) Request(event hub.Event, outcome func(runs.Result)) error {
 	arrived, err := a.arrive(event, outcome)
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *acceptor) Request(event hub.Event, outcome func(runs.Result)) error {
 	return a.keep([]arrival{arrived})
 }
 
-// ignores tells of an event that is not this operator's business.
+// ignores tells whether events of this callback are not for this operator (Handler.Ignored).
 func (a *acceptor) ignores(event hub.Event) bool {
 	why := a.handlers[event.Callback].Ignored
 	if why != "" {
@@ -95,7 +95,7 @@ func (a arrival) tellHandler() {
 	}
 }
 
-// arrive checks an event. One that is wrong is refused here: nothing of it is kept.
+// arrive checks an event. A wrong one is refused here, and nothing of it is kept.
 func (a *acceptor) arrive(event hub.Event, outcome func(runs.Result)) (arrival, error) {
 	h, ok := a.handlers[event.Callback]
 	if !ok {
@@ -112,8 +112,8 @@ func (a *acceptor) arrive(event hub.Event, outcome func(runs.Result)) (arrival, 
 	return arrived, nil
 }
 
-// placeOf finds an event's lane, and whether it is refused. An event that an earlier version accepted may be refused by now: it still gets a
-// place, in which it fails, so that its owner is told; it replaces nothing. generation is as for Check.
+// placeOf finds an event's lane, and whether the event is refused. An event that an earlier version accepted may be refused now: it gets a lane
+// of its own, in which it fails and is reported, and replaces no other event. generation is as for Check.
 func (a *acceptor) placeOf(h Handler, event hub.Event, generation hub.Generation) Place {
 	refused := a.check(event, generation)
 	where, err := h.Place(a.settings, event)
@@ -121,7 +121,7 @@ func (a *acceptor) placeOf(h Handler, event hub.Event, generation hub.Generation
 		refused = err
 	}
 	if refused != nil {
-		where.Owner, where.refused = "", refused
+		where.Subject, where.refused = "", refused
 	}
 	if err != nil { // else the lane stays: an event that was kept, and is refused now, has its copy in the cluster there
 		where.Lane = "invalid/" + names.ShortHash(event.Callback, string(event.Argument))
@@ -171,7 +171,7 @@ func (a *acceptor) keep(all []arrival) error {
 	return errors.Join(errs...)
 }
 
-// refuse tells the controller of an event that is not kept: it is wrong, or the disk is full, say.
+// refuse tells the controller that an event is not kept, because it is wrong or the disk is full.
 func (a *acceptor) refuse(arrived arrival, message string) {
 	a.ended(arrived.event.Callback, "refused", 0)
 	if !hasReportableOwner(arrived.event) {
@@ -182,7 +182,7 @@ func (a *acceptor) refuse(arrived arrival, message string) {
 	}
 }
 
-// hasReportableOwner tells whether a status can say whose it is: one with a name of megabytes would never be sent.
+// hasReportableOwner tells whether a status can name the workload: a name of megabytes would never be sent.
 func hasReportableOwner(event hub.Event) bool {
 	w, _ := hub.Decode[hub.Workload](event.Argument) // as far as it can be read
 	return len(w.TenantID) <= names.MaxTenantID && len(w.WorkloadRtID) <= names.MaxTenantID && w.WorkloadRtID+w.WorkloadName != ""
@@ -216,7 +216,7 @@ func (a *acceptor) job(h Handler, run *runs.Run, where Place, log *slog.Logger, 
 	course := a.unfinished.add(run, where)
 	return &queue.Job{
 		Waits: course.waitsInLane,
-		Lane:  where.Lane, Owner: where.Owner, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
+		Lane:  where.Lane, Subject: where.Subject, Tenant: where.Tenant, Kind: h.Kind, Alone: h.Alone, Pool: h.Endless != nil, Asks: where.Asks,
 		Run:        func(ctx context.Context) { outcome(a.runner.carryOut(ctx, h, run, log)) },
 		Superseded: func(reason error) { outcome(a.runner.supersede(h, run, log, reason)) },
 	}

@@ -14,7 +14,7 @@ type accepted struct {
 }
 
 type acceptedKind struct {
-	lane, owner    string // another workload's event, which has the same release name, takes no place of this one's
+	lane, subject  string // another workload's event, which has the same release name, takes no place of this one's
 	kind           queue.Kind
 	reconciliation bool // of a deploy
 }
@@ -36,7 +36,7 @@ func (a *accepted) note(where Place, k queue.Kind, id string, wire bool) {
 		}
 		a.newest, a.before = map[acceptedKind]acceptedEvent{}, a.newest
 	}
-	key := acceptedKind{where.Lane, where.Owner, k, where.Asks.Reconciliation}
+	key := acceptedKind{where.Lane, where.Subject, k, where.Asks.Reconciliation}
 	last := a.last(key)
 	a.newest[key] = acceptedEvent{max(last.id, id), last.wire || wire}
 }
@@ -56,10 +56,10 @@ func (a *accepted) allSince(operator string) bool {
 	return operator == a.after
 }
 
-// outrun tells whether a newer event has made this one pointless: it may have been done already. A scaling counts after a newer deploy
-// too: what was scaled stays scaled. So does what a user has asked for after what the controller has sent again: that may say less.
-// handedOver: another operator has accepted it.
-func (a *accepted) outrun(where Place, k queue.Kind, id string, handedOver bool) bool {
+// superseded tells whether a newer event replaces this one, which may even have been carried out already. A newer deploy does not replace a
+// scaling, because a deploy keeps the number of replicas. A newer reconciliation does not replace a user's deploy, because it may ask for less.
+// handedOver: another operator has accepted this event.
+func (a *accepted) superseded(where Place, k queue.Kind, id string, handedOver bool) bool {
 	newer := func(k queue.Kind, reconciliation bool) bool { return a.newer(where, k, reconciliation, id, handedOver) }
 	switch k {
 	case queue.Deploy:
@@ -76,6 +76,6 @@ func (a *accepted) outrun(where Place, k queue.Kind, id string, handedOver bool)
 func (a *accepted) newer(where Place, k queue.Kind, reconciliation bool, id string, handedOver bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	last := a.last(acceptedKind{where.Lane, where.Owner, k, reconciliation})
+	last := a.last(acceptedKind{where.Lane, where.Subject, k, reconciliation})
 	return last.id > id || handedOver && last.wire
 }

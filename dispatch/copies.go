@@ -38,8 +38,8 @@ func (c *copies) finished(run *runs.Run) { c.Finished(c.lane(run.Lane), run.ID) 
 
 // begun returns when the copy says that the run is worked on.
 func (c *copies) begun(ctx context.Context, run *runs.Run) error {
-	return c.Note(ctx, c.lane(run.Lane))
+	return c.CopyNotes(ctx, c.lane(run.Lane))
 }
 
 // paused takes begun back, some time.
-func (c *copies) paused(run *runs.Run) { c.Noted(c.lane(run.Lane)) }
+func (c *copies) paused(run *runs.Run) { c.NotesChanged(c.lane(run.Lane)) }

@@ -9,8 +9,8 @@ import (
 	"octo-operator/names"
 )
 
-// unfinished has the course of each event that is not finished. What happens is written to timelines, and told, in the background: no event
-// waits for that.
+// unfinished holds the course of each event that is not finished. Moments are written to the timelines, and told to Observe, in the background:
+// no event waits for that.
 type unfinished struct {
 	observe func(Happening)
 
@@ -37,7 +37,7 @@ func (u *unfinished) add(run *runs.Run, where Place) *course {
 	return c
 }
 
-// course is a run's: the one that was added, or one of its own for a run that is ended without having been queued.
+// course returns the course that was added for a run, or a new one for a run that is ended without having been queued.
 func (u *unfinished) course(run *runs.Run) *course {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -95,8 +95,8 @@ func (u *unfinished) write() {
 	}
 }
 
-// course is what happens to an event from its acceptance to its end: where it is now, and what its timeline does not have yet. A nil course is
-// of no event.
+// course follows an event from its acceptance to its end: its phase and wait now, and the moments that its timeline does not have yet. A nil
+// course belongs to no event.
 type course struct {
 	of             *unfinished
 	run            *runs.Run
@@ -143,7 +143,7 @@ func (c *course) note(m runs.Moment) {
 	}
 }
 
-// happens is told of what happens, with mu held. True: hasChanged is to be called, without mu.
+// happens records a moment; c.mu is held. If it returns true, hasChanged must be called, without c.mu.
 func (c *course) happens(m runs.Moment, cause RetryCause) bool {
 	if m.Time.IsZero() {
 		m.Time = time.Now()
@@ -164,7 +164,7 @@ func (c *course) resumePhase() {
 	}
 }
 
-// begin is called when the event's turn has come.
+// begin is called when the event gets its turn.
 func (c *course) begin() {
 	if c == nil {
 		return
@@ -175,7 +175,7 @@ func (c *course) begin() {
 	c.goesOn()
 }
 
-// enters is called when a phase begins. It is no moment if the event is in it already.
+// enters is called when a phase begins. If the event is in that phase already, nothing is recorded.
 func (c *course) enters(phase string, r names.Release) {
 	if c == nil {
 		return
@@ -213,7 +213,8 @@ func (c *course) wait(m runs.Moment, cause RetryCause) {
 	}
 }
 
-// finds is called when it is known better what the event waits for: what is wrong with its pods. Who looks at the run's directory sees it too.
+// finds is called when more is known of what the event waits for, such as what is wrong with its pods. It is recorded, so that runs show has it
+// too.
 func (c *course) finds(text string) {
 	if c == nil {
 		return
@@ -232,7 +233,7 @@ func (c *course) finds(text string) {
 	}
 }
 
-// waitsInLane is called when the event begins to wait for something else before it is carried out.
+// waitsInLane is called when what the event waits for changes before its turn.
 func (c *course) waitsInLane(w queue.Wait) {
 	c.mu.Lock()
 	begun := c.begun
@@ -242,7 +243,7 @@ func (c *course) waitsInLane(w queue.Wait) {
 	}
 }
 
-// goOn is called when what was waited for has come.
+// goOn is called when the wait is over.
 func (c *course) goOn() {
 	if c == nil {
 		return
@@ -259,13 +260,13 @@ func (c *course) goesOn() {
 	}
 }
 
-// stops is called when the operator ends meanwhile.
+// stops is called when the operator ends before the event has.
 func (c *course) stops() {
 	c.note(runs.Moment{Kind: runs.KindStopped, Text: "the operator ends: the event will be resumed"})
 	c.write()
 }
 
-// ends is called when the event is finished, before its result is written: a run that has one has its whole timeline.
+// ends is called when the event is finished, before its result is written: so a run with a result has its whole timeline.
 func (c *course) ends(result runs.Result) {
 	if c == nil {
 		return

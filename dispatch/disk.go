@@ -18,7 +18,7 @@ const (
 	pruneAfter = 256
 )
 
-// disk keeps room for events on the operator's disk, and sees to it that what must be written is.
+// disk keeps free space for events on the operator's disk, and repeats failed writes that must not be lost.
 type disk struct {
 	runs       *runs.Store
 	keep       int           // so many finished runs
@@ -40,7 +40,7 @@ func newDisk(o Options) *disk {
 	}
 }
 
-// write calls a function that writes, and once more after making room if the disk is full. The error is the function's.
+// write calls a function that writes. If the disk is full, it makes space and calls it again. The error is the function's.
 func (d *disk) write(write func() error) error {
 	err := write()
 	if errors.Is(err, syscall.ENOSPC) {
@@ -50,14 +50,14 @@ func (d *disk) write(write func() error) error {
 	return err
 }
 
-// makeRoom removes whatever is only kept for a person to look at, or for speed: taking in events is worth more.
+// makeRoom removes everything that is kept only for people or for speed: accepting events is more important.
 func (d *disk) makeRoom() {
 	d.log.Warn("the disk is full: all finished runs and charts are removed", "dir", d.runs.Dir())
 	d.prune(0, 0)
 	d.freeCharts(true)
 }
 
-// prune removes finished runs but those that are kept, and those whose report the controller does not have.
+// prune removes finished runs, except those to keep and those whose report the controller does not have yet.
 func (d *disk) prune(keep int, keepFailed time.Duration) {
 	if err := d.runs.Prune(keep, keepFailed, ReportPending); err != nil {
 		d.log.Warn("old runs not removed", "reason", err, "next", "it is tried again every minute")

@@ -1,9 +1,9 @@
-// Package dispatch is the engine: it takes events, keeps each in a run directory, queues it in its lane, carries it out by the handler of its
-// callback, retries what may succeed later, and reports how it ended, over restarts and changes of the leader. It knows callbacks only by
-// a table of Handler.
+// Package dispatch is the engine. It accepts events, keeps each in a run directory, queues it in its lane, carries it out by the handler of its
+// callback, retries what may succeed later, and reports how it ended, also after restarts and changes of the leader. It knows callbacks only by a
+// table of Handler.
 //
-// New makes a Dispatcher. A daemon calls OpenJournal, Lead and Resume, then AcceptAll for what the controller asks, with Prune, KeepLeading and
-// RunJournal beside it; and in the end Shutdown or Yield, Release and Close. A single event needs only Accept and Wait.
+// A daemon calls New, OpenJournal, Lead and Resume, and then AcceptAll for the controller's events; Prune, KeepLeading and RunJournal run beside
+// it. It ends with Shutdown (or Yield, if another operator leads), GiveUpLease and Close. A single event needs only Accept and Wait.
 package dispatch
 
 import (
@@ -21,7 +21,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// Controller is told of events: the connection, package hub's client.
+// Controller is the connection to the controller, as package hub's client has it.
 type Controller interface {
 	// Report delivers a status, now or when the controller is connected.
 	Report(hub.Report)
@@ -40,7 +40,7 @@ type Options struct {
 	FreeDisk    func(full bool) // removes what is kept for speed alone: what was not used for long, or all of it where the disk is full
 	Runs        *runs.Store
 	Scripts     scripts.Set
-	Kubectl     *kube.Kubectl // closed by Wait and Close
+	Cluster     *kube.Client // closed by Wait and Close
 	Controller  Controller
 	SecretFiles []string // names of files that are in a run directory only while the event is carried out
 	RemadeFiles []string // names of files that hold secrets, and that an event which is resumed makes anew
@@ -52,20 +52,21 @@ type Options struct {
 // Check refuses an event, with the error as the reason, before anything of it is kept. The generation is the controller's; 0: unknown.
 type Check func(hub.Event, hub.Generation) error
 
-// Dispatcher is the engine as the daemon and the handlers see it: it takes events, and brings work to its end, or on to the next leader.
+// Dispatcher is the engine as the daemon and the handlers see it. It accepts events, and carries each out to its end or leaves it to the next
+// leader.
 type Dispatcher struct {
-	// Ended is told of each event that has ended, with its outcome: one of package runs, or "refused". It is set before the first event; nil:
-	// nobody is told.
+	// Ended is called for each event that has ended. outcome is one of package runs, or "refused". It must be set before the first event; it may
+	// be nil.
 	Ended func(callback, outcome string, seconds float64)
 
-	// Observe is told of each moment in the course of an event, in their order, by several goroutines at a time for different events. It must
-	// be quick and must not block. It is set before the first event; nil: nobody is told.
+	// Observe is called for each moment of an event: in their order for one event, by several goroutines for different events. It must not block.
+	// It must be set before the first event; it may be nil.
 	Observe func(Happening)
 
 	*acceptor
 	settings config.Config
 	runs     *runs.Store
-	kubectl  *kube.Kubectl
+	cluster  *kube.Client
 	log      *slog.Logger
 	unlock   func() error
 
@@ -90,7 +91,7 @@ type Dispatcher struct {
 func New(ctx context.Context, o Options) *Dispatcher {
 	ctx, stopWork := context.WithCancel(ctx)
 	d := &Dispatcher{
-		settings: o.Settings, runs: o.Runs, kubectl: o.Kubectl, log: o.Log, unlock: o.Unlock, stopWork: stopWork,
+		settings: o.Settings, runs: o.Runs, cluster: o.Cluster, log: o.Log, unlock: o.Unlock, stopWork: stopWork,
 		disk:       newDisk(o),
 		journal:    &copies{poolNamespace: o.Settings.PoolNamespace, platformNamespace: o.Settings.PlatformNamespace},
 		lanes:      queue.New(ctx, o.Capacity.Slots, o.Capacity.Most),
@@ -133,8 +134,8 @@ func (d *Dispatcher) NewTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
 	return d.runner.newTask(h, run, log)
 }
 
-// WithScratchTask lets work use a task that belongs to no run: for what is shown and not carried out. Its directory is removed afterwards.
-// secrets are taken out of what is logged. The error is work's, or the disk's.
+// WithScratchTask calls work with a task that belongs to no run, for a preview. Its directory is removed afterwards. secrets are removed from
+// what is logged. The error is that of work, or of the disk.
 func (d *Dispatcher) WithScratchTask(event hub.Event, secrets []string, work func(*Task) error) error {
 	return d.runner.withScratchTask(d.handlers[event.Callback], event, secrets, work)
 }

@@ -48,7 +48,7 @@ func newRig(t *testing.T, h Handler) *rig {
 	log := slog.New(slog.NewTextHandler(&r.log, nil))
 	h.Place = func(_ config.Config, event hub.Event) (Place, error) {
 		w, err := hub.Decode[hub.Workload](event.Argument)
-		return Place{Lane: "octo/" + w.WorkloadName, Owner: w.WorkloadName, Tenant: w.TenantID}, err
+		return Place{Lane: "octo/" + w.WorkloadName, Subject: w.WorkloadName, Tenant: w.TenantID}, err
 	}
 	h.Status = func(event hub.Event, success bool, message string) *Report {
 		w, _ := hub.Decode[hub.Workload](event.Argument)
@@ -56,7 +56,7 @@ func newRig(t *testing.T, h Handler) *rig {
 	}
 	r.options = Options{
 		Settings: config.Config{Helm: config.Helm{Timeout: time.Minute}, KeepRuns: 100, KeepFailedRuns: time.Hour}, Capacity: config.Capacity{Slots: 2}, Runs: store, Log: log,
-		Controller: r.controller, Kubectl: kube.NewKubectl(nil, t.TempDir(), log), FreeDisk: func(bool) {}, SecretFiles: []string{"secret.yaml"}, RemadeFiles: []string{"manifest.yaml"},
+		Controller: r.controller, Cluster: kube.NewClient(nil, t.TempDir(), log), FreeDisk: func(bool) {}, SecretFiles: []string{"secret.yaml"}, RemadeFiles: []string{"manifest.yaml"},
 		Check: func(hub.Event, hub.Generation) error { return nil }, Handlers: map[string]Handler{testCallback: h},
 	}
 	return r

@@ -20,7 +20,7 @@ type explainer interface {
 	Explain(*reason.Failure)
 }
 
-// failureOf is what is known of why an event failed: what its error tells, and its handler.
+// failureOf collects what is known of why an event failed, from its error and from its handler.
 func (t *Task) failureOf(ctx context.Context, err error) *reason.Failure {
 	f := &reason.Failure{Words: WordsOf(err), Timeout: t.engine.settings.Helm.Timeout, Account: t.account}
 	step, explained := stepError(nil), explainer(nil)
@@ -32,7 +32,7 @@ func (t *Task) failureOf(ctx context.Context, err error) *reason.Failure {
 		f.Step = step.Step()
 	}
 	if hook := webhookFailed.FindStringSubmatch(f.Words); hook != nil {
-		f.Webhook = t.engine.kubectl.WebhookConfiguration(ctx, hook[1])
+		f.Webhook = t.engine.cluster.WebhookConfiguration(ctx, hook[1])
 	}
 	if t.handler.Explain != nil {
 		t.handler.Explain(t, f)

@@ -6,15 +6,15 @@ import (
 	"octo-operator/exec"
 )
 
-// KubeconfigFile is the name of the file by which helm and kubectl reach the cluster in a step that is guarded. It is removed afterwards.
+// KubeconfigFile is the name of the file by which helm and kubectl of a guarded step reach the cluster. It is removed after the step.
 const KubeconfigFile = "kubeconfig"
 
-// LookUpVariable is the input of a script that is "false" in a deploy of a chart that cannot look anything up in the cluster. Then only helm
-// upgrade goes through the guard: it would take helm template as much of the processor, and there is nothing to be kept from it.
+// LookUpVariable is an input of scripts. It is "false" if the deploy's chart cannot look up anything in the cluster. Then only helm upgrade uses
+// the guard: for helm template there is nothing to refuse, and the guard would cost it as much CPU time.
 const LookUpVariable = "LOOKS_UP"
 
-// throughGuard opens the guard for a step, until ctx ends. It returns the variables by which the step's helm and kubectl reach the API server
-// through it, to be put behind the others; nil: the step is not guarded. See LookUpVariable for the exception.
+// throughGuard opens the guard for a step, until ctx ends. It returns the variables that lead the step's helm and kubectl through it, to be
+// appended to the others; nil: the step is not guarded. See LookUpVariable for the exception.
 func (t *Task) throughGuard(ctx context.Context, step string, variables map[string]string) ([]string, error) {
 	if t.handler.Guard == nil {
 		return nil, nil

@@ -12,39 +12,41 @@ import (
 	"octo-operator/text"
 )
 
-// Handler is what the dispatcher knows of a callback: how its events are carried out. Kind, Place and Run must be set; of the others nil and
-// "" mean that there is nothing to do. They stand in the order of an event's life.
+// Handler is all that the dispatcher knows of a callback. Kind, Place and Run must be set; another field that is nil or "" means that there is
+// nothing to do. The fields stand in the order in which they are used in the life of an event.
 type Handler struct {
-	// Kind decides which events of the lane an event makes pointless, and which make it pointless.
+	// Kind decides which other events of the lane this one replaces, and which replace it.
 	Kind queue.Kind
-	// Alone: nothing else of the tenant runs beside it.
+	// Alone: no other event of the tenant runs at the same time.
 	Alone bool
-	// Endless: a daemon retries an event until it works, together with the others of the group, in slots of their own.
+	// Endless, if not nil: a daemon retries an event until it succeeds, in slots apart from the others, and together with the other events of the
+	// group.
 	Endless *RetryGroup
-	// Ignored is why events are not accepted, for the log.
+	// Ignored, if not "", is why events of this callback are not accepted, for the log.
 	Ignored string
-	// OnArrival is told of each event that is not refused, before it is on disk, in the order of the wire.
+	// OnArrival is called for each event that is not refused, before it is on disk, in the order in which the controller sent them.
 	OnArrival func(hub.Event)
 	// Place finds an event's lane, from the event alone. An error refuses the event.
 	Place func(config.Config, hub.Event) (Place, error)
-	// MayHaveChanged tells of a run of an earlier life whether the cluster may have been changed for it.
+	// MayHaveChanged tells whether a run of an earlier life may have changed the cluster.
 	MayHaveChanged func(*runs.Run) bool
-	// Recover repairs what an earlier life may have been killed at, before anything else is done in the lane.
+	// Recover repairs what a killed operator may have left half done, before anything else is done in the lane.
 	Recover func(context.Context, *Task) error
-	// Run carries an event out. It is called again after an error with a RetryCause; a RetryError has one of the handler's own.
+	// Run carries an event out. It is called again if its error has a RetryCause (see CauseOf); to choose the cause itself it returns a
+	// RetryError.
 	Run func(context.Context, *Task) error
-	// Guard is what helm and kubectl may ask the API server in a step with these variables; a nil guard.Run: anything.
-	Guard func(event hub.Event, step string, variables map[string]string) (*guard.Run, error)
-	// Progress is what the controller is told while an event waits; nil: nothing.
+	// Guard returns which requests helm and kubectl may send to the API server in a step with these variables; nil: any.
+	Guard func(event hub.Event, step string, variables map[string]string) (*guard.Scope, error)
+	// Progress makes the report of what an event waits for; nil: there is none.
 	Progress func(event hub.Event, message string) *Report
-	// Explain adds to a failure what is known of the event.
+	// Explain adds facts about the event to a failure.
 	Explain func(*Task, *reason.Failure)
-	// Undo takes back what an event has changed that failed for good, and adds to the failure what came of that.
+	// Undo undoes an event that has failed for good, and adds to the failure how that went.
 	Undo func(context.Context, *Task, *reason.Failure)
-	// Status is what the controller is told of an event's end; nil: nothing.
+	// Status makes the report of how an event ended; nil: there is none.
 	Status func(event hub.Event, success bool, message string) *Report
-	// Clean takes secrets out of what stays in the run directory besides Options.SecretFiles. It returns the event as it may stay there;
-	// nil: as it came.
+	// Clean removes secrets from the files that stay in the run directory (Options.SecretFiles are removed anyway). It returns the event without
+	// secrets; nil: the event may stay as it came.
 	Clean func(*Task) *hub.Event
 }
 
@@ -64,7 +66,7 @@ func (h Handler) mayHaveChanged(run *runs.Run) bool {
 // Place says where an event belongs.
 type Place struct {
 	Lane     string // the release or pool: its events run one after the other
-	Owner    string // the exact workload or pool, see queue.Job
+	Subject  string // the exact workload or pool, see queue.Job
 	Tenant   string // its id as the event has it
 	Workload string // its name, and that of its release, as they may be shown; "": it is no workload's
 	Release  string

@@ -41,7 +41,7 @@ func TestOneOfManyThatCannotBeKeptIsRefusedAndTheOthersAreCarriedOut(t *testing.
 	told := &fakeController{}
 	d := New(t.Context(), Options{
 		Settings: config.Config{}, Capacity: config.Capacity{Slots: 1}, Runs: store, Log: slog.New(slog.DiscardHandler), Controller: told,
-		Kubectl: kube.NewKubectl(nil, t.TempDir(), slog.New(slog.DiscardHandler)),
+		Cluster: kube.NewClient(nil, t.TempDir(), slog.New(slog.DiscardHandler)),
 		Check:   func(hub.Event, hub.Generation) error { return nil },
 		Handlers: map[string]Handler{callback: {
 			Place: func(_ config.Config, event hub.Event) (Place, error) { return Place{Lane: string(event.Argument)}, nil },

@@ -12,8 +12,8 @@ func (d *Dispatcher) Wait() {
 	d.closeConnections()
 }
 
-// Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, and long work is stopped so
-// that the next life resumes it.
+// Shutdown ends the daemon's work within grace: nothing new starts, short work ends by itself, long work is stopped, and the next life resumes
+// it.
 func (d *Dispatcher) Shutdown(grace time.Duration) {
 	ends := time.Now().Add(grace * 9 / 10)
 	d.ends.Store(&ends)
@@ -32,7 +32,7 @@ func (d *Dispatcher) Abort() {
 	d.stopWork()
 }
 
-// Close unlocks the daemon's state directory. It is to be called when nothing works any more.
+// Close unlocks the state directory. Call it when nothing runs any more.
 func (d *Dispatcher) Close() error {
 	d.closeConnections()
 	if err := d.unlock(); err != nil {
@@ -43,9 +43,9 @@ func (d *Dispatcher) Close() error {
 
 func (d *Dispatcher) closeConnections() {
 	d.runner.guard.Close()
-	d.kubectl.Close()
+	d.cluster.Close()
 }
 
-// RetryWrites tries once more to write the results that could not be written. To be called when nothing works any more, before the last
-// copies: they go with their results.
+// RetryWrites tries once more to write results that could not be written. Call it when nothing runs any more, before the last copies are written:
+// a result removes its copy.
 func (d *Dispatcher) RetryWrites() { d.disk.retryWrites() }

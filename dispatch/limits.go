@@ -8,8 +8,8 @@ import (
 	"octo-operator/text"
 )
 
-// limits are what a script may take, in bytes; 0: no limit. A chart and its repository may be anybody's: without limits a template of
-// one line makes helm take 4 GiB, and what is killed then is the container.
+// limits of a script, in bytes; 0: none. Charts and repositories may come from anybody: without limits a one-line template makes helm take 4 GiB,
+// and then the whole container is killed.
 type limits struct {
 	memory   int64 // of each process: OPERATOR__SCRIPTMEMORY
 	fileSize int64 // of each file: OPERATOR__SCRIPTFILESIZE

@@ -68,7 +68,7 @@ func (l *listener) line(line exec.Line) {
 	l.tail.add(line)
 }
 
-// command notes a command that the script announces. Of a script that announces thousands the first are noted: all are in output.log.
+// command notes a command that the script announces. Of thousands only the first maxCommands are noted; output.log has all.
 func (l *listener) command(cmd string) {
 	if l.task.OnCommand != nil {
 		l.task.OnCommand(cmd)

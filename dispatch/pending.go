@@ -2,8 +2,8 @@ package dispatch
 
 import "sync"
 
-// pendingReleases are the lanes whose release may have a pending revision: a script of ours has failed there, or an earlier life has ended
-// meanwhile, and the release was not seen in order since.
+// pendingReleases are the lanes whose release may have a pending revision: a script of ours has failed there, or an earlier life ended during
+// one, and since then the release was not found in order.
 type pendingReleases struct {
 	mu    sync.Mutex
 	lanes map[string]bool

@@ -25,7 +25,7 @@ const (
 // reportFile waits in the run directory until the controller has the report, over restarts too.
 const reportFile = "report.json"
 
-// Report is what the controller is told of an event, as it lies on disk.
+// Report is what the controller is told of an event, as report.json has it.
 type Report struct {
 	Method   string          `json:"method"`   // the controller's
 	Argument json.RawMessage `json:"argument"` // of the method
@@ -44,8 +44,8 @@ func NewReport(method string, w hub.Workload, status any) *Report {
 // about is the same for two reports of which the controller needs only the newer one.
 func (r Report) about() string { return r.Method + " " + r.Key }
 
-// reports tells the controller how events ended: each once, over restarts, and nothing that is older than what the controller has. What an
-// earlier life has left, on disk or in the cluster, may turn up late.
+// reports tells the controller how events ended: each once, also after restarts, and nothing that is older than what the controller has. Reports
+// that an earlier life has left, on disk or in the cluster, may turn up late.
 type reports struct {
 	controller Controller
 	disk       *disk
@@ -65,8 +65,8 @@ func newReports(controller Controller, d *disk, c *copies) *reports {
 	return &reports{controller: controller, disk: d, journal: c, newest: map[string]reported{}}
 }
 
-// report tells the controller how an event has just ended: now, or as soon as it is connected, in this life or the next. The
-// controller keeps the last status of each workload, so a newer one takes the place of one that could not be delivered.
+// report tells the controller how an event has just ended: now, or when it is connected, in this life or the next. A newer report of a workload
+// replaces one that was not delivered, because the controller keeps only the last status.
 func (rs *reports) report(t *Task, r *Report) {
 	content, err := json.Marshal(r)
 	if err == nil {
@@ -82,8 +82,8 @@ func (rs *reports) report(t *Task, r *Report) {
 	rs.send(t.Run, t.Log, *r, func() error { return t.Remove(reportFile) })
 }
 
-// sendOlder is report for what an earlier life, or another operator, has left. Nothing is sent if the controller has it, or a newer one.
-// forget is called then, or when it was delivered.
+// sendOlder is report for a status that an earlier life or another operator has left. It is not sent if the controller has it or a newer one.
+// forget is called then, or when it is delivered.
 func (rs *reports) sendOlder(run *runs.Run, log *slog.Logger, r Report, forget func() error) {
 	if rs.waits(r.about(), run.ID) {
 		return // this life has made it itself, at its start
@@ -176,10 +176,10 @@ func ReportPending(run *runs.Run) bool {
 	return err == nil
 }
 
-// Withdraw drops the deployment status of a workload that still waits for the connection: it would tell of a deploy that this run undoes.
+// Withdraw drops an undelivered deployment status of a workload, because this run undoes that deploy.
 func (t *Task) Withdraw(w hub.Workload) { t.engine.reports.withdraw(t.Run, w) }
 
-// Progress tells the controller, if it is connected, and Work what an event waits for.
+// Progress reports what an event waits for: to the controller, if it is connected, and in Dispatcher.Work.
 func (t *Task) Progress(message string) {
 	message = bounded(t.Redacted(message))
 	t.course.finds(message)
@@ -191,8 +191,7 @@ func (t *Task) Progress(message string) {
 	}
 }
 
-// Message is how an event ended, as the controller's users may see it: the error, or what Say has added. "" is a success of which there is
-// nothing to say.
+// Message is how an event ended, for the controller's users: the error, or what Say has added. "": it succeeded, and there is nothing to say.
 func (t *Task) Message(err error) string {
 	message := strings.Join(t.said, "\n")
 	if err != nil {

@@ -28,11 +28,11 @@ func (d *Dispatcher) RunJournal(ctx context.Context) {
 	})
 }
 
-// leastForCopies is what the last copies get of a grace period that is over, since what has been killed took it.
+// leastForCopies is the time for the last copies if killing scripts has used up the grace period.
 const leastForCopies = time.Second
 
-// Resume takes up what an earlier life, or another operator, has accepted and not finished, in the order it came, and reports what could
-// not be delivered. It is for who leads, and comes before any new event. The error is of the disk, or ctx's.
+// Resume takes up the events that an earlier life or another operator has accepted and not finished, in the order in which they came, and sends
+// the reports that were not delivered. Only the leader calls it, before any new event. The error is of the disk, or ctx's.
 func (d *Dispatcher) Resume(ctx context.Context) error {
 	if d.othersLed {
 		if err := d.handOver.leaveUnfinished(); err != nil {
@@ -68,19 +68,19 @@ func (d *Dispatcher) Resume(ctx context.Context) error {
 			d.resumed.add(run)
 		}
 	}
-	for _, lane := range d.resumed.begin() {
+	for _, lane := range d.resumed.allFound() {
 		d.lanes.Touch(lane)
 	}
 	return nil
 }
 
-// found takes up an event that has come out of the cluster. One that an operator has handed over, from, may be older than what has been
-// done since that one led.
+// found takes up an event that was found in the cluster. from is the operator that has handed it over ("": none has): such an event may be older
+// than what was done since that operator led.
 func (d *Dispatcher) found(run *runs.Run, from string) {
 	c, where, known := d.known(run)
 	switch {
 	case !known:
-	case d.accepted.outrun(where, c.Kind, run.ID, from != ""):
+	case d.accepted.superseded(where, c.Kind, run.ID, from != ""):
 		d.runner.supersede(c, run, d.log.With("run", run.ID), queue.ErrSuperseded)
 		return
 	case from != "" && c.Kind == queue.Scale && d.accepted.newer(where, queue.Deploy, false, run.ID, true): // which may have put it to sleep
@@ -98,10 +98,10 @@ func (d *Dispatcher) found(run *runs.Run, from string) {
 	}
 }
 
-// prepareLane makes sure that the lane's work may start and would survive, and returns what was left behind in it: by an earlier life on this
-// disk, or by another operator.
-// The release is recovered before an event that was left makes way for a newer one: its helm may have been killed in the middle. Where
-// an undeploy was left that is not needed, and would do harm: helm uninstalls a pending revision too, with all that is in it.
+// prepareLane makes sure that work in the lane may start and would survive a crash, and returns the runs that an earlier life on this disk, or
+// another operator, has left in it.
+// A release whose helm may have been killed is recovered before a newer event replaces the run that was left. Not if an undeploy was left: helm
+// uninstalls a pending revision with all that is in it, and recovering would remove that revision first.
 func (d *Dispatcher) prepareLane(ctx context.Context, lane string, waits func(queue.Wait)) (older []*queue.Job, err error) {
 	if err := d.runner.mayWork(ctx, waits); err != nil {
 		return nil, err // the operator ends
@@ -112,7 +112,7 @@ func (d *Dispatcher) prepareLane(ctx context.Context, lane string, waits func(qu
 	if err := d.journal.Copied(ctx, lane); err != nil {
 		return nil, err
 	}
-	left := d.resumed.take(lane)
+	left := d.resumed.takeLane(lane)
 	slices.SortFunc(left, func(a, b *runs.Run) int { return strings.Compare(a.ID, b.ID) })
 	undeploys := false
 	for _, run := range left {
@@ -161,7 +161,7 @@ func (d *Dispatcher) recoverLane(ctx context.Context, oldest *runs.Run) {
 	}
 }
 
-// resumed are unfinished runs of an earlier life or another operator, by lane.
+// resumed are the unfinished runs of an earlier life or of another operator, by lane.
 type resumed struct {
 	mu     sync.Mutex
 	byLane map[string][]*runs.Run
@@ -185,7 +185,7 @@ func (r *resumed) inCluster(id string) bool {
 	return r.copies[id]
 }
 
-// add adds a run whose lane takes it when that is touched; now: it is to be touched now.
+// add adds a run. now: its lane must be touched now, because the start is over.
 func (r *resumed) add(run *runs.Run) (now bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,15 +202,16 @@ func (r *resumed) has(run *runs.Run) bool {
 	return slices.ContainsFunc(r.byLane[run.Lane], func(other *runs.Run) bool { return other.ID == run.ID })
 }
 
-// begin returns the lanes so far.
-func (r *resumed) begin() []string {
+// allFound is called when all runs that are unfinished at the start were added. It returns their lanes.
+func (r *resumed) allFound() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.begun = true
 	return slices.Collect(maps.Keys(r.byLane))
 }
 
-func (r *resumed) take(lane string) []*runs.Run {
+// takeLane removes the runs of a lane, and returns them.
+func (r *resumed) takeLane(lane string) []*runs.Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	left := r.byLane[lane]
@@ -218,7 +219,8 @@ func (r *resumed) take(lane string) []*runs.Run {
 	return left
 }
 
-// restore puts an event from the cluster on disk. One that is here, with its result, had ended before the cluster knew.
+// restore writes an event from the cluster to this disk. If the run is here with its result, it ended before the cluster knew: then nil is
+// returned.
 func (d *Dispatcher) restore(l journal.Lane, id string, event hub.Event, notes []byte) (*runs.Run, error) {
 	var run *runs.Run
 	err := d.disk.write(func() (err error) { run, err = d.runs.Restore(id, event, l.Name); return err })
@@ -229,10 +231,10 @@ func (d *Dispatcher) restore(l journal.Lane, id string, event hub.Event, notes [
 		d.resumed.hasCopy(id)
 		return nil, nil
 	}
-	return run, d.disk.write(func() error { return run.Inherit(notes) })
+	return run, d.disk.write(func() error { return run.RestoreCrashNotes(notes) })
 }
 
-// reportLeft tells the controller how an event ended that another operator has carried out.
+// reportLeft sends the report of an event that another operator has carried out.
 func (d *Dispatcher) reportLeft(run *runs.Run, text []byte) {
 	if ReportPending(d.runs.Run(run.ID)) { // on this disk, too: see reports.resume
 		d.resumed.hasCopy(run.ID)

@@ -40,7 +40,7 @@ func newRetries(repositoryTime time.Duration) *retries {
 	return r
 }
 
-// next is how long to wait before the next try, after one that began at began and has just failed because of cause. again is false if there
+// next returns how long to wait before the next try, after one that began at began and has failed now because of cause; again is false if there
 // is none.
 func (r *retries) next(cause RetryCause, began, now time.Time) (wait time.Duration, again bool) {
 	if cause != r.last {
@@ -83,8 +83,8 @@ func (t *Task) run(ctx context.Context) error {
 	return f.Error(err)
 }
 
-// Retry calls work until it succeeds, fails for good (see RetryCause), or ctx ends; the error is the last one. Between two tries the event is
-// parked. Then a newer event may take its place, unless it is a deploy that may have changed the cluster: if the newer one were refused before
+// Retry calls work until it succeeds, fails for good (see RetryCause), or ctx ends. It returns the last error. Between two tries the event has no
+// slot, and a newer event may replace it. The exception is a deploy that may have changed the cluster: if the newer one were then refused before
 // it changes anything, half of this one would stay.
 func (t *Task) Retry(ctx context.Context, work func() error) error {
 	tries := newRetries(t.engine.settings.Helm.Timeout)

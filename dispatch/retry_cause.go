@@ -66,7 +66,7 @@ func (c RetryCause) Label() string {
 	return ""
 }
 
-// RetryError is returned by a handler that knows better than the tools' words tell whether another try may help.
+// RetryError is returned by a handler to choose the cause itself, instead of leaving it to CauseOf.
 type RetryError struct {
 	Cause RetryCause // Final: none
 	Err   error      // why this try failed: never nil
@@ -77,7 +77,7 @@ func (e *RetryError) Error() string { return e.Err.Error() }
 // Unwrap returns why the try failed.
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// CauseOf is why another try after err may help, as far as err itself tells. Final: it does not tell, or err is nil.
+// CauseOf tells from the text of err alone why another try may help. Final: it will not, or err does not tell, or err is nil.
 func CauseOf(err error) RetryCause {
 	cause, _ := classify(err)
 	return cause
@@ -89,9 +89,9 @@ func (t *Task) retryCause(ctx context.Context, err error, started time.Time) Ret
 	switch {
 	case !maybeCluster:
 		return cause
-	case errors.Is(t.engine.kubectl.Ready(ctx), kube.ErrUnreachable):
+	case errors.Is(t.engine.cluster.Ready(ctx), kube.ErrUnreachable):
 		return Outage
-	case cause == Final && t.engine.kubectl.LastOutage().After(started):
+	case cause == Final && t.engine.cluster.LastOutage().After(started):
 		return MaybeOutage
 	}
 	return cause

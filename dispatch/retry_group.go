@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// retryInterval is how far apart the tries of a group are when hundreds of events wait: one of them finds out as well as all that the
-// cluster takes them now, and then wakes the others.
+// retryInterval is the time between two tries of a group in which hundreds of events wait: one of them is enough to find out that the cluster
+// accepts them now, and then wakes the others.
 const retryInterval = 500 * time.Millisecond
 
-// RetryGroup is events that are retried without end, and that most likely wait for the same thing. A nil group waits event by event.
+// RetryGroup is a group of events that are retried without end and most likely wait for the same thing. With a nil group each event waits by
+// itself.
 type RetryGroup struct {
 	mu      sync.Mutex
 	waiting int           // events between two tries

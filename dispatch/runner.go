@@ -22,13 +22,13 @@ import (
 	"octo-operator/scripts"
 )
 
-// runner carries out events whose turn it is: each to its end, its report and its result.
+// runner carries out the events whose turn it is, each to its end, with its report and its result.
 type runner struct {
 	settings    config.Config
 	scripts     scripts.Set
 	env         []string
 	limits      limits // of every script
-	kubectl     *kube.Kubectl
+	cluster     *kube.Client
 	guard       *guard.Guard
 	secretFiles []string
 	remadeFiles []string
@@ -51,12 +51,12 @@ type runner struct {
 func newRunner(o Options, d *disk, c *copies, r *reports, u *unfinished, mayWork func(context.Context, func(queue.Wait)) error, ended func(string, string, float64)) *runner {
 	return &runner{
 		settings: o.Settings, scripts: o.Scripts, env: o.Env, limits: limitsOf(o.Settings, o.Capacity),
-		kubectl: o.Kubectl, guard: guard.New(o.Kubectl, o.Log), secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
+		cluster: o.Cluster, guard: guard.New(o.Cluster, o.Log), secretFiles: o.SecretFiles, remadeFiles: o.RemadeFiles, daemon: o.Unlock != nil, log: o.Log,
 		disk: d, journal: c, reports: r, unfinished: u, mayWork: mayWork, ended: ended, kill: make(chan struct{}),
 	}
 }
 
-// killAll ends at once what does not stop by itself. It may be called again.
+// killAll kills all running scripts. It may be called again.
 func (r *runner) killAll() { r.killing.Do(func() { close(r.kill) }) }
 
 func (r *runner) newTask(h Handler, run *runs.Run, log *slog.Logger) *Task {
@@ -81,8 +81,8 @@ func (r *runner) withScratchTask(h Handler, event hub.Event, secrets []string, w
 	return errors.Join(work(t), t.Output.Close())
 }
 
-// carryOut runs an event to its end, reports how it ended and writes it down. A shutdown is no end: the run stays
-// unfinished on disk, with the secrets it needs.
+// carryOut carries an event out, reports how it ended and writes the result. If the operator ends meanwhile, the run stays unfinished on disk,
+// with the secrets that it needs.
 func (r *runner) carryOut(ctx context.Context, h Handler, run *runs.Run, log *slog.Logger) runs.Result {
 	started := time.Now()
 	t := r.newTask(h, run, log)
@@ -115,7 +115,7 @@ func superseded(err error) bool {
 		func(reason error) bool { return errors.Is(err, reason) })
 }
 
-// interrupt leaves an event to the operator's next life. It needs the event's secrets; files that hold others go.
+// interrupt leaves an event to the next life. Its event.json keeps the secrets, which the next life needs; other files with secrets are removed.
 func (r *runner) interrupt(t *Task) runs.Result {
 	t.pause()
 	t.course.stops()
@@ -155,7 +155,7 @@ func (r *runner) finish(t *Task, started time.Time, err error) runs.Result {
 		t.Log.Error("result not kept: tried again every minute; until then the event would run again after a restart", "reason", err)
 		r.disk.retryLater(func() error { return r.writeResult(t, result, public) })
 	}
-	t.Pause()
+	t.StopWork()
 	if err := t.Remove(r.secretFiles...); err != nil {
 		t.Log.Error("secrets may remain in the run directory", "dir", t.Dir, "reason", err, "next", "the next start removes them")
 	}

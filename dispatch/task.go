@@ -68,8 +68,8 @@ func (t *Task) open() (err error) {
 // Phase notes that a phase of the run begins, one of runs.Phase….
 func (t *Task) Phase(name string) { t.course.enters(name, t.Release) }
 
-// Park gives up the event's slot while f waits for something: one of runs.Wait…, and in words. If the operator crashes meanwhile, the event
-// is not held to be the reason. yields: a newer event may take this one's place, which ends ctx. The error is f's.
+// Park gives up the event's slot while f waits. wait is one of runs.Wait…; words say it for people. If the operator crashes meanwhile, the event
+// is not blamed for it. yields: a newer event may take this one's place, which ends ctx. The error is f's.
 func (t *Task) Park(ctx context.Context, wait, words string, yields bool, f func() error) error {
 	return t.park(ctx, runs.Moment{Name: wait, Text: t.Redacted(words)}, Final, yields, f)
 }
@@ -82,8 +82,8 @@ func (t *Task) park(ctx context.Context, wait runs.Moment, cause RetryCause, yie
 	return queue.TurnOf(ctx).Park(yields, f)
 }
 
-// TakeSlot is to be called before work: it returns when the event has a slot again, as after Park, and this operator may work as the leader.
-// The error is ctx's, or that the event has crashed the operator too often.
+// TakeSlot is to be called before work, as after Park. It returns when the event has a slot and this operator may work as the leader. The error
+// is ctx's, or says that the operator has crashed too often during this event.
 func (t *Task) TakeSlot(ctx context.Context) error {
 	waits := func(w queue.Wait) { t.course.wait(runs.Moment{Name: w.For, Text: w.Text}, Final) }
 	defer t.course.goOn()
@@ -96,13 +96,13 @@ func (t *Task) TakeSlot(ctx context.Context) error {
 	return t.begin(ctx)
 }
 
-// begin notes that the operator works on the event, so that one that crashes it is not tried for ever. Of an event that comes from
-// another disk the cluster has the note before anything is done: this disk may be lost as well.
+// begin notes that the operator is at work on the event, so that an event that crashes it is not tried for ever. For an event from another disk
+// the note is in the cluster before begin returns, because this disk may be lost as well.
 func (t *Task) begin(ctx context.Context) error {
-	if t.Begun() {
+	if t.AtWork() {
 		return nil
 	}
-	if err := t.engine.disk.write(t.Begin); err != nil || !t.Inherited() {
+	if err := t.engine.disk.write(t.StartWork); err != nil || !t.FromOtherDisk() {
 		return err
 	}
 	if err := t.engine.journal.begun(ctx, t.Run); err != nil {
@@ -113,13 +113,13 @@ func (t *Task) begin(ctx context.Context) error {
 
 // pause takes back what begin has noted: the event waits, or has ended.
 func (t *Task) pause() {
-	begun := t.Begun()
-	t.Pause()
-	if begun && t.Inherited() {
+	begun := t.AtWork()
+	t.StopWork()
+	if begun && t.FromOtherDisk() {
 		t.engine.journal.paused(t.Run)
 	}
 }
 
-// AsTenant is ctx for requests to the API server in which a chart says which object is meant: they are made as the tenant's account, if there
-// is one.
+// AsTenant returns a context for requests about objects that a chart names: they are made with the rights of the tenant's account, if there is
+// one.
 func (t *Task) AsTenant(ctx context.Context) context.Context { return kube.As(ctx, t.account) }

@@ -241,7 +241,7 @@ func BenchmarkWorkOfTenThousand(b *testing.B) {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	d := New(ctx, Options{Capacity: config.Capacity{Slots: 2}, Runs: store, Log: discard, Controller: &fakeController{}, Kubectl: kube.NewKubectl(nil, b.TempDir(), discard)})
+	d := New(ctx, Options{Capacity: config.Capacity{Slots: 2}, Runs: store, Log: discard, Controller: &fakeController{}, Cluster: kube.NewClient(nil, b.TempDir(), discard)})
 	defer func() { cancel(); d.Wait() }()
 	jobs := make([]*queue.Job, 10000)
 	for i := range jobs {

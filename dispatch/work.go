@@ -20,7 +20,7 @@ type Work struct {
 	Until *time.Time // when its next try is due; nil: it waits for something else
 }
 
-// Happening is a moment in the course of an event, as it is told to Dispatcher.Observe.
+// Happening is a moment of an event, as Dispatcher.Observe gets it.
 type Happening struct {
 	Run                                 *runs.Run
 	Callback, Tenant, Workload, Release string // names as they may be shown; "": it has none
@@ -28,7 +28,7 @@ type Happening struct {
 	Cause RetryCause // of a wait for the next try; else Final
 }
 
-// Work is all that is not finished, the oldest first.
+// Work returns all events that are not finished, the oldest first.
 func (d *Dispatcher) Work() []Work {
 	d.lanes.Look() // what a turn waits for may have changed
 	courses := d.unfinished.list()

@@ -14,7 +14,7 @@ import (
 
 // cluster tells whether the API server answers, which version it has, and as whom the operator asks.
 func (x *examination) cluster(ctx context.Context) []Finding {
-	server, err := x.kubectl.Server(ctx)
+	server, err := x.api.Server(ctx)
 	if err != nil {
 		told := found(Fail, clusterCheck, "%v", err)
 		switch {
@@ -25,12 +25,12 @@ func (x *examination) cluster(ctx context.Context) []Finding {
 		}
 		return []Finding{told.todo("set KUBECONFIG to a file with which kubectl reaches the cluster, or run this in the operator's pod: kubectl exec")}
 	}
-	if err := x.kubectl.Ready(ctx); err != nil {
+	if err := x.api.Ready(ctx); err != nil {
 		return []Finding{found(Warn, clusterCheck, "the API server answers (%s), and is not ready: %v", server.Version, err).
 			todo("kubectl get --raw /readyz?verbose says more")}
 	}
 	as := "as kubectl's current context has it"
-	if self, _ := x.kubectl.Self(ctx); self.ServiceAccount != "" {
+	if self, _ := x.api.Self(ctx); self.ServiceAccount != "" {
 		as = "as service account " + self.Namespace + "/" + self.ServiceAccount
 	}
 	return []Finding{x.judgeVersion(ctx, server.Version, as)}
@@ -61,7 +61,7 @@ const (
 
 func (x *examination) clock(ctx context.Context) []Finding {
 	before := x.now()
-	server, err := x.kubectl.Server(ctx)
+	server, err := x.api.Server(ctx)
 	after := x.now()
 	if err != nil {
 		return []Finding{found(Warn, "clock", "cannot ask the API server for its time: %v", err).todo(slowCluster)}
@@ -120,7 +120,7 @@ func (x *examination) namespaces(ctx context.Context) (all []Finding) {
 func (x *examination) namespace(ctx context.Context, name string) Finding {
 	check := "namespace " + name
 	var object struct{ Status struct{ Phase string } }
-	err := x.kubectl.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(name), nil, &object)
+	err := x.api.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(name), nil, &object)
 	switch {
 	case kube.NotFound(err):
 		return found(Fail, check, "does not exist").

@@ -103,7 +103,7 @@ func TestAChecksTimeIsOverAlsoIfTheAPIServerTakesTheRequestAndSaysNothing(t *tes
 
 // lease is the name of the Lease.
 func (r *rig) lease() string {
-	h, _ := journal.ReadHolder(r.Context(), r.kubectl, "octo", r.Settings.ControllerURI)
+	h, _ := journal.ReadHolder(r.Context(), r.api, "octo", r.Settings.ControllerURI)
 	return h.Lease
 }
 

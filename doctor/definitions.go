@@ -57,7 +57,7 @@ func (x *examination) definitions(ctx context.Context) (all []Finding) {
 // served returns the versions of each resource of our group. It asks by discovery, which everybody may.
 func (x *examination) served(ctx context.Context) (map[string][]string, error) {
 	var group struct{ Versions []struct{ Version string } }
-	err := x.kubectl.Do(ctx, http.MethodGet, "/apis/"+names.Group, nil, &group)
+	err := x.api.Do(ctx, http.MethodGet, "/apis/"+names.Group, nil, &group)
 	if kube.NotFound(err) {
 		return nil, nil
 	}
@@ -67,7 +67,7 @@ func (x *examination) served(ctx context.Context) (map[string][]string, error) {
 	all := map[string][]string{}
 	for _, v := range group.Versions {
 		var resources struct{ Resources []struct{ Name string } }
-		if err := x.kubectl.Do(ctx, http.MethodGet, "/apis/"+names.Group+"/"+url.PathEscape(v.Version), nil, &resources); err != nil {
+		if err := x.api.Do(ctx, http.MethodGet, "/apis/"+names.Group+"/"+url.PathEscape(v.Version), nil, &resources); err != nil {
 			return nil, err
 		}
 		for _, r := range resources.Resources {
@@ -88,7 +88,7 @@ func (x *examination) madeBy(ctx context.Context, plural string) string {
 		}
 	}
 	path := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + plural + "." + names.Group
-	if err := x.kubectl.Do(ctx, http.MethodGet, path, nil, &object); err != nil {
+	if err := x.api.Do(ctx, http.MethodGet, path, nil, &object); err != nil {
 		return "who has made it cannot be told: this account may not read CRDs"
 	}
 	m := object.Metadata

@@ -24,7 +24,7 @@ func (x *examination) lastDeploys() (all []deploy) {
 	slices.Reverse(runs)
 	for _, run := range runs[:min(len(runs), mostRuns)] {
 		event, err := run.Event()
-		if err != nil || event.Callback != hub.WorkloadDeploy {
+		if err != nil || event.Callback != hub.WorkloadDeployedCallback {
 			continue
 		}
 		if w, err := hub.Decode[hub.WorkloadDeployed](event.Argument); err == nil {

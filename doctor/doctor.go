@@ -37,7 +37,7 @@ type Operator struct {
 type examination struct {
 	Operator
 	env      []string // of helm and kubectl
-	kubectl  *kube.Kubectl
+	api      *kube.Client
 	stateDir string
 	hasState bool        // stateDir has runs
 	runs     *runs.Store // of stateDir
@@ -61,13 +61,13 @@ func newExamination(o Operator) *examination {
 	p := inTime(placeTime, func() place { return findPlace(o, x.temp) }, func() place { return noPlace(o, x.temp) })
 	x.stateDir, x.hasState, x.env = p.stateDir, p.hasState, p.env
 	x.runs = runs.Reading(x.stateDir)
-	x.kubectl = kube.NewKubectl(x.env, x.temp, slog.New(slog.DiscardHandler))
+	x.api = kube.NewClient(x.env, x.temp, slog.New(slog.DiscardHandler))
 	x.deploys = sync.OnceValue(x.lastDeploys)
 	return x
 }
 
 func (x *examination) close() {
-	x.kubectl.Close()
+	x.api.Close()
 	if x.temp != "" {
 		_ = os.RemoveAll(x.temp)
 	}

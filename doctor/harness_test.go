@@ -118,7 +118,7 @@ func (r *rig) hasRun(events ...hub.WorkloadDeployed) {
 	for _, w := range events {
 		argument, err := json.Marshal(w)
 		r.must(err)
-		run, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: argument}, "octo/shop")
+		run, err := store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: argument}, "octo/shop")
 		r.must(err)
 		r.must(run.Finish(runs.Result{Outcome: runs.Succeeded}, nil))
 	}

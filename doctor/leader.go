@@ -12,7 +12,7 @@ func (x *examination) leader(ctx context.Context) []Finding {
 	if !x.Settings.ClusterJournal {
 		return []Finding{found(OK, "leader", "OPERATOR__CLUSTERJOURNAL is false: there is no Lease, and must be no second operator")}
 	}
-	h, err := journal.ReadHolder(ctx, x.kubectl, x.Settings.PoolNamespace, x.Settings.ControllerURI)
+	h, err := journal.ReadHolder(ctx, x.api, x.Settings.PoolNamespace, x.Settings.ControllerURI)
 	if err != nil {
 		return []Finding{found(Fail, "leader", "cannot read the Lease %s: %v", h.Lease, err).todo(allowIt)}
 	}

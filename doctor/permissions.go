@@ -100,7 +100,7 @@ func (x *examination) allowed(ctx context.Context, check, namespace string, rule
 	}
 	check += " " + place
 	wanted := accesses(rules)
-	missing, err := x.kubectl.Missing(ctx, namespace, wanted)
+	missing, err := x.api.Missing(ctx, namespace, wanted)
 	switch {
 	case err != nil:
 		return found(Fail, check, "%v", err).todo(slowCluster)
@@ -139,7 +139,7 @@ func (x *examination) tenantAccounts(ctx context.Context) []Finding {
 		namespace = x.Settings.PoolNamespace
 	}
 	accounts := x.accounts()
-	missing, err := x.kubectl.Missing(ctx, namespace, accesses(tenantRules))
+	missing, err := x.api.Missing(ctx, namespace, accesses(tenantRules))
 	if err != nil {
 		return []Finding{found(Fail, check, "%v", err).todo(slowCluster)}
 	}
@@ -161,7 +161,7 @@ func (x *examination) tenantAccount(ctx context.Context, account, namespace stri
 	name := account[strings.LastIndexByte(account, ':')+1:]
 	check := "tenant's account " + name
 	if single {
-		may, err := x.kubectl.May(ctx, kube.Access{Verb: "impersonate", Resource: "serviceaccounts", Namespace: namespace, Name: name})
+		may, err := x.api.May(ctx, kube.Access{Verb: "impersonate", Resource: "serviceaccounts", Namespace: namespace, Name: name})
 		if err != nil {
 			return found(Fail, check, "%v", err).todo(slowCluster)
 		}
@@ -171,7 +171,7 @@ func (x *examination) tenantAccount(ctx context.Context, account, namespace stri
 		}
 	}
 	secrets := slices.IndexFunc(releaseRules, func(r rule) bool { return slices.Contains(r.resources, "secrets") })
-	missing, err := x.kubectl.Missing(kube.As(ctx, account), x.Settings.PoolNamespace, accesses(releaseRules[secrets:secrets+1]))
+	missing, err := x.api.Missing(kube.As(ctx, account), x.Settings.PoolNamespace, accesses(releaseRules[secrets:secrets+1]))
 	switch {
 	case err != nil:
 		return found(Fail, check, "%v", err).todo(slowCluster)

@@ -42,7 +42,7 @@ func (x *examination) webhooks(ctx context.Context) []Finding {
 	case err != nil:
 		return []Finding{found(Warn, "webhooks", "cannot list the webhook configurations: %v", err).todo(slowCluster)}
 	}
-	self, _ := x.kubectl.Self(ctx)
+	self, _ := x.api.Self(ctx)
 	var told []Finding
 	ours := 0
 	for _, c := range all {
@@ -69,7 +69,7 @@ func (x *examination) webhookConfigurations(ctx context.Context) (all []webhookC
 		"MutatingWebhookConfiguration": "mutatingwebhookconfigurations", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
 	} {
 		var list struct{ Items []webhookConfiguration }
-		if err := x.kubectl.Do(ctx, http.MethodGet, "/apis/admissionregistration.k8s.io/v1/"+plural, nil, &list); err != nil {
+		if err := x.api.Do(ctx, http.MethodGet, "/apis/admissionregistration.k8s.io/v1/"+plural, nil, &list); err != nil {
 			return nil, err
 		}
 		for _, c := range list.Items {

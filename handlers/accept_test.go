@@ -37,12 +37,12 @@ func TestAnEventThatIsRefusedLeavesNothingAndHarmsNoOther(t *testing.T) {
 		deployEvent("forged", version("1\r+ helm uninstall everything"), secret("key", "planted-key"), func(w *hub.WorkloadDeployed) {
 			w.RepositoryURL, w.RepositoryPassword = "https://me:planted-url@charts.test", "planted-password"
 		}),
-		{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme","workloadName":"broken","values":"planted"`)},
+		{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{"tenantId":"acme","workloadName":"broken","values":"planted"`)},
 		{Callback: "Moon\x1bDeployed" + strings.Repeat("!", 1000), Argument: []byte("{}")},
 		event(hub.PoolUndeployed, hub.Pool{TenantID: tenant, PoolRtID: "x,a=b"}), // in edge mode nobody looks at it
 		deployEvent("endless", func(w *hub.WorkloadDeployed) { w.ChartName = strings.Repeat("\x1b", 1<<20) }),
 		deployEvent(strings.Repeat("n", 1<<20)),
-		{Callback: hub.WorkloadUndeploy, Argument: []byte(`{"tenantId":"` + strings.Repeat("t", 1<<20) + `","workloadName":"far"}`)},
+		{Callback: hub.WorkloadUndeployedCallback, Argument: []byte(`{"tenantId":"` + strings.Repeat("t", 1<<20) + `","workloadName":"far"}`)},
 		deployEvent("bank"),
 	})
 	for _, name := range []string{"shop", "bank"} {

@@ -101,7 +101,7 @@ func TestWorkloadsOfTheFirstGenerationAreKnownByTheirNames(t *testing.T) {
 		Workload:      hub.Workload{Pool: hub.Pool{TenantID: tenant, PoolName: "main"}, WorkloadName: "shop"},
 		RepositoryURL: repository, ChartName: "demo",
 	}
-	r.succeed(r.run(event(hub.WorkloadDeploy, w)))
+	r.succeed(r.run(event(hub.WorkloadDeployedCallback, w)))
 	if got := r.cluster.releaseHistory(namespace, "acme-shop"); got != "1 deployed" {
 		t.Errorf("release acme-shop has %q", got)
 	}
@@ -240,7 +240,7 @@ func TestWhatCannotBeDeployedIsAnsweredWithTheReasonAndRunsNothing(t *testing.T)
 
 func TestAnEventThatCannotBeReadIsAnswered(t *testing.T) {
 	r := newRig(t)
-	e := hub.Event{Callback: hub.WorkloadDeploy, Argument: json.RawMessage(`{"tenantId":"acme","workloadName":"shop","workloadRtId":7}`)}
+	e := hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: json.RawMessage(`{"tenantId":"acme","workloadName":"shop","workloadRtId":7}`)}
 	r.wantFailure(r.run(e), "shop", "workloadRtId is a JSON number, not a string")
 }
 

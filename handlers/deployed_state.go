@@ -23,9 +23,9 @@ const (
 	longestDeployedRetry = 5 * time.Minute
 )
 
-// Registered is to be called after each registration at the controller, with the pools that are deployed, and returns when ctx, the
-// connection's, ends. In central mode each of them must have its custom resource and broker secret, and the controller is told what is
-// deployed. In edge mode there is nothing to do.
+// Registered is to be called after each registration at the controller, with the pools that are deployed. It returns when ctx, the connection's,
+// ends. In central mode it makes the missing custom resources and broker secrets of these pools, and reports to the controller what is deployed.
+// In edge mode it does nothing.
 func (h *Handlers) Registered(ctx context.Context, deployed []hub.Pool) {
 	if !h.settings.AutoManagePools {
 		return
@@ -97,7 +97,7 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 	}
 	healthy := map[string][]string{}
 	for _, namespace := range namespaces {
-		releases, err := h.kubectl.Releases(ctx, namespace, names.ManagedByLabel+"="+names.ManagedBy)
+		releases, err := h.cluster.Releases(ctx, namespace, names.ManagedByLabel+"="+names.ManagedBy)
 		if err != nil {
 			return nil, err
 		}
@@ -114,8 +114,8 @@ func (h *Handlers) healthyWorkloads(ctx context.Context) (map[string][]string, e
 	return healthy, nil
 }
 
-// healthy tells whether a release is deployed, its objects are there, and nobody still waits for its pods. The label alone does not say that
-// somebody waits: a revision that was run again by hand has it too. So the release's lane must be busy besides.
+// healthy tells whether a release is deployed, its objects exist, and nobody is still waiting for its pods. The label alone is not enough for the
+// last: a revision of a rerun has it too. So the release's lane must also be busy.
 func (h *Handlers) healthy(r names.Release, labels map[string]string) bool {
 	return labels["status"] == "deployed" && !h.pools.GoneWithOwner(labels) && (labels[names.RolloutLabel] != names.RolloutWaiting || !h.Busy(r.Lane()))
 }

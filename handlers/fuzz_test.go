@@ -28,7 +28,7 @@ func FuzzSecretsLeaveTheEvent(f *testing.F) {
 		if !json.Valid([]byte(argument)) {
 			return // never comes so far
 		}
-		clean, changed := hub.Event{Callback: hub.WorkloadDeploy, Argument: json.RawMessage(argument)}.WithoutSecrets()
+		clean, changed := hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: json.RawMessage(argument)}.WithoutSecrets()
 		if !changed {
 			clean.Argument = json.RawMessage(argument)
 		}
@@ -57,7 +57,7 @@ func FuzzPlace(f *testing.F) {
 	for _, callback := range hub.Callbacks {
 		f.Add(callback, `{"tenantId":"acme","poolRtId":"`+id+`","workloadRtId":"`+id+`","workloadName":"Shop","chartName":"app","repositoryUrl":"https://charts.example"}`, uint8(3))
 	}
-	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
+	f.Add(hub.WorkloadDeployedCallback, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
 	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+id+`"}`, uint8(4))
 	h := &Handlers{settings: fixtures.Settings(f, "OPERATOR__STATEDIR=/state"), pools: &pools.Pools{}, releases: &release.Deployer{}}
 	table := h.table()

@@ -1,8 +1,8 @@
-// Package handlers carries out what the controller asks for. Each callback of the contract has a file, which says where its events belong
-// (their lane), what is done, and what the controller is told of the end; the table here puts these together. Room dispatch does the rest:
-// it keeps the events, runs them in their lanes, tries them again, and reports.
+// Package handlers carries out the controller's events. Each callback has a file of its own, with the event's lane, what is done, and what the
+// controller is told at the end. The table here puts them together. Package dispatch does the rest: it keeps the events, runs them in their
+// lanes, retries them, and reports.
 //
-// A daemon calls Open, and then what Handlers says; a single event or command needs New alone.
+// A daemon calls Open, and then the methods that Handlers names. For a single event or command, New is enough.
 package handlers
 
 import (
@@ -21,19 +21,19 @@ import (
 	"octo-operator/scripts"
 )
 
-// table has how the events of each callback are carried out.
+// table returns the handler of each callback.
 func (h *Handlers) table() map[string]dispatch.Handler {
 	return map[string]dispatch.Handler{
 		hub.PoolDeployed:   h.ofPools(dispatch.Handler{Kind: queue.Deploy, Place: poolPlace, Run: inOnePhase(pools.Retried(h.poolDeployed))}),
 		hub.PoolUndeployed: h.ofPools(dispatch.Handler{Kind: queue.Undeploy, Place: poolPlace, Run: inOnePhase(pools.Retried(h.poolUndeployed))}),
-		hub.WorkloadDeploy: h.ofWorkloads(dispatch.Handler{
+		hub.WorkloadDeployedCallback: h.ofWorkloads(dispatch.Handler{
 			Kind: queue.Deploy, Place: deployPlace, Run: h.workloadDeployed, Status: deploymentStatus, Progress: deploymentProgress,
 			// Where it fails, or where the operator dies meanwhile:
 			MayHaveChanged: release.Installing, Undo: h.releases.Undo, Explain: h.releases.Facts,
 			// What stays on disk:
 			Clean: cleanDeploy,
 		}),
-		hub.WorkloadUndeploy: h.ofWorkloads(dispatch.Handler{
+		hub.WorkloadUndeployedCallback: h.ofWorkloads(dispatch.Handler{
 			Kind: queue.Undeploy, Place: workloadPlace, Run: inOnePhase(h.workloadUndeployed), Status: undeploymentStatus,
 		}),
 		hub.ScaleWorkload: h.ofWorkloads(dispatch.Handler{
@@ -43,7 +43,7 @@ func (h *Handlers) table() map[string]dispatch.Handler {
 	}
 }
 
-// inOnePhase is for a callback that is carried out by a single script.
+// inOnePhase is for a callback that runs a single script.
 func inOnePhase(run func(context.Context, *dispatch.Task) error) func(context.Context, *dispatch.Task) error {
 	return func(ctx context.Context, t *dispatch.Task) error {
 		t.Phase(runs.PhaseRun)
@@ -68,14 +68,14 @@ func (h *Handlers) ofWorkloads(handler dispatch.Handler) dispatch.Handler {
 	return handler
 }
 
-// Handlers takes events and carries them out. Its Dispatcher has what the life of a daemon consists of: Lead, Resume, AcceptAll, Shutdown,
-// Close and so on. Besides these a daemon runs WatchPools while it leads, and WatchCluster all the time; and it tells Handlers what happens
-// on the connection to the controller: Connecting, Registered, PoolStatus.
+// Handlers accepts events and carries them out. The embedded Dispatcher has the methods for the life of a daemon: Lead, Resume, AcceptAll,
+// Shutdown, Close and so on. A daemon also runs WatchPools while it leads, and WatchCluster always, and calls Connecting, Registered and
+// PoolStatus for what happens on the connection to the controller.
 type Handlers struct {
 	*dispatch.Dispatcher
 
 	settings    config.Config
-	kubectl     *kube.Kubectl
+	cluster     *kube.Client
 	controller  Controller
 	runs        *runs.Store
 	scripts     scripts.Set
@@ -85,7 +85,7 @@ type Handlers struct {
 	log         *slog.Logger
 }
 
-// Controller is what handlers tell the controller.
+// Controller is the connection to the controller, as package hub's client has it.
 type Controller interface {
 	// RegisterPool, UnregisterPool and Report do not wait for an answer.
 	RegisterPool(hub.Pool)
@@ -93,7 +93,7 @@ type Controller interface {
 	Report(hub.Report)
 	// Withdraw drops the report of that method and key that is not delivered yet.
 	Withdraw(method, key string)
-	// ReregisterTenant returns when the tenant's pools are registered again, or with ctx. An error: not all are.
+	// ReregisterTenant registers the tenant's pools again, and returns when that is done. The error is that ctx has ended before.
 	ReregisterTenant(ctx context.Context, tenantID string) error
 	// Generation of the controller on the connection that is up; 0: none is, or it is not known yet.
 	Generation() hub.Generation
@@ -104,14 +104,14 @@ type Controller interface {
 // Connecting is to be called before each connection to the controller is opened.
 func (h *Handlers) Connecting() { h.pools.Connecting() }
 
-// PoolStatus is to be called when a pool's registration at the controller goes on; status is one of hub.Status….
+// PoolStatus is to be called when the status of a pool's registration changes; status is one of hub.Status….
 func (h *Handlers) PoolStatus(pool hub.Pool, status string) { h.pools.StatusChanged(pool, status) }
 
-// Runs are the run directories.
+// Runs returns the run directories.
 func (h *Handlers) Runs() *runs.Store { return h.runs }
 
-// Pools are the resources of pools as they were seen last, with how their registration goes, sorted by tenant and pool.
+// Pools returns the pools' resources as the watches saw them last, with the status of their registration; sorted by tenant and pool.
 func (h *Handlers) Pools() []kube.Pool { return h.pools.All() }
 
-// WatchPools keeps registered at the controller what has a pool's custom resource, until ctx ends.
+// WatchPools keeps exactly those pools registered that have a custom resource, until ctx ends.
 func (h *Handlers) WatchPools(ctx context.Context) { h.pools.Watch(ctx) }

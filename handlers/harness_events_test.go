@@ -39,11 +39,11 @@ func deployEvent(name string, change ...func(*hub.WorkloadDeployed)) hub.Event {
 	for _, c := range change {
 		c(&w)
 	}
-	return event(hub.WorkloadDeploy, w)
+	return event(hub.WorkloadDeployedCallback, w)
 }
 
 func undeployEvent(name string) hub.Event {
-	return event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: workload(name)})
+	return event(hub.WorkloadUndeployedCallback, hub.WorkloadUndeployed{Workload: workload(name)})
 }
 
 func scaleEvent(name string, replicas int) hub.Event {

@@ -82,7 +82,7 @@ func acceptedDeploy(t *testing.T, pullScript string) (run *runs.Run, stateDir st
 	t.Setenv("PATH", "/no/tools")
 	store, err := runs.Open(stateDir)
 	if err == nil {
-		run, err = store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{
+		run, err = store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{
 			"tenantId": "acme", "poolRtId": "65d5c447b420da3fb12381bc", "workloadRtId": "65d5c447b420da3fb12381bd",
 			"repositoryUrl": "oci://charts.example", "chartName": "app", "chartVersion": "1.0.0"}`)}, "octo/acme")
 	}

@@ -21,8 +21,8 @@ import (
 	"octo-operator/scripts"
 )
 
-// Open prepares the state directory for a daemon, whose own it becomes, and stops what the daemon's last life has left running. environ is
-// the operator's environment, as os.Environ has it. The error is runs.ErrLocked while another operator has the directory.
+// Open locks and prepares the state directory for a daemon, and stops the processes that the daemon's last life has left running. environ is the
+// operator's environment, as from os.Environ. The error is runs.ErrLocked while another operator has the directory.
 func Open(settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
 	store, err := openStore(&settings, log)
 	if err != nil {
@@ -40,7 +40,7 @@ func Open(settings config.Config, environ []string, controller Controller, log *
 	return h, nil
 }
 
-// New prepares the state directory for events that are carried out once, without a daemon. They run until ctx ends.
+// New prepares the state directory for single events, without a daemon. They run until ctx ends.
 func New(ctx context.Context, settings config.Config, environ []string, controller Controller, log *slog.Logger) (*Handlers, error) {
 	store, err := openStore(&settings, log)
 	if err != nil {
@@ -62,8 +62,8 @@ func openStore(settings *config.Config, log *slog.Logger) (*runs.Store, error) {
 	return runs.Open(dir)
 }
 
-// orphanGrace is what a helm of the daemon's last life, which was killed, gets to end by itself. It is short: the event is run again
-// anyway, and waits.
+// orphanGrace is the time that a helm of the killed last life gets to end by itself. It is short, because the event is run again anyway and waits
+// for that.
 const orphanGrace = 3 * time.Second
 
 // openLocked is Open with the lock on the state directory.
@@ -96,8 +96,8 @@ var secretFiles = []string{"secret.yaml", "registry.json", "repositories.yaml", 
 // ownProgram is os.Executable, but in tests.
 var ownProgram = os.Executable
 
-// assemble puts Handlers together. Their commands have toolEnv and marks as environment. unlock gives up the state directory; nil: this is
-// no daemon.
+// assemble puts Handlers together. Their commands get toolEnv and marks as environment. unlock unlocks the state directory; nil: this is not a
+// daemon.
 func assemble(ctx context.Context, settings config.Config, environ []string, store *runs.Store, controller Controller, log *slog.Logger, unlock func() error, marks ...string) (*Handlers, error) {
 	set, err := scripts.Install(settings.StateDir, settings.ScriptsDir)
 	if err != nil {
@@ -118,14 +118,14 @@ func assemble(ctx context.Context, settings config.Config, environ []string, sto
 		return nil, fmt.Errorf("cannot make a directory for kubectl: %w", err)
 	}
 	h := &Handlers{
-		settings: settings, kubectl: kube.NewKubectl(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
+		settings: settings, cluster: kube.NewClient(env, socketDir, log), controller: controller, runs: store, scripts: set, log: log,
 	}
-	if h.releases, err = release.New(settings, h.kubectl, set, env, program); err != nil {
+	if h.releases, err = release.New(settings, h.cluster, set, env, program); err != nil {
 		return nil, err
 	}
-	h.pools = pools.New(settings, h.kubectl, controller, func(event hub.Event) error { return h.Request(event, nil) }, log)
+	h.pools = pools.New(settings, h.cluster, controller, func(event hub.Event) error { return h.Request(event, nil) }, log)
 	h.Dispatcher = dispatch.New(ctx, dispatch.Options{
-		Settings: settings, Capacity: capacity, Runs: store, Scripts: set, Kubectl: h.kubectl, Controller: controller, Log: log, Env: env, Unlock: unlock,
+		Settings: settings, Capacity: capacity, Runs: store, Scripts: set, Cluster: h.cluster, Controller: controller, Log: log, Env: env, Unlock: unlock,
 		Handlers: h.table(), Check: check.Event,
 		SecretFiles: secretFiles, RemadeFiles: []string{release.ManifestFile}, FreeDisk: h.releases.Charts.Forget,
 	})

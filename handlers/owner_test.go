@@ -29,9 +29,9 @@ func attacks(w hub.Workload) map[string]hub.Event {
 	reconciliation := deploy
 	reconciliation.IsReconciliation = true
 	return map[string]hub.Event{
-		"deploy":         event(hub.WorkloadDeploy, deploy),
-		"reconciliation": event(hub.WorkloadDeploy, reconciliation),
-		"undeploy":       event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: w}),
+		"deploy":         event(hub.WorkloadDeployedCallback, deploy),
+		"reconciliation": event(hub.WorkloadDeployedCallback, reconciliation),
+		"undeploy":       event(hub.WorkloadUndeployedCallback, hub.WorkloadUndeployed{Workload: w}),
 		"scale":          event(hub.ScaleWorkload, hub.WorkloadScale{Workload: w, Replicas: 7}),
 	}
 }

@@ -14,11 +14,11 @@ import (
 	"octo-operator/hub"
 )
 
-// Plan finds out what a WorkloadDeployed event would do, and changes nothing in the cluster. chart is the archive to be taken in place of the one
-// that would be pulled; "": it is pulled. An error means that nobody can tell.
+// Plan finds out what a WorkloadDeployed event would do, without changing anything in the cluster. chart is the archive to use; "": the chart is
+// pulled. A deploy that would be refused is no error: see release.Preview. An error means that it is not known what would happen.
 func (h *Handlers) Plan(ctx context.Context, event hub.Event, chart string) (p release.Preview, err error) {
-	if event.Callback != hub.WorkloadDeploy {
-		return p, fmt.Errorf("cannot plan %s: only deploys of workloads (%s) have a plan", event.Callback, hub.WorkloadDeploy)
+	if event.Callback != hub.WorkloadDeployedCallback {
+		return p, fmt.Errorf("cannot plan %s: only deploys of workloads (%s) have a plan", event.Callback, hub.WorkloadDeployedCallback)
 	}
 	if err := check.Event(event, 0); err != nil {
 		return release.Preview{Refused: err.Error()}, nil

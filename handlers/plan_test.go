@@ -106,7 +106,7 @@ func TestAPlanOfTheRunOfAReconciliationSaysWhatTheRunDid(t *testing.T) {
 			r.deploy("shop", changes...)
 			r.succeed(r.run(deployEvent("shop", append(changes, resent)...)))
 			wantText(t, r.file("changes.diff"), "nothing changed")
-			event := hub.Event{Callback: hub.WorkloadDeploy}
+			event := hub.Event{Callback: hub.WorkloadDeployedCallback}
 			var kept struct{ Argument json.RawMessage }
 			r.must(json.Unmarshal([]byte(r.file("event.json")), &kept))
 			event.Argument = kept.Argument

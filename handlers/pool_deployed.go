@@ -20,7 +20,7 @@ func poolPlace(_ config.Config, event hub.Event) (dispatch.Place, error) {
 	// Two pools may have one name: the events of one must not take the place of the other's.
 	lane := "pool/" + name + "/" + names.ShortHash(pool.TenantID, pool.ID())
 	return dispatch.Place{
-		Lane: lane, Owner: names.OwnerOf(pool.TenantID, pool.ID()), Tenant: pool.TenantID,
+		Lane: lane, Subject: names.SubjectOf(pool.TenantID, pool.ID()), Tenant: pool.TenantID,
 		Attrs: []any{"tenant", text.Shown(pool.TenantID), "pool", text.Shown(pool.ID())},
 	}, err
 }

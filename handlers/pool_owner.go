@@ -13,8 +13,8 @@ import (
 // that tenant: when the resource is deleted the cluster deletes them too, even if nobody sends an undeploy. Helm does not know of that: its
 // revisions stay, and the next deploy makes the objects again. The reference operator does the same.
 
-// setPoolAsOwner makes the pool's resource the owner of what an adapter pool's deploy has made. If that fails the deploy succeeds all the
-// same, and the log says what it means.
+// setPoolAsOwner makes the pool's resource the owner (in Kubernetes' sense) of the objects of an adapter pool's deploy. If that fails the deploy
+// succeeds anyway, and the log says what it means.
 func (h *Handlers) setPoolAsOwner(ctx context.Context, t *dispatch.Task, d *release.Deployment) {
 	if d.Event.WorkloadType != hub.AdapterPool {
 		return
@@ -24,13 +24,13 @@ func (h *Handlers) setPoolAsOwner(ctx context.Context, t *dispatch.Task, d *rele
 			"namespace", d.Release.Namespace, "pool_namespace", h.settings.PoolNamespace)
 		return
 	}
-	owner, err := h.pools.OwnerOf(ctx, d.Event.Pool)
+	owner, err := h.pools.OwningResource(ctx, d.Event.Pool)
 	deployments := 0
 	if err == nil && owner != nil {
-		deployments, err = h.kubectl.SetOwner(ctx, names.FieldManager, d.Release.Namespace, d.Release.Name, d.Release.SecretName(), owner.Owner())
+		deployments, err = h.cluster.SetOwner(ctx, names.FieldManager, d.Release.Namespace, d.Release.Name, d.Release.SecretName(), owner.Owner())
 	}
 	if err == nil && deployments > 0 {
-		err = h.releases.NoteOwner(ctx, d.Release, owner.UID)
+		err = h.releases.LabelOwnerUID(ctx, d.Release, owner.UID)
 	}
 	const consequence = "adapter pool has no owner: it stays when its pool's resource is deleted, until it is undeployed"
 	const nextDeploy = "its next deploy tries again"

@@ -18,7 +18,7 @@ func (h *Handlers) poolUndeployed(ctx context.Context, t *dispatch.Task) error {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}
 	h.pools.StopRegistering(pool)
-	kinds, err := h.kubectl.PoolKinds(ctx, h.settings.PoolNamespace)
+	kinds, err := h.cluster.PoolKinds(ctx, h.settings.PoolNamespace)
 	if err != nil {
 		return fmt.Errorf("cannot undeploy the pool: %w", err)
 	}

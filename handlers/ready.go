@@ -10,8 +10,8 @@ import (
 	"octo-operator/dispatch"
 )
 
-// Ready says everything of the operator's own that keeps it from its work now: a tool that is missing, a script, the state directory. nil:
-// nothing does. It writes to disk, so it is not for each probe.
+// Ready says what keeps the operator itself from working now: a missing tool, a script, the state directory. nil: nothing. It writes to disk, so
+// do not call it for each probe.
 func (h *Handlers) Ready() error {
 	var errs []error
 	for _, tool := range []string{"helm", "kubectl"} {
@@ -22,7 +22,7 @@ func (h *Handlers) Ready() error {
 	return errors.Join(append(errs, h.runs.Check(), h.scripts.Check())...)
 }
 
-// ClusterAway says why the API server could not be reached when WatchCluster looked last; nil: it could, or nobody has looked yet.
+// ClusterAway says why the API server could not be reached when WatchCluster asked last; nil: it could be reached, or was not asked yet.
 func (h *Handlers) ClusterAway() error {
 	if reason := h.clusterAway.Load(); reason != nil {
 		return *reason
@@ -36,12 +36,12 @@ const (
 	clusterTimeout = 5 * time.Second
 )
 
-// WatchCluster looks every clusterInterval whether the API server answers, until ctx ends. A probe does not wait for such a look: it has a
-// second.
+// WatchCluster asks every clusterInterval whether the API server answers, until ctx ends. ClusterAway has the answer, so that a probe, which has
+// a second, need not wait for it.
 func (h *Handlers) WatchCluster(ctx context.Context) {
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, clusterTimeout)
-		err := h.kubectl.Ready(asking)
+		err := h.cluster.Ready(asking)
 		cancel()
 		if err != nil {
 			h.clusterAway.Store(&err)

@@ -13,15 +13,15 @@ import (
 	"octo-operator/names"
 )
 
-// RunValue is a leaf of the values of a run, as helm got them.
+// RunValue is a single value (a leaf) of a run's values document, as helm got it.
 type RunValue struct {
 	merge.Origin // its Layer is "" if there would be nothing with the settings of today
-	// Today is what the operator would set with its settings of today, if that is something else than Value; nil: it is the same.
+	// Today is the value that the operator would set with its present settings, if that is not Value; nil: it is the same.
 	Today any
 }
 
-// RunValues returns the values of a deploy's run, sorted by path, with the layer of each, and without what is known to be secret. They are
-// those of the run's file; the layers are found by merging once more. The error says what of the run cannot be read.
+// RunValues returns the values of a deploy's run, sorted by path, with the layer of each, and without known secrets. The values are those of the
+// run's file; the layers are found by merging again. The error says what of the run cannot be read.
 func (h *Handlers) RunValues(run *runs.Run) ([]RunValue, error) {
 	event, err := run.Event()
 	if err != nil {

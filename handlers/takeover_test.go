@@ -27,7 +27,7 @@ func longDeploy(name string, change ...func(*hub.WorkloadDeployed)) hub.Event {
 }
 
 func longUndeploy(name string) hub.Event {
-	return event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: ofLongTenant(name)})
+	return event(hub.WorkloadUndeployedCallback, hub.WorkloadUndeployed{Workload: ofLongTenant(name)})
 }
 
 func longScale(name string, replicas int) hub.Event {
@@ -116,7 +116,7 @@ func TestOfTwoWorkloadsWithOneCutOffNameTheOtherGetsItsOwn(t *testing.T) {
 	}
 	w := ofLongTenant("shop")
 	w.WorkloadRtID = rtID("shop")[:20] + "ffff"
-	r.succeed(r.run(event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: w})))
+	r.succeed(r.run(event(hub.WorkloadUndeployedCallback, hub.WorkloadUndeployed{Workload: w})))
 	r.wantReleases(name)
 }
 
@@ -302,7 +302,7 @@ func TestInG1AnUndeployWantsAReleaseThatAnOperatorHasMade(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
 			r.foreignNamed("acme-mesh-controller", nil, test.values)
-			result := r.run(event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: ofG1("Mesh Controller")}))
+			result := r.run(event(hub.WorkloadUndeployedCallback, hub.WorkloadUndeployed{Workload: ofG1("Mesh Controller")}))
 			if gone := len(r.releases()) == 0; gone != test.gone || (result.Outcome == runs.Succeeded) != test.gone {
 				t.Errorf("it has %s, the release is gone: %v", result.Outcome, gone)
 			}
@@ -317,9 +317,9 @@ func TestInG1AReleaseWithTheNameOfTheFirstVersionsGoesOnUnderIt(t *testing.T) {
 	r.foreignNamed(name, nil, object{"key": object{"valueFrom": object{"secretKeyRef": object{"name": name + "-octo-secrets"}}}})
 	r.putSecret(name+"-octo-secrets", object{group + "/tenant": tenant, group + "/workload": "Web---Shop", group + "/managed-by": "communication-operator"}, nil)
 	w := hub.WorkloadDeployed{Workload: ofG1("Web - Shop"), RepositoryURL: repository, ChartName: "demo", ChartVersion: "1.2.3"}
-	r.succeed(r.run(event(hub.WorkloadDeploy, w)))
+	r.succeed(r.run(event(hub.WorkloadDeployedCallback, w)))
 	r.wantReleases(name)
-	r.succeed(r.run(event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: w.Workload})))
+	r.succeed(r.run(event(hub.WorkloadUndeployedCallback, hub.WorkloadUndeployed{Workload: w.Workload})))
 	r.wantReleases()
 }
 
@@ -328,7 +328,7 @@ func TestInG1AnUndeployOfANameOfTheFirstVersionsLeavesTheOtherWorkloadsRelease(t
 	r := newRig(t)
 	r.foreignNamed("acme-web---shop", nil, object{"tenantId": tenant, "adapterRtId": rtID("dashes")})
 	r.foreignNamed("acme-web-shop", nil, object{"tenantId": tenant, "adapterRtId": rtID("shop")})
-	r.succeed(r.run(event(hub.WorkloadUndeploy, hub.WorkloadUndeployed{Workload: ofG1("Web - Shop")})))
+	r.succeed(r.run(event(hub.WorkloadUndeployedCallback, hub.WorkloadUndeployed{Workload: ofG1("Web - Shop")})))
 	r.wantReleases("acme-web-shop")
 }
 

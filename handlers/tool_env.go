@@ -16,7 +16,7 @@ import (
 	"octo-operator/handlers/release"
 )
 
-// toolEnv is the environment of helm and kubectl: an allowlist, because the operator's own holds secrets, and homes of
+// toolEnv is the environment of helm and kubectl: an allowlist, because the operator's own environment holds secrets, and home directories of
 // their own, because the user's may not be writable or may hold plugins.
 func toolEnv(environ []string, settings config.Config, capacity config.Capacity) ([]string, error) {
 	home := filepath.Join(settings.StateDir, "helm")
@@ -52,7 +52,7 @@ func toolEnv(environ []string, settings config.Config, capacity config.Capacity)
 	return append(env, "SSL_CERT_FILE="+file), nil
 }
 
-// PrintToolVersions prints what the helm and kubectl on PATH say of themselves. The error names the tool that cannot be asked.
+// PrintToolVersions prints the versions of the helm and kubectl on PATH. The error names the tool that cannot be run.
 func PrintToolVersions(to io.Writer, environ []string) error {
 	env := exec.AllowEnv(environ, exec.DefaultEnv...)
 	helm, helmErr := release.ToolVersion(context.Background(), env, "helm", "version", "--template", "{{.Version}}")

@@ -13,7 +13,7 @@ const lookalike = "Acme"
 // byLookalike makes an event of a workload the other tenant's.
 func byLookalike(e hub.Event) hub.Event {
 	switch e.Callback {
-	case hub.WorkloadDeploy:
+	case hub.WorkloadDeployedCallback:
 		return as(e, func(w *hub.WorkloadDeployed) { w.TenantID = lookalike })
 	case hub.ScaleWorkload:
 		return as(e, func(s *hub.WorkloadScale) { s.TenantID = lookalike })

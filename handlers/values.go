@@ -14,8 +14,8 @@ import (
 	"octo-operator/names"
 )
 
-// PrintValues prints the values document of a WorkloadDeployed event as YAML, without secrets. withChart pulls the chart for that, as a
-// deploy does; else no chart is looked at. Nothing is deployed.
+// PrintValues prints the values document of a WorkloadDeployed event as YAML, without secrets. withChart: the chart is pulled first, as in a
+// deploy; otherwise the document is made without it. Nothing is deployed.
 func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Event, withChart bool) error {
 	layers, _, err := h.layersOf(ctx, event, withChart)
 	if err != nil {
@@ -32,7 +32,7 @@ func (h *Handlers) PrintValues(ctx context.Context, to io.Writer, event hub.Even
 // layersOf returns the layers of an event's values, and the secrets that are known of it.
 func (h *Handlers) layersOf(ctx context.Context, event hub.Event, withChart bool) (layers merge.Input, secrets []string, err error) {
 	// What says whose event it is, is enough for the values; where the chart comes from may be left out.
-	if err := check.Fields(hub.Event{Callback: hub.WorkloadUndeploy, Argument: event.Argument}, 0); err != nil {
+	if err := check.Fields(hub.Event{Callback: hub.WorkloadUndeployedCallback, Argument: event.Argument}, 0); err != nil {
 		return layers, nil, fmt.Errorf("cannot merge the values: %w", err)
 	}
 	w, err := hub.Decode[hub.WorkloadDeployed](event.Argument)
@@ -52,7 +52,7 @@ func (h *Handlers) layersOf(ctx context.Context, event hub.Event, withChart bool
 	return release.Layers(h.settings, w, r, c), release.Secrets(h.settings, w), nil
 }
 
-// fetchChart pulls the chart into a run directory that is gone afterwards.
+// fetchChart pulls the chart into a temporary run directory.
 func (h *Handlers) fetchChart(ctx context.Context, event hub.Event, r names.Release, w hub.WorkloadDeployed) (c charts.Chart, err error) {
 	if err := check.Fields(event, 0); err != nil {
 		return c, fmt.Errorf("cannot pull the chart: %w", err)

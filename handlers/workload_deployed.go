@@ -23,7 +23,7 @@ import (
 func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	w, err := hub.Decode[hub.Workload](event.Argument)
 	p := dispatch.Place{
-		Tenant: w.TenantID, Owner: names.OwnerOf(w.TenantID, names.NameOrID(w)),
+		Tenant: w.TenantID, Subject: names.SubjectOf(w.TenantID, names.NameOrID(w)),
 		Attrs: []any{"tenant", text.Shown(w.TenantID), "workload", text.Shown(w.WorkloadName)},
 	}
 	if err != nil {
@@ -35,8 +35,8 @@ func workloadPlace(settings config.Config, event hub.Event) (dispatch.Place, err
 	return p, err
 }
 
-// deployPlace is workloadPlace with what a deploy asks for, by which queued deploys are compared. Fields that this operator does not know do
-// not count: they would not be deployed either.
+// deployPlace is workloadPlace with what the deploy asks for, by which queued deploys are compared. Fields that this operator does not know are
+// not compared, because they would not be deployed either.
 func deployPlace(settings config.Config, event hub.Event) (dispatch.Place, error) {
 	p, err := workloadPlace(settings, event)
 	if err != nil {
@@ -70,8 +70,8 @@ func (h *Handlers) workloadDeployed(ctx context.Context, t *dispatch.Task) error
 var errTooManySecrets = errors.New("cannot deploy the workload: its secret values have too many different lines for all of them to be kept out of the log: " +
 	"make them smaller, or put large files elsewhere")
 
-// deploy brings the release to what the event asks for: values and Secret are merged, lie as files in the run directory, and a script
-// takes them from there.
+// deploy deploys the release as the event asks for. The merged values and the Secret are written into the run directory, from where the script
+// takes them.
 func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) error {
 	d, err := h.releases.Plan(ctx, t, w) // whose release it is, what the cluster has of it, the chart
 	if err != nil {
@@ -102,8 +102,7 @@ func (h *Handlers) deploy(ctx context.Context, t *dispatch.Task, w hub.WorkloadD
 	return d.SettleSecret(ctx)
 }
 
-// cleanDeploy takes what is secret out of the manifest that stays in a deploy's run directory. It returns the event as it may stay there; nil:
-// as it came.
+// cleanDeploy removes secrets from the manifest that stays in a deploy's run directory. It returns the event without secrets; nil: it had none.
 func cleanDeploy(t *dispatch.Task) *hub.Event {
 	release.RedactManifest(t)
 	if clean, changed := t.Event.WithoutSecrets(); changed {

@@ -70,9 +70,9 @@ func TestABurstArrivesWholeAndInOrder(t *testing.T) {
 			}
 			for i := range burst {
 				event := operator.next(ctx, t)
-				want := WorkloadDeploy
+				want := WorkloadDeployedCallback
 				if i/releases%2 == 1 {
-					want = WorkloadUndeploy
+					want = WorkloadUndeployedCallback
 				}
 				if got := workloadName(t, event); got != fmt.Sprint(i) || event.Callback != want {
 					t.Fatalf("event %d: got %s %s, want %s", i, event.Callback, got, want)

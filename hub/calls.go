@@ -29,23 +29,23 @@ type completion struct {
 // add returns a new call's id, and where its completion comes.
 func (c *pendingCalls) add() (id string, answer <-chan completion) {
 	id = strconv.FormatInt(c.last.Add(1), 10)
-	room := make(chan completion, 1)
+	to := make(chan completion, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting == nil {
 		c.waiting = map[string]chan completion{}
 	}
-	c.waiting[id] = room
-	return id, room
+	c.waiting[id] = to
+	return id, to
 }
 
 // take returns where a call's completion is to go, once; nil: nobody waits for it.
 func (c *pendingCalls) take(id string) chan<- completion {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	room := c.waiting[id]
+	to := c.waiting[id]
 	delete(c.waiting, id)
-	return room
+	return to
 }
 
 // call calls a method of the hub and waits for its completion. The error is a *rejectedError if the completion is an error, wraps errLost if the
@@ -99,13 +99,13 @@ func (c completion) result(method string) (any, error) {
 
 // completed hands a completion to the call that waits for it. One that nobody waits for, because it came too late, is dropped.
 func (c *connection) completed(id string, frame []byte) {
-	room := c.calls.take(id)
-	if room == nil {
+	to := c.calls.take(id)
+	if to == nil {
 		return
 	}
 	var got completion
 	if err := json.Unmarshal(frame, &got); err != nil {
 		got.Error = "the answer cannot be read: " + err.Error()
 	}
-	room <- got
+	to <- got
 }

@@ -2,8 +2,8 @@
 // events, registers the operator and its pools, and delivers reports. It knows nothing of Helm or of the cluster.
 //
 //	client, err := hub.New(settings, hub.Options{Receive: accept, Registered: makePools}, log)
-//	go client.Run(ctx)										// connects, and connects again, until ctx ends
-//	client.RegisterPool(pool)								 // on this and on every later connection
+//	go client.Run(ctx)                                         // connects, and connects again, until ctx ends
+//	client.RegisterPool(pool)                                  // on this and on every later connection
 //	client.Report(hub.Report{Method: method, Arguments: args}) // returns at once
 package hub
 

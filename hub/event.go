@@ -8,18 +8,18 @@ import (
 	"octo-operator/text"
 )
 
-// The callbacks, without the suffix Async.
+// The callbacks, without the suffix Async. Two have an argument with a type of the same name.
 const (
-	PoolDeployed     = "PoolDeployed"
-	PoolUndeployed   = "PoolUndeployed"
-	WorkloadDeploy   = "WorkloadDeployed"
-	WorkloadUndeploy = "WorkloadUndeployed"
-	ScaleWorkload    = "ScaleWorkload"
-	PreUpdateTenant  = "PreUpdateTenant"
+	PoolDeployed               = "PoolDeployed"
+	PoolUndeployed             = "PoolUndeployed"
+	WorkloadDeployedCallback   = "WorkloadDeployed"
+	WorkloadUndeployedCallback = "WorkloadUndeployed"
+	ScaleWorkload              = "ScaleWorkload"
+	PreUpdateTenant            = "PreUpdateTenant"
 )
 
 // Callbacks are the values that Event.Callback may have.
-var Callbacks = []string{PoolDeployed, PoolUndeployed, WorkloadDeploy, WorkloadUndeploy, ScaleWorkload, PreUpdateTenant}
+var Callbacks = []string{PoolDeployed, PoolUndeployed, WorkloadDeployedCallback, WorkloadUndeployedCallback, ScaleWorkload, PreUpdateTenant}
 
 // canonical maps a controller's callback name, in lower case and without Async, to one of Callbacks. G4 calls a pool a deployment site.
 var canonical = map[string]string{
@@ -27,8 +27,8 @@ var canonical = map[string]string{
 	"poolundeployed":           PoolUndeployed,
 	"deploymentsitedeployed":   PoolDeployed,
 	"deploymentsiteundeployed": PoolUndeployed,
-	"workloaddeployed":         WorkloadDeploy,
-	"workloadundeployed":       WorkloadUndeploy,
+	"workloaddeployed":         WorkloadDeployedCallback,
+	"workloadundeployed":       WorkloadUndeployedCallback,
 	"scaleworkload":            ScaleWorkload,
 	"preupdatetenant":          PreUpdateTenant,
 }

@@ -46,7 +46,7 @@ func (p *Probe) Dial(ctx context.Context) error {
 	return nil
 }
 
-// Refused tells of an error of Dial that the controller was reached, and wants a token, or another one.
+// Refused tells whether an error of Dial means that the controller was reached but wants a token, or another token.
 func Refused(err error) bool {
 	refused := (*refusedError)(nil)
 	return errors.As(err, &refused)

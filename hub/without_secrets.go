@@ -15,10 +15,10 @@ const RemovedSecret = "[removed after the run]"
 
 var removedJSON = json.RawMessage(`"` + RemovedSecret + `"`)
 
-// WithoutSecrets is the event as it may stay on disk and be shown, and whether that is another one than it was. What is not clearly plain counts
-// as secret.
+// WithoutSecrets returns the event without secrets, as it may stay on disk and be shown, and whether it differs from e. What may be a secret is
+// removed too.
 func (e Event) WithoutSecrets() (Event, bool) {
-	if e.Callback != WorkloadDeploy {
+	if e.Callback != WorkloadDeployedCallback {
 		return e, false
 	}
 	// Not through the DTO: what a newer controller sent besides stays too.

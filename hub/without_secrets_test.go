@@ -49,7 +49,7 @@ func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clean, changed := Event{WorkloadDeploy, json.RawMessage(test.argument)}.WithoutSecrets()
+			clean, changed := Event{WorkloadDeployedCallback, json.RawMessage(test.argument)}.WithoutSecrets()
 			want := &bytes.Buffer{}
 			if err := json.Compact(want, []byte(strings.ReplaceAll(test.want, "REMOVED", RemovedSecret))); err != nil {
 				t.Fatal(err)
@@ -64,9 +64,9 @@ func TestSecretsLeaveTheEventAndEverythingElseStays(t *testing.T) {
 func TestAnEventWithoutSecretsStaysAsItIs(t *testing.T) {
 	for name, event := range map[string]Event{
 		"a pool's event": {Callback: PoolDeployed, Argument: json.RawMessage(`{}`)},
-		"a deploy": {Callback: WorkloadDeploy, Argument: json.RawMessage(
+		"a deploy": {Callback: WorkloadDeployedCallback, Argument: json.RawMessage(
 			`{"repositoryUrl": "https://charts.example/@scope/a%20b", "repositoryPassword": null, "values": [{"path": "a", "value": "plain"}], "number": 12345678901234567890}`)},
-		"a deploy of little": {Callback: WorkloadDeploy, Argument: json.RawMessage(`{"repositoryUrl": null, "values": null}`)},
+		"a deploy of little": {Callback: WorkloadDeployedCallback, Argument: json.RawMessage(`{"repositoryUrl": null, "values": null}`)},
 	} {
 		if again, changed := event.WithoutSecrets(); changed {
 			t.Errorf("%s was changed to %s", name, again.Argument)

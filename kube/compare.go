@@ -65,16 +65,16 @@ func (d Declared) is(object map[string]any) bool {
 	return object["kind"] == d.Kind && object["apiVersion"] == d.APIVersion && metadata["name"] == d.Name
 }
 
-// Compared is an object as it is, and as a dry run says that applying makes it.
+// Compared is an object as it is in the cluster, and as it would be after applying (by a dry run).
 type Compared struct {
 	Namespace  string         // "": its kind has none
 	Live, Made map[string]any // nil: the object is not there, before or after
 }
 
-// Compare asks for an object, and what applying content in the name of a field manager would make of it; fields of others that are in the way are
-// taken. content nil: the object would be removed. An object that is not there would be made as content says: the API server is not asked. Nothing
-// is changed. An error that is not ErrUnreachable is about this object alone.
-func (k *Kubectl) Compare(ctx context.Context, o Object, content map[string]any, manager string) (c Compared, err error) {
+// Compare reads an object, and applies content to it as a dry run with a field manager, forcing conflicts. content nil: the object would be
+// removed. If the object does not exist, it would be created as content says, and no dry run is made. Nothing is changed. An error that is not
+// ErrUnreachable is about this object alone.
+func (k *Client) Compare(ctx context.Context, o Object, content map[string]any, manager string) (c Compared, err error) {
 	name, found, err := k.resource(ctx, o)
 	if err == nil && !found {
 		err = fmt.Errorf("the cluster does not say whether it has the kind %s of %s", o.Kind, o.APIVersion)
@@ -108,7 +108,7 @@ func dryRunPath(path, manager string) string {
 }
 
 // whole is the object with which the API server answers. It is an error if the object is larger than the bounds for objects that are compared.
-func (k *Kubectl) whole(ctx context.Context, r request) (object map[string]any, err error) {
+func (k *Client) whole(ctx context.Context, r request) (object map[string]any, err error) {
 	r.longest = bounds.ComparedObject
 	var text json.RawMessage
 	if err = k.do(ctx, r, &text); err != nil {

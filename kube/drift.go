@@ -22,7 +22,7 @@ const driftManager = "octo-communication-operator-drift"
 // It applies each object in a dry run and compares the result with the object: so defaults, quantities and other spellings of the same
 // value are no drift. Replica counts are ignored, because workloads are scaled. An object about which the API server does not answer (the
 // operator may not read it, a webhook does not support dry runs) counts as equal.
-func (k *Kubectl) Drift(ctx context.Context, manifest []byte, namespace string) (string, error) {
+func (k *Client) Drift(ctx context.Context, manifest []byte, namespace string) (string, error) {
 	if len(manifest) > bounds.Manifest {
 		return "", fmt.Errorf("cannot read the manifest: it has %d bytes, more than %d", len(manifest), bounds.Manifest)
 	}
@@ -47,7 +47,7 @@ func (k *Kubectl) Drift(ctx context.Context, manifest []byte, namespace string) 
 
 // driftOf compares an object twice before it reports a difference: a controller may have changed the object between the two requests of a
 // comparison.
-func (k *Kubectl) driftOf(ctx context.Context, o Object, text []byte) (drift string, err error) {
+func (k *Client) driftOf(ctx context.Context, o Object, text []byte) (drift string, err error) {
 	name, found, err := k.resource(ctx, o)
 	if err != nil || !found {
 		return "", err
@@ -67,7 +67,7 @@ func (k *Kubectl) driftOf(ctx context.Context, o Object, text []byte) (drift str
 	return drift, err
 }
 
-func (k *Kubectl) compare(ctx context.Context, o Object, path string, text []byte) (drift string, err error) {
+func (k *Client) compare(ctx context.Context, o Object, path string, text []byte) (drift string, err error) {
 	var is, would map[string]any
 	err = k.Do(ctx, http.MethodGet, path, nil, &is)
 	if NotFound(err) {

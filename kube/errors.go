@@ -50,7 +50,7 @@ func hasCode(err error, code int) bool {
 }
 
 // LastOutage returns when a request last failed with ErrUnreachable; zero: never.
-func (k *Kubectl) LastOutage() time.Time {
+func (k *Client) LastOutage() time.Time {
 	nanoseconds := k.outage.Load()
 	if nanoseconds == 0 {
 		return time.Time{}
@@ -58,13 +58,13 @@ func (k *Kubectl) LastOutage() time.Time {
 	return time.Unix(0, nanoseconds)
 }
 
-func (k *Kubectl) unreachable(cause error) error {
+func (k *Client) unreachable(cause error) error {
 	k.outage.Store(time.Now().UnixNano())
 	return fmt.Errorf("%w: %w", ErrUnreachable, cause)
 }
 
 // Failed returns the error for a request, also one through Forward, without a complete answer: usually it wraps ErrUnreachable.
-func (k *Kubectl) Failed(ctx context.Context, err error) error {
+func (k *Client) Failed(ctx context.Context, err error) error {
 	cannot := (*cannotRunError)(nil)
 	switch {
 	case errors.As(err, &cannot):
@@ -86,7 +86,7 @@ func (k *Kubectl) Failed(ctx context.Context, err error) error {
 const longestAnswer = 64 << 10
 
 // refused returns the error for an answer other than success. kubectl proxy is started again if it may have old credentials.
-func (k *Kubectl) refused(answer *http.Response) error {
+func (k *Client) refused(answer *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, longestAnswer))
 	err, ofServer := statusOf(answer.StatusCode, text)
 	ofProxy := answer.Header.Get("Audit-Id") == "" // every answer of the API server has this header

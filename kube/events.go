@@ -24,7 +24,7 @@ func (e event) last() time.Time {
 }
 
 // warnings returns the events of type Warning in a namespace.
-func (k *Kubectl) warnings(ctx context.Context, namespace string) ([]event, error) {
+func (k *Client) warnings(ctx context.Context, namespace string) ([]event, error) {
 	return list[event](ctx, k, request{path: collection(core, namespace, "events") + "?fieldSelector=type%3DWarning"})
 }
 

@@ -43,7 +43,7 @@ const instance = "app.kubernetes.io/instance="
 // HookFindings says what is wrong with the hooks of a release that were started after since: its Jobs and their pods, and hooks that are
 // pods. It finds them by the label app.kubernetes.io/instance, at the Job (if the operator's role allows to list Jobs) or at the pod.
 // Each text is one line; nil: nothing is wrong.
-func (k *Kubectl) HookFindings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
+func (k *Client) HookFindings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
 	l := k.inspection(since)
 	jobs, err := list[live](ctx, k, request{path: labelled(collection("/apis/batch/v1", namespace, "jobs"), instance+release)})
 	if err = l.unlessForbidden(err, "Jobs"); err != nil {
@@ -76,7 +76,7 @@ func (p pod) isHook() bool {
 }
 
 func (l *inspection) podsOfRelease(ctx context.Context, namespace, release string, include func(pod) bool) ([]string, error) {
-	pods, err := list[pod](ctx, l.Kubectl, request{path: labelled(collection(core, namespace, "pods"), instance+release)})
+	pods, err := list[pod](ctx, l.Client, request{path: labelled(collection(core, namespace, "pods"), instance+release)})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the pods of release %s: %w", release, err)
 	}

@@ -9,7 +9,7 @@ import (
 
 // Forward returns the address and a transport with which others' requests reach the API server with the operator's own credentials. The
 // transport sets no time limit for answers.
-func (k *Kubectl) Forward() (server *url.URL, transport http.RoundTripper) {
+func (k *Client) Forward() (server *url.URL, transport http.RoundTripper) {
 	server, _ = url.Parse(k.server) // cannot fail: localhost, or made of a host and a port
 	t := &http.Transport{DialContext: k.proxy.dial}
 	transport = t
@@ -23,7 +23,7 @@ func (k *Kubectl) Forward() (server *url.URL, transport http.RoundTripper) {
 }
 
 // Object returns the metadata of the object at a path.
-func (k *Kubectl) Object(ctx context.Context, path string) (Metadata, error) {
+func (k *Client) Object(ctx context.Context, path string) (Metadata, error) {
 	var object struct{ Metadata Metadata }
 	err := k.do(ctx, request{method: http.MethodGet, path: path, accept: onlyMetadata}, &object)
 	return object.Metadata, err

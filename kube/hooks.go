@@ -36,7 +36,7 @@ func Hooks(manifest []byte, namespace string) (hooks []Hook, err error) {
 	return hooks, err
 }
 
-// Runs tells whether helm runs the hook when it does something, such as "upgrade", and at which events.
+// Runs returns the events at which helm runs the hook in an action such as "upgrade"; nil: it does not run.
 func (h Hook) Runs(action string) (at []string) {
 	return slices.DeleteFunc(slices.Clone(h.Events), func(event string) bool { return event != "pre-"+action && event != "post-"+action })
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // Metadata returns the metadata of the objects at a path, which may have a query.
-func (k *Kubectl) Metadata(ctx context.Context, path string) ([]Metadata, error) {
+func (k *Client) Metadata(ctx context.Context, path string) ([]Metadata, error) {
 	objects, err := list[struct{ Metadata Metadata }](ctx, k, request{path: path, accept: onlyMetadatas})
 	all := make([]Metadata, len(objects))
 	for i, object := range objects {
@@ -34,7 +34,7 @@ func (k *Kubectl) Metadata(ctx context.Context, path string) ([]Metadata, error)
 }
 
 // list returns all objects of a collection.
-func list[T any](ctx context.Context, k *Kubectl, r request) ([]T, error) {
+func list[T any](ctx context.Context, k *Client, r request) ([]T, error) {
 	var answer struct{ Items []T }
 	r.method = http.MethodGet
 	err := k.do(ctx, r, &answer)
@@ -57,7 +57,7 @@ func labelled(collection, selector string) string {
 const core, apps = "/api/v1", "/apis/apps/v1"
 
 // SecretNames returns the names of the Secrets in a namespace that match a label selector.
-func (k *Kubectl) SecretNames(ctx context.Context, namespace, label string) (map[string]bool, error) {
+func (k *Client) SecretNames(ctx context.Context, namespace, label string) (map[string]bool, error) {
 	secrets, err := k.Metadata(ctx, labelled(collection(core, namespace, "secrets"), label))
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the secrets in namespace %s: %w", namespace, err)
@@ -70,7 +70,7 @@ func (k *Kubectl) SecretNames(ctx context.Context, namespace, label string) (map
 }
 
 // Changed returns when an object of the core API was changed last, or created if nobody has changed it. resource is such as "secrets".
-func (k *Kubectl) Changed(ctx context.Context, namespace, resource, name string) (time.Time, error) {
+func (k *Client) Changed(ctx context.Context, namespace, resource, name string) (time.Time, error) {
 	object, err := k.Object(ctx, collection(core, namespace, resource)+"/"+url.PathEscape(name))
 	return object.changed(), err
 }
@@ -87,7 +87,7 @@ func (m Metadata) changed() time.Time {
 
 // PatchLabels sets labels of an object of the core API and leaves its other labels alone; a nil value removes a label. resource is such
 // as "secrets".
-func (k *Kubectl) PatchLabels(ctx context.Context, fieldManager, namespace, resource, name string, labels map[string]*string) error {
+func (k *Client) PatchLabels(ctx context.Context, fieldManager, namespace, resource, name string, labels map[string]*string) error {
 	path := collection(core, namespace, resource) + "/" + url.PathEscape(name) + managedBy(fieldManager)
 	err := k.do(ctx, request{
 		method: http.MethodPatch, path: path, accept: onlyMetadata,

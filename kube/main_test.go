@@ -51,9 +51,9 @@ func fakeProxy() {
 	_ = http.Serve(listener, proxy)
 }
 
-// rig is a Kubectl with a simulated API server.
+// rig is a Client with a simulated API server.
 type rig struct {
-	*Kubectl
+	*Client
 	dir    string
 	server *httptest.Server
 	log    *record
@@ -78,7 +78,7 @@ func newRig(t *testing.T, api http.HandlerFunc, env ...string) rig {
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r.Kubectl = NewKubectl(append(env, "FAKE_API="+r.server.URL), r.dir, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	r.Client = NewClient(append(env, "FAKE_API="+r.server.URL), r.dir, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	t.Cleanup(r.Close)
 	return r
 }

@@ -20,32 +20,32 @@ func RevisionSecret(release, revision string) string {
 }
 
 // Manifest returns the manifest of a revision, as helm get manifest does: without its hooks.
-func (k *Kubectl) Manifest(ctx context.Context, namespace, release, revision string) ([]byte, error) {
+func (k *Client) Manifest(ctx context.Context, namespace, release, revision string) ([]byte, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return []byte(content.Manifest), err
 }
 
 // ManifestAndHooks returns what Manifest does, and the manifests of the revision's hooks as one, as helm get hooks does.
-func (k *Kubectl) ManifestAndHooks(ctx context.Context, namespace, release, revision string) (manifest, hooks []byte, err error) {
+func (k *Client) ManifestAndHooks(ctx context.Context, namespace, release, revision string) (manifest, hooks []byte, err error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return []byte(content.Manifest), content.hooks, err
 }
 
 // Values returns the values that were given to helm for a revision, as helm get values does: a JSON object, or null.
-func (k *Kubectl) Values(ctx context.Context, namespace, release, revision string) (json.RawMessage, error) {
+func (k *Client) Values(ctx context.Context, namespace, release, revision string) (json.RawMessage, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return content.Config, err
 }
 
 // AppliedOnServer tells whether helm has applied a revision by server-side apply. helm 4 does it as the revision before was applied; helm
 // 3 never does.
-func (k *Kubectl) AppliedOnServer(ctx context.Context, namespace, release, revision string) (bool, error) {
+func (k *Client) AppliedOnServer(ctx context.Context, namespace, release, revision string) (bool, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return content.ApplyMethod == "ssa", err
 }
 
 // Chart returns the name and the version of a revision's chart, as helm get metadata does.
-func (k *Kubectl) Chart(ctx context.Context, namespace, release, revision string) (name, version string, err error) {
+func (k *Client) Chart(ctx context.Context, namespace, release, revision string) (name, version string, err error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return content.Chart.Metadata.Name, content.Chart.Metadata.Version, err
 }
@@ -63,7 +63,7 @@ type content struct {
 
 // content reads a revision's Secret, without the process that helm would cost. All versions of Helm that use Secrets store a revision as
 // base64 of gzip of JSON.
-func (k *Kubectl) content(ctx context.Context, namespace, release, revision string) (content, error) {
+func (k *Client) content(ctx context.Context, namespace, release, revision string) (content, error) {
 	var secret struct{ Data struct{ Release []byte } }
 	err := k.Do(ctx, http.MethodGet, secretPath(namespace, RevisionSecret(release, revision)), nil, &secret)
 	var c content

@@ -26,7 +26,7 @@ func (p Pool) Owner() OwnerReference {
 
 // SetOwner adds an owner to a release's Deployments and to a Secret, as far as they exist, and returns the number of Deployments.
 // namespace must be the owner's: the cluster deletes an object at once whose owner is not in its own namespace.
-func (k *Kubectl) SetOwner(ctx context.Context, fieldManager, namespace, release, secret string, owner OwnerReference) (deployments int, err error) {
+func (k *Client) SetOwner(ctx context.Context, fieldManager, namespace, release, secret string, owner OwnerReference) (deployments int, err error) {
 	found, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "deployments"), instance+release)})
 	if err != nil {
 		return 0, fmt.Errorf("cannot look up the Deployments of release %s: %w", release, err)
@@ -39,7 +39,7 @@ func (k *Kubectl) SetOwner(ctx context.Context, fieldManager, namespace, release
 	return len(found), errors.Join(errs...)
 }
 
-func (k *Kubectl) setOwner(ctx context.Context, fieldManager, path string, owner OwnerReference) error {
+func (k *Client) setOwner(ctx context.Context, fieldManager, path string, owner OwnerReference) error {
 	patch := map[string]any{"metadata": map[string]any{"ownerReferences": []OwnerReference{owner}}}
 	err := k.Do(ctx, http.MethodPatch, path+managedBy(fieldManager), Patch{strategicPatch, patch}, nil)
 	if err != nil && !NotFound(err) {

@@ -53,8 +53,8 @@ func (p podPlace) write(t *testing.T, name, text string) {
 	}
 }
 
-func (p podPlace) kubectl(t *testing.T, env ...string) *Kubectl {
-	k := newKubectl(append(p.env, env...), t.TempDir(), p.dir, slog.New(slog.DiscardHandler))
+func (p podPlace) kubectl(t *testing.T, env ...string) *Client {
+	k := newClient(append(p.env, env...), t.TempDir(), p.dir, slog.New(slog.DiscardHandler))
 	t.Cleanup(k.Close)
 	return k
 }

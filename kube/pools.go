@@ -25,7 +25,7 @@ var (
 )
 
 // PoolKinds returns the kinds that the cluster has and the operator's role allows to list in the namespace (empty: all namespaces).
-func (k *Kubectl) PoolKinds(ctx context.Context, namespace string) (kinds []PoolKind, err error) {
+func (k *Client) PoolKinds(ctx context.Context, namespace string) (kinds []PoolKind, err error) {
 	for _, kind := range []PoolKind{CommunicationPool, DeploymentSite} {
 		err := k.Do(ctx, http.MethodGet, kind.path(namespace)+"?limit=1", nil, nil)
 		switch {
@@ -79,7 +79,7 @@ func (r resource) pool(kind PoolKind) Pool {
 func (p Pool) path() string { return p.PoolKind.path(p.Namespace) + "/" + url.PathEscape(p.Name) }
 
 // Pool returns a pool's resource; nil without an error: it does not exist, or the cluster does not have the kind.
-func (k *Kubectl) Pool(ctx context.Context, kind PoolKind, namespace, name string) (*Pool, error) {
+func (k *Client) Pool(ctx context.Context, kind PoolKind, namespace, name string) (*Pool, error) {
 	var found resource
 	err := k.Do(ctx, http.MethodGet, Pool{PoolKind: kind, Namespace: namespace, Name: name}.path(), nil, &found)
 	if NotFound(err) {
@@ -94,7 +94,7 @@ func (k *Kubectl) Pool(ctx context.Context, kind PoolKind, namespace, name strin
 
 // RemoveFinalizers removes the given finalizers from a pool's resource and leaves others. The error is a Conflict if the resource has
 // changed since p was read, because somebody may have added a finalizer. A resource that does not exist is no error.
-func (k *Kubectl) RemoveFinalizers(ctx context.Context, fieldManager string, p Pool, finalizers []string) error {
+func (k *Client) RemoveFinalizers(ctx context.Context, fieldManager string, p Pool, finalizers []string) error {
 	kept := slices.DeleteFunc(slices.Clone(p.Finalizers), func(f string) bool { return slices.Contains(finalizers, f) })
 	metadata := map[string]any{"resourceVersion": p.ResourceVersion, "uid": p.UID, "finalizers": append([]string{}, kept...)}
 	err := k.Do(ctx, http.MethodPatch, p.path()+managedBy(fieldManager), Patch{MergePatch, map[string]any{"metadata": metadata}}, nil)
@@ -106,7 +106,7 @@ func (k *Kubectl) RemoveFinalizers(ctx context.Context, fieldManager string, p P
 
 // PoolFields returns the names of the spec's fields in the cluster's CustomResourceDefinition of a kind. nil without an error: the
 // cluster does not have the kind, or does not say.
-func (k *Kubectl) PoolFields(ctx context.Context, kind PoolKind) (map[string]bool, error) {
+func (k *Client) PoolFields(ctx context.Context, kind PoolKind) (map[string]bool, error) {
 	// It reads the published OpenAPI schema, which everybody may read, and not the definition, for which the operator's role has no right.
 	var published struct {
 		Components struct {
@@ -142,7 +142,7 @@ const maxFailures = 5
 
 // WritePoolStatus writes the status (communicationStatus) of each pool. A pool that fails does not stop the others, and one that no
 // longer exists is skipped. It stops early when the API server is unreachable.
-func (k *Kubectl) WritePoolStatus(ctx context.Context, fieldManager string, pools []Pool) error {
+func (k *Client) WritePoolStatus(ctx context.Context, fieldManager string, pools []Pool) error {
 	var failures []error
 	for _, p := range pools {
 		err := k.applyStatus(ctx, fieldManager, p)
@@ -159,7 +159,7 @@ func (k *Kubectl) WritePoolStatus(ctx context.Context, fieldManager string, pool
 	return errors.Join(failures...)
 }
 
-func (k *Kubectl) applyStatus(ctx context.Context, fieldManager string, p Pool) error {
+func (k *Client) applyStatus(ctx context.Context, fieldManager string, p Pool) error {
 	path := p.path() + "/status?" + url.Values{"fieldManager": {fieldManager}, "force": {"true"}}.Encode()
 	return k.Do(ctx, http.MethodPatch, path, Patch{applyPatch, map[string]any{
 		"apiVersion": p.APIVersion, "kind": p.Kind,

@@ -10,7 +10,7 @@ import (
 
 // ReleaseLabels returns the labels of a release's newest revision, including Helm's own (name, owner, status, version); nil: there is no
 // such release.
-func (k *Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (map[string]string, error) {
+func (k *Client) ReleaseLabels(ctx context.Context, namespace, name string) (map[string]string, error) {
 	revisions, err := k.revisions(ctx, namespace, "name="+name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot look up release %s: %w", name, err)
@@ -20,7 +20,7 @@ func (k *Kubectl) ReleaseLabels(ctx context.Context, namespace, name string) (ma
 
 // Releases returns, by release, the labels of the newest revision of each release in a namespace that matches the label selector. It does
 // not ask for superseded revisions: they are never the newest, but nine of ten, and 14 MB for a thousand releases.
-func (k *Kubectl) Releases(ctx context.Context, namespace, label string) (map[string]map[string]string, error) {
+func (k *Client) Releases(ctx context.Context, namespace, label string) (map[string]map[string]string, error) {
 	revisions, err := k.revisions(ctx, namespace, "status!=superseded,"+label)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the releases in namespace %s: %w", namespace, err)
@@ -29,7 +29,7 @@ func (k *Kubectl) Releases(ctx context.Context, namespace, label string) (map[st
 }
 
 // revisions returns the metadata of Helm's Secrets, one for each revision of a release.
-func (k *Kubectl) revisions(ctx context.Context, namespace, label string) ([]Metadata, error) {
+func (k *Client) revisions(ctx context.Context, namespace, label string) ([]Metadata, error) {
 	return k.Metadata(ctx, labelled(collection(core, namespace, "secrets"), "owner=helm,"+label))
 }
 
@@ -52,7 +52,7 @@ func number(labels map[string]string) int {
 }
 
 // Revisions returns the labels of all revisions of a release, the newest first; nil: there is no such release.
-func (k *Kubectl) Revisions(ctx context.Context, namespace, name string) ([]map[string]string, error) {
+func (k *Client) Revisions(ctx context.Context, namespace, name string) ([]map[string]string, error) {
 	revisions, err := k.revisions(ctx, namespace, "name="+name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the revisions of release %s: %w", name, err)
@@ -72,7 +72,7 @@ type DeploymentReplicas struct {
 }
 
 // Replicas returns the desired number of replicas of each Deployment of a release, sorted by name.
-func (k *Kubectl) Replicas(ctx context.Context, namespace, release string) ([]DeploymentReplicas, error) {
+func (k *Client) Replicas(ctx context.Context, namespace, release string) ([]DeploymentReplicas, error) {
 	deployments, err := list[live](ctx, k, request{path: labelled(collection(apps, namespace, "deployments"), instance+release)})
 	if err != nil {
 		return nil, fmt.Errorf("cannot look up the Deployments of release %s: %w", release, err)

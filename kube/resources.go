@@ -66,7 +66,7 @@ func (d *discovered) keep(apiVersion string, kinds map[string]resourceName) {
 }
 
 // resource returns the resource name of an object's kind; found is false if the cluster has no such kind, or does not say.
-func (k *Kubectl) resource(ctx context.Context, o Object) (name resourceName, found bool, err error) {
+func (k *Client) resource(ctx context.Context, o Object) (name resourceName, found bool, err error) {
 	if name, found := builtIn[groupKind(o)]; found {
 		return name, true, nil
 	}

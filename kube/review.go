@@ -31,8 +31,8 @@ func (a Access) String() string {
 // The reviews are requests that create nothing: the API server answers a question.
 const reviews = "/apis/authorization.k8s.io/v1"
 
-// May asks the API server whether the operator, or the user as whom ctx asks (see As), may do something. The error is that of Do.
-func (k *Kubectl) May(ctx context.Context, a Access) (bool, error) {
+// May asks the API server whether the operator, or the user of ctx (see As), may do something. The error is that of Do.
+func (k *Client) May(ctx context.Context, a Access) (bool, error) {
 	resource, below, _ := strings.Cut(a.Resource, "/")
 	question := map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": map[string]any{
 		"resourceAttributes": map[string]string{
@@ -49,9 +49,9 @@ func (k *Kubectl) May(ctx context.Context, a Access) (bool, error) {
 // asking is how many of the questions of Missing are sent at a time.
 const asking = 4
 
-// Missing returns those of the accesses that the API server does not allow, in their order. All are of one namespace ("": all namespaces).
-// One question has the rules of the namespace; only what these do not allow is asked about singly, because the rules may be incomplete.
-func (k *Kubectl) Missing(ctx context.Context, namespace string, wanted []Access) (missing []Access, err error) {
+// Missing returns those of the accesses that the API server does not allow, in their order. All must be in one namespace ("": all namespaces). It
+// asks once for all rules of the namespace, and singly only about what these do not allow, because the rules may be incomplete.
+func (k *Client) Missing(ctx context.Context, namespace string, wanted []Access) (missing []Access, err error) {
 	unclear := wanted
 	if namespace != "" { // the rules of a namespace say nothing about all of them
 		rules, err := k.policyRules(ctx, namespace)
@@ -97,7 +97,7 @@ func (r policyRule) allows(a Access) bool {
 }
 
 // policyRules returns what the operator, or the user as whom ctx asks, may do in a namespace, as far as the API server can list it.
-func (k *Kubectl) policyRules(ctx context.Context, namespace string) ([]policyRule, error) {
+func (k *Client) policyRules(ctx context.Context, namespace string) ([]policyRule, error) {
 	question := map[string]any{
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": map[string]string{"namespace": namespace},
 	}

@@ -26,7 +26,7 @@ const clockTolerance = 5 * time.Second
 //
 // Hopeless is proof only if a second look, some seconds later, says it again: a Deployment whose replica count and template change
 // together has for a moment only its old ReplicaSet. The error wraps ErrUnreachable if the API server could not be asked.
-func (k *Kubectl) Rollout(ctx context.Context, objects []Object, since time.Time) (Rollout, error) {
+func (k *Client) Rollout(ctx context.Context, objects []Object, since time.Time) (Rollout, error) {
 	l := k.inspection(since)
 	for _, o := range objects {
 		if neverWaited[groupKind(o)] {
@@ -49,7 +49,7 @@ func (k *Kubectl) Rollout(ctx context.Context, objects []Object, since time.Time
 func (o Object) String() string { return o.Kind + " " + o.Name }
 
 // RolledOut tells only whether all objects are ready. It needs one request per object, so it may be called in quick succession.
-func (k *Kubectl) RolledOut(ctx context.Context, objects []Object) (bool, error) {
+func (k *Client) RolledOut(ctx context.Context, objects []Object) (bool, error) {
 	l := k.inspection(time.Now())
 	l.brief = true
 	for _, o := range objects {
@@ -68,7 +68,7 @@ func (k *Kubectl) RolledOut(ctx context.Context, objects []Object) (bool, error)
 
 // inspection is one look at the objects of a release and their pods.
 type inspection struct {
-	*Kubectl
+	*Client
 	brief      bool // look at the objects only, not at their pods
 	since, now time.Time
 
@@ -84,8 +84,8 @@ type subject struct {
 	pod  *pod   // nil: it is not a pod
 }
 
-func (k *Kubectl) inspection(since time.Time) *inspection {
-	return &inspection{Kubectl: k, since: since.Add(-clockTolerance), now: time.Now(), silent: map[string]map[string]subject{}}
+func (k *Client) inspection(since time.Time) *inspection {
+	return &inspection{Client: k, since: since.Add(-clockTolerance), now: time.Now(), silent: map[string]map[string]subject{}}
 }
 
 // object looks at one object and, if it is not ready, for the reason.
@@ -179,7 +179,7 @@ func (l *inspection) bindsLater(ctx context.Context, o Object, current live) boo
 		return false
 	}
 	path := collection(core, current.Metadata.Namespace, "events") + "?fieldSelector=involvedObject.uid%3D" + current.Metadata.UID
-	events, err := list[event](ctx, l.Kubectl, request{path: path})
+	events, err := list[event](ctx, l.Client, request{path: path})
 	if err != nil {
 		l.log.Debug("events not looked at", "of", o.String(), "reason", err)
 	}

@@ -18,7 +18,7 @@ type Secret struct {
 }
 
 // Secret returns a Secret; nil without an error: it does not exist.
-func (k *Kubectl) Secret(ctx context.Context, namespace, name string) (*Secret, error) {
+func (k *Client) Secret(ctx context.Context, namespace, name string) (*Secret, error) {
 	var found struct {
 		Metadata Metadata
 		Type     string
@@ -35,7 +35,7 @@ func (k *Kubectl) Secret(ctx context.Context, namespace, name string) (*Secret, 
 }
 
 // PutSecret creates the Secret, or replaces an existing one whoever has made it.
-func (k *Kubectl) PutSecret(ctx context.Context, fieldManager string, s Secret) error {
+func (k *Client) PutSecret(ctx context.Context, fieldManager string, s Secret) error {
 	metadata := map[string]any{"name": s.Name, "namespace": s.Namespace, "labels": s.Labels, "annotations": s.Annotations}
 	if len(s.Owners) > 0 {
 		metadata["ownerReferences"] = s.Owners
@@ -52,7 +52,7 @@ func (k *Kubectl) PutSecret(ctx context.Context, fieldManager string, s Secret) 
 }
 
 // RemoveAnnotation removes an annotation from a Secret. It is no error if the Secret does not exist.
-func (k *Kubectl) RemoveAnnotation(ctx context.Context, fieldManager, namespace, secret, annotation string) error {
+func (k *Client) RemoveAnnotation(ctx context.Context, fieldManager, namespace, secret, annotation string) error {
 	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]any{annotation: nil}}}
 	err := k.Do(ctx, http.MethodPatch, secretPath(namespace, secret)+managedBy(fieldManager), Patch{MergePatch, patch}, nil)
 	if err != nil && !NotFound(err) {
@@ -62,7 +62,7 @@ func (k *Kubectl) RemoveAnnotation(ctx context.Context, fieldManager, namespace,
 }
 
 // DeleteSecret deletes a Secret. It is no error if the Secret does not exist.
-func (k *Kubectl) DeleteSecret(ctx context.Context, namespace, name string) error {
+func (k *Client) DeleteSecret(ctx context.Context, namespace, name string) error {
 	if err := k.Do(ctx, http.MethodDelete, secretPath(namespace, name), nil, nil); err != nil && !NotFound(err) {
 		return fmt.Errorf("cannot delete secret %s in namespace %s: %w", name, namespace, err)
 	}
@@ -89,7 +89,7 @@ type Workload struct {
 
 // Workload returns the object if it is a Deployment, StatefulSet or DaemonSet. nil without an error: it is another kind, does not exist,
 // or the operator's role does not allow to read it, in which case helm cannot have made it with that role either.
-func (k *Kubectl) Workload(ctx context.Context, o Object) (*Workload, error) {
+func (k *Client) Workload(ctx context.Context, o Object) (*Workload, error) {
 	switch groupKind(o) {
 	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":
 	default:

@@ -27,7 +27,7 @@ type self struct {
 
 // Self reads the names from the pod's token, and the Secrets from the pod. The answer is cached. With an error the names are set, but not
 // the Secrets.
-func (k *Kubectl) Self(ctx context.Context) (Self, error) {
+func (k *Client) Self(ctx context.Context) (Self, error) {
 	k.self.mu.Lock()
 	defer k.self.mu.Unlock()
 	pod, is := k.http.Transport.(*podTransport)

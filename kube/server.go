@@ -19,7 +19,7 @@ type Server struct {
 const longestVersion = 64 << 10
 
 // Server asks the API server for its version and its time. The error is that of Do.
-func (k *Kubectl) Server(ctx context.Context) (Server, error) {
+func (k *Client) Server(ctx context.Context) (Server, error) {
 	answer, err := k.send(ctx, request{method: http.MethodGet, path: "/version"})
 	if err != nil {
 		return Server{}, err

@@ -34,7 +34,7 @@ const (
 
 // WatchPools watches one kind of pools in a namespace (empty: all) until ctx ends: a list, then a watch, and the same again when the
 // watch ends.
-func (k *Kubectl) WatchPools(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) {
+func (k *Client) WatchPools(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) {
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = lastRetry
 	said := access(0)
@@ -73,7 +73,7 @@ const (
 // sayNoAccess logs why a kind cannot be watched, and only at debug if that was logged before, because it stays so until somebody changes
 // the cluster. A kind that the cluster does not have is normal: most clusters have one of the two. In that case, too, the API server
 // answers "forbidden" if the operator's role does not list the kind; so lacks asks again.
-func (k *Kubectl) sayNoAccess(ctx context.Context, kind PoolKind, err error, said access) access {
+func (k *Client) sayNoAccess(ctx context.Context, kind PoolKind, err error, said access) access {
 	why, level, message := notAllowed, slog.LevelWarn, "pools not watched: the operator's role does not allow it"
 	attrs := []any{"resource", kind.Resource}
 	if NotFound(err) || k.lacks(ctx, kind) {
@@ -89,12 +89,12 @@ func (k *Kubectl) sayNoAccess(ctx context.Context, kind PoolKind, err error, sai
 }
 
 // lacks tells whether the cluster does not have the kind, by a request that everybody may send.
-func (k *Kubectl) lacks(ctx context.Context, kind PoolKind) bool {
+func (k *Client) lacks(ctx context.Context, kind PoolKind) bool {
 	_, found, err := k.resource(ctx, Object{APIVersion: kind.APIVersion, Kind: kind.Kind})
 	return err == nil && !found
 }
 
-func (k *Kubectl) listAndWatch(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) error {
+func (k *Client) listAndWatch(ctx context.Context, kind PoolKind, namespace string, changes PoolChanges) error {
 	var all struct {
 		Metadata struct{ ResourceVersion string }
 		Items    []resource
@@ -115,7 +115,7 @@ func (k *Kubectl) listAndWatch(ctx context.Context, kind PoolKind, namespace str
 
 // watch reads the changes since version until the stream ends, which is no error: the API server ends it after a while, and something in
 // between may end it earlier.
-func (k *Kubectl) watch(ctx context.Context, kind PoolKind, namespace, version string, changes PoolChanges) error {
+func (k *Client) watch(ctx context.Context, kind PoolKind, namespace, version string, changes PoolChanges) error {
 	ctx, cancel := context.WithTimeout(ctx, longestWatch+longestRequest)
 	defer cancel()
 	query := url.Values{"watch": {"1"}, "resourceVersion": {version}, "timeoutSeconds": {strconv.Itoa(int(longestWatch.Seconds()))}}
@@ -131,7 +131,7 @@ func (k *Kubectl) watch(ctx context.Context, kind PoolKind, namespace, version s
 }
 
 // readWatch reads watch events, one JSON object after the other.
-func (k *Kubectl) readWatch(from io.Reader, kind PoolKind, changes PoolChanges) error {
+func (k *Client) readWatch(from io.Reader, kind PoolKind, changes PoolChanges) error {
 	decoder := json.NewDecoder(from)
 	for {
 		var event struct {
@@ -157,7 +157,7 @@ func (k *Kubectl) readWatch(from io.Reader, kind PoolKind, changes PoolChanges) 
 	}
 }
 
-func (k *Kubectl) streamEnd(kind PoolKind, err error) error {
+func (k *Client) streamEnd(kind PoolKind, err error) error {
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
 		return fmt.Errorf("cannot read an event: %w", err)
 	}
@@ -166,7 +166,7 @@ func (k *Kubectl) streamEnd(kind PoolKind, err error) error {
 }
 
 // watchError returns the error in an ERROR event.
-func (k *Kubectl) watchError(object []byte) error {
+func (k *Client) watchError(object []byte) error {
 	var status struct{ Code int }
 	if err := json.Unmarshal(object, &status); err != nil {
 		return fmt.Errorf("cannot read an event: %w", err)

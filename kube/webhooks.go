@@ -7,7 +7,7 @@ import (
 
 // WebhookConfiguration returns the configuration object that makes the API server call a webhook, such as "MutatingWebhookConfiguration
 // operator". "": there is none, or the operator's role does not allow to look.
-func (k *Kubectl) WebhookConfiguration(ctx context.Context, webhook string) string {
+func (k *Client) WebhookConfiguration(ctx context.Context, webhook string) string {
 	for _, kind := range []struct{ name, plural string }{
 		{"MutatingWebhookConfiguration", "mutatingwebhookconfigurations"},
 		{"ValidatingWebhookConfiguration", "validatingwebhookconfigurations"},

@@ -55,7 +55,7 @@ func (w live) isCurrent(kind string, p pod) bool {
 // podsOfDeployment looks at the newest ReplicaSet and its pods. If it has no pods, it looks at those of older ReplicaSets, which may hold
 // what the new pods need.
 func (l *inspection) podsOfDeployment(ctx context.Context, o Object, deployment live) error {
-	sets, err := list[live](ctx, l.Kubectl, request{path: labelled(collection(apps, deployment.Metadata.Namespace, "replicasets"), deployment.Spec.Selector.String())})
+	sets, err := list[live](ctx, l.Client, request{path: labelled(collection(apps, deployment.Metadata.Namespace, "replicasets"), deployment.Spec.Selector.String())})
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (l *inspection) pod(p pod, owner string) {
 
 // podsBy returns the pods that an object selects, by the uid of the pods' controller.
 func (l *inspection) podsBy(ctx context.Context, w live) (map[string][]pod, error) {
-	pods, err := list[pod](ctx, l.Kubectl, request{path: labelled(collection(core, w.Metadata.Namespace, "pods"), w.Spec.Selector.String())})
+	pods, err := list[pod](ctx, l.Client, request{path: labelled(collection(core, w.Metadata.Namespace, "pods"), w.Spec.Selector.String())})
 	by := map[string][]pod{}
 	for _, p := range pods {
 		uid := p.Metadata.controller().UID

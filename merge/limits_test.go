@@ -126,7 +126,7 @@ func largest() map[string]Input {
 // The operator takes 20 MiB besides, and holds the event in several forms. Together it must stay below 150 MiB.
 func TestTheLargestDocumentsTakeLessThan100MiB(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the tests of this room once more")
+		t.Skip("builds the tests of this package once more")
 	}
 	plain := filepath.Join(t.TempDir(), "test") // without the race detector, which takes ten times as much memory and time
 	if out, err := exec.Command("go", "test", "-c", "-o", plain, ".").CombinedOutput(); err != nil {

@@ -18,9 +18,9 @@ const (
 	WakesLabel = Group + "/wakes"
 	// LaneLabel is on a release that the reference operator has named: the name that this operator would give, as its lane has it.
 	LaneLabel = Group + "/lane"
-	// OwnerLabel is on an adapter pool's release: the uid of the pool's resource with which its objects go, or NoOwner.
-	OwnerLabel = Group + "/owner"
-	NoOwner    = "none"
+	// OwnerUIDLabel is on an adapter pool's release: the uid of the pool's resource with which its objects go, or NoOwner.
+	OwnerUIDLabel = Group + "/owner"
+	NoOwner       = "none"
 )
 
 // PoolLabels are those of an object that belongs to a pool: its tenant, its id (before G3 its name), and that this operator made it.

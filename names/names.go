@@ -139,6 +139,5 @@ func BrokerSecrets(pool hub.Pool) (names []string) {
 // SecretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
 func (r Release) SecretBefore() string { return r.SecretName() + BeforeEnding }
 
-// OwnerOf is the same for two events only if they are one workload's or pool's. Names in the cluster do not tell: they leave case and odd
-// characters out.
-func OwnerOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }
+// SubjectOf identifies the exact workload or pool of an event. Names in the cluster do not: they leave out case and odd characters.
+func SubjectOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }

@@ -183,13 +183,13 @@ func TestNoTwoTenantsShareAnAccount(t *testing.T) {
 	accounts := map[string]string{}
 	long := strings.Repeat("a", longestInAccount)
 	for _, tenant := range []string{"acme", "ACME", "ac.me", "ac-me", "ac_me", "-", ".", long, long + "b", long + "c", accountPart("ACME")} {
-		account := of(hub.WorkloadDeploy, tenant)
+		account := of(hub.WorkloadDeployedCallback, tenant)
 		if other, taken := accounts[account]; taken || account == "" {
 			t.Errorf("%q and %q have the account %q", tenant, other, account)
 		}
 		accounts[account] = tenant
 	}
-	if got := of(hub.WorkloadDeploy, "acme"); got != "system:serviceaccount:accounts:octo-acme" {
+	if got := of(hub.WorkloadDeployedCallback, "acme"); got != "system:serviceaccount:accounts:octo-acme" {
 		t.Errorf("got %s", got)
 	}
 	for name, got := range map[string]string{"a pool": of(hub.PoolDeployed, "acme"), "an event without a tenant": of(hub.ScaleWorkload, "")} {

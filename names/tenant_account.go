@@ -51,7 +51,7 @@ func AccountOf(settings config.Config, event hub.Event) string {
 
 func ofWorkload(event hub.Event) bool {
 	switch event.Callback {
-	case hub.WorkloadDeploy, hub.WorkloadUndeploy, hub.ScaleWorkload:
+	case hub.WorkloadDeployedCallback, hub.WorkloadUndeployedCallback, hub.ScaleWorkload:
 		return true
 	}
 	return false

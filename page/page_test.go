@@ -56,7 +56,7 @@ func event(name string) hub.Event {
 		RepositoryURL: "https://user:" + planted + "@charts.example", RepositoryPassword: planted, ChartName: "demo-app",
 		Values: []hub.Value{{Path: "secrets.key", Value: planted, IsSecret: true}, {Path: "image.tag", Value: "1.10"}},
 	})
-	return hub.Event{Callback: hub.WorkloadDeploy, Argument: argument}
+	return hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: argument}
 }
 
 // newRun makes a run; outcome "": it has not ended.

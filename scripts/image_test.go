@@ -11,7 +11,7 @@ const imageTools = "SCRIPTS_TEST_TOOLS"
 
 func TestAllOfThisHoldsForTheProgramsOfTheImage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs all tests of this room once more, and needs busybox")
+		t.Skip("runs all tests of this package once more, and needs busybox")
 	}
 	if os.Getenv(imageTools) != "" {
 		return // this is the run below

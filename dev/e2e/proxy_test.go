@@ -80,11 +80,11 @@ func TestNoProxyIsLeftWhenACommandHasEnded(t *testing.T) {
 	}
 }
 
-// directly is a kube.Kubectl without an operator.
-func directly(t *testing.T, kubeconfig string) *kube.Kubectl {
+// directly is a kube.Client without an operator.
+func directly(t *testing.T, kubeconfig string) *kube.Client {
 	t.Helper()
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "KUBECONFIG=" + kubeconfig}
-	k := kube.NewKubectl(env, t.TempDir(), slog.New(slog.DiscardHandler))
+	k := kube.NewClient(env, t.TempDir(), slog.New(slog.DiscardHandler))
 	t.Cleanup(k.Close)
 	return k
 }

@@ -30,11 +30,11 @@ func FuzzLeft(f *testing.F) {
 		if report != nil && (err != nil || event.Callback != "") {
 			t.Errorf("%q was taken for a report and an event: %v", name, err)
 		}
-		if event.Callback == hub.WorkloadDeploy && bytes.Contains(event.Argument, []byte(`"repositoryPassword":"sealed:`)) {
+		if event.Callback == hub.WorkloadDeployedCallback && bytes.Contains(event.Argument, []byte(`"repositoryPassword":"sealed:`)) {
 			t.Errorf("a sealed password came out as a password: %s", event.Argument)
 		}
 		if json.Valid(content) {
-			wantCopied(t, name, hub.Event{Callback: hub.WorkloadDeploy, Argument: content})
+			wantCopied(t, name, hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: content})
 		}
 	})
 }

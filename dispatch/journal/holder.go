@@ -13,7 +13,7 @@ import (
 // leaseName names the Lease of a controller's operators.
 func leaseName(controller string) string { return "octo-operator-" + shortHash(controller) }
 
-// Holder is who leads, as the Lease has it. It is for whoever only looks: a Leader decides by what it has seen itself.
+// Holder is what the Lease says of its holder, for commands that only show it. A Leader decides by what it has observed itself.
 type Holder struct {
 	Lease    string        // its name
 	Name     string        // of the host that holds it, or was the last to do so; "": nobody ever has

@@ -1,8 +1,9 @@
-// Package journal is what several operators of one controller know of each other through the cluster.
+// Package journal is the operator's part of what several operators of one controller share through the cluster: a Lease, and copies of unfinished
+// events.
 //
-// A Leader decides which of them works. The Journal keeps a copy of every unfinished event of the one that does, so that it survives a
-// pod that is replaced with its disk: one Secret per lane (a release or a pool) holds the lane's. Whoever leads next loads them all, and
-// takes what others hand over later: events that they had accepted and not copied when they stopped leading.
+// A Leader decides, by the Lease, which operator works. The Journal of that one copies each unfinished event into the cluster, so that it
+// survives the loss of the pod with its disk: one Secret for each lane (a release or a pool). The next leader loads all copies. Later it also
+// takes events that others hand over: those that they had accepted and not copied when they stopped leading.
 package journal
 
 import (
@@ -25,32 +26,32 @@ type API interface {
 	Metadata(ctx context.Context, path string) ([]kube.Metadata, error)
 }
 
-// Lane is what events follow each other in.
+// Lane names a lane, whose events run one after the other.
 type Lane struct {
 	Name      string
 	Namespace string // of its Secret
 }
 
-// Options are what the journal is about, and what it calls back.
+// Options are the journal's identity and its callbacks.
 type Options struct {
 	Controller string   // its address: only operators of the same controller take over from each other
 	Identity   string   // of this operator, as in LeaderOptions
 	Key        string   // seals what a release's own Secret does not hold; empty: that is left out
 	Namespaces []string // in which there may be lanes
 
-	// MayWrite tells whether this operator leads for certain: the copies may soon be another one's. nil: it does.
+	// MayWrite tells whether this operator still leads for certain; if not, the copies may soon belong to another one. nil: it does.
 	MayWrite func() bool
-	// Restore puts an event that is in the cluster on this operator's disk, with its notes (see runs.Run.Inherit); nil, nil: it was there,
-	// and has ended.
+	// Restore writes an event from the cluster to this operator's disk, with its notes (see runs.Run.CrashNotes). It returns nil, nil if the event
+	// was on the disk and has ended.
 	Restore func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error)
 	// Report sends a report that is in the cluster.
 	Report func(run *runs.Run, report []byte)
-	// Found is told of an event that has come out of the cluster, and is to be done. from is the identity of the operator that has handed it
-	// over, having kept it on its disk alone meanwhile; "": it was copied when it came.
+	// Found is called for each event from the cluster that is to be carried out. from is the identity of the operator that has handed it over
+	// after it had it only on its disk; "": it was copied when it came.
 	Found func(run *runs.Run, from string)
 }
 
-// Journal is safe for use by several goroutines. A nil one keeps nothing.
+// Journal may be used by several goroutines. A nil Journal keeps nothing.
 type Journal struct {
 	api     API
 	o       Options
@@ -64,7 +65,7 @@ type Journal struct {
 	stopped bool // nothing is written any more
 }
 
-// lane is a Lane, and how much of it the cluster has.
+// lane is a Lane with its entries, and how much of them the cluster has.
 type lane struct {
 	Lane
 	secret string // its name
@@ -89,7 +90,7 @@ type entry struct {
 	report   []byte // what the controller is to be told, and does not know yet; nil: nothing
 }
 
-// New makes a journal. Load what there is, then let it Run.
+// New makes a journal. Call Load, and then Run.
 func New(api API, o Options, log *slog.Logger) *Journal {
 	j := &Journal{
 		api: api, o: o, log: log, slots: make(chan struct{}, writers), changed: make(chan struct{}, 1), missing: map[string]bool{}, lanes: map[string]*lane{},
@@ -105,12 +106,12 @@ func shortHash(text string) string {
 	return hex.EncodeToString(sum[:10])
 }
 
-// Add puts a run that is to be done into its lane. It returns at once: see Copied.
+// Add puts a run that is to be carried out into its lane. It returns at once: see Copied.
 func (j *Journal) Add(l Lane, run *runs.Run) {
 	j.change(l, func(own *lane) { own.entry(run).finished = false }) // killed between its report and its result, it is run again
 }
 
-// Reporting adds what the controller is to be told of a run's end.
+// Reporting adds the report of a run's end to the copies, until Reported.
 func (j *Journal) Reporting(l Lane, run *runs.Run, report []byte) {
 	j.change(l, func(own *lane) {
 		if own.find(run.ID) == nil { // it had ended when the operator was started
@@ -120,21 +121,22 @@ func (j *Journal) Reporting(l Lane, run *runs.Run, report []byte) {
 	})
 }
 
-// Reported is called when the controller knows of the run's end, or will never know.
+// Reported is to be called when the controller has accepted the report of a run's end, or never will.
 func (j *Journal) Reported(l Lane, id string) { j.update(l, id, func(e *entry) { e.report = nil }) }
 
-// Finished is called when a run has its result.
+// Finished is to be called when a run has its result.
 func (j *Journal) Finished(l Lane, id string) { j.update(l, id, func(e *entry) { e.finished = true }) }
 
-// Noted is called when the notes of an inherited run have changed.
-func (j *Journal) Noted(l Lane) { j.change(l, func(*lane) {}) }
+// NotesChanged is to be called when the crash notes of a run from another disk have changed (see runs.Run.CrashNotes). They are copied in the
+// background.
+func (j *Journal) NotesChanged(l Lane) { j.change(l, func(*lane) {}) }
 
-// Note is Noted, and returns when the cluster has the notes. The error is why it does not have them.
-func (j *Journal) Note(ctx context.Context, l Lane) error {
+// CopyNotes is NotesChanged, but returns when the cluster has the notes. The error is why it does not have them.
+func (j *Journal) CopyNotes(ctx context.Context, l Lane) error {
 	if j == nil {
 		return nil
 	}
-	j.Noted(l)
+	j.NotesChanged(l)
 	return j.write(ctx, j.known(l.Name))
 }
 
@@ -170,7 +172,7 @@ func (j *Journal) hasChanged(own *lane) {
 	}
 }
 
-// at finds a lane or begins it. j.mu is held.
+// at finds a lane, or makes it. j.mu is held.
 func (j *Journal) at(l Lane) *lane {
 	own := j.lanes[l.Name]
 	if own == nil {
@@ -203,7 +205,7 @@ func (l *lane) find(id string) *entry {
 	return nil
 }
 
-// entry finds a run's entry or makes it, in the order of time, which is that of the ids.
+// entry finds a run's entry, or makes it. Entries are in the order of the runs' ids, which is that of time.
 func (l *lane) entry(run *runs.Run) *entry {
 	if e := l.find(run.ID); e != nil {
 		return e

@@ -53,7 +53,7 @@ func podOf(t *testing.T, api API, controller string, namespaces ...string) *pod 
 			if _, err := run.Result(); err == nil {
 				return nil, nil // as handlers do
 			}
-			return run, run.Inherit(notes)
+			return run, run.RestoreCrashNotes(notes)
 		},
 		Report: func(_ *runs.Run, report []byte) { add(&p.reports, string(report)) },
 		Found:  func(run *runs.Run, from string) { add(&p.found, run.ID); add(&p.from, from) },
@@ -66,7 +66,7 @@ var laneA = Lane{"octo/a", "octo"}
 func (p *pod) create(l Lane, number int) *runs.Run {
 	p.t.Helper()
 	argument := fmt.Sprintf(`{"number":%d,"repositoryPassword":"pw"}`, number)
-	run, err := p.store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(argument)}, l.Name)
+	run, err := p.store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(argument)}, l.Name)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"octo-operator/kube"
 )
 
-// LeaderOptions say whose Lease it is.
+// LeaderOptions identify the operator and the Lease.
 type LeaderOptions struct {
 	Identity   string // of this operator; the same after a restart on the same disk. Without "_"
 	Host       string // of this operator, for people
@@ -20,8 +20,8 @@ type LeaderOptions struct {
 	Namespace  string // of the Lease
 }
 
-// Leader decides by a Lease which of several operators of a controller works: Lead, then Keep, and Release at the end. Its methods are
-// safe for use by several goroutines. A nil one always leads.
+// Leader decides, by a Lease, which of several operators of a controller works. Call Lead, then Keep, and Release at the end. Its methods may be
+// called by several goroutines. A nil Leader always leads.
 type Leader struct {
 	api  API
 	o    LeaderOptions
@@ -49,7 +49,7 @@ const (
 	alone // without a Lease, since the operator may not have one
 )
 
-// ErrLost means that another operator may be at work: what runs is to be stopped.
+// ErrLost means that another operator may lead now: running scripts must be stopped.
 var ErrLost = errors.New("this operator does not lead any more")
 
 // NewLeader makes one that does not lead.

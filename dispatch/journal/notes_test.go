@@ -19,10 +19,10 @@ func takesOver(t *testing.T, api *fakeAPI) (*pod, *runs.Run) {
 
 func begin(t *testing.T, p *pod, run *runs.Run) {
 	t.Helper()
-	if err := run.Begin(); err != nil {
+	if err := run.StartWork(); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Note(t.Context(), laneA); err != nil {
+	if err := p.CopyNotes(t.Context(), laneA); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -37,16 +37,16 @@ func TestANoteThatARestoredEventIsWorkedOnSurvivesTheDiskUntilItIsTakenBack(t *t
 	want(t, "while it is worked on", api.secrets(), run.ID, run.ID+".begun")
 
 	p, run = takesOver(t, api)
-	if notes := bytes.Count(run.Notes(), []byte("\n")); notes != 1 {
+	if notes := bytes.Count(run.CrashNotes(), []byte("\n")); notes != 1 {
 		t.Errorf("%d notes came", notes)
 	}
 	begin(t, p, run)
-	run.Pause()
-	p.Noted(laneA)
+	run.StopWork()
+	p.NotesChanged(laneA)
 	p.copyAll()
 
 	p, run = takesOver(t, api)
-	if notes := bytes.Count(run.Notes(), []byte("\n")); notes != 1 {
+	if notes := bytes.Count(run.CrashNotes(), []byte("\n")); notes != 1 {
 		t.Errorf("%d notes came, one of which was taken back", notes)
 	}
 	p.Finished(laneA, run.ID)

@@ -77,7 +77,7 @@ func boxFor(key string) (cipher.AEAD, error) {
 
 // withPassword changes an event's repositoryPassword, if there is one. Everything else stays, whatever it is.
 func withPassword(event hub.Event, change func(string) (string, error)) (hub.Event, error) {
-	if event.Callback != hub.WorkloadDeploy {
+	if event.Callback != hub.WorkloadDeployedCallback {
 		return event, nil
 	}
 	var fields map[string]json.RawMessage

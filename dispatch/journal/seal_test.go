@@ -8,7 +8,7 @@ import (
 )
 
 func TestAPasswordIsReadableOnlyWithTheKey(t *testing.T) {
-	event := hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"RepositoryPassword":"pw-1","futureField":[1],"values":[{"value":"kept"}]}`)}
+	event := hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{"RepositoryPassword":"pw-1","futureField":[1],"values":[{"value":"kept"}]}`)}
 	for _, test := range []struct{ name, key, later, want string }{
 		{"the same key", "k1", "k1", "pw-1"},
 		{"another key", "k1", "k2", LostPassword},
@@ -32,7 +32,7 @@ func TestAPasswordIsReadableOnlyWithTheKey(t *testing.T) {
 
 func TestAnEventWithoutAPasswordStaysAsItIs(t *testing.T) {
 	for _, argument := range []string{`{}`, `{"repositoryPassword":null}`, `{"repositoryPassword":""}`, `"text"`, `[]`} {
-		event := hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(argument)}
+		event := hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(argument)}
 		box, err := sealed(event, "k")
 		if got := unsealed(box, "k"); err != nil || string(got.Argument) != argument {
 			t.Errorf("%s became %s, %v", argument, got.Argument, err)

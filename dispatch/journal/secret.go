@@ -77,7 +77,7 @@ func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) 
 		size += len(content)
 		s.Data[key] = content
 		in = append(in, e.run)
-		if notes := e.run.Notes(); e.run.Inherited() && !e.finished && len(notes) > 0 {
+		if notes := e.run.CrashNotes(); e.run.FromOtherDisk() && !e.finished && len(notes) > 0 {
 			s.Data[key+notesSuffix] = notes
 		}
 	}

@@ -194,7 +194,7 @@ func (l *Lanes) unblockTenant(own *lane) {
 // preempt stops what runs if something that is queued preempts it. The lanes' mu is held.
 func (l *lane) preempt() {
 	for _, queued := range l.queue {
-		if l.running == nil || queued.Owner != l.running.Owner {
+		if l.running == nil || queued.Subject != l.running.Subject {
 			continue // another workload's, which has the same release name
 		}
 		if reason := preempts(queued, l.running, l.parked); reason != nil {

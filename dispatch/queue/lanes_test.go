@@ -353,7 +353,7 @@ func TestAJobRunsInATurnOfItsOwnTenant(t *testing.T) {
 	d := &diary{}
 	l := New(t.Context(), 1, 0)
 	ofTenant := func(tenant string) *Job {
-		return &Job{Lane: "a", Owner: tenant, Tenant: tenant, Kind: Deploy, Superseded: func(error) { t.Errorf("%s's was superseded", tenant) },
+		return &Job{Lane: "a", Subject: tenant, Tenant: tenant, Kind: Deploy, Superseded: func(error) { t.Errorf("%s's was superseded", tenant) },
 			Run: func(ctx context.Context) { d.write("%s in a turn of %s", tenant, TurnOf(ctx).tenant) }}
 	}
 	looks := 0

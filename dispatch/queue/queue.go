@@ -23,7 +23,7 @@ const (
 // Job is an event in its lane. Lane, Run and Superseded must be set.
 type Job struct {
 	Lane           string // a release or a pool
-	Owner          string // whose it is, exactly: two workloads may have one release name, and neither may touch the other's events
+	Subject        string // the exact workload or pool: two workloads may have one release name, and neither may touch the other's events
 	Tenant         string
 	Kind           Kind
 	Alone          bool // nothing else of the tenant may run beside it
@@ -119,7 +119,7 @@ func lastOf(running *Job, queue []*Job) *Job {
 func replacement(older *Job, after []*Job) bool {
 	for _, newer := range after {
 		switch {
-		case older.Kind == Other, newer.Owner != older.Owner:
+		case older.Kind == Other, newer.Subject != older.Subject:
 			return false
 		case newer.Kind == Undeploy:
 			return true

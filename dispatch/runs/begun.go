@@ -17,12 +17,12 @@ const (
 	maxLives = 3
 )
 
-// Begin notes that the operator works on the run from now on, until Pause. The note stays if the process ends meanwhile, for whatever
-// reason. Begin returns an error if maxLives earlier processes have left a note: the event may be what ends them. It may be called again
-// before Pause. Notes survive the process but not the disk: see Inherit.
+// StartWork notes on disk that this process works on the run, until StopWork. If the process ends before, for whatever reason, the note stays:
+// then it is a crash note. StartWork returns an error if there are maxLives of them, because the event may be what ends the operator. It may be
+// called again before StopWork. Notes survive the process but not the disk: see RestoreCrashNotes.
 //
-// Begin and Pause of one run must not be called at the same time.
-func (r *Run) Begin() error {
+// StartWork and StopWork of one run must not be called at the same time.
+func (r *Run) StartWork() error {
 	if r.begun {
 		return nil
 	}
@@ -50,12 +50,12 @@ func (r *Run) Begin() error {
 // the operator.
 const keepCrashing = 24 * time.Hour
 
-// gaveUp tells whether the run has maxLives notes, so that Begin refuses it.
-func (r *Run) gaveUp() bool { return bytes.Count(r.Notes(), []byte("\n")) >= maxLives }
+// gaveUp tells whether the run has maxLives notes, so that StartWork refuses it.
+func (r *Run) gaveUp() bool { return bytes.Count(r.CrashNotes(), []byte("\n")) >= maxLives }
 
-// Pause removes this process' note, because the run waits or has ended. If that fails, the run has one try less, and nothing is lost
+// StopWork removes this process' note, because the run waits or has ended. If that fails, the run has one try less, and nothing is lost
 // otherwise.
-func (r *Run) Pause() {
+func (r *Run) StopWork() {
 	if !r.begun {
 		return
 	}
@@ -67,12 +67,12 @@ func (r *Run) Pause() {
 	_ = os.Truncate(r.Path(begunFile), r.earlier)
 }
 
-// Begun tells whether the run is between Begin and Pause.
-func (r *Run) Begun() bool { return r.begun }
+// AtWork tells whether the run is between StartWork and StopWork.
+func (r *Run) AtWork() bool { return r.begun }
 
-// Notes returns the notes of processes that ended while they worked on the run, and of this one between Begin and Pause; nil: there are
-// none.
-func (r *Run) Notes() []byte {
+// CrashNotes returns the notes of processes that ended while they worked on the run, and of this one between StartWork and StopWork; nil: there
+// are none.
+func (r *Run) CrashNotes() []byte {
 	notes, err := readFile(r.Path(begunFile))
 	if err != nil {
 		return nil
@@ -80,15 +80,14 @@ func (r *Run) Notes() []byte {
 	return notes
 }
 
-// Inherit gives a run that comes from another disk the notes that it had there, unless it has notes here.
-func (r *Run) Inherit(notes []byte) error {
+// RestoreCrashNotes marks the run as one that comes from another disk, and writes the notes that it had there, unless it has notes here.
+func (r *Run) RestoreCrashNotes(notes []byte) error {
 	r.inherited = true
-	if len(notes) == 0 || r.Notes() != nil {
+	if len(notes) == 0 || r.CrashNotes() != nil {
 		return nil
 	}
 	return r.Write(begunFile, notes)
 }
 
-// Inherited tells whether the run comes from another disk. Such a run may lose this disk too, so its notes must also be kept in the
-// cluster.
-func (r *Run) Inherited() bool { return r.inherited }
+// FromOtherDisk tells whether the run comes from another disk. Such a run may lose this disk too, so its notes must also be kept in the cluster.
+func (r *Run) FromOtherDisk() bool { return r.inherited }

@@ -24,16 +24,16 @@ func TestAnEventThatThreeLivesOfTheOperatorEndedInIsNotBegunAgain(t *testing.T) 
 	create(t, open(t, dir))
 	for range 3 {
 		run := unfinished(t, dir)
-		must(t, run.Begin())
-		must(t, run.Begin()) // a second step
+		must(t, run.StartWork())
+		must(t, run.StartWork()) // a second step
 	}
 	run := unfinished(t, dir)
-	err := run.Begin()
+	err := run.StartWork()
 	if err == nil || !strings.Contains(err.Error(), "the operator ended 3 times while it worked on this event") || !strings.Contains(err.Error(), run.Dir) {
 		t.Errorf("got %v", err)
 	}
-	run.Pause() // of a run that is not worked on
-	if err := unfinished(t, dir).Begin(); err == nil {
+	run.StopWork() // of a run that is not worked on
+	if err := unfinished(t, dir).StartWork(); err == nil {
 		t.Error("the refusal was forgotten")
 	}
 }
@@ -41,26 +41,26 @@ func TestAnEventThatThreeLivesOfTheOperatorEndedInIsNotBegunAgain(t *testing.T) 
 func TestALifeThatEndedWhileTheRunRestedIsNotCounted(t *testing.T) {
 	dir := t.TempDir()
 	create(t, open(t, dir))
-	must(t, unfinished(t, dir).Begin())
+	must(t, unfinished(t, dir).StartWork())
 	for range 5 {
 		run := unfinished(t, dir)
-		must(t, run.Begin())
-		run.Pause()
-		run.Pause()
-		must(t, run.Begin())
-		run.Pause()
+		must(t, run.StartWork())
+		run.StopWork()
+		run.StopWork()
+		must(t, run.StartWork())
+		run.StopWork()
 	}
-	must(t, unfinished(t, dir).Begin())
-	must(t, unfinished(t, dir).Begin())
-	if err := unfinished(t, dir).Begin(); err == nil {
+	must(t, unfinished(t, dir).StartWork())
+	must(t, unfinished(t, dir).StartWork())
+	if err := unfinished(t, dir).StartWork(); err == nil {
 		t.Error("three lives ended in it, and it was begun again")
 	}
 }
 
 func TestARunThatIsDoneLeavesNoNoteOfItsBegin(t *testing.T) {
 	run := create(t, open(t, t.TempDir()))
-	must(t, run.Begin())
-	run.Pause()
+	must(t, run.StartWork())
+	run.StopWork()
 	if _, err := os.Stat(run.Path(begunFile)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
@@ -69,7 +69,7 @@ func TestARunThatIsDoneLeavesNoNoteOfItsBegin(t *testing.T) {
 func TestABeginThatCannotBeNotedIsAClearError(t *testing.T) {
 	run := create(t, open(t, t.TempDir()))
 	must(t, os.Mkdir(run.Path(begunFile), 0o700))
-	if err := run.Begin(); err == nil || !strings.Contains(err.Error(), "cannot begin run "+run.ID+": ") {
+	if err := run.StartWork(); err == nil || !strings.Contains(err.Error(), "cannot begin run "+run.ID+": ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func BenchmarkCreate(b *testing.B) {
 			}
 			batch := make([]New, size)
 			for i := range batch {
-				batch[i] = New{hub.Event{Callback: hub.WorkloadUndeploy, Argument: argument}, "octo/acme"}
+				batch[i] = New{hub.Event{Callback: hub.WorkloadUndeployedCallback, Argument: argument}, "octo/acme"}
 			}
 			created := 0
 			for b.Loop() {

@@ -17,7 +17,7 @@ import (
 func several() []New {
 	events := make([]New, 3*syncers)
 	for i := range events {
-		events[i] = New{hub.Event{Callback: hub.WorkloadDeploy, Argument: fmt.Appendf(nil, `{"n":%d}`, i)}, fmt.Sprint("octo/acme-", i%3)}
+		events[i] = New{hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: fmt.Appendf(nil, `{"n":%d}`, i)}, fmt.Sprint("octo/acme-", i%3)}
 	}
 	return events
 }

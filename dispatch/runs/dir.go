@@ -77,8 +77,8 @@ func private(dir string) error {
 	return nil
 }
 
-// Home returns home, or stateDir if this user may not look into home's .kube. helm and kubectl end with an error then, as in a pod whose
-// user is not the image's. A directory that does not exist is fine for them.
+// Home returns home, or stateDir if this user may not read home's .kube, as in a pod with another user than the image's: helm and kubectl would
+// fail. A .kube that does not exist is no problem.
 func Home(home, stateDir string) string {
 	if _, err := os.Stat(filepath.Join(home, ".kube")); errors.Is(err, fs.ErrPermission) {
 		return stateDir

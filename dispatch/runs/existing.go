@@ -22,10 +22,10 @@ func existing(places []string) (dir string, found bool) {
 	return places[0], false
 }
 
-// Reading returns the runs of a state directory for whoever only reads, beside a daemon that writes. It makes nothing and checks nothing.
+// Reading returns the runs of a state directory for a process that only reads, beside a daemon that writes. It creates and checks nothing.
 func Reading(stateDir string) *Store { return &Store{dir: filepath.Join(stateDir, "runs")} }
 
-// KnownIdentity is Identity without making one; "": there is none, or it cannot be read.
+// KnownIdentity is Identity, but does not create one; "": there is none, or it cannot be read.
 func (s *Store) KnownIdentity() string {
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(s.dir), "identity"))
 	if err != nil || !validIdentity.Match(text) {

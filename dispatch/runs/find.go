@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Find returns the run that a person means: by its whole id, its short id, or the random end of either. The error is fs.ErrNotExist if there
-// is none, and names those that there are if there is more than one.
+// Find returns the run with this whole id, short id, or random end of the id. If there is none, the error is fs.ErrNotExist; if there are
+// several, it names them.
 func (s *Store) Find(id string) (*Run, error) {
 	all, err := s.List()
 	if err != nil {

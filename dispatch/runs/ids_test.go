@@ -15,7 +15,7 @@ import (
 func TestAnIDTellsTimeCallbackAndLane(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, test := range []struct{ callback, lane, want string }{
-		{hub.WorkloadDeploy, "octo/acme-demo", "workload-deployed-acme-demo"},
+		{hub.WorkloadDeployedCallback, "octo/acme-demo", "workload-deployed-acme-demo"},
 		{hub.PreUpdateTenant, "tenant/acme", "pre-update-tenant-acme"},
 		{hub.PoolUndeployed, "../../Etc/pass wd\x00", "pool-undeployed-passwd"},
 		{hub.PoolDeployed, strings.Repeat("a", 300), "pool-deployed-" + strings.Repeat("a", 60)},
@@ -36,14 +36,14 @@ func TestIDsSortInTheOrderOfCreationEvenInATightLoop(t *testing.T) {
 	s := open(t, t.TempDir())
 	var created []string
 	for range 5000 {
-		created = append(created, s.newID(hub.WorkloadDeploy, "octo/acme"))
+		created = append(created, s.newID(hub.WorkloadDeployedCallback, "octo/acme"))
 	}
 	if !slices.IsSorted(created) || len(slices.Compact(slices.Clone(created))) != len(created) {
 		t.Error("the ids are out of order or repeat")
 	}
 	s.last = time.Now().UTC().Add(time.Hour).Truncate(time.Microsecond) // the clock was set back
-	before := s.newID(hub.WorkloadDeploy, "octo/acme")
-	if after := s.newID(hub.WorkloadDeploy, "octo/acme"); after <= before || before <= created[len(created)-1] {
+	before := s.newID(hub.WorkloadDeployedCallback, "octo/acme")
+	if after := s.newID(hub.WorkloadDeployedCallback, "octo/acme"); after <= before || before <= created[len(created)-1] {
 		t.Errorf("%s does not follow %s", after, before)
 	}
 }

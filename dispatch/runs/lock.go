@@ -35,8 +35,8 @@ func (s *Store) Lock() (release func() error, err error) {
 	}, nil
 }
 
-// Identity returns the name of the operator that this state directory belongs to: 12 hex digits, the same after each restart. isNew: it
-// was created by this call.
+// Identity returns the name of the operator that this state directory belongs to: 12 hex digits, the same after each restart. isNew: this call
+// has created it.
 func (s *Store) Identity() (identity string, isNew bool, err error) {
 	file := filepath.Join(filepath.Dir(s.dir), "identity")
 	text, err := os.ReadFile(file)

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// ErrNoFile is what a pipe or directory gives that has the name of a run's file.
+// ErrNoFile is the error for something with the name of a run's file that is not a regular file.
 var ErrNoFile = errors.New("it is no file")
 
-// OpenFile opens a file of a run for reading, and returns its size. Scripts may leave anything in the run directory: only a regular file is
-// read, and nothing is waited for. The error wraps fs.ErrNotExist, or is ErrNoFile.
+// OpenFile opens a file of a run for reading, and returns its size. It opens only regular files and never blocks, because scripts may leave
+// anything in the run directory. The error wraps fs.ErrNotExist, or is ErrNoFile.
 func OpenFile(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -24,9 +24,8 @@ type recorded struct {
 	size  int64
 }
 
-// Record appends moments to the run's timeline, those of an earlier life included. It may be called by several goroutines. A disk that is full
-// must not stop the run: an error is ignored. A timeline that grows beyond maxTimeline loses its middle: its begin and its newest moments
-// stay, with a KindCut between them.
+// Record appends moments to the run's timeline. It may be called by several goroutines. Errors are ignored, because a full disk must not stop the
+// run. If a timeline grows beyond maxTimeline, its middle is removed: its beginning and its newest moments stay, with a KindCut between them.
 func (r *Run) Record(moments ...Moment) {
 	var text bytes.Buffer
 	for _, m := range moments {

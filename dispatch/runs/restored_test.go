@@ -10,7 +10,7 @@ import (
 // The clocks of two nodes differ, and a clock may be set back.
 func TestANewEventSortsBehindOneThatWasRestoredFromAnOperatorWhoseClockIsAhead(t *testing.T) {
 	s := open(t, t.TempDir())
-	event := hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte("{}")}
+	event := hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte("{}")}
 	create(t, s) // the store has looked at its disk
 	id := time.Now().Add(time.Hour).UTC().Format(idTime) + "-workload-deployed-a-000000"
 	restored, err := s.Restore(id, event, "octo/a")

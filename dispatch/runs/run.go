@@ -14,7 +14,7 @@ import (
 	"octo-operator/hub"
 )
 
-// Run is one run directory: an event that is being carried out.
+// Run is one run directory: an event that is being carried out, or was.
 type Run struct {
 	ID       string // name of the directory: time, callback, lane, random end
 	Dir      string // path of the directory; "": the run is not on this disk
@@ -23,7 +23,7 @@ type Run struct {
 
 	begun     bool  // this process has a note in begunFile
 	earlier   int64 // bytes in begunFile that earlier processes have written
-	inherited bool  // see Inherited
+	inherited bool  // see FromOtherDisk
 
 	recorded recorded
 }

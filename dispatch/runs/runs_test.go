@@ -20,7 +20,7 @@ import (
 	"octo-operator/hub"
 )
 
-var deployed = hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme"}`)}
+var deployed = hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{"tenantId":"acme"}`)}
 
 func must(t *testing.T, err error) {
 	t.Helper()

@@ -39,8 +39,8 @@ const (
 	// unfinishedName is the beginning of the names of directories that are being created or removed. If a crash leaves one, its event was
 	// not accepted.
 	unfinishedName = ".new-"
-	// AsideName is the beginning of the names of directories in the state directory for work that is no run, such as a plan. They hold what a
-	// run does. Who makes one removes it: what is left, if that was killed, goes after asideFor.
+	// AsideName is the prefix of directories in the state directory for work that is not a run, such as a plan. They have the same files as a
+	// run. Whoever creates one removes it; if it was killed, Prune removes it after asideFor.
 	AsideName = "aside-"
 	asideFor  = time.Hour
 	// idTime is the format of the time in an id. Sorted as text, ids are in the order of time, in which events are resumed.
@@ -172,9 +172,9 @@ func (s *Store) Tidy(secretFiles ...string) error {
 	return errors.Join(errs...)
 }
 
-// Prune deletes finished runs. It keeps the newest keep of them, failed ones younger than failures, those after which the operator
-// crashed (for a day), and those that pending says are still needed. It also deletes directories that were being created more than an
-// hour ago, and those of work aside that was killed.
+// Prune deletes finished runs. It keeps the newest keep of them, failed ones younger than failures, those during which the operator crashed (for
+// a day), and those for which pending is true. It also deletes what killed processes have left: directories that were being created more than an
+// hour ago, and old directories with the prefix AsideName.
 func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool) error {
 	all, err := s.List()
 	if err != nil {
@@ -197,8 +197,8 @@ func (s *Store) Prune(keep int, failures time.Duration, pending func(*Run) bool)
 	return errors.Join(errs...)
 }
 
-// Remove deletes a run's directory. It renames it first, because a crash that leaves the event without its result must not have it run
-// again.
+// Remove deletes a run's directory. It renames it first: if the operator crashes while the result is deleted but the event is not, the event must
+// not be run again.
 func (s *Store) Remove(run *Run) error {
 	nameless := filepath.Join(s.dir, unfinishedName+run.ID)
 	if err := os.Rename(run.Dir, nameless); err != nil {

@@ -71,8 +71,8 @@ var Waits = []string{WaitLane, WaitSlot, WaitTenant, WaitLeader, WaitCopy, WaitP
 // maxMoment is the longest line of a timeline in bytes that is read.
 const maxMoment = 1 << 20
 
-// Timeline reads what has happened to the run so far; none if it has no timeline, as one that an older version has written. Lines that cannot
-// be read are left out: the operator may have been killed while it wrote one.
+// Timeline reads what has happened to the run so far. A run of an older version may have none. Lines that cannot be read are left out: the
+// operator may have been killed while it wrote one.
 func (r *Run) Timeline() []Moment {
 	f, _, err := OpenFile(r.Path(timelineFile))
 	if err != nil {

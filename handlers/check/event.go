@@ -82,12 +82,12 @@ var callbacks = map[string]struct {
 	cannot string
 	fields []field
 }{
-	hub.PreUpdateTenant:  {"prepare the tenant's update", tenantFields},
-	hub.PoolDeployed:     {"deploy the pool", poolFields},
-	hub.PoolUndeployed:   {"undeploy the pool", poolFields},
-	hub.WorkloadDeploy:   {"deploy the workload", deployFields},
-	hub.WorkloadUndeploy: {"undeploy the workload", workloadFields},
-	hub.ScaleWorkload:    {"scale the workload", workloadFields},
+	hub.PreUpdateTenant:            {"prepare the tenant's update", tenantFields},
+	hub.PoolDeployed:               {"deploy the pool", poolFields},
+	hub.PoolUndeployed:             {"undeploy the pool", poolFields},
+	hub.WorkloadDeployedCallback:   {"deploy the workload", deployFields},
+	hub.WorkloadUndeployedCallback: {"undeploy the workload", workloadFields},
+	hub.ScaleWorkload:              {"scale the workload", workloadFields},
 }
 
 // Event says what is wrong with an event and what to do, beginning with what cannot be done ("cannot deploy the pool: "); nil: nothing is
@@ -129,9 +129,9 @@ func fieldsOf(event hub.Event) (w hub.WorkloadDeployed, err error) {
 		w.TenantID = t.TenantID
 	case hub.PoolDeployed, hub.PoolUndeployed:
 		w.Pool, err = hub.Decode[hub.Pool](event.Argument)
-	case hub.WorkloadDeploy:
+	case hub.WorkloadDeployedCallback:
 		w, err = hub.Decode[hub.WorkloadDeployed](event.Argument)
-	case hub.WorkloadUndeploy:
+	case hub.WorkloadUndeployedCallback:
 		w.Workload, err = hub.Decode[hub.Workload](event.Argument)
 	case hub.ScaleWorkload:
 		var s hub.WorkloadScale

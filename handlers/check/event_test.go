@@ -3,6 +3,8 @@ package check
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -76,7 +78,7 @@ func TestWhatPeopleTypeIsAccepted(t *testing.T) {
 		for i, change := range changes {
 			w := aDeploy()
 			change(&w)
-			if err := Event(eventOf(hub.WorkloadDeploy, w), 0); err != nil {
+			if err := Event(eventOf(hub.WorkloadDeployedCallback, w), 0); err != nil {
 				t.Errorf("%s, %d: %v", name, i, err)
 			}
 		}
@@ -165,7 +167,7 @@ func TestWhatCouldBeTakenForSomethingElseIsRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := aDeploy()
 			test.change(&w)
-			wantRefusal(t, Event(eventOf(hub.WorkloadDeploy, w), 0), "cannot deploy the workload: ", test.want)
+			wantRefusal(t, Event(eventOf(hub.WorkloadDeployedCallback, w), 0), "cannot deploy the workload: ", test.want)
 		})
 	}
 }
@@ -206,7 +208,7 @@ func TestAnArgumentThatCanBeReadInTwoWaysIsRefused(t *testing.T) {
 		"an override's type":        {`{"tenantId":"acme","values":[7]}`, "values is a JSON number, not an object"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantRefusal(t, Event(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(test.argument)}, 0), test.want)
+			wantRefusal(t, Event(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(test.argument)}, 0), test.want)
 		})
 	}
 }
@@ -232,8 +234,8 @@ func TestEachCallbackIsLookedAt(t *testing.T) {
 		{hub.PoolDeployed, pool, hub.Pool{TenantID: "acme", PoolRtID: "x"}, `cannot deploy the pool: poolRtId "x" is not`},
 		{hub.PoolDeployed, pool, hub.Pool{TenantID: "acme"}, "cannot deploy the pool: poolRtId is empty"},
 		{hub.PoolUndeployed, pool, hub.Pool{PoolRtID: poolID}, "cannot undeploy the pool: tenantId is empty"},
-		{hub.WorkloadDeploy, aDeploy(), hub.WorkloadDeployed{}, "cannot deploy the workload: tenantId is empty"},
-		{hub.WorkloadUndeploy, w, bad, `cannot undeploy the workload: workloadRtId "x" is not`},
+		{hub.WorkloadDeployedCallback, aDeploy(), hub.WorkloadDeployed{}, "cannot deploy the workload: tenantId is empty"},
+		{hub.WorkloadUndeployedCallback, w, bad, `cannot undeploy the workload: workloadRtId "x" is not`},
 		{hub.ScaleWorkload, hub.WorkloadScale{Workload: w}, hub.WorkloadScale{Workload: bad}, `cannot scale the workload: workloadRtId "x" is not`},
 		{hub.ScaleWorkload, hub.WorkloadScale{Workload: w, Replicas: 3}, hub.WorkloadScale{Workload: w, Replicas: -1}, "cannot scale the workload: replicas is -1"},
 		{hub.ScaleWorkload, hub.WorkloadScale{Workload: w}, map[string]any{"tenantId": "acme", "replicas": json.Number(strings.Repeat("9", 1000))}, "replicas is a JSON number, not a whole number of usual size"},
@@ -246,6 +248,16 @@ func TestEachCallbackIsLookedAt(t *testing.T) {
 	for _, callback := range hub.Callbacks {
 		if _, ok := callbacks[callback]; !ok {
 			t.Errorf("%s has no rules", callback)
+		}
+	}
+}
+
+// A text that is added to the event and forgotten here would be kept as a tenant has typed it.
+func TestEachTextOfADeployHasARule(t *testing.T) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[hub.WorkloadDeployed]()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Type.Kind() == reflect.String && !slices.ContainsFunc(deployFields, func(rule field) bool { return rule.name == name }) {
+			t.Errorf("%s has no rule in deployFields", name)
 		}
 	}
 }
@@ -263,7 +275,7 @@ func TestAnEventInTheShapeOfAnotherGenerationIsRefused(t *testing.T) {
 			w := aDeploy()
 			w.Pool = pool
 			for callback, argument := range map[string]any{
-				hub.PoolDeployed: pool, hub.PoolUndeployed: pool, hub.WorkloadDeploy: w, hub.WorkloadUndeploy: w.Workload, hub.ScaleWorkload: hub.WorkloadScale{Workload: w.Workload},
+				hub.PoolDeployed: pool, hub.PoolUndeployed: pool, hub.WorkloadDeployedCallback: w, hub.WorkloadUndeployedCallback: w.Workload, hub.ScaleWorkload: hub.WorkloadScale{Workload: w.Workload},
 			} {
 				err := Event(eventOf(callback, argument), generation)
 				// Of an undeployed pool a text came: in G1 a name that looks like an id.
@@ -289,7 +301,7 @@ func FuzzEvent(f *testing.F) {
 	for _, callback := range hub.Callbacks {
 		f.Add(callback, string(eventOf(callback, aDeploy()).Argument), uint8(3))
 	}
-	f.Add(hub.WorkloadDeploy, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
+	f.Add(hub.WorkloadDeployedCallback, `{"tenantId":"a","poolName":"b,c=d","workloadName":"\u001b[2J","chartVersion":"1\r","Values":[{"isSecret":true}],"values":[]}`, uint8(1))
 	f.Add(hub.PoolUndeployed, `{"tenantId":"ſK","deploymentSiteRtId":"`+poolID+`","poolRtId":"`+workID+`"}`, uint8(4))
 	f.Fuzz(func(t *testing.T, callback, argument string, generation uint8) {
 		if _, known := callbacks[callback]; !known {
@@ -319,7 +331,7 @@ func BenchmarkEvent(b *testing.B) {
 	large := small
 	large.ValuesYaml = strings.Repeat("key: \"value\"\n", 4<<20/13)
 	for name, event := range map[string]hub.Event{
-		"undeploy": eventOf(hub.WorkloadUndeploy, small.Workload), "deploy of 2 KB": eventOf(hub.WorkloadDeploy, small), "deploy of 4 MiB": eventOf(hub.WorkloadDeploy, large),
+		"undeploy": eventOf(hub.WorkloadUndeployedCallback, small.Workload), "deploy of 2 KB": eventOf(hub.WorkloadDeployedCallback, small), "deploy of 4 MiB": eventOf(hub.WorkloadDeployedCallback, large),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

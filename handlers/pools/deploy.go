@@ -10,14 +10,14 @@ import (
 	"octo-operator/names"
 )
 
-// CheckResource looks at the resource of that name. exists: there is one, it is the pool's, and it stays; if StopRegistering has excluded it,
-// it registers the pool again. It is an error if the resource is another pool's, and while it is being deleted: the API server would take a
-// change of such a one, which would go all the same. Of the latter the event is tried again.
+// CheckResource looks at the resource of that name. exists: there is one, it is the pool's, and it stays; if StopRegistering has excluded it, it
+// registers the pool again. It is an error if the resource is another pool's. While it is being deleted it is an error too, after which the event
+// is retried: the API server would accept a change of it, and delete it all the same.
 func (ps *Pools) CheckResource(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string) (exists bool, err error) {
 	if err := t.TakeSlot(ctx); err != nil {
 		return false, err
 	}
-	found, err := ps.kubectl.Pool(ctx, Kind(pool), ps.settings.PoolNamespace, name)
+	found, err := ps.cluster.Pool(ctx, Kind(pool), ps.settings.PoolNamespace, name)
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
 		t.Log.Debug("not known whether the pool has an old resource", "reason", err)
@@ -72,7 +72,7 @@ func (ps *Pools) resourceFields(ctx context.Context, pool hub.Pool) (map[string]
 	if !pool.Named() {
 		return nil, nil
 	}
-	return ps.kubectl.PoolFields(ctx, Kind(pool))
+	return ps.cluster.PoolFields(ctx, Kind(pool))
 }
 
 func anotherPoolError(found kube.Pool, pool hub.Pool) error {
@@ -83,7 +83,7 @@ func anotherPoolError(found kube.Pool, pool hub.Pool) error {
 // checkBrokerSecret is an error if the broker secret of that name is not the pool's. exists: the pool has a resource of that name, which
 // proves that the secret is the pool's too, unless the secret itself says otherwise.
 func (ps *Pools) checkBrokerSecret(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string, exists bool) error {
-	secret, err := ps.kubectl.Secret(ctx, ps.settings.PoolNamespace, names.BrokerSecret(name))
+	secret, err := ps.cluster.Secret(ctx, ps.settings.PoolNamespace, names.BrokerSecret(name))
 	switch {
 	case kube.Denied(err): // a script of the environment's own may have other rights
 		t.Log.Debug("not known whose the broker secret is", "reason", err)

@@ -13,7 +13,7 @@ import (
 	"octo-operator/names"
 )
 
-// Connecting is to be called before each connection to the controller is opened: what was told on the one before does not count any more.
+// Connecting is to be called before each connection to the controller is opened: what was told on the last one no longer counts.
 func (ps *Pools) Connecting() {
 	ps.deployed.forget()
 	select {
@@ -22,15 +22,15 @@ func (ps *Pools) Connecting() {
 	}
 }
 
-// EventArrived is to be called with each event of a pool before it is accepted, in the order of the wire.
+// EventArrived is to be called with each event of a pool before it is accepted, in the order in which the controller sent them.
 func (ps *Pools) EventArrived(event hub.Event) { ps.deployed.note(event) }
 
-// Ensure makes, of the pools that the controller has as deployed, those that lack their custom resource or broker secret. It waits for the
-// first list of resources, at most longestListWait. What goes wrong is logged: the next connection looks again.
+// Ensure deploys those of the pools that lack their custom resource or broker secret; the controller has all of them as deployed. It waits for
+// the first list of resources, at most longestListWait. Errors are logged: the next connection tries again.
 func (ps *Pools) Ensure(ctx context.Context, deployed []hub.Pool) {
 	ps.deployed.answered(deployed)
 	ps.registration.awaitList(ctx)
-	secrets, err := ps.kubectl.SecretNames(ctx, ps.settings.PoolNamespace, names.ManagedByLabel+"="+names.ManagedBy)
+	secrets, err := ps.cluster.SecretNames(ctx, ps.settings.PoolNamespace, names.ManagedByLabel+"="+names.ManagedBy)
 	if ctx.Err() != nil {
 		return // the next connection looks again
 	}
@@ -67,7 +67,7 @@ func (ps *Pools) ensure(pool hub.Pool, secrets map[string]bool) error {
 	return ps.request(hub.Event{Callback: hub.PoolDeployed, Argument: argument})
 }
 
-// Owned are the pools that the controller has deployed and those that have a live resource, ordered by tenant and id.
+// Owned returns the pools that the controller has deployed and those that have a resource which is not being deleted, ordered by tenant and id.
 func (ps *Pools) Owned() []hub.Pool {
 	owned := ps.deployed.all()
 	for _, r := range ps.resources.all() {

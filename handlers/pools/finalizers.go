@@ -23,15 +23,15 @@ var clusterFinalizers = []string{"foregroundDeletion", "orphan"}
 // finalizers removes the reference operator's finalizers from resources that are being deleted. Those of others stay: whoever has put them
 // there removes them.
 type finalizers struct {
-	kubectl   *kube.Kubectl
+	cluster   *kube.Client
 	resources *resources
 	log       *slog.Logger
 	due       chan struct{}   // has a token when a resource that is being deleted was seen
 	held      map[string]bool // by uid: resources that somebody else's finalizer holds, which was said; of keepRemoved alone
 }
 
-func newFinalizers(kubectl *kube.Kubectl, resources *resources, log *slog.Logger) *finalizers {
-	return &finalizers{kubectl: kubectl, resources: resources, log: log, due: make(chan struct{}, 1), held: map[string]bool{}}
+func newFinalizers(cluster *kube.Client, resources *resources, log *slog.Logger) *finalizers {
+	return &finalizers{cluster: cluster, resources: resources, log: log, due: make(chan struct{}, 1), held: map[string]bool{}}
 }
 
 // look lets keepRemoved look at the resources that are being deleted. It does not wait.
@@ -79,7 +79,7 @@ func (f *finalizers) removeAll(ctx context.Context) bool {
 		if !slices.ContainsFunc(p.Finalizers, isReferenceFinalizer) {
 			continue
 		}
-		err := f.kubectl.RemoveFinalizers(ctx, names.FieldManager, p, referenceFinalizers)
+		err := f.cluster.RemoveFinalizers(ctx, names.FieldManager, p, referenceFinalizers)
 		switch {
 		case err == nil:
 			log.Info("finalizer of the reference operator removed from a pool that is being deleted")

@@ -9,8 +9,8 @@ import (
 	"octo-operator/names"
 )
 
-// Decode reads an event's pool. name is what this operator calls the pool's resource. With an error the pool is what could be read, and the
-// name may be "".
+// Decode reads an event's pool. name is the name that this operator gives to the pool's resource. With an error the pool has what could be read,
+// and name may be "".
 func Decode(event hub.Event) (pool hub.Pool, name string, err error) {
 	pool, err = hub.Decode[hub.Pool](event.Argument)
 	if err = errors.Join(err, pool.Check()); err != nil {
@@ -28,26 +28,26 @@ func Kind(pool hub.Pool) kube.PoolKind {
 	return kube.CommunicationPool
 }
 
-// Locate finds the name of a pool's resource. It is name, this operator's own, or another one under which the reference operator has made
-// the resource or the broker secret, if what is there is this pool's. It asks the API server only where the two operators' names differ.
+// Locate returns the name of a pool's resource: name, this operator's own, or the one that the reference operator gives, if the resource or
+// broker secret of that name is this pool's. It asks the API server only if the two names differ.
 func (ps *Pools) Locate(ctx context.Context, pool hub.Pool, name string) (string, error) {
 	olds := names.ReferencePools(pool)
 	if len(olds) == 0 {
 		return name, nil
 	}
-	kinds, err := ps.kubectl.PoolKinds(ctx, ps.settings.PoolNamespace)
+	kinds, err := ps.cluster.PoolKinds(ctx, ps.settings.PoolNamespace)
 	if err != nil {
 		return name, err
 	}
 	for _, old := range olds {
 		for _, kind := range kinds {
-			found, err := ps.kubectl.Pool(ctx, kind, ps.settings.PoolNamespace, old)
+			found, err := ps.cluster.Pool(ctx, kind, ps.settings.PoolNamespace, old)
 			if err != nil || names.PoolProof(found, pool).Verdict == names.OfThis {
 				return old, err
 			}
 		}
 		// An undeploy may have been ended after the resource.
-		secret, err := ps.kubectl.Secret(ctx, ps.settings.PoolNamespace, names.BrokerSecret(old))
+		secret, err := ps.cluster.Secret(ctx, ps.settings.PoolNamespace, names.BrokerSecret(old))
 		if err != nil || names.BrokerSecretProof(secret, pool).Verdict == names.OfThis {
 			return old, err
 		}

@@ -13,7 +13,7 @@ import (
 
 // statuses tell people, in the status of a pool's resources, how the pool's registration goes.
 type statuses struct {
-	kubectl   *kube.Kubectl
+	cluster   *kube.Client
 	resources *resources
 	log       *slog.Logger
 	changes   chan statusChange // to be written by keepWritten
@@ -31,8 +31,8 @@ type statusChange struct {
 // waitingStatuses is how many changes of a status may wait to be written; those beyond are dropped.
 const waitingStatuses = 10_000
 
-func newStatuses(kubectl *kube.Kubectl, resources *resources, log *slog.Logger) *statuses {
-	return &statuses{kubectl: kubectl, resources: resources, log: log, changes: make(chan statusChange, waitingStatuses), newest: map[hub.PoolKey]string{}}
+func newStatuses(cluster *kube.Client, resources *resources, log *slog.Logger) *statuses {
+	return &statuses{cluster: cluster, resources: resources, log: log, changes: make(chan statusChange, waitingStatuses), newest: map[hub.PoolKey]string{}}
 }
 
 // note keeps how a pool's registration goes; "": there is no registration of it.
@@ -77,7 +77,7 @@ func (s *statuses) keepWritten(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := s.kubectl.WritePoolStatus(ctx, names.FieldManager, batch); err != nil && ctx.Err() == nil {
+		if err := s.cluster.WritePoolStatus(ctx, names.FieldManager, batch); err != nil && ctx.Err() == nil {
 			s.log.Warn("status of pools not written", "pools", len(batch), "reason", err, "next", "they are registered all the same; each is written again when its status changes")
 		}
 	}

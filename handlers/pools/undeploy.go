@@ -40,7 +40,7 @@ func (ps *Pools) Remove(ctx context.Context, t *dispatch.Task, pool hub.Pool, na
 func (ps *Pools) removable(ctx context.Context, t *dispatch.Task, pool hub.Pool, name string, kinds []kube.PoolKind) (resources []string, secret string, err error) {
 	own, others := 0, []error(nil)
 	for _, kind := range kinds {
-		found, err := ps.kubectl.Pool(ctx, kind, ps.settings.PoolNamespace, name)
+		found, err := ps.cluster.Pool(ctx, kind, ps.settings.PoolNamespace, name)
 		switch {
 		case err != nil && !kube.Denied(err):
 			return nil, "", err

@@ -12,17 +12,18 @@ import (
 	"octo-operator/text"
 )
 
-// ChangesFile tells in a run directory what the deploy changes in the cluster, object by object, or why that is not known. It holds no secrets.
+// ChangesFile is the file in a run directory that shows what the deploy changes in the cluster, object by object, or says why that is not known.
+// It holds no secrets.
 const ChangesFile = "changes.diff"
 
-// longestComparison is how long helm waits before it changes anything, until the objects are compared with what they were: they are compared beside
-// its start, and beside kubectl's dry run before, so usually it does not wait.
+// longestComparison is how long helm's first write waits until the objects are compared with the live ones. They are compared during kubectl's
+// dry run and helm's start, so usually it does not wait.
 const longestComparison = 2 * time.Second
 
 var errTooSlow = errors.New("the API server did not answer about all objects within " + longestComparison.String() + ", and helm was not to wait longer")
 
-// comparison compares the cluster with what a deploy makes of it while the deploy's script runs: from when the chart is rendered, and before helm
-// changes anything. Whatever it finds or not, the deploy goes on.
+// comparison compares the live objects with what a deploy makes of them, while the deploy's script runs: after the chart is rendered, and before
+// helm changes anything. The deploy goes on whatever it finds.
 type comparison struct {
 	deployment *Deployment
 	ctx        context.Context
@@ -34,21 +35,21 @@ type comparison struct {
 	err   error
 }
 
-// watchChanges begins to wait for the manifest. end is to be called when the script has ended.
+// watchChanges prepares the comparison, which starts when the manifest is there. end must be called when the script has ended.
 func (d *Deployment) watchChanges(ctx context.Context) *comparison {
 	c := &comparison{deployment: d, done: make(chan struct{})}
 	c.ctx, c.stop = context.WithCancelCause(ctx)
 	return c
 }
 
-// announced takes a command of the script. The first one that is no "helm template" runs when the manifest is there and was looked at.
+// announced is called for each command of the script. The first one that is not "helm template" runs when the manifest is there and was checked.
 func (c *comparison) announced(command string) {
 	if !strings.Contains(command, "helm template ") && c.deployment.task.Has(ManifestFile) {
 		c.start()
 	}
 }
 
-// start begins to compare, once.
+// start begins to compare, the first time that it is called.
 func (c *comparison) start() {
 	c.begin.Do(func() { go c.run() })
 }
@@ -70,7 +71,7 @@ func (c *comparison) run() {
 	}
 }
 
-// beforeWrite waits until the objects are compared, for longestComparison at most: from now on they are no longer what they were.
+// beforeWrite waits until the objects are compared, at most longestComparison: after that they are changed.
 func (c *comparison) beforeWrite(ctx context.Context) {
 	c.start()
 	select {
@@ -102,8 +103,7 @@ func (c *comparison) end(ctx context.Context) {
 
 const unknownChanges = "not known: "
 
-// recallChanges takes what an earlier try of the event has found: that one may have changed some of it already, so only it knows how things were.
-// False: it does not.
+// recallChanges takes the result of an earlier try of the event, which may have made some of the changes already. False: there is none.
 func (d *Deployment) recallChanges() bool {
 	found, err := os.ReadFile(d.task.Path(ChangesFile))
 	summary, _, _ := strings.Cut(string(found), "\n")

@@ -21,7 +21,7 @@ import (
 // comparedAtATime is how many objects are compared at a time, of all deploys together. Each takes up to some MiB.
 const comparedAtATime = 4
 
-// helmManager is the field manager of helm. What is applied in its name loses the fields that helm has applied before and that are not in it.
+// helmManager is the field manager of helm. Applying with it removes the fields that helm has applied before and that are no longer there.
 const helmManager = "helm"
 
 // compared is what a deploy changes.
@@ -89,8 +89,7 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 	return compared{changes.Join(list, left), foreign, redact}, nil
 }
 
-// secretsOf are the values of the Secrets among what is declared, plain. They are known although the API server does not tell what becomes of
-// such a Secret, or it is one of too many to be compared.
+// secretsOf returns the plain values of the declared Secrets. So they are hidden even if such a Secret itself cannot be compared.
 func secretsOf(all []kube.Declared) (values []string, err error) {
 	for _, o := range all {
 		if !changes.IsSecret(o.Kind) {
@@ -152,7 +151,7 @@ func (d *Deployment) declaredBefore(ctx context.Context) (before []kube.Declared
 		from = d.live.revisions[i]
 	}
 	for _, labels := range []map[string]string{d.live.revisions[0], from} {
-		manifest, hooks, err := d.kubectl.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
+		manifest, hooks, err := d.cluster.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -209,7 +208,7 @@ func (d *Deployment) compareOne(ctx context.Context, i *item, redact withoutSecr
 		if content != nil {
 			d.markAsHelm(content)
 		}
-		c, err = d.kubectl.Compare(ctx, i.Object, content, helmManager)
+		c, err = d.cluster.Compare(ctx, i.Object, content, helmManager)
 		o.Namespace, o.Live, o.Made = c.Namespace, c.Live, c.Made
 		if c.Live != nil {
 			i.foreign = d.foreign(i, c.Live)
@@ -246,7 +245,7 @@ func (i *item) contents() (now, before map[string]any, err error) {
 	return now, before, err
 }
 
-// markAsHelm adds to an object by what helm marks it as the release's.
+// markAsHelm adds the label and annotations by which helm marks an object as the release's.
 func (d *Deployment) markAsHelm(object map[string]any) {
 	metadata := child(object, "metadata")
 	child(metadata, "labels")["app.kubernetes.io/managed-by"] = "Helm"
@@ -275,7 +274,7 @@ func ofMetadata(object map[string]any, key string) map[string]any {
 	return found
 }
 
-// foreign says whose an object is that helm would refuse to take into the release, or the guard to change; "": neither would.
+// foreign says whose an object is, if helm would refuse to take it into the release or the guard would refuse to change it; "": neither would.
 func (d *Deployment) foreign(i *item, live map[string]any) string {
 	known := i.now == nil || i.before != nil // to the release: helm does not ask whose it is
 	annotations := annotationsOf(live)

@@ -1,10 +1,9 @@
-// Package release deploys, scales and undeploys workloads. Each workload is a Helm release, with a Secret of the operator's beside it
-// that holds its secret values. What a workload's event asks for is carried out by the methods of a Deployer, made once with New.
+// Package release deploys, scales and undeploys workloads. Each workload is a Helm release, and beside it a Secret that the operator writes, with
+// the workload's secret values. The methods of a Deployer, made once with New, carry out the events of workloads.
 //
-// A deploy goes in steps: Plan (whose release it is, what the cluster has of it, the chart), Merge (the values document and the Secret),
-// WriteFiles (into the run directory), Install (the script workload-deploy), AwaitReady and SettleSecret. Undo takes back one that has
-// failed. Nothing is kept in memory between them: a later life of the operator finds all it needs in the labels of the release's
-// revisions and in its Secret.
+// A deploy has these steps: Plan (finds the release, looks at it in the cluster, gets the chart), Merge (the values document and the Secret),
+// WriteFiles (into the run directory), Install (the script workload-deploy), AwaitReady and SettleSecret. Undo undoes a failed one. Nothing is
+// kept in memory between them: the labels of the release's revisions, and its Secret, have all that a later life of the operator needs.
 package release
 
 import (
@@ -22,8 +21,8 @@ import (
 	"octo-operator/scripts"
 )
 
-// Deployer deploys, scales and undeploys the releases of workloads, and takes back deploys that have failed. Several runs may use it at
-// the same time, each for another release.
+// Deployer deploys, scales and undeploys the releases of workloads, and undoes failed deploys. Several runs may use it at the same time, each for
+// another release.
 type Deployer struct {
 	// Charts is where the charts of deploys come from.
 	Charts *charts.Cache
@@ -31,14 +30,14 @@ type Deployer struct {
 	parts
 }
 
-// parts are what a Deployer, each Deployment and each rollback work with.
+// parts are shared by the Deployer, each Deployment and each rollback.
 type parts struct {
 	settings config.Config
-	kubectl  *kube.Kubectl
+	cluster  *kube.Client
 	scripts  scripts.Set
 	helm     *helmVersion
 	program  string // the operator's own, for octo-operator look
-	// comparing has a place for each object that is compared at the moment, of all deploys: they are in memory meanwhile.
+	// comparing limits how many objects are compared at the same time, in all deploys together, because they are in memory meanwhile.
 	comparing chan struct{}
 
 	owners   owners
@@ -47,13 +46,13 @@ type parts struct {
 	stuck    stuck
 }
 
-// New returns a Deployer. env is the environment of helm and kubectl, program the file of the operator's own program, which looks at
-// manifests. It is an error if the directory for charts cannot be made or the settings of the repositories are wrong.
-func New(settings config.Config, kubectl *kube.Kubectl, set scripts.Set, env []string, program string) (*Deployer, error) {
+// New returns a Deployer. env is the environment of helm and kubectl; program is the path of the operator's own program, which scripts call to
+// check manifests. It is an error if the directory for charts cannot be created, or if the settings for repositories are wrong.
+func New(settings config.Config, cluster *kube.Client, set scripts.Set, env []string, program string) (*Deployer, error) {
 	d := &Deployer{parts: parts{
-		settings: settings, kubectl: kubectl, scripts: set, helm: &helmVersion{env: env}, program: program,
-		owners: owners{settings, kubectl}, secrets: secrets{kubectl}, stuck: stuck{kubectl, settings.Helm.Timeout},
-		rollouts: rollouts{kubectl: kubectl, timeout: settings.Helm.Timeout, failFast: settings.FailFast, interval: inspectInterval}, comparing: make(chan struct{}, comparedAtATime),
+		settings: settings, cluster: cluster, scripts: set, helm: &helmVersion{env: env}, program: program,
+		owners: owners{settings, cluster}, secrets: secrets{cluster}, stuck: stuck{cluster, settings.Helm.Timeout},
+		rollouts: rollouts{cluster: cluster, timeout: settings.Helm.Timeout, failFast: settings.FailFast, interval: inspectInterval}, comparing: make(chan struct{}, comparedAtATime),
 	}}
 	var err error
 	d.Charts, err = charts.Open(settings, set, env, d.installedVersion)
@@ -82,7 +81,7 @@ func (d *Deployer) Recover(ctx context.Context, t *dispatch.Task) error {
 	return nil
 }
 
-// Facts adds to the failure of a deploy which release, chart and object it is about, as far as the event and the run tell.
+// Facts adds to the failure of a deploy the release, chart and object that it is about, as far as the event and the run tell.
 func (d *Deployer) Facts(t *dispatch.Task, f *reason.Failure) {
 	w, err := hub.Decode[hub.WorkloadDeployed](t.Event.Argument)
 	if err != nil {
@@ -99,11 +98,12 @@ func (d *Deployer) Facts(t *dispatch.Task, f *reason.Failure) {
 	}
 }
 
-// NoteOwner writes the uid of the owner of a release's objects on its newest revision. Where there is no such release nothing is done.
-func (d *Deployer) NoteOwner(ctx context.Context, r names.Release, uid string) error {
-	labels, err := d.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
-	if err != nil || labels == nil || labels[names.OwnerLabel] == uid {
+// LabelOwnerUID writes the uid of the Kubernetes owner of a release's objects on its newest revision, as a label. If there is no such release,
+// nothing is done.
+func (d *Deployer) LabelOwnerUID(ctx context.Context, r names.Release, uid string) error {
+	labels, err := d.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
+	if err != nil || labels == nil || labels[names.OwnerUIDLabel] == uid {
 		return err
 	}
-	return labelRevision(ctx, d.kubectl, r, labels["version"], names.OwnerLabel, uid)
+	return labelRevision(ctx, d.cluster, r, labels["version"], names.OwnerUIDLabel, uid)
 }

@@ -17,7 +17,7 @@ func TestAFailureNamesTheReleaseTheChartAndTheRefusedObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := runTask(t)
-	task.Event = hub.Event{Callback: hub.WorkloadDeploy, Argument: argument}
+	task.Event = hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: argument}
 	for file, text := range map[string]string{ManifestFile: manifest, dryRunFile: "configmap/web created\n"} {
 		if err := task.Write(file, []byte(text)); err != nil {
 			t.Fatal(err)

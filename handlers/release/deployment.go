@@ -18,7 +18,7 @@ import (
 	"octo-operator/names"
 )
 
-// Deployment is a deploy of one run: what is to be, and what is there. Its methods are its steps, in their order.
+// Deployment is one deploy: the release as it shall be, and as it is in the cluster. Its methods are the steps, in their order.
 type Deployment struct {
 	Event   hub.WorkloadDeployed
 	Release names.Release
@@ -28,7 +28,7 @@ type Deployment struct {
 	helmMajor string // "3" or "4"
 	chart     charts.Chart
 	live      liveState // before the deploy
-	// serverSide: helm applies the release on the server's side, and always has.
+	// serverSide: helm applies the release by server-side apply, and always has.
 	serverSide bool
 
 	// What Merge has made:
@@ -40,14 +40,14 @@ type Deployment struct {
 	hides bool // see hideChartSecrets
 }
 
-// Plan finds out whose the workload's release is and what the cluster has of it, and gets the chart. It changes nothing in the cluster,
-// but makes a release usable that a killed helm has left stuck. It is an error if the release is not the workload's, if somebody else's
-// helm works on it, or if the chart cannot be had.
+// Plan finds the workload's release, looks at it in the cluster, and gets the chart. The only change that it makes in the cluster is to unlock a
+// release that a killed helm has left stuck. It is an error if the release is not the workload's, if somebody else's helm is at work on it, or if
+// the chart cannot be pulled.
 func (d *Deployer) Plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) (*Deployment, error) {
 	return d.plan(ctx, t, w, d.stuck.freeBefore)
 }
 
-// freeing makes a release usable that is stuck, or says why that cannot be. It takes and returns the labels of the newest revision.
+// freeing unlocks a release that is stuck, or says why that is not possible. It takes and returns the labels of the newest revision.
 type freeing func(context.Context, *dispatch.Task, names.Release, map[string]string) (map[string]string, error)
 
 // plan is Plan.
@@ -81,9 +81,9 @@ func (d *Deployer) plan(ctx context.Context, t *dispatch.Task, w hub.WorkloadDep
 	return p, err
 }
 
-// appliesOnServer tells whether helm applies the release on the server's side, and always has. Of a revision that somebody else has
-// made, helm's own note tells: it hands the label down, helm 3 too. What a person has set since must be found before anything is
-// touched: taking the failed deploy back would undo it.
+// appliesOnServer tells whether helm applies the release by server-side apply, and always has. For a revision that somebody else has made, helm's
+// own record decides, because helm (helm 3 too) copies the operator's label to new revisions. It matters because changes that a person has made
+// since must be found before anything is changed: undoing a failed deploy would revert them.
 func (d *Deployment) appliesOnServer(ctx context.Context) (bool, error) {
 	labels := d.live.labels
 	switch {
@@ -94,12 +94,12 @@ func (d *Deployment) appliesOnServer(ctx context.Context) (bool, error) {
 	case labels[names.ServerSideLabel] != "" && !d.live.byHand:
 		return labels[names.ServerSideLabel] == "true", nil
 	}
-	return d.kubectl.AppliedOnServer(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
+	return d.cluster.AppliedOnServer(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
 }
 
-// Merge merges the layers of values into the values document, and compares the Secret in the cluster with the secret values. It is an
-// error if the values cannot be merged, if a workload cannot be put to sleep since its chart does not take the count of replicas, or if
-// the Secret is another workload's.
+// Merge merges the layers of values into the values document, and compares the Secret in the cluster with the secret values. It is an error if
+// the values cannot be merged, if a workload cannot be hibernated because its chart does not accept the number of replicas, or if the Secret is
+// another workload's.
 func (d *Deployment) Merge(ctx context.Context) (err error) {
 	log := d.task.Log
 	d.replicas = chooseReplicas(d.Event, d.chart, d.live)
@@ -127,15 +127,15 @@ func (d *Deployment) Merge(ctx context.Context) (err error) {
 	return err
 }
 
-// valuesFile is the last file that is written before anything is done in the cluster.
+// valuesFile is the last file that is written before the cluster is changed.
 const valuesFile = "values.yaml"
 
-// ValuesOf reads the values document of a deploy's run, as helm got it. The error is fs.ErrNotExist if the run has none (yet).
+// ValuesOf reads the values document of a deploy's run, as helm got it. The error is fs.ErrNotExist if the run has none yet.
 func ValuesOf(run *runs.Run) ([]byte, error) { return os.ReadFile(run.Path(valuesFile)) }
 
-// Installing tells whether a deploy may have changed the cluster in an earlier life of the operator. What it did on another disk is not
-// known here, so that counts too.
-func Installing(run *runs.Run) bool { return run.Inherited() || run.Has(valuesFile) }
+// Installing tells whether a deploy may have changed the cluster in an earlier life of the operator. For a run from another disk that is not
+// known, so it is true.
+func Installing(run *runs.Run) bool { return run.FromOtherDisk() || run.Has(valuesFile) }
 
 // WriteFiles writes what the script takes into the run directory: secret.yaml, if the Secret must be written, and values.yaml.
 func (d *Deployment) WriteFiles() error {
@@ -147,18 +147,18 @@ func (d *Deployment) WriteFiles() error {
 	return d.task.Write(valuesFile, d.document.YAML)
 }
 
-// Unchanged tells whether a reconciliation finds in the cluster what it asks for. Nobody has asked for it: a second revision of the same
-// would only restart pods and push the last good one out of Helm's history. No process runs for that, and nothing is changed.
+// Unchanged tells whether the cluster has already what a reconciliation asks for. Then no revision is made: nobody has asked for it, and it would
+// only push the last good one out of Helm's history. No process is started for that, and nothing is changed.
 func (d *Deployment) Unchanged(ctx context.Context) (bool, error) {
 	if !d.matches() {
 		return false, nil
 	}
 	version := d.live.labels["version"]
-	manifest, err := d.kubectl.Manifest(ctx, d.Release.Namespace, d.Release.Name, version)
+	manifest, err := d.cluster.Manifest(ctx, d.Release.Namespace, d.Release.Name, version)
 	if err != nil {
 		return false, err
 	}
-	drift, err := d.kubectl.Drift(d.task.AsTenant(ctx), manifest, d.Release.Namespace)
+	drift, err := d.cluster.Drift(d.task.AsTenant(ctx), manifest, d.Release.Namespace)
 	if err != nil {
 		return false, fmt.Errorf("cannot compare release %s with the cluster: %w", d.Release.Name, err)
 	}
@@ -209,7 +209,7 @@ func (d *Deployment) labels() map[string]string {
 		labels[names.LaneLabel] = d.Release.Own
 	}
 	if d.Event.WorkloadType == hub.AdapterPool {
-		labels[names.OwnerLabel] = names.NoOwner // until NoteOwner has noted one
+		labels[names.OwnerUIDLabel] = names.NoOwner // until LabelOwnerUID has set one
 	}
 	return labels
 }

@@ -67,7 +67,7 @@ func TestARevisionsLabelsTellItsRunAndWhatItIsMadeOf(t *testing.T) {
 	}
 	d.Release.Name, d.Event.WorkloadType, d.replicas.live = "cut", hub.AdapterPool, live(0)
 	d.document.Values = map[string]any{replicaCount: 1}
-	maps.Copy(want, map[string]string{names.LaneLabel: "a", names.OwnerLabel: names.NoOwner, names.WakesLabel: "true"})
+	maps.Copy(want, map[string]string{names.LaneLabel: "a", names.OwnerUIDLabel: names.NoOwner, names.WakesLabel: "true"})
 	if diff := cmp.Diff(want, d.labels()); diff != "" {
 		t.Errorf("an adapter pool with the reference operator's name, woken up: %s", diff)
 	}

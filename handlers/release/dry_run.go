@@ -18,8 +18,8 @@ const (
 	dryRunFile = "looked.txt"
 )
 
-// refusedObject is the first object of the manifest that the server has not accepted in the dry run, such as "Deployment web":
-// kubectl does not say which one it was. "": it cannot be told.
+// refusedObject returns the first object of the manifest that the API server has not accepted in the dry run, such as "Deployment web" (kubectl
+// does not say which one it was); "": not known.
 func refusedObject(t *dispatch.Task, namespace string) string {
 	manifest, err := readManifest(t.Path(ManifestFile))
 	if err != nil {

@@ -19,7 +19,7 @@ func runTask(t *testing.T) *dispatch.Task {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{}`)}, "octo/shop")
+	run, err := store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{}`)}, "octo/shop")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,14 +10,14 @@ import (
 	"octo-operator/scripts"
 )
 
-// guardedSteps work on a tenant's release, by what a chart says.
+// guardedSteps are the steps in which a chart decides what helm and kubectl do to a release.
 var guardedSteps = []string{
 	scripts.WorkloadDeploy, scripts.WorkloadPlan, scripts.WorkloadRollback, scripts.WorkloadRecover, scripts.WorkloadUndeploy, scripts.WorkloadRestart, scripts.WorkloadScale,
 }
 
-// GuardFor is what the helm and kubectl of a step may ask the API server, through the guard; nil: the step does not go through it.
-// variables are those of the step's script, without their prefix.
-func GuardFor(event hub.Event, step string, variables map[string]string) (*guard.Run, error) {
+// GuardFor returns which requests helm and kubectl may send to the API server in a step; nil: the step does not use the guard. variables are the
+// inputs of the step's script, without OCTO_.
+func GuardFor(event hub.Event, step string, variables map[string]string) (*guard.Scope, error) {
 	if !slices.Contains(guardedSteps, step) {
 		return nil, nil
 	}
@@ -26,7 +26,7 @@ func GuardFor(event hub.Event, step string, variables map[string]string) (*guard
 		return nil, err
 	}
 	r := names.Release{Name: variables["RELEASE"], Namespace: variables["NAMESPACE"]}
-	run := &guard.Run{
+	run := &guard.Scope{
 		Release: r.Name, Namespace: r.Namespace, Group: names.Group, Tenants: []string{names.LabelValue(w.TenantID), names.ReferenceLabel(w.TenantID)},
 		Secrets: []string{r.SecretName(), r.SecretBefore()}, Broker: names.BrokerSecrets(w.Pool), Renders: step == scripts.WorkloadDeploy || step == scripts.WorkloadPlan,
 	}

@@ -14,7 +14,7 @@ func TestOnlyADeployAndItsPlanMayRenderAndAreLookedAt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := hub.Event{Callback: hub.WorkloadDeploy, Argument: argument}
+	event := hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: argument}
 	variables := map[string]string{"RELEASE": "acme-shop", "NAMESPACE": "octo", "TENANT": "acme", ownSecretsVariable: "acme-shop-octo-secrets,acme-p-broker"}
 	for _, step := range guardedSteps {
 		run, err := GuardFor(event, step, variables)

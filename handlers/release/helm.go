@@ -58,11 +58,11 @@ func ToolVersion(ctx context.Context, env []string, tool string, args ...string)
 // installedVersion is the version of the chart that a release was made of; empty when there is no such release, or when
 // it was made of another chart.
 func (d *Deployer) installedVersion(ctx context.Context, r names.Release, chart string) (string, error) {
-	labels, err := d.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, err := d.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels == nil {
 		return "", err
 	}
-	name, version, err := d.kubectl.Chart(ctx, r.Namespace, r.Name, labels["version"])
+	name, version, err := d.cluster.Chart(ctx, r.Namespace, r.Name, labels["version"])
 	if err != nil {
 		return "", fmt.Errorf("cannot find out the installed version of release %s: %w", r.Name, err)
 	}

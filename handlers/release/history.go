@@ -8,12 +8,12 @@ import (
 	"octo-operator/names"
 )
 
-// history is what helm history shows of a release: the labels of its revisions, the newest first. Empty: there is no such release.
-// helm sets the labels "version" and "status", the operator the others.
+// history is the labels of a release's revisions, the newest first; empty: there is no such release. helm sets the labels "version" and "status",
+// the operator the others.
 type history []map[string]string
 
-func historyOf(ctx context.Context, kubectl *kube.Kubectl, r names.Release) (history, error) {
-	return kubectl.Revisions(ctx, r.Namespace, r.Name)
+func historyOf(ctx context.Context, cluster *kube.Client, r names.Release) (history, error) {
+	return cluster.Revisions(ctx, r.Namespace, r.Name)
 }
 
 // newest are the labels of the newest revision; nil: there is no such release.
@@ -24,15 +24,15 @@ func (h history) newest() map[string]string {
 	return h[0]
 }
 
-// handedDown tells whether somebody else has made the newest revision, with the labels that helm hands down from the one before: a run
-// whose revision has been ready once makes no other.
+// handedDown tells whether somebody else has made the newest revision: then helm has copied the operator's labels from the revision before. It is
+// known by the run in the labels: a run makes no second revision after its pods were ready.
 func (h history) handedDown() bool {
 	return len(h) > 1 && h[0][names.RunLabel] == h[1][names.RunLabel] && h[1][names.RolloutLabel] == names.RolloutReady
 }
 
-// rollbackTarget is the revision that a failed run goes back to: the newest one of another run whose pods have been ready, or where there
-// is none, the newest that helm calls good; "": there is none, it was a first install. Revisions without the operator's label were made
-// by an operator that let helm wait, or by hand.
+// rollbackTarget returns the revision to which a failed run goes back: the newest one of another run whose pods were ready once. If there is
+// none, the newest one that helm calls good (one without the operator's label was made by an operator that let helm wait, or by hand). "": there
+// is none; it was a first install.
 func (h history) rollbackTarget(run string) string {
 	good := slices.DeleteFunc(slices.Clone(h), func(labels map[string]string) bool {
 		return labels[names.RunLabel] == run || (labels["status"] != "deployed" && labels["status"] != "superseded")
@@ -52,19 +52,19 @@ func (h history) hasBeenReady(version string) bool {
 	})
 }
 
-// wokenBy tells whether a run has given replicas to a workload that had none.
+// wokenBy tells whether a run has woken up a workload that had no replicas.
 func (h history) wokenBy(run string) bool {
 	return slices.ContainsFunc(h, func(labels map[string]string) bool {
 		return labels[names.RunLabel] == run && labels[names.WakesLabel] == "true"
 	})
 }
 
-// begunByUs tells whether the operator's own helm has begun what the newest revision's status tells of, an install for example. If its
-// end is missing, that helm is dead: only the leader works, and on each release one run at a time. unclean: a helm of ours on this release
-// has not ended well since the release was last seen in order, in this life of the operator or an earlier one.
+// begunByUs tells whether a helm of this operator has begun the operation that the newest revision's status shows, such as an install. If that
+// has not ended, its helm is dead: only the leader works, and on each release one run at a time. unclean: since the release was last found in
+// order, a helm of ours on it has failed, in this life or an earlier one.
 //
-// The label with the run tells whose a revision is. But helm hands labels down: a revision that somebody else's helm has begun has the
-// run of the one before it. Rolling back and uninstalling leave the labels as they are.
+// The run in the revision's labels tells whose it is. But helm copies labels: a revision that somebody else's helm has begun has the run of the
+// revision before. And a rollback or uninstall does not change the labels.
 func (h history) begunByUs(run string, unclean bool) bool {
 	newest := h.newest()
 	if status := newest["status"]; status != "pending-install" && status != "pending-upgrade" {
@@ -83,8 +83,8 @@ func (h history) begunByUs(run string, unclean bool) bool {
 }
 
 // objectsOf are what one revision of a release consists of, as helm has recorded it.
-func objectsOf(ctx context.Context, kubectl *kube.Kubectl, r names.Release, version string) ([]kube.Object, error) {
-	manifest, err := kubectl.Manifest(ctx, r.Namespace, r.Name, version)
+func objectsOf(ctx context.Context, cluster *kube.Client, r names.Release, version string) ([]kube.Object, error) {
+	manifest, err := cluster.Manifest(ctx, r.Namespace, r.Name, version)
 	if err != nil {
 		return nil, err
 	}
@@ -92,15 +92,15 @@ func objectsOf(ctx context.Context, kubectl *kube.Kubectl, r names.Release, vers
 }
 
 // newestObjects are what a release's newest revision consists of; none if there is no such release.
-func newestObjects(ctx context.Context, kubectl *kube.Kubectl, r names.Release) ([]kube.Object, error) {
-	labels, err := kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+func newestObjects(ctx context.Context, cluster *kube.Client, r names.Release) ([]kube.Object, error) {
+	labels, err := cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels == nil {
 		return nil, err
 	}
-	return objectsOf(ctx, kubectl, r, labels["version"])
+	return objectsOf(ctx, cluster, r, labels["version"])
 }
 
 // labelRevision sets a label of one revision of a release.
-func labelRevision(ctx context.Context, kubectl *kube.Kubectl, r names.Release, version, label, value string) error {
-	return kubectl.PatchLabels(ctx, names.FieldManager, r.Namespace, "secrets", kube.RevisionSecret(r.Name, version), map[string]*string{label: &value})
+func labelRevision(ctx context.Context, cluster *kube.Client, r names.Release, version, label, value string) error {
+	return cluster.PatchLabels(ctx, names.FieldManager, r.Namespace, "secrets", kube.RevisionSecret(r.Name, version), map[string]*string{label: &value})
 }

@@ -16,8 +16,8 @@ import (
 	"octo-operator/scripts"
 )
 
-// Install runs workload-deploy, unless an earlier try of the same event has installed the release already, and then been ended while the
-// pods were waited for.
+// Install runs workload-deploy. It does nothing if an earlier try of the same event has installed the release, and was interrupted while it
+// waited for the pods.
 func (d *Deployment) Install(ctx context.Context) error {
 	t, labels := d.task, d.live.labels
 	if labels["status"] == "deployed" && labels[names.RunLabel] == t.ShortID() && !d.secret.writes {
@@ -65,7 +65,7 @@ func changesCluster(command string) bool {
 	return !strings.Contains(command, "helm template ") && !strings.Contains(command, "--dry-run")
 }
 
-// scriptVariables are those of workload-deploy, but for what octo-operator look takes: docs/scripts.md has the list.
+// scriptVariables are the inputs of workload-deploy, except for those of octo-operator look: docs/scripts.md has the list.
 func (d *Deployment) scriptVariables() map[string]string {
 	scaleTo := d.replicas.scaleTo(d.document, d.chart)
 	return map[string]string{
@@ -92,8 +92,8 @@ func joinLabels(labels map[string]string) string {
 	return strings.Join(pairs, ",")
 }
 
-// AwaitReady restarts the workloads that still run with the Secret's old values, which a running pod keeps, waits until everything in
-// the release is ready, and notes that on its revision. A newer event for the release ends the wait.
+// AwaitReady restarts the workloads whose running pods still have the Secret's old values, waits until everything in the release is ready, and
+// notes that on its revision. A newer event for the release ends the wait.
 func (d *Deployment) AwaitReady(ctx context.Context) error {
 	if len(d.secret.restarts.Workloads) > 0 {
 		d.task.Phase(runs.PhaseSettle)
@@ -114,8 +114,8 @@ func (d *Deployment) AwaitReady(ctx context.Context) error {
 	return d.rollouts.markReady(ctx, d.Release, labels, d.task.ShortID())
 }
 
-// SettleSecret ends what the deploy does to the Secret, once the pods are ready: nothing of the old values is kept any longer, and a
-// Secret that no value needs goes.
+// SettleSecret completes the change of the Secret once the pods are ready: the copy of the old values is deleted, and also the Secret if no value
+// needs it.
 func (d *Deployment) SettleSecret(ctx context.Context) error {
 	d.task.Phase(runs.PhaseSettle)
 	return d.secrets.settle(ctx, d.task, d)

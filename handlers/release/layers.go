@@ -12,14 +12,14 @@ import (
 	"octo-operator/names"
 )
 
-// Layers are what the values document of a workload is made of when its release is deployed for the first time: the settings, the event's
-// document and overrides, the cluster's credentials. A later deploy keeps the count of replicas that run besides. c may be empty: then
-// nothing is known of what the chart takes.
+// Layers returns the layers of a workload's values document, as for the first deploy of its release: settings, the event's document and
+// overrides, the cluster's credentials. A later deploy also keeps the number of replicas. c may be empty: then it is not known which values the
+// chart accepts.
 func Layers(s config.Config, w hub.WorkloadDeployed, r names.Release, c charts.Chart) merge.Input {
 	return layers(s, w, r, c, chooseReplicas(w, c, liveState{}).value)
 }
 
-// layers are Layers with a count of replicas that has the last word, if it is not empty and the chart takes it.
+// layers is Layers with a number of replicas that overrides all others, unless it is "" or the chart does not accept it.
 func layers(s config.Config, w hub.WorkloadDeployed, r names.Release, c charts.Chart, replicas string) merge.Input {
 	in := merge.Input{
 		Context: contextValues(s, w), Values: []byte(w.ValuesYaml), Injected: injected(s, w),
@@ -48,7 +48,7 @@ func Secrets(s config.Config, w hub.WorkloadDeployed) []string {
 	return secrets
 }
 
-// contextValues is the lowest layer: what the operator knows from its own settings. Only what is set is there.
+// contextValues is the lowest layer: the operator's settings and the ids of the workload. What is not set is left out.
 func contextValues(s config.Config, w hub.WorkloadDeployed) map[string]any {
 	values := map[string]any{"tenantId": w.TenantID}
 	setIf(values, "adapterRtId", w.WorkloadRtID) // for every type of workload: the name is history
@@ -106,7 +106,7 @@ func ingress(i config.Ingress, w hub.WorkloadDeployed) map[string]any {
 	return section
 }
 
-// setSection sets a section that has something in it.
+// setSection sets a section unless it is empty.
 func setSection(values map[string]any, key string, section map[string]any) {
 	if len(section) > 0 {
 		values[key] = section
@@ -120,8 +120,7 @@ var (
 	chartsWithDash0 = []string{"meshmakers-app", "energy-community-app"}
 )
 
-// injected are overrides that the operator adds above the event's document: credentials of the cluster, for those that
-// may have them.
+// injected are the overrides that the operator adds above the event's document: credentials of the cluster, for the charts that may have them.
 func injected(s config.Config, w hub.WorkloadDeployed) []merge.Override {
 	var overrides []merge.Override
 	add := func(o merge.Override) {
@@ -152,7 +151,7 @@ func injected(s config.Config, w hub.WorkloadDeployed) []merge.Override {
 	return overrides
 }
 
-// setIf sets what is set: a zero value is none.
+// setIf sets a value unless it is the zero value.
 func setIf[T comparable](m map[string]any, key string, value T) {
 	var zero T
 	if value != zero {

@@ -11,7 +11,7 @@ import (
 	"octo-operator/names"
 )
 
-// liveState is what the cluster has under a release's name.
+// liveState is what the cluster has of a release.
 type liveState struct {
 	revisions history
 	labels    map[string]string // of the newest revision; nil: there is no such release
@@ -21,14 +21,14 @@ type liveState struct {
 	byHand bool
 }
 
-// readLive asks the cluster for a release, in the background: it takes as long as getting the chart does. wait returns the answer.
+// readLive reads a release from the cluster in the background, because that takes as long as getting the chart. wait returns the result.
 func (d *Deployer) readLive(ctx context.Context, r names.Release) (wait func() (liveState, error)) {
 	var live liveState
 	var errs [3]error
 	var asking sync.WaitGroup
-	asking.Go(func() { live.revisions, errs[0] = historyOf(ctx, d.kubectl, r) })
-	asking.Go(func() { live.replicas, errs[1] = d.kubectl.Replicas(ctx, r.Namespace, r.Name) })
-	asking.Go(func() { live.secret, errs[2] = d.kubectl.Secret(ctx, r.Namespace, r.SecretName()) })
+	asking.Go(func() { live.revisions, errs[0] = historyOf(ctx, d.cluster, r) })
+	asking.Go(func() { live.replicas, errs[1] = d.cluster.Replicas(ctx, r.Namespace, r.Name) })
+	asking.Go(func() { live.secret, errs[2] = d.cluster.Secret(ctx, r.Namespace, r.SecretName()) })
 	return func() (liveState, error) {
 		asking.Wait()
 		live.labels, live.byHand = live.revisions.newest(), live.revisions.handedDown()
@@ -36,8 +36,8 @@ func (d *Deployer) readLive(ctx context.Context, r names.Release) (wait func() (
 	}
 }
 
-// keptReplicas is the count that a deploy keeps: the largest that a Deployment has, if it is above 0. Whoever scaled owns the
-// field; helm applies server-side and would fail on it with any other count.
+// keptReplicas returns the number of replicas that a deploy keeps: the largest of the Deployments, if above 0. Whoever scaled owns the field, and
+// helm, which uses server-side apply, would fail if it asked for another number.
 func (l liveState) keptReplicas() (count int, keep bool) {
 	for _, d := range l.replicas {
 		count = max(count, d.Replicas)
@@ -45,7 +45,7 @@ func (l liveState) keptReplicas() (count int, keep bool) {
 	return count, count > 0
 }
 
-// disagreement names the Deployments and their counts; empty if they are the same.
+// disagreement names the Deployments and their numbers of replicas; "": they are the same.
 func (l liveState) disagreement() string {
 	differ := false
 	var counts []string

@@ -12,12 +12,11 @@ import (
 	"octo-operator/names"
 )
 
-// Look is what octo-operator look does in workload-deploy: an error if the manifest of a run's release, in a file that helm template has
-// written, would touch another release or the operator. In the file it leaves what kubectl is asked about: no hooks, and nothing of a
-// chart's crds/. What is secret of these is kept beside it, in HookSecretsFile. What helm upgrade then sends, which may be something else, the guard
-// looks at.
+// Look is the command octo-operator look, which workload-deploy runs after helm template. It is an error if the manifest in the file would touch
+// another release or the operator. It rewrites the file for kubectl's dry run, without hooks and objects of crds/, and writes the values of the
+// hooks' Secrets beside it, into HookSecretsFile. helm upgrade renders again, and may send other objects: the guard checks those.
 //
-// The variables of the run say whose the manifest is. Without them, where a person has pasted the command, it looks at nothing.
+// The variables of the run tell whose the manifest is. Without them, as when a person has pasted the command, nothing is checked.
 func Look(environ []string, file string) error {
 	manifest, err := readManifest(file)
 	if err != nil {
@@ -77,7 +76,7 @@ func (d *Deployment) lookVariables(ctx context.Context) (map[string]string, erro
 		"OPERATOR":         d.program,
 		ownSecretsVariable: strings.Join(own, ","), operatorSecretsVariable: "", operatorAccountVariable: "",
 	}
-	self, err := d.kubectl.Self(ctx)
+	self, err := d.cluster.Self(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,8 @@ import (
 	"octo-operator/kube"
 )
 
-// RedactManifest takes what is secret out of the manifest that helm has made of the chart: the values of its Secrets, wherever they stand,
-// and those that came with the event. A manifest in which that cannot be told goes. It is done before the run has its result: a run
-// that begins again makes another one.
+// RedactManifest removes secrets from the rendered manifest: the values of its Secrets, wherever they stand, and those of the event. A manifest
+// in which they cannot be found is deleted. It must be called before the run has its result.
 func RedactManifest(t *dispatch.Task) {
 	manifest, err := readManifest(t.Path(ManifestFile))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -6,8 +6,7 @@ import (
 	"octo-operator/merge"
 )
 
-// RedactOrigins takes out of the origins of values, in place, what is known to be secret: a text that was meant for a document may hold a
-// password too.
+// RedactOrigins removes known secrets from the origins of values, in place: a plain value may hold a password too.
 func RedactOrigins(origins []merge.Origin, redact func(string) string) {
 	for i := range origins {
 		o := &origins[i]

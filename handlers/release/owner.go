@@ -23,11 +23,11 @@ import (
 // owners tells whose a release is, and which one is a workload's.
 type owners struct {
 	settings config.Config
-	kubectl  *kube.Kubectl
+	cluster  *kube.Client
 }
 
-// locate finds the name of a workload's release: its own, or another one under which the reference operator has made it, if that is
-// provably this workload's. Where that cannot be told it is an error: a second release beside the first one would be worse.
+// locate returns the name of a workload's release: this operator's own name, or the one that the reference operator would give, if such a release
+// is provably the workload's. If that is not known it is an error, because a second release of the workload would be worse.
 func (o owners) locate(ctx context.Context, w hub.Workload) (names.Release, error) {
 	r, err := names.ReleaseOf(o.settings, w)
 	if err != nil {
@@ -52,7 +52,7 @@ func (o owners) locate(ctx context.Context, w hub.Workload) (names.Release, erro
 // whoseReference tells whose a release is that has a name as the reference operator gives. Where only its Secret is left, since an undeploy
 // was ended after helm, the Secret tells.
 func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workload) (names.Proof, error) {
-	revisions, err := historyOf(ctx, o.kubectl, r)
+	revisions, err := historyOf(ctx, o.cluster, r)
 	if err != nil || len(revisions) > 0 {
 		p := names.Proof{}
 		if err == nil {
@@ -60,23 +60,23 @@ func (o owners) whoseReference(ctx context.Context, r names.Release, w hub.Workl
 		}
 		return p, err
 	}
-	secret, err := o.kubectl.Secret(ctx, r.Namespace, r.SecretName())
+	secret, err := o.cluster.Secret(ctx, r.Namespace, r.SecretName())
 	if err == nil && names.MadeFor(secret, w) {
 		return names.Proof{Verdict: names.OfThis}, nil
 	}
 	return names.Proof{Verdict: names.OfNobody}, err
 }
 
-// owned returns a release's history. It is an error if the release is not the workload's.
+// owned returns a release's history. It is an error if the release exists and is not the workload's.
 func (o owners) owned(ctx context.Context, r names.Release, w hub.Workload) (history, error) {
-	revisions, err := historyOf(ctx, o.kubectl, r)
+	revisions, err := historyOf(ctx, o.cluster, r)
 	if err != nil {
 		return nil, err
 	}
 	return revisions, o.check(ctx, r, w, revisions)
 }
 
-// check is an error unless a release that is there is provably the workload's.
+// check is an error if the release exists and is not provably the workload's.
 func (o owners) check(ctx context.Context, r names.Release, w hub.Workload, revisions history) error {
 	p, err := o.whose(ctx, r, w, revisions)
 	switch {
@@ -122,11 +122,11 @@ func checkSecret(s *kube.Secret, r names.Release, w hub.Workload, releaseThere b
 	return nil
 }
 
-// leftSecret is the name of the Secret that an undeploy is to delete where there is no release, which would prove whose it is: one that
-// was ended halfway has left it, or what was kept of it. "": there is none, or it is not known to be the workload's.
+// leftSecret returns the name of the Secret that an undeploy must delete if there is no release: an undeploy that was interrupted has left it, or
+// the copy of its old values. "": there is none, or it is not known to be the workload's.
 func (o owners) leftSecret(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) (string, error) {
 	for _, name := range []string{r.SecretName(), r.SecretBefore()} {
-		s, err := o.kubectl.Secret(ctx, r.Namespace, name)
+		s, err := o.cluster.Secret(ctx, r.Namespace, name)
 		if err != nil {
 			return "", err
 		}
@@ -163,7 +163,7 @@ func (o owners) whose(ctx context.Context, r names.Release, w hub.Workload, revi
 	if i := slices.IndexFunc(revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
 		in = revisions[i] // what is newer has failed, or has not come to its end: another workload's, perhaps
 	}
-	values, err := o.kubectl.Values(ctx, r.Namespace, r.Name, in["version"])
+	values, err := o.cluster.Values(ctx, r.Namespace, r.Name, in["version"])
 	if err != nil {
 		return names.Proof{}, err
 	}
@@ -175,7 +175,7 @@ func (o owners) whose(ctx context.Context, r names.Release, w hub.Workload, revi
 	if err != nil || p.Verdict != names.Unproven || !bytes.Contains(values, []byte(`"`+r.SecretName()+`"`)) {
 		return p, err
 	}
-	secret, err := o.kubectl.Secret(ctx, r.Namespace, r.SecretName())
+	secret, err := o.cluster.Secret(ctx, r.Namespace, r.SecretName())
 	if err != nil || secret == nil {
 		return p, err
 	}

@@ -60,8 +60,8 @@ type Restart struct {
 	Why      string `json:"why"`
 }
 
-// Preview finds out what a deploy would do, in the steps of one, and changes nothing: neither the cluster nor a release that is stuck. t is a
-// scratch task. What makes the deploy fail before helm changes anything is in Preview.Refused. An error means that nobody can tell.
+// Preview goes through the steps of a deploy without changing anything: neither the cluster nor a release that is stuck. t is a scratch task. If
+// the deploy would be refused, Preview.Refused has the reason. An error means that it is not known what would happen.
 func (d *Deployer) Preview(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) (p Preview, err error) {
 	p = Preview{Chart: w.ChartName, Version: w.ChartVersion, Values: []merge.Origin{}}
 	free := func(ctx context.Context, t *dispatch.Task, r names.Release, labels map[string]string) (map[string]string, error) {
@@ -88,7 +88,7 @@ func (d *Deployer) Preview(ctx context.Context, t *dispatch.Task, w hub.Workload
 	return p, nil
 }
 
-// preview goes on where plan has ended. An error is why the deploy would be refused.
+// preview goes on after plan. The error is why the deploy would be refused.
 func (d *Deployment) preview(ctx context.Context, p *Preview) error {
 	p.Version = d.chart.Version
 	if err := d.Merge(ctx); err != nil {
@@ -220,7 +220,7 @@ func (d *Deployment) previewRestarts(ctx context.Context, p *Preview) error {
 	return nil
 }
 
-// useLiveSecrets takes for secret values that were removed from an event, since its run has ended, those that the cluster has.
+// useLiveSecrets replaces secret values that were removed from an event when its run ended by those in the cluster.
 func (d *Deployment) useLiveSecrets(ctx context.Context, p *Preview) (err error) {
 	var removed, unknown []string
 	for key, value := range d.document.Secrets {

@@ -11,8 +11,8 @@ import (
 	"octo-operator/names"
 )
 
-// watchHelm looks at a release's pods while helm works, which takes long if hooks are waited for, and tells the controller
-// what it finds. A deploy that is faster than the first look is not slowed down by it.
+// watchHelm looks at a release's pods while helm runs, which may take long if hooks are waited for, and reports what it finds. It does not delay
+// helm.
 func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Release) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -33,11 +33,11 @@ func (ro rollouts) watchHelm(ctx context.Context, t *dispatch.Task, r names.Rele
 
 // findings are what keeps the objects of the event's own revision, and the pods of its hooks, from being ready.
 func (ro rollouts) findings(ctx context.Context, t *dispatch.Task, r names.Release) []string {
-	found, err := ro.kubectl.HookFindings(ctx, r.Namespace, r.Name, t.Started)
+	found, err := ro.cluster.HookFindings(ctx, r.Namespace, r.Name, t.Started)
 	objects, objectsErr := ro.objectsOfRun(ctx, t, r)
 	if err == nil && objectsErr == nil && len(objects) > 0 {
 		var rollout kube.Rollout
-		rollout, err = ro.kubectl.Rollout(t.AsTenant(ctx), objects, t.Started)
+		rollout, err = ro.cluster.Rollout(t.AsTenant(ctx), objects, t.Started)
 		found = reason.Later(found, rollout.Findings)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -48,11 +48,11 @@ func (ro rollouts) findings(ctx context.Context, t *dispatch.Task, r names.Relea
 
 // objectsOfRun are the objects of the release's newest revision, if the run has made it.
 func (ro rollouts) objectsOfRun(ctx context.Context, t *dispatch.Task, r names.Release) ([]kube.Object, error) {
-	labels, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, err := ro.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels[names.RunLabel] != t.ShortID() {
 		return nil, err
 	}
-	return objectsOf(ctx, ro.kubectl, r, labels["version"])
+	return objectsOf(ctx, ro.cluster, r, labels["version"])
 }
 
 // lastFindingsTimeout bounds the look after a failure: somebody waits for the reason.

@@ -13,7 +13,7 @@ import (
 // replicaCount is the value that charts read the number of replicas from.
 const replicaCount = "replicaCount"
 
-// replicas is how many a deploy asks for.
+// replicas is the number of replicas that a deploy asks for.
 type replicas struct {
 	value    string // of replicaCount; empty: whatever the event and the chart say
 	why      string // the value is that
@@ -21,7 +21,7 @@ type replicas struct {
 	live     liveState
 }
 
-// chooseReplicas finds out how many replicas a deploy asks for: none for a hibernated workload, and for one that runs what it runs with.
+// chooseReplicas decides how many replicas a deploy asks for: 0 for a hibernated workload, the present number for a running one.
 func chooseReplicas(w hub.WorkloadDeployed, c charts.Chart, live liveState) replicas {
 	r := replicas{live: live}
 	count, keep := live.keptReplicas()
@@ -34,7 +34,7 @@ func chooseReplicas(w hub.WorkloadDeployed, c charts.Chart, live liveState) repl
 	return r
 }
 
-// knowsReplicas tells whether the value means anything to the chart: one that forbids unknown values would refuse it.
+// knowsReplicas tells whether the chart accepts the value: one that forbids unknown values would refuse it.
 func knowsReplicas(w hub.WorkloadDeployed, c charts.Chart) bool {
 	for _, text := range [][]byte{c.Values, c.Schema, []byte(w.ValuesYaml)} {
 		if bytes.Contains(text, []byte(replicaCount)) {
@@ -44,9 +44,8 @@ func knowsReplicas(w hub.WorkloadDeployed, c charts.Chart) bool {
 	return false
 }
 
-// scaleTo is the count to which the Deployments are scaled just before helm runs; empty: they are left alone. Only going
-// to sleep and waking up change the count. If somebody has scaled before, the field is not helm's, and helm would fail on
-// it: what scales must be the same as what scaled.
+// scaleTo is the number to which the Deployments are scaled just before helm runs; "": they are not scaled. Only hibernating and waking up change
+// the number. If somebody has scaled before, helm does not own the field and would fail on it, so the field manager of scalings must do it.
 func (r replicas) scaleTo(document merge.Result, c charts.Chart) string {
 	count, err := strconv.Atoi(wanted(document, c))
 	for _, live := range r.live.replicas {
@@ -57,14 +56,14 @@ func (r replicas) scaleTo(document merge.Result, c charts.Chart) string {
 	return ""
 }
 
-// wakes tells whether a workload that has no replicas gets some.
+// wakes tells whether the deploy wakes up a workload that has no replicas.
 func (r replicas) wakes(document merge.Result, c charts.Chart) bool {
 	_, runs := r.live.keptReplicas()
 	count := r.scaleTo(document, c)
 	return !runs && count != "" && count != "0"
 }
 
-// wanted is the count in the values document or else in the chart's own values.
+// wanted is the number of replicas in the values document, or else in the chart's own values.
 func wanted(document merge.Result, c charts.Chart) string {
 	if count, ok := document.Values[replicaCount]; ok {
 		return fmt.Sprint(count)

@@ -14,7 +14,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// rollback takes back what a run's failed deploy has left in the cluster.
+// rollback undoes a failed deploy.
 type rollback struct {
 	parts
 	task      *dispatch.Task
@@ -23,8 +23,7 @@ type rollback struct {
 	revisions history // with those of the run
 }
 
-// Undo takes back what a failed deploy has left in the cluster, and adds to the failure what was found in its pods, before they are gone,
-// and what became of the release.
+// Undo undoes a failed deploy. It adds to the failure what was found in its pods before they are removed, and what became of the release.
 func (d *Deployer) Undo(ctx context.Context, t *dispatch.Task, f *reason.Failure) {
 	w, err := hub.Decode[hub.Workload](t.Event.Argument)
 	if err != nil {
@@ -36,7 +35,7 @@ func (d *Deployer) Undo(ctx context.Context, t *dispatch.Task, f *reason.Failure
 	b := &rollback{parts: d.parts, task: t, workload: w}
 	err = t.Retry(ctx, func() (err error) {
 		if b.release, err = d.owners.locate(ctx, w); err == nil {
-			b.revisions, err = historyOf(ctx, d.kubectl, b.release)
+			b.revisions, err = historyOf(ctx, d.cluster, b.release)
 		}
 		return err
 	})
@@ -61,8 +60,8 @@ func (d *Deployer) Undo(ctx context.Context, t *dispatch.Task, f *reason.Failure
 	f.After = b.undo(ctx)
 }
 
-// endEarlier is for a deploy that has changed nothing after it has taken the place of one that waited for its pods. Nobody else
-// would find out whether those become ready, so that is done here, and what does not is taken back to what has worked.
+// endEarlier is for a deploy that has changed nothing, but has ended the wait of an older deploy for its pods. It finishes that wait: the older
+// one is marked as ready, or undone.
 func (b *rollback) endEarlier(ctx context.Context) string {
 	t, earlier := b.task, b.revisions.newest()
 	if earlier["status"] != "deployed" || earlier[names.RolloutLabel] != names.RolloutWaiting {
@@ -86,7 +85,7 @@ func (b *rollback) endEarlier(ctx context.Context) string {
 
 // finishEarlier is what the run that has made the newest revision would have done, had it not been ended.
 func (b *rollback) finishEarlier(ctx context.Context, run string) error {
-	live, err := b.kubectl.Secret(ctx, b.release.Namespace, b.release.SecretName())
+	live, err := b.cluster.Secret(ctx, b.release.Namespace, b.release.SecretName())
 	if err != nil {
 		return err
 	}
@@ -106,7 +105,7 @@ func (b *rollback) finishEarlier(ctx context.Context, run string) error {
 	return b.secrets.closeChange(ctx, b.release)
 }
 
-// undo brings the release back to what it was before the run, and says so.
+// undo brings the release back to the state before the run, and says what it did.
 func (b *rollback) undo(ctx context.Context) string {
 	t, status := b.task, b.revisions.newest()["status"]
 	t.Phase(runs.PhaseRollback)
@@ -129,7 +128,7 @@ func (b *rollback) undo(ctx context.Context) string {
 	return "the release was uninstalled: there was none before"
 }
 
-// to brings back a revision, and what the release's Secret held then. asleep: the workload had no replicas then.
+// to rolls back to a revision, and restores what the release's Secret held then. asleep: the workload had no replicas then.
 func (b *rollback) to(ctx context.Context, revision string, asleep bool) string {
 	t := b.task
 	users, open := restarts{}, false
@@ -152,7 +151,7 @@ func (b *rollback) script(ctx context.Context, revision string, asleep bool) err
 	if err != nil {
 		return err
 	}
-	replicas, err := b.kubectl.Replicas(ctx, b.release.Namespace, b.release.Name)
+	replicas, err := b.cluster.Replicas(ctx, b.release.Namespace, b.release.Name)
 	if err != nil {
 		return err
 	}

@@ -18,11 +18,11 @@ const (
 	// The first checks come soon, since pods often are ready within a second; later ones cost the API server more than they tell.
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
-	// inspectInterval is how often what keeps pods from being ready is looked for, which takes many requests, and told if it has changed.
+	// inspectInterval is how often is looked why pods are not ready, which takes many requests.
 	inspectInterval = 3 * time.Second
 )
 
-// rolloutError is a release whose pods have not become ready.
+// rolloutError says that the pods of a release have not become ready.
 type rolloutError struct {
 	waiting  []string // which objects were not ready
 	seen     []string // what their pods say
@@ -43,22 +43,22 @@ func (e *rolloutError) Error() string {
 	return "the release was not ready within " + e.timeout.String() + ": " + strings.Join(e.waiting, "; ")
 }
 
-// rollouts waits for the pods of releases, and tells what keeps them from being ready.
+// rollouts waits for the pods of releases, and reports why they are not ready.
 type rollouts struct {
-	kubectl  *kube.Kubectl
+	cluster  *kube.Client
 	timeout  time.Duration // how long pods may take
 	failFast bool          // what can never become ready ends the wait
 	interval time.Duration // between two inspections
 }
 
-// await returns when everything in the release's newest revision is ready. That costs no slot and no process: helm has ended.
-// A newer event for the release ends the wait. labels are that revision's if all was ready at once; nil: they may have changed since.
+// await returns when everything in the release's newest revision is ready. Meanwhile the event has no slot, and no process runs. A newer event
+// for the release ends the wait. labels are that revision's if all was ready at once; nil: they may have changed since.
 func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release) (labels map[string]string, err error) {
-	newest, err := ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	newest, err := ro.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || newest["status"] != "deployed" { // a script of the environment's own may have installed nothing
 		return nil, err
 	}
-	objects, err := objectsOf(ctx, ro.kubectl, r, newest["version"])
+	objects, err := objectsOf(ctx, ro.cluster, r, newest["version"])
 	if err != nil {
 		return nil, err
 	}
@@ -74,16 +74,16 @@ func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release)
 	return nil, t.Park(ctx, runs.WaitPods, "pods that are not ready", true, func() error { return w.until(ctx) })
 }
 
-// markReady notes on the revision of a run, given by its short id, that its pods are ready: what a later deploy rolls back to must
-// have worked once. labels are the newest revision's; nil: they are to be asked for.
+// markReady labels the revision of a run, given by its short id, as one whose pods were ready: only to such revisions a later deploy is rolled
+// back. labels are the newest revision's; nil: they are to be asked for.
 func (ro rollouts) markReady(ctx context.Context, r names.Release, labels map[string]string, run string) (err error) {
 	if labels == nil {
-		labels, err = ro.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+		labels, err = ro.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	}
 	if err != nil || labels[names.RunLabel] != run || labels[names.RolloutLabel] != names.RolloutWaiting {
 		return err // a script of the environment's own may have made no revision, or one without the operator's labels
 	}
-	return labelRevision(ctx, ro.kubectl, r, labels["version"], names.RolloutLabel, names.RolloutReady)
+	return labelRevision(ctx, ro.cluster, r, labels["version"], names.RolloutLabel, names.RolloutReady)
 }
 
 // rolloutWatch is one wait for a release's objects.
@@ -114,7 +114,7 @@ func (w *rolloutWatch) until(ctx context.Context) error {
 // check tells whether the release is ready; now and then it also inspects what is not. An error ends the wait.
 func (w *rolloutWatch) check(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
-	ready, err = w.kubectl.RolledOut(w.task.AsTenant(ctx), w.objects)
+	ready, err = w.cluster.RolledOut(w.task.AsTenant(ctx), w.objects)
 	if err == nil && !ready && (began.After(w.deadline) || began.Sub(w.inspected) >= w.interval) {
 		w.inspected = began
 		err = w.inspect(ctx)
@@ -131,7 +131,7 @@ func (w *rolloutWatch) check(ctx context.Context) (ready bool, err error) {
 
 // inspect finds out why the release is not ready, and tells it. An error ends the wait.
 func (w *rolloutWatch) inspect(ctx context.Context) error {
-	now, err := w.kubectl.Rollout(w.task.AsTenant(ctx), w.objects, w.task.Started)
+	now, err := w.cluster.Rollout(w.task.AsTenant(ctx), w.objects, w.task.Started)
 	if err != nil || now.Ready {
 		return err
 	}

@@ -14,10 +14,10 @@ import (
 	"octo-operator/text"
 )
 
-// secrets changes the Secrets of releases. A deploy changes the release's Secret before helm runs, and its pods may never become ready.
-// Until they are, the change is open: an annotation of the Secret names the workloads that must be restarted, and a second Secret holds
-// what the first one held before. So whatever happens to the operator, the next one can restart them, or put the old values back.
-type secrets struct{ kubectl *kube.Kubectl }
+// secrets changes the Secrets of releases. A deploy writes the release's Secret before helm runs, and its pods may never become ready. Until they
+// are, the change is called open: an annotation of the Secret names the workloads that must be restarted, and a second Secret holds the old
+// values. So even if the operator is killed, the next one can do the restarts or restore the old values.
+type secrets struct{ cluster *kube.Client }
 
 // changeAnnotation is on a release's Secret while a change of it is open: restarts, as JSON.
 const changeAnnotation = names.Group + "/secret-change"
@@ -117,7 +117,7 @@ func openChange(live *kube.Secret) (needed restarts, open bool, err error) {
 	return needed, true, nil
 }
 
-// keep makes a copy of the Secret, before the deploy of a run changes it.
+// keep makes a copy of the Secret before the deploy of a run changes it.
 func (s secrets) keep(ctx context.Context, t *dispatch.Task, r names.Release, live *kube.Secret) error {
 	before := *live
 	before.Name, before.Labels = r.SecretBefore(), maps.Clone(before.Labels)
@@ -125,11 +125,11 @@ func (s secrets) keep(ctx context.Context, t *dispatch.Task, r names.Release, li
 		before.Labels = map[string]string{}
 	}
 	before.Labels[names.RunLabel] = t.ShortID()
-	return s.kubectl.PutSecret(ctx, names.FieldManager, before)
+	return s.cluster.PutSecret(ctx, names.FieldManager, before)
 }
 
-// settle ends the change of the Secret that a deploy has made, now that the pods are ready. If something cannot be cleaned up, that is
-// told, but the deploy has succeeded all the same: what is left does no harm.
+// settle ends the change of the Secret after the pods have become ready. If something cannot be cleaned up, that is logged, and the deploy
+// succeeds anyway, because it does no harm.
 func (s secrets) settle(ctx context.Context, t *dispatch.Task, d *Deployment) (err error) {
 	c := d.secret
 	switch {
@@ -148,17 +148,18 @@ func (s secrets) settle(ctx context.Context, t *dispatch.Task, d *Deployment) (e
 	return nil
 }
 
-// closeChange forgets what the Secret held before. The annotation goes first: with it, the next change would keep nothing.
+// closeChange ends an open change: it deletes the old values. The annotation is removed first, because while it is there the next change would
+// not keep the old values.
 func (s secrets) closeChange(ctx context.Context, r names.Release) error {
-	if err := s.kubectl.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
+	if err := s.cluster.RemoveAnnotation(ctx, names.FieldManager, r.Namespace, r.SecretName(), changeAnnotation); err != nil {
 		return err
 	}
-	return s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore())
+	return s.cluster.DeleteSecret(ctx, r.Namespace, r.SecretBefore())
 }
 
 // remove deletes the release's Secret, and the copy of what it held before.
 func (s secrets) remove(ctx context.Context, r names.Release) error {
-	return errors.Join(s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretName()), s.kubectl.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
+	return errors.Join(s.cluster.DeleteSecret(ctx, r.Namespace, r.SecretName()), s.cluster.DeleteSecret(ctx, r.Namespace, r.SecretBefore()))
 }
 
 // dataOf is what a Secret holds; an empty map if there is none.

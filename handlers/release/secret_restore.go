@@ -12,11 +12,11 @@ import (
 	"octo-operator/names"
 )
 
-// restore gives the release's Secret back what it held when the pods were last ready. It comes before the rollback, whose pods
-// read it. users are the workloads whose pods may have the values of the failed deploy: endRestore restarts those of them that the
-// rollback gives no new pods. open: there was something to restore. own: only what this run itself has changed is restored.
+// restore restores what the release's Secret held when the pods were last ready. It comes before the rollback, whose pods read it. users are the
+// workloads whose pods may have the values of the failed deploy: endRestore restarts those that get no new pods from the rollback. open: there
+// was something to restore. own: only changes of this run are restored.
 func (s secrets) restore(ctx context.Context, t *dispatch.Task, r names.Release, own bool) (users restarts, open bool, err error) {
-	live, err := s.kubectl.Secret(ctx, r.Namespace, r.SecretName())
+	live, err := s.cluster.Secret(ctx, r.Namespace, r.SecretName())
 	if err != nil {
 		return users, false, err
 	}
@@ -24,7 +24,7 @@ func (s secrets) restore(ctx context.Context, t *dispatch.Task, r names.Release,
 	if err != nil {
 		return users, false, err
 	}
-	before, err := s.kubectl.Secret(ctx, r.Namespace, r.SecretBefore())
+	before, err := s.cluster.Secret(ctx, r.Namespace, r.SecretBefore())
 	if err != nil || before == nil || before.Labels[names.RunLabel] != t.ShortID() && (own || !open) {
 		return users, false, err
 	}
@@ -60,7 +60,7 @@ func (s secrets) putBack(ctx context.Context, r names.Release, before *kube.Secr
 		restored.Annotations = map[string]string{}
 	}
 	restored.Annotations[changeAnnotation] = string(text)
-	return s.kubectl.PutSecret(ctx, names.FieldManager, restored)
+	return s.cluster.PutSecret(ctx, names.FieldManager, restored)
 }
 
 // endRestore restarts the users of the failed deploy's values that have no new pods since, and ends the change of the Secret.
@@ -73,7 +73,7 @@ func (s secrets) endRestore(ctx context.Context, t *dispatch.Task, r names.Relea
 	})
 }
 
-// undo takes back what a deploy has done to the Secret whose helm has made no revision: the Secret is written before helm runs.
+// undo restores the Secret after a deploy whose helm has made no revision: the Secret is written before helm runs.
 func (s secrets) undo(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) error {
 	if t.MakesSecret {
 		return s.drop(ctx, t, r, w)
@@ -89,7 +89,7 @@ func (s secrets) undo(ctx context.Context, t *dispatch.Task, r names.Release, w 
 // drop deletes the Secret that was made for a release that is not there.
 func (s secrets) drop(ctx context.Context, t *dispatch.Task, r names.Release, w hub.Workload) error {
 	return t.Retry(ctx, func() error {
-		live, err := s.kubectl.Secret(ctx, r.Namespace, r.SecretName())
+		live, err := s.cluster.Secret(ctx, r.Namespace, r.SecretName())
 		if err != nil || !names.MadeFor(live, w) {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// restarts are what a change of the release's Secret makes necessary. As JSON they stand in the annotation of an open change.
+// restarts are the restarts that a change of the release's Secret needs. They stand as JSON in the annotation of an open change.
 type restarts struct {
 	// Keys are the changed ones that the workloads use.
 	Keys []string `json:"keys,omitempty"`
@@ -57,7 +57,7 @@ func (s secrets) usersOf(ctx context.Context, r names.Release, changed []string)
 	if len(changed) == 0 {
 		return users, nil
 	}
-	objects, err := newestObjects(ctx, s.kubectl, r)
+	objects, err := newestObjects(ctx, s.cluster, r)
 	if err != nil {
 		return users, fmt.Errorf("cannot find out who uses secret %s: %w", r.SecretName(), err)
 	}
@@ -78,7 +78,7 @@ func (s secrets) usersOf(ctx context.Context, r names.Release, changed []string)
 
 // usedBy reads an object that may be a workload, and which of the keys its pods use; nil: it is no workload, or is gone.
 func (s secrets) usedBy(ctx context.Context, r names.Release, o kube.Object, keys []string) (*kube.Workload, []string, error) {
-	w, err := s.kubectl.Workload(ctx, o)
+	w, err := s.cluster.Workload(ctx, o)
 	if err != nil || w == nil {
 		return nil, nil, err
 	}

@@ -14,15 +14,15 @@ import (
 	"octo-operator/scripts"
 )
 
-// stuck frees releases on which every helm refuses to work: one that was killed has left the newest revision pending, or the release
+// stuck unlocks releases on which every helm refuses to work, because a killed helm has left the newest revision pending, or the release
 // uninstalling.
 type stuck struct {
-	kubectl *kube.Kubectl
+	cluster *kube.Client
 	timeout time.Duration // of helm
 }
 
-// orphanAge is when a pending revision counts as orphaned whoever has made it. A live helm of somebody else's may well wait
-// for minutes; twice helm's default timeout is the contract's measure.
+// orphanAge is the age at which a pending revision counts as orphaned, whoever has made it. Somebody else's live helm may wait for minutes; the
+// contract says twice helm's default timeout.
 const orphanAge = 10 * time.Minute
 
 // isStuck tells whether every helm refuses to work on a release whose newest revision has that status.
@@ -30,7 +30,7 @@ func isStuck(status string) bool {
 	return strings.HasPrefix(status, "pending-") || status == "uninstalling"
 }
 
-// freeBefore is free for a release that is about to be worked on: it returns the labels of the newest revision there is then.
+// freeBefore is free before work on a release. It returns the labels of the newest revision after that.
 func (s stuck) freeBefore(ctx context.Context, t *dispatch.Task, r names.Release, labels map[string]string) (map[string]string, error) {
 	wasStuck := isStuck(labels["status"])
 	if wasStuck {
@@ -39,13 +39,13 @@ func (s stuck) freeBefore(ctx context.Context, t *dispatch.Task, r names.Release
 	if err := s.free(ctx, t, r, labels); err != nil || !wasStuck {
 		return labels, err
 	}
-	return s.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	return s.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 }
 
-// freeAfterFailure is free for a release on which the operator's own helm has just failed. It might have been killed, and by the next
-// deploy nobody may know any more whose it was.
+// freeAfterFailure is free after the operator's own helm has failed on a release. It may have been killed, and later nobody may know any more
+// whose helm it was.
 func (s stuck) freeAfterFailure(ctx context.Context, t *dispatch.Task, r names.Release) error {
-	labels, err := s.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, err := s.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err == nil {
 		err = s.free(ctx, t, r, labels)
 	}
@@ -55,8 +55,8 @@ func (s stuck) freeAfterFailure(ctx context.Context, t *dispatch.Task, r names.R
 	return err
 }
 
-// free runs workload-recover on a release that is stuck, and does nothing to another one. It is an error unless whoever works on it is
-// provably dead: see checkOrphaned. labels are those of the newest revision.
+// free runs workload-recover if a release is stuck. It is an error if the helm that works on it may be alive: see checkOrphaned. labels are those
+// of the newest revision.
 func (s stuck) free(ctx context.Context, t *dispatch.Task, r names.Release, labels map[string]string) error {
 	status := labels["status"]
 	if !isStuck(status) {
@@ -81,16 +81,16 @@ func (s stuck) free(ctx context.Context, t *dispatch.Task, r names.Release, labe
 	return err
 }
 
-// checkOrphaned is an error if somebody may still work on a release that is stuck: unless the operator's own helm has begun it, which
-// is dead then, or it has been so for longer than orphanAge.
+// checkOrphaned is an error if somebody may still work on a release that is stuck. Nobody does if the operator's own helm has begun it (that helm
+// is dead then), or if it has been stuck for longer than orphanAge.
 func (s stuck) checkOrphaned(ctx context.Context, t *dispatch.Task, r names.Release, now time.Time) error {
-	revisions, err := historyOf(ctx, s.kubectl, r)
+	revisions, err := historyOf(ctx, s.cluster, r)
 	if err != nil || len(revisions) == 0 || revisions.begunByUs(t.ShortID(), t.ReleaseMayBePending()) {
 		return err
 	}
 	status := revisions[0]["status"]
 	// Not Helm's own label modifiedAt: Helm 4.3.1 hands it down from revision to revision, so it may be days old.
-	changed, err := s.kubectl.Changed(ctx, r.Namespace, "secrets", kube.RevisionSecret(r.Name, revisions[0]["version"]))
+	changed, err := s.cluster.Changed(ctx, r.Namespace, "secrets", kube.RevisionSecret(r.Name, revisions[0]["version"]))
 	if err != nil {
 		return fmt.Errorf("cannot find out since when release %s is %s: %w", r.Name, status, err)
 	}
@@ -104,9 +104,9 @@ func (s stuck) checkOrphaned(ctx context.Context, t *dispatch.Task, r names.Rele
 // anotherWorks is what helm says when it has left a release alone because another helm works on it.
 var anotherWorks = regexp.MustCompile(`another operation \(install/upgrade/rollback\) is in progress`)
 
-// helmScript runs a script that works with helm on a release, and notes whether that helm has ended well: if not, it may have left the
-// release stuck. Who sees next that it has not must note that too (SetReleaseMayBePending): what somebody else's helm does afterwards, a
-// rollback that takes minutes, say, would pass for ours.
+// helmScript runs a script that runs helm on a release, and notes whether that helm has ended well: if not, it may have left the release stuck.
+// Who finds the release in order later must note that too (SetReleaseMayBePending), or a later operation of somebody else's helm would be taken
+// for ours.
 func helmScript(ctx context.Context, t *dispatch.Task, name string, variables map[string]string) error {
 	err := t.Script(ctx, name, variables)
 	if err == nil || !anotherWorks.MatchString(err.Error()) {

@@ -10,8 +10,8 @@ import (
 	"octo-operator/scripts"
 )
 
-// Undeploy uninstalls a workload's release and deletes its Secret. Where neither is there it has nothing to do. It is an error if the
-// release or the Secret is not provably the workload's.
+// Undeploy uninstalls a workload's release and deletes its Secret. If neither exists it does nothing. It is an error if the release or the Secret
+// is not provably the workload's.
 func (d *Deployer) Undeploy(ctx context.Context, t *dispatch.Task, w hub.Workload) error {
 	found, err := d.owners.locate(ctx, w)
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *Deployer) undeployRelease(ctx context.Context, t *dispatch.Task, r name
 	}
 	// If its helm was killed, the release is left uninstalling, and every deploy would be refused. Now it is known whose helm that
 	// was; in the operator's next life nobody would know. What was begun is finished, so it need not be recovered.
-	labels, lookErr := d.kubectl.ReleaseLabels(ctx, r.Namespace, r.Name)
+	labels, lookErr := d.cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if lookErr == nil && !isStuck(labels["status"]) {
 		t.SetReleaseMayBePending(false)
 	}

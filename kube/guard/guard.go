@@ -4,7 +4,7 @@
 // hook deletes whatever has the name of its object.
 //
 //	g := guard.New(kubectl, log)
-//	kubeconfig, err := g.Open(ctx, guard.Run{Release: release, Namespace: namespace}) // valid until ctx ends
+//	kubeconfig, err := g.Open(ctx, guard.Scope{Release: release, Namespace: namespace}) // valid until ctx ends
 //	defer g.Close()
 package guard
 
@@ -26,7 +26,7 @@ import (
 	"octo-operator/kube"
 )
 
-// API is the API server, reached with the operator's own credentials. *kube.Kubectl implements it.
+// API is the API server, reached with the operator's own credentials. *kube.Client implements it.
 type API interface {
 	Forward() (server *url.URL, transport http.RoundTripper)
 	Object(ctx context.Context, path string) (kube.Metadata, error)
@@ -46,7 +46,7 @@ type Guard struct {
 
 // guarded is a run whose script is running now.
 type guarded struct {
-	Run
+	Scope
 	ctx context.Context // ends with the script
 
 	mu    sync.Mutex
@@ -60,7 +60,7 @@ func New(api API, log *slog.Logger) *Guard {
 
 // Open returns a kubeconfig that leads the run's requests through the guard. It works until ctx ends. The error says that the guard
 // cannot listen.
-func (g *Guard) Open(ctx context.Context, r Run) (kubeconfig []byte, err error) {
+func (g *Guard) Open(ctx context.Context, r Scope) (kubeconfig []byte, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.server == nil {
@@ -69,7 +69,7 @@ func (g *Guard) Open(ctx context.Context, r Run) (kubeconfig []byte, err error) 
 		}
 	}
 	token := rand.Text() + rand.Text()
-	g.runs[token] = &guarded{Run: r, ctx: ctx, known: map[string]string{}}
+	g.runs[token] = &guarded{Scope: r, ctx: ctx, known: map[string]string{}}
 	context.AfterFunc(ctx, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -189,7 +189,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 }
 
 // refusal returns the text of a refusal for helm or kubectl, in the API server's own form.
-func (r Run) refusal(method string, t target, why string) string {
+func (r Scope) refusal(method string, t target, why string) string {
 	what, may := t.resource, "change or delete it"
 	if t.name != "" {
 		what += fmt.Sprintf(" %q", t.name)

@@ -332,7 +332,7 @@ func BenchmarkRequest(b *testing.B) {
 
 // helm renders a chart again before it sends it, and the result may differ from what was checked before.
 func TestWhatIsSentIsLookedAt(t *testing.T) {
-	r := &guarded{Run: run}
+	r := &guarded{Scope: run}
 	r.Look = func(object []byte) error {
 		if bytes.Contains(object, []byte("hostile")) {
 			return errors.New("hostile")

@@ -12,8 +12,8 @@ import (
 	"octo-operator/kube"
 )
 
-// Run describes the run whose requests are judged: those that helm and kubectl send while one script of a release runs.
-type Run struct {
+// Scope is what one run may touch: by it the requests are judged that its helm and kubectl send while a script of the release runs.
+type Scope struct {
 	Release, Namespace string
 	Group              string   // API group of the operator's own resources, and prefix of its labels
 	Tenants            []string // values that the label GROUP/tenant may have on objects of the release's tenant
@@ -38,7 +38,7 @@ const (
 )
 
 // judge decides by the method and the URL alone. The error says why the request is refused.
-func (r Run) judge(method string, u *url.URL) (verdict, target, error) {
+func (r Scope) judge(method string, u *url.URL) (verdict, target, error) {
 	t, err := targetOf(u)
 	if err != nil {
 		return pass, t, err
@@ -56,7 +56,7 @@ func (r Run) judge(method string, u *url.URL) (verdict, target, error) {
 	return pass, t, errors.New("helm and kubectl send no " + method)
 }
 
-func (r Run) judgeReading(t target, query url.Values) (verdict, target, error) {
+func (r Scope) judgeReading(t target, query url.Values) (verdict, target, error) {
 	isSecret := strings.EqualFold(t.resource, "secrets") && r.Renders
 	switch {
 	case t.name != "" && isSecret && !r.isOwn(t) && (t.namespace != r.Namespace || !slices.Contains(r.Broker, t.name)):
@@ -71,7 +71,7 @@ func (r Run) judgeReading(t target, query url.Values) (verdict, target, error) {
 
 // isHelmsOwnList tells whether helm itself lists Secrets, for the release's revisions or to wait for objects, and not a template. A
 // template's lookup sends no query at all, and cannot be made to send one.
-func (r Run) isHelmsOwnList(query url.Values) bool {
+func (r Scope) isHelmsOwnList(query url.Values) bool {
 	if selectors := query["labelSelector"]; len(selectors) == 1 {
 		wants := strings.Split(selectors[0], ",")
 		return slices.Contains(wants, "owner=helm") && slices.Contains(wants, "name="+r.Release)
@@ -79,7 +79,7 @@ func (r Run) isHelmsOwnList(query url.Values) bool {
 	return query.Get("watch") != "" || query.Get("resourceVersion") != "" || query.Get("limit") != ""
 }
 
-func (r Run) judgeWriting(method string, t target, query url.Values) (verdict, target, error) {
+func (r Scope) judgeWriting(method string, t target, query url.Values) (verdict, target, error) {
 	switch {
 	case t.resource == "":
 		return pass, t, errors.New("there is nothing to be written")
@@ -117,7 +117,7 @@ func changes(r *http.Request) bool {
 const revisions = "sh.helm.release.v1."
 
 // isOwn tells by the name alone whether the target is a Secret that helm or the operator keeps for the release.
-func (r Run) isOwn(t target) bool {
+func (r Scope) isOwn(t target) bool {
 	if t.resource != "secrets" || t.namespace != r.Namespace {
 		return false
 	}
@@ -127,7 +127,7 @@ func (r Run) isOwn(t target) bool {
 
 // belongs tells by labels and annotations whether an object is the release's own. If it belongs to somebody else, another says to whom
 // and how that is known. own is false and another is "" if nothing says whose it is.
-func (r Run) belongs(m kube.Metadata) (own bool, another string) {
+func (r Scope) belongs(m kube.Metadata) (own bool, another string) {
 	const name, namespace, instance = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "app.kubernetes.io/instance"
 	release, tenant := m.Annotations[name], m.Labels[r.Group+"/tenant"]
 	switch {

@@ -10,7 +10,7 @@ import (
 
 const group = "octo-mesh.meshmakers.io"
 
-var run = Run{
+var run = Scope{
 	Release: "acme-8d9001d32c6a703d95921a77", Namespace: "octo", Group: group, Tenants: []string{"acme"},
 	Secrets: []string{"acme-8d9001d32c6a703d95921a77-octo-secrets", "acme-8d9001d32c6a703d95921a77-octo-secrets-before"},
 	Broker:  []string{"acme-pool-octo-mesh-connection"}, Renders: true,

@@ -177,7 +177,7 @@ func ended(t *testing.T, script string, inputs map[string]string, files ...strin
 	dir := filepath.Join(t.TempDir(), "it's a state")
 	store, err := runs.Open(dir)
 	must(t, err)
-	run, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{}`)}, "octo/acme")
+	run, err := store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{}`)}, "octo/acme")
 	must(t, err)
 	library := filepath.Join(dir, "lib.sh")
 	must(t, os.WriteFile(library, nil, 0o600))
@@ -267,7 +267,7 @@ func TestNoFileOfARunIsWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store, err := runs.Open(t.TempDir())
 			must(t, err)
-			run, err := store.Create(hub.Event{Callback: hub.WorkloadDeploy, Argument: []byte(`{"tenantId":"acme"}`)}, "octo/acme-shop")
+			run, err := store.Create(hub.Event{Callback: hub.WorkloadDeployedCallback, Argument: []byte(`{"tenantId":"acme"}`)}, "octo/acme-shop")
 			must(t, err)
 			must(t, run.Remove("event.json"))
 			for _, file := range []string{"event.json", "result.json", "timeline.jsonl", "begun", "env", "rerun", "values.yaml", ChangesFile, "output.log"} {

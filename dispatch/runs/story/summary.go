@@ -127,7 +127,7 @@ func (s *Summary) addProgress(run *runs.Run, now time.Time) {
 		s.Outcome, s.Phase, s.Reason = Running, last.Name, PhaseWords(last.Name)
 	case last.Kind == runs.KindStopped:
 		s.Outcome, s.Reason = Waiting, "the operator has ended: its next life, or another operator, goes on"
-	case len(run.Notes()) > 0:
+	case len(run.CrashNotes()) > 0:
 		s.Outcome = Running
 	default:
 		s.Outcome, s.Reason = Waiting, "not begun yet"
@@ -160,7 +160,7 @@ func readEvent(run *runs.Run) (hub.Event, error) {
 	}
 	callback := event.Callback
 	if !slices.Contains(hub.Callbacks, callback) { // what it means is not known, so it may hold what a deploy holds
-		event.Callback = hub.WorkloadDeploy
+		event.Callback = hub.WorkloadDeployedCallback
 	}
 	clean, _ := event.WithoutSecrets()
 	clean.Callback = callback

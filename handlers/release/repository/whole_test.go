@@ -73,7 +73,7 @@ type helmsDependency struct {
 	Alias        string   `json:"alias"`
 }
 
-// helmsReading is what helm finds in an index: what it takes, and what it leaves out for a reason that this room does not look for.
+// helmsReading is what helm finds in an index: what it takes, and what it leaves out for a reason that this package does not look for.
 // false: it refuses the index.
 func helmsReading(text []byte) (taken, others []Entry, ok bool) {
 	var index helmsIndex

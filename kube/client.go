@@ -2,7 +2,7 @@
 // one long-running kubectl proxy, so that a request costs no process. It also knows how to tell whether a release's objects are ready
 // (Rollout), what a manifest must not contain (Look), and the custom resources of pools.
 //
-//	k := kube.NewKubectl(env, dir, log)
+//	k := kube.NewClient(env, dir, log)
 //	defer k.Close()
 //	labels, err := k.ReleaseLabels(ctx, namespace, release)
 //	if errors.Is(err, kube.ErrUnreachable) { … } // the same request may work later
@@ -27,8 +27,8 @@ import (
 // longestRequest bounds a request, and the wait for the first byte of a watch. The API server itself gives up after 34 s.
 const longestRequest = 30 * time.Second
 
-// Kubectl sends requests to the API server with the credentials that kubectl would use. Its methods may be called by several goroutines.
-type Kubectl struct {
+// Client sends requests to the API server with the credentials that kubectl would use. Its methods may be called by several goroutines.
+type Client struct {
 	log    *slog.Logger
 	proxy  *proxy // never started when the operator runs in a pod
 	server string // URL that requests are sent to
@@ -39,16 +39,16 @@ type Kubectl struct {
 	self       self
 }
 
-// NewKubectl returns a Kubectl. env is the whole environment of kubectl. kubectl proxy is started by the first request, with its socket
+// NewClient returns a Client. env is the whole environment of kubectl. kubectl proxy is started by the first request, with its socket
 // in dir: the directory must exist, and nobody else may enter it, because whoever connects to the socket can do all that the operator may
 // do. In a pod requests go directly to the API server.
-func NewKubectl(env []string, dir string, log *slog.Logger) *Kubectl {
-	return newKubectl(env, dir, serviceAccount, log)
+func NewClient(env []string, dir string, log *slog.Logger) *Client {
+	return newClient(env, dir, serviceAccount, log)
 }
 
-func newKubectl(env []string, dir, account string, log *slog.Logger) *Kubectl {
+func newClient(env []string, dir, account string, log *slog.Logger) *Client {
 	// kubectl proxy accepts only this Host header, which keeps pages in a browser from using it.
-	k := &Kubectl{log: log, proxy: newProxy(env, dir, log), server: "http://localhost"}
+	k := &Client{log: log, proxy: newProxy(env, dir, log), server: "http://localhost"}
 	transport := &http.Transport{DialContext: k.proxy.dial}
 	k.http = http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if p, address := inPod(env, account); p != nil {
@@ -59,7 +59,7 @@ func newKubectl(env []string, dir, account string, log *slog.Logger) *Kubectl {
 }
 
 // Close stops kubectl proxy and returns when it has ended. Requests fail from then on.
-func (k *Kubectl) Close() {
+func (k *Client) Close() {
 	k.proxy.close()
 	k.http.CloseIdleConnections()
 }
@@ -80,12 +80,12 @@ type Patch struct {
 // value that is encoded as JSON. The answer is decoded into into, unless that is nil. The request ends after 30 s, or with ctx.
 //
 // The error wraps ErrUnreachable when the same request may work later; any other answer than success is a *StatusError.
-func (k *Kubectl) Do(ctx context.Context, method, path string, body, into any) error {
+func (k *Client) Do(ctx context.Context, method, path string, body, into any) error {
 	return k.do(ctx, request{method: method, path: path, body: body}, into)
 }
 
 // Ready returns nil if the API server says that it is ready.
-func (k *Kubectl) Ready(ctx context.Context) error {
+func (k *Client) Ready(ctx context.Context) error {
 	return k.Do(ctx, http.MethodGet, "/readyz", nil, nil)
 }
 
@@ -97,7 +97,7 @@ type request struct {
 	longest      int // bytes of the answer; 0: bounds.Answer
 }
 
-func (k *Kubectl) do(ctx context.Context, r request, into any) error {
+func (k *Client) do(ctx context.Context, r request, into any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, longestRequest, errNoAnswer)
 	defer cancel()
 	answer, err := k.send(ctx, r)
@@ -123,7 +123,7 @@ func (k *Kubectl) do(ctx context.Context, r request, into any) error {
 }
 
 // send returns the answer if it is a success. The caller closes its body.
-func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
+func (k *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	body, contentType, err := encode(r.body)
 	if err != nil {
 		return nil, fmt.Errorf("cannot send %s %s: %w", r.method, r.path, err)
@@ -155,7 +155,7 @@ func (k *Kubectl) send(ctx context.Context, r request) (*http.Response, error) {
 }
 
 // announce logs a request at level debug: a GET as the kubectl command that sends the same request.
-func (k *Kubectl) announce(r request, as string) {
+func (k *Client) announce(r request, as string) {
 	switch {
 	case r.method == http.MethodGet && as == "":
 		k.log.Debug("command", "cmd", exec.Quote([]string{"kubectl", "get", "--raw", r.path}))

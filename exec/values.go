@@ -2,6 +2,7 @@ package exec
 
 import (
 	"errors"
+	"index/suffixarray"
 	"iter"
 	"slices"
 	"strconv"
@@ -14,6 +15,9 @@ import (
 //	from 9 bytes on   it is taken out wherever it stands
 //	from 4 bytes on   where it stands as a word of its own: "postgres" in "host=postgres", not in "postgresql"
 //	shorter           where it is the whole value
+//
+// One of 9 bytes or more that is part of a name stays, as that of the database's Service in a Secret with its address: it is known anyway, and
+// without it nobody would know what a text is about.
 //
 // A switch, such as "true" or "0", stays: to hide it would tell which of two it is. Values do not change, so several goroutines may use them. Nil
 // takes nothing out.
@@ -30,8 +34,9 @@ const shortestAnywhere = 9
 // ErrTooManySecrets says that secrets take more memory than may be spent on them, as a Redactor says by being Full.
 var ErrTooManySecrets = errors.New("the secrets are too many or too long for all of them to be kept out")
 
-// NewValues returns the Values for secrets. The error is ErrTooManySecrets.
-func NewValues(secrets ...string) (*Values, error) {
+// NewValues returns the Values for secrets. names are what everybody may know, such as the names of objects. The error is ErrTooManySecrets.
+func NewValues(names []string, secrets ...string) (*Values, error) {
+	known := suffixarray.New([]byte(strings.Join(names, "\n"))) // both may be thousands
 	v := &Values{words: map[string]struct{}{}, whole: map[string]struct{}{}}
 	size, m, lengths := 0, newMatcher(), map[int]bool{}
 	for _, secret := range secrets {
@@ -39,6 +44,9 @@ func NewValues(secrets ...string) (*Values, error) {
 			return nil, ErrTooManySecrets
 		}
 		for form, whole := range valueForms(secret) {
+			if len(form) >= shortestAnywhere && len(known.Lookup([]byte(form), 1)) > 0 {
+				continue
+			}
 			switch {
 			case len(form) >= shortestAnywhere:
 				m.add(form)

@@ -42,7 +42,7 @@ func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
 		{"1", "1", "1"},
 		{"", "", ""},
 	} {
-		v, err := NewValues(test.secret)
+		v, err := NewValues(nil, test.secret)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
 }
 
 func TestATextOfAnyKindLosesOnlyWhatStandsOutInIt(t *testing.T) {
-	v, err := NewValues("name", "x7", "correct-horse")
+	v, err := NewValues(nil, "name", "x7", "correct-horse")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,27 @@ func TestATextOfAnyKindLosesOnlyWhatStandsOutInIt(t *testing.T) {
 }
 
 func TestMoreSecretsThanCanBeKeptOutAreAnError(t *testing.T) {
-	if _, err := NewValues(noise(9, maxSecrets), "x7"); !errors.Is(err, ErrTooManySecrets) {
+	if _, err := NewValues(nil, noise(9, maxSecrets), "x7"); !errors.Is(err, ErrTooManySecrets) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestASecretThatIsPartOfANameStays(t *testing.T) {
+	names := []string{"shop-database", "shop-worker", "postgres"}
+	v, err := NewValues(names, "shop-database", "hosts:\nshop-worker\nanother-host\n", "correct-horse", "postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"Service shop-database is invalid":                  "Service shop-database is invalid",
+		"pod shop-worker-0 cannot reach another-host":       "pod shop-worker-0 cannot reach [redacted]",
+		"shop-database: password correct-horse is too long": "shop-database: password [redacted] is too long",
+	} {
+		if got := v.Text(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	if got := v.Value("shop-database") + v.Value("postgres"); got != "shop-database"+Redacted {
+		t.Errorf("got %q", got)
 	}
 }

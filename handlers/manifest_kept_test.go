@@ -123,3 +123,41 @@ func TestAStatusNamesItsObjectsAlsoWhereASecretHoldsTheirName(t *testing.T) {
 	r.run(deployEvent("shop"))
 	wantText(t, r.status("shop").StatusMessage, releaseName("shop"))
 }
+
+// TestAValueOfAChartsSecretIsToldNowhereAfterAKillEither: the chart is not rendered again for a release that is installed.
+func TestAValueOfAChartsSecretIsToldNowhereAfterAKillEither(t *testing.T) {
+	t.Parallel()
+	for name, comeBack := range comeBack {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, withSecret, with("HELM__TIMEOUT", "1s"))
+			r.sicken("shop", waitsFor("CreateContainerError", "no such volume: planted-by-the-chart"))
+			r.accept(deployEvent("shop"))
+			r.eventually("helm is done", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 deployed" })
+			comeBack(r)
+			s := r.status("shop")
+			wantText(t, s.StatusMessage, "no such volume: [redacted]")
+			if text := s.StatusMessage + r.log.String() + r.file("result.json") + r.file("timeline.jsonl"); strings.Contains(text, "planted-by-the-chart") {
+				t.Errorf("it is told: %s", text)
+			}
+		})
+	}
+}
+
+// TestAnObjectKeepsItsNameAlsoWhereASecretHoldsIt: such as that of the database, in a Secret with its address, or in a list of hosts.
+func TestAnObjectKeepsItsNameAlsoWhereASecretHoldsIt(t *testing.T) {
+	r := newRig(t, comparesFirst, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			return append(usual(release, namespace, values), object{"apiVersion": "v1", "kind": "Secret",
+				"metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"host": release, "hosts": "a-host-elsewhere\n" + release + "\n"}})
+		}
+	})
+	r.succeed(r.run(deployEvent("shop", override("note", "a-host-elsewhere"))))
+	wantText(t, r.file("manifest.yaml"), "name: "+releaseName("shop"), "name: "+releaseName("shop")+"-own")
+	wantText(t, r.file("changes.diff"), "Deployment "+namespace+"/"+releaseName("shop")+" (new)")
+	for _, file := range []string{"manifest.yaml", "changes.diff"} {
+		if strings.Contains(r.file(file), "a-host-elsewhere") {
+			t.Errorf("%s has another line of the Secret", file)
+		}
+	}
+}

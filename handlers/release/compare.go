@@ -59,7 +59,14 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 	items = items[:len(items)-left]
 
 	isSecret := func(i *item) bool { return changes.IsSecret(i.Kind) }
-	redact, err := without(d.task, known)
+	called, err := kube.Names(manifest)
+	if err != nil {
+		return compared{}, err
+	}
+	for _, i := range items {
+		called = append(called, i.Name)
+	}
+	redact, err := without(d.task, called, known)
 	if err != nil {
 		return compared{}, err
 	}
@@ -69,7 +76,7 @@ func (d *Deployment) compare(ctx context.Context, manifest []byte) (compared, er
 	for _, i := range items {
 		known = append(known, i.change.Secrets...)
 	}
-	if redact, err = without(d.task, known); err != nil {
+	if redact, err = without(d.task, called, known); err != nil {
 		return compared{}, err
 	}
 	err = d.compareSome(ctx, items, func(i *item) bool { return !isSecret(i) }, redact)

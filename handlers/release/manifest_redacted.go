@@ -40,7 +40,11 @@ func redactedManifest(t *dispatch.Task, manifest []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	redact, err := without(t, append(secrets, hooks...))
+	names, err := kube.Names(manifest)
+	if err != nil {
+		return nil, err
+	}
+	redact, err := without(t, names, append(secrets, hooks...))
 	if err != nil {
 		return nil, err
 	}

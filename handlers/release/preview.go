@@ -130,7 +130,7 @@ func (d *Deployment) previewValues(ctx context.Context, p *Preview) error {
 	if err != nil {
 		return err
 	}
-	redact, err := without(d.task, secrets)
+	redact, err := without(d.task, nil, secrets)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,9 +81,10 @@ type withoutSecrets struct {
 	chart *exec.Values
 }
 
-// without is withoutSecrets of a run. The error says that the values are too many.
-func without(t *dispatch.Task, values []string) (withoutSecrets, error) {
-	chart, err := exec.NewValues(slices.Compact(slices.Sorted(slices.Values(values)))...)
+// without is withoutSecrets of a run. names are those of its objects: see exec.Values. The error says that the values are too many.
+func without(t *dispatch.Task, names, values []string) (withoutSecrets, error) {
+	names = append([]string{t.Release.Name, t.Release.Namespace}, names...)
+	chart, err := exec.NewValues(names, slices.Compact(slices.Sorted(slices.Values(values)))...)
 	return withoutSecrets{t.Redact, chart}, err
 }
 
@@ -93,43 +95,48 @@ func (w withoutSecrets) Text(s string) string { return w.event.String(w.chart.Te
 func (w withoutSecrets) Value(s string) string { return w.event.String(w.chart.Value(s)) }
 
 // hideChartSecrets keeps the values of the Secrets that the chart makes out of what is told of the deploy, once the script has rendered it: the API
-// server quotes what it refuses, and pods what they fail with. It takes a command that the script announces. Values that are part of a name, as those of
-// a Secret with the database's host are, stay: else nobody would know what a status is about.
+// server quotes what it refuses, and pods what they fail with. It takes a command that the script announces.
 func (d *Deployment) hideChartSecrets(command string) {
-	t := d.task
-	if d.hides || strings.Contains(command, "helm template ") || !t.Has(ManifestFile) {
+	if d.hides || strings.Contains(command, "helm template ") || !d.task.Has(ManifestFile) {
 		return
 	}
-	d.hides = true
-	secrets, names, err := d.chartSecrets()
+	manifest, err := readManifest(d.task.Path(ManifestFile))
+	var hooks []string
 	if err == nil {
+		hooks, err = hookSecrets(d.task)
+	}
+	d.hide(manifest, hooks, err)
+}
+
+// hideInstalledSecrets is hideChartSecrets for a release that an earlier try has installed: nothing is rendered then.
+func (d *Deployment) hideInstalledSecrets(ctx context.Context) {
+	manifest, hooks, err := d.cluster.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, d.live.labels["version"])
+	var secrets []string
+	if err == nil {
+		secrets, err = kube.SecretValues(hooks)
+	}
+	d.hide(manifest, secrets, err)
+}
+
+// hide keeps the values of the Secrets in a manifest out of what is told, and more of them. err is why they could not be read; nil: they could.
+func (d *Deployment) hide(manifest []byte, more []string, err error) {
+	t := d.task
+	d.hides = true
+	var secrets, names []string
+	if err == nil {
+		secrets, err = kube.SecretValues(manifest)
+	}
+	if err == nil {
+		names, err = kube.Names(manifest)
+	}
+	if err == nil {
+		names = append(names, d.Release.Name, d.Release.Namespace, d.Event.WorkloadName, d.Event.TenantID, d.Event.ChartName)
 		var values *exec.Values
-		if values, err = exec.NewValues(slices.DeleteFunc(secrets, func(value string) bool { return strings.Contains(names, strings.TrimSpace(value)) })...); err == nil {
+		if values, err = exec.NewValues(names, append(secrets, more...)...); err == nil {
 			t.Hide(values)
 		}
 	}
 	if err != nil {
 		t.Log.Warn("values of the chart's Secrets are not kept out of messages", "reason", t.Redact.String(err.Error()), "next", "the deploy goes on")
 	}
-}
-
-// chartSecrets are the values of the Secrets that the chart makes, and the names of what there is, a line each.
-func (d *Deployment) chartSecrets() (secrets []string, names string, err error) {
-	manifest, err := readManifest(d.task.Path(ManifestFile))
-	if err != nil {
-		return nil, "", err
-	}
-	if secrets, err = kube.SecretValues(manifest); err != nil {
-		return nil, "", err
-	}
-	hooks, err := hookSecrets(d.task)
-	if err != nil {
-		return nil, "", err
-	}
-	all, err := kube.Objects(manifest, d.Release.Namespace)
-	list := []string{d.Release.Name, d.Release.Namespace, d.Event.WorkloadName, d.Event.TenantID, d.Event.ChartName}
-	for _, o := range all {
-		list = append(list, o.Name)
-	}
-	return append(secrets, hooks...), strings.Join(list, "\n"), err
 }

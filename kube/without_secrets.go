@@ -8,9 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values (as they
-// stand there and decoded), because they may also occur elsewhere in the manifest: elsewhere returns what is to stand there in place of any other
-// value. An error means that it cannot be told what is secret.
+// WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values as SecretValues
+// has them, because they may also occur elsewhere in the manifest: elsewhere returns what is to stand there in place of any other value. An error
+// means that it cannot be told what is secret.
 func WithoutSecrets(manifest []byte, placeholder string, elsewhere func(value string) string) (clean []byte, secrets []string, err error) {
 	cleaner := newManifestCleaner(placeholder, elsewhere)
 	if err := eachDocument(manifest, "read", cleaner.clean); err != nil {
@@ -19,7 +19,8 @@ func WithoutSecrets(manifest []byte, placeholder string, elsewhere func(value st
 	return cleaner.written.Bytes(), cleaner.secrets, nil
 }
 
-// SecretValues are the values of the Secrets in a rendered manifest, hooks included, as they stand there and decoded.
+// SecretValues are the values of the Secrets in a rendered manifest, hooks included: decoded, and as they stand there unless that is the base64 of the
+// decoded value.
 func SecretValues(manifest []byte) ([]string, error) {
 	cleaner := newManifestCleaner("", nil)
 	err := eachDocument(manifest, "read", func(document []byte) error {
@@ -83,13 +84,14 @@ func (c *manifestCleaner) object(node *yaml.Node) {
 	withoutComments(node)
 	for _, key := range []string{"data", "stringData"} {
 		for _, values := range valuesOf(node, key) {
-			c.hide(values)
+			c.hide(values, key == "data")
 		}
 	}
 }
 
-// hide replaces all scalars below a node, also behind aliases. The keys of mappings stay.
-func (c *manifestCleaner) hide(node *yaml.Node) {
+// hide replaces all scalars below a node, also behind aliases. The keys of mappings stay. encoded: the values are base64, of which who knows the plain
+// value knows the usual form too; a keystore of a MiB would count twice.
+func (c *manifestCleaner) hide(node *yaml.Node, encoded bool) {
 	node = resolved(node)
 	if c.hidden[node] {
 		return
@@ -97,18 +99,21 @@ func (c *manifestCleaner) hide(node *yaml.Node) {
 	c.hidden[node] = true
 	switch node.Kind {
 	case yaml.ScalarNode:
-		c.secrets = append(c.secrets, node.Value)
-		if plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(node.Value), "")); err == nil {
+		plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(node.Value), ""))
+		if err == nil {
 			c.secrets = append(c.secrets, string(plain))
+		}
+		if err != nil || !encoded || base64.StdEncoding.EncodeToString(plain) != node.Value {
+			c.secrets = append(c.secrets, node.Value)
 		}
 		node.Value, node.Tag, node.Style = c.placeholder, "!!str", 0
 	case yaml.MappingNode:
 		for i := 1; i < len(node.Content); i += 2 {
-			c.hide(node.Content[i])
+			c.hide(node.Content[i], encoded)
 		}
 	default:
 		for _, item := range node.Content {
-			c.hide(item)
+			c.hide(item, encoded)
 		}
 	}
 }

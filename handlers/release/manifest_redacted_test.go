@@ -1,6 +1,8 @@
 package release
 
 import (
+	"encoding/base64"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -45,5 +47,22 @@ func TestAManifestInWhichNobodyCanTellWhatIsSecretGoes(t *testing.T) {
 	RedactManifest(task) // of a run that has made none
 	if task.Has(ManifestFile) {
 		t.Error("it is back")
+	}
+}
+
+// TestALargeKeystoreInAChartIsKeptOut: its base64 does not count too, or the largest Secrets that Kubernetes takes would be too long.
+func TestALargeKeystoreInAChartIsKeptOut(t *testing.T) {
+	task := runTask(t)
+	keystore := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(keystore)
+	inBase64 := base64.StdEncoding.EncodeToString(keystore)
+	text := manifest + "---\nkind: Secret\nmetadata: {name: keystore}\ndata:\n  store: " + inBase64 + "\n---\nkind: ConfigMap\nmetadata: {name: copy}\nbinaryData:\n  store: " + inBase64 + "\n"
+	if err := task.Write(ManifestFile, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	RedactManifest(task)
+	kept, err := os.ReadFile(task.Path(ManifestFile))
+	if err != nil || strings.Contains(string(kept), inBase64[:100]) || !strings.Contains(string(kept), "name: copy") {
+		t.Errorf("%.500s, %v", kept, err)
 	}
 }

@@ -131,9 +131,9 @@ func (d *Deployment) hide(manifest []byte, more []string, err error) {
 	}
 	if err == nil {
 		names = append(names, d.Release.Name, d.Release.Namespace, d.Event.WorkloadName, d.Event.TenantID, d.Event.ChartName)
-		var values *exec.Values
-		if values, err = exec.NewValues(names, append(secrets, more...)...); err == nil {
-			t.Hide(values)
+		var found withoutSecrets
+		if found, err = without(t, names, append(secrets, more...)); err == nil {
+			t.Hide(found.chart)
 		}
 	}
 	if err != nil {

@@ -22,7 +22,7 @@ type explainer interface {
 
 // failureOf collects what is known of why an event failed, from its error and from its handler.
 func (t *Task) failureOf(ctx context.Context, err error) *reason.Failure {
-	f := &reason.Failure{Words: WordsOf(err), Timeout: t.engine.settings.Helm.Timeout, Account: t.account}
+	f := &reason.Failure{Words: WordsOf(err), Timeout: t.engine.settings.Helm.Timeout, Account: t.account, Hide: t.Redacted}
 	step, explained := stepError(nil), explainer(nil)
 	switch {
 	case errors.As(err, new(*limitError)): // it says all there is to say

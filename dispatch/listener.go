@@ -31,6 +31,7 @@ type listener struct {
 	stop      func(error) // stops the script, with the reason
 	announced announcements
 	tail      tail
+	asItIs    tail        // with what the run hides
 	reached   *limitError // the limit that the script itself says it has reached; nil: none
 	written   int64       // bytes, all of them
 	logged    int64       // bytes of log, about
@@ -55,6 +56,7 @@ func (l *listener) line(line exec.Line) {
 		l.command(cmd)
 		return
 	}
+	asItIs := line
 	line.Text = l.task.hidden.Load().Text(line.Text) // what has become known while the script runs
 	if l.script == scripts.ChartPull {
 		line.Text = exec.WithoutAddressSecrets(line.Text)
@@ -64,8 +66,9 @@ func (l *listener) line(line exec.Line) {
 	if l.reached != nil { // what follows is a list of all that the program was doing
 		return
 	}
-	l.reached = l.limits.reached(l.script, line.Text)
+	l.reached = l.limits.reached(l.script, asItIs.Text)
 	l.tail.add(line)
+	l.asItIs.add(asItIs)
 }
 
 // command notes a command that the script announces. Of thousands only the first maxCommands are noted; output.log has all.
@@ -112,10 +115,18 @@ func (l *listener) reasonOf(err error) error {
 		return l.limits.reached(l.script, "file too large")
 	}
 	if text := l.tail.text(); text != "" {
-		return errors.New(text)
+		return &lastWords{text, l.asItIs.text()}
 	}
 	return err
 }
+
+// lastWords are the end of what a script wrote to stderr.
+type lastWords struct {
+	told   string
+	asItIs string // with the secrets that the run hides, one of which may be a word by which is known whether another try helps: for classify alone
+}
+
+func (e *lastWords) Error() string { return e.told }
 
 // tail keeps the end of what a script wrote to stderr: why it failed.
 type tail struct{ lines []string }

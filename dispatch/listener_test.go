@@ -162,3 +162,23 @@ func TestAPersonCanRunAStepAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestAHiddenWordStillTellsThatAnotherTryHelps: a chart's Secret may hold any word.
+func TestAHiddenWordStillTellsThatAnotherTryHelps(t *testing.T) {
+	hidden, err := exec.NewValues(nil, "connection refused")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := listen(t, scripts.WorkloadDeploy, limits{})
+	s.task.Hide(hidden)
+	s.stderr("Error: dial tcp 10.0.0.1:443: connect: connection refused")
+	failed := fmt.Errorf("cannot deploy: %w", &ScriptError{scripts.WorkloadDeploy, s.reasonOf(&exec.ExitError{Code: 1})})
+	if got := CauseOf(failed); got != MaybeOutage {
+		t.Errorf("the cause is %q", got)
+	}
+	for _, text := range []string{failed.Error(), WordsOf(failed), s.output(), s.log.String()} {
+		if strings.Contains(text, "refused") || !strings.Contains(text, "connect: [redacted]") {
+			t.Errorf("it is told: %s", text)
+		}
+	}
+}

@@ -116,6 +116,9 @@ func classify(err error) (cause RetryCause, maybeCluster bool) {
 		return repositoryCause(step.Words()), false
 	case step != nil:
 		words = step.Words()
+		if last := (*lastWords)(nil); errors.As(step, &last) {
+			words = last.asItIs
+		}
 	case errors.As(err, &exit): // a question to helm
 		words = exit.Stderr
 	case kube.Denied(err), errors.As(err, &stopped) && stopped.TimedOut:

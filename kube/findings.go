@@ -29,13 +29,18 @@ func findings(found []string) []string {
 	return all
 }
 
-// line returns a text as one printable line of at most longestLine bytes. The text may be anybody's: of a chart, an image, a webhook.
+// line returns a text as one printable line of at most longestLine bytes. The text may be anybody's: of a chart, an image, a webhook. A longer one is cut
+// between two words, since the part of a password that is left of it would not be known as one.
 func line(of string) string {
 	of = strings.TrimSpace(text.Printable(of))
 	if len(of) <= longestLine {
 		return of
 	}
-	return text.Cut(of, longestLine-len("…")) + "…"
+	cut := text.Cut(of, longestLine-len("…"))
+	if end := strings.LastIndexByte(cut, ' '); end > 0 {
+		cut = cut[:end+1]
+	}
+	return cut + "…"
 }
 
 const instance = "app.kubernetes.io/instance="

@@ -42,6 +42,9 @@ func TestALineOfForeignTextIsOneShortLine(t *testing.T) {
 			t.Errorf("%d bytes become %d: %q", len(text), len(got), got)
 		}
 	}
+	if got := line("the password " + strings.Repeat("x", 500)); got != "the password …" {
+		t.Errorf("a word is cut, which may be a password: %q", got)
+	}
 	if text := strings.Repeat("x", 500); line(text) != text {
 		t.Error("a line of 500 bytes is cut")
 	}

@@ -28,6 +28,9 @@ type Failure struct {
 	Object  string        // the object that kubectl was about, such as "Deployment web": of a conflict it does not say so itself
 	Timeout time.Duration // of the wait
 	After   string        // what was done then, such as "the release was rolled back to revision 3"; "": what helm says of that
+
+	// Hide takes secrets out of a text, before it is cut: a part of a secret would not be known. Nil: there are none.
+	Hide func(string) string
 }
 
 const (
@@ -44,12 +47,28 @@ const (
 // Message is the reason for a person: the cause in one plain line, what was done then, what was seen in the cluster, and the
 // tool's own words, in this order. It has at most maxReason bytes, no line twice and no control characters but newlines.
 func (f Failure) Message() string {
+	f = f.withoutSecrets()
 	words := cleanWords(f.Words)
 	m := newMessage()
 	m.add("", f.cause(words), cmp.Or(f.After, whatHelmDid(words)))
 	m.add(headingSeen, f.found()...)
 	m.add(headingWords, strings.Split(words, "\n")...)
 	return m.text.String()
+}
+
+func (f Failure) withoutSecrets() Failure {
+	if f.Hide == nil {
+		return f
+	}
+	all := func(lines []string) (hidden []string) {
+		for _, line := range lines {
+			hidden = append(hidden, f.Hide(line))
+		}
+		return hidden
+	}
+	f.Words, f.Hopeless, f.After = f.Hide(f.Words), f.Hide(f.Hopeless), f.Hide(f.After)
+	f.Waiting, f.Seen = all(f.Waiting), all(f.Seen)
+	return f
 }
 
 // found is all that was seen. What is hopeless names an object before a line that is seen too.

@@ -277,3 +277,20 @@ func TestTheLinesOfTheTablesNameOnlyWhatThereIs(t *testing.T) {
 		}
 	}
 }
+
+func TestASecretIsHiddenBeforeALineIsCut(t *testing.T) {
+	const secret = "correct-horse-battery-staple"
+	hide := func(s string) string { return strings.ReplaceAll(s, secret, "[redacted]") }
+	for length := maxCause - 2*len(secret); length < maxCause; length++ {
+		line := strings.Repeat("x", length) + " " + secret
+		for name, f := range map[string]Failure{
+			"what helm says": {Words: line}, "what pods say": {Seen: []string{line}}, "what is waited for": {Waiting: []string{line}},
+			"what can never be": {Hopeless: line}, "what was done": {Words: "x", After: line},
+		} {
+			f.Hide = hide
+			if got := f.Message(); strings.Contains(got, secret[:4]) {
+				t.Fatalf("%s: %s", name, got)
+			}
+		}
+	}
+}

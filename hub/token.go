@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -93,7 +94,8 @@ func (e *tokenError) Error() string { return e.text }
 // inOneLine returns the error's text as one line of at most maxAnswer bytes, without the client's secret: an error page may show the request that
 // it answers.
 func (t *tokens) inOneLine(err error) string {
-	told := exec.NewRedactor(t.settings.ClientSecret).String(err.Error())
+	secret := t.settings.ClientSecret
+	told := exec.NewRedactor(secret, url.QueryEscape(secret)).String(err.Error()) // OAuth escapes it before it is in a header's base64
 	return text.Shortened(strings.Join(strings.Fields(told), " "), maxAnswer)
 }
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -370,5 +371,16 @@ func TestAnAnswerOfTheIssuerThatRepeatsTheRequestIsShownWithoutTheSecret(t *test
 		if strings.Contains(err.Error(), form) {
 			t.Errorf("%s is in it: %v", form, err)
 		}
+	}
+}
+
+// TestTheSecretInAnAuthorizationHeaderIsNotTold: OAuth escapes it as in a URL, and then it is in base64. An issuer that has once taken it so gets it so.
+func TestTheSecretInAnAuthorizationHeaderIsNotTold(t *testing.T) {
+	const secret = "m4rk3r&secret/1+"
+	sent := base64.StdEncoding.EncodeToString([]byte("operator:" + url.QueryEscape(secret)))
+	tokens, err := newTokens(config.Config{Authentication: config.Authentication{ClientSecret: secret}}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	if got := tokens.inOneLine(errors.New("no upstream for Authorization: Basic " + sent)); strings.Contains(got, sent[16:len(sent)-8]) || !strings.Contains(got, "[redacted]") {
+		t.Errorf("got %q", got)
 	}
 }

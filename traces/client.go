@@ -78,7 +78,8 @@ func secretsOf(headers http.Header) *exec.Redactor {
 	var values []string
 	for _, all := range headers {
 		for _, value := range all {
-			values = append(values, append(strings.Fields(value), value)...)
+			_, token, _ := strings.Cut(value, " ")
+			values = append(values, value, strings.TrimSpace(token))
 		}
 	}
 	return exec.NewRedactor(values...)

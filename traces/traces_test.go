@@ -369,7 +369,7 @@ func TestWhatTheCollectorAnswersIsToldWithoutTheHeadersThatItGot(t *testing.T) {
 	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		fmt.Fprintf(w, "%s %s is not known, nor %s", strings.Repeat("x", 180), key, r.Header.Get("X-Key")) // the first is at the end of what is told
+		fmt.Fprintf(w, "not a Bearer token: %s %s is not known, nor %s", strings.Repeat("x", 160), key, r.Header.Get("X-Key")) // the first is at the end of what is told
 	}))
 	defer collector.Close()
 	settings := fixtures.Settings(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL+"\nOTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20planted-token-of-the-collector,X-Key=planted-key")
@@ -378,7 +378,7 @@ func TestWhatTheCollectorAnswersIsToldWithoutTheHeadersThatItGot(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = c.UploadTraces(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "the collector answers 401 Unauthorized: xxx") || strings.Contains(err.Error(), "plant") {
+	if err == nil || !strings.Contains(err.Error(), "the collector answers 401 Unauthorized: not a Bearer token: xxx") || strings.Contains(err.Error(), "plant") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"octo-operator/dispatch/runs"
 	"octo-operator/dispatch/runs/story"
 	"octo-operator/exec"
+	"octo-operator/handlers/release"
 	"octo-operator/text"
 )
 
@@ -99,7 +100,7 @@ func announceRerun(to io.Writer, s story.Story, run *runs.Run) {
 }
 
 // rendered are files that a script writes anew and that hold a chart's Secrets then. The operator has taken those out when the run ended.
-var rendered = []string{"manifest.yaml"}
+var rendered = []string{release.ManifestFile, release.HookSecretsFile}
 
 // runAgain runs the file rerun, with what a script of the operator may see of the environment.
 func runAgain(ctx context.Context, run *runs.Run, stdout, stderr io.Writer) (err error) {

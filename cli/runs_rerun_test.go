@@ -75,15 +75,17 @@ func TestAStepThatFailsAgainIsToldByTheExitCode(t *testing.T) {
 
 func TestWhatAStepPrintsAgainMovesNoCursorAndItSeesNoSecretOfTheOperator(t *testing.T) {
 	t.Setenv("OPERATOR__BROKERPASSWORD", "planted")
-	run := scaled(t, stateDir(t), `env; printf 'a\033[2Jb\r\n'; echo "$OCTO_RELEASE" >&2; echo planted >manifest.yaml`)
+	run := scaled(t, stateDir(t), `env; printf 'a\033[2Jb\r\n'; echo "$OCTO_RELEASE" >&2; echo planted >manifest.yaml; echo planted >hook-secrets.json`)
 	var stdout, stderr bytes.Buffer
 	must(t, runAgain(context.Background(), run, &stdout, &stderr))
 	wantNoControl(t, stdout.String())
 	if out := stdout.String(); strings.Contains(out, "planted") || !strings.Contains(out, "ab") || stderr.String() != "acme-shop\n" {
 		t.Errorf("printed %q and %q", out, stderr.String())
 	}
-	if run.Has("manifest.yaml") {
-		t.Error("the manifest that it made stays, with the Secrets of its chart")
+	for _, name := range []string{"manifest.yaml", "hook-secrets.json"} {
+		if run.Has(name) {
+			t.Errorf("the %s that it made stays, with the Secrets of its chart", name)
+		}
 	}
 	must(t, run.Write("manifest.yaml", []byte("as it was")))
 	ctx, stop := context.WithCancel(context.Background())

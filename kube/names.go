@@ -6,7 +6,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Names are what a rendered manifest calls its objects, hooks included, their containers, and the images of these: whoever sees a pod sees them.
+// maxNames is in bytes: ten thousand objects have fewer, and an index of them takes five times as much memory.
+const maxNames = 1 << 20
+
+// Names are what a rendered manifest calls its objects, hooks included, their containers, and the images of these: whoever sees a pod sees them. Of
+// more than maxNames the rest is left out.
 func Names(manifest []byte) ([]string, error) {
 	var n nameReader
 	n.seen = map[*yaml.Node]bool{}
@@ -22,6 +26,7 @@ func Names(manifest []byte) ([]string, error) {
 type nameReader struct {
 	documentReader
 	names []string
+	size  int // bytes
 	seen  map[*yaml.Node]bool // aliases can multiply nodes, or form a circle
 }
 
@@ -55,7 +60,7 @@ func (n *nameReader) object(node *yaml.Node) {
 }
 
 func (n *nameReader) add(name string) {
-	if name != "" {
+	if n.size += len(name); name != "" && n.size <= maxNames {
 		n.names = append(n.names, name)
 	}
 }

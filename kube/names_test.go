@@ -2,6 +2,7 @@ package kube
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -29,5 +30,12 @@ items:
 func TestNamesOfACircleEnd(t *testing.T) {
 	if got, err := Names([]byte("&a {items: [*a], metadata: {name: x}}")); err != nil || !slices.Equal(got, []string{"x"}) {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestOfTooManyNamesTheFirstAreTaken(t *testing.T) {
+	manifest := "metadata: {name: web}\n---\nspec: {containers: [{image: " + strings.Repeat("x", maxNames) + "}]}"
+	if got, err := Names([]byte(manifest)); err != nil || !slices.Equal(got, []string{"web"}) {
+		t.Errorf("got %d names, %v", len(got), err)
 	}
 }

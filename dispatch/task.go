@@ -43,9 +43,12 @@ type Task struct {
 	Release        names.Release // of a workload, once it was looked for in the cluster
 }
 
-// Hide keeps more secrets out of what is told of the event from now on: those that are known once its chart is rendered. It may be called while a
-// script runs.
+// Hide keeps more secrets out of what is told of the event from now on: those that are known once its chart is rendered. They take the
+// place of those of an earlier call. It may be called while a script runs.
 func (t *Task) Hide(secrets *exec.Values) { t.hidden.Store(secrets) }
+
+// Hides tells whether Hide was called in this life.
+func (t *Task) Hides() bool { return t.hidden.Load() != nil }
 
 // Redacted is a text without what is secret, as far as that is known by now.
 func (t *Task) Redacted(s string) string { return t.Redact.String(t.hidden.Load().Text(s)) }

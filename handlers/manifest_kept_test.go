@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"octo-operator/handlers/release"
@@ -140,6 +141,29 @@ func TestAValueOfAChartsSecretIsToldNowhereAfterAKillEither(t *testing.T) {
 				t.Errorf("it is told: %s", text)
 			}
 		})
+	}
+}
+
+// TestTheValueThatWasInstalledIsToldNowhereEither: a chart may make another password each time that it is rendered, and helm upgrade renders once more.
+func TestTheValueThatWasInstalledIsToldNowhereEither(t *testing.T) {
+	var renders atomic.Int64
+	password := func(n int64) string { return fmt.Sprintf("planted-%d-by-the-chart", n) }
+	r := newRig(t, with("HELM__TIMEOUT", "1s"), func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			return append(usual(release, namespace, values), object{"apiVersion": "v1", "kind": "Secret",
+				"metadata": object{"name": release + "-own", "namespace": namespace}, "stringData": object{"key": password(renders.Add(1))}})
+		}
+	})
+	r.sicken("shop", waitsFor("ContainerCreating", ""))
+	deploy := r.accept(deployEvent("shop"))
+	r.eventually("helm is done", func() bool { return r.cluster.releaseHistory(namespace, releaseName("shop")) == "1 deployed" })
+	r.sicken("shop", waitsFor("CreateContainerError", "no such volume: "+password(renders.Load())))
+	deploy.result()
+	s := r.status("shop")
+	wantText(t, s.StatusMessage, "no such volume: [redacted]")
+	if text := s.StatusMessage + r.log.String(); strings.Contains(text, password(renders.Load())) {
+		t.Errorf("it is told: %s", text)
 	}
 }
 

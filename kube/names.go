@@ -26,7 +26,7 @@ func Names(manifest []byte) ([]string, error) {
 type nameReader struct {
 	documentReader
 	names []string
-	size  int // bytes
+	size  int                 // bytes
 	seen  map[*yaml.Node]bool // aliases can multiply nodes, or form a circle
 }
 

@@ -52,7 +52,14 @@ func (ro rollouts) objectsOfRun(ctx context.Context, t *dispatch.Task, r names.R
 	if err != nil || labels[names.RunLabel] != t.ShortID() {
 		return nil, err
 	}
-	return objectsOf(ctx, ro.cluster, r, labels["version"])
+	manifest, hooks, err := ro.cluster.ManifestAndHooks(ctx, r.Namespace, r.Name, labels["version"])
+	if err != nil {
+		return nil, err
+	}
+	if !t.Hides() { // a deploy that goes on after a kill, and fails before it renders
+		hideInstalled(t, r, manifest, hooks)
+	}
+	return kube.Objects(manifest, r.Namespace)
 }
 
 // lastFindingsTimeout bounds the look after a failure: somebody waits for the reason.

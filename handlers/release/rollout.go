@@ -58,7 +58,12 @@ func (ro rollouts) await(ctx context.Context, t *dispatch.Task, r names.Release)
 	if err != nil || newest["status"] != "deployed" { // a script of the environment's own may have installed nothing
 		return nil, err
 	}
-	objects, err := objectsOf(ctx, ro.cluster, r, newest["version"])
+	manifest, hooks, err := ro.cluster.ManifestAndHooks(ctx, r.Namespace, r.Name, newest["version"])
+	if err != nil {
+		return nil, err
+	}
+	hideInstalled(t, r, manifest, hooks)
+	objects, err := kube.Objects(manifest, r.Namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package release
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,9 @@ import (
 	"octo-operator/bounds"
 	"octo-operator/dispatch"
 	"octo-operator/exec"
+	"octo-operator/hub"
 	"octo-operator/kube"
+	"octo-operator/names"
 )
 
 // HookSecretsFile has the values of those Secrets that a chart makes as hooks, in a run directory while the script runs: they are not in ManifestFile,
@@ -100,42 +101,48 @@ func (d *Deployment) hideChartSecrets(command string) {
 	if d.hides || strings.Contains(command, "helm template ") || !d.task.Has(ManifestFile) {
 		return
 	}
+	d.hides = true
 	manifest, err := readManifest(d.task.Path(ManifestFile))
 	var hooks []string
 	if err == nil {
 		hooks, err = hookSecrets(d.task)
 	}
-	d.hide(manifest, hooks, err)
+	if err == nil {
+		err = hideSecrets(d.task, d.Release, manifest, hooks)
+	}
+	warnOfSecrets(d.task, err)
 }
 
-// hideInstalledSecrets is hideChartSecrets for a release that an earlier try has installed: nothing is rendered then.
-func (d *Deployment) hideInstalledSecrets(ctx context.Context) {
-	manifest, hooks, err := d.cluster.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, d.live.labels["version"])
-	var secrets []string
+// hideInstalled is hideChartSecrets for a revision: helm has rendered it once more, where a template may make another password each time, and a
+// deploy that goes on after a kill renders nothing. hooks are the manifests of its hooks.
+func hideInstalled(t *dispatch.Task, r names.Release, manifest, hooks []byte) {
+	secrets, err := kube.SecretValues(hooks)
 	if err == nil {
-		secrets, err = kube.SecretValues(hooks)
+		err = hideSecrets(t, r, manifest, secrets)
 	}
-	d.hide(manifest, secrets, err)
+	warnOfSecrets(t, err)
 }
 
-// hide keeps the values of the Secrets in a manifest out of what is told, and more of them. err is why they could not be read; nil: they could.
-func (d *Deployment) hide(manifest []byte, more []string, err error) {
-	t := d.task
-	d.hides = true
-	var secrets, names []string
-	if err == nil {
-		secrets, err = kube.SecretValues(manifest)
+// hideSecrets keeps the values of the Secrets in a manifest out of what is told, and more of them.
+func hideSecrets(t *dispatch.Task, r names.Release, manifest []byte, more []string) error {
+	secrets, err := kube.SecretValues(manifest)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		names, err = kube.Names(manifest)
+	known, err := kube.Names(manifest)
+	if err != nil {
+		return err
 	}
+	w, _ := hub.Decode[hub.WorkloadDeployed](t.Event.Argument) // as far as it can be read
+	known = append(known, r.Name, r.Namespace, w.WorkloadName, w.TenantID, w.ChartName)
+	found, err := without(t, known, append(secrets, more...))
 	if err == nil {
-		names = append(names, d.Release.Name, d.Release.Namespace, d.Event.WorkloadName, d.Event.TenantID, d.Event.ChartName)
-		var found withoutSecrets
-		if found, err = without(t, names, append(secrets, more...)); err == nil {
-			t.Hide(found.chart)
-		}
+		t.Hide(found.chart)
 	}
+	return err
+}
+
+func warnOfSecrets(t *dispatch.Task, err error) {
 	if err != nil {
 		t.Log.Warn("values of the chart's Secrets are not kept out of messages", "reason", t.Redact.String(err.Error()), "next", "the deploy goes on")
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -172,14 +171,58 @@ func field(node *yaml.Node, path ...string) *yaml.Node {
 	return node
 }
 
-// valueOf is the value of a key that counts for helm: the last one; nil if there is none.
+// valueOf is the value of a key that counts for helm: the last one that its YAML reader sets, which takes those of << where it stands; nil if there is
+// none.
 func valueOf(node *yaml.Node, key string) *yaml.Node {
-	all := valuesOf(node, key)
-	if len(all) == 0 {
+	l := lastValue{key: key}
+	return l.of(node)
+}
+
+type lastValue struct {
+	key   string
+	known map[*yaml.Node]*yaml.Node // by mappings that are merged: aliases can multiply them, or form a circle
+}
+
+func (l *lastValue) of(node *yaml.Node) (last *yaml.Node) {
+	if node.Kind != yaml.MappingNode {
 		return nil
 	}
-	return all[len(all)-1]
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := resolved(node.Content[i]), resolved(node.Content[i+1])
+		switch name, _ := scalar(key); { // what cannot be read is no key for helm either
+		case name == l.key:
+			last = value
+		case isMerge(key):
+			if merged := l.merged(value); merged != nil {
+				last = merged
+			}
+		}
+	}
+	return last
 }
+
+// merged is of for what is merged: a mapping, or several, of which the first that has the key counts.
+func (l *lastValue) merged(node *yaml.Node) *yaml.Node {
+	if known, is := l.known[node]; is {
+		return known
+	}
+	if l.known == nil {
+		l.known = map[*yaml.Node]*yaml.Node{}
+	}
+	l.known[node] = nil
+	found := l.of(node)
+	if node.Kind == yaml.SequenceNode {
+		for _, mapping := range node.Content {
+			if found = l.merged(resolved(mapping)); found != nil {
+				break
+			}
+		}
+	}
+	l.known[node] = found
+	return found
+}
+
+func isMerge(key *yaml.Node) bool { return key.Value == "<<" && key.ShortTag() == "!!merge" }
 
 // valuesOf are all values of a key: there may be more than one.
 func valuesOf(node *yaml.Node, key string) []*yaml.Node {
@@ -188,7 +231,7 @@ func valuesOf(node *yaml.Node, key string) []*yaml.Node {
 	return f.all
 }
 
-// fieldValues collects the values of a key in the order in which helm's YAML reader sets them, which takes those of << where it stands.
+// fieldValues collects the values of a key, those of << too.
 type fieldValues struct {
 	key    string
 	all    []*yaml.Node
@@ -204,7 +247,7 @@ func (f *fieldValues) addOf(node *yaml.Node) {
 		switch name, _ := scalar(key); { // what cannot be read is no key for helm either
 		case name == f.key:
 			f.all = append(f.all, value)
-		case key.Value == "<<" && key.ShortTag() == "!!merge":
+		case isMerge(key):
 			f.merge(value)
 		}
 	}
@@ -222,7 +265,7 @@ func (f *fieldValues) merge(node *yaml.Node) {
 		f.addOf(node)
 		return
 	}
-	for _, mapping := range slices.Backward(node.Content) { // of several mappings, the first counts
+	for _, mapping := range node.Content {
 		if mapping = resolved(mapping); !f.merged[mapping] {
 			f.merged[mapping] = true
 			f.addOf(mapping)

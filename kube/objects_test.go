@@ -61,6 +61,8 @@ func TestTheObjectsOfAManifest(t *testing.T) {
 		{"aliases", "apiVersion: v1\nkind: Pod\nmetadata: &m {name: &n a}\nspec: {m: *m, n: *n}", []Object{pod}},
 		{"an object that is an alias", "x: &p {apiVersion: v1, kind: Pod, metadata: {name: a}}\napiVersion: v1\nkind: List\nitems: [*p, *p]", []Object{pod, pod}},
 		{"fields that are merged in", "x: &x {kind: Pod, metadata: &m {name: b, namespace: other}}\napiVersion: v1\n<<: *x\nmetadata: {<<: [*m], name: a, namespace: octo}", []Object{pod}},
+		{"fields that are merged in twice", "x: &x {kind: Pod}\napiVersion: v1\n<<: *x\nkind: Job\n<<: *x\nmetadata: {name: a}", []Object{pod}},
+		{"fields that are merged in through others", "x: &x {kind: Pod}\nz: &z {kind: Job, <<: *x}\napiVersion: v1\n<<: [*z, *x]\nmetadata: {name: a}", []Object{pod}},
 		{"a list that is merged in", "<<: [{items: [{<<: {apiVersion: v1, kind: Pod}, metadata: {name: a}}]}, {items: []}]\napiVersion: v1\nkind: List", []Object{pod}},
 		{"fields that come twice", "apiVersion: v1\nkind: Job\nkind: Pod\nmetadata: {name: b}\nmetadata: {name: a, annotations: {helm.sh/hook: test}, annotations: {}}", []Object{pod}},
 		{"a hook whose annotations come twice", "apiVersion: v1\nkind: Job\nmetadata: {name: b, annotations: {a: b}, annotations: {helm.sh/hook: test}}", nil},

@@ -8,6 +8,8 @@ import (
 // webAddress is an address in a text, in parts: user and query may be secret.
 var webAddress = regexp.MustCompile(`((?i:https?|oci)://)([^\s"/?#]*@)?([^\s"?]*)(\?[^\s"]*)?`)
 
+var userOfAddress = regexp.MustCompile(`((?i:https?|oci)://)[^\s"/?#]*@`)
+
 // WithoutAddressSecrets takes out of a line what may be secret in an address. Errors have the address of an archive that
 // the index has signed, and the one to which a repository has redirected it, which the operator has never seen.
 func WithoutAddressSecrets(line string) string {
@@ -19,6 +21,7 @@ func WithoutAddressSecrets(line string) string {
 		if part[2] != "" {
 			part[2] = Redacted + "@"
 		}
+		part[3] = userOfAddress.ReplaceAllString(part[3], "${1}"+Redacted+"@") // another address may follow without a blank, or be the path at a proxy
 		if part[4] != "" {
 			part[4] = "?" + Redacted
 		}

@@ -16,6 +16,8 @@ func TestNoSecretOfAnAddressIsShown(t *testing.T) {
 		"HTTPS://u:p@example.com/x":                     "HTTPS://[redacted]@example.com/x",
 		"https://u:p@ss@example.com/x":                  "https://[redacted]@example.com/x",
 		"oci://u:p@example.com/charts/x: EOF":           "oci://[redacted]@example.com/charts/x: EOF",
+		"https://a/x,https://u:p@b/y":                   "https://a/x,https://[redacted]@b/y",
+		"https://proxy/https://u:p@b/y?z":               "https://proxy/https://[redacted]@b/y?[redacted]",
 		"https://example.com/a@b and https://c/d@e?f@g": "https://example.com/a@b and https://c/d@e?[redacted]",
 	} {
 		if got := WithoutAddressSecrets(of); got != want {

@@ -14,8 +14,8 @@ import (
 	"octo-operator/kube"
 )
 
-// Load finds everything that is unfinished in the cluster, of whomever: who leads is the only one to work on it. Found and Report are told of
-// it in no order. The error is that the API server cannot be asked; what it refuses is tried again by Run.
+// Load reads all copies of unfinished events in the cluster, whichever operator has made them: only the leader calls it. It calls Found and
+// Report for them, in no particular order. It returns an error if the API server cannot be reached; other errors are logged, and Run tries again.
 func (j *Journal) Load(ctx context.Context) error {
 	if j == nil {
 		return nil
@@ -30,7 +30,7 @@ func (j *Journal) Load(ctx context.Context) error {
 	return nil
 }
 
-// takeHandedOver takes what others have handed over since, and what could not be loaded, again and again until ctx ends.
+// takeHandedOver looks every few seconds, until ctx ends, for events that were handed over, and for copies that Load could not read.
 func (j *Journal) takeHandedOver(ctx context.Context) {
 	for pause(ctx, againInterval) == nil {
 		if err := j.take(ctx); err != nil {
@@ -39,7 +39,7 @@ func (j *Journal) takeHandedOver(ctx context.Context) {
 	}
 }
 
-// take takes what is in the cluster into the lanes: of a namespace everything once, and then what was handed over.
+// take reads copies into the lanes: the first time all copies of a namespace, afterwards only those that were handed over.
 func (j *Journal) take(ctx context.Context) error {
 	var errs []error
 	for _, namespace := range j.o.Namespaces {
@@ -59,10 +59,10 @@ func (j *Journal) take(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// query selects all copies, as they are now; or only what was handed over, as the API server's cache has it (resourceVersion 0). The cache may be
-// a little old, which does no harm: what is not found is looked for again, and what is found is read as it is now. A list of how things are now
-// is dear: the API server may keep the next such list of Secrets, of whomever, waiting for the rest of 100 ms, and that may be the first of an
-// operator that is started again.
+// query selects all copies, or only those that were handed over. All are listed consistently. Those that were handed over are listed from the API
+// server's cache (resourceVersion=0), which may be a little behind: a Secret that is missing there is found the next time, and takeOne reads its
+// current state. After a consistent list, the API server may delay the next one for the same resource by up to 100 ms. With such a list every few
+// seconds, that would often be the first list of an operator that is being restarted.
 func (j *Journal) query(handedOver bool) url.Values {
 	selector := label + "=" + shortHash(j.o.Controller)
 	if !handedOver {

@@ -112,7 +112,7 @@ type assignment struct {
 	key   string // a secret's key in the Secret
 	plain string // a secret's plain value, which goes into the Secret only
 
-	// Of one that is not secret, for Explain: its text, the type that it was to be converted to, and who says so.
+	// For Explain, unless it is secret: its text, the type that it was to be converted to, and where that type comes from.
 	text   string
 	target kind
 	says   authority
@@ -153,7 +153,7 @@ func assemble(in Input) (*assembly, error) {
 	return a, err
 }
 
-// set sets the overrides of a layer. Those of the event (LayerValues) are set even if the chart does not accept them.
+// set sets the overrides of a layer. Those of the event (layerValues) are set even if the chart does not accept them.
 func (a *assembly) set(layer string, overrides []Override) error {
 	for _, override := range overrides {
 		next, err := a.types.assign(layer, override)
@@ -177,7 +177,7 @@ func (a *assembly) set(layer string, overrides []Override) error {
 	return nil
 }
 
-// identify sets the identity keys again, over everything that the layers above have made of them.
+// identify sets the identity keys again, over whatever the upper layers have set there.
 func (a *assembly) identify(identity map[string]any) {
 	var leftOut []LeftOut
 	for _, key := range slices.Sorted(maps.Keys(identity)) {

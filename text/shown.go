@@ -7,7 +7,7 @@ import (
 )
 
 // The functions in this file make texts of an event safe to show. A workload's name may be any text: in a log or a terminal it must stay one line,
-// and not become a second record, a colour, or text that runs from right to left.
+// and not become a second record, a colour, or text in reverse order.
 
 const (
 	longestShown  = 100 // bytes

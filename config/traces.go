@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Traces says where traces of events are sent: OpenTelemetry's own variables, with its names and meanings. Others of them (the service's name,
-// the sampler, the queue) are read by its SDK.
+// Traces says where traces of events are sent. The variables are OpenTelemetry's own; its SDK reads the rest of them (the service's name, the
+// sampler, the queue).
 type Traces struct {
 	Disabled bool
 	Exporter string // "otlp" or "none"
@@ -22,7 +22,7 @@ type Traces struct {
 	Timeout     int    // of a request, in milliseconds
 }
 
-// URL is where traces are sent; empty: none are made.
+// URL returns the URL to which traces are sent; empty: none are made.
 func (t Traces) URL() string {
 	switch {
 	case t.Disabled || t.Exporter == "none":

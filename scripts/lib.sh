@@ -1,6 +1,6 @@
 # Helpers for the scripts: . "$OCTO_LIB"
 
-# quote makes $octo_quoted of its arguments: a command line that can be pasted into a shell. Only a word with a quote in it costs a process.
+# quote sets octo_quoted to its arguments as a command line that can be pasted into a shell. Only a word with a quote in it costs a process.
 quote() {
     octo_quoted=''
     for octo_word do

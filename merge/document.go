@@ -10,9 +10,9 @@
 // null stays in the document so that helm removes the chart's key; empty and zero values do override. merge/helmoracle compares this with
 // Helm's own code.
 //
-// Two rules go beyond helm. The keys that say whose the workload is (Input.Identity) are set in the lowest layer and no other layer
-// changes them. And a value that the operator adds of its own accord (context, injected, pinned) is left out if the chart does not accept
-// it: its schema forbids it, or its default values or the event's have another kind of value on that path.
+// Two rules go beyond helm. The keys that identify the workload and its tenant (Input.Identity) are set in the lowest layer, and no other layer
+// changes them. And a value that the operator adds of its own accord (context, injected, pinned) is left out if the chart does not accept it: its
+// schema forbids it, or its default values or the event's have another kind of value on that path.
 //
 // The package is pure: bytes in, bytes out, no files, no clock, no network. No error quotes a value, so errors may be shown to anybody.
 //
@@ -55,8 +55,8 @@ type Input struct {
 	Injected  []Override     // layer "injected"
 	Overrides []Override     // layer "values"
 	Pinned    []Override     // layer "pinned"
-	// Identity are the keys of Context that say whose the workload is. No layer above changes or removes them. One that the chart does
-	// not accept is left out of the document, whatever layer has it.
+	// Identity are the keys of Context that identify the workload and its tenant. No layer above changes or removes them. One that the chart does not
+	// accept is left out of the document, whatever layer has it.
 	Identity []string
 
 	SecretName string // name of the Secret that secret overrides refer to, {release}-octo-secrets; "": secret overrides are an error

@@ -36,7 +36,7 @@ func accountPart(tenant string) string {
 	return like + HashOf(tenant)[:accountHash]
 }
 
-// AccountOf returns the user as whom helm and kubectl act for an event. "": they act as the operator itself.
+// AccountOf returns the user that helm and kubectl impersonate for an event. "": they use the operator's own rights.
 func AccountOf(settings config.Config, event hub.Event) string {
 	if settings.TenantAccount.Name == "" || !ofWorkload(event) {
 		return ""

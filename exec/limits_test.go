@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// hungry is a Go program, as helm and kubectl are, that allocates so many MiB.
+// hungry is a Go program, as helm and kubectl are, that allocates a number of MiB.
 func hungry(t *testing.T, mib int) Command {
 	t.Helper()
 	self, err := plain()

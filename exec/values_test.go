@@ -37,7 +37,7 @@ func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
 		// anywhere
 		{"correct-horse", "xcorrect-horsex", "x[redacted]x"},
 		{"first line of it\nsecond line of it", "  first line of it", "  [redacted]"},
-		// a switch is none
+		// a boolean is no secret
 		{"true", "true", "true"},
 		{"1", "1", "1"},
 		{"", "", ""},
@@ -47,7 +47,7 @@ func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := v.Value(test.value)
-		if strings.HasPrefix(test.value, "Basic ") { // which bytes of the base64 are the secret's alone is the Redactor's to know
+		if strings.HasPrefix(test.value, "Basic ") { // the Redactor decides which bytes of the base64 depend on the secret alone
 			if !strings.Contains(got, Redacted) || strings.Contains(got, base64.RawStdEncoding.EncodeToString([]byte("p@ssw0rd"))[3:9]) {
 				t.Errorf("%q in %q: got %q", test.secret, test.value, got)
 			}

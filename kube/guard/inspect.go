@@ -42,7 +42,7 @@ func (g *Guard) checkOwner(ctx context.Context, run *guarded, path string, t tar
 	return errors.New(another + ": give the chart's object another name"), nil
 }
 
-// recall returns what is remembered of an object's owner, once: a moment later the path may lead to another object.
+// recall returns and forgets what is remembered of an object's owner: a moment later the path may lead to another object.
 func (r *guarded) recall(path string) (another string, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,7 +18,7 @@ type Traces struct {
 	Protocol    string // "http/protobuf" is what this operator speaks
 	Headers     string // name=value, …, percent-encoded: they may hold a token; empty: none
 	Compression string // "none" or "gzip"
-	Certificate string // PEM file that is trusted besides; empty: none
+	Certificate string // PEM file with additional roots to trust; empty: none
 	Timeout     int    // of a request, in milliseconds
 }
 

@@ -36,7 +36,7 @@ func with(variables []string, more ...string) []string {
 	return append(append([]string{}, variables...), more...)
 }
 
-// commands are all scripts in all their forms. Each has a golden file: what it announces and what it runs.
+// commands are all scripts in all their variants. Each has a golden file with what it announces and what it runs.
 var commands = []struct {
 	name, script string
 	variables    []string
@@ -196,7 +196,7 @@ func TestQuoteMakesWordsThatAShellReadsBack(t *testing.T) {
 		"~", "!x", "#x", "-n", "--", "{a,b}", "a;b", "a&b", "a|b", "<>", "é", "日本", "%s", "\\n", "/a/b:c@d+e-f_g.h",
 	}
 	for c := 1; c < 256; c++ {
-		if c != 0x1e && c != 0x1f { // which the fake separates words with
+		if c != 0x1e && c != 0x1f { // the fake separates words with it
 			words = append(words, fmt.Sprintf("a%cb", c), string([]byte{byte(c)}))
 		}
 	}

@@ -68,7 +68,7 @@ func wantNoSecret(t *testing.T, read any, clean []byte) {
 	}
 }
 
-// scalars yields the values in v that are neither maps nor lists.
+// scalars yields the values in value that are neither maps nor lists.
 func scalars(value any) iter.Seq[any] {
 	return func(yield func(any) bool) {
 		switch value := value.(type) {

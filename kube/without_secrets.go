@@ -9,7 +9,7 @@ import (
 )
 
 // WithoutSecrets returns a rendered manifest in which placeholder replaces each value of a Secret. It also returns the replaced values, as they stand
-// there and decoded. They may occur in other places too: elsewhere is called with each value outside of Secrets, and returns what replaces it. An
+// there and decoded. They may occur in other places too: elsewhere is called with the values outside of Secrets, and returns what replaces each. An
 // error means that it is not known what is secret.
 func WithoutSecrets(manifest []byte, placeholder string, elsewhere func(value string) string) (clean []byte, secrets []string, err error) {
 	cleaner := newManifestCleaner(placeholder, elsewhere)

@@ -21,7 +21,7 @@ const (
 
 	maxName     = 53  // Helm's limit for a release name
 	maxLastPart = 24  // a runtime id
-	hashLength  = 10  // 40 bits: a match for 24 bits is found by trial within seconds
+	hashLength  = 10  // 40 bits: a match for 24 bits can be found by trial within seconds
 	MaxLabel    = 63  // bytes of a label's value: Kubernetes' limit
 	MaxTenantID = 250 // bytes of a tenant's or a workload's id: an event with a longer one is refused
 )
@@ -107,7 +107,7 @@ func NameOrID(w hub.Workload) string {
 	return w.WorkloadRtID
 }
 
-// Lane returns the release's lane. It has the name Own, which is known without asking the cluster.
+// Lane returns the release's lane. It uses Own, not Name, because Own is known without asking the cluster.
 func (r Release) Lane() string { return r.Namespace + "/" + r.Own }
 
 // Endings of the names of Secrets that belong to one release or pool.

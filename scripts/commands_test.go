@@ -196,7 +196,7 @@ func TestQuoteMakesWordsThatAShellReadsBack(t *testing.T) {
 		"~", "!x", "#x", "-n", "--", "{a,b}", "a;b", "a&b", "a|b", "<>", "é", "日本", "%s", "\\n", "/a/b:c@d+e-f_g.h",
 	}
 	for c := 1; c < 256; c++ {
-		if c != 0x1e && c != 0x1f { // the fake separates words with it
+		if c != 0x1e && c != 0x1f { // the fake separates words with these
 			words = append(words, fmt.Sprintf("a%cb", c), string([]byte{byte(c)}))
 		}
 	}

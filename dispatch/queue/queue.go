@@ -82,9 +82,14 @@ type superseded struct {
 
 // arrange appends a job to a lane's queue, and removes the jobs that it replaces. running may be nil.
 //
-//  - Of deploys, and of scalings, only the newest stays; an undeploy replaces them all. A deploy does not replace an undeploy, because the release must be a fresh one after both. It does not replace a deploy that is followed by a scaling, because on a fresh release there would be nothing to scale. It does not replace a deploy that an earlier life has begun: if the newer one were refused before it touches anything, half of the older one would stay in the cluster.
-//  - A reconciliation replaces only an older reconciliation, and is dropped itself if the last deploy or undeploy of the lane is a deploy that asks for the same.
-//  - If another workload with the same release name has an event in the queue, a job behind that event replaces nothing before it: the workload that came first gets the name, and the other one is refused when its deploy looks whose release it is.
+//   - Of deploys, and of scalings, only the newest stays; an undeploy replaces them all. A deploy does not replace an undeploy, because
+//     the release must be a fresh one after both. It does not replace a deploy that is followed by a scaling, because on a fresh release
+//     there would be nothing to scale. It does not replace a deploy that an earlier life has begun: if the newer one were refused before
+//     it touches anything, half of the older one would stay in the cluster.
+//   - A reconciliation replaces only an older reconciliation, and is dropped itself if the last deploy or undeploy of the lane is a
+//     deploy that asks for the same.
+//   - If another workload with the same release name has an event in the queue, a job behind that event replaces nothing before it: the
+//     workload that came first gets the name, and the other one is refused when its deploy looks whose release it is.
 func arrange(running *Job, queue []*Job, j *Job) (kept []*Job, gone []superseded) {
 	if last := lastOf(running, queue); last != nil && last.Kind == Deploy && j.Kind == Deploy && j.Asks.repeats(last.Asks) {
 		return queue, []superseded{{j, ErrRepeated}}

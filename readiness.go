@@ -14,8 +14,9 @@ import (
 // readiness decides the answer of /health/ready. To Kubernetes, not ready means: send nothing to this pod, and keep the pod that it is to
 // replace. So the answer is "not ready" only in these cases:
 //
-//  - The webhooks cannot be served (address, certificate), or the operator is ending.
-//  - The operator has never been able to work: if the new pod lacks helm, or cannot write to its disk, a rolling update must not remove the old one.
+//   - The webhooks cannot be served (address, certificate), or the operator is ending.
+//   - The operator has never been able to work: if the new pod lacks helm, or cannot write to its disk, a rolling update must not remove
+//     the old one.
 //
 // Everything else is reported with status 200, in the log and by octo_operator_able_to_work: a disk that becomes full, a controller or an
 // API server that cannot be reached, and another operator that still uses the volume (a rolling update ends that one only when this one

@@ -45,7 +45,7 @@ const (
 	StateClosed    State = "closed" // or closing: the reason stands, nothing is sent any more
 )
 
-// outboxLength bounds the memory of a burst: who sends more waits for the operator to read.
+// outboxLength bounds the memory of a burst: a sender that exceeds it waits until the operator reads.
 const outboxLength = 64
 
 // newConnection enters a websocket in the server's books. It is nil when the server was closed

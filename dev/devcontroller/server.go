@@ -219,7 +219,7 @@ func (s *Server) change(f func()) {
 	s.changed = make(chan struct{})
 }
 
-// onlyLoopback keeps a simulated controller off the network: whoever talks to it commands helm.
+// onlyLoopback keeps a simulated controller off the network, because its clients run helm at its command.
 func onlyLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

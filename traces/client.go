@@ -51,7 +51,8 @@ func newClient(settings config.Config) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No redirect is followed: the headers are only for this collector, and a redirected POST may become a GET. The redirect is reported as an error.
+	// No redirect is followed: the headers are only for this collector, and a redirected POST may become a GET. The redirect is reported
+	// as an error.
 	to.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client{url: t.URL(), headers: headers, redact: secretsOf(headers), gzip: t.Compression == "gzip", timeout: time.Duration(t.Timeout) * time.Millisecond, http: to}, nil
 }

@@ -12,8 +12,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// With OPERATOR__TENANTSERVICEACCOUNT the API server decides what a tenant's helm and kubectl may do, by the roles and the policy of deploy/tenants. The
-// tests here bypass the operator's own checks by swapped scripts, so that nothing else can refuse a request.
+// With OPERATOR__TENANTSERVICEACCOUNT the API server decides what a tenant's helm and kubectl may do, by the roles and the policy of
+// deploy/tenants. The tests here bypass the operator's own checks by swapped scripts, so that nothing else can refuse a request.
 
 // accounts makes the operator impersonate the tenants' accounts, with the role that the chart creates for that.
 func (w *world) accounts() (namespace string) {

@@ -73,8 +73,8 @@ type helmsDependency struct {
 	Alias        string   `json:"alias"`
 }
 
-// helmsReading is what helm finds in an index: the versions that it accepts, and those that it leaves out for reasons that this package does not check.
-// false: it refuses the index.
+// helmsReading is what helm finds in an index: the versions that it accepts, and those that it leaves out for reasons that this package
+// does not check. false: it refuses the index.
 func helmsReading(text []byte) (taken, others []Entry, ok bool) {
 	var index helmsIndex
 	unmarshal := func() error { return yaml.UnmarshalStrict(text, &index) }

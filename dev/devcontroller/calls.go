@@ -104,7 +104,7 @@ func (s *Server) Wait(ctx context.Context, what string, condition func() bool) e
 	}
 }
 
-// summary tells a failed wait what did happen.
+// summary describes, for a failed wait, what did happen.
 func (s *Server) summary() string {
 	counts := map[string]int{}
 	for _, call := range s.Calls() {

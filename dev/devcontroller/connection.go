@@ -31,7 +31,7 @@ type connection struct {
 	// Guarded by server.mu.
 	state      State
 	reason     string // why it ended; the first reason counts
-	central    *bool  // what RegisterOperatorAsync said
+	central    *bool  // the argument of RegisterOperatorAsync
 	registered []Pool
 }
 
@@ -168,7 +168,7 @@ func (c *connection) shut(reason string, farewell []byte) {
 // closePatience is how long a client may take to read what was queued before the end.
 const closePatience = 5 * time.Second
 
-// drop ends the connection as a lost network does: nothing more is said.
+// drop ends the connection like a lost network, without a message.
 func (c *connection) drop(reason string) {
 	if c.end(reason, nil) {
 		_ = c.socket.CloseNow()

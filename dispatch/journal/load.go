@@ -46,7 +46,7 @@ func (j *Journal) take(ctx context.Context) error {
 		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?"+j.query(!j.missing[namespace]).Encode())
 		failed := make([]error, len(all))
 		each(writers, all, func(i int, m kube.Metadata) {
-			if lane := m.Annotations[laneKey]; lane != "" { // else it was made by somebody else
+			if lane := m.Annotations[laneKey]; lane != "" { // otherwise somebody else has created the Secret
 				failed[i] = j.takeOne(ctx, Lane{lane, namespace}, m.Name)
 			}
 		})
@@ -71,7 +71,7 @@ func (j *Journal) query(handedOver bool) url.Values {
 	return url.Values{"labelSelector": {selector + "," + waitingLabel}, "resourceVersion": {"0"}}
 }
 
-// takeOne takes one Secret's runs into their lane.
+// takeOne takes the runs in a Secret into their lane.
 func (j *Journal) takeOne(ctx context.Context, l Lane, name string) error {
 	for {
 		j.mu.Lock()
@@ -85,11 +85,11 @@ func (j *Journal) takeOne(ctx context.Context, l Lane, name string) error {
 			defer leave()
 			return j.read(ctx, own, name)
 		}
-		leave() // it was done with, and forgotten, meanwhile
+		leave() // the lane was forgotten meanwhile (settle), and is created again
 	}
 }
 
-// read takes what a Secret holds into its lane, unless that has it, and finds out its version. l.writing is held.
+// read takes the runs in a Secret into its lane, except those that the lane has, and records the Secret's version. l.writing is held.
 func (j *Journal) read(ctx context.Context, l *lane, name string) error {
 	var s secret
 	err := j.api.Do(ctx, http.MethodGet, l.path()+"/"+name, nil, &s)
@@ -98,7 +98,7 @@ func (j *Journal) read(ctx context.Context, l *lane, name string) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
 		if strings.HasSuffix(key, notesSuffix) {
-			continue // they come with their event
+			continue // notes are read together with their event
 		}
 		if err := j.restore(l, s, key); err != nil {
 			return fmt.Errorf("cannot take an event of lane %s from the cluster: %w", l.Name, err)
@@ -112,11 +112,11 @@ func (j *Journal) read(ctx context.Context, l *lane, name string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.hasChanged(l) // what has ended goes
+	j.hasChanged(l) // the copies of ended runs are removed
 	return nil
 }
 
-// restore puts one run on our disk and into the lane.
+// restore writes one run to this operator's disk and adds it to the lane.
 func (j *Journal) restore(l *lane, s secret, key string) error {
 	id, event, report, err := s.content(key, j.o.Key)
 	if err != nil {
@@ -154,20 +154,20 @@ func (j *Journal) insert(l *lane, e entry) {
 	*l.entry(e.run) = e
 }
 
-// HandOver leaves a run to the operator that leads: one that this operator has accepted and not copied while it led itself. report is what
-// the controller is to be told of its end; nil: it is still to be done. run.Copied tells afterwards whether the cluster has it: without an
-// error it has not what fits into no Secret.
+// HandOver writes a run to the cluster for the operator that leads: a run that this operator has accepted while it led, and not copied.
+// report is its undelivered report; nil: the run is unfinished. run.Copied tells afterwards whether the cluster has the run: it has not
+// if it is too large for a Secret, which is no error.
 func (j *Journal) HandOver(ctx context.Context, l Lane, run *runs.Run, report []byte) error {
 	own := &lane{Lane: l, secret: j.secretName(l)}
 	s, copied := j.secretOf(own, []entry{{run: run, finished: report != nil, report: report}})
 	if len(copied) == 0 {
-		return nil // the log has said why
+		return nil // secretOf has logged why
 	}
 	s.Metadata.Name += "-" + shortHash(run.ID)
 	s.Metadata.Labels[waitingLabel] = "true"
 	s.Metadata.Annotations[fromKey] = j.o.Identity
 	err := j.api.Do(ctx, http.MethodPost, own.path(), s, nil)
-	if err != nil && !kube.Conflict(err) { // a conflict: an earlier try has worked
+	if err != nil && !kube.Conflict(err) { // after a conflict an earlier try has succeeded
 		return fmt.Errorf("cannot hand run %s over: %w", run.ID, err)
 	}
 	run.SetCopied()

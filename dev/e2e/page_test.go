@@ -160,6 +160,10 @@ func (p statusPage) goodRun() {
 	b.waitFor(`!document.querySelector('#tip').hidden && document.querySelector('#tip').textContent.includes('overrides')`)
 	b.press("Escape")
 	b.waitFor(`document.querySelector('#tip').hidden`)
+	b.eval(`document.dispatchEvent(new Event('scroll'))`) // as when the focused element comes into view only now
+	if b.eval(`document.querySelector('#tip').hidden`) != "true" {
+		p.world.Errorf("a tip that was closed is there again")
+	}
 	if n := b.eval(`document.querySelectorAll('main img').length`); n != "0" {
 		p.world.Errorf("a name has become %s images", n)
 	}

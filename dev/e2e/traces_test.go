@@ -111,7 +111,6 @@ const (
 	untilReady = `
   look
   chart
-  look
   values
   check
     workload-deploy

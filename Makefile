@@ -4,7 +4,7 @@ CACHE := $(or $(OCTO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octo-operator
 DEVCLUSTER := $(CACHE)/devcluster
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 UNIT := $(shell go list ./... 2>/dev/null | grep -v /dev/e2e)
-# For a room's unit tests: Go's own 10 minutes are too short for the largest on a machine that is ten times slower.
+# For a package's unit tests: Go's own 10 minutes are too short for the largest on a machine that is ten times slower.
 PATIENCE := -timeout 40m
 
 export OCTO_DEVCLUSTER := $(DEVCLUSTER)

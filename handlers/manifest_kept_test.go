@@ -123,3 +123,17 @@ func TestAStatusNamesItsObjectsAlsoWhereASecretHoldsTheirName(t *testing.T) {
 	r.run(deployEvent("shop"))
 	wantText(t, r.status("shop").StatusMessage, releaseName("shop"))
 }
+
+func TestAValueOfAChartsSecretThatAPodQuotesIsNotToldInTheNextLifeEither(t *testing.T) {
+	r := newRig(t, withSecret)
+	r.sicken("shop", pulling)
+	r.accept(deployEvent("shop"))
+	r.waits("shop")
+	r.restart()
+	r.sicken("shop", waitsFor("InvalidImageName", `couldn't parse image reference "planted-by-the-chart"`))
+	message := r.status("shop").StatusMessage
+	wantText(t, message, "InvalidImageName", "[redacted]")
+	if told := message + r.log.String() + r.file("timeline.jsonl"); strings.Contains(told, "planted-by-the-chart") {
+		t.Error(told)
+	}
+}

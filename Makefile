@@ -58,9 +58,9 @@ FUZZTIME ?= 20s
 FUZZ ?= Fuzz
 .PHONY: fuzz
 fuzz: ## look for new inputs that break a parser: every fuzz target for FUZZTIME (20s), from its kept corpus (FUZZ=FuzzPath: that one)
-	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | while read -r file target; do \
-		case $$target in $(FUZZ)*) .ci/fuzz "$$(dirname "$$file")" "$$target" $(FUZZTIME) </dev/null || exit 1 ;; esac; \
-	done
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | { failed=''; while read -r file target; do \
+		case $$target in $(FUZZ)*) .ci/fuzz "$$(dirname "$$file")" "$$target" $(FUZZTIME) </dev/null || failed="$$failed $$target" ;; esac; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }; }
 
 .PHONY: tools
 tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUILD_TOOLS=1 builds all)

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -66,6 +67,48 @@ func (r *Redactor) String(s string) string {
 	io.WriteString(w, s)
 	w.Close()
 	return b.String()
+}
+
+// withoutBoth returns s without what either takes out. If one did it after the other, a part of its secret might be gone, and the rest would stay.
+func withoutBoth(one, other *Redactor, s string) string {
+	if one == nil || one.full || other == nil || other.full {
+		return one.String(other.String(s))
+	}
+	hide := one.masked(s)
+	for i, b := range other.masked(s) {
+		if b == mask {
+			hide[i] = mask
+		}
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := range len(s) {
+		if hide[i] != mask {
+			b.WriteByte(s[i])
+		} else if i == 0 || hide[i-1] != mask {
+			b.WriteString(Redacted)
+		}
+	}
+	return b.String()
+}
+
+// mask stands for each byte of a secret in a text that is to keep its length. UTF-8 does not have it.
+const mask = 0xff
+
+// pieceSize is in bytes: a text of many MiB is not copied as a whole to be looked through.
+const pieceSize = 32 << 10
+
+// masked returns s with mask in place of each byte of the secrets.
+func (r *Redactor) masked(s string) []byte {
+	to := bytes.NewBuffer(make([]byte, 0, len(s)))
+	w := &redactWriter{matcher: r.matcher, next: to, masks: true}
+	for len(s) > 0 {
+		n := min(len(s), pieceSize)
+		io.WriteString(w, s[:n])
+		s = s[n:]
+	}
+	w.Close()
+	return to.Bytes()
 }
 
 // writer returns a writer that passes everything on to w except for the secrets, also if a secret comes in several writes. Bytes that may

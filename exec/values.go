@@ -84,22 +84,28 @@ func valueForms(secret string) iter.Seq2[string, bool] {
 }
 
 // Text returns a text of any kind without the secrets, as far as they stand out in it: those that are taken out wherever they stand.
-func (v *Values) Text(s string) string {
-	if v == nil {
-		return s
-	}
-	return v.anywhere.String(s)
-}
+func (v *Values) Text(s string) string { return v.TextWith(nil, s) }
 
 // Value returns the value of a field, or a line of one, without the secrets.
-func (v *Values) Value(s string) string {
+func (v *Values) Value(s string) string { return v.ValueWith(nil, s) }
+
+// TextWith is Text, and takes out what r does.
+func (v *Values) TextWith(r *Redactor, s string) string {
 	if v == nil {
-		return s
+		return r.String(s)
+	}
+	return withoutBoth(r, v.anywhere, s)
+}
+
+// ValueWith is Value, and takes out what r does.
+func (v *Values) ValueWith(r *Redactor, s string) string {
+	if v == nil {
+		return r.String(s)
 	}
 	if _, is := v.whole[strings.TrimSpace(s)]; is {
 		return Redacted
 	}
-	return v.withoutWords(v.anywhere.String(s))
+	return v.withoutWords(withoutBoth(r, v.anywhere, s))
 }
 
 // withoutWords takes out the words of a text that are secrets.

@@ -137,3 +137,27 @@ func TestAValueOfAChartsSecretThatAPodQuotesIsNotToldInTheNextLifeEither(t *test
 		t.Error(told)
 	}
 }
+
+// TestASecretOfTheEventIsToldNowhereAlsoWhereASecretOfTheChartIsItsBeginning: taken out first, that would leave the rest.
+func TestASecretOfTheEventIsToldNowhereAlsoWhereASecretOfTheChartIsItsBeginning(t *testing.T) {
+	const address = "postgres://user:planted-password@host"
+	r := newRig(t, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			return append(usual(release, namespace, values),
+				object{"apiVersion": "v1", "kind": "Secret", "metadata": object{"name": release + "-scheme", "namespace": namespace}, "stringData": object{"scheme": "postgres://"}},
+				object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": release + "-note", "namespace": namespace}, "data": object{"note": "at " + address}})
+		}
+	})
+	r.sicken("shop", waitsFor("InvalidImageName", "couldn't parse "+address))
+	r.run(deployEvent("shop", secret("secrets.address", address)))
+	message := r.status("shop").StatusMessage
+	wantText(t, message, "couldn't parse [redacted]")
+	for where, text := range map[string]string{
+		"the status": message, "the log": r.log.String(), "the manifest": r.file("manifest.yaml"), "the timeline": r.file("timeline.jsonl"), "the changes": r.file("changes.diff"),
+	} {
+		if strings.Contains(text, "planted-password") {
+			t.Errorf("%s: %s", where, text)
+		}
+	}
+}

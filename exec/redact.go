@@ -69,7 +69,8 @@ func (r *Redactor) String(s string) string {
 	return b.String()
 }
 
-// withoutBoth returns s without what either takes out. If one did it after the other, a part of its secret might be gone, and the rest would stay.
+// withoutBoth returns s without the secrets of both Redactors. They look at the same text: if one came after the other, the first might remove a
+// part of a secret that only the second knows, which would then leave the rest.
 func withoutBoth(one, other *Redactor, s string) string {
 	if one == nil || one.full || other == nil || other.full {
 		return one.String(other.String(s))
@@ -92,13 +93,13 @@ func withoutBoth(one, other *Redactor, s string) string {
 	return b.String()
 }
 
-// mask stands for each byte of a secret in a text that is to keep its length. UTF-8 does not have it.
+// mask stands for each byte of a secret in what masked returns. No UTF-8 text has this byte.
 const mask = 0xff
 
-// pieceSize is in bytes: a text of many MiB is not copied as a whole to be looked through.
+// pieceSize is in bytes: masked writes a text in pieces, because a Write copies all that it gets.
 const pieceSize = 32 << 10
 
-// masked returns s with mask in place of each byte of the secrets.
+// masked returns s, with mask in place of each byte of the secrets; so it has the length of s.
 func (r *Redactor) masked(s string) []byte {
 	to := bytes.NewBuffer(make([]byte, 0, len(s)))
 	w := &redactWriter{matcher: r.matcher, next: to, masks: true}

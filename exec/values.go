@@ -83,13 +83,13 @@ func valueForms(secret string) iter.Seq2[string, bool] {
 	}
 }
 
-// Text returns a text of any kind without the secrets, as far as they stand out in it: those that are taken out wherever they stand.
+// Text returns any text without the secrets of at least shortestAnywhere bytes.
 func (v *Values) Text(s string) string { return v.TextWith(nil, s) }
 
-// Value returns the value of a field, or a line of one, without the secrets.
+// Value returns the value of a field, or one line of it, without the secrets, by all three rules.
 func (v *Values) Value(s string) string { return v.ValueWith(nil, s) }
 
-// TextWith is Text, and takes out what r does.
+// TextWith is Text, and removes what r does too.
 func (v *Values) TextWith(r *Redactor, s string) string {
 	if v == nil {
 		return r.String(s)
@@ -97,7 +97,7 @@ func (v *Values) TextWith(r *Redactor, s string) string {
 	return withoutBoth(r, v.anywhere, s)
 }
 
-// ValueWith is Value, and takes out what r does.
+// ValueWith is Value, and removes what r does too.
 func (v *Values) ValueWith(r *Redactor, s string) string {
 	if v == nil {
 		return r.String(s)
@@ -108,7 +108,7 @@ func (v *Values) ValueWith(r *Redactor, s string) string {
 	return v.withoutWords(withoutBoth(r, v.anywhere, s))
 }
 
-// withoutWords takes out the words of a text that are secrets.
+// withoutWords removes the words of a text that are secrets.
 func (v *Values) withoutWords(s string) string {
 	if len(v.lengths) == 0 {
 		return s

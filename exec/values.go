@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Values takes secrets out of the values of a document that are often ordinary words, as those of a chart's Secrets are ("postgres", "true"). A
-// Redactor would take these out of everything. So it matters how long a secret is, in each of the forms that a Redactor knows:
+// Values removes secrets that are often ordinary words, such as the values in a chart's Secrets ("postgres", "true"). A Redactor would remove such a
+// word from every text. What Values removes depends on the length of the secret, in each of the forms that a Redactor knows:
 //
-//	from 9 bytes on   it is taken out wherever it stands
-//	from 4 bytes on   where it stands as a word of its own: "postgres" in "host=postgres", not in "postgresql"
-//	shorter           where it is the whole value
+//	from 9 bytes on   removed wherever it stands
+//	from 4 bytes on   removed as a word of its own: "postgres" in "host=postgres", not in "postgresql"
+//	shorter           removed if it is the whole value
 //
-// A switch, such as "true" or "0", stays: to hide it would tell which of two it is. Values do not change, so several goroutines may use them. Nil
-// takes nothing out.
+// A boolean, such as "true" or "0", stays: if only one of the two were hidden, everybody could tell which. Values do not change, so several
+// goroutines may use them. Nil removes nothing.
 type Values struct {
 	anywhere *Redactor
 	words    map[string]struct{}
@@ -24,10 +24,10 @@ type Values struct {
 	whole    map[string]struct{} // of any length
 }
 
-// shortestAnywhere is in bytes.
+// shortestAnywhere is the length in bytes from which a secret is removed wherever it stands.
 const shortestAnywhere = 9
 
-// ErrTooManySecrets says that secrets take more memory than may be spent on them, as a Redactor says by being Full.
+// ErrTooManySecrets means that the secrets would take too much memory; a Redactor for them would be Full.
 var ErrTooManySecrets = errors.New("the secrets are too many or too long for all of them to be kept out")
 
 // NewValues returns the Values for secrets. The error is ErrTooManySecrets.
@@ -63,7 +63,8 @@ func NewValues(secrets ...string) (*Values, error) {
 	return v, nil
 }
 
-// valueForms yields the texts by which a secret could be recognized, and whether they are all of it: not a line of several, nor a part of its base64.
+// valueForms yields the forms of a secret: first those of the whole secret, with true; then all that forms yields, with false, because they may be
+// parts (a line, a piece of its base64).
 func valueForms(secret string) iter.Seq2[string, bool] {
 	return func(yield func(string, bool) bool) {
 		bare := strings.TrimSpace(secret)
@@ -75,7 +76,7 @@ func valueForms(secret string) iter.Seq2[string, bool] {
 				return
 			}
 		}
-		for form := range forms(secret) { // with those that are parts of it
+		for form := range forms(secret) { // also parts of it
 			if !yield(form, false) {
 				return
 			}
@@ -125,7 +126,7 @@ func (v *Values) withoutWords(s string) string {
 	return b.String() + s[done:]
 }
 
-// wordAt is the length of the longest secret that stands at a place of a text as a word of its own; 0: none does.
+// wordAt returns the length of the longest secret that begins at s[at] and is a word of its own; 0: there is none.
 func (v *Values) wordAt(s string, at int) int {
 	if !edge(s, at) {
 		return 0
@@ -141,7 +142,7 @@ func (v *Values) wordAt(s string, at int) int {
 	return 0
 }
 
-// edge tells whether a word may begin or end before the byte at a place: letters and digits on both sides belong to one word.
+// edge tells whether a word may begin or end before s[at]: letters and digits on both sides belong to one word.
 func edge(s string, at int) bool {
 	return at == 0 || at == len(s) || !inWord(s[at-1]) || !inWord(s[at])
 }

@@ -18,7 +18,7 @@ import (
 //   - While another one leads (onStandby, atTheEnd): an event with a copy in the cluster already belongs to the leader, so it is only removed here;
 //     otherwise it would run twice. An event without a copy, which came while the API server could not be reached, is written to the cluster first.
 //   - When this operator leads again (leaveUnfinished, forgetReports): events and reports that others have finished meanwhile are removed. An event
-//     without a copy fails, because nobody knows whether a newer one has been carried out.
+//     without a copy fails, because nobody knows whether a newer one has been carried out; only a tenant's update is still carried out.
 type handOver struct {
 	runs     *runs.Store
 	journal  *copies
@@ -100,7 +100,7 @@ func (h *handOver) leave(run *runs.Run) error {
 }
 
 // leaveUnfinished removes all unfinished runs from this disk, because others have led meanwhile. Those with a copy that is still in the cluster
-// are restored from it by Load; those without a copy fail.
+// are restored from it by Load. Those without a copy fail, except tenants' updates (queue.Other), which stay and are carried out.
 func (h *handOver) leaveUnfinished() error {
 	unfinished, err := h.runs.Unfinished()
 	errs := []error{err}

@@ -85,22 +85,28 @@ func valueForms(secret string) iter.Seq2[string, bool] {
 }
 
 // Text returns any text without the secrets of at least shortestAnywhere bytes.
-func (v *Values) Text(s string) string {
-	if v == nil {
-		return s
-	}
-	return v.anywhere.String(s)
-}
+func (v *Values) Text(s string) string { return v.TextWith(nil, s) }
 
 // Value returns the value of a field, or one line of it, without the secrets, by all three rules.
-func (v *Values) Value(s string) string {
+func (v *Values) Value(s string) string { return v.ValueWith(nil, s) }
+
+// TextWith is Text, and removes what r does too.
+func (v *Values) TextWith(r *Redactor, s string) string {
 	if v == nil {
-		return s
+		return r.String(s)
+	}
+	return withoutBoth(r, v.anywhere, s)
+}
+
+// ValueWith is Value, and removes what r does too.
+func (v *Values) ValueWith(r *Redactor, s string) string {
+	if v == nil {
+		return r.String(s)
 	}
 	if _, is := v.whole[strings.TrimSpace(s)]; is {
 		return Redacted
 	}
-	return v.withoutWords(v.anywhere.String(s))
+	return v.withoutWords(withoutBoth(r, v.anywhere, s))
 }
 
 // withoutWords removes the words of a text that are secrets.

@@ -223,6 +223,7 @@ func TestTheHelpersOfTheLibrary(t *testing.T) {
 		{"run goes on", `run printf 'out\n'; echo after`, "out\nafter\n", "+ printf 'out\\n'\n", 0},
 		{"run hands on the exit code", `run sh -c 'exit 3' || echo $?`, "3\n", "+ sh -c 'exit 3'\n", 0},
 		{"finish becomes the command", `finish sh -c 'exit 4'; echo never`, "", "+ sh -c 'exit 4'\n", 4},
+		{"a script keeps its variables", `line=a kubeconfig=b word=c; run true "it's"; echo "$line $kubeconfig $word"`, "a b c\n", "+ true 'it'\\''s'\n", 0},
 		{"an unquoted word stays so", `announce helm -n octo a=b`, "", "+ helm -n octo a=b\n", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

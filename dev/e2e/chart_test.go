@@ -101,11 +101,11 @@ func (w *world) startPod() pod {
 	return p
 }
 
-// It runs beside no other test: with scope cluster the operator watches all namespaces, and would register the pools of others.
+// Each scope runs alone: with scope cluster the operator watches all namespaces, and would register the pools of others.
 func TestTheInstalledChartDoesTheMainJobUnderItsOwnRole(t *testing.T) {
 	for scope, generation := range map[string]devcontroller.Generation{"cluster": devcontroller.G4, "namespace": devcontroller.G3} {
 		t.Run(scope, func(t *testing.T) {
-			w := newWorld(t, generation)
+			w := newWorldAlone(t, generation)
 			w.installChart("rbac.scope=" + scope)
 			p := w.startPod()
 			w.probe200(p)

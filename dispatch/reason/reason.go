@@ -154,15 +154,17 @@ func Later(earlier, found []string) []string {
 	return append(left, found...)
 }
 
-// aboutWhat returns the object and the reason of a line, such as "job init: FailedCreate" of "job init: FailedCreate: exceeded quota"; ""
-// if it does not have both.
+// aboutWhat returns the object, its container and the reason of a line: "job init: FailedCreate" of "job init: FailedCreate: exceeded quota",
+// "pod web-1: container app: ErrImagePull" of "pod web-1: container app: ErrImagePull: unauthorized"; "" if the line has no reason.
 func aboutWhat(line string) string {
-	object, rest, _ := strings.Cut(line, ": ")
-	why, _, found := strings.Cut(rest, ": ")
-	if !found {
+	parts, reason := strings.Split(line, ": "), 1
+	if len(parts) > 1 && strings.HasPrefix(parts[1], "container ") {
+		reason = 2
+	}
+	if len(parts) < reason+2 {
 		return ""
 	}
-	return object + ": " + why
+	return strings.Join(parts[:reason+1], ": ")
 }
 
 // Error returns the message as an error that wraps cause.

@@ -197,13 +197,16 @@ func TestAConflictTellsWhoHoldsTheField(t *testing.T) {
 // If a Job tries again between two looks, its event has the name of another pod.
 func TestOfWhatTwoLooksSayAboutAnObjectTheNewerIsTold(t *testing.T) {
 	for name, test := range map[string]struct{ earlier, found, want []string }{
-		"the same words":                {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "pod b: X: y"}},
-		"another pod's name":            {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 2"}, []string{"pod b: X: y", "job a: FailedCreate: pod 2"}},
-		"another reason":                {[]string{"job a: FailedCreate: pod 1"}, []string{"job a: BackoffLimitExceeded: pod 2"}, []string{"job a: FailedCreate: pod 1", "job a: BackoffLimitExceeded: pod 2"}},
-		"another object":                {[]string{"job a: FailedCreate: pod 1"}, []string{"job b: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "job b: FailedCreate: pod 1"}},
-		"two of one look":               {nil, []string{"pod a: container b: x", "pod a: container b: y"}, []string{"pod a: container b: x", "pod a: container b: y"}},
-		"no reason":                     {[]string{"pod a: x"}, []string{"pod a: y"}, []string{"pod a: x", "pod a: y"}},
-		"nothing is seen a second time": {[]string{"job a: FailedCreate: pod 1"}, nil, []string{"job a: FailedCreate: pod 1"}},
+		"the same words":                 {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "pod b: X: y"}},
+		"another pod's name":             {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 2"}, []string{"pod b: X: y", "job a: FailedCreate: pod 2"}},
+		"another reason":                 {[]string{"job a: FailedCreate: pod 1"}, []string{"job a: BackoffLimitExceeded: pod 2"}, []string{"job a: FailedCreate: pod 1", "job a: BackoffLimitExceeded: pod 2"}},
+		"another object":                 {[]string{"job a: FailedCreate: pod 1"}, []string{"job b: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "job b: FailedCreate: pod 1"}},
+		"two of one look":                {nil, []string{"pod a: container b: x", "pod a: container b: y"}, []string{"pod a: container b: x", "pod a: container b: y"}},
+		"another reason of a container":  {[]string{"pod a: container b: ErrImagePull: unauthorized"}, []string{"pod a: container b: ImagePullBackOff: Back-off"}, []string{"pod a: container b: ErrImagePull: unauthorized", "pod a: container b: ImagePullBackOff: Back-off"}},
+		"the same reason of a container": {[]string{"pod a: container b: CrashLoopBackOff: 10s"}, []string{"pod a: container b: CrashLoopBackOff: 20s"}, []string{"pod a: container b: CrashLoopBackOff: 20s"}},
+		"what a container has said once": {[]string{"pod a: container b: Readiness probe failed"}, []string{"pod a: container b: was restarted"}, []string{"pod a: container b: Readiness probe failed", "pod a: container b: was restarted"}},
+		"no reason":                      {[]string{"pod a: x"}, []string{"pod a: y"}, []string{"pod a: x", "pod a: y"}},
+		"nothing is seen a second time":  {[]string{"job a: FailedCreate: pod 1"}, nil, []string{"job a: FailedCreate: pod 1"}},
 	} {
 		f := Failure{Step: scripts.WorkloadDeploy, Seen: test.earlier}
 		f.See(test.found)

@@ -22,6 +22,7 @@ func (d *Deployment) Install(ctx context.Context) error {
 	t, labels := d.task, d.live.labels
 	if labels["status"] == "deployed" && labels[names.RunLabel] == t.ShortID() && !d.secret.writes {
 		t.Log.Info("the release is installed by an earlier try of this event: only the wait for its pods is left", "revision", labels["version"])
+		d.hideInstalledSecrets(ctx, labels["version"])
 		if !d.recallChanges() && !t.Has(ChangesFile) {
 			d.noteChanges(changes.Report{}, errors.New("an earlier try of this event, on another disk, has installed the release"))
 		}

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,10 +88,10 @@ func without(t *dispatch.Task, values []string) (withoutSecrets, error) {
 }
 
 // Text is a text of any kind.
-func (w withoutSecrets) Text(s string) string { return w.event.String(w.chart.Text(s)) }
+func (w withoutSecrets) Text(s string) string { return w.chart.TextWith(w.event, s) }
 
 // Value is the value of a field, or a line of one.
-func (w withoutSecrets) Value(s string) string { return w.event.String(w.chart.Value(s)) }
+func (w withoutSecrets) Value(s string) string { return w.chart.ValueWith(w.event, s) }
 
 // hideChartSecrets keeps the values of the Secrets that the chart makes out of what is told of the deploy, once the script has rendered it: the API
 // server quotes what it refuses, and pods what they fail with. It takes a command that the script announces. Values that are part of a name, as those of
@@ -101,10 +102,33 @@ func (d *Deployment) hideChartSecrets(command string) {
 		return
 	}
 	d.hides = true
-	secrets, names, err := d.chartSecrets()
+	manifest, err := readManifest(t.Path(ManifestFile))
+	var hooks []string
 	if err == nil {
+		hooks, err = hookSecrets(t)
+	}
+	d.hide(manifest, hooks, err)
+}
+
+// hideInstalledSecrets is hideChartSecrets for a revision that an earlier try of the event has made: this one renders nothing.
+func (d *Deployment) hideInstalledSecrets(ctx context.Context, version string) {
+	manifest, hooks, err := d.cluster.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, version)
+	var values []string
+	if err == nil {
+		values, err = kube.SecretValues(hooks)
+	}
+	d.hide(manifest, values, err)
+}
+
+// hide keeps the values of the Secrets in a manifest, and those of hooks, out of what is told of the deploy. failed is why they are not known; nil: they
+// are.
+func (d *Deployment) hide(manifest []byte, hooks []string, failed error) {
+	t := d.task
+	secrets, names, err := d.chartSecrets(manifest)
+	if err = errors.Join(failed, err); err == nil {
+		secrets = slices.DeleteFunc(append(secrets, hooks...), func(value string) bool { return strings.Contains(names, strings.TrimSpace(value)) })
 		var values *exec.Values
-		if values, err = exec.NewValues(slices.DeleteFunc(secrets, func(value string) bool { return strings.Contains(names, strings.TrimSpace(value)) })...); err == nil {
+		if values, err = exec.NewValues(secrets...); err == nil {
 			t.Hide(values)
 		}
 	}
@@ -113,17 +137,9 @@ func (d *Deployment) hideChartSecrets(command string) {
 	}
 }
 
-// chartSecrets are the values of the Secrets that the chart makes, and the names of what there is, a line each.
-func (d *Deployment) chartSecrets() (secrets []string, names string, err error) {
-	manifest, err := readManifest(d.task.Path(ManifestFile))
-	if err != nil {
-		return nil, "", err
-	}
+// chartSecrets are the values of the Secrets in a manifest, and the names of what there is, a line each.
+func (d *Deployment) chartSecrets(manifest []byte) (secrets []string, names string, err error) {
 	if secrets, err = kube.SecretValues(manifest); err != nil {
-		return nil, "", err
-	}
-	hooks, err := hookSecrets(d.task)
-	if err != nil {
 		return nil, "", err
 	}
 	all, err := kube.Objects(manifest, d.Release.Namespace)
@@ -131,5 +147,5 @@ func (d *Deployment) chartSecrets() (secrets []string, names string, err error) 
 	for _, o := range all {
 		list = append(list, o.Name)
 	}
-	return append(secrets, hooks...), strings.Join(list, "\n"), err
+	return secrets, strings.Join(list, "\n"), err
 }

@@ -487,9 +487,17 @@ $('outcome').addEventListener('change', tried(() => showRuns()));
 $('filter').addEventListener('submit', event => event.preventDefault());
 $('older').addEventListener('click', tried(() => showRuns(true)));
 $('earlier').addEventListener('click', tried(showEarlier));
-for (const event of ['mouseover', 'focusin']) document.addEventListener(event, showTip);
-document.addEventListener('scroll', () => showTip({ target: document.activeElement }), true); // the focused element may have been scrolled into view
-document.addEventListener('keydown', event => { if (event.key === 'Escape') showTip({ target: document.body }); });
+let dismissed = null; // the element whose tip was closed by Escape: scrolling does not show it again
+document.addEventListener('mouseover', showTip);
+document.addEventListener('focusin', event => { dismissed = null; showTip(event); });
+document.addEventListener('scroll', () => { // the focused element may have been scrolled into view
+  if (document.activeElement !== dismissed) showTip({ target: document.activeElement });
+}, true);
+document.addEventListener('keydown', event => {
+  if (event.key !== 'Escape') return;
+  dismissed = document.activeElement;
+  showTip({ target: document.body });
+});
 document.querySelector('.skip').addEventListener('click', event => { event.preventDefault(); $('main').focus(); });
 addEventListener('hashchange', tried(navigate));
 setInterval(tick, 1000);

@@ -4,7 +4,7 @@
 # Without one, or without an image registry: make image.
 
 FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26-bookworm AS build
-# How this machine gets Go modules, where it is not Go's own default. deploy/image fills these in.
+# How this machine gets Go modules, if not by Go's defaults. deploy/image sets these.
 ARG GOPROXY
 ARG GOSUMDB
 ARG GONOSUMDB
@@ -17,9 +17,9 @@ ARG SSL_CERT_FILE
 ARG TARGETARCH
 WORKDIR /src
 
-# In the order of change, for a builder that keeps layers, and for nodes: a new operator is a layer of 10 MB. The same files
-# have the same time, so that an unchanged layer keeps its digest. No RUN with two --mount for the caches: Debian 12's buildah
-# (1.28.2) then deletes the whole root of the build.
+# What changes least comes first, for builders and nodes that keep layers: a new operator is a layer of 10 MB. The same files
+# get the same time, so that an unchanged layer keeps its digest. No RUN has two --mount for the caches: Debian 12's buildah
+# (1.28.2) would delete the whole root of the build.
 COPY deploy/rootfs deploy/rootfs
 RUN deploy/rootfs /image/base "$TARGETARCH" && find /image/base -exec touch -h -d @0 {} +
 COPY dev/devcluster dev/devcluster
@@ -38,8 +38,8 @@ COPY --from=build /image/base /
 COPY --from=build /image/tools /
 COPY --from=build /image/operator /
 
-# Root may be read-only, and the user any: all that is written goes below OPERATOR__STATEDIR, by default this folder. tini
-# reaps what a killed script leaves behind.
+# The root may be read-only, and any user may be set: all files are written below OPERATOR__STATEDIR, by default this folder. tini
+# reaps the processes that a killed script leaves behind.
 ENV PATH=/usr/local/bin:/usr/bin HOME=/var/lib/octo-operator
 WORKDIR /var/lib/octo-operator
 USER 10001:0

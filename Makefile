@@ -4,7 +4,7 @@ CACHE := $(or $(OCTO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octo-operator
 DEVCLUSTER := $(CACHE)/devcluster
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 UNIT := $(shell go list ./... 2>/dev/null | grep -v /dev/e2e)
-# For a room's unit tests: Go's own 10 minutes are too short for the largest on a machine that is ten times slower.
+# For a package's unit tests: Go's own 10 minutes are too short for the largest on a machine that is ten times slower.
 PATIENCE := -timeout 40m
 
 export OCTO_DEVCLUSTER := $(DEVCLUSTER)
@@ -58,9 +58,9 @@ FUZZTIME ?= 20s
 FUZZ ?= Fuzz
 .PHONY: fuzz
 fuzz: ## look for new inputs that break a parser: every fuzz target for FUZZTIME (20s), from its kept corpus (FUZZ=FuzzPath: that one)
-	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | while read -r file target; do \
-		case $$target in $(FUZZ)*) .ci/fuzz "$$(dirname "$$file")" "$$target" $(FUZZTIME) </dev/null || exit 1 ;; esac; \
-	done
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | sed 's/:func / /' | { failed=''; while read -r file target; do \
+		case $$target in $(FUZZ)*) .ci/fuzz "$$(dirname "$$file")" "$$target" $(FUZZTIME) </dev/null || failed="$$failed $$target" ;; esac; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }; }
 
 .PHONY: tools
 tools: devcluster ## find or build helm, kubectl and the control plane (OCTO_BUILD_TOOLS=1 builds all)

@@ -25,7 +25,7 @@ import (
 // daemon connects the packages: events go from hub to handlers, which keeps them in runs, and reports go back to hub.
 type daemon struct {
 	settings  config.Config
-	wrong     error // why the operator must not connect with these settings; nil: it may
+	wrong     error // why the operator must not connect with these settings; nil: they are right
 	log       *slog.Logger
 	client    *hub.Client
 	handlers  atomic.Pointer[handlers.Handlers] // nil while the state directory cannot be used
@@ -41,8 +41,8 @@ func run() error {
 	d := &daemon{settings: settings, wrong: wrong, log: log, signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1)}
 	d.readiness = &readiness{away: d.away, log: log}
 	limitMemory()
-	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before the log says that it starts: a signal may follow at once
-	signal.Notify(d.hangups, syscall.SIGHUP)                  // else it would end the operator at once
+	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT) // before the log says that it starts: somebody who waits for that may send a signal at once
+	signal.Notify(d.hangups, syscall.SIGHUP)                  // otherwise SIGHUP would kill the operator
 	log.Info("octo-operator starts", "version", version, "controller", settings.ControllerURI)
 	d.logCapacity(config.ThisMachine())
 	var err error
@@ -90,7 +90,7 @@ func (d *daemon) run() error {
 	}
 	h := d.open(ctx)
 	if h == nil {
-		return nil // ended before it could begin
+		return nil // ctx has ended before the state directory could be used
 	}
 	h.Ended, h.Observe = metrics.EventEnded, measure(metrics)
 	tracing := d.startTraces()
@@ -107,13 +107,13 @@ func (d *daemon) run() error {
 	return err
 }
 
-// startTime is when the start is over for certain: it takes 20 ms.
+// startTime is when the start is certainly over: it takes 20 ms.
 const startTime = time.Second
 
-// longestFlush is how long the end waits for the last traces to be sent. A collector that hangs must not use up the grace period.
+// longestFlush bounds how long the end waits until the last traces are sent. A collector that hangs must not use up the grace period.
 const longestFlush = time.Second
 
-// startTraces returns nil if no traces are made.
+// startTraces returns nil if no traces are wanted, or if the settings for them are wrong.
 func (d *daemon) startTraces() *traces.Traces {
 	tracing, err := traces.Start(d.settings, version, d.log)
 	if err != nil {
@@ -122,7 +122,7 @@ func (d *daemon) startTraces() *traces.Traces {
 	return tracing
 }
 
-// serve stands by until this operator is the leader, then works until ctx ends. The error says why the operator must be started again.
+// serve waits until this operator is the leader, then works until ctx ends. The error says why the operator must be started again.
 func (d *daemon) serve(ctx context.Context, h *handlers.Handlers) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	keeping, endKeeping := context.WithCancel(context.Background())
@@ -199,7 +199,8 @@ func lostLeadership(ctx context.Context) error {
 	return nil
 }
 
-// away says who cannot be reached, the API server or the controller, or that this operator stands by; nil: neither.
+// away says what cannot be reached, the API server or the controller, that no work may start, or that this operator is a standby; nil:
+// none of these.
 func (d *daemon) away() error {
 	var cluster, controller error
 	h := d.handlers.Load()
@@ -250,9 +251,9 @@ const disconnectTime = 500 * time.Millisecond
 // openInterval is how often the state directory is tried again.
 const openInterval = 5 * time.Second
 
-// open waits until the state directory can be used, while readiness says what is wrong; ending instead would be a crash loop, in which
-// nobody finds out why. If the settings are wrong, it waits until ctx ends, because they do not change while the process runs. nil: ctx
-// has ended.
+// open waits until the state directory can be used; meanwhile readiness says what is wrong. If the operator ended instead, it would crash
+// in a loop, and nobody would find out why. If the settings are wrong, it waits until ctx ends, because they do not change while the
+// process runs. It returns nil if ctx has ended.
 func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	if d.wrong != nil {
 		d.readiness.newest.Store(&d.wrong)
@@ -273,11 +274,11 @@ func (d *daemon) open(ctx context.Context) *handlers.Handlers {
 	return nil
 }
 
-// abortTime bounds how long the operator waits until what it has killed is gone. That takes milliseconds; on a machine without a free
-// processor, seconds.
+// abortTime bounds how long the operator waits until the scripts that it has killed are gone. That takes milliseconds; on a machine
+// without a free processor, seconds.
 const abortTime = 5 * time.Second
 
-// obeySignals begins the end at the first signal, and ends the operator at once at the second.
+// obeySignals begins to end the operator at the first signal, and ends it at once at the second.
 func (d *daemon) obeySignals(stop context.CancelFunc) {
 	<-d.signals
 	d.readiness.ending.Store(true)
@@ -297,7 +298,7 @@ func (d *daemon) obeySignals(stop context.CancelFunc) {
 	os.Exit(1)
 }
 
-// ignoreHangups logs each SIGHUP, which changes nothing: other programs read their settings anew then.
+// ignoreHangups logs each SIGHUP, which has no effect: other programs would read their settings again.
 func (d *daemon) ignoreHangups() {
 	for range d.hangups {
 		d.log.Info("SIGHUP changes nothing", "next", "restart the operator for other settings; octo-operator log-level LEVEL changes the log")

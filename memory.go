@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gcPercent replaces Go's default of 100, so that the garbage collector runs more often: beside helm, the operator's processor time does
-// not matter, but its memory does.
+// gcPercent replaces Go's default of 100, so that the garbage collector runs more often: compared with helm, the operator's processor
+// time does not matter, but its memory does.
 const gcPercent = 50
 
 // memoryLimit is in bytes, and a soft limit: above it the garbage collector runs at once. The largest event that package bounds allows
 // needs some 70 MiB for a moment.
 const memoryLimit = 80 << 20
 
-// limitMemory sets the garbage collector, unless the environment does (GOGC, GOMEMLIMIT).
+// limitMemory configures the garbage collector, unless the environment does (GOGC, GOMEMLIMIT).
 func limitMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -28,9 +28,10 @@ func limitMemory() {
 	}
 }
 
-// giveBackStartPages lets the kernel take back the pages of program code that only the start has needed: for each page that a package's init
-// touches it maps the 64 KiB around. They are read from the file's cache again when they are used. Without it an idle operator has some
-// 6 MiB more. Code is never written to, so nothing can be lost; constants may be, in a position-independent program, and are left alone.
+// giveBackStartPages lets the kernel drop the pages of program code that only the start has needed: for each page that a package's init
+// touches, it maps the 64 KiB around. They are read again from the file's cache when they are used. Without this an idle operator has
+// some 6 MiB more. Code is never written to, so nothing is lost. Pages of constants are not dropped: in a position-independent program
+// they may have been written to.
 func giveBackStartPages() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {

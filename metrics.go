@@ -9,7 +9,7 @@ import (
 	"octo-operator/web"
 )
 
-// metrics are those of the daemon.
+// metrics creates the daemon's metrics.
 func (d *daemon) metrics() *web.Metrics {
 	return web.NewMetrics(web.State{
 		Generation: func() string { return d.client.Generation().String() }, Pools: d.client.RegisteredPools, Able: d.readiness.able,
@@ -35,7 +35,7 @@ func knownLabels() web.Labels {
 	return known
 }
 
-// queueOf counts what is not finished.
+// queueOf counts the unfinished events: those that run, and those that wait, by what they wait for.
 func queueOf(work []dispatch.Work, now time.Time) web.Queue {
 	queue := web.Queue{Waiting: map[string]web.Waiting{}}
 	for _, w := range work {
@@ -51,7 +51,7 @@ func queueOf(work []dispatch.Work, now time.Time) web.Queue {
 	return queue
 }
 
-// measure returns what tells metrics of what happens in the course of events.
+// measure returns a function that records each happening in the metrics.
 func measure(m *web.Metrics) func(dispatch.Happening) {
 	return func(h dispatch.Happening) {
 		switch h.Kind {
@@ -70,7 +70,7 @@ func measure(m *web.Metrics) func(dispatch.Happening) {
 	}
 }
 
-// tellBoth tells both of what happens, one after the other.
+// tellBoth returns a function that calls both, one after the other.
 func tellBoth(first, second func(dispatch.Happening)) func(dispatch.Happening) {
 	return func(h dispatch.Happening) { first(h); second(h) }
 }

@@ -11,27 +11,29 @@ import (
 	"octo-operator/web"
 )
 
-// readiness decides the answer of /health/ready. Not ready means to Kubernetes: send nothing to this pod, and keep the pod that it is to
-// replace. So it is answered only when one of these is true:
+// readiness decides the answer of /health/ready. To Kubernetes, not ready means: send nothing to this pod, and keep the pod that it is to
+// replace. So the answer is "not ready" only in these cases:
 //
 //   - The webhooks cannot be served (address, certificate), or the operator is ending.
-//   - The operator has never been able to work: when the new pod lacks helm, or cannot write to its disk, a rolling update must not remove the old one.
+//   - The operator has never been able to work: if the new pod lacks helm, or cannot write to its disk, a rolling update must not remove
+//     the old one.
 //
-// Everything else is reported with status 200, in the log and by octo_operator_able_to_work: a disk that becomes full, the controller or
-// the API server that cannot be reached, and another operator that still uses the volume (a rolling update ends that one only when this
-// one is ready). Not being ready for these would take the webhooks away, and with them every change of a pool in the whole cluster, and
-// would help nobody.
+// Everything else is reported with status 200, in the log and by octo_operator_able_to_work: a disk that becomes full, a controller or an
+// API server that cannot be reached, and another operator that still uses the volume (a rolling update ends that one only when this one
+// is ready). If the pod were not ready then, it would not help, and the webhooks would be gone, so that no pool could be changed in the
+// whole cluster.
 type readiness struct {
 	server *web.Server
-	away   func() error // which peer cannot be reached now, the controller or the API server; nil: none
+	away   func() error // see daemon.away
 	log    *slog.Logger
 
-	newest atomic.Pointer[error] // why the operator cannot work, by the last check; nil: there was no check yet
+	newest atomic.Pointer[error] // result of the last check: why the operator cannot work; nil pointer: there was no check yet
 	worked atomic.Bool           // the operator was able to work at least once
 	ending atomic.Bool
 }
 
-// readinessInterval is how often is checked whether the operator can work. A probe does not check, because the check writes to the disk.
+// readinessInterval is how often it is checked whether the operator can work. A probe does not check, because the check writes to the
+// disk.
 const readinessInterval = 5 * time.Second
 
 // watch calls check every readinessInterval until ctx ends.
@@ -75,7 +77,7 @@ func (r *readiness) tell() web.Readiness {
 	return web.Readiness{Unable: unable, Trouble: trouble}
 }
 
-// able tells whether nothing of the operator's own keeps it from working. It is a metric.
+// able tells whether the operator can work, apart from peers that cannot be reached. It is a metric.
 func (r *readiness) able() bool {
 	own := r.newest.Load()
 	return own != nil && *own == nil && r.server.Unable() == nil

@@ -18,11 +18,11 @@ func TestReadyMeansServing(t *testing.T) {
 	away := errors.New("not registered at the controller")
 	for _, test := range []struct {
 		name           string
-		found          []error // one look after the other
+		found          []error // the results of successive checks
 		away           error
 		badCertificate bool
 		ending         bool
-		unable, says   string // unable: 503 and this; says: 200 and this
+		unable, says   string // unable: the text of status 503; says: that of status 200
 		able           bool
 	}{
 		{name: "before the first look", unable: "the operator is starting"},

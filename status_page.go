@@ -15,7 +15,8 @@ import (
 	"octo-operator/page"
 )
 
-// statusPage says where the status page has what from. It may be asked at any time, also while the state directory cannot be used yet.
+// statusPage returns the functions by which the status page gets its data. They may be called at any time, also while the state directory
+// cannot be used yet.
 func (d *daemon) statusPage() page.Source {
 	return page.Source{
 		Now: d.now,
@@ -29,7 +30,7 @@ func (d *daemon) statusPage() page.Source {
 	}
 }
 
-// now is what the status page shows in its head and as what is not finished.
+// now returns what the status page shows in its head, and as unfinished events and pools.
 func (d *daemon) now() page.Now {
 	now := page.Now{Version: version, Controller: d.settings.ControllerURI, Connected: d.client.Connected(), Trouble: d.trouble()}
 	if now.Connected {
@@ -52,7 +53,7 @@ func (d *daemon) now() page.Now {
 	return now
 }
 
-// trouble is what keeps the operator from its work, as /health/ready tells who is in the pod; "": nothing. That another operator leads is no
+// trouble says why the operator cannot work, as /health/ready says inside the pod; "": it can. That another operator leads is not
 // trouble.
 func (d *daemon) trouble() string {
 	told := d.readiness.tell()
@@ -93,7 +94,7 @@ func warningOf(v handlers.RunValue) string {
 	return fmt.Sprintf("the chart knows no %s: is it misspelled?", v.Unknown)
 }
 
-// notesOn says what a value has replaced, how it got its type, and whether it would be another one today.
+// notesOn says what a value has replaced, how it got its type, and whether the settings of today would give another one.
 func notesOn(v handlers.RunValue) (notes []string) {
 	if c := v.Coerced; c != nil && c.Failed {
 		notes = append(notes, fmt.Sprintf("stays text, as no %s: %s", c.To, c.Because))

@@ -65,7 +65,7 @@ const (
 	Release = 64 << 20
 )
 
-// Limits for what a deploy changes, as changes.diff tells it. What is beyond them is named there and not compared.
+// Limits for changes.diff, which shows what a deploy changes. Objects beyond them are named there and not compared.
 const (
 	// Compared is the largest number of objects of one release that are compared. Each costs the API server two requests. Large charts have some
 	// hundred objects.
@@ -74,7 +74,7 @@ const (
 	ComparedObject = 1 << 20
 	// ComparedValues is the largest number of values in an object. A decoded value takes about 100 bytes, and four objects are compared at a time.
 	ComparedValues = 20_000
-	// ObjectDiff is the most of one object's diff, and Diff of all of a deploy, in bytes: they are read by people.
+	// ObjectDiff is the largest diff of one object, and Diff that of a whole deploy, in bytes: people read them.
 	ObjectDiff = 64 << 10
 	Diff       = 512 << 10
 )

@@ -32,7 +32,7 @@ func TestJSONCountsWhatAParserWouldMake(t *testing.T) {
 	}
 }
 
-// count is how many values there are in v.
+// count returns the number of values in v.
 func count(v any) int {
 	n := 1
 	switch v := v.(type) {

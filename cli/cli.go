@@ -1,4 +1,4 @@
-// Package cli has the commands of the program, a file for each, and its log.
+// Package cli has the program's commands, each in a file of its own, and its log.
 package cli
 
 import (
@@ -53,7 +53,7 @@ then are kept on disk and in the cluster, and resumed at the next start. A secon
 	}
 }
 
-// daemonAnnotations are those of the daemon's --help.
+// daemonAnnotations are the parts of the daemon's --help.
 var daemonAnnotations = map[string]string{
 	exitCodes: `0  it was ended by a signal
 1  it cannot run, or another operator leads in its place; standard error says why`,

@@ -46,7 +46,7 @@ func examine(output string) error {
 	if output != "text" && output != "json" {
 		return fmt.Errorf("cannot write %q: -o is text or json", output)
 	}
-	ctx, stop := untilSignal() // else kubectl proxy would outlive it
+	ctx, stop := untilSignal() // without it kubectl proxy would outlive the program
 	defer stop()
 	settings, wrong := config.Load(os.Environ())
 	var show func(doctor.Finding)

@@ -17,8 +17,9 @@ import (
 	"octo-operator/hub"
 )
 
-// untilSignal returns a context that ends with the first signal that asks the program to end: Ctrl-C, a terminal that is closed (unless under
-// nohup), or a reader that is gone, as after "| head". Otherwise these would leave files with secrets, and a helm that nobody watches.
+// untilSignal returns a context that ends at the first signal that asks the program to end: Ctrl-C, a terminal that is closed (unless
+// under nohup), or a reader that has gone, as after "| head". Without this, files with secrets would stay, and a helm would run on
+// unattended.
 func untilSignal() (context.Context, context.CancelFunc) {
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGPIPE}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -27,8 +28,8 @@ func untilSignal() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), signals...)
 }
 
-// withHandlers prepares the handlers as the daemon does, and calls work with them. ctx is that of untilSignal. aside: what they need on disk is
-// in a directory of its own, which is removed afterwards, and only warnings are logged; else in the state directory.
+// withHandlers opens the handlers as the daemon does, and calls work with them. ctx is that of untilSignal. If aside is true, their files
+// are in a directory of their own, which is removed afterwards, and only warnings are logged; otherwise they are in the state directory.
 func withHandlers(aside bool, work func(context.Context, *handlers.Handlers) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
@@ -36,14 +37,14 @@ func withHandlers(aside bool, work func(context.Context, *handlers.Handlers) err
 	if err != nil {
 		return err
 	}
-	settings.AutoManagePools = true // edge mode would ignore the pool events that a person has asked for
+	settings.AutoManagePools = true // in edge mode the pool events that a person asks for would be ignored
 	if aside {
 		if settings.StateDir, err = scratchDir(settings); err != nil {
 			return err
 		}
 		defer os.RemoveAll(settings.StateDir)
 		if LogLevel.Level() == slog.LevelInfo {
-			LogLevel.Set(slog.LevelWarn) // what the command prints tells the story
+			LogLevel.Set(slog.LevelWarn) // the command prints what it does
 		}
 	}
 	h, err := handlers.New(ctx, settings, os.Environ(), logController{log}, log)
@@ -54,7 +55,7 @@ func withHandlers(aside bool, work func(context.Context, *handlers.Handlers) err
 	return work(ctx, h)
 }
 
-// scratchDir makes a directory: in the state directory, which can be written to where nothing else can.
+// scratchDir creates a temporary directory in the state directory, which may be the only one that is writable.
 func scratchDir(settings config.Config) (string, error) {
 	if settings.StateDir != "" {
 		if dir, err := os.MkdirTemp(settings.StateDir, runs.AsideName); err == nil {
@@ -73,7 +74,8 @@ func scratchDir(settings config.Config) (string, error) {
 	return dir, nil
 }
 
-// readEvent reads a callback's arguments from a file, or from standard input if there is none or it is "-". A run's event.json will do too.
+// readEvent reads a callback's argument from a file, or from standard input if there is none or it is "-". The event.json of a run is
+// accepted too.
 func readEvent(callback string, file []string) (hub.Event, error) {
 	read := func() ([]byte, error) { return io.ReadAll(os.Stdin) }
 	if len(file) > 0 && file[0] != "-" {
@@ -83,7 +85,7 @@ func readEvent(callback string, file []string) (hub.Event, error) {
 	if err != nil {
 		return hub.Event{}, fmt.Errorf("cannot read the arguments of %s: %w", callback, err)
 	}
-	var kept hub.Event // as a run keeps it
+	var kept hub.Event // in the format of a run's event.json
 	if json.Unmarshal(text, &kept) == nil && kept.Callback != "" && kept.Argument != nil {
 		if kept.Callback != strings.TrimSuffix(callback, "Async") {
 			return hub.Event{}, fmt.Errorf("cannot read the arguments of %s: the file holds an event %s", callback, kept.Callback)
@@ -104,7 +106,7 @@ func readEvent(callback string, file []string) (hub.Event, error) {
 	return hub.ParseEvent(callback, arguments)
 }
 
-// logController takes the place of the controller for a command: it logs reports and does nothing else.
+// logController replaces the controller for a command: it logs reports and does nothing else.
 type logController struct{ log *slog.Logger }
 
 func (c logController) RegisterPool(hub.Pool)                          {}

@@ -32,7 +32,7 @@ input. What would be reported to the controller is logged. Its state directory m
 	}
 }
 
-// handleOnce carries out one event in the same way as the daemon.
+// handleOnce carries out one event as the daemon does.
 func handleOnce(callback string, file []string) error {
 	event, err := readEvent(callback, file)
 	if err != nil {

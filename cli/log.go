@@ -41,7 +41,7 @@ func newLogger(settings config.Config, to *os.File) *slog.Logger {
 	return slog.New(collectedLog(to))
 }
 
-// usualColumns is how wide a terminal is that does not say it.
+// usualColumns is assumed as the width of a terminal that does not report it.
 const usualColumns = 120
 
 func columnsOf(terminal *os.File) int { return cmp.Or(terminalWidth(terminal), usualColumns) }

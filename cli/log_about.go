@@ -10,20 +10,20 @@ import (
 	"octo-operator/text"
 )
 
-// about says whose records those of a logger are.
+// about says to which run, tenant and so on the records of a logger belong.
 type about struct {
 	run, tenant, name string // name: of the workload or the pool
 	release           string
 	told              *told
 }
 
-// told is what the records of a run have said already.
+// told is what earlier records of a run have said already.
 type told struct {
 	release         bool
 	dir, kubeconfig string
 }
 
-// takeAll takes the attributes that say whose record it is, and returns the others. The first one of each name counts.
+// takeAll takes the attributes that about has fields for, and returns the others. Of several with the same name the first counts.
 func (b *about) takeAll(attrs []slog.Attr) (rest []slog.Attr) {
 	for _, a := range attrs {
 		if into := b.field(a.Key); into == nil || *into != "" || a.Value.Kind() != slog.KindString || a.Value.String() == "" {
@@ -52,7 +52,7 @@ func (b *about) field(key string) *string {
 	return nil
 }
 
-// tell adds what is not in String and was not told yet.
+// tell adds the release, which is not in String, to the attributes, unless a record of the run has it already.
 func (b *about) tell(attrs []slog.Attr) []slog.Attr {
 	if b.release != "" && (b.run == "" || !b.told.release) {
 		attrs = append(attrs, slog.String("release", b.release))
@@ -61,7 +61,7 @@ func (b *about) tell(attrs []slog.Attr) []slog.Attr {
 	return attrs
 }
 
-// String is what stands in front of the message; "" if the record is about the operator itself.
+// String returns the words in front of the message; "" if the record is about the operator itself.
 func (b *about) String() string {
 	var words []string
 	if b.run != "" {
@@ -80,7 +80,7 @@ func (b *about) String() string {
 	return strings.Join(words, " ") + ": "
 }
 
-// word is a name that somebody has sent as one word: in quotation marks if it could be taken for more.
+// word returns a name, which anybody may have sent, as one word: in quotation marks if it could be taken for more.
 func word(name string) string {
 	name = plainText(text.Shown(name))
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"'/:=$|`, r) }) {

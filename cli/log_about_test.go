@@ -10,7 +10,7 @@ import (
 
 const someRun = "20261126T100000.000000Z-workload-deployed-acme-x-6c1f0a"
 
-// said is what the forms of the log say of one record, without time and colours.
+// said is one record in both text forms of the log, without time and colours.
 func said(t *testing.T, columns int, log func(*slog.Logger)) (collected, terminal string) {
 	t.Helper()
 	var one, other bytes.Buffer

@@ -18,10 +18,10 @@ import (
 	"octo-operator/dev/fixtures"
 )
 
-// demo is the log of make demo, as JSON: a good and a failing deploy beside each other.
+// demo is the JSON log of make demo: a good and a failing deploy at the same time.
 const demo = "testdata/demo.jsonl"
 
-// replay writes the records of demo once more, as the operator has made them: each run's with a logger of its own.
+// replay writes the records of demo again, as the operator does: those of each run with a logger of its own.
 func replay(t *testing.T, log *slog.Logger) (records int) {
 	t.Helper()
 	content, err := os.ReadFile(demo)
@@ -60,7 +60,7 @@ func replay(t *testing.T, log *slog.Logger) (records int) {
 	return records
 }
 
-// attributesOf reads an object of JSON in its order.
+// attributesOf reads a JSON object and keeps the order of its fields.
 func attributesOf(t *testing.T, line string) (attrs []slog.Attr) {
 	t.Helper()
 	tokens := json.NewDecoder(strings.NewReader(line))
@@ -122,7 +122,7 @@ func TestTheLogFitsATerminal(t *testing.T) {
 		fixtures.Golden(t, fmt.Sprintf("demo-terminal-%d.txt", columns), []byte(plain))
 		for line := range strings.Lines(plain) {
 			words := strings.Fields(strings.TrimSuffix(line, " \\\n"))
-			fits := utf8.RuneCountInString(line)-1 <= columns || len(words) <= 2 // a word that cannot be cut, and what it is: a directory, a hash
+			fits := utf8.RuneCountInString(line)-1 <= columns || len(words) <= 2 // or a single long word, such as a directory or a hash, with its name
 			if !fits {
 				t.Errorf("%d columns: a line has %d: %s", columns, utf8.RuneCountInString(line), line)
 			}

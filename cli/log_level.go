@@ -29,7 +29,7 @@ OPERATOR__LOGLEVEL counts again. At debug each line of helm's and kubectl's outp
 			environment: "KESTREL__ENDPOINTS__HTTP__URL  the operator's address, which is used over loopback",
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			settings, _ := config.Load(os.Environ()) // whatever else is wrong, the address can be used
+			settings, _ := config.Load(os.Environ()) // the address can be used even if another setting is wrong
 			if err := changeLogLevel(cmd.Context(), settings.HTTPAddress, args[0]); err != nil {
 				return err
 			}
@@ -39,10 +39,10 @@ OPERATOR__LOGLEVEL counts again. At debug each line of helm's and kubectl's outp
 	}
 }
 
-// levelTime is how long the operator may take to answer.
+// levelTime bounds the operator's answer.
 const levelTime = 10 * time.Second
 
-// changeLogLevel asks the operator that listens at an address, as package web serves it.
+// changeLogLevel sends the request of package web to the operator that listens at an address.
 func changeLogLevel(ctx context.Context, listening, level string) error {
 	ctx, cancel := context.WithTimeout(ctx, levelTime)
 	defer cancel()
@@ -52,7 +52,7 @@ func changeLogLevel(ctx context.Context, listening, level string) error {
 	if err != nil {
 		return fmt.Errorf("cannot change the log level: %w", err)
 	}
-	response, err := (&http.Client{Transport: &http.Transport{}}).Do(request) // no proxy: it would not be loopback
+	response, err := (&http.Client{Transport: &http.Transport{}}).Do(request) // without a proxy, through which the request would not come from loopback
 	if err != nil {
 		return fmt.Errorf("cannot change the log level: no operator answers at %s: run this where it runs, with its KESTREL__ENDPOINTS__HTTP__URL: %w", address, err)
 	}

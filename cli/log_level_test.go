@@ -12,7 +12,7 @@ import (
 	"octo-operator/web"
 )
 
-// serving is the operator's own web server, at the address that the system has given it.
+// serving starts the operator's own web server and returns its address.
 func serving(t *testing.T, level *slog.LevelVar) (address string) {
 	t.Helper()
 	var logged atomic.Value

@@ -7,11 +7,11 @@ import (
 	"octo-operator/text"
 )
 
-// kubeconfigSet is how scripts announce a command that uses another cluster than the usual one.
+// kubeconfigSet matches how scripts announce a command that uses another cluster than the usual one.
 var kubeconfigSet = text.NewPattern(`^KUBECONFIG=(?:'[^']*'|\S)+ `)
 
-// command returns a command of a run as it would be typed in the run directory: before it, as lines of their own, how to get there and to the
-// cluster, unless that was told already.
+// command returns a command of a run as a person would type it in the run directory. Before it come lines of their own that lead there
+// and to the cluster, unless an earlier record had them.
 func (t *told) command(cmd, run string) (lines []string) {
 	if set := kubeconfigSet.FindStringIndex(cmd); set != nil {
 		kubeconfig := strings.TrimSpace(cmd[:set[1]])
@@ -29,7 +29,7 @@ func (t *told) command(cmd, run string) (lines []string) {
 	return append(lines, cmd)
 }
 
-// dirOf is the run directory, if a command names a file in it; else "". One that has to be quoted stays in the command.
+// dirOf returns the run directory if a command names a file in it, else "". A directory that has to be quoted is not recognized.
 func dirOf(cmd, run string) string {
 	in := strings.Index(cmd, "/"+run+"/")
 	if run == "" || in < 0 {
@@ -42,11 +42,11 @@ func dirOf(cmd, run string) string {
 	return dir
 }
 
-// longestWord is how much of a word of a command is shown on a terminal: the labels of a revision are 500 bytes. "octo-operator runs show" has
-// all of it.
+// longestWord is how many characters of a word of a command are shown on a terminal: the labels of a revision are 500 bytes.
+// "octo-operator runs show" has all of it.
 const longestWord = 100
 
-// shortWords cuts words that are too long, but not the directory to which cd leads.
+// shortWords cuts words that are too long, except the directory of cd.
 func shortWords(command string) string {
 	words := strings.Split(command, " ")
 	for i, word := range words {
@@ -57,8 +57,8 @@ func shortWords(command string) string {
 	return strings.Join(words, " ")
 }
 
-// wrapped cuts a text into lines: at its line breaks, and before words that do not fit into the columns, of which the first line has others
-// than the rest. A word that is longer than a line stays whole. All lines but the first begin with hang; one that is continued ends with
+// wrapped breaks a text into lines: at its line breaks, and before words that do not fit. The first line has first columns, the others
+// have rest. A word that is longer than a line stays whole. All lines but the first begin with hang; a line that is continued ends with
 // goesOn.
 func wrapped(whole string, first, rest int, hang, goesOn string) (lines []string) {
 	columns := first
@@ -79,8 +79,8 @@ func wrapped(whole string, first, rest int, hang, goesOn string) (lines []string
 	return lines
 }
 
-// lastBlank is where a line is to be cut: the last blank within the first columns that has a word before it, or else the first one after them;
-// -1: there is none. In a command a blank within quotation marks is part of a word.
+// lastBlank returns where a line is to be broken: at the last blank within the columns that has a word before it, or else at the first
+// one after them; -1: there is none. In a command a blank within quotation marks is part of a word.
 func lastBlank(line string, columns int, inCommand bool) int {
 	last, quoted, column, word := -1, false, 0, false
 	for at, r := range line {

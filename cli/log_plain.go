@@ -10,7 +10,7 @@ import (
 	"octo-operator/text"
 )
 
-// withoutEscapes is plainAttr for a terminal: tint turns even the four characters \x1b into an escape sequence.
+// withoutEscapes is plainAttr for a terminal, on which tint turns even the four characters \x1b into an escape sequence.
 func withoutEscapes(groups []string, a slog.Attr) slog.Attr {
 	a = plainAttr(groups, a)
 	if text := a.Value.String(); strings.Contains(text, `\x1b`) {
@@ -19,12 +19,12 @@ func withoutEscapes(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// longestText is in bytes. The whole output of a script is in its run's output.log. The reason of a failure has at most 4 KiB.
+// longestText is in bytes. The reason of a failure has at most 4 KiB; the whole output of a script is in its run's output.log.
 const longestText = 16 << 10
 
-// plainAttr protects whoever reads the log from texts that somebody has sent: names in events, words of a chart or a repository. No text
-// can move a terminal's cursor, change its writing direction, look like a record of its own, or fill the disk. slog calls it for the
-// message too, and for each attribute of a group.
+// plainAttr protects readers of the log from texts that others have sent: names in events, words of a chart or a repository. No text can
+// move a terminal's cursor, change its writing direction, look like another record, or fill the disk. slog calls it for the message too,
+// and for each attribute of a group.
 func plainAttr(groups []string, a slog.Attr) slog.Attr {
 	switch {
 	case len(groups) == 0 && a.Key == slog.MessageKey: // the text format does not escape line breaks in messages
@@ -39,7 +39,7 @@ func plainAttr(groups []string, a slog.Attr) slog.Attr {
 
 func plainAny(value any) slog.Value {
 	switch v := value.(type) {
-	case nil, slog.Level: // no text
+	case nil, slog.Level: // not a text
 		return slog.AnyValue(v)
 	case []string:
 		plain := make([]string, len(v))
@@ -51,7 +51,7 @@ func plainAny(value any) slog.Value {
 	return slog.StringValue(plainText(fmt.Sprint(value))) // usually an error
 }
 
-// plainText cuts a text to longestText and replaces what is not printable. It keeps line breaks and tabs, which both formats escape.
+// plainText cuts a text to longestText and replaces unprintable characters. It keeps line breaks and tabs, which both formats escape.
 func plainText(whole string) string {
 	if length := len(whole); length > longestText {
 		whole = fmt.Sprintf("%s… (%d bytes)", text.Cut(whole, longestText), length)

@@ -17,8 +17,8 @@ import (
 	"octo-operator/config"
 )
 
-// hostile is what a tenant may put into a name, or a chart into what helm prints: a clear screen, the other direction of writing, a
-// control sequence in one byte, a line of its own.
+// hostile is a text that a tenant may put into a name, or a chart into helm's output: it clears the screen, changes the direction of
+// writing, has a control sequence in one byte, and a line of its own.
 const hostile = "a\x1b[2Jb\u202ec\u009b2Jd\xff\u2028e\x00f\r+ helm uninstall everything\n2026-01-01T00:00:00.000Z ERR forged reason=x"
 
 func logged(t *testing.T, format string) []string {
@@ -60,7 +60,7 @@ func TestNoTextForgesARecordOrReachesTheTerminal(t *testing.T) {
 	}
 }
 
-// The log itself only uses colours. Any other escape sequence would come from a text that somebody has sent.
+// The log itself only uses colours. Any other escape sequence comes from a text of others.
 func TestOnATerminalOnlyTheLogsOwnColoursAreObeyed(t *testing.T) {
 	var into bytes.Buffer
 	log := slog.New(terminalLog(&into, func() int { return 80 }))

@@ -12,35 +12,35 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// textLog is the log as people read it: a slog.Handler around tint, which writes each record. The JSON log has every attribute as it is; here no
-// word stands twice in a record:
+// textLog is the log for people: a slog.Handler around tint, which writes each record. The JSON log has all attributes unchanged; here
+// nothing stands twice in a record:
 //
-//   - Whose record it is stands once, in front of the message: "6c1f0a acme/Shop: event done". It is the end of the run's id, which "octo-operator
-//     runs show" takes, then tenant and workload or pool. The release stands in the run's first record.
-//   - A command stands as it would be typed in the run directory, into which a cd before the run's first one leads.
+//   - The run, tenant and so on stand once, in front of the message: "6c1f0a acme/Shop: event done". First comes the end of the run's id,
+//     which "octo-operator runs show" takes, then tenant and workload or pool. The release stands in the run's first record.
+//   - A command stands as a person would type it in the run directory; before the run's first command a cd leads there.
 //   - An attribute whose value is a part of another one is left out.
-//   - What a script writes begins with a bar, so that it cannot be taken for a record of the operator's own.
+//   - A script's output begins with a bar, so that it cannot be taken for a record of the operator.
 //
-// On a terminal what does not fit into its width stands below, indented. Collected, a record is one line.
+// On a terminal, what does not fit into its width stands below, indented. In a collected log a record is one line.
 type textLog struct {
 	shared  *sharedLog
 	tint    slog.Handler
 	about   about
-	grouped bool // attributes belong to a group: nothing of them is ours
+	grouped bool // further attributes belong to a group, and are not about's
 }
 
-// sharedLog is what all loggers have in common that were made from one.
+// sharedLog is what all loggers that were derived from one have in common.
 type sharedLog struct {
 	mu      sync.Mutex
 	to      io.Writer
 	record  bytes.Buffer // tint writes into it
-	columns func() int   // of the terminal; nil: it is none
+	columns func() int   // of the terminal; nil: it is not a terminal
 }
 
 const (
 	terminalTime  = "15:04:05.000"
 	collectedTime = "2006-01-02T15:04:05.000Z07:00"
-	// headColumns are those of time and level on a terminal.
+	// headColumns is the width of time and level on a terminal.
 	headColumns  = len(terminalTime) + len(" INF ")
 	leastColumns = 60
 )
@@ -111,15 +111,15 @@ func (h *textLog) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// saying is what a record says.
+// saying is the text of a record.
 type saying struct {
 	about    *about
 	message  string
 	attrs    []slog.Attr
-	commands []string // in place of the message, on a terminal
+	commands []string // instead of the message, on a terminal
 }
 
-// read makes commands and the output of scripts what a person reads, and leaves out what stands twice.
+// read turns commands and the output of scripts into what a person reads, and leaves out what stands twice.
 func (s *saying) read(onTerminal bool) {
 	attrs := withoutRepetition(s.about.tell(s.attrs))
 	s.attrs = nil
@@ -139,10 +139,11 @@ func (s *saying) read(onTerminal bool) {
 	}
 }
 
-// leastRepeated is from how many bytes on a value that stands in another one is held to be the same: a number may stand anywhere.
+// leastRepeated is the least length, in bytes, of a value that is left out because another one contains it: a shorter one, such as a
+// number, may be in it by chance.
 const leastRepeated = 8
 
-// withoutRepetition leaves out attributes whose value is a part of another one's: the resource that a reason names, say.
+// withoutRepetition leaves out attributes whose value is a part of another one's, such as the resource that a reason names.
 func withoutRepetition(attrs []slog.Attr) (rest []slog.Attr) {
 	values := make([]string, len(attrs))
 	for i, a := range attrs {
@@ -160,14 +161,14 @@ func withoutRepetition(attrs []slog.Attr) (rest []slog.Attr) {
 	return rest
 }
 
-// The indents of what stands below a record's first line, and of what goes on there.
+// The indents of the lines below a record's first line, and of their continuations.
 const (
 	indent    = "    "
 	goingOn   = indent + "  "
 	backslash = ` \`
 )
 
-// fit puts what does not fit into a line of so many columns below it.
+// fit keeps in the first line what fits into so many columns, and puts the rest below it.
 func (s *saying) fit(columns int) (first string, beside []slog.Attr, below []string) {
 	lines := wrapped(s.about.String()+s.message, columns-headColumns, columns, indent, "")
 	for i, command := range s.commands {

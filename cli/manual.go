@@ -17,7 +17,7 @@ const (
 	environment = "environment"
 )
 
-// Most commands end so.
+// usualExitCodes is the end of most commands' --help.
 const usualExitCodes = `0  done
 1  not done; standard error says why, and what to do`
 
@@ -44,7 +44,7 @@ func printManual(cmd *cobra.Command, _ []string) {
 	}
 }
 
-// printSection prints a part, indented alike whatever its text's own indentation is. An empty one is left out.
+// printSection prints a part with the same indentation, whatever that of its text is. An empty part is left out.
 func printSection(to io.Writer, title, body string) {
 	lines := strings.Split(strings.Trim(body, "\n"), "\n")
 	own := len(body)
@@ -65,7 +65,7 @@ func printSection(to io.Writer, title, body string) {
 	}
 }
 
-// synopsis has a line for the command itself, and one for its commands.
+// synopsis has a line for the command itself, and one for its subcommands.
 func synopsis(cmd *cobra.Command) string {
 	var lines []string
 	if cmd.Runnable() {

@@ -21,7 +21,7 @@ import (
 	"octo-operator/text"
 )
 
-// exitChanges is what "plan" exits with if something would change.
+// exitChanges is the exit code of "plan" if something would change.
 const exitChanges = 2
 
 func planCommand() *cobra.Command {
@@ -75,7 +75,7 @@ func plan(file []string, run, format string) error {
 	if err != nil {
 		return err
 	}
-	if store, err := storeToRead(); err == nil { // else no operator works here
+	if store, err := storeToRead(); err == nil { // after an error no operator works here
 		if err := besideRuns(&p, store, planned, time.Now()); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func plan(file []string, run, format string) error {
 	return nil
 }
 
-// plannedEvent is the event that is meant, and its run; nil: it has none.
+// plannedEvent returns the event to plan, and its run; nil: it comes from no run.
 func plannedEvent(file []string, run string) (hub.Event, *runs.Run, error) {
 	if run == "" {
 		event, err := readEvent(hub.WorkloadDeployedCallback, file)

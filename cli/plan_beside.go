@@ -10,9 +10,9 @@ import (
 	"octo-operator/handlers/release"
 )
 
-// besideRuns notes in a plan which runs of the operator that works here have to do with the same release and have not ended. It is an error if one of
-// them works on the release with helm: what another deploy would change cannot be told until that has ended. planned is the run whose event is planned;
-// nil: it is of none.
+// besideRuns notes in a plan the unfinished runs for the same release, of the operator that works here. If one of them works on the
+// release with helm, it is an error: what another deploy would change cannot be told until that has ended. planned is the run whose event
+// is planned; nil: it comes from no run.
 func besideRuns(p *release.Preview, store *runs.Store, planned *runs.Run, now time.Time) error {
 	if p.Release == "" {
 		return nil
@@ -21,7 +21,7 @@ func besideRuns(p *release.Preview, store *runs.Store, planned *runs.Run, now ti
 	if err != nil {
 		return err
 	}
-	for _, s := range slices.Backward(list) { // the oldest works, those behind it wait for it
+	for _, s := range slices.Backward(list) { // the oldest one works; the others wait for it
 		if s.Release != p.Release || s.Namespace != "" && s.Namespace != p.Namespace {
 			continue
 		}

@@ -15,7 +15,7 @@ func TestAPlanBesideARunOfTheReleaseSaysWhatGoesOnAndWhatToDo(t *testing.T) {
 	for title, test := range map[string]struct {
 		busy    bool
 		prepare func(*testing.T, *runs.Run)
-		planned bool     // the event is the run's
+		planned bool     // the planned event is that of the run
 		err     []string // nil: there is none
 		notes   []string // nil: there is none
 	}{
@@ -73,7 +73,7 @@ func notes(t *testing.T, run *runs.Run, m runs.Moment) {
 	run.Record(m)
 }
 
-// wantWords fails if said lacks some of the words, or an id; or if it is there, and is to have none.
+// wantWords fails if said lacks one of the words or the id; without words, said must be empty.
 func wantWords(t *testing.T, what string, said any, words []string, id string) {
 	t.Helper()
 	text := ""

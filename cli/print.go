@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// ExitError is an error with which the program does not exit with 1.
+// ExitError is an error with an exit code other than 1.
 type ExitError struct {
 	Code int
 	Err  error
@@ -24,7 +24,7 @@ func (e *ExitError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// ExitCode is what the program exits with after an error of a command.
+// ExitCode returns the program's exit code for an error of a command.
 func ExitCode(err error) int {
 	if exit := (*ExitError)(nil); errors.As(err, &exit) {
 		return exit.Code
@@ -32,7 +32,7 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// terminalWidth is in characters; 0: it is no terminal.
+// terminalWidth is in characters; 0: it is not a terminal.
 func terminalWidth(f *os.File) int {
 	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
@@ -41,7 +41,8 @@ func terminalWidth(f *os.File) int {
 	return width
 }
 
-// printJSON prints a value, indented. What a terminal would obey, in texts of others, is escaped: JSON allows that for every character.
+// printJSON prints a value, indented. In texts of others, characters that a terminal would obey are escaped, which JSON allows for every
+// character.
 func printJSON(to io.Writer, value any) error {
 	whole, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {

@@ -101,7 +101,7 @@ func listRuns(f runsFlags) error {
 	return nil
 }
 
-// filter is what the flags ask for.
+// filter returns the filter that the flags ask for.
 func (f runsFlags) filter(now time.Time) (story.Filter, error) {
 	if f.format != "" && f.format != "json" && f.format != "wide" {
 		return story.Filter{}, fmt.Errorf("cannot print runs as %q: -o is wide or json", f.format)
@@ -117,7 +117,7 @@ func (f runsFlags) filter(now time.Time) (story.Filter, error) {
 	return filter, err
 }
 
-// callbackNamed is the callback that somebody has typed, with or without Async, in any case; "" stays.
+// callbackNamed returns the callback that a person has typed, with or without Async, in any case; "" stays "".
 func callbackNamed(typed string) (string, error) {
 	if typed == "" {
 		return "", nil
@@ -131,13 +131,13 @@ func callbackNamed(typed string) (string, error) {
 	return "", fmt.Errorf("callback %q is not known: known are %s", typed, strings.Join(hub.Callbacks, ", "))
 }
 
-// storeToRead is the state directory of the daemon that works here.
+// storeToRead opens the state directory of the daemon that works here.
 func storeToRead() (*runs.Store, error) {
-	settings, _ := config.Load(os.Environ()) // what is wrong with other settings is the daemon's to say
+	settings, _ := config.Load(os.Environ()) // the daemon reports what is wrong with other settings
 	return runs.OpenToRead(settings.StateDir)
 }
 
-// findRun is the run that somebody means, by id or release.
+// findRun returns the run that a person means, by its id or release.
 func findRun(what string) (*runs.Store, *runs.Run, error) {
 	store, err := storeToRead()
 	if err != nil {

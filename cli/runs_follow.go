@@ -18,10 +18,10 @@ import (
 	"octo-operator/text"
 )
 
-// followInterval is how often a run that is followed is looked at.
+// followInterval is how often a followed run is read.
 const followInterval = 250 * time.Millisecond
 
-// What --follow exits with when the run has not succeeded.
+// Exit codes of --follow when the run has not succeeded.
 const (
 	exitFailed     = 2
 	exitSuperseded = 3
@@ -49,13 +49,13 @@ func followRun(what string) error {
 	}
 }
 
-// follow prints what happens to a run and what its scripts print, as it comes, until the run has ended or ctx ends.
+// follow prints what happens to a run, and the output of its scripts, until the run has ended or ctx ends.
 func follow(ctx context.Context, to *bufio.Writer, run *runs.Run) (story.Summary, error) {
 	f := follower{run: run, day: run.Created()}
 	s := story.Summarize(run, time.Now())
 	fmt.Fprintf(to, "%s of %s, tenant %s\nRUN=%s\n", s.Callback, text.Shown(cmp.Or(s.Release, s.Pool)), text.Shown(s.Tenant), text.Printable(run.Dir))
 	for {
-		s = story.Summarize(run, time.Now()) // before the rest is read: of what has ended that is all
+		s = story.Summarize(run, time.Now()) // before the rest is read: so if it has ended, the rest is complete
 		if err := f.print(to); err != nil {
 			return s, fmt.Errorf("cannot follow run %s: %w", s.ShortID, err)
 		}
@@ -84,20 +84,20 @@ func follow(ctx context.Context, to *bufio.Writer, run *runs.Run) (story.Summary
 type follower struct {
 	run     *runs.Run
 	moments int
-	last    runs.Moment // of those that were printed
-	looked  bool        // at the output
+	last    runs.Moment // the last moment that was printed
+	looked  bool        // the output was read before
 	offset  int64       // in output.log
-	day     time.Time   // of the last line of output.log, whose lines have no date
+	day     time.Time   // the date of the last line of output.log, whose lines have only a time
 }
 
-// happened is a line to be printed, and when it happened.
+// happened is a line to print, and when it happened.
 type happened struct {
 	at   time.Time
-	rank int // of what happened in the same millisecond
+	rank int // order within the same millisecond
 	line string
 }
 
-// The ranks: an output is of what has begun before it.
+// The ranks: output comes after the beginning of what prints it.
 const (
 	begins = iota
 	prints
@@ -125,7 +125,8 @@ func (f *follower) print(to io.Writer) error {
 	return nil
 }
 
-// newMoments are those that were not printed. A timeline that was cut meanwhile is looked through for the last one that was.
+// newMoments returns the moments that were not printed yet. If the timeline was shortened meanwhile, it looks in it for the last moment
+// that was printed.
 func (f *follower) newMoments() (all []happened) {
 	timeline := f.run.Timeline()
 	if len(timeline) < f.moments || f.moments > 0 && !timeline[f.moments-1].Time.Equal(f.last.Time) {
@@ -137,7 +138,7 @@ func (f *follower) newMoments() (all []happened) {
 	for _, m := range timeline[f.moments:] {
 		f.last = m
 		if m.Kind == runs.KindCommand {
-			continue // the output has it too
+			continue // it is in the output too
 		}
 		h := happened{at: m.Time.Truncate(time.Millisecond), rank: begins}
 		switch before := len(all) > 0 && all[len(all)-1].at.Equal(h.at); {
@@ -157,19 +158,19 @@ func (f *follower) newMoments() (all []happened) {
 	return all
 }
 
-// outputTime is how a line of output.log begins.
+// outputTime is the format of the time at the beginning of a line of output.log.
 const outputTime = "15:04:05.000"
 
-// longestHistory is how many bytes of output are printed that were there before the following began, and how many are read at a time.
+// longestHistory is how many bytes of earlier output are printed at the beginning, and how many are read at a time.
 const longestHistory = 64 << 10
 
-// newOutput are the whole lines of the output that were not printed.
+// newOutput returns the whole lines of the output that were not printed yet.
 func (f *follower) newOutput() (all []happened, err error) {
 	first := !f.looked
 	f.looked = true
 	file, size, err := runs.OpenFile(f.run.Path("output.log"))
 	if err != nil {
-		return nil, nil // nothing was printed yet
+		return nil, nil // there is no output yet
 	}
 	defer file.Close()
 	inLine := first && size > longestHistory
@@ -183,7 +184,7 @@ func (f *follower) newOutput() (all []happened, err error) {
 		}
 		lines := f.lines(string(text))
 		if inLine && len(lines) > 0 {
-			lines, inLine = lines[1:], false // the end of one
+			lines, inLine = lines[1:], false // it is only the end of a line
 		}
 		all = append(all, lines...)
 		if len(text) < longestHistory {
@@ -192,11 +193,11 @@ func (f *follower) newOutput() (all []happened, err error) {
 	}
 }
 
-// lines takes whole lines from what was read at the offset. Of one that is longer than all that was read, it takes that.
+// lines returns the whole lines of what was read at the offset. If a line is longer than all that was read, it returns that part of it.
 func (f *follower) lines(read string) (all []happened) {
 	for line := range strings.Lines(read) {
 		if !strings.HasSuffix(line, "\n") && len(line) < longestHistory {
-			break // the rest of it follows, or is still being written
+			break // the rest of the line follows, or is still being written
 		}
 		f.offset += int64(len(line))
 		f.day = timeOf(line, f.day)
@@ -205,7 +206,7 @@ func (f *follower) lines(read string) (all []happened) {
 	return all
 }
 
-// timeOf is when a line was printed, which follows the one before: its date is told by that.
+// timeOf returns when a line was printed. Its date follows from that of the line before.
 func timeOf(line string, before time.Time) time.Time {
 	clock, err := time.Parse(outputTime, line[:min(len(line), len(outputTime))])
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"octo-operator/dispatch/runs/story"
 )
 
-// Whatever a run directory holds, it is shown: nothing crashes, and nothing in it moves a terminal's cursor.
+// Whatever a run directory contains, showing it does not crash, and prints nothing that moves a terminal's cursor.
 func FuzzARunDirectoryIsShown(f *testing.F) {
 	dirs, _ := filepath.Glob("../dispatch/runs/story/testdata/state/runs/*")
 	for _, dir := range dirs {
@@ -23,7 +23,7 @@ func FuzzARunDirectoryIsShown(f *testing.F) {
 		[]byte(`{"outcome":"failed","seconds":-1e300,"ended":"9999-12-31T23:59:59-23:00"}`), []byte{}, []byte{}, []byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, id string, event, result, timeline, env, rerun, output []byte) {
 		if id == "" || strings.ContainsAny(id, "/\x00") || strings.HasPrefix(id, ".") || len(id) > 200 {
-			return // no directory of a run
+			return // not a run directory
 		}
 		dir := t.TempDir()
 		run := filepath.Join(dir, "runs", id)

@@ -13,10 +13,10 @@ import (
 	"octo-operator/text"
 )
 
-// narrowReason is how many characters a reason must get to stand in its line; where a terminal leaves it less, it stands below.
+// narrowReason is how many characters a reason needs to stand in its line; on a terminal that leaves it less, it stands below.
 const narrowReason = 30
 
-// printList prints a line for each run. width is the terminal's in characters; 0: it is none, and nothing is cut.
+// printList prints a line for each run. width is the terminal's in characters; 0: it is not a terminal, and nothing is cut.
 func printList(to io.Writer, list []story.Summary, now time.Time, wide bool, width int) {
 	columns := runColumns(wide)
 	rows, used := layOut(columns, "  ", list, now)
@@ -26,7 +26,7 @@ func printList(to io.Writer, list []story.Summary, now time.Time, wide bool, wid
 		}
 		return
 	}
-	// A tenant's releases have its name before theirs.
+	// The names of releases begin with the tenant's.
 	rows, _ = layOut(slices.DeleteFunc(columns, func(c column) bool { return c.title == "TENANT" }), " ", list, now)
 	for i, row := range rows {
 		fmt.Fprintln(to, fit(strings.TrimRight(row, " "), width, width))
@@ -36,7 +36,7 @@ func printList(to io.Writer, list []story.Summary, now time.Time, wide bool, wid
 	}
 }
 
-// column is one of the table's, before the reason.
+// column is a column of the table, before the reason.
 type column struct {
 	title string
 	cell  func(s story.Summary, now time.Time) string
@@ -55,7 +55,7 @@ func runColumns(wide bool) []column {
 		{"ID", func(s story.Summary, _ time.Time) string { return text.Printable(s.RandomEnd()) }},
 		{"CALLBACK", func(s story.Summary, _ time.Time) string { return cmp.Or(s.Callback, "?") }},
 		{"TENANT", func(s story.Summary, _ time.Time) string { return name(s.Tenant) }},
-		{"WORKLOAD", func(s story.Summary, _ time.Time) string { return name(s.Workload) }}, // as people know it from the controller
+		{"WORKLOAD", func(s story.Summary, _ time.Time) string { return name(s.Workload) }}, // the name that people know from the controller
 		{"RELEASE", func(s story.Summary, _ time.Time) string {
 			if s.Release == "" && s.Pool != "" {
 				return name("pool " + s.Pool)
@@ -73,8 +73,7 @@ func runColumns(wide bool) []column {
 	)
 }
 
-// layOut makes a line of titles and one for each run, in which the cells of a column stand below each other. gap stands between
-// two columns; used is how wide they all are.
+// layOut makes a line of titles and one for each run, with aligned columns. gap stands between two columns; used is the width of all.
 func layOut(columns []column, gap string, list []story.Summary, now time.Time) (rows []string, used int) {
 	rows = make([]string, len(list)+1)
 	for _, c := range columns {
@@ -94,7 +93,7 @@ func layOut(columns []column, gap string, list []story.Summary, now time.Time) (
 	return rows, used
 }
 
-// reasonOf is the last column of a row, of which the first has the titles.
+// reasonOf returns the last cell of a row; row 0 has the titles.
 func reasonOf(list []story.Summary, row int) string {
 	if row == 0 {
 		return "REASON"
@@ -102,7 +101,7 @@ func reasonOf(list []story.Summary, row int) string {
 	return firstLine(list[row-1].Reason)
 }
 
-// fit cuts a line to what is left of a terminal's width; where there is no terminal (width 0) it stays whole.
+// fit cuts a line to what is left of a terminal's width; if width is 0, there is no terminal, and the line stays whole.
 func fit(line string, left, width int) string {
 	if width == 0 {
 		return line
@@ -110,7 +109,7 @@ func fit(line string, left, width int) string {
 	return shortened(line, left)
 }
 
-// shortened is the first most characters of a line; a cut is marked by "…", which counts.
+// shortened returns at most most characters of a line; "…", which counts, marks a cut.
 func shortened(line string, most int) string {
 	if utf8.RuneCountInString(line) <= most {
 		return line
@@ -124,7 +123,7 @@ func firstLine(reason string) string {
 	return text.Printable(line)
 }
 
-// brief is a duration in at most six characters: 340ms, 2.1s, 45s, 3m12s, 2h05m, 3d4h.
+// brief formats a duration in at most six characters: 340ms, 2.1s, 45s, 3m12s, 2h05m, 3d4h.
 func brief(seconds float64) string {
 	d := time.Duration(min(max(seconds, 0), 1e9) * float64(time.Second))
 	switch {
@@ -142,7 +141,7 @@ func brief(seconds float64) string {
 	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
-// age is how long ago something was, in one unit; "?": it is not known when it was.
+// age returns how long ago something was, in one unit; "?": it is not known.
 func age(when, now time.Time) string {
 	d := max(0, now.Sub(when))
 	switch {

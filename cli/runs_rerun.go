@@ -84,7 +84,7 @@ func rerun(stdout, stderr io.Writer, what string, force, dryRun bool) error {
 	return nil
 }
 
-// announceRerun says what will be done and where.
+// announceRerun says what will be run and where.
 func announceRerun(to io.Writer, s story.Story, run *runs.Run) {
 	inputs := story.Inputs(run)
 	fmt.Fprintf(to, "runs again:  %s\nof:          %s %s, %s\n", text.Printable(story.LastStep(run)), s.Callback, text.Printable(s.ShortID), s.Outcome)
@@ -99,10 +99,10 @@ func announceRerun(to io.Writer, s story.Story, run *runs.Run) {
 	fmt.Fprintf(to, "%-12s %s\n", "in:", text.Printable(run.Dir))
 }
 
-// rendered are files that a script writes anew and that hold a chart's Secrets then. The operator has taken those out when the run ended.
+// rendered are files in which a script writes a chart's Secrets again. The operator removed them from these files when the run ended.
 var rendered = []string{release.ManifestFile, release.HookSecretsFile}
 
-// runAgain runs the file rerun, with what a script of the operator may see of the environment.
+// runAgain runs the file rerun, with those variables of the environment that the operator's scripts get.
 func runAgain(ctx context.Context, run *runs.Run, stdout, stderr io.Writer) (err error) {
 	for _, name := range rendered {
 		before, readErr := os.ReadFile(run.Path(name))
@@ -122,7 +122,7 @@ func runAgain(ctx context.Context, run *runs.Run, stdout, stderr io.Writer) (err
 	}
 	var mu sync.Mutex
 	_, err = exec.Run(ctx, exec.Command{
-		// Not the file itself: some file systems allow no execution.
+		// The file itself is not executed, because some file systems do not allow that.
 		Path: "/bin/sh", Args: []string{run.Path("rerun")}, Name: run.Path("rerun"), Dir: run.Dir, Env: env,
 		OnLine: func(line exec.Line) {
 			mu.Lock()

@@ -16,7 +16,7 @@ import (
 	"octo-operator/hub"
 )
 
-// scaled is a run that has ended, whose script says what it is told, and that it was run.
+// scaled makes an ended run of a scaling. Its script creates the file ran, and continues with the given one.
 func scaled(t *testing.T, store *runs.Store, script string) *runs.Run {
 	t.Helper()
 	run, err := store.Create(hub.Event{Callback: hub.ScaleWorkload, Argument: []byte(`{"tenantId":"acme","workloadName":"Shop"}`)}, "octo/acme-shop")
@@ -58,7 +58,7 @@ func TestAStepIsNotRunAgainBesideTheOperatorsOwnRunOfTheRelease(t *testing.T) {
 	}
 	must(t, run.Remove("ran"))
 	must(t, other.Finish(runs.Result{Outcome: runs.Succeeded}, nil))
-	if err := rerun(io.Discard, io.Discard, "acme-shop", false, false); err == nil { // the newest of the release: it has no script
+	if err := rerun(io.Discard, io.Discard, "acme-shop", false, false); err == nil { // the newest run of the release, which has no script
 		t.Error("a run without a script was run again")
 	}
 	if err := rerun(io.Discard, io.Discard, run.ID, false, false); err != nil || !run.Has("ran") {

@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	shownLines  = 40 // of each part that may be long
+	shownLines  = 40 // lines of each part that may be long
 	shownOutput = 20 // lines of the end of the output
 )
 
-// printStory prints a run. What others have written goes through text.Printable. whole: all of the output. width is the terminal's in
-// characters; 0: it is none.
+// printStory prints a run. Texts of others go through text.Printable. If whole is true, it prints all of the output. width is the
+// terminal's in characters; 0: it is not a terminal.
 func printStory(to io.Writer, s story.Story, now time.Time, whole bool, width int) {
 	printHead(to, s, now)
 	title := "REASON"
@@ -54,7 +54,7 @@ func printStory(to io.Writer, s story.Story, now time.Time, whole bool, width in
 	printPart(to, "TO RUN IT AGAIN", rerun, 0, "")
 }
 
-// printHead prints what a run is, whose, when it came and how long it took.
+// printHead prints what a run is, whose it is, when it came and how long it took.
 func printHead(to io.Writer, s story.Story, now time.Time) {
 	of := ""
 	for _, part := range [][2]string{
@@ -72,7 +72,7 @@ func printHead(to io.Writer, s story.Story, now time.Time) {
 	fmt.Fprintf(to, "%-10s %s UTC, %s ago\n%-10s %s%s\n", "came", s.Came.UTC().Format(time.DateTime), age(s.Came, now), "took", brief(s.Seconds), took)
 }
 
-// printPart prints a part of at most most lines, 0: all; file has the rest. An empty part is left out.
+// printPart prints a part, of at most most lines (0: all); file is where the rest is. An empty part is left out.
 func printPart(to io.Writer, title, body string, most int, file string) {
 	lines := strings.Split(strings.TrimRight(body, "\n"), "\n")
 	if strings.TrimSpace(body) == "" {
@@ -88,7 +88,7 @@ func printPart(to io.Writer, title, body string, most int, file string) {
 	}
 }
 
-// wrapText breaks lines that are longer than width between their words; below 20 it leaves them, as where there is no terminal.
+// wrapText breaks lines that are longer than width between their words. If width is below 20, or there is no terminal, it does not.
 func wrapText(body string, width int) string {
 	if width < 20 {
 		return body
@@ -100,7 +100,7 @@ func wrapText(body string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// printableIndented is text.Printable, with tabs as the spaces that a terminal would make of them.
+// printableIndented is text.Printable, with tabs replaced by the spaces that a terminal would show.
 func printableIndented(line string) string {
 	return text.Printable(strings.ReplaceAll(line, "\t", "    "))
 }
@@ -158,7 +158,7 @@ func stepWords(step story.Step) string {
 	return fmt.Sprintf("%-9s %s", firstLine(string(step.Kind)), strings.TrimSpace(name+" "+words))
 }
 
-// usage is what a script has cost and how it ended, of its exit.
+// usage says what a script has cost and how it ended, by its exit.
 func usage(m runs.Moment) (words []string) {
 	if m.ExitCode != nil && *m.ExitCode != 0 {
 		words = append(words, fmt.Sprintf("exit code %d", *m.ExitCode))
@@ -172,7 +172,7 @@ func usage(m runs.Moment) (words []string) {
 	return words
 }
 
-// withoutKubeconfig leaves out the assignment before a command: in a timeline the command counts.
+// withoutKubeconfig removes the assignment before a command, so that a timeline begins with the command.
 func withoutKubeconfig(command string) string {
 	if rest, is := strings.CutPrefix(command, "KUBECONFIG="); is {
 		_, command, _ = strings.Cut(rest, " ")
@@ -180,8 +180,8 @@ func withoutKubeconfig(command string) string {
 	return command
 }
 
-// printCommands prints the commands for a shell in which RUN is the run's directory, and KUBECONFIG theirs: in full they would not fit a
-// terminal.
+// printCommands prints the commands for a shell in which RUN is the run's directory, and KUBECONFIG the commands' own: in full they would
+// not fit on a terminal.
 func printCommands(to io.Writer, s story.Story) {
 	if len(s.Commands) == 0 {
 		return
@@ -209,7 +209,7 @@ func printCommands(to io.Writer, s story.Story) {
 	printPart(to, "COMMANDS", body, 0, "")
 }
 
-// inRuns writes $RUN for the run's directory in lines to be read.
+// inRuns replaces the run's directory by $RUN in lines to be read.
 func inRuns(lines []string, dir string) []string {
 	short := make([]string, len(lines))
 	for i, line := range lines {
@@ -218,7 +218,7 @@ func inRuns(lines []string, dir string) []string {
 	return short
 }
 
-// inRun writes $RUN for the run's directory in the words of a command that have no quotes, in which the shell would not replace it.
+// inRun replaces the run's directory by $RUN in the words of a command, except within quotes, where the shell would not expand it.
 func inRun(command, dir string) string {
 	words := strings.Split(command, " ")
 	quoted := false
@@ -254,7 +254,7 @@ func printOutput(to io.Writer, s story.Story, whole bool) {
 	printPart(to, title, strings.Join(inRuns(lines, s.Dir), "\n"), 0, "")
 }
 
-// printFile prints a file, printable.
+// printFile prints a file; unprintable characters are replaced.
 func printFile(to io.Writer, file string) error {
 	f, _, err := runs.OpenFile(file)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"octo-operator/hub"
 )
 
-// now is shortly after the runs of story's testdata/state have come.
+// now is shortly after the newest run in story's testdata/state.
 var now = time.Date(2026, 11, 26, 4, 0, 0, 0, time.UTC)
 
 func must(t testing.TB, err error) {
@@ -42,7 +42,7 @@ func everyRun(t testing.TB) []story.Summary {
 	return list
 }
 
-// wantNoControl fails if something in a text would do something to a terminal instead of being read.
+// wantNoControl fails if a text contains characters that a terminal would obey.
 func wantNoControl(t *testing.T, text string) {
 	t.Helper()
 	for i, r := range text {
@@ -86,7 +86,7 @@ func TestARunIsShownWithItsReasonFirstAndWithoutItsSecrets(t *testing.T) {
 			s := story.Read(run, now)
 			var shown, whole, asJSON bytes.Buffer
 			printStory(&whole, s, now, true, 0)
-			s.Dir = "/state/runs/" + s.ID // as its commands have it
+			s.Dir = "/state/runs/" + s.ID // the directory in its commands
 			printStory(&shown, s, now, false, 120)
 			must(t, printJSON(&asJSON, s))
 			for _, text := range []string{shown.String(), whole.String(), asJSON.String()} {
@@ -173,7 +173,7 @@ func TestARunIsFollowedAsItHappensUntilItEnds(t *testing.T) {
 	defer output.Close()
 	output.Line(time.Now(), "stdout", "before\x1b[2J")
 	s := screen{make(chan string)}
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // it fails, and does not hang
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // so that the test fails instead of hanging
 	defer stop()
 	var ended story.Summary
 	go func() {
@@ -215,7 +215,7 @@ func TestAllThatIsPrintedWhileARunIsFollowedIsSeen(t *testing.T) {
 	if to.String() != many {
 		t.Errorf("%d of %d bytes were printed", to.Len(), len(many))
 	}
-	// Of what was there before, the end.
+	// Of the earlier output only the end is printed.
 	to.Reset()
 	later := follower{run: run}
 	must(t, later.print(&to))

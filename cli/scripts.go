@@ -37,7 +37,7 @@ and must do. Nothing is run or written.`,
 	return cmd
 }
 
-// withScripts is a command that gets the directory of the environment's own scripts; "": there is none.
+// withScripts makes a command that gets the directory of the environment's own scripts; "": there is none.
 func withScripts(work func(to io.Writer, dir string, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		settings, _, err := Load(os.Stderr)
@@ -109,7 +109,7 @@ func showScript(to io.Writer, dir, step string, byDefault bool) error {
 	return printLines(to, string(shown))
 }
 
-// printLines prints a text that somebody has written: nothing in it moves a terminal's cursor.
+// printLines prints a text that others have written, without what would move a terminal's cursor.
 func printLines(to io.Writer, whole string) error {
 	lines := strings.Split(whole, "\n")
 	for i, line := range lines {
@@ -199,7 +199,7 @@ func lintScripts(cmd *cobra.Command, to io.Writer, dir string, files []string, s
 		if files, err = scripts.OwnFiles(dir); err != nil {
 			return err
 		}
-		_, err = scripts.ServeAll(dir) // names with which the operator would not start
+		_, err = scripts.ServeAll(dir) // it fails for names with which the operator would not start
 	}
 	found := 0
 	for _, file := range files {

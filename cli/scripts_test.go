@@ -12,8 +12,8 @@ import (
 	"octo-operator/scripts"
 )
 
-// typed runs commands as a person types them, where own are the files of OPERATOR__SCRIPTSDIR, and returns what is seen: the directory is
-// called /scripts there.
+// typed runs commands as a person types them, with own as the files of OPERATOR__SCRIPTSDIR, and returns the output, in which that
+// directory is called /scripts.
 func typed(t *testing.T, own map[string]string, lines ...string) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -37,7 +37,7 @@ func typed(t *testing.T, own map[string]string, lines ...string) []byte {
 	return bytes.ReplaceAll(seen.Bytes(), []byte(dir), []byte("/scripts"))
 }
 
-// changed is the default script of a step with words replaced.
+// changed is the default script of a step, with some words replaced.
 func changed(t *testing.T, step, from, to string) string {
 	t.Helper()
 	text, err := scripts.Default(step)

@@ -82,7 +82,7 @@ func printValues(file []string, o valuesOptions) error {
 	})
 }
 
-// valuesEvent is the event that is meant: that of a run, if it is a deploy, or that in the file.
+// valuesEvent returns the event of a run, if it is a deploy, or that in the file.
 func valuesEvent(file []string, run string) (hub.Event, error) {
 	if run == "" {
 		return readEvent(hub.WorkloadDeployedCallback, file)

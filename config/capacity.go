@@ -38,8 +38,8 @@ const (
 	// leastHelm is the least memory with which helm runs at all.
 	leastHelm = 48 * mebi
 	mostSlots = 8
-	// usualHelm is the memory of a helm that installs an ordinary chart, largeHelm that for the largest charts that people write.
-	// boundlessHelm is the limit where the container has none: no real chart comes near it, but one that would fill the machine is stopped.
+	// usualHelm is the memory of a helm that installs an ordinary chart, largeHelm that for the largest charts that people write. boundlessHelm is
+	// the limit if the container has none: no real chart comes near it, but it stops a chart that would fill the machine.
 	usualHelm     = 60 * mebi
 	largeHelm     = 256 * mebi
 	boundlessHelm = 1024 * mebi

@@ -60,7 +60,7 @@ type Config struct {
 	ShutdownGrace  time.Duration // the same as the pod's terminationGracePeriodSeconds
 	ClusterJournal bool          // one leader, and copies of unfinished events in the cluster
 	KeepRuns       int           // run directories that are kept
-	KeepFailedRuns time.Duration // how long those of failed runs are kept besides
+	KeepFailedRuns time.Duration // how long directories of failed runs are kept in addition
 	LogFormat      string        // "text" or "json"
 	LogLevel       string        // as slog.Level reads it
 	InsecureTLS    bool          // the controller's certificate is not verified

@@ -40,7 +40,8 @@ func listenURL(into *string, scheme string) func(string) error {
 	}
 }
 
-// Dialled is how a client on the same machine, or in the same pod, reaches who listens at an address: over loopback if at all addresses.
+// Dialled returns the address at which a client on the same machine, or in the same pod, reaches a listener: a loopback address if it listens on all
+// addresses.
 func Dialled(listening string) string {
 	host, port, err := net.SplitHostPort(listening)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {

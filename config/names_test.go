@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// testdata/official-chart.txt has every name that a version of the official chart has ever rendered.
+// testdata/official-chart.txt has every name that any version of the official chart has rendered.
 func TestEveryNameOfTheOfficialChartIsKnown(t *testing.T) {
 	list, err := os.ReadFile("testdata/official-chart.txt")
 	if err != nil {

@@ -103,7 +103,7 @@ func memory(into *Bytes) func(string) error {
 	return func(text string) error { return into.UnmarshalText([]byte(strings.TrimSpace(text))) }
 }
 
-// limit reads an amount of memory of at least least bytes, with which things still work; 0 means no limit.
+// limit reads an amount of memory of at least least bytes; 0 means no limit.
 func limit(into *Bytes, least Bytes) func(string) error {
 	return func(text string) error {
 		var value Bytes
@@ -289,5 +289,5 @@ func addresses(into *[]netip.Prefix) func(environment) error {
 	})
 }
 
-// readWith is the reader of a variable that the reader of another one reads too, as the VALUE of a NAME.
+// readWith is for a variable that the parser of another one reads too, as annotations reads __VALUE with __NAME.
 func readWith(environment) error { return nil }

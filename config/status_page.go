@@ -30,8 +30,8 @@ func statusPage(into *string) func(string) error {
 	}
 }
 
-// finishStatusPage turns the status page off where it would be on another listener's port, whatever the addresses: that port is for everybody
-// in the cluster.
+// finishStatusPage turns the status page off if it has the port of another listener, whatever their addresses: everybody in the cluster may reach
+// that port.
 func (c *Config) finishStatusPage() {
 	for name, other := range map[string]string{"KESTREL__ENDPOINTS__HTTP__URL": c.HTTPAddress, "KESTREL__ENDPOINTS__HTTPS__URL": c.HTTPS.Address} {
 		if port := portOf(other); c.StatusPage != "" && port == portOf(c.StatusPage) && port != "0" {

@@ -10,10 +10,10 @@ func TestTheStatusPageIsServedOnLoopbackAloneAndOnAPortOfItsOwn(t *testing.T) {
 		warning []string // parts of it; none: there is no warning
 	}{
 		{nil, usual, nil},
-		{[]string{"OPERATOR__STATUSPAGE="}, usual, nil}, // as of every setting, a blank value counts as not set
+		{[]string{"OPERATOR__STATUSPAGE="}, usual, nil}, // as for every setting, a blank value counts as not set
 		{[]string{"OPERATOR__STATUSPAGE=off"}, "", nil},
 		{[]string{"OPERATOR__STATUSPAGE=Off "}, "", nil},
-		{[]string{"OPERATOR__STATUSPAGE=false"}, "", nil}, // what YAML makes of off
+		{[]string{"OPERATOR__STATUSPAGE=false"}, "", nil}, // YAML reads off as false
 		{[]string{"OPERATOR__STATUSPAGE=http://localhost:6000/"}, "localhost:6000", nil},
 		{[]string{"OPERATOR__STATUSPAGE=http://[::1]:6000"}, "[::1]:6000", nil},
 		{[]string{"OPERATOR__STATUSPAGE=http://127.9.9.9:6000"}, "127.9.9.9:6000", nil},

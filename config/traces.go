@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Traces says where traces of events are sent: OpenTelemetry's own variables, with its names and meanings. Others of them (the service's name,
-// the sampler, the queue) are read by its SDK.
+// Traces says where traces of events are sent. The variables are OpenTelemetry's own; its SDK reads the rest of them (the service's name, the
+// sampler, the queue).
 type Traces struct {
 	Disabled bool
 	Exporter string // "otlp" or "none"
@@ -18,11 +18,11 @@ type Traces struct {
 	Protocol    string // "http/protobuf" is what this operator speaks
 	Headers     string // name=value, …, percent-encoded: they may hold a token; empty: none
 	Compression string // "none" or "gzip"
-	Certificate string // PEM file that is trusted besides; empty: none
+	Certificate string // PEM file with additional roots to trust; empty: none
 	Timeout     int    // of a request, in milliseconds
 }
 
-// URL is where traces are sent; empty: none are made.
+// URL returns the URL to which traces are sent; empty: none are made.
 func (t Traces) URL() string {
 	switch {
 	case t.Disabled || t.Exporter == "none":

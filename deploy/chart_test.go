@@ -1,4 +1,4 @@
-// Package deploy has what an installation needs: the CRDs, the chart, the image. Here the chart's papers are kept true; what the chart
+// Package deploy has what an installation needs: the CRDs, the chart, the image. These tests keep the chart's documentation correct; what the chart
 // renders and does is tested in dev/e2e.
 package deploy
 
@@ -69,7 +69,7 @@ func TestTheReadmeHasEveryValueAsValuesYamlHasIt(t *testing.T) {
 	replaceTable(t, "chart/README.md", "<!-- made of values.yaml by go test ./deploy -update -->\n", table.String())
 }
 
-// schema is as much of a JSON schema as the chart's has.
+// schema has the keywords of JSON schema that the chart's schema uses.
 type schema struct {
 	Properties           map[string]schema
 	AdditionalProperties any

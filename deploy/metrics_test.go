@@ -21,7 +21,7 @@ import (
 	"octo-operator/web"
 )
 
-// promtool runs Prometheus' own tool, which .ci/promtool gets where there is none.
+// promtool runs Prometheus' own tool, which .ci/promtool downloads if necessary.
 func promtool(t *testing.T, stdin string, args ...string) {
 	t.Helper()
 	path, err := exec.Command("../.ci/promtool").Output()
@@ -42,7 +42,7 @@ func stderrOf(err error) []byte {
 	return nil
 }
 
-// served is what an operator answers at /metrics that has done one of everything.
+// served returns the /metrics of an operator that has done everything once.
 func served(t *testing.T) string {
 	t.Helper()
 	m := web.NewMetrics(web.State{
@@ -69,7 +69,7 @@ func TestTheAlertsAreValidAndFireWhenTheyAreTo(t *testing.T) {
 	promtool(t, "", "test", "rules", "alerts/octo-operator_test.yaml")
 }
 
-// rules is as much of a file of alerts as is looked at.
+// rules has the fields of a file of alerts that are checked.
 type rules struct {
 	Groups []struct {
 		Rules []struct {
@@ -106,7 +106,7 @@ func TestEachAlertSaysWhatItIsAndWhatToDoAndIsTested(t *testing.T) {
 	}
 }
 
-// expressions are those of the alerts and of the dashboard.
+// expressions returns those of the alerts and of the dashboard.
 func expressions(t *testing.T) (all []string) {
 	t.Helper()
 	for _, rule := range alerts(t).Groups[0].Rules {
@@ -156,14 +156,14 @@ func TestWhatTheDashboardAndTheAlertsAskForExists(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range families(t) { // and what is worth a metric is worth a look
+	for _, m := range families(t) { // every metric must be in an alert or in the dashboard
 		if !slices.ContainsFunc(asked, func(name string) bool { return strings.HasPrefix(name, m.name) }) {
 			t.Errorf("neither the dashboard nor an alert has %s", m.name)
 		}
 	}
 }
 
-// The dashboard's expressions are PromQL: promtool sees them as rules.
+// The dashboard's expressions must be PromQL: promtool checks them as rules.
 func TestTheDashboardsExpressionsAreValid(t *testing.T) {
 	type rule struct {
 		Record string `yaml:"record"`
@@ -224,7 +224,7 @@ func TestNoLabelCanHaveAnyNumberOfValues(t *testing.T) {
 	}
 }
 
-// variables are those in an alert's words.
+// variables matches the variables in an alert's text.
 var variables = regexp.MustCompile(`\{\{.*?\}\}`)
 
 func TestThePageAboutMetricsSaysWhatTheCodeSays(t *testing.T) {
@@ -240,7 +240,7 @@ func TestThePageAboutMetricsSaysWhatTheCodeSays(t *testing.T) {
 	replaceTable(t, "../docs/metrics.md", "<!-- made of the code by go test ./deploy -update -->\n", table.String())
 }
 
-// replaceTable compares a table in a page with what it is to be, or writes it with -update.
+// replaceTable compares a table in a page with the generated one, or with -update writes it.
 func replaceTable(t *testing.T, file, begin, table string) {
 	t.Helper()
 	page, err := os.ReadFile(file)

@@ -13,10 +13,12 @@ import (
 	"octo-operator/dispatch/runs"
 )
 
-// handOver is between this disk and the other operators. While another one leads, all that is not done here is left to it: what the cluster has a
-// copy of is that operator's already, and done again it would run twice; what came while this operator led and could not reach the API server
-// nobody else knows of. Once this operator leads after others, what they have done meanwhile, or may have, is not done again: leaveUnfinished
-// and forgetReports.
+// handOver moves unfinished events from this disk to another operator that leads.
+//
+//   - While another one leads (onStandby, atTheEnd): an event with a copy in the cluster already belongs to the leader, so it is only removed here;
+//     otherwise it would run twice. An event without a copy, which came while the API server could not be reached, is written to the cluster first.
+//   - When this operator leads again (leaveUnfinished, forgetReports): events and reports that others have finished meanwhile are removed. An event
+//     without a copy fails, because nobody knows whether a newer one has been carried out; only a tenant's update is still carried out.
 type handOver struct {
 	runs     *runs.Store
 	journal  *copies
@@ -25,14 +27,14 @@ type handOver struct {
 	reports  *reports
 	log      *slog.Logger
 
-	told bool // that not everything could be handed over by a standby
+	told bool // the warning of onStandby is logged once
 }
 
-// handOverTime is what the API server gets to take what is handed over. What it has not taken by then the next life hands over.
+// handOverTime bounds the requests for all events together. Events that are not handed over by then stay on the disk for the next try.
 const handOverTime = 10 * time.Second
 
-// onStandby is all, for a standby that finds what an earlier life has left. The limit of its time keeps one request that hangs from keeping it
-// from looking who leads.
+// onStandby hands over what an earlier life of this standby has left on the disk. It is called again and again; the time limit is there because
+// the standby must look at the Lease meanwhile.
 func (h *handOver) onStandby(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handOverTime)
 	defer cancel()
@@ -44,7 +46,7 @@ func (h *handOver) onStandby(ctx context.Context) error {
 	return err
 }
 
-// atTheEnd is all, for an operator that has lost the Lease. Nothing runs any more.
+// atTheEnd hands over all unfinished events of an operator that has lost the Lease. Its scripts must have ended.
 func (h *handOver) atTheEnd() {
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
 	defer cancel()
@@ -70,7 +72,7 @@ func (h *handOver) one(ctx context.Context, run *runs.Run) error {
 	}
 	if !run.Copied() {
 		if err := h.journal.HandOver(ctx, h.journal.lane(where.Lane), run, report); err != nil || !run.Copied() {
-			return err // without one it fits into no Secret, and waits on this disk until this operator leads
+			return err // no error and no copy: the event is too large for a Secret, and waits on this disk until this operator leads
 		}
 	}
 	if unfinished {
@@ -79,17 +81,16 @@ func (h *handOver) one(ctx context.Context, run *runs.Run) error {
 	return nil // its report stays on this disk, until this operator leads again and sees whether it was delivered
 }
 
-// undone tells what there is still to do of a run: all of it, or to deliver its report.
+// undone tells whether a run is unfinished. If it is finished, report is its report if that was not delivered, else nil.
 func undone(run *runs.Run) (unfinished bool, report []byte) {
 	if _, err := run.Result(); errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	report, _ = os.ReadFile(run.Path(reportFile)) // none: it was delivered
+	report, _ = os.ReadFile(run.Path(reportFile)) // no file: it was delivered
 	return false, report
 }
 
-// leave takes an unfinished run that another operator does off this disk. Its directory tells only how far it came here; and the run may come
-// back, when this operator leads again.
+// leave removes an unfinished run that belongs to the leader. If this operator leads again before the run is finished, it is restored from its copy.
 func (h *handOver) leave(run *runs.Run) error {
 	if err := h.runs.Remove(run); err != nil {
 		return fmt.Errorf("an event that another operator does may be done again here: %w", err)
@@ -98,8 +99,8 @@ func (h *handOver) leave(run *runs.Run) error {
 	return nil
 }
 
-// leaveUnfinished takes off this disk what is unfinished on it, since others have led meanwhile. What is still to be done of what the cluster
-// has had a copy of comes back with its copy; nobody else knows of the rest.
+// leaveUnfinished removes all unfinished runs from this disk, because others have led meanwhile. Those with a copy that is still in the cluster
+// are restored from it by Load. Those without a copy fail, except tenants' updates (queue.Other), which stay and are carried out.
 func (h *handOver) leaveUnfinished() error {
 	unfinished, err := h.runs.Unfinished()
 	errs := []error{err}
@@ -113,12 +114,12 @@ func (h *handOver) leaveUnfinished() error {
 	return errors.Join(errs...)
 }
 
-// errMayBeOld ends an event that was on the disk of an operator that did not lead and nowhere else, unless whoever led meanwhile leads still.
-// Carried out, it might put an old version over a newer one, or remove what was deployed since.
+// errMayBeOld is the failure of an event that only the disk of an operator knew that did not lead, unless the operator that led meanwhile still
+// leads and can compare. If the event were carried out, it might replace a newer version by an old one, or remove what was deployed since.
 var errMayBeOld = errors.New("not carried out: the event waited on the disk of an operator that did not lead, and whether a newer one has been carried " +
 	"out meanwhile is not known: send it again if it still holds")
 
-// refuse ends an event that may be old, which the controller is told.
+// refuse ends an event with errMayBeOld, and reports that to the controller.
 func (h *handOver) refuse(c Handler, run *runs.Run, where Place) {
 	t := h.runner.newTask(c, run, h.log.With("run", run.ID).With(where.Attrs...))
 	var err error
@@ -131,8 +132,8 @@ func (h *handOver) refuse(c Handler, run *runs.Run, where Place) {
 	h.runner.finish(t, time.Now(), errMayBeOld)
 }
 
-// forgetReports drops the reports on this disk that others have delivered: the cluster has no copy any more. It comes after the copies are
-// loaded; inCluster tells of which runs there is one.
+// forgetReports removes the reports on this disk that others have delivered: their runs have no copy in the cluster any more. It must be called
+// after the copies are loaded; inCluster tells whether a run has one.
 func (h *handOver) forgetReports(inCluster func(id string) bool) error {
 	all, err := h.runs.List()
 	errs := []error{err}

@@ -51,7 +51,7 @@ func (t *Task) Hide(secrets *exec.Values) { t.hidden.Store(secrets) }
 func (t *Task) Hides() bool { return t.hidden.Load() != nil }
 
 // Redacted is a text without what is secret, as far as that is known by now.
-func (t *Task) Redacted(s string) string { return t.Redact.String(t.hidden.Load().Text(s)) }
+func (t *Task) Redacted(s string) string { return t.hidden.Load().TextWith(t.Redact, s) }
 
 // Say adds a line to the message of a success, once.
 func (t *Task) Say(text string) {

@@ -20,7 +20,7 @@ const soon = 14 * 24 * time.Hour
 const renew = "make a new one: the daemon reads the files again, no restart is needed; with the chart, " +
 	"delete the Secret …-webhook-cert and run helm upgrade, or let cert-manager renew it"
 
-// certificate looks at that of the admission webhooks: the one in the files, and the one that is served.
+// certificate checks the certificate of the admission webhooks: that in the files, and the one that is served.
 func (x *examination) certificate(ctx context.Context) []Finding {
 	const check = "certificate"
 	https := x.Settings.HTTPS
@@ -73,7 +73,7 @@ func (x *examination) servedNow(ctx context.Context, leaf *x509.Certificate) str
 	if strings.HasSuffix(address, ":0") {
 		return "served at a port that is not known here"
 	}
-	// Only looked at, whatever it is: nothing is sent.
+	// The certificate is only looked at, and nothing is sent, so it need not be valid.
 	dialer := tls.Dialer{NetDialer: &net.Dialer{}, Config: &tls.Config{InsecureSkipVerify: true}}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"octo-operator/kube"
 )
 
-// cluster tells whether the API server answers, which version it has, and as whom the operator asks.
+// cluster tells whether the API server answers, its version, and as which user the operator asks.
 func (x *examination) cluster(ctx context.Context) []Finding {
 	server, err := x.api.Server(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (x *examination) judgeVersion(ctx context.Context, said, as string) Finding
 	return found(OK, clusterCheck, "reached %s; %s", as, said)
 }
 
-// How far the clocks may be apart. Certificates, tokens and the Lease are judged by the time.
+// How far the clocks may differ. Certificates, tokens and the Lease depend on the time.
 const (
 	someSkew = 5 * time.Second
 	muchSkew = time.Minute
@@ -86,7 +86,8 @@ func (x *examination) clock(ctx context.Context) []Finding {
 	return []Finding{told}
 }
 
-// skewOf is how far this machine's clock is ahead of the server's, which is told in whole seconds and was read between before and after.
+// skewOf returns how far this machine's clock is ahead of the server's. The server's time is in whole seconds and was read between before
+// and after.
 func skewOf(before, after, server time.Time) time.Duration {
 	switch {
 	case before.After(server.Add(time.Second)):
@@ -97,7 +98,7 @@ func skewOf(before, after, server time.Time) time.Duration {
 	return 0
 }
 
-// releaseNamespaces are those in which releases are deployed.
+// releaseNamespaces returns the namespaces in which releases are deployed.
 func (x *examination) releaseNamespaces() []string {
 	all := []string{x.Settings.PoolNamespace}
 	if x.Settings.PlatformNamespace != "" {
@@ -136,7 +137,7 @@ func (x *examination) namespace(ctx context.Context, name string) Finding {
 	return found(OK, check, "exists, for %s", x.use(name))
 }
 
-// use is what a namespace is for.
+// use says what a namespace is for.
 func (x *examination) use(namespace string) string {
 	switch namespace {
 	case x.Settings.PoolNamespace:

@@ -139,14 +139,15 @@ func TestWhoLeadsIsTold(t *testing.T) {
 	r.want(r.looks("leader"), OK, "there is no Lease")
 }
 
-// review is a question about one right.
+// review is a request of whether one right is given.
 type review struct {
 	Spec struct {
 		ResourceAttributes struct{ Verb, Group, Resource, Name, Namespace string }
 	}
 }
 
-// forbids lets the API server refuse some rights: those with all of the words of an entry in "verb resource name namespace".
+// forbids makes the API server refuse the rights whose description, "verb resource name namespace", contains all of the words of an
+// entry.
 func (r *rig) forbids(rights ...string) {
 	r.played["/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"] = says(`{"status": {"incomplete": true}}`)
 	r.played["/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"] = func(w http.ResponseWriter, request *http.Request) {

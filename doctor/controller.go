@@ -8,7 +8,7 @@ import (
 	"octo-operator/hub"
 )
 
-// controller tells whether an operator could connect: whether the issuer gives a token, and the controller takes it.
+// controller tells whether an operator could connect: whether the issuer returns a token, and the controller accepts it.
 func (x *examination) controller(ctx context.Context) (all []Finding) {
 	if x.Settings.Authentication.Enabled() {
 		token := x.token(ctx)
@@ -21,7 +21,7 @@ func (x *examination) controller(ctx context.Context) (all []Finding) {
 }
 
 func (x *examination) token(ctx context.Context) Finding {
-	ctx, cancel := context.WithTimeout(ctx, x.limit/2) // the other half is the controller's
+	ctx, cancel := context.WithTimeout(ctx, x.limit/2) // the other half is for the controller
 	defer cancel()
 	probe, err := hub.NewProbe(x.Settings)
 	var until time.Time
@@ -41,7 +41,7 @@ func (x *examination) token(ctx context.Context) Finding {
 	return found(OK, "token", "given by %s, good until %s; the operator renews it before that", issuer, until.UTC().Format(time.RFC3339))
 }
 
-// withoutToken tells whether the controller can be reached at all, where there is no token to try.
+// withoutToken tells whether the controller can be reached at all, if there is no token.
 func (x *examination) withoutToken(ctx context.Context) Finding {
 	settings := x.Settings
 	settings.Authentication = config.Authentication{}

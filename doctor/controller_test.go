@@ -9,7 +9,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// controllerRig is a rig with a controller, and with an issuer unless that is nil. token is what the controller wants; "": nothing.
+// controllerRig is a rig with a controller, and with an issuer unless that is nil. token is the one that the controller requires; "": none.
 func controllerRig(t *testing.T, issuer http.HandlerFunc, token string, environ ...string) (*rig, *devcontroller.Server) {
 	t.Helper()
 	controller := devcontroller.New(devcontroller.Options{Generation: devcontroller.G3})
@@ -27,7 +27,7 @@ func controllerRig(t *testing.T, issuer http.HandlerFunc, token string, environ 
 	return newRig(t, append(environ, "OPERATOR__COMMUNICATIONCONTROLLERURI="+controller.URL())...), controller
 }
 
-// gives plays an issuer of a token.
+// gives simulates an issuer of a token.
 func gives(token string) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -95,7 +95,7 @@ func TestAControllerThatIsAwayIsNamedWithWhatToDo(t *testing.T) {
 
 func TestAnIssuerThatHangsLeavesTimeForTheController(t *testing.T) {
 	r, _ := controllerRig(t, func(_ http.ResponseWriter, request *http.Request) { <-request.Context().Done() }, "planted-token")
-	r.limit = checkTime // half of it is the controller's
+	r.limit = checkTime // half of it is for the controller
 	all := r.looks("controller")
 	r.want(all, Fail, "cannot get an access token")
 	r.want(all, OK, "answers, and wants a token")

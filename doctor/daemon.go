@@ -15,7 +15,7 @@ import (
 	"octo-operator/hub"
 )
 
-// daemon asks the one that runs in this pod, or on this machine, how it is.
+// daemon asks the daemon in this pod, or on this machine, for its state.
 func (x *examination) daemon(ctx context.Context) []Finding {
 	code, ready, err := x.askDaemon(ctx, "/health/ready")
 	switch {
@@ -32,7 +32,7 @@ func (x *examination) daemon(ctx context.Context) []Finding {
 	told := strings.Join(x.state(ctx), ", ")
 	trouble := troubleIn(ready)
 	switch {
-	case code == http.StatusNotFound: // something else listens there
+	case code == http.StatusNotFound: // another program listens there
 		return []Finding{found(Skip, "daemon", "what answers at %s is no octo-operator", x.daemonAddress())}
 	case code != http.StatusOK:
 		return []Finding{found(Fail, "daemon", "not ready: %s", ready).todo("mend that: until then the pod gets no webhooks and no work")}
@@ -42,7 +42,7 @@ func (x *examination) daemon(ctx context.Context) []Finding {
 	return []Finding{found(OK, "daemon", "%s", told)}
 }
 
-// troubleIn is what is wrong although the daemon is ready. That another operator leads is in order.
+// troubleIn returns what is wrong although the daemon is ready. That another operator leads is not wrong.
 func troubleIn(ready string) string {
 	var lines []string
 	for line := range strings.Lines(ready) {
@@ -54,7 +54,7 @@ func troubleIn(ready string) string {
 	return strings.Join(lines, "; ")
 }
 
-// state is what the daemon's metrics say.
+// state returns what the daemon's metrics say.
 func (x *examination) state(ctx context.Context) []string {
 	told := []string{"ready"}
 	metrics := x.metrics(ctx)
@@ -73,7 +73,7 @@ func (x *examination) state(ctx context.Context) []string {
 	return told
 }
 
-// generation is that of the controller, as the daemon has found it out; 0: not known.
+// generation is the controller's, as the daemon has found out; 0: not known.
 func (x *examination) generation(ctx context.Context) hub.Generation {
 	return generationIn(x.metrics(ctx))
 }
@@ -87,7 +87,7 @@ func generationIn(metrics map[string]string) hub.Generation {
 	return 0
 }
 
-// metrics are the operator's own, by name and labels. None if no daemon answers.
+// metrics returns the operator's own metrics, by name and labels; none if no daemon answers.
 func (x *examination) metrics(ctx context.Context) map[string]string {
 	all := map[string]string{}
 	_, text, err := x.askDaemon(ctx, "/metrics")
@@ -105,7 +105,7 @@ func (x *examination) metrics(ctx context.Context) map[string]string {
 
 var errNoAddress = errors.New("its port is chosen when it starts, and not known here: KESTREL__ENDPOINTS__HTTP__URL")
 
-// longestReply is in bytes: the metrics have some ten thousand.
+// longestReply is in bytes: the metrics are some ten thousand.
 const longestReply = 1 << 20
 
 func (x *examination) askDaemon(ctx context.Context, path string) (code int, text string, err error) {
@@ -117,7 +117,7 @@ func (x *examination) askDaemon(ctx context.Context, path string) (code int, tex
 	if err != nil {
 		return 0, "", err
 	}
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request) // past any proxy
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request) // without a proxy
 	if err != nil {
 		return 0, "", err
 	}
@@ -126,5 +126,5 @@ func (x *examination) askDaemon(ctx context.Context, path string) (code int, tex
 	return response.StatusCode, string(body), err
 }
 
-// daemonAddress is where the daemon's probes are answered, as it is seen from beside it: details are told to loopback alone.
+// daemonAddress is the daemon's address for probes, on loopback: only there it tells details.
 func (x *examination) daemonAddress() string { return config.Dialled(x.Settings.HTTPAddress) }

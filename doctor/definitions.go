@@ -16,7 +16,7 @@ import (
 // definition is a CustomResourceDefinition of pools.
 type definition struct {
 	plural, version string
-	generations     []hub.Generation // of controllers that have such pools
+	generations     []hub.Generation // of the controllers that use such pools
 }
 
 var definitions = []definition{
@@ -26,7 +26,7 @@ var definitions = []definition{
 
 const applyDefinitions = "kubectl apply --server-side -f deploy/crds, or install the chart with octo-mesh-crds.enabled=true"
 
-// definitions tells which kinds of pool resources the cluster has, and who has made them.
+// definitions tells which kinds of pool resources the cluster has, and who has created them.
 func (x *examination) definitions(ctx context.Context) (all []Finding) {
 	served, err := x.served(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ func (x *examination) definitions(ctx context.Context) (all []Finding) {
 	return all
 }
 
-// served returns the versions of each resource of our group. It asks by discovery, which everybody may.
+// served returns the served versions of each resource of our group. It uses discovery, which everybody may.
 func (x *examination) served(ctx context.Context) (map[string][]string, error) {
 	var group struct{ Versions []struct{ Version string } }
 	err := x.api.Do(ctx, http.MethodGet, "/apis/"+names.Group, nil, &group)
@@ -71,7 +71,7 @@ func (x *examination) served(ctx context.Context) (map[string][]string, error) {
 			return nil, err
 		}
 		for _, r := range resources.Resources {
-			if !strings.Contains(r.Name, "/") { // such as communicationpools/status
+			if !strings.Contains(r.Name, "/") { // not a subresource, such as communicationpools/status
 				all[r.Name] = append(all[r.Name], v.Version)
 			}
 		}
@@ -79,7 +79,8 @@ func (x *examination) served(ctx context.Context) (map[string][]string, error) {
 	return all, nil
 }
 
-// madeBy tells who owns a definition, by what helm writes on it, or by who has set its fields. The chart's role does not allow to look.
+// madeBy tells who owns a definition, by helm's labels and annotations or by the manager of its fields. The chart's role does not allow
+// it to read them.
 func (x *examination) madeBy(ctx context.Context, plural string) string {
 	var object struct {
 		Metadata struct {
@@ -108,7 +109,7 @@ func (x *examination) madeBy(ctx context.Context, plural string) string {
 	return told
 }
 
-// chartOf says whose chart it is, by the label that helm's charts give to their objects.
+// chartOf returns the chart's name from the label that helm's charts give to their objects.
 func chartOf(label string) string {
 	switch {
 	case strings.HasPrefix(label, "octo-operator-"):

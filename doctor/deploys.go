@@ -6,7 +6,7 @@ import (
 	"octo-operator/hub"
 )
 
-// deploy is one of the last ones that have a run directory.
+// deploy is one of the last deploys that have a run directory.
 type deploy struct {
 	event hub.Event
 	hub.WorkloadDeployed
@@ -15,7 +15,7 @@ type deploy struct {
 // mostRuns is how many of the newest runs are looked through.
 const mostRuns = 200
 
-// lastDeploys reads the events of the last deploys, the newest first. What cannot be read is left out.
+// lastDeploys reads the events of the last deploys, the newest first. Events that cannot be read are left out.
 func (x *examination) lastDeploys() (all []deploy) {
 	if !x.hasState {
 		return nil

@@ -26,14 +26,14 @@ import (
 	"octo-operator/text"
 )
 
-// Operator is what is looked at: an operator with these settings, on this machine.
+// Operator is the operator to examine: its settings and environment on this machine.
 type Operator struct {
 	Settings config.Config
-	Wrong    error    // of config.Load
-	Environ  []string // as os.Environ has it
+	Wrong    error    // the error of config.Load
+	Environ  []string // as from os.Environ
 }
 
-// examination is one look at everything. Checks run beside each other and read it only.
+// examination is what all checks share. They run at the same time and only read it.
 type examination struct {
 	Operator
 	env      []string // of helm and kubectl
@@ -41,14 +41,14 @@ type examination struct {
 	stateDir string
 	hasState bool        // stateDir has runs
 	runs     *runs.Store // of stateDir
-	temp     string      // a directory for files that are gone at the end; "": none can be made
+	temp     string      // a directory that is removed at the end; "": none could be created
 	deploys  func() []deploy
 	now      func() time.Time
-	limit    time.Duration // checkTime, but in tests
+	limit    time.Duration // checkTime, except in tests
 }
 
-// Examine makes all checks and returns what they have found, in the order of the table. show gets each finding as soon as it is known and
-// all before it are; nil: nobody. It takes at most some 20 s, whatever does not answer.
+// Examine makes all checks and returns what they have found, in the order of the table. If show is not nil, it gets each finding as soon
+// as it and all before it are known. Examine takes at most some 20 s, whatever does not answer.
 func Examine(ctx context.Context, o Operator, show func(Finding)) Report {
 	x := newExamination(o)
 	defer x.close()
@@ -73,15 +73,15 @@ func (x *examination) close() {
 	}
 }
 
-// place is what checks need to know of the disk before they begin.
+// place is what checks need to know about the disk before they begin.
 type place struct {
 	stateDir string
 	hasState bool
 	env      []string
 }
 
-// placeTime is how long the disk may take to answer before the checks begin. A network disk that is away hangs whoever looks at it: then
-// only the check of the state directory does.
+// placeTime bounds what the disk is asked before the checks begin. A network disk that is away hangs everything that accesses it: then
+// only the check of the state directory accesses it.
 const placeTime = 2 * time.Second
 
 func findPlace(o Operator, temp string) place {
@@ -89,13 +89,13 @@ func findPlace(o Operator, temp string) place {
 	return place{dir, found, toolEnv(o.Environ, dir, temp)}
 }
 
-// noPlace looks at nothing. HOME is another one, because in the image it is the state directory.
+// noPlace makes a place without accessing the disk. It replaces HOME, which is the state directory in the image.
 func noPlace(o Operator, temp string) place {
 	environ := slices.DeleteFunc(slices.Clone(o.Environ), func(variable string) bool { return strings.HasPrefix(variable, "HOME=") })
 	return place{cmp.Or(o.Settings.StateDir, runs.UsualDir), false, append(toolEnv(environ, "", temp), "HOME="+temp)}
 }
 
-// inTime is what do returns, or if that takes longer, what instead does.
+// inTime returns what do returns, or if that takes longer than limit, what instead returns.
 func inTime[T any](limit time.Duration, do, instead func() T) T {
 	result := make(chan T, 1)
 	go func() { result <- do() }()
@@ -107,7 +107,8 @@ func inTime[T any](limit time.Duration, do, instead func() T) T {
 	}
 }
 
-// tempDir makes a directory for kubectl proxy's socket and for indexes. In a pod with a read-only file system there may be /dev/shm alone.
+// tempDir creates a directory for kubectl proxy's socket and for indexes. In a pod with a read-only file system, only /dev/shm may be
+// writable.
 func tempDir() string {
 	for _, place := range []string{"", "/dev/shm"} {
 		if dir, err := os.MkdirTemp(place, "octo-operator-doctor-"); err == nil {
@@ -117,7 +118,7 @@ func tempDir() string {
 	return ""
 }
 
-// toolEnv is the environment of helm and kubectl. It is the daemon's in what matters here, but whatever they write goes to temp.
+// toolEnv is the environment of helm and kubectl. It is the daemon's in what matters here, but they write their files to temp.
 func toolEnv(environ []string, stateDir, temp string) []string {
 	env := exec.AllowEnv(environ, exec.DefaultEnv...)
 	for i, variable := range env {
@@ -125,14 +126,14 @@ func toolEnv(environ []string, stateDir, temp string) []string {
 			env[i] = "HOME=" + runs.Home(home, stateDir)
 		}
 	}
-	env = append(env, "GOGC=20") // most of the container's memory is for the daemon and its helms
+	env = append(env, "GOGC=20") // leaves most of the container's memory to the daemon and its helms
 	for _, name := range []string{"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR"} {
 		env = append(env, name+"="+filepath.Join(temp, name))
 	}
 	return env
 }
 
-// inPod tells whether this is a pod, by what Kubernetes gives to each.
+// inPod tells whether this is a pod, by the variable that Kubernetes sets in each.
 func (x *examination) inPod() bool {
 	for _, variable := range x.Environ {
 		if strings.HasPrefix(variable, "KUBERNETES_SERVICE_HOST=") {
@@ -145,7 +146,7 @@ func (x *examination) inPod() bool {
 // Mark says how good or bad a finding is.
 type Mark string
 
-// The marks. Skip: it could not be looked at, or there is nothing to look at.
+// The marks. Skip: it could not be checked, or there is nothing to check.
 const (
 	OK   Mark = "ok"
 	Warn Mark = "warn"
@@ -161,7 +162,7 @@ type Finding struct {
 	Do    string `json:"do,omitempty"` // what to do about it; "": nothing
 }
 
-// found makes a finding of words that may come from anywhere: one line, without what a terminal would obey.
+// found makes a finding of a text from any source: one line, without characters that a terminal would obey.
 func found(mark Mark, check, format string, args ...any) Finding {
 	return Finding{Mark: mark, Check: oneLine(check), Found: oneLine(fmt.Sprintf(format, args...))}
 }
@@ -172,7 +173,7 @@ func (f Finding) todo(format string, args ...any) Finding {
 	return f
 }
 
-// longestLine is in bytes: what a page of a proxy or a long list of names says after that helps nobody.
+// longestLine is in bytes: what follows, of a proxy's page or a long list of names, helps nobody.
 const longestLine = 700
 
 func oneLine(words string) string {

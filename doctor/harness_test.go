@@ -20,7 +20,7 @@ import (
 	"octo-operator/hub"
 )
 
-// This binary is also the helm and the kubectl of the tests: it does what the files in HOME say. dev/e2e has the real ones.
+// The test binary is also the fake helm and kubectl: it does what the files in HOME say. dev/e2e has the real ones.
 func TestMain(m *testing.M) {
 	tool := filepath.Base(os.Args[0])
 	if tool != "helm" && tool != "kubectl" {
@@ -57,7 +57,7 @@ func proxyTo(api, socket string) {
 	_ = http.Serve(listener, httputil.NewSingleHostReverseProxy(target))
 }
 
-// rig is an examination of a played operator, in which all is in order.
+// rig is an examination of a simulated operator with which everything is in order.
 type rig struct {
 	*testing.T
 	*examination
@@ -65,7 +65,7 @@ type rig struct {
 	played map[string]http.HandlerFunc // the API server's answers, by path
 }
 
-// newRig plays an operator with these settings besides its usual ones.
+// newRig simulates an operator with these settings in addition to its usual ones.
 func newRig(t *testing.T, environ ...string) *rig {
 	t.Helper()
 	r := &rig{T: t, home: t.TempDir(), played: goodCluster()}
@@ -104,13 +104,13 @@ func (r *rig) must(err error) {
 	}
 }
 
-// tool says what a tool prints as its version, or "hangs".
+// tool sets what a tool prints as its version; "hangs": it hangs.
 func (r *rig) tool(name, says string) {
 	r.Helper()
 	r.must(os.WriteFile(filepath.Join(r.home, name), []byte(says), 0o600))
 }
 
-// hasRun makes a run directory for each event.
+// hasRun creates a run directory for each event.
 func (r *rig) hasRun(events ...hub.WorkloadDeployed) {
 	r.Helper()
 	store, err := runs.Open(r.stateDir)
@@ -125,7 +125,7 @@ func (r *rig) hasRun(events ...hub.WorkloadDeployed) {
 	r.stateDir, r.hasState = runs.Existing(r.stateDir)
 }
 
-// looks makes one check of the table as Examine does.
+// looks runs one check of the table as Examine does.
 func (r *rig) looks(name string) []Finding {
 	r.Helper()
 	for _, c := range table {
@@ -144,7 +144,7 @@ func (r *rig) hanging(name string) []Finding {
 	return r.looks(name)
 }
 
-// want looks for a finding with a mark and with all of the words, in what was found or what is to do.
+// want looks for a finding with a mark and with all of the words in its text or its advice.
 func (r *rig) want(all []Finding, mark Mark, words ...string) {
 	r.Helper()
 	for _, f := range all {
@@ -168,7 +168,7 @@ func show(all []Finding) string {
 	return b.String()
 }
 
-// goodCluster is what an API server answers that has all that the operator needs.
+// goodCluster has the answers of an API server with everything that the operator needs.
 func goodCluster() map[string]http.HandlerFunc {
 	const group = "/apis/octo-mesh.meshmakers.io"
 	return map[string]http.HandlerFunc{
@@ -205,13 +205,13 @@ func status(code int) http.HandlerFunc {
 	}
 }
 
-// hangs never answers. It reads the request: a server does not notice before that its client is gone.
+// hangs never answers. It reads the request, because only then a server notices that its client has gone.
 func hangs(_ http.ResponseWriter, request *http.Request) {
 	_, _ = io.Copy(io.Discard, request.Body)
 	<-request.Context().Done()
 }
 
-// deaf is the address of a server that takes connections and says nothing.
+// deaf is the address of a server that accepts connections and never answers.
 func deaf(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -240,7 +240,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (address string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// identity is this operator's, as its state directory has it.
+// identity is this operator's identity in its state directory.
 func (r *rig) identity(is string) {
 	r.Helper()
 	r.must(os.WriteFile(filepath.Join(r.stateDir, "identity"), []byte(is), 0o600))

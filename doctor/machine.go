@@ -13,7 +13,7 @@ import (
 	"octo-operator/config"
 )
 
-// memory tells for how many helms at a time the memory is enough.
+// memory tells for how many helms at a time the memory suffices.
 func (x *examination) memory(context.Context) []Finding {
 	machine := config.ThisMachine()
 	capacity := x.Settings.Capacity(machine)
@@ -28,8 +28,8 @@ func (x *examination) memory(context.Context) []Finding {
 	return []Finding{told}
 }
 
-// How much of the disk must be free, in bytes and in files: below the first numbers no event can be kept for long, below the others it
-// will be so soon. A chart and its manifest take some MiB for a moment, a run directory is of a dozen files.
+// How much of the disk must be free, in bytes and in files: below leastFree or leastFiles no event can be accepted, below the others
+// there is a warning. A chart and its manifest take some MiB for a moment, a run directory has a dozen files.
 const (
 	leastFree, littleFree   = 16 << 20, 256 << 20
 	leastFiles, littleFiles = 100, 2000
@@ -41,7 +41,7 @@ const stateDirectory = "state directory"
 func (x *examination) disk(ctx context.Context) []Finding {
 	what := fmt.Sprintf("%s (user %d)", x.stateDir, os.Geteuid())
 	at := x.stateDir
-	if !x.hasState { // an operator makes it: what counts is where
+	if !x.hasState { // an operator will create it, in that directory
 		for parent := filepath.Dir(at); !exists(at) && at != parent; parent = filepath.Dir(at) {
 			at = parent
 		}
@@ -63,7 +63,7 @@ func (x *examination) disk(ctx context.Context) []Finding {
 	return []Finding{judgeDisk(told, free, disk.Ffree, disk.Files)}
 }
 
-// judgeDisk tells whether there is room: for free bytes, and for files of all that the disk can have (0: it has no such number).
+// judgeDisk tells whether there is enough space: free bytes, and free files out of all that the disk can have (0: it has no limit).
 func judgeDisk(told string, free int64, files, all uint64) Finding {
 	const makeRoom = "make the volume larger, or lower OPERATOR__KEEPRUNS and OPERATOR__KEEPFAILEDHOURS"
 	if all > 0 {
@@ -85,7 +85,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// writable is an error unless this user may make files in a directory. It makes none.
+// writable returns an error if this user may not create files in a directory. It creates none.
 func writable(dir string) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is no directory", dir)
@@ -93,10 +93,10 @@ func writable(dir string) error {
 	return unix.Access(dir, unix.W_OK|unix.X_OK)
 }
 
-// countingTime bounds the counting of what runs take: there may be ten thousand, on a slow disk.
+// countingTime bounds the counting of the space that runs take: there may be ten thousand, on a slow disk.
 const countingTime = 2 * time.Second
 
-// sizeOfRuns is how many runs there are and what they take, as far as it can be counted in countingTime.
+// sizeOfRuns says how many runs there are and what space they take, as far as they can be counted in countingTime.
 func (x *examination) sizeOfRuns(ctx context.Context) string {
 	if !x.hasState {
 		return "no runs yet"
@@ -117,7 +117,7 @@ func (x *examination) sizeOfRuns(ctx context.Context) string {
 				bytes += info.Size()
 			}
 		}
-		return nil // what is deleted meanwhile, or belongs to somebody else, is not counted
+		return nil // files that are deleted meanwhile, or may not be read, are not counted
 	})
 	least := ""
 	if err != nil {

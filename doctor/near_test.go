@@ -57,7 +57,7 @@ func TestHelmAndKubectlAreThereAndOfAVersionThatTheOperatorIsMadeFor(t *testing.
 	r.want(r.looks("helm"), Fail, "no such command in PATH", "install helm on PATH", "nothing is deployed")
 }
 
-// What the operator is said to be made for is what the tests and the image have.
+// The versions that the doctor calls tested must be those of the tests and the image.
 func TestTheVersionsAreThoseThatTheDevelopmentClusterPins(t *testing.T) {
 	for file, pinned := range map[string]string{
 		"helm4.mod": "helm.sh/helm/v4 " + testedHelms[0] + ".", "helm3.mod": "helm.sh/helm/v3 " + testedHelms[1] + ".", "kubernetes.mod": "k8s.io/kubernetes " + testedKubectl + ".",

@@ -10,26 +10,26 @@ import (
 	"octo-operator/names"
 )
 
-// rule is what must be allowed, as roles have it. What is here is what the chart's role allows: a test compares both.
+// rule is what must be allowed, in the form of a role's rules. The rules here are those of the chart's role: a test compares both.
 type rule struct {
 	group            string
 	resources, verbs []string
-	without          string // what is not possible without it
-	content          bool   // only charts that contain such objects need it
+	without          string // what fails without it
+	content          bool   // it is needed only for charts that contain such objects
 }
 
-// apply is what helm and kubectl do with the objects of a chart.
+// apply are the verbs that helm and kubectl need for the objects of a chart.
 var apply = []string{"get", "list", "watch", "create", "patch", "delete"}
 
 var (
-	// watchRules: pool resources, wherever they are.
+	// watchRules are for pool resources, in the namespace or namespaces that are watched.
 	watchRules = []rule{
 		{group: names.Group, resources: []string{"communicationpools", "deploymentsites"}, verbs: []string{"get", "list", "watch", "patch"},
 			without: "no pool is registered"},
 		{group: names.Group, resources: []string{"communicationpools/status", "deploymentsites/status"}, verbs: []string{"patch"},
 			without: "no pool says how its registration went"},
 	}
-	// releaseRules: in each namespace of releases.
+	// releaseRules are needed in each namespace of releases.
 	releaseRules = []rule{
 		{group: names.Group, resources: []string{"communicationpools", "deploymentsites"}, verbs: []string{"get", "list", "create", "patch", "delete"},
 			without: "no pool is made or removed"},
@@ -48,12 +48,12 @@ var (
 		{group: "autoscaling", resources: []string{"horizontalpodautoscalers"}, verbs: apply, content: true},
 		{group: "policy", resources: []string{"poddisruptionbudgets"}, verbs: apply, content: true},
 	}
-	// webhookRules: in the whole cluster, where pool resources of all namespaces are watched.
+	// webhookRules are needed in the whole cluster, if pool resources of all namespaces are watched.
 	webhookRules = []rule{
 		{group: "admissionregistration.k8s.io", resources: []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"}, verbs: []string{"list"},
 			without: "a webhook that keeps a pool from being made is named, but not whose it is", content: true},
 	}
-	// tenantRules: in the namespace of the tenants' accounts, with OPERATOR__TENANTSERVICEACCOUNT.
+	// tenantRules are needed in the namespace of the tenants' accounts, with OPERATOR__TENANTSERVICEACCOUNT.
 	tenantRules = []rule{
 		{resources: []string{"serviceaccounts"}, verbs: []string{"impersonate"}, without: "no workload is deployed: helm and kubectl act as the tenants' accounts"},
 	}
@@ -85,14 +85,14 @@ func (x *examination) permissions(ctx context.Context) []Finding {
 	return all
 }
 
-// releaseRules are those that these settings make necessary.
+// releaseRules returns the rules that these settings need.
 func (x *examination) releaseRules() []rule {
 	return slices.DeleteFunc(slices.Clone(releaseRules), func(r rule) bool {
 		return r.group == "coordination.k8s.io" && !x.Settings.ClusterJournal || r.group == names.Group && !x.Settings.AutoManagePools
 	})
 }
 
-// allowed tells whether all of the rules hold in a namespace; "": in all.
+// allowed tells whether all rules hold in a namespace; "": in all namespaces.
 func (x *examination) allowed(ctx context.Context, check, namespace string, rules []rule) Finding {
 	place := "in all namespaces"
 	if namespace != "" {
@@ -125,10 +125,11 @@ func (r rule) needs(a kube.Access) bool {
 	return r.group == a.Group && slices.Contains(r.resources, a.Resource) && slices.Contains(r.verbs, a.Verb)
 }
 
-// mostTenants is how many tenants' accounts are tried: those of the last deploys.
+// mostTenants is how many tenants' accounts are checked: those of the last deploys.
 const mostTenants = 3
 
-// tenantAccounts tells whether the operator may act as the tenants' accounts, and whether these may do what helm does for each release.
+// tenantAccounts tells whether the operator may impersonate the tenants' accounts, and whether these may do what helm does for each
+// release.
 func (x *examination) tenantAccounts(ctx context.Context) []Finding {
 	const check = "tenants' accounts"
 	if x.Settings.TenantAccount == (config.TenantAccount{}) {
@@ -156,7 +157,7 @@ func (x *examination) tenantAccounts(ctx context.Context) []Finding {
 	return all
 }
 
-// tenantAccount looks at one account. single: not all accounts may be impersonated, so that it is asked about this one.
+// tenantAccount checks one account. single: the operator may not impersonate all accounts, so its permission for this one is checked too.
 func (x *examination) tenantAccount(ctx context.Context, account, namespace string, single bool) Finding {
 	name := account[strings.LastIndexByte(account, ':')+1:]
 	check := "tenant's account " + name
@@ -182,7 +183,7 @@ func (x *examination) tenantAccount(ctx context.Context, account, namespace stri
 	return found(OK, check, "may be impersonated, and keep releases in %s", x.Settings.PoolNamespace)
 }
 
-// accounts are those of the tenants of the last deploys.
+// accounts returns the accounts of the tenants of the last deploys.
 func (x *examination) accounts() (all []string) {
 	for _, d := range x.deploys() {
 		if account := names.AccountOf(x.Settings, d.event); account != "" && !slices.Contains(all, account) && len(all) < mostTenants {

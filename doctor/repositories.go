@@ -14,11 +14,11 @@ import (
 	"octo-operator/handlers/release/repository"
 )
 
-// mostRepositories is how many are asked: those of the last deploys.
+// mostRepositories is how many repositories are asked: those of the last deploys.
 const mostRepositories = 5
 
-// repositories asks those of the last deploys, by the settings' rules and without anybody's credentials. What is wrong with one is a
-// warning: which repository is asked for, events say, not the operator.
+// repositories asks the chart repositories of the last deploys, by the settings' rules and without credentials. A repository that fails
+// is only a warning, because events, not the operator's settings, choose the repository.
 func (x *examination) repositories(ctx context.Context) []Finding {
 	wanted := x.lastRepositories()
 	if len(wanted) == 0 {
@@ -39,7 +39,7 @@ func (x *examination) repositories(ctx context.Context) []Finding {
 	return all
 }
 
-// lastRepositories has a deploy for each repository of the last ones, the newest first.
+// lastRepositories returns one deploy for each repository of the last deploys, the newest first.
 func (x *examination) lastRepositories() (all []deploy) {
 	for _, d := range x.deploys() {
 		d.RepositoryURL = repository.Shown(d.RepositoryURL)
@@ -80,12 +80,12 @@ func (x *examination) askIndex(ctx context.Context, client *http.Client, d deplo
 	}
 	_, err := repository.NewIndexes(x.temp, client).Find(ctx, repository.Source{URL: d.RepositoryURL}, d.ChartName, "", time.Now())
 	if errors.As(err, new(*repository.NotFoundError)) {
-		return nil // that it lacks a chart is told where that is deployed
+		return nil // a missing chart is reported when it is deployed
 	}
 	return err
 }
 
-// askRegistry asks for what each registry has, /v2/, as the distribution specification says.
+// askRegistry sends the request /v2/ of the distribution specification, which every registry answers.
 func askRegistry(ctx context.Context, client *http.Client, rules repository.Rules, registry string) error {
 	address, err := url.Parse(registry)
 	if err != nil {

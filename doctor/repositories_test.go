@@ -74,7 +74,7 @@ func TestARepositoryThatHangsHarmsNoOther(t *testing.T) {
 	hanging := deaf(t)
 	r.hasRun(deployFrom("http://"+good), deployFrom("http://"+hanging), deployFrom("oci://"+hanging))
 	r.Settings.Helm.PlainHTTP = true
-	r.limit = checkTime // the good one must answer in this time, on a busy machine too
+	r.limit = checkTime // long enough for the good one on a busy machine
 	all := r.looks("repositories")
 	r.want(all, Warn, "http://"+hanging, "no answer within")
 	r.want(all, Warn, "oci://"+hanging, "no answer within")

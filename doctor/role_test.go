@@ -18,8 +18,8 @@ type roleRule struct {
 	Verbs     []string
 }
 
-// The permissions that are looked at are those that the chart gives: whoever changes one list must change the other. The templates have the
-// rules of namespaces; the other two are taken from what the chart renders, which a test in dev/e2e compares with helm's own rendering.
+// The permissions that are checked must be those that the chart gives, so both lists are compared. The templates have the
+// rules of namespaces; the other two lists come from the rendered chart, which a test in dev/e2e compares with helm's rendering.
 func TestThePermissionsAreThoseOfTheChartsRole(t *testing.T) {
 	for of, test := range map[string]struct {
 		chart []roleRule
@@ -52,7 +52,7 @@ func TestThePermissionsAreThoseOfTheChartsRole(t *testing.T) {
 	}
 }
 
-// A check without a word of what is not possible without a right would be of no use to anybody.
+// A finding about a missing right must say what is not possible without it.
 func TestEachPermissionHasAReason(t *testing.T) {
 	for _, r := range slices.Concat(watchRules, releaseRules, webhookRules, tenantRules) {
 		if r.without == "" && !r.content {
@@ -75,7 +75,7 @@ func spelled(rules []roleRule) (all []string) {
 	return all
 }
 
-// inTemplate is what a template of the chart's rules says with the chart's own values.
+// inTemplate renders a template of the chart's rules with the chart's default values.
 func inTemplate(t *testing.T, name string) (rules []roleRule) {
 	t.Helper()
 	chart, err := template.New("").Funcs(template.FuncMap{"toYaml": fmt.Sprint}).ParseFiles("../deploy/chart/templates/_rules.tpl")
@@ -93,7 +93,7 @@ func inTemplate(t *testing.T, name string) (rules []roleRule) {
 	return rules
 }
 
-// rendered are the rules of the first role of a kind whose name ends so.
+// rendered returns the rules of the first role of a kind whose name ends with this.
 func rendered(t *testing.T, file, kind, name string) []roleRule {
 	t.Helper()
 	text, err := os.ReadFile("../dev/e2e/testdata/chart/" + file + ".golden.yaml")

@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	// checkTime is what a check may take.
+	// checkTime bounds a check.
 	checkTime = 5 * time.Second
-	// answerTime is how long a check whose time is over may take to say what it was that did not answer.
+	// answerTime is how long a check may take, after its time is over, to say what did not answer.
 	answerTime = time.Second
-	// atATime is how many checks run beside each other. Most of them wait for the network.
+	// atATime is how many checks run at the same time. Most of them wait for the network.
 	atATime = 6
-	// wholeTime bounds all of them: what has not begun by then is not looked at. They need less, unless everything hangs.
+	// wholeTime bounds all checks together: those that have not begun by then are left out. They need less, unless everything hangs.
 	wholeTime = 18 * time.Second
 )
 
-// check looks at one topic.
+// check examines one topic.
 type check struct {
 	name    string
 	cluster bool // it needs the API server
 	look    func(*examination, context.Context) []Finding
-	late    string // what to do if it does not end in its time
+	late    string // what to do if it does not end in time
 }
 
-// run makes the checks beside each other, those that need the cluster after the one that looks whether it is there.
+// run makes the checks at the same time, but those that need the cluster after the check that finds it.
 func (x *examination) run(ctx context.Context, checks []check, show func(Finding)) (all Report) {
 	ctx, cancel := context.WithTimeoutCause(ctx, wholeTime, fmt.Errorf("no time was left: all checks together may take %s", wholeTime))
 	defer cancel()
@@ -69,7 +69,7 @@ func (x *examination) run(ctx context.Context, checks []check, show func(Finding
 	return all
 }
 
-// within makes a check that ends in its time, whatever it waits for. A check that does not end is left behind: the program ends soon.
+// within makes a check and returns in time, whatever the check waits for. A check that does not end is abandoned: the program ends soon.
 func (x *examination) within(ctx context.Context, c check) []Finding {
 	if ctx.Err() != nil {
 		return []Finding{found(Warn, c.name, "not looked at: %v", context.Cause(ctx)).todo("%s", c.late)}
@@ -91,7 +91,7 @@ func (x *examination) within(ctx context.Context, c check) []Finding {
 	}
 }
 
-// because is an error for people: where the time was over, how long it was.
+// because returns an error for people: after a timeout it says how long that was.
 func because(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

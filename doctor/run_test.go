@@ -15,7 +15,7 @@ import (
 	"octo-operator/dev/fixtures"
 )
 
-// stuck is the table with checks that hang, whatever they are told, until the test ends. cluster: but the one of the cluster.
+// stuck is the table with checks that hang until the test ends and ignore their context. cluster: the check "cluster" succeeds.
 func stuck(end <-chan struct{}, cluster bool) []check {
 	checks := slices.Clone(table)
 	for i := range checks {

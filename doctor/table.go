@@ -2,8 +2,8 @@ package doctor
 
 const clusterCheck = "cluster"
 
-// table has all checks, in the order in which people read them: what is near first. Of those that need the cluster none runs before the
-// check "cluster" has found it.
+// table has all checks, in the order in which people read them, beginning with what is near. Checks that need the cluster run only after
+// the check "cluster" has found it.
 var table = []check{
 	{name: "settings", look: (*examination).settings},
 	{name: "helm", look: (*examination).helm, late: "look whether the machine is out of memory or processor time"},

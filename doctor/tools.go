@@ -12,7 +12,8 @@ import (
 	"octo-operator/exec"
 )
 
-// What the operator is made for. A test compares these with the versions that the development cluster pins and the image contains.
+// The versions for which the operator is made. A test compares them with the versions that the development cluster pins and the image
+// contains.
 var (
 	testedHelms   = []string{"v4.3", "v3.22"} // helm 3 and helm 4 have different flags; the scripts know both
 	testedKubectl = "v1.37"
@@ -77,7 +78,7 @@ func cannotRun(tool string, err error) Finding {
 		todo("install %s on PATH, or use the image, which has it: without it nothing is deployed", tool)
 }
 
-// where is the path of a tool; "not on PATH" cannot happen to one that has just run.
+// where returns the path of a tool. It is called after the tool has run, so it should be on PATH.
 func where(tool string) string {
 	path, err := osexec.LookPath(tool)
 	if err != nil {

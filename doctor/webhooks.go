@@ -16,7 +16,7 @@ import (
 	"octo-operator/names"
 )
 
-// webhookConfiguration is as much of a Mutating- or ValidatingWebhookConfiguration as is looked at.
+// webhookConfiguration has the fields of a Mutating- or ValidatingWebhookConfiguration that are needed here.
 type webhookConfiguration struct {
 	kind     string
 	Metadata struct{ Name string }
@@ -33,7 +33,8 @@ type webhook struct {
 	Rules []struct{ APIGroups []string }
 }
 
-// webhooks tells which webhooks judge pool resources, and whether the API server trusts the certificate of those that are this operator's.
+// webhooks tells which webhooks review pool resources, and whether the API server trusts the certificate of those that belong to this
+// operator.
 func (x *examination) webhooks(ctx context.Context) []Finding {
 	all, err := x.webhookConfigurations(ctx)
 	switch {
@@ -63,7 +64,7 @@ func (x *examination) webhooks(ctx context.Context) []Finding {
 	return told
 }
 
-// webhookConfigurations are those with a webhook for the pools' resources. Their other webhooks are left out.
+// webhookConfigurations returns the configurations with a webhook for pool resources. Their other webhooks are left out.
 func (x *examination) webhookConfigurations(ctx context.Context) (all []webhookConfiguration, err error) {
 	for kind, plural := range map[string]string{
 		"MutatingWebhookConfiguration": "mutatingwebhookconfigurations", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
@@ -95,7 +96,7 @@ func (w webhook) judgesPools() bool {
 	return false
 }
 
-// server is what the API server calls.
+// server is the service or URL that the API server calls.
 func (w webhook) server() string {
 	if w.ClientConfig.Service != nil {
 		return "service " + w.ClientConfig.Service.Namespace + "/" + w.ClientConfig.Service.Name
@@ -115,7 +116,7 @@ func (w webhook) host() string {
 	return address.Hostname()
 }
 
-// isOurs tells whether a webhook points at this operator: at a service in its pod's namespace, or at the address at which it listens.
+// isOurs tells whether a webhook points to this operator: to a service in its pod's namespace, or to the address at which it listens.
 func (x *examination) isOurs(w webhook, podNamespace string) bool {
 	if w.ClientConfig.Service != nil {
 		return podNamespace != "" && w.ClientConfig.Service.Namespace == podNamespace
@@ -125,7 +126,8 @@ func (x *examination) isOurs(w webhook, podNamespace string) bool {
 	return err == nil && splitErr == nil && address.Port() == port
 }
 
-// judgeWebhooks tells whether the API server will trust the certificate in the files. An expired one is the check certificate's.
+// judgeWebhooks tells whether the API server will trust the certificate in the files. An expired one is reported by the check
+// certificate.
 func (x *examination) judgeWebhooks(c webhookConfiguration, podNamespace string) Finding {
 	check := c.kind + " " + c.Metadata.Name
 	pair, err := x.certificateInFiles()
@@ -149,7 +151,7 @@ func (x *examination) judgeWebhooks(c webhookConfiguration, podNamespace string)
 	return found(OK, check, "points at this operator (%s), whose certificate the API server trusts; failurePolicy %s", w.server(), w.FailurePolicy)
 }
 
-// trusted verifies a certificate as the API server does, except for its end.
+// trusted verifies a certificate as the API server does, except for its expiry.
 func trusted(w webhook, chain [][]byte, leaf *x509.Certificate, now time.Time) error {
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	if len(w.ClientConfig.CABundle) == 0 {

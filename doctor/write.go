@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// marks as a person sees them: in words, which say it without colours too. Colours are those of terminals: red, yellow, green, grey.
+// marks are shown as words, which are clear without colours too. The colours are those of terminals: red, yellow, green, grey.
 var marks = map[Mark]struct{ word, colour string }{
 	OK:   {"ok", "32"},
 	Warn: {"warn", "33"},
@@ -15,7 +15,7 @@ var marks = map[Mark]struct{ word, colour string }{
 	Skip: {"skip", "90"},
 }
 
-// WriteText writes a finding for a person: a line, and below it, indented, what to do.
+// WriteText writes a finding for people: a line, and below it, indented, what to do.
 func WriteText(to io.Writer, f Finding, colours bool) {
 	mark := fmt.Sprintf("%-4s", marks[f.Mark].word)
 	if colours {
@@ -27,7 +27,7 @@ func WriteText(to io.Writer, f Finding, colours bool) {
 	}
 }
 
-// Summary is all findings in one line.
+// Summary counts all findings in one line.
 func (r Report) Summary() string {
 	parts := []string{fmt.Sprintf("%d ok", r.OK)}
 	for _, part := range []struct {

@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// webAddress is an address in a text, in parts: user and query may be secret.
+// webAddress matches an address in a text. Its groups are the scheme, the user, the host with the path, and the query; user and query may be secret.
 var webAddress = regexp.MustCompile(`((?i:https?|oci)://)([^\s"/?#]*@)?([^\s"?]*)(\?[^\s"]*)?`)
 
+// userOfAddress matches an address up to the end of its user.
 var userOfAddress = regexp.MustCompile(`((?i:https?|oci)://)[^\s"/?#]*@`)
 
-// WithoutAddressSecrets takes out of a line what may be secret in an address. Errors have the address of an archive that
-// the index has signed, and the one to which a repository has redirected it, which the operator has never seen.
+// WithoutAddressSecrets replaces the user and the query of each address in a line by Redacted. helm's errors quote the signed address of an archive
+// from a repository's index, and the address to which the repository has redirected, which the operator has never seen.
 func WithoutAddressSecrets(line string) string {
 	if !strings.Contains(line, "://") { // nearly all lines: the pattern would look at each byte
 		return line

@@ -26,7 +26,7 @@ func TestNoSecretOfAnAddressIsShown(t *testing.T) {
 	}
 }
 
-// FuzzWithoutAddressSecrets: no address that is left has a user or a query, as whoever copies it would use it.
+// FuzzWithoutAddressSecrets checks that no address that is left has a user or a query, as a program would parse it.
 func FuzzWithoutAddressSecrets(f *testing.F) {
 	for _, seed := range []string{
 		`Get "https://u:p@example.com/x?token=1": EOF`, "failed https://a@b@c/d?e?f#g and oci://u@h/x", "HTTP://u:p@[::1]:80/?q=[redacted]", "https://?x", "http://@", "https://a%40b:c@d",

@@ -19,8 +19,8 @@ type Limits struct {
 	FileSize int64
 }
 
-// goBookkeeping is in bytes: what a Go program maps for the tables of its heap at its start, and mostly never uses. RLIMIT_DATA counts
-// it, so helm and kubectl (Go 1.26) need 64 MiB more than they take; with a limit of 64 MiB helm would not even start.
+// goBookkeeping is how many bytes a Go program maps at its start for the tables of its heap, most of which it never uses. RLIMIT_DATA counts them, so
+// helm and kubectl (Go 1.26) need a limit 64 MiB above what they use; with a limit of 64 MiB helm would not even start.
 const goBookkeeping = 64 << 20
 
 // within returns the command that runs a program with its limits from the first instruction on. Go cannot set limits between fork and

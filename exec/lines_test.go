@@ -78,8 +78,7 @@ func TestLongLinesAreSplitWithoutLoss(t *testing.T) {
 	}
 }
 
-// simpleSplit says in another way what lineWriter promises: \n ends a line,
-// \r ends one that is not empty.
+// simpleSplit is a simpler implementation of what lineWriter promises: \n ends a line, \r ends a line that is not empty.
 func simpleSplit(s string) []string {
 	var lines []string
 	for line := range strings.SplitAfterSeq(s, "\n") {

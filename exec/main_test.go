@@ -17,8 +17,7 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary also play an operator: one that gets killed,
-// and one that stops what is marked.
+// TestMain lets the test binary also play an operator: one that is killed, and one that stops marked processes.
 func TestMain(m *testing.M) {
 	if script := os.Getenv("EXEC_TEST_OPERATOR"); script != "" {
 		Run(context.Background(), Command{Path: "/bin/sh", Args: []string{"-c", script}, Env: os.Environ()})
@@ -61,7 +60,7 @@ var plain = sync.OnceValues(func() (binary string, err error) {
 	return binary, nil
 })
 
-// playHungry allocates so many MiB and says "enough".
+// playHungry allocates a number of MiB and says "enough".
 func playHungry(amount string) {
 	mib, _ := strconv.Atoi(amount)
 	held := make([][]byte, 0, mib)
@@ -87,7 +86,7 @@ func playKillMarked(mark string) {
 	fmt.Println("ready")
 }
 
-// stateOf is the letter for a process' state (Z: a zombie), read from /proc with other means than the code under test; "" if there is none.
+// stateOf returns the letter for a process' state (Z: a zombie), read from /proc by other means than the code under test; "" if there is no process.
 func stateOf(pid int) string {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	state, _, _ := strings.Cut(strings.TrimSpace(after(string(status), "State:")), " ")
@@ -168,8 +167,7 @@ func mustWrite(t *testing.T, fifo, text string) {
 	}
 }
 
-// living returns the processes of a group, read from /proc with other means
-// than the code under test: zombies do not count.
+// living returns the processes of a group without zombies, read from /proc by other means than the code under test.
 func living(t *testing.T, group int) []string {
 	names, err := filepath.Glob("/proc/[0-9]*/status")
 	if err != nil {

@@ -113,7 +113,7 @@ func TestOnlyExactlyThisMarkCounts(t *testing.T) {
 	}
 }
 
-// As when Run stops it: whoever is in the group was started there, if with another environment.
+// As when Run stops it: all processes of the group were started in it, even those with another environment.
 func TestOfAGroupNobodyIsLeft(t *testing.T) {
 	mark := newMark(t)
 	script := `env -i PATH="$PATH" sleep 1000 & until_sleep; stubborn; echo ready; wait`
@@ -141,7 +141,7 @@ func TestWhatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
 	mustBeGone(t, group)
 }
 
-// The shell dies at once, what it has started (helm) does not.
+// The shell dies at once, the program that it has started (helm) does not.
 func TestACleanUpAfterTheDeathOfTheShellIsWaitedFor(t *testing.T) {
 	mark, cleaned := newMark(t), filepath.Join(t.TempDir(), "cleaned")
 	helm := sleeper + `trap 'while kill -0 "$2" 2>/dev/null; do sleep 0.01; done; echo >"$1"; exit' TERM
@@ -149,7 +149,7 @@ func TestACleanUpAfterTheDeathOfTheShellIsWaitedFor(t *testing.T) {
 	shell := background(t, []string{mark}, `sh -c "$1" helm "$2" $$ & wait`, helm, cleaned)
 	waited := make(chan struct{})
 	go func() {
-		shell.Wait() // else it would be there as a zombie
+		shell.Wait() // otherwise it would stay as a zombie
 		close(waited)
 	}()
 	mustKillMarked(t, mark, endless)
@@ -171,7 +171,7 @@ func TestTheCommandsOfACleanUpAreNotStopped(t *testing.T) {
 
 func TestWhatIsStartedDuringTheStopIsStoppedToo(t *testing.T) {
 	mark, file := newMark(t), filepath.Join(t.TempDir(), "group")
-	// setsid: a group of its own, which the first SIGTERM has not been for.
+	// setsid: a group of its own, which does not get the first SIGTERM.
 	background(t, []string{mark}, `trap 'setsid sleep 1000 & echo $! >"$1"; exit' TERM; sleeper; echo ready; wait`, file)
 	mustKillMarked(t, mark, endless)
 	mustBeGone(t, readNumber(t, file))

@@ -137,6 +137,7 @@ func (m *matcher) childOf(at int32, b byte) int32 {
 type redactWriter struct {
 	matcher *matcher
 	next    io.Writer
+	masks   bool // each hidden byte is shown as a mask
 
 	at     int32      // the current node in the matcher's tree
 	held   []heldByte // not passed on yet
@@ -238,9 +239,12 @@ func (f *follower) next(m *matcher, held []heldByte, begun bool) (hide int) {
 // passOn writes the n oldest bytes that are held, or hides them.
 func (w *redactWriter) passOn(n int) {
 	for _, h := range w.held[:n] {
-		if !h.hide {
+		switch {
+		case !h.hide:
 			w.out = append(w.out, h.b)
-		} else if !w.hiding {
+		case w.masks:
+			w.out = append(w.out, mask)
+		case !w.hiding:
 			w.out = append(w.out, Redacted...)
 		}
 		w.hiding = h.hide

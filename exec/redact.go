@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -66,6 +67,49 @@ func (r *Redactor) String(s string) string {
 	io.WriteString(w, s)
 	w.Close()
 	return b.String()
+}
+
+// withoutBoth returns s without the secrets of both Redactors. They look at the same text: if one came after the other, the first might remove a
+// part of a secret that only the second knows, which would then leave the rest.
+func withoutBoth(one, other *Redactor, s string) string {
+	if one == nil || one.full || other == nil || other.full {
+		return one.String(other.String(s))
+	}
+	hide := one.masked(s)
+	for i, b := range other.masked(s) {
+		if b == mask {
+			hide[i] = mask
+		}
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := range len(s) {
+		if hide[i] != mask {
+			b.WriteByte(s[i])
+		} else if i == 0 || hide[i-1] != mask {
+			b.WriteString(Redacted)
+		}
+	}
+	return b.String()
+}
+
+// mask stands for each byte of a secret in what masked returns. No UTF-8 text has this byte.
+const mask = 0xff
+
+// pieceSize is in bytes: masked writes a text in pieces, because a Write copies all that it gets.
+const pieceSize = 32 << 10
+
+// masked returns s, with mask in place of each byte of the secrets; so it has the length of s.
+func (r *Redactor) masked(s string) []byte {
+	to := bytes.NewBuffer(make([]byte, 0, len(s)))
+	w := &redactWriter{matcher: r.matcher, next: to, masks: true}
+	for len(s) > 0 {
+		n := min(len(s), pieceSize)
+		io.WriteString(w, s[:n])
+		s = s[n:]
+	}
+	w.Close()
+	return to.Bytes()
 }
 
 // writer returns a writer that passes everything on to w except for the secrets, also if a secret comes in several writes. Bytes that may

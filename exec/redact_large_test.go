@@ -81,7 +81,7 @@ func taken(f func() any) (inUse, all int) {
 }
 
 func TestSecretsOfAnySizeTakeSomeMiB(t *testing.T) {
-	if os.Getenv("EXEC_TEST_PLAIN") == "" { // below is what is done then
+	if os.Getenv("EXEC_TEST_PLAIN") == "" { // the code below runs in the plain binary
 		binary, err := plain()
 		if err != nil {
 			t.Fatal(err)

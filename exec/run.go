@@ -51,10 +51,10 @@ func (c Command) name() string { return cmp.Or(c.Name, c.Path) }
 // Result is what is known of a program that has ended, besides the error.
 type Result struct {
 	ExitCode int // -1: it was killed by a signal, or never started
-	// CPU is the processor time of the program and of all processes that it, and they, have waited for; 0: it never started.
+	// CPU is the processor time of the program and its descendants, as far as their parents have waited for them; 0: it never started.
 	CPU time.Duration
-	// Memory is the most, in bytes, that one of these processes had resident; 0: it never started. The kernel counts a program that is started
-	// from the operator with what the operator itself has, so what needs less than that shows as that.
+	// Memory is the peak resident memory in bytes of the largest of these processes; 0: it never started. The kernel begins to count at the
+	// operator's own resident memory, so a program that needs less shows the operator's value.
 	Memory int64
 }
 

@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// Values takes secrets out of the values of a document that are often ordinary words, as those of a chart's Secrets are ("postgres", "true"). A
-// Redactor would take these out of everything. So it matters how long a secret is, in each of the forms that a Redactor knows:
+// Values removes secrets that are often ordinary words, such as the values in a chart's Secrets ("postgres", "true"). A Redactor would remove such a
+// word from every text. What Values removes depends on the length of the secret, in each of the forms that a Redactor knows:
 //
-//	from 9 bytes on   it is taken out wherever it stands
-//	from 4 bytes on   where it stands as a word of its own: "postgres" in "host=postgres", not in "postgresql"
-//	shorter           where it is the whole value
+//	from 9 bytes on   removed wherever it stands
+//	from 4 bytes on   removed as a word of its own: "postgres" in "host=postgres", not in "postgresql"
+//	shorter           removed if it is the whole value
 //
-// One of 9 bytes or more that is part of a name stays, as that of the database's Service in a Secret with its address: it is known anyway, and
-// without it nobody would know what a text is about.
+// A secret of 9 bytes or more that is part of a name stays, such as the name of the database's Service in a Secret with its address: everybody knows the
+// name, and without it nobody would know what a text is about.
 //
-// A switch, such as "true" or "0", stays: to hide it would tell which of two it is. Values do not change, so several goroutines may use them. Nil
-// takes nothing out.
+// A boolean, such as "true" or "0", stays: if only one of the two were hidden, everybody could tell which. Values do not change, so several
+// goroutines may use them. Nil removes nothing.
 type Values struct {
 	anywhere *Redactor
 	words    map[string]struct{}
@@ -28,10 +28,10 @@ type Values struct {
 	whole    map[string]struct{} // of any length
 }
 
-// shortestAnywhere is in bytes.
+// shortestAnywhere is the length in bytes from which a secret is removed wherever it stands.
 const shortestAnywhere = 9
 
-// ErrTooManySecrets says that secrets take more memory than may be spent on them, as a Redactor says by being Full.
+// ErrTooManySecrets means that the secrets would take too much memory; a Redactor for them would be Full.
 var ErrTooManySecrets = errors.New("the secrets are too many or too long for all of them to be kept out")
 
 // NewValues returns the Values for secrets. names are what everybody may know, such as the names of objects. The error is ErrTooManySecrets.
@@ -71,7 +71,8 @@ func NewValues(names []string, secrets ...string) (*Values, error) {
 	return v, nil
 }
 
-// valueForms yields the texts by which a secret could be recognized, and whether they are all of it: not a line of several, nor a part of its base64.
+// valueForms yields the forms of a secret: first those of the whole secret, with true; then all that forms yields, with false, because they may be
+// parts (a line, a piece of its base64).
 func valueForms(secret string) iter.Seq2[string, bool] {
 	return func(yield func(string, bool) bool) {
 		bare := strings.TrimSpace(secret)
@@ -83,7 +84,7 @@ func valueForms(secret string) iter.Seq2[string, bool] {
 				return
 			}
 		}
-		for form := range forms(secret) { // with those that are parts of it
+		for form := range forms(secret) { // also parts of it
 			if !yield(form, false) {
 				return
 			}
@@ -91,26 +92,32 @@ func valueForms(secret string) iter.Seq2[string, bool] {
 	}
 }
 
-// Text returns a text of any kind without the secrets, as far as they stand out in it: those that are taken out wherever they stand.
-func (v *Values) Text(s string) string {
+// Text returns any text without the secrets of at least shortestAnywhere bytes.
+func (v *Values) Text(s string) string { return v.TextWith(nil, s) }
+
+// Value returns the value of a field, or one line of it, without the secrets, by all three rules.
+func (v *Values) Value(s string) string { return v.ValueWith(nil, s) }
+
+// TextWith is Text, and removes what r does too.
+func (v *Values) TextWith(r *Redactor, s string) string {
 	if v == nil {
-		return s
+		return r.String(s)
 	}
-	return v.anywhere.String(s)
+	return withoutBoth(r, v.anywhere, s)
 }
 
-// Value returns the value of a field, or a line of one, without the secrets.
-func (v *Values) Value(s string) string {
+// ValueWith is Value, and removes what r does too.
+func (v *Values) ValueWith(r *Redactor, s string) string {
 	if v == nil {
-		return s
+		return r.String(s)
 	}
 	if _, is := v.whole[strings.TrimSpace(s)]; is {
 		return Redacted
 	}
-	return v.withoutWords(v.anywhere.String(s))
+	return v.withoutWords(withoutBoth(r, v.anywhere, s))
 }
 
-// withoutWords takes out the words of a text that are secrets.
+// withoutWords removes the words of a text that are secrets.
 func (v *Values) withoutWords(s string) string {
 	if len(v.lengths) == 0 {
 		return s
@@ -127,7 +134,7 @@ func (v *Values) withoutWords(s string) string {
 	return b.String() + s[done:]
 }
 
-// wordAt is the length of the longest secret that stands at a place of a text as a word of its own; 0: none does.
+// wordAt returns the length of the longest secret that begins at s[at] and is a word of its own; 0: there is none.
 func (v *Values) wordAt(s string, at int) int {
 	if !edge(s, at) {
 		return 0
@@ -143,7 +150,7 @@ func (v *Values) wordAt(s string, at int) int {
 	return 0
 }
 
-// edge tells whether a word may begin or end before the byte at a place: letters and digits on both sides belong to one word.
+// edge tells whether a word may begin or end before s[at]: letters and digits on both sides belong to one word.
 func edge(s string, at int) bool {
 	return at == 0 || at == len(s) || !inWord(s[at-1]) || !inWord(s[at])
 }

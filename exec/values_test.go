@@ -37,7 +37,7 @@ func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
 		// anywhere
 		{"correct-horse", "xcorrect-horsex", "x[redacted]x"},
 		{"first line of it\nsecond line of it", "  first line of it", "  [redacted]"},
-		// a switch is none
+		// a boolean is no secret
 		{"true", "true", "true"},
 		{"1", "1", "1"},
 		{"", "", ""},
@@ -47,7 +47,7 @@ func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := v.Value(test.value)
-		if strings.HasPrefix(test.value, "Basic ") { // which bytes of the base64 are the secret's alone is the Redactor's to know
+		if strings.HasPrefix(test.value, "Basic ") { // the Redactor decides which bytes of the base64 depend on the secret alone
 			if !strings.Contains(got, Redacted) || strings.Contains(got, base64.RawStdEncoding.EncodeToString([]byte("p@ssw0rd"))[3:9]) {
 				t.Errorf("%q in %q: got %q", test.secret, test.value, got)
 			}
@@ -96,5 +96,47 @@ func TestASecretThatIsPartOfANameStays(t *testing.T) {
 	}
 	if got := v.Value("shop-database") + v.Value("postgres"); got != "shop-database"+Redacted {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestASecretIsTakenOutAsAWholeAlsoWhereAnotherIsAPartOfIt: a chart's Secret may hold the beginning of an event's secret, or all of it and more.
+func TestASecretIsTakenOutAsAWholeAlsoWhereAnotherIsAPartOfIt(t *testing.T) {
+	const address = "postgres://user:pw-secret@host"
+	for name, test := range map[string]struct{ events, charts, value, text string }{
+		"the chart's begins the event's": {address, "postgres://", "x [redacted] y", "x [redacted] y"},
+		"the event's is in the chart's":  {"pw-secret", address, "x [redacted] y", "x [redacted] y"},
+		"they overlap":                   {"postgres://user:pw", "user:pw-secret@host", "x [redacted] y", "x [redacted] y"},
+		"a short one is in the event's":  {address, "host", "x [redacted] y", "x [redacted] y"},
+		"only the event's":               {"pw-secret", "elsewhere-1", "x postgres://user:[redacted]@host y", "x postgres://user:[redacted]@host y"},
+		"only the chart's":               {"elsewhere-1", "user", "x postgres://[redacted]:pw-secret@host y", "x " + address + " y"},
+		"neither":                        {"elsewhere-1", "elsewhere-2", "x " + address + " y", "x " + address + " y"},
+	} {
+		v, err := NewValues(nil, test.charts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, s := NewRedactor(test.events), "x "+address+" y"
+		if value, text := v.ValueWith(r, s), v.TextWith(r, s); value != test.value || text != test.text {
+			t.Errorf("%s: got %q as a value and %q as a text", name, value, text)
+		}
+	}
+	v, err := NewValues(nil, "postgres://")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for before := pieceSize - len(address); before <= pieceSize; before++ {
+		if got, want := v.TextWith(NewRedactor(address), strings.Repeat("x", before)+address), strings.Repeat("x", before)+Redacted; got != want {
+			t.Fatalf("after %d bytes: got %q", before, got[before-1:])
+		}
+	}
+	var none *Values
+	if got := none.TextWith(NewRedactor("pw-secret"), "pw-secret") + none.ValueWith(nil, "x"); got != Redacted+"x" {
+		t.Errorf("without the chart's: got %q", got)
+	}
+	if v, err = NewValues(nil, "elsewhere-1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.TextWith(nil, "an elsewhere-1") + v.TextWith(&Redactor{full: true}, "x elsewhere-1"); got != "an "+Redacted+Redacted {
+		t.Errorf("without the event's, and with too many of them: got %q", got)
 	}
 }

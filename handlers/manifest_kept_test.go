@@ -185,3 +185,41 @@ func TestAnObjectKeepsItsNameAlsoWhereASecretHoldsIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAValueOfAChartsSecretThatAPodQuotesIsNotToldInTheNextLifeEither(t *testing.T) {
+	r := newRig(t, withSecret)
+	r.sicken("shop", pulling)
+	r.accept(deployEvent("shop"))
+	r.waits("shop")
+	r.restart()
+	r.sicken("shop", waitsFor("InvalidImageName", `couldn't parse image reference "planted-by-the-chart"`))
+	message := r.status("shop").StatusMessage
+	wantText(t, message, "InvalidImageName", "[redacted]")
+	if told := message + r.log.String() + r.file("timeline.jsonl"); strings.Contains(told, "planted-by-the-chart") {
+		t.Error(told)
+	}
+}
+
+// TestASecretOfTheEventIsToldNowhereAlsoWhereASecretOfTheChartIsItsBeginning: taken out first, that would leave the rest.
+func TestASecretOfTheEventIsToldNowhereAlsoWhereASecretOfTheChartIsItsBeginning(t *testing.T) {
+	const address = "postgres://user:planted-password@host"
+	r := newRig(t, func(r *rig) {
+		usual := r.render
+		r.render = func(release, namespace string, values object) []object {
+			return append(usual(release, namespace, values),
+				object{"apiVersion": "v1", "kind": "Secret", "metadata": object{"name": release + "-scheme", "namespace": namespace}, "stringData": object{"scheme": "postgres://"}},
+				object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": release + "-note", "namespace": namespace}, "data": object{"note": "at " + address}})
+		}
+	})
+	r.sicken("shop", waitsFor("InvalidImageName", "couldn't parse "+address))
+	r.run(deployEvent("shop", secret("secrets.address", address)))
+	message := r.status("shop").StatusMessage
+	wantText(t, message, "couldn't parse [redacted]")
+	for where, text := range map[string]string{
+		"the status": message, "the log": r.log.String(), "the manifest": r.file("manifest.yaml"), "the timeline": r.file("timeline.jsonl"), "the changes": r.file("changes.diff"),
+	} {
+		if strings.Contains(text, "planted-password") {
+			t.Errorf("%s: %s", where, text)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func (s *bareServer) send(ctx context.Context, t *testing.T, frame string) {
 	must(t, s.socket.Write(ctx, websocket.MessageText, []byte(frame+"\x1e")))
 }
 
-// next is the next frame from the operator.
+// next returns the next frame from the operator.
 func (s *bareServer) next(ctx context.Context, t *testing.T) []byte {
 	t.Helper()
 	for len(s.frames) == 0 {

@@ -10,8 +10,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// inBubble runs a test in which hours take milliseconds: time jumps when everybody waits. Operator and controller are the real
-// ones, connected in memory: who reads from a real network does not count as waiting.
+// inBubble runs a test in which hours take milliseconds: time jumps when all goroutines wait. Operator and controller are the real ones, connected in
+// memory, because a goroutine that reads from a real network does not count as waiting.
 func inBubble(t *testing.T, options devcontroller.Options, test func(*testing.T, *operator, *devcontroller.Server), changes ...func(*setup)) {
 	t.Helper()
 	t.Parallel()
@@ -26,7 +26,7 @@ func inBubble(t *testing.T, options devcontroller.Options, test func(*testing.T,
 	})
 }
 
-// memoryNetwork is a listener and the way to it.
+// memoryNetwork is a listener in memory with its dialer.
 type memoryNetwork struct {
 	connections chan net.Conn
 	closed      chan struct{}

@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 )
 
-// pendingCalls are our calls of the hub's methods that wait for their completions.
+// pendingCalls holds our calls of the hub's methods that wait for their completions.
 //
-// They are not the library's, for two reasons. When the connection ends while a completion is processed, the library closes a channel to which
-// another goroutine sends: a data race, and in the worst case a panic that ends the operator. And two calls at the same time may get the same
-// id, on which it ends the connection.
+// We do not use the library's calls, for two reasons. When the connection ends while a completion is processed, the library closes a channel to which
+// another goroutine sends: a data race, and in the worst case a panic that ends the operator. And the library may give two calls at the same time the
+// same id, and then ends the connection.
 type pendingCalls struct {
 	last    atomic.Int64
 	mu      sync.Mutex
@@ -26,7 +26,7 @@ type completion struct {
 	Result any    `json:"result"`
 }
 
-// add returns a new call's id, and where its completion comes.
+// add returns the id of a new call, and the channel for its completion.
 func (c *pendingCalls) add() (id string, answer <-chan completion) {
 	id = strconv.FormatInt(c.last.Add(1), 10)
 	to := make(chan completion, 1)
@@ -39,7 +39,7 @@ func (c *pendingCalls) add() (id string, answer <-chan completion) {
 	return id, to
 }
 
-// take returns where a call's completion is to go, once; nil: nobody waits for it.
+// take removes a call and returns the channel for its completion; nil: nobody waits for it.
 func (c *pendingCalls) take(id string) chan<- completion {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +83,7 @@ func (c *connection) await(ctx context.Context, method string, answer <-chan com
 		err = fmt.Errorf("cannot call %s: no answer: %w", method, ctx.Err())
 	}
 	select {
-	case got := <-answer: // it came just before: what is answered is not to be called again
+	case got := <-answer: // it came at the same moment: a call that was answered must not be repeated
 		return got.result(method)
 	default:
 		return nil, err
@@ -97,7 +97,7 @@ func (c completion) result(method string) (any, error) {
 	return c.Result, nil
 }
 
-// completed hands a completion to the call that waits for it. One that nobody waits for, because it came too late, is dropped.
+// completed hands a completion to the call that waits for it. A completion that nobody waits for, because it came too late, is dropped.
 func (c *connection) completed(id string, frame []byte) {
 	to := c.calls.take(id)
 	if to == nil {

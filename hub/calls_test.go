@@ -74,7 +74,7 @@ func TestACallThatNobodyAnswersEndsWithItsContext(t *testing.T) {
 	wantUnbroken(t, controller)
 }
 
-// It would be made again over the next connection.
+// If its answer were lost, it would be made again over the next connection.
 func TestACallThatIsAnsweredAsTheLastThingOnAConnectionIsAnswered(t *testing.T) {
 	c := &connection{ended: make(chan struct{}), err: io.EOF}
 	close(c.ended)

@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// maxPiece is how many bytes of a websocket message are read at once. The message itself has no limit: if it had one, as the
-	// library's of 32 KiB, a message that exceeds it would end the connection, for all other events too, each time that the controller
-	// sends it. An event that is too long (bounds.Event) is dropped instead.
+	// maxPiece is how many bytes of a websocket message are read at once. The message itself has no limit: with one, such as the library's 32 KiB, a
+	// longer message would end the connection, for all other events too, each time that the controller sends it. An event that is too long
+	// (bounds.Event) is dropped instead.
 	maxPiece = maxReadAhead
 	frameEnd = '\x1e'
 	// maxBatch bounds how many callbacks receive gets at once: none of them is handled before all of them have been written to disk.
@@ -41,10 +41,10 @@ type invocation struct {
 
 // connection is a websocket to the hub, over which the SignalR library speaks: handshake and pings.
 //
-// The library sees neither our calls (see pendingCalls) nor the controller's callbacks, the latter for three reasons: it runs each in a goroutine of
-// its own and so loses their order (in a burst of 500 pairs 487 came out of order); it answers an unknown callback with a completion without an
-// invocation id, on which ASP.NET Core closes the connection; and it logs the arguments. Callbacks go to receive instead, in their order. Each
-// call of receive gets those that have come while it handled the ones before, at most maxBatch. Meanwhile reading goes on, up to maxReadAhead
+// The library sees neither our calls (see pendingCalls) nor the controller's callbacks. It must not see callbacks for three reasons: it runs each in
+// a goroutine of its own and so loses their order (in a burst of 500 pairs 487 came out of order); it answers an unknown callback with a completion
+// without an invocation id, on which ASP.NET Core closes the connection; and it logs the arguments. Callbacks go to receive instead, in their order.
+// Each call of receive gets those that have come while it handled the ones before, at most maxBatch. Meanwhile reading goes on, up to maxReadAhead
 // bytes: a slow disk slows the controller down and does not fill the memory.
 type connection struct {
 	*signalr.ConnectionBase

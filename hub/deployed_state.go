@@ -63,8 +63,8 @@ func jsonLength(pool DeployedPool) int {
 	return len(text) + 1
 }
 
-// warnTooLarge logs, once per pool and connection, that a pool is reported without its workloads. The reference operator reports all
-// pools so.
+// warnTooLarge logs, once per pool and connection, that a pool is reported without its workloads. The reference operator reports every pool in this
+// way.
 func (s *session) warnTooLarge(pool DeployedPool) {
 	if _, before := s.tooLarge.LoadOrStore(pool.Key(), true); before {
 		return

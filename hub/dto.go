@@ -29,7 +29,7 @@ func (p Pool) ID() string {
 	return p.PoolName
 }
 
-// Named tells whether the pool is known only by its name. So it is in G1, where releases are named after workloads' names.
+// Named tells whether the pool is known only by its name, as in G1, where releases are named after workloads' names too.
 func (p Pool) Named() bool { return p.PoolRtID == "" && p.DeploymentSiteRtID == "" }
 
 // Check returns an error that names the field that is missing or malformed.
@@ -133,7 +133,7 @@ type WorkloadScale struct {
 	Replicas int `json:"replicas"`
 }
 
-// Tenant is the argument of PreUpdateTenantAsync, which comes as a bare string, turned into an object.
+// Tenant is the argument of PreUpdateTenantAsync: the controller sends a bare string, which ParseEvent turns into an object.
 type Tenant struct {
 	TenantID string `json:"tenantId"`
 }

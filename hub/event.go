@@ -8,7 +8,7 @@ import (
 	"octo-operator/text"
 )
 
-// The callbacks, without the suffix Async. Two have an argument with a type of the same name.
+// The callbacks, without the suffix Async. Two constants end in Callback, because the types of their arguments have the shorter names.
 const (
 	PoolDeployed               = "PoolDeployed"
 	PoolUndeployed             = "PoolUndeployed"

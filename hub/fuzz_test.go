@@ -41,7 +41,7 @@ func FuzzParseEvent(f *testing.F) {
 	})
 }
 
-// wantSaid compares an event with the arguments of its callback: an object stays as it is, and of strings the first is the tenant and the second
+// wantSaid compares an event with the arguments of its callback: an object stays unchanged; of two strings, the first is the tenant and the second
 // the pool.
 func wantSaid(t *testing.T, event Event, arguments []json.RawMessage) {
 	var said [2]string
@@ -150,7 +150,7 @@ func takeAll(messages [][]byte) (callbacks, frames []string) {
 	return callbacks, frames
 }
 
-// newTestConnection is one without a websocket, that has room for so many frames for the library.
+// newTestConnection returns a connection without a websocket, with room for a number of frames for the library.
 func newTestConnection(frames int, receive func([]invocation)) *connection {
 	return &connection{
 		ConnectionBase: signalr.NewConnectionBase(context.Background(), ""),

@@ -84,7 +84,7 @@ func TestTheGenerationIsFoundOutAgainAfterAReconnect(t *testing.T) {
 	wantNoViolations(t, controller)
 }
 
-// A controller that is starting up rejects every call. It must not be taken for one of an older generation.
+// A controller that is starting up rejects every call. It must not be taken for a controller of an older generation.
 func TestARejectedRegistrationIsTriedAgainOnANewConnection(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)

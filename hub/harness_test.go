@@ -16,7 +16,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// patience is when a test that still waits has failed. No result depends on its length.
+// patience is how long a test waits before it fails. No result depends on its length.
 const patience = 2 * time.Minute
 
 // TestMain runs more tests beside each other than there are processors: they wait, most of the time.
@@ -129,7 +129,7 @@ func newOperator(t *testing.T, url string, changes ...func(*setup)) *operator {
 		PoolStatus: func(p Pool, status string) {
 			select {
 			case o.statuses <- p.ID() + " " + status:
-			default: // of so many a test looks at none
+			default: // a test with so many looks at none
 			}
 		},
 		Registered: func(_ context.Context, pools []Pool) {
@@ -158,7 +158,7 @@ func (o *operator) start() (stop func()) {
 	}
 }
 
-// next is the next event that the operator received.
+// next returns the next event that the operator received.
 func (o *operator) next(ctx context.Context, t *testing.T) Event {
 	t.Helper()
 	return receive(ctx, t, o.events, "an event")
@@ -237,7 +237,7 @@ func (b *logBook) text() string {
 	return strings.Join(b.records, "")
 }
 
-// count is how many records hold all parts.
+// count returns the number of records that hold all parts.
 func (b *logBook) count(parts ...string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -289,5 +289,5 @@ func workloadName(t *testing.T, e Event) string {
 	return w.WorkloadName
 }
 
-// rtID24 is a runtime id that ends in n.
+// rtID24 returns a runtime id that ends in n.
 func rtID24(n int) string { return fmt.Sprintf("65d5c447b420da3fb12%05x", n) }

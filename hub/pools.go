@@ -56,8 +56,7 @@ func (p *poolSet) add(pool Pool) {
 	}
 }
 
-// UnregisterPool unregisters a pool and registers it no more. It returns at once; a failure is only logged, because the tenant may be
-// gone.
+// UnregisterPool unregisters a pool and does not register it again. It returns at once; a failure is only logged, because the tenant may be gone.
 func (c *Client) UnregisterPool(pool Pool) {
 	c.pools.mu.Lock()
 	defer c.pools.mu.Unlock()

@@ -41,7 +41,7 @@ func (c *Client) Report(r Report) {
 	c.reports.add(&r)
 }
 
-// WaitingReports is how many reports of how events ended the controller has not accepted yet.
+// WaitingReports returns how many reports, without transient ones, the controller has not accepted yet.
 func (c *Client) WaitingReports() int { return c.reports.count() }
 
 // Withdraw drops the waiting report with that method and key, if there is one, because it is no longer true.
@@ -74,7 +74,7 @@ func (o *outbox) add(r *Report) {
 	o.wakeUp()
 }
 
-// count leaves out what is transient.
+// count returns the number of reports that are not transient.
 func (o *outbox) count() (n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -253,7 +253,7 @@ func TestAWithdrawnReportIsNotDelivered(t *testing.T) {
 	if receive(ctx, t, end, "the end of the report") == nil {
 		t.Error("it counts as delivered")
 	}
-	operator.Withdraw(status, "1") // there is none any more
+	operator.Withdraw(status, "1") // the report is gone
 	wantDelivered(t, controller)
 }
 

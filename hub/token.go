@@ -64,7 +64,7 @@ func newTokens(settings config.Config, log *slog.Logger) (*tokens, error) {
 // valid.
 func (t *tokens) Token() (*oauth2.Token, error) { return t.token(context.Background()) }
 
-// token is Token, which gives up when ctx ends.
+// token does what Token does, and gives up when ctx ends.
 func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,7 +136,7 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	ctx = oidc.ClientContext(ctx, t.http)
-	// The issuer's own name for itself need not equal the setting, which often has a slash more at its end: no identity token is verified
+	// The issuer's own name for itself need not equal the setting, which often has an additional slash at its end: no identity token is verified
 	// here.
 	provider, err := oidc.NewProvider(oidc.InsecureIssuerURLContext(ctx, t.settings.IssuerURI), t.settings.IssuerURI)
 	if err != nil {

@@ -73,7 +73,7 @@ func (i *issuer) authenticates(s *setup) {
 	s.settings.Authentication = config.Authentication{IssuerURI: i.url, ClientID: "operator", ClientSecret: clientSecret, TenantID: "acme"}
 }
 
-// authorizations are the headers of all connections so far.
+// authorizations returns the headers of all connections so far.
 func authorizations(controller *devcontroller.Server) (headers []string) {
 	for _, c := range controller.Connections() {
 		headers = append(headers, c.Authorization)
@@ -345,7 +345,7 @@ func TestTheClientsSecretStaysWithTheIssuerAndOnTLS(t *testing.T) {
 	}
 }
 
-// A proxy that answers with an error page may put the whole request on it.
+// The error page of a proxy may contain the whole request.
 func TestAnAnswerOfTheIssuerThatRepeatsTheRequestIsShownWithoutTheSecret(t *testing.T) {
 	t.Parallel()
 	const secret = "m4rk3r&secret/1+"

@@ -21,7 +21,7 @@ func (e Event) WithoutSecrets() (Event, bool) {
 	if e.Callback != WorkloadDeployedCallback {
 		return e, false
 	}
-	// Not through the DTO: what a newer controller sent besides stays too.
+	// Not decoded into the DTO, so that fields that only a newer controller knows stay too.
 	clean, err := editObject(e.Argument, func(name string, value json.RawMessage) json.RawMessage {
 		switch {
 		case isNull(value):
@@ -43,7 +43,7 @@ func (e Event) WithoutSecrets() (Event, bool) {
 	return Event{Callback: e.Callback, Argument: clean}, err != nil || !bytes.Equal(clean, before.Bytes())
 }
 
-// withoutSecretValues works on the list of overrides.
+// withoutSecretValues replaces the secret values in the list of overrides.
 func withoutSecretValues(values json.RawMessage) json.RawMessage {
 	var list []json.RawMessage
 	if json.Unmarshal(values, &list) != nil {
@@ -81,7 +81,8 @@ func withoutSecretValue(override json.RawMessage) json.RawMessage {
 	return clean
 }
 
-// withoutUserAndQuery works on a URL: it may be signed, and an earlier version has kept events whose URL holds a password.
+// withoutUserAndQuery hides user and query in a URL, and removes the fragment: the query may hold a signature, and an earlier version has kept events
+// whose URL holds a password.
 func withoutUserAndQuery(text json.RawMessage) json.RawMessage {
 	var address string
 	if json.Unmarshal(text, &address) != nil {
@@ -112,8 +113,8 @@ func withoutUserAndQuery(text json.RawMessage) json.RawMessage {
 
 func isNull(value json.RawMessage) bool { return string(value) == "null" }
 
-// editObject lets edit change each value of a JSON object: also those whose name comes more than once, of which a map holds
-// the last alone.
+// editObject returns a JSON object with each value replaced by what edit returns, also the values of a name that occurs more than once, of which a
+// map would keep only the last.
 func editObject(object json.RawMessage, edit func(name string, value json.RawMessage) json.RawMessage) (json.RawMessage, error) {
 	edited := bytes.NewBufferString("{")
 	err := eachMember(object, func(name string, value json.RawMessage) error {
@@ -133,8 +134,7 @@ func editObject(object json.RawMessage, edit func(name string, value json.RawMes
 	return compact.Bytes(), err
 }
 
-// eachMember calls f with each name and value of a JSON object: also with those whose name comes more than once, of which a map holds
-// the last alone. It ends with the first error.
+// eachMember calls f with each name and value of a JSON object, also if a name occurs more than once. It returns the first error.
 func eachMember(object json.RawMessage, f func(name string, value json.RawMessage) error) error {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
@@ -145,7 +145,7 @@ func eachMember(object json.RawMessage, f func(name string, value json.RawMessag
 		if err != nil {
 			return err
 		}
-		name, _ := token.(string) // of a member it is nothing else
+		name, _ := token.(string) // the decoder accepts only strings as names
 		var value json.RawMessage
 		if err := decoder.Decode(&value); err != nil {
 			return err

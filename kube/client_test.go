@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// echo answers what it was asked.
+// echo answers with the request.
 func echo(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	_ = json.NewEncoder(w).Encode(map[string]string{

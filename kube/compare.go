@@ -19,7 +19,7 @@ type Declared struct {
 	document []byte
 }
 
-// Declare returns the objects of a rendered manifest, as Objects does, with what is declared of each.
+// Declare returns the objects of a rendered manifest, as Objects does, with their documents.
 func Declare(manifest []byte, namespace string) ([]Declared, error) {
 	var all []Declared
 	r := manifestReader{namespace: namespace}
@@ -36,7 +36,7 @@ func Declare(manifest []byte, namespace string) ([]Declared, error) {
 	return all, err
 }
 
-// Content is the object as the API server would read it.
+// Content returns the object as the API server would read it.
 func (d Declared) Content() (map[string]any, error) {
 	var found map[string]any
 	text, err := yaml.YAMLToJSON(d.document)
@@ -101,13 +101,12 @@ func (k *Client) Compare(ctx context.Context, o Object, content map[string]any, 
 	return c, err
 }
 
-// dryRunPath is where an object is applied in the name of a field manager without anything being changed; fields of others that are in the way
-// are taken.
+// dryRunPath returns the path for applying an object as a dry run with a field manager, forcing conflicts.
 func dryRunPath(path, manager string) string {
 	return path + "?" + url.Values{"fieldManager": {manager}, "force": {"true"}, "dryRun": {"All"}}.Encode()
 }
 
-// whole is the object with which the API server answers. It is an error if the object is larger than the bounds for objects that are compared.
+// whole sends a request and returns the object in the answer. It is an error if the object exceeds the bounds for objects that are compared.
 func (k *Client) whole(ctx context.Context, r request) (object map[string]any, err error) {
 	r.longest = bounds.ComparedObject
 	var text json.RawMessage

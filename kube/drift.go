@@ -12,8 +12,7 @@ import (
 	"octo-operator/bounds"
 )
 
-// driftManager is a field manager that owns no fields. A dry run in its name keeps fields that the manifest does not mention, so they are
-// no difference.
+// driftManager is a field manager that owns no fields. A dry run with it keeps fields that the manifest does not mention, so they are no difference.
 const driftManager = "octo-communication-operator-drift"
 
 // Drift tells how the objects of a release differ from its manifest, such as "Deployment demo: spec.template differs"; "": they do not.
@@ -88,7 +87,7 @@ func (k *Client) compare(ctx context.Context, o Object, path string, text []byte
 	return "", nil
 }
 
-// declared removes from an object what a manifest cannot say.
+// declared removes from an object what is no drift: fields that a manifest cannot set, and the number of replicas.
 func declared(o map[string]any) map[string]any {
 	delete(o, "status")
 	if meta, ok := o["metadata"].(map[string]any); ok {

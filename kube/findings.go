@@ -45,9 +45,9 @@ func line(of string) string {
 
 const instance = "app.kubernetes.io/instance="
 
-// HookFindings says what is wrong with the hooks of a release that were started after since: its Jobs and their pods, and hooks that are
-// pods. It finds them by the label app.kubernetes.io/instance, at the Job (if the operator's role allows to list Jobs) or at the pod.
-// Each text is one line; nil: nothing is wrong.
+// HookFindings says what is wrong with the hooks of a release that were started after since: its Jobs and their pods, and hooks that are pods. It
+// finds them by the label app.kubernetes.io/instance, on the Job (if the operator's role allows to list Jobs) or on the pod. Each text is one line;
+// nil: nothing is wrong.
 func (k *Client) HookFindings(ctx context.Context, namespace, release string, since time.Time) ([]string, error) {
 	l := k.inspection(since)
 	jobs, err := list[live](ctx, k, request{path: labelled(collection("/apis/batch/v1", namespace, "jobs"), instance+release)})

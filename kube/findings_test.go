@@ -50,7 +50,7 @@ func TestALineOfForeignTextIsOneShortLine(t *testing.T) {
 	}
 }
 
-// eventOf is a warning about the object with the uid, so long after noon.
+// eventOf returns a warning about the object with the uid, a while after noon.
 func eventOf(uid string, after time.Duration, reason, message string) string {
 	return fmt.Sprintf(`{"type":"Warning","reason":%q,"message":%q,"involvedObject":{"uid":%q},"eventTime":null,"lastTimestamp":%q}`,
 		reason, message, uid, noon.Add(after).Format(time.RFC3339))

@@ -17,7 +17,7 @@ import (
 	"octo-operator/bounds"
 )
 
-// However a chart writes a Secret in its manifest, none of the Secret's values may remain: neither by the own reading nor by helm's.
+// However a chart writes a Secret in its manifest, none of the Secret's values may remain, whether this package or helm reads the result.
 func FuzzWithoutSecrets(f *testing.F) {
 	for _, seed := range []string{
 		rendered, "kind: Secret\nstringData: {a: m4rk3r}", "kind: Secret\ndata: &d {a: m4rk3r}\n---\nkind: ConfigMap\ndata: {a: b}",
@@ -52,7 +52,7 @@ func FuzzWithoutSecrets(f *testing.F) {
 	})
 }
 
-// wantNoSecret looks at an object as helm's YAML reader has it.
+// wantNoSecret checks an object as helm's YAML reader returns it.
 func wantNoSecret(t *testing.T, read any, clean []byte) {
 	object, _ := read.(map[string]any)
 	items, _ := object["items"].([]any)
@@ -68,7 +68,7 @@ func wantNoSecret(t *testing.T, read any, clean []byte) {
 	}
 }
 
-// scalars yields the values in a value that are no maps or lists.
+// scalars yields the values in value that are neither maps nor lists.
 func scalars(value any) iter.Seq[any] {
 	return func(yield func(any) bool) {
 		switch value := value.(type) {
@@ -87,8 +87,8 @@ func scalars(value any) iter.Seq[any] {
 	}
 }
 
-// FuzzContentOf: of a release's Secret, which normally helm has written, but so can whoever may write Secrets, comes what helm reads in it.
-// Each input is taken as the JSON and as what is packed around it: the checksum of gzip would keep the fuzzer away from the JSON.
+// FuzzContentOf checks that contentOf reads a release's Secret as helm does. Normally helm has written it, but so can anybody who may write Secrets.
+// Each input is tried both as the JSON and as the packed text: because of gzip's checksum, the fuzzer would never reach the JSON otherwise.
 func FuzzContentOf(f *testing.F) {
 	zip := gzip.NewWriter(nil) // a new one for each input would take most of the time
 	packed := func(text []byte) []byte {
@@ -131,7 +131,7 @@ func FuzzContentOf(f *testing.F) {
 	})
 }
 
-// twice tells whether a release may have its chart or its hooks twice: encoding/json then puts both together.
+// twice tells whether a release may have its chart or its hooks twice: encoding/json then merges both.
 func twice(release []byte) bool {
 	count := func(name string) int { return bytes.Count(bytes.ToLower(release), []byte(`"`+name+`"`)) }
 	return count("chart")+count("metadata") > 2 || count("hooks")+count("hookſ") > 1 || bytes.Contains(release, []byte(`\u`))

@@ -35,9 +35,8 @@ func (e *refusedError) Error() string {
 	return text.Printable(fmt.Sprintf("the manifest is refused: %s %s", e.Object, e.Why)) // printable: the names come from a chart
 }
 
-// Look checks a manifest by the rules. The error is a *refusedError that names the object, or says why the manifest cannot be checked.
-// Look covers all that helm would send to the API server: hooks too, lists inside lists, duplicate keys, and what stands there by an
-// alias.
+// Look checks a manifest by the rules. The error is a *refusedError that names the object, or says why the manifest cannot be checked. Look covers
+// all that helm would send to the API server: hooks too, lists inside lists, duplicate keys, and values behind aliases.
 func Look(manifest []byte, rules Rules) error {
 	l := manifestCheck{rules: rules, seen: map[visit]bool{}}
 	err := eachDocument(manifest, "look at", l.document)

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// shopRules are those of release shop of tenant acme.
+// shopRules are the rules for release shop of tenant acme.
 var shopRules = Rules{
 	Release: "shop", Namespace: "octo", Group: "octo-mesh.meshmakers.io", Tenant: "acme",
 	Endings: []string{"-octo-secrets", "-octo-secrets-before", "-octo-mesh-connection"},
@@ -77,7 +77,7 @@ func TestWhereTheOperatorRunsElsewhereItsNamesAreAnybodys(t *testing.T) {
 	}
 }
 
-// Aliases of aliases stand for more than any memory holds.
+// Aliases of aliases would expand to more than any memory holds.
 func TestAManifestOfManyAliasesIsLookedAtWithinBounds(t *testing.T) {
 	var laughs, wide bytes.Buffer
 	laughs.WriteString("a0: &a0 [x]\n")
@@ -98,7 +98,7 @@ func TestAManifestOfManyAliasesIsLookedAtWithinBounds(t *testing.T) {
 	}
 	circle := "kind: Pod\nmetadata: &m {name: a, <<: *m, labels: *m}\nspec: &s [*s]\n"
 	if err := Look([]byte(circle), shopRules); err != nil {
-		t.Log(err) // the parser may refuse it: what counts is the end
+		t.Log(err) // the parser may refuse it: the test is that Look returns
 	}
 }
 
@@ -112,7 +112,7 @@ func TestWhatIsLookedAtIsWhatKubectlIsAskedAbout(t *testing.T) {
 	}
 }
 
-// FuzzLook compares Look with helm's own parser (sigs.k8s.io/yaml): whatever that finds in a manifest, Look must find too.
+// FuzzLook compares Look with helm's own parser (sigs.k8s.io/yaml): what that parser finds in a manifest, Look must find too.
 func FuzzLook(f *testing.F) {
 	for _, dir := range []string{"refused", "fine"} {
 		for _, manifest := range manifests(f, dir) {

@@ -25,7 +25,7 @@ type visit struct {
 	place place
 }
 
-// place is what matters of where a value stands.
+// place says where a value stands, as far as the rules depend on it.
 type place struct {
 	inSecret  bool // anywhere below a key with "secret" in its name, such as secretKeyRef
 	inAccount bool // directly below serviceAccount or serviceAccountName

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// This binary is also the kubectl of the tests, because the real one cannot be made to die and fail as they need it.
-// dev/e2e/proxy_test.go has the real one.
+// This binary is also the kubectl of the tests, because the real one cannot be made to die and fail as they need. dev/e2e/proxy_test.go tests the
+// real one.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "kubectl" {
 		fakeProxy()
@@ -59,7 +59,7 @@ type rig struct {
 	log    *record
 }
 
-// newRig has paths of its own for a test, and this binary as kubectl on the PATH.
+// newRig returns a rig with its own directories, and with this binary as kubectl on the PATH.
 func newRig(t *testing.T, api http.HandlerFunc, env ...string) rig {
 	t.Helper()
 	self, err := os.Executable()
@@ -83,7 +83,7 @@ func newRig(t *testing.T, api http.HandlerFunc, env ...string) rig {
 	return r
 }
 
-// starts are the processes that were started so far.
+// starts returns the processes that were started so far.
 func (r rig) starts(t *testing.T) (pids []int, environ string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(r.dir, "starts"))

@@ -37,8 +37,8 @@ func (k *Client) Values(ctx context.Context, namespace, release, revision string
 	return content.Config, err
 }
 
-// AppliedOnServer tells whether helm has applied a revision by server-side apply. helm 4 does it as the revision before was applied; helm
-// 3 never does.
+// AppliedOnServer tells whether helm has applied a revision by server-side apply. helm 4 applies a revision in the same way as the one before; helm 3
+// never uses server-side apply.
 func (k *Client) AppliedOnServer(ctx context.Context, namespace, release, revision string) (bool, error) {
 	content, err := k.content(ctx, namespace, release, revision)
 	return content.ApplyMethod == "ssa", err
@@ -85,7 +85,7 @@ func contentOf(stored []byte) (c content, err error) {
 	}
 	pieces := bounds.NewPieces(io.LimitReader(unzip, bounds.Release), maxPiece)
 	err = pieces.Fields(func(name string) error {
-		switch is := func(field string) bool { return strings.EqualFold(name, field) }; { // as encoding/json takes them
+		switch is := func(field string) bool { return strings.EqualFold(name, field) }; { // upper and lower case are the same, as in encoding/json
 		case is("manifest"):
 			return pieces.Decode(&c.Manifest)
 		case is("config"):

@@ -15,7 +15,7 @@ import (
 	"octo-operator/bounds"
 )
 
-// stored is what Helm makes of a revision.
+// stored returns a revision as Helm stores it.
 func stored(t *testing.T, release string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
@@ -106,7 +106,7 @@ func TestARevisionThatUnpacksToMuchIsReadInPieces(t *testing.T) {
 			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("%v, want %s", err, test.want)
 			}
-			// A token of the file is garbage once it is read, so this is all of the files, and not a buffer for the whole.
+			// Each token of a file is garbage after it is read, so this is the total of all tokens, not the size of a buffer.
 			if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 180 {
 				t.Errorf("it took %d MiB", mib)
 			}

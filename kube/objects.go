@@ -36,8 +36,7 @@ func Objects(manifest []byte, namespace string) ([]Object, error) {
 	return r.objects, nil
 }
 
-// eachDocument calls do for each document of a manifest, unless there are too many. Errors say what cannot be done to the manifest, such as
-// "read".
+// eachDocument calls do for each document of a manifest, unless there are too many. doing is the verb for errors, such as "read".
 func eachDocument(manifest []byte, doing string, do func(document []byte) error) error {
 	if len(manifest) > bounds.Manifest {
 		return fmt.Errorf("cannot %s the manifest: it has %d bytes, more than %d", doing, len(manifest), bounds.Manifest)
@@ -80,7 +79,7 @@ func isMarker(line []byte) bool {
 	return marked && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
 }
 
-// saysAnything tells of more than blank lines and comments.
+// saysAnything tells whether a document has more than blank lines and comments.
 func saysAnything(document []byte) bool {
 	for line := range bytes.Lines(document) {
 		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] != '#' {
@@ -171,7 +170,7 @@ func field(node *yaml.Node, path ...string) *yaml.Node {
 	return node
 }
 
-// valueOf is the value of a key that counts for helm: the last one that its YAML reader sets, which takes those of << where it stands; nil if there is
+// valueOf returns the value of a key that helm uses: the last one that its YAML reader sets, which merges << at the place where it stands; nil if there is
 // none.
 func valueOf(node *yaml.Node, key string) *yaml.Node {
 	l := lastValue{key: key}
@@ -201,7 +200,7 @@ func (l *lastValue) of(node *yaml.Node) (last *yaml.Node) {
 	return last
 }
 
-// merged is of for what is merged: a mapping, or several, of which the first that has the key counts.
+// merged returns what of returns, for what << merges: a mapping, or several, of which the first that has the key counts.
 func (l *lastValue) merged(node *yaml.Node) *yaml.Node {
 	if known, is := l.known[node]; is {
 		return known
@@ -224,14 +223,14 @@ func (l *lastValue) merged(node *yaml.Node) *yaml.Node {
 
 func isMerge(key *yaml.Node) bool { return key.Value == "<<" && key.ShortTag() == "!!merge" }
 
-// valuesOf are all values of a key: there may be more than one.
+// valuesOf returns all values of a key: there may be more than one.
 func valuesOf(node *yaml.Node, key string) []*yaml.Node {
 	f := fieldValues{key: key}
 	f.addOf(node)
 	return f.all
 }
 
-// fieldValues collects the values of a key, those of << too.
+// fieldValues collects the values of a key, also those that << merges.
 type fieldValues struct {
 	key    string
 	all    []*yaml.Node
@@ -244,7 +243,7 @@ func (f *fieldValues) addOf(node *yaml.Node) {
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := resolved(node.Content[i]), resolved(node.Content[i+1])
-		switch name, _ := scalar(key); { // what cannot be read is no key for helm either
+		switch name, _ := scalar(key); { // helm ignores a key that cannot be read, too
 		case name == f.key:
 			f.all = append(f.all, value)
 		case isMerge(key):
@@ -278,7 +277,7 @@ func textOf(node *yaml.Node, path ...string) string {
 	if found == nil || found.Kind != yaml.ScalarNode || found.Tag == "!!null" {
 		return ""
 	}
-	text, _ := scalar(found) // as for kinds of values other than texts: the API server says what is wrong with them
+	text, _ := scalar(found) // "" if it cannot be read: the API server says what is wrong with it
 	return text
 }
 

@@ -114,7 +114,7 @@ func TestAliasesAreNotExpanded(t *testing.T) {
 	}
 }
 
-// FuzzObjects compares with helm's YAML reader, and with what a URL is made of.
+// FuzzObjects compares Objects with helm's YAML reader, and checks that the names cannot change the path of a URL.
 func FuzzObjects(f *testing.F) {
 	for _, seed := range []string{
 		rendered, "a: &a {<<: *a}", "apiVersion: v1\nkind: List\nitems: &i [*i, {kind: Pod}]", "--- |\n ---\n...\n%YAML 1.2\n---\n? -\n: !!binary x",
@@ -141,8 +141,8 @@ func FuzzObjects(f *testing.F) {
 	})
 }
 
-// helmsObjects are the objects of a manifest as helm's YAML reader has them. false: it cannot be said what helm does, because it reads a
-// document otherwise than whoever looks for all that might be in it: no YAML, several documents in one, values that are no texts.
+// helmsObjects returns the objects of a manifest as helm's YAML reader returns them. false: the results cannot be compared, because helm reads the
+// manifest differently: it is no YAML, has several documents in one, or values that are no texts.
 func helmsObjects(manifest []byte) (all []Object, known bool) {
 	if bytes.Contains(manifest, []byte("...")) || bytes.IndexByte(manifest, '%') >= 0 {
 		return nil, false
@@ -175,7 +175,7 @@ func helmsObjects(manifest []byte) (all []Object, known bool) {
 	return all, true
 }
 
-// helmsObject has no name if helm makes it apart, as a hook, or the API server gives it one.
+// helmsObject has no name if it is a hook, which helm applies separately, or if the API server generates the name.
 func helmsObject(read any) (o Object, ok bool) {
 	object, ok := read.(map[string]any)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"net/url"
 )
 
-// strategicPatch is the type of a Patch whose lists are merged by the keys of their kind, which the API server has for its own kinds.
+// strategicPatch is the type of a Patch whose lists are merged by a key. The API server supports it only for its built-in kinds.
 const strategicPatch = "application/strategic-merge-patch+json"
 
 // OwnerReference makes the cluster delete an object together with its owner, which must be in the same namespace.

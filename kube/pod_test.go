@@ -83,7 +83,7 @@ func TestAnAPIServerThatIsNotTheClustersGetsNoToken(t *testing.T) {
 	}
 }
 
-// authorityOfAnother has signed no certificate of a test's server.
+// authorityOfAnother returns an authority that has not signed the certificate of the test's server.
 func authorityOfAnother(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

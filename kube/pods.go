@@ -73,7 +73,7 @@ func (p pod) problems(since, now time.Time) []problem {
 	return all
 }
 
-// done tells whether the pod says nothing about a deploy that began at since.
+// done tells whether the pod says nothing about a deploy that began at since: it is ready, is being deleted, has succeeded, or failed before.
 func (p pod) done(since time.Time) bool {
 	switch {
 	case p.Metadata.DeletionTimestamp != "" || p.Status.Phase == "Succeeded" || p.condition("Ready", "True"):

@@ -32,7 +32,7 @@ func TestAPoolThatIsNotThereIsNone(t *testing.T) {
 	}
 }
 
-// In the patch are the version that was read and the finalizers of others: a finalizer that somebody adds meanwhile is not lost.
+// The patch has the resource version that was read and the finalizers of others, so that a finalizer that somebody adds meanwhile is not lost.
 func TestOnlyTheGivenFinalizersAreRemovedAndNoChangeIsLost(t *testing.T) {
 	var asked string
 	code := 200

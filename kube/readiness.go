@@ -46,14 +46,14 @@ type liveStatus struct {
 	UncountedTerminatedPods   struct{ Succeeded, Failed []string }
 }
 
-// UnmarshalJSON takes the names of fields as they are written, as kstatus does. encoding/json would take Conditions too, under which a
+// UnmarshalJSON distinguishes upper and lower case in the names of fields, as kstatus does. encoding/json would read Conditions too, under which a
 // custom resource may keep anything.
 func (s *liveStatus) UnmarshalJSON(text []byte) error {
 	type plain liveStatus
 	return json.Unmarshal(withoutCapitals(text), (*plain)(s))
 }
 
-// UnmarshalJSON is as that of liveStatus.
+// UnmarshalJSON does the same as that of liveStatus.
 func (c *condition) UnmarshalJSON(text []byte) error {
 	type plain condition
 	return json.Unmarshal(withoutCapitals(text), (*plain)(c))
@@ -73,7 +73,7 @@ func withoutCapitals(text []byte) []byte {
 	return text
 }
 
-// capital finds the begin of a text in capitals that may be a field's name.
+// capital matches what may be the name of a field that begins with a capital letter.
 var capital = regexp.MustCompile(`"[A-Z][A-Za-z]*"\s*:`)
 
 type identity struct {

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// FuzzReadiness: whatever an object holds, it is ready or waits for something; and what a custom resource keeps under names in capitals says
-// nothing.
+// FuzzReadiness checks that any object is ready or waits for something, and that fields whose names begin with a capital letter have no effect.
 func FuzzReadiness(f *testing.F) {
 	for _, seed := range []string{
 		object(`"replicas":2,"progressDeadlineSeconds":600`, `"replicas":2,`+conditions(cond("Progressing", "False", "ProgressDeadlineExceeded", "timed out"))),

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// noon is when the deploys of the tests began.
+// noon is the time when the deploys of the tests begin.
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// object is one whose controller has seen the newest change; spec and status are without braces.
+// object returns an object whose controller has seen the newest change; spec and status are without braces.
 func object(spec, status string) string {
 	return fmt.Sprintf(`{"metadata":{"generation":2},"spec":{%s},"status":{"observedGeneration":2%s}}`, spec, strings.TrimSuffix(","+status, ","))
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// secret is one of Helm's, with its labels as kubectl prints them.
+// secret returns one of Helm's Secrets, with its labels as kubectl prints them.
 func secret(labels string) Metadata {
 	m := Metadata{Labels: map[string]string{}}
 	for pair := range strings.SplitSeq(labels, ",") {

@@ -16,7 +16,7 @@ type Access struct {
 	Name                  string // "": whatever its name is
 }
 
-// String is such as "create secrets" or "patch deploymentsites.octo-mesh.meshmakers.io/status".
+// String returns a text such as "create secrets" or "patch deploymentsites.octo-mesh.meshmakers.io/status".
 func (a Access) String() string {
 	resource, below, nested := strings.Cut(a.Resource, "/")
 	if a.Group != "" {
@@ -53,7 +53,7 @@ const asking = 4
 // asks once for all rules of the namespace, and singly only about what these do not allow, because the rules may be incomplete.
 func (k *Client) Missing(ctx context.Context, namespace string, wanted []Access) (missing []Access, err error) {
 	unclear := wanted
-	if namespace != "" { // the rules of a namespace say nothing about all of them
+	if namespace != "" { // the rules of one namespace say nothing about all namespaces
 		rules, err := k.policyRules(ctx, namespace)
 		if err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func (r policyRule) allows(a Access) bool {
 	return resource && has(r.Verbs, a.Verb) && has(r.APIGroups, a.Group) && len(r.ResourceNames) == 0
 }
 
-// policyRules returns what the operator, or the user as whom ctx asks, may do in a namespace, as far as the API server can list it.
+// policyRules returns what the operator, or the user of ctx (see As), may do in a namespace, as far as the API server can list it.
 func (k *Client) policyRules(ctx context.Context, namespace string) ([]policyRule, error) {
 	question := map[string]any{
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": map[string]string{"namespace": namespace},

@@ -75,7 +75,7 @@ type inspection struct {
 	waiting  []string                      // see Rollout
 	found    []string                      // see Rollout.Findings
 	hopeless string                        // see Rollout; the first
-	silent   map[string]map[string]subject // by namespace and uid: whatever is wrong with them, only their events say it
+	silent   map[string]map[string]subject // by namespace and uid: objects of which only events say what is wrong
 }
 
 // subject is an object whose own status does not say what is wrong.

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// cluster answers with objects by path. A list that it does not have is empty, an object is not found.
+// cluster answers with objects by path. A missing list is empty; a missing object is not found.
 type cluster struct {
 	mu      sync.Mutex
 	objects map[string]string
@@ -44,10 +44,10 @@ func (c *cluster) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// list1 is a list of objects.
+// list1 returns a list of objects.
 func listOf(objects ...string) string { return `{"items":[` + strings.Join(objects, ",") + `]}` }
 
-// named is an object with a uid of its own name, and an owner unless that is empty.
+// named returns an object whose uid is its name, and which has an owner unless that is empty.
 func named(name, owner, more string) string {
 	controller := ""
 	if owner != "" {
@@ -64,7 +64,7 @@ const (
 
 var web = Object{"apps/v1", "Deployment", "octo", "web"}
 
-// webCluster has a Deployment that rolls out: a ReplicaSet of an earlier deploy, the newest one, and a stranger's.
+// webCluster returns a cluster with a Deployment that rolls out: with a ReplicaSet of an earlier deploy, the newest one, and one of another owner.
 func webCluster(oldPod, newPod string) *cluster {
 	set := func(name, owner, revision string) string {
 		return fmt.Sprintf(`{"metadata":{"name":%q,"namespace":"octo","uid":%q,"annotations":{"deployment.kubernetes.io/revision":%q},

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tokenOf is a service account's token, as Kubernetes mounts it.
+// tokenOf returns a service account's token, as Kubernetes mounts it.
 func tokenOf(claims string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }

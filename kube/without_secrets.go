@@ -8,9 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// WithoutSecrets returns a rendered manifest in which each value in a Secret is replaced by placeholder, and the replaced values as SecretValues
-// has them, because they may also occur elsewhere in the manifest: elsewhere returns what is to stand there in place of any other value. An error
-// means that it cannot be told what is secret.
+// WithoutSecrets returns a rendered manifest in which placeholder replaces each value of a Secret. It also returns the replaced values, as SecretValues
+// does. They may occur in other places too: elsewhere is called with the values outside of Secrets, and returns what replaces each. An error means that
+// it is not known what is secret.
 func WithoutSecrets(manifest []byte, placeholder string, elsewhere func(value string) string) (clean []byte, secrets []string, err error) {
 	cleaner := newManifestCleaner(placeholder, elsewhere)
 	if err := eachDocument(manifest, "read", cleaner.clean); err != nil {
@@ -19,8 +19,8 @@ func WithoutSecrets(manifest []byte, placeholder string, elsewhere func(value st
 	return cleaner.written.Bytes(), cleaner.secrets, nil
 }
 
-// SecretValues are the values of the Secrets in a rendered manifest, hooks included: decoded, and as they stand there unless that is the base64 of the
-// decoded value.
+// SecretValues returns the values of the Secrets in a rendered manifest, hooks included: decoded, and as they stand there unless that is the base64 of
+// the decoded value.
 func SecretValues(manifest []byte) ([]string, error) {
 	cleaner := newManifestCleaner("", nil)
 	err := eachDocument(manifest, "read", func(document []byte) error {
@@ -118,8 +118,8 @@ func (c *manifestCleaner) hide(node *yaml.Node, encoded bool) {
 	}
 }
 
-// others replaces the values outside of Secrets' data. Those by which an object is known stay. path is where the node stands: "" or "metadata"; others
-// do not matter.
+// others calls other for the values outside of Secrets' data, except those that identify an object. path is where the node stands: "", "metadata", or
+// "…" for all other places.
 func (c *manifestCleaner) others(node *yaml.Node, path string) {
 	node = resolved(node)
 	if c.hidden[node] {
@@ -146,10 +146,10 @@ func (c *manifestCleaner) others(node *yaml.Node, path string) {
 	}
 }
 
-// shortestNumber is in digits: a count of replicas is no secret, and a port or a code may be one.
+// shortestNumber is in digits: a number of replicas is no secret, but a port or a code may be one.
 const shortestNumber = 4
 
-// other replaces a value outside of a Secret.
+// other replaces a value by what elsewhere returns. null, booleans and short numbers stay.
 func (c *manifestCleaner) other(node *yaml.Node) {
 	switch tag := node.ShortTag(); {
 	case tag == "!!null" || tag == "!!bool" || tag != "!!str" && len(node.Value) < shortestNumber:

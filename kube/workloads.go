@@ -105,7 +105,8 @@ func (l *inspection) replicaSet(o Object, set live) {
 	l.add("ReplicaSet", set.Metadata, nil)
 }
 
-// pod adds what is wrong with a pod. owner is the object that waiting for is hopeless if the pod is; empty: the pod proves nothing.
+// pod adds what is wrong with a pod. owner is the object that cannot become ready if the pod's problem is hopeless; empty: the pod proves nothing
+// about it.
 func (l *inspection) pod(p pod, owner string) {
 	name := "pod " + p.Metadata.Name + ": "
 	problems := p.problems(l.since, l.now)

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Manifest is a Kubernetes object as YAML. annotations may be nil; content is what it has besides its metadata.
+// Manifest returns a Kubernetes object as YAML. annotations may be nil; content has the fields besides metadata.
 func Manifest(apiVersion, kind, name, namespace string, labels, annotations map[string]string, content map[string]any) ([]byte, error) {
 	metadata := map[string]any{"name": name, "namespace": namespace, "labels": labels}
 	if len(annotations) > 0 {
@@ -22,7 +22,7 @@ func Manifest(apiVersion, kind, name, namespace string, labels, annotations map[
 	return text, nil
 }
 
-// SecretManifest is a Secret as YAML. It writes data, not stringData: with server-side apply a key that is left out of data is removed.
+// SecretManifest returns a Secret as YAML. It writes data, not stringData: with server-side apply a key that is left out of data is removed.
 func SecretManifest(name, namespace string, labels, annotations map[string]string, values map[string]string) ([]byte, error) {
 	data := map[string][]byte{} // base64 in YAML
 	for key, value := range values {

@@ -102,7 +102,7 @@ type targetTypes struct {
 	secretName string
 }
 
-// at also returns who says so.
+// at returns the type of an override's target, and where it comes from.
 func (t *targetTypes) at(path Path) (kind, authority) {
 	if v, ok := get(t.values, path); ok {
 		// The map at a secret's path is our reference to the Secret: it says nothing about the target's type.
@@ -116,11 +116,11 @@ func (t *targetTypes) at(path Path) (kind, authority) {
 	return t.chart.schema.kindAt(path), byChartSchema
 }
 
-// authority is what says of which type an override's target is.
+// authority is where the type of an override's target comes from.
 type authority int
 
 const (
-	byDocument authority = iota // the value that the layers so far have there
+	byDocument authority = iota // the value that the lower layers and earlier overrides have set there
 	byChartValues
 	byChartSchema
 )

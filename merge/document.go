@@ -10,9 +10,9 @@
 // null stays in the document so that helm removes the chart's key; empty and zero values do override. merge/helmoracle compares this with
 // Helm's own code.
 //
-// Two rules go beyond helm. The keys that say whose the workload is (Input.Identity) are set in the lowest layer and no other layer
-// changes them. And a value that the operator adds of its own accord (context, injected, pinned) is left out if the chart does not accept
-// it: its schema forbids it, or its default values or the event's have another kind of value on that path.
+// Two rules go beyond helm. The keys that identify the workload and its tenant (Input.Identity) are set in the lowest layer, and no other layer
+// changes them. And a value that the operator adds of its own accord (context, injected, pinned) is left out if the chart does not accept it: its
+// schema forbids it, or its default values or the event's have another kind of value on that path.
 //
 // The package is pure: bytes in, bytes out, no files, no clock, no network. No error quotes a value, so errors may be shown to anybody.
 //
@@ -55,8 +55,8 @@ type Input struct {
 	Injected  []Override     // layer "injected"
 	Overrides []Override     // layer "values"
 	Pinned    []Override     // layer "pinned"
-	// Identity are the keys of Context that say whose the workload is. No layer above changes or removes them. One that the chart does
-	// not accept is left out of the document, whatever layer has it.
+	// Identity are the keys of Context that identify the workload and its tenant. No layer above changes or removes them. One that the chart does not
+	// accept is left out of the document, whatever layer has it.
 	Identity []string
 
 	SecretName string // name of the Secret that secret overrides refer to, {release}-octo-secrets; "": secret overrides are an error
@@ -112,7 +112,7 @@ type assignment struct {
 	key   string // a secret's key in the Secret
 	plain string // a secret's plain value, which goes into the Secret only
 
-	// Of one that is not secret, for Explain: its text, the type that it was to be converted to, and who says so.
+	// For Explain, unless it is secret: its text, the type that it was to be converted to, and where that type comes from.
 	text   string
 	target kind
 	says   authority
@@ -153,7 +153,7 @@ func assemble(in Input) (*assembly, error) {
 	return a, err
 }
 
-// set sets the overrides of a layer. Those of the event (LayerValues) are set even if the chart does not accept them.
+// set sets the overrides of a layer. Those of the event (layerValues) are set even if the chart does not accept them.
 func (a *assembly) set(layer string, overrides []Override) error {
 	for _, override := range overrides {
 		next, err := a.types.assign(layer, override)
@@ -177,7 +177,7 @@ func (a *assembly) set(layer string, overrides []Override) error {
 	return nil
 }
 
-// identify sets the identity keys again, over everything that the layers above have made of them.
+// identify sets the identity keys again, over whatever the upper layers have set there.
 func (a *assembly) identify(identity map[string]any) {
 	var leftOut []LeftOut
 	for _, key := range slices.Sorted(maps.Keys(identity)) {

@@ -7,8 +7,8 @@ import (
 	"octo-operator/bounds"
 )
 
-// Whatever a tenant and a chart write into values: Document does not panic, no error holds a value, and Explain tells of each leaf where it
-// really comes from, and no secret.
+// Whatever a tenant and a chart write into values: Document does not panic, no error holds a value, and Explain returns the true origin of each leaf
+// and no secret.
 func FuzzDocument(f *testing.F) {
 	f.Add("a: {b: 1}", "a.b", "2", false, "a: {b: 3}", `{"properties":{"a":{"type":"object"}}}`)
 	f.Add("a: &x [1]\nb: *x", "a[3].c", "true", true, "", `{"$ref":"#"}`)

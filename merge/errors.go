@@ -41,7 +41,7 @@ var fieldMessage = regexp.MustCompile(`cannot unmarshal (array|object|string|num
 
 var kindsOfJSON = map[string]string{"array": "a list", "object": "a map", "string": "a text", "number": "a number", "bool": "a boolean"}
 
-// explainRoot says what a document holds that does not hold a map, or into which field of a struct a value does not fit.
+// explainRoot says what a document holds instead of a map, or which field of a struct a value does not fit.
 func (p part) explainRoot(message string) error {
 	var root yamlnode.Node
 	if err := yamlnode.Unmarshal(p.text, &root); err != nil || len(root.Content) == 0 {
@@ -52,7 +52,7 @@ func (p part) explainRoot(message string) error {
 	switch node.Kind {
 	case yamlnode.SequenceNode:
 		what = "a list"
-	case yamlnode.MappingNode: // it is read into a struct
+	case yamlnode.MappingNode: // the document is decoded into a struct
 		if m := fieldMessage.FindStringSubmatch(message); m != nil {
 			return fmt.Errorf("%s does not fit in its field %s", kindsOfJSON[m[1]], m[2])
 		}

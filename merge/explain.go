@@ -15,16 +15,17 @@ type Origin struct {
 	Type  string `json:"type"`  // string, boolean, integer, number, null; list and map: an empty one
 	Value any    `json:"value"` // never a plain secret
 
-	// Secret is the path of the secret override of whose reference to the Secret the leaf is a part; "": of none.
+	// Secret is the path of the secret override that has set the leaf: the leaf is part of its reference to the Secret. "": no secret override has.
 	Secret string `json:"secret,omitempty"`
-	// Coerced is how the override's text got its type; nil: it is text, and nothing says that it should be anything else. If the override
-	// has set a list or a map, the first of its leaves has it.
+	// Coerced says how the override's text got its type; nil: it is text, and nothing says that it should be anything else. If the override has set a
+	// list or a map, only the first leaf has Coerced.
 	Coerced *Coercion `json:"coerced,omitempty"`
-	// Replaced is what the document, and below it the chart, had there before, the newest first. If a whole list or map was replaced, or a
-	// value by a list or a map, the first leaf there has it.
+	// Replaced holds the values that were replaced there, in the document and last in the chart, the newest first. If a whole list or map was
+	// replaced, or a value by a list or a map, only the first leaf has them.
 	Replaced []Replaced `json:"replaced,omitempty"`
-	// Unknown is what of the path the chart does not know, if the event has set it: "imgae" of imgae.tag. Neither the chart's values.yaml nor
-	// its schema has it, so most likely no template uses it. "": the chart knows it, or takes anything there (an empty map by default).
+	// Unknown is the beginning of the path up to the first name that the chart does not know, if the event has set the leaf: "imgae" of imgae.tag.
+	// Neither the chart's values.yaml nor its schema has that name, so most likely no template uses it. "": the chart knows the path, or accepts any
+	// name there (an empty map by default).
 	Unknown string `json:"unknown,omitempty"`
 }
 
@@ -33,14 +34,14 @@ type Coercion struct {
 	Path string `json:"path"` // what the override sets: the leaf, or the list or map around it
 	Text string `json:"text"`
 	To   string `json:"to"` // the type of the target: boolean, integer, number, list, map
-	// Because says who has the target in that type: "valuesYaml has a number there".
+	// Because says where the type comes from: "valuesYaml has a number there".
 	Because string `json:"because"`
 	// Failed: the text cannot be read as that type, and has stayed text.
 	Failed bool `json:"failed,omitempty"`
 }
 
-// Replaced is a value that is not in the document because something else was set in its place. A layer can replace its own: of two
-// overrides with one path the later one counts.
+// Replaced is a value that is not in the document because something else was set in its place. A layer can replace its own value: of two overrides
+// with the same path the later one counts.
 type Replaced struct {
 	Path  string `json:"path"`
 	Layer string `json:"layer"` // whose value it was; chart: the default in its values.yaml
@@ -60,8 +61,9 @@ func Explain(in Input) ([]Origin, []LeftOut, error) { return ExplainAt(in, "") }
 // ErrNothingThere is the error of ExplainAt for a path that leads nowhere.
 var ErrNothingThere = errors.New("neither the values document nor the chart's values.yaml has something there")
 
-// ExplainAt is Explain for what is at a path, as in helm --set, and below it. It also has the chart's default values there that nothing
-// replaces. The error is ErrNothingThere if nothing is there; what was left out is returned all the same. An empty path is the whole document, without the chart's.
+// ExplainAt is Explain for the leaves at and below a path, which is written as in helm --set. It also returns the chart's default values there that
+// nothing replaces. If nothing is there, the error wraps ErrNothingThere, and what was left out is returned all the same. An empty path means the
+// whole document, without the chart's default values.
 func ExplainAt(in Input, path string) ([]Origin, []LeftOut, error) {
 	var at Path
 	if path != "" {
@@ -94,15 +96,15 @@ type walk struct {
 	*history
 	chart   chart
 	origins []Origin
-	pending []lost           // what the next leaf has replaced
-	coerced map[*source]bool // sources of which a leaf has said so already
+	pending []lost           // Replaced of the next leaf
+	coerced map[*source]bool // sources whose Coercion a leaf already has
 }
 
-// at walks what is at a path and below.
+// at walks the leaves at and below a path.
 func (w *walk) at(path Path, merged *assembly) error {
 	replaced := &w.replaced
 	for i, step := range path {
-		if i > 0 { // what was replaced around it as a whole, such as the list whose element it is
+		if i > 0 { // what was replaced as a whole around the path, such as the list that holds it
 			w.pending = append(w.pending, replaced.hereOnly()...)
 		}
 		replaced = replaced.child(step)
@@ -122,7 +124,7 @@ func (w *walk) at(path Path, merged *assembly) error {
 	return nil
 }
 
-// defaultAt is what the chart has at a path and helm uses, if the document does not hide it: only maps let through what is below them.
+// defaultAt returns the chart's default value at a path if helm uses it: any value of the document on the way there, except a map, hides it.
 func defaultAt(document, chart any, path Path) (any, bool) {
 	inDocument := true
 	for i := range path {
@@ -138,8 +140,8 @@ func defaultAt(document, chart any, path Path) (any, bool) {
 	return chart, true
 }
 
-// leaves adds the leaves of v. labels has the same shape as v; defaults is what the chart has there, or nil not to be told; replaced is
-// what was replaced there and below.
+// leaves adds the leaves of v. labels has the same shape as v; defaults is the chart's value there, or nil if its defaults are not wanted; replaced
+// holds what was replaced there and below.
 func (w *walk) leaves(path Path, v, labels, defaults any, replaced *tree) {
 	w.pending = append(w.pending, replaced.hereOnly()...)
 	switch v := v.(type) {
@@ -198,7 +200,7 @@ func (w *walk) leaf(path Path, v any, from *source) {
 	w.origins = append(w.origins, origin)
 }
 
-// defaults adds the leaves of what only the chart has.
+// defaults adds the leaves of a value that only the chart has.
 func (w *walk) defaults(path Path, v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -219,7 +221,7 @@ func (w *walk) defaults(path Path, v any) {
 	w.origins = append(w.origins, Origin{Path: path.String(), Layer: layerChart, Type: typeName(v), Value: v, Replaced: w.take(false)})
 }
 
-// take returns what is pending, the newest first and the chart's last. bySecret: a secret has replaced it.
+// take returns the pending values, the newest first and the chart's last. bySecret: a secret has replaced them.
 func (w *walk) take(bySecret bool) (all []Replaced) {
 	slices.SortFunc(w.pending, func(a, b lost) int { return cmp.Or(b.order-a.order, cmp.Compare(a.path.String(), b.path.String())) })
 	for _, l := range w.pending {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// printed is an explanation as a golden file has it: a line for each leaf, and below it what was coerced and replaced.
+// printed returns an explanation in the form of the golden file: a line for each leaf, and below it what was coerced and replaced.
 func printed(t *testing.T, origins []Origin) []byte {
 	t.Helper()
 	text := func(v any) string {
@@ -109,7 +109,7 @@ func TestAValueTellsAllThatItHasReplaced(t *testing.T) {
 	}
 }
 
-// shortly is an explanation in one line, without types.
+// shortly returns an explanation in one line, without types.
 func shortly(origins []Origin) string {
 	text := func(v any) string {
 		out, _ := json.Marshal(v)
@@ -199,7 +199,7 @@ func TestOnePathIsExplainedAlone(t *testing.T) {
 	}
 }
 
-// A misspelled path is the most frequent mistake, and nothing else tells of it: helm takes any value.
+// A misspelled path is the most frequent mistake, and nothing else reports it: helm accepts any value.
 func TestAValueThatTheChartDoesNotKnowIsSaidToBeSo(t *testing.T) {
 	const chart = "image: {tag: latest}\nannotations: {}\nhosts: []\nnothing:\n"
 	for name, test := range map[string]struct{ path, schema, want string }{

@@ -58,7 +58,7 @@ func checkExplanation(t *testing.T, in Input) {
 	layers.checkNothingElseIsLost(t, covered, leftOut)
 }
 
-// layersOf are the documents of an input, each by itself.
+// layersOf returns the documents of an input, each by itself.
 type layersOf struct {
 	context, values, chart map[string]any
 	in                     Input
@@ -141,7 +141,7 @@ func (l layersOf) checkReplaced(t *testing.T, r Replaced) {
 	}
 }
 
-// checkNothingElseIsLost checks that what a document has is in the merged one, or was replaced.
+// checkNothingElseIsLost checks that each value of a document is in the merged document or was replaced.
 func (l layersOf) checkNothingElseIsLost(t *testing.T, covered map[string]bool, leftOut []LeftOut) {
 	t.Helper()
 	refused := map[string]bool{}
@@ -161,7 +161,7 @@ func (l layersOf) checkNothingElseIsLost(t *testing.T, covered map[string]bool, 
 	}
 }
 
-// leavesOf are the leaves of a document by their paths. An empty one has none.
+// leavesOf returns the leaves of a document by their paths. An empty document has none.
 func leavesOf(document map[string]any) map[string]any {
 	if len(document) == 0 {
 		return map[string]any{}
@@ -169,7 +169,7 @@ func leavesOf(document map[string]any) map[string]any {
 	return leavesBelow(nil, document)
 }
 
-// leavesBelow are the leaves of v, which is at path.
+// leavesBelow returns the leaves of v, which is at path.
 func leavesBelow(path Path, v any) map[string]any {
 	all := map[string]any{}
 	var walk func(path Path, v any)
@@ -196,7 +196,7 @@ func leavesBelow(path Path, v any) map[string]any {
 	return all
 }
 
-// readPath reads what Path.String has written. Unlike parsePath it takes an empty key, and any length.
+// readPath reads what Path.String has written. Unlike parsePath it accepts an empty key, and any length.
 func readPath(text string) (path Path) {
 	for at := 0; at <= len(text); at++ { // at++ steps over the dot
 		var name strings.Builder

@@ -7,13 +7,13 @@ import (
 	"strconv"
 )
 
-// history is a merge done once more with labels in place of the leaves, to see where each came from and what it replaced.
+// history is a second merge, with a label in place of each leaf, which shows where the leaf came from and what it replaced.
 type history struct {
-	labels   map[string]any // the document, with the number of its label for each leaf
+	labels   map[string]any // the document, with the number of a label in place of each leaf
 	made     []labelled
 	replaced tree
 	secrets  tree // the paths of secret overrides
-	count    int  // of what was replaced so far
+	count    int  // number of values replaced so far
 }
 
 // source is what has set a value.
@@ -37,10 +37,10 @@ type lost struct {
 	order int // later ones are higher; 0: the chart's
 }
 
-// replay merges the layers of in again. merged is how Document has merged them.
+// replay merges the layers of in again. merged is the result of the first merge.
 func replay(in Input, merged *assembly) (*history, error) {
 	h := &history{}
-	chart, err := readChart(in) // anew: a schema counts the steps of all look-ups
+	chart, err := readChart(in) // read again: a schema counts the steps of all its look-ups
 	if err != nil {
 		return nil, err
 	}
@@ -67,10 +67,10 @@ func replay(in Input, merged *assembly) (*history, error) {
 	return h, nil
 }
 
-// assign sets an override's labels.
+// assign sets an override in the labels.
 func (h *history) assign(edit *editor, a assignment, secretName string) error {
 	from := &source{layer: a.layer, coerced: h.coercionOf(a)}
-	value := coerce(a.text, a.target) // anew: later overrides have changed a.value, which is in the document
+	value := coerce(a.text, a.target) // coerced again: a.value is part of the document, and later overrides may have changed it
 	if a.key != "" {
 		from.secret, value = a.path.String(), secretReference(secretName, a.key)
 		h.secrets.add(lost{path: a.path})
@@ -82,8 +82,8 @@ func (h *history) assign(edit *editor, a assignment, secretName string) error {
 	return edit.set(a.path, h.label(value, from))
 }
 
-// before returns what is at path, or on the way to it where the way ends, and the number of steps that lead there; nil: nothing. The label
-// of an empty list looks like that of a single value, so such a list counts as replaced by its first element.
+// before returns the labels at path or, if a value on the way has no such step, the labels of that value, and the number of steps that lead there;
+// nil: there is nothing. The label of an empty list looks like that of a single value, so such a list counts as replaced by its first element.
 func before(labels any, path Path) (at int, old any) {
 	for at, old = 0, labels; at < len(path) && shapeOf(old) == shapeBefore(path[at]); at++ {
 		old, _ = get(old, path[at:at+1])
@@ -91,7 +91,7 @@ func before(labels any, path Path) (at int, old any) {
 	return at, old
 }
 
-// coercionOf tells how an override's text got its type. It must be asked before the override is set.
+// coercionOf tells how an override's text got its type. It must be called before the override is set.
 func (h *history) coercionOf(a assignment) *Coercion {
 	if a.key != "" || a.target == kindUnknown || a.target == kindText {
 		return nil
@@ -112,7 +112,7 @@ func (h *history) coercionOf(a assignment) *Coercion {
 
 var kindNames = map[kind]string{kindText: "string", kindBoolean: "boolean", kindInteger: "integer", kindNumber: "number", kindMapping: "map", kindList: "list"}
 
-// typeName is the type of a decoded value as people call it in values.
+// typeName is typeOf with the words map and list, which people use for object and array.
 func typeName(v any) string {
 	switch v.(type) {
 	case map[string]any:
@@ -145,7 +145,7 @@ func (h *history) identify(in Input, merged *assembly) error {
 	return nil
 }
 
-// replaceBelow notes what an upper document replaces in a lower one. Both are labels.
+// replaceBelow notes what an upper document replaces in a lower one. Both hold labels.
 func (h *history) replaceBelow(path Path, lower, upper map[string]any) {
 	for _, key := range slices.Sorted(maps.Keys(upper)) {
 		old, there := lower[key]
@@ -162,7 +162,7 @@ func (h *history) replaceBelow(path Path, lower, upper map[string]any) {
 	}
 }
 
-// replace notes that labels, which were at path, are there no longer. What several layers have put together is noted in parts.
+// replace notes that the labels at path are replaced. A value that several layers have set together is noted in parts.
 func (h *history) replace(path Path, labels any) {
 	layer, one := h.layerOf(labels)
 	if one && layer == "" {
@@ -232,7 +232,7 @@ func (h *history) label(v any, from *source) any {
 	return h.newLabel(v, from)
 }
 
-// newLabel is a text, because what merges layers treats all other types of its own in other ways.
+// newLabel returns a string, because the merge has other rules for types that are not decoded values (see overlay).
 func (h *history) newLabel(v any, from *source) string {
 	h.made = append(h.made, labelled{from, v})
 	return strconv.Itoa(len(h.made) - 1)
@@ -248,7 +248,7 @@ func (h *history) of(label any) labelled {
 
 func (h *history) sourceOf(label any) *source { return h.of(label).source }
 
-// layerOf returns the layer that has set all of labels; false: several have. "": only fillers are there.
+// layerOf returns the layer that has set all of labels; false: several layers have. "": there are only fillers.
 func (h *history) layerOf(labels any) (layer string, one bool) {
 	for at := range h.each(labels) {
 		switch {

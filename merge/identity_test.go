@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// forged are ways in which an event may try to change whose the workload is.
+// forged are ways in which an event may try to change the workload's tenant or id.
 var forged = map[string]Input{
 	"nothing":                 {},
 	"another text":            {Values: []byte("tenantId: victim\nadapterRtId: theirs\n")},

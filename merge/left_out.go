@@ -56,8 +56,9 @@ func (c chart) declares(path Path) bool {
 	return found
 }
 
-// unknown returns the beginning of path up to the first name that neither the default values nor the schema have; "": they have all of it, or
-// take any name there, as below an empty map. What helm gives to every chart (global) is known, and without default values everything is.
+// unknown returns the beginning of path up to the first name that neither the default values nor the schema have; "": they have all of it, or take
+// any name there, as below an empty map. The key global, which helm gives to every chart, counts as known; if the chart has no default values, every
+// path does.
 func (c chart) unknown(path Path) string {
 	var defaults any = c.values
 	for i, step := range path {

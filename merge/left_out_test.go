@@ -123,7 +123,7 @@ func TestOfWhatTheOperatorAddsTheChartGetsWhatItTakes(t *testing.T) {
 	}
 }
 
-// The schema forbids everything, and the chart has other kinds of values everywhere: the event's values stay all the same, and helm decides.
+// The schema forbids everything, and the chart has other kinds of values everywhere. Still the event's values stay, and helm decides.
 func TestWhatTheEventAsksForIsNeverLeftOut(t *testing.T) {
 	in := Input{
 		Values:      []byte("tenantId: mine\nimage: {privateRegistry: mine}\nsecrets: {rabbitmq: mine}\n"),

@@ -14,8 +14,8 @@ import (
 	"octo-operator/bounds"
 )
 
-// allocated is how many MiB f allocates, all garbage counted: a bound for what it needs at any time, that does not depend on
-// how fast the machine is or when garbage is collected.
+// allocated returns how many MiB f allocates in total, including garbage. That is an upper bound for its memory at any time, and does not depend on
+// the machine's speed or on when garbage is collected.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -26,7 +26,7 @@ func allocated(f func()) int {
 
 func repeat(s string, count int) string { return strings.Repeat(s, count) }
 
-// nested is a map in a map in a map, with inner in the innermost.
+// nested returns nested maps with inner in the innermost.
 func nested(levels int, inner string) string {
 	return repeat("{a: ", levels) + inner + repeat("}", levels)
 }
@@ -123,7 +123,7 @@ func largest() map[string]Input {
 	}
 }
 
-// The operator takes 20 MiB besides, and holds the event in several forms. Together it must stay below 150 MiB.
+// The operator takes another 20 MiB, and holds the event in several forms. Together that must stay below 150 MiB.
 func TestTheLargestDocumentsTakeLessThan100MiB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the tests of this package once more")
@@ -135,7 +135,7 @@ func TestTheLargestDocumentsTakeLessThan100MiB(t *testing.T) {
 	for name := range largest() {
 		t.Run(name, func(t *testing.T) {
 			again := exec.Command(plain)
-			// Else the document goes on growing while garbage is collected, the more the longer the collector waits for a processor.
+			// Otherwise the heap goes on growing while garbage is collected: the longer the collector waits for a processor, the more.
 			again.Env = append(os.Environ(), "MERGE_TEST_LARGEST="+name, "GODEBUG=gcstoptheworld=1")
 			out, err := again.CombinedOutput()
 			kib, readErr := strconv.Atoi(strings.TrimSpace(string(out)))
@@ -146,8 +146,8 @@ func TestTheLargestDocumentsTakeLessThan100MiB(t *testing.T) {
 	}
 }
 
-// TestMain lets the test binary also be a process that works on one document, with the operator's settings of the garbage collector, and
-// says what it took at the highest.
+// TestMain lets the test binary also be a process that works on one document, with the operator's settings of the garbage collector, and prints its
+// peak memory.
 func TestMain(m *testing.M) {
 	name := os.Getenv("MERGE_TEST_LARGEST")
 	if name == "" {

@@ -45,9 +45,9 @@ func parse(name string, doc []byte) (map[string]any, error) {
 	return values, nil
 }
 
-// Decode reads a YAML or JSON document into a struct as helm reads its own files, Chart.yaml and index.yaml: upper and lower case of a key
-// are the same, a number or a boolean becomes a text where into has one, and of several documents in one file only the first is read.
-// name is what errors call it; they are those of Parse, and that of a field with a value of the wrong kind.
+// Decode reads a YAML or JSON document into a struct as helm reads its own files, Chart.yaml and index.yaml: upper and lower case of a key are the
+// same, a number or a boolean becomes a text where into has one, and of several documents in one file only the first is read. name is what errors
+// call the document. The errors are those of Parse, and one for a field with a value of the wrong kind.
 func Decode(name string, doc []byte, into any) error {
 	defer takeTurn(len(doc))()
 	p := part{text: doc}

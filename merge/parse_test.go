@@ -132,7 +132,7 @@ func asFloats(v any) any {
 	return v
 }
 
-// largeDocument has about size bytes of values as charts have them: what is that large holds files.
+// largeDocument returns about size bytes of values like those of real charts: values that large contain files.
 func largeDocument(size int) []byte {
 	file := strings.Repeat("      <entry name=\"some.setting\" value=\"some text that goes on for a while\"/>\n", 50)
 	var b strings.Builder

@@ -17,8 +17,8 @@ import (
 // schema may have 30,000 patterns, each tried for each override.
 const maxSchemaSteps = 2_000_000
 
-// schema is a values.schema.json, which is asked two questions: which type has the value at a path (this file), and may a value be there
-// at all (schema_refuses.go). Anything that is not understood gives no answer. It does not validate: helm does that.
+// schema is a values.schema.json, which is asked two questions: which type a value at a path has (this file), and whether a value may be there at all
+// (schema_refuses.go). Anything that is not understood gives no answer. It does not validate: helm does that.
 type schema struct {
 	root  map[string]any // nil: there is none
 	old   bool           // written for a draft before 2019-09: a $ref hides its siblings, and there is no unevaluatedProperties

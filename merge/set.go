@@ -19,7 +19,7 @@ func (e *editor) set(path Path, value any) error {
 	return err
 }
 
-// put returns what must be at path[:i], where old is now, for value to be at path.
+// put returns the new value for path[:i], where old is now, so that value is at path.
 func (e *editor) put(old any, path Path, i int, value any) (any, error) {
 	if i == len(path) {
 		return value, nil

@@ -1,6 +1,6 @@
 package merge
 
-// tree has what was replaced, by its path.
+// tree holds replaced values by their path.
 type tree struct {
 	here  []lost
 	below map[Step]*tree
@@ -19,7 +19,7 @@ func (t *tree) add(l lost) {
 	t.here = append(t.here, l)
 }
 
-// child is the part below a step; nil if there is none, which the methods take for an empty one.
+// child returns the tree below a step; nil: there is none. child, hereOnly, all and besides take nil for an empty tree.
 func (t *tree) child(step Step) *tree {
 	if t == nil {
 		return nil
@@ -34,12 +34,12 @@ func (t *tree) hereOnly() []lost {
 	return t.here
 }
 
-// all is everything here and below.
+// all returns everything here and below.
 func (t *tree) all() []lost {
 	return append(t.hereOnly()[:len(t.hereOnly()):len(t.hereOnly())], t.besides(func(Step) bool { return false })...)
 }
 
-// besides is everything below but what is below the steps that known names.
+// besides returns everything below, except below the steps for which known returns true.
 func (t *tree) besides(known func(Step) bool) (all []lost) {
 	if t == nil {
 		return nil

@@ -2,8 +2,8 @@ package names
 
 import "octo-operator/hub"
 
-// Labels of a release's revisions, besides those that say whose it is. Helm copies labels to the next revision, so each deploy
-// sets them all.
+// Labels of a release's revisions, besides those that say to whom the release belongs. Helm copies labels to the next revision, so each deploy sets
+// them all.
 const (
 	RunLabel     = Group + "/run"     // the short id of the run that made the revision: its id without the callback and the release
 	ContentLabel = Group + "/content" // a hash of the chart and values that it is made of
@@ -16,14 +16,15 @@ const (
 	ServerSideLabel = Group + "/server-side"
 	// WakesLabel is "true" if the workload had no replicas before, and the revision gave it some.
 	WakesLabel = Group + "/wakes"
-	// LaneLabel is on a release that the reference operator has named: the name that this operator would give, as its lane has it.
+	// LaneLabel is on a release that the reference operator has named: the name that this operator would give, and that its lane has.
 	LaneLabel = Group + "/lane"
-	// OwnerUIDLabel is on an adapter pool's release: the uid of the pool's resource with which its objects go, or NoOwner.
+	// OwnerUIDLabel is on an adapter pool's release: the uid of the pool's resource that owns its objects, so that the cluster deletes them with it;
+	// or NoOwner.
 	OwnerUIDLabel = Group + "/owner"
 	NoOwner       = "none"
 )
 
-// PoolLabels are those of an object that belongs to a pool: its tenant, its id (before G3 its name), and that this operator made it.
+// PoolLabels returns the labels of an object that belongs to a pool: the tenant, the pool's id (before G3 its name), and that this operator made it.
 func PoolLabels(p hub.Pool) map[string]string {
 	labels := map[string]string{
 		TenantLabel:    LabelValue(p.TenantID),
@@ -40,8 +41,8 @@ func PoolLabels(p hub.Pool) map[string]string {
 	return labels
 }
 
-// WorkloadLabels are those of a release's revisions and Secrets: its pool's and its workload's. Without a runtime id (in G1) the latter has
-// none.
+// WorkloadLabels returns the labels of a release's revisions and Secrets: PoolLabels, and the workload's runtime id if the event has one (in G1 it
+// may not).
 func WorkloadLabels(w hub.Workload) map[string]string {
 	labels := PoolLabels(w.Pool)
 	if w.WorkloadRtID != "" {
@@ -50,13 +51,13 @@ func WorkloadLabels(w hub.Workload) map[string]string {
 	return labels
 }
 
-// Labels and annotations that say whose an object is.
+// Labels and annotations that say to whom an object belongs.
 const (
 	ManagedByLabel = Group + "/managed-by"
 	ManagedBy      = "communication-operator" // of objects that this operator or the reference operator has made
 	RtIDLabel      = Group + "/workload-rt-id"
 	TenantLabel    = Group + "/tenant" // LabelValue of the tenant's id
-	// TenantIDAnnotation is the tenant's id as it is. Helm's revisions can have no annotation, so they have TenantHashLabel: HashOf the id.
+	// TenantIDAnnotation is the tenant's id unchanged. Helm's revisions cannot have annotations, so they have TenantHashLabel instead: HashOf the id.
 	TenantIDAnnotation = Group + "/tenant-id"
 	TenantHashLabel    = Group + "/tenant-hash"
 )

@@ -1,6 +1,6 @@
-// Package names has the names of what the operator makes in the cluster: releases, Secrets, labels, accounts; the reference operator's names,
-// where they differ; and whose an object is, by what it says itself. Names are pure functions of an event: two operators, or two lives of
-// one, find the same.
+// Package names computes the names of what the operator creates in the cluster (releases, Secrets, labels, accounts), and the reference operator's
+// names where they differ. From an object's labels, annotations and values it tells to whom the object belongs. Names are pure functions of the event
+// and the settings: two operators, or two lives of one operator, compute the same name.
 package names
 
 import (
@@ -21,17 +21,17 @@ const (
 
 	maxName     = 53  // Helm's limit for a release name
 	maxLastPart = 24  // a runtime id
-	hashLength  = 10  // 40 bits: 24 are matched by trying within seconds
+	hashLength  = 10  // 40 bits: a match for 24 bits can be found by trial within seconds
 	MaxLabel    = 63  // bytes of a label's value: Kubernetes' limit
 	MaxTenantID = 250 // bytes of a tenant's or a workload's id: an event with a longer one is refused
 )
 
 var notDNS = regexp.MustCompile(`[^a-z0-9]+`)
 
-// DNSName joins the parts to a name for Kubernetes objects: lowercase, every run of other characters than letters and
-// digits is one dash, at most 53 characters. Up to there it is the reference operator's name. Beyond, that operator cuts
-// the end off (ReferenceName), so two workloads of a tenant with a long id share a release; here the tenant is shortened, the end
-// kept, and a short hash of the whole makes the name unique. The error is that parts hold no letter or digit.
+// DNSName joins the parts to a name for Kubernetes objects of at most 53 characters: lowercase, with one dash for each run of characters that are
+// neither letters nor digits. Up to that length it is also the reference operator's name. That operator cuts the end off a longer name
+// (ReferenceName), so that two workloads of a tenant with a long id share a release. Here the tenant is shortened instead, the end is kept, and a
+// short hash of all parts makes the name unique. It is an error if the parts hold no letter or digit.
 func DNSName(parts ...string) (string, error) {
 	joined := strings.Join(parts, "-")
 	name := Sanitize(joined)
@@ -48,30 +48,30 @@ func DNSName(parts ...string) (string, error) {
 	return strings.Trim(strings.Trim(first, "-")+"-"+hash+"-"+last, "-"), nil // the last part may hold no letter
 }
 
-// Sanitize is s as it may be in the name of a Kubernetes object, whatever its length: lowercase letters, digits and single dashes between
-// them. "": s holds no letter or digit.
+// Sanitize makes of s what is valid in a Kubernetes object's name, apart from the length: lowercase letters, digits and single dashes between them.
+// "" means that s holds no letter or digit.
 func Sanitize(s string) string {
 	return strings.Trim(notDNS.ReplaceAllString(strings.ToLower(s), "-"), "-")
 }
 
-// ShortHash is HashOf's first 40 bits as 10 hexadecimal digits: for names that people read, and that nobody gains by matching.
+// ShortHash returns the first 40 bits of HashOf as 10 hexadecimal digits: for names that people read, and where nobody gains anything by a match.
 func ShortHash(parts ...string) string {
 	return HashOf(parts...)[:hashLength]
 }
 
-// HashOf is a hash of the parts, of 160 bits as 40 hexadecimal digits: nobody finds other parts with the same one.
+// HashOf returns a hash of the parts, 160 bits as 40 hexadecimal digits: nobody can find other parts with the same hash.
 func HashOf(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:20])
 }
 
-// ValidLabel is what Kubernetes takes as a label's value, besides the empty one and the limit MaxLabel.
+// ValidLabel matches what Kubernetes accepts as a label's value, apart from the limit MaxLabel and the empty value, which is valid too.
 var (
 	ValidLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 	notInLabel = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 )
 
-// LabelValue is s where Kubernetes takes it as a label's value; otherwise something like it, unique by a ShortHash.
+// LabelValue returns s if Kubernetes accepts it as a label's value, otherwise a similar value that a ShortHash makes unique.
 func LabelValue(s string) string {
 	if s == "" || (len(s) <= MaxLabel && ValidLabel.MatchString(s)) {
 		return s
@@ -85,11 +85,11 @@ func LabelValue(s string) string {
 type Release struct {
 	Name      string
 	Namespace string
-	// Own is the name that this operator gives. Name is another one if the reference operator has made the release.
+	// Own is the name that this operator gives. Name differs from it if the reference operator has made the release.
 	Own string
 }
 
-// ReleaseOf names a workload's release: by its runtime id, in G1 by its name. The error is DNSName's.
+// ReleaseOf returns a workload's release, named after its runtime id, in G1 after its name. The error is DNSName's.
 func ReleaseOf(settings config.Config, w hub.Workload) (Release, error) {
 	name, err := DNSName(w.TenantID, NameOrID(w))
 	namespace := settings.PoolNamespace
@@ -99,7 +99,7 @@ func ReleaseOf(settings config.Config, w hub.Workload) (Release, error) {
 	return Release{name, namespace, name}, err
 }
 
-// NameOrID is what a workload's release is named after: its name in G1, later its runtime id.
+// NameOrID returns what a workload's release is named after: its name in G1, later its runtime id.
 func NameOrID(w hub.Workload) string {
 	if w.Named() {
 		return w.WorkloadName
@@ -107,24 +107,24 @@ func NameOrID(w hub.Workload) string {
 	return w.WorkloadRtID
 }
 
-// Lane is where the release's events follow each other. It is known without a look into the cluster.
+// Lane returns the release's lane. It uses Own, not Name, because Own is known without asking the cluster.
 func (r Release) Lane() string { return r.Namespace + "/" + r.Own }
 
-// How the names of Secrets end that belong to one release or pool each.
+// Endings of the names of Secrets that belong to one release or pool.
 const (
 	SecretsEnding = "-octo-secrets"
 	BeforeEnding  = "-before" // after SecretsEnding
 	BrokerEnding  = "-octo-mesh-connection"
 )
 
-// SecretName is the name of the Secret with the release's secret values.
+// SecretName returns the name of the Secret with the release's secret values.
 func (r Release) SecretName() string { return r.Name + SecretsEnding }
 
-// BrokerSecret is the name of the Secret by which a pool's workloads reach the broker; pool is the name of its resource.
+// BrokerSecret returns the name of the Secret with which a pool's workloads log in to the broker; pool is the name of its resource.
 func BrokerSecret(pool string) string { return pool + BrokerEnding }
 
-// BrokerSecrets are the names that a pool's broker secret may have: this operator's first, then the reference operator's. nil: the pool can
-// have no name.
+// BrokerSecrets returns the names that a pool's broker Secret may have: this operator's first, then the reference operator's. nil: DNSName can make
+// no name of the pool.
 func BrokerSecrets(pool hub.Pool) (names []string) {
 	name, err := DNSName(pool.TenantID, pool.ID())
 	if err != nil {
@@ -136,8 +136,8 @@ func BrokerSecrets(pool hub.Pool) (names []string) {
 	return names
 }
 
-// SecretBefore is the name of the Secret that has what the release's Secret held when the pods of the release were last ready.
+// SecretBefore returns the name of the Secret that keeps what the release's Secret held when the release's pods were last ready.
 func (r Release) SecretBefore() string { return r.SecretName() + BeforeEnding }
 
-// SubjectOf identifies the exact workload or pool of an event. Names in the cluster do not: they leave out case and odd characters.
+// SubjectOf identifies the exact workload or pool of an event. Names in the cluster do not, because they leave out case and special characters.
 func SubjectOf(tenant, id string) string { return fmt.Sprintf("%q %q", tenant, id) }

@@ -75,7 +75,7 @@ func FuzzNamesAreValidForHelmAndKubernetes(f *testing.F) {
 	})
 }
 
-// simpleName is the reference operator's rule, a character at a time.
+// simpleName applies the reference operator's rule, a character at a time.
 func simpleName(of string) string {
 	var words []string
 	word := ""
@@ -134,7 +134,7 @@ func TestTheReferenceOperatorsNamesAreKnownWhereTheyDiffer(t *testing.T) {
 		{byID(long + "t"), long + "t-" + id[:23]},
 		{byID(strings.Repeat("t", 52) + "-x"), strings.Repeat("t", 52)}, // no dash at the end
 		{byName("acme", "Shop"), ""},
-		{byName("Acme Corp.", "Shop"), "acme-corp--shop"}, // as many dashes as odd characters
+		{byName("Acme Corp.", "Shop"), "acme-corp--shop"}, // a dash for each special character
 		{byName("acme", "Coffee & Tea"), "acme-coffee---tea"},
 		{byName("acme", strings.Repeat("n", 60)), "acme-" + strings.Repeat("n", 48)},
 	} {
@@ -146,7 +146,7 @@ func TestTheReferenceOperatorsNamesAreKnownWhereTheyDiffer(t *testing.T) {
 		{TenantID: "acme", PoolRtID: id}:                "",
 		{TenantID: long + "t", DeploymentSiteRtID: id}:  long + "t-" + id[:23],
 		{TenantID: "acme.corp", PoolName: "Main--Pool"}: "acme.corp-main--pool",
-		{TenantID: "acme", PoolName: "Main Pool"}:       "", // the API server takes no name with a space
+		{TenantID: "acme", PoolName: "Main Pool"}:       "", // the API server accepts no name with a space
 	} {
 		if got := strings.Join(ReferencePools(pool), " "); got != want {
 			t.Errorf("%v: other names %q, want %q", pool, got, want)

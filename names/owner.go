@@ -13,22 +13,22 @@ import (
 	"octo-operator/kube"
 )
 
-// Whose is it? Before anything is done to a pool's resource, a release or a secret that is there already, the answer to that is found
-// here: by what the object itself has of its owner. Names tell nothing: victim.corp, VICTIM_CORP and victim-corp are three tenants, and
-// Kubernetes names made of their ids are the same. So is, at times, what a label can hold of them.
+// Before the operator changes a pool's resource, a release or a Secret that exists already, the functions in this file find out from the object
+// itself to whom it belongs. Its name proves nothing: victim.corp, VICTIM_CORP and victim-corp are three tenants, but Kubernetes names made of their
+// ids are the same. At times the values of their labels are the same too.
 
-// Verdict says whose an object is, as far as one workload or pool wants to know.
+// Verdict says whether an object belongs to the workload or pool that asks.
 type Verdict int
 
-// What is known of an object's owner.
+// The verdicts.
 const (
 	OfNobody  Verdict = iota // there is no such object
-	Unproven                 // nothing proves whose it is
-	OfThis                   // it is the workload's, or the pool's
-	OfAnother                // it is another one's
+	Unproven                 // nothing proves to whom it belongs
+	OfThis                   // it belongs to this workload or pool
+	OfAnother                // it belongs to another one
 )
 
-// Proof is whose an object is, and why.
+// Proof is a verdict with its reason.
 type Proof struct {
 	Verdict Verdict
 	Reason  string // of OfAnother: what differs; otherwise ""
@@ -38,9 +38,9 @@ func differs(what, key, found, wanted string) Proof {
 	return Proof{OfAnother, fmt.Sprintf("its %s %s is %q, this one's is %q", what, key, found, wanted)}
 }
 
-// TenantProof tells whether an object is a tenant's. All that it has of its tenant must be right: what differs has been changed by hand.
-// Objects that the reference operator has made, or this one before it knew better, have the label alone. It counts where it is the
-// tenant's id and is made of no other one.
+// TenantProof tells whether an object belongs to a tenant. Each of the annotation, the hash and the label that it has must be the tenant's: if only
+// one differs, somebody has changed it by hand. Objects of the reference operator, and of early versions of this one, have only the label. A label
+// alone is a proof if it is the tenant's id unchanged and LabelValue cannot have made it of another id.
 func TenantProof(labels, annotations map[string]string, tenant string) Proof {
 	label, hash := labels[TenantLabel], labels[TenantHashLabel]
 	id, hasID := annotations[TenantIDAnnotation]
@@ -57,7 +57,7 @@ func TenantProof(labels, annotations map[string]string, tenant string) Proof {
 	return Proof{Verdict: Unproven}
 }
 
-// hashedOwner says whose an object with another hash is. Nobody can read a hash, so the tenant is named where its label is its id.
+// hashedOwner says to whom an object with another tenant's hash belongs. Nobody can read a hash, so the tenant is named if the label is its id.
 func hashedOwner(label, hash, tenant string) string {
 	if HashOf(label) == hash {
 		return fmt.Sprintf("it is of tenant %q, this one of tenant %q", label, tenant)
@@ -65,11 +65,11 @@ func hashedOwner(label, hash, tenant string) string {
 	return fmt.Sprintf("it is of another tenant than %q, as its label %s says (its label %s is %q)", tenant, TenantHashLabel, TenantLabel, label)
 }
 
-// madeLabel is a label's value that LabelValue may have made of something else.
+// madeLabel matches a label's value that LabelValue may have made of another text.
 var madeLabel = regexp.MustCompile(fmt.Sprintf(`(^|-)[0-9a-f]{%d}$`, hashLength))
 
-// LabelProof reads the labels of a release's revision. The pool is not looked at: a workload may move to another one. Where one side has
-// no runtime id, it proves nothing: in G1 not every event has one.
+// LabelProof judges by the labels of a release's revision. It ignores the pool, because a workload may move to another pool. It ignores the runtime
+// id if either side has none: in G1 not every event has one.
 func LabelProof(labels map[string]string, w hub.Workload) Proof {
 	if id := labels[RtIDLabel]; id != "" && w.WorkloadRtID != "" && id != w.WorkloadRtID {
 		return differs("label", RtIDLabel, id, w.WorkloadRtID)
@@ -77,8 +77,8 @@ func LabelProof(labels map[string]string, w hub.Workload) Proof {
 	return TenantProof(labels, nil, w.TenantID)
 }
 
-// ValuesProof reads the values that the reference operator gives to every release. An undeploy of G1 has no runtime id: there it is
-// enough that the release has one, which no person's has. The error is that the values are no JSON object.
+// ValuesProof judges by the values that the reference operator gives to every release. An undeploy of G1 has no runtime id; then it is enough that
+// the release has one, because releases that people have made have none. The error says that the values are not a JSON object.
 func ValuesProof(values json.RawMessage, w hub.Workload) (Proof, error) {
 	var all map[string]json.RawMessage // a struct's fields would match TENANTID too
 	if len(values) > 0 {
@@ -98,13 +98,14 @@ func ValuesProof(values json.RawMessage, w hub.Workload) (Proof, error) {
 	return Proof{Verdict: OfThis}, nil
 }
 
-// text is a JSON string; "": it is none.
+// text decodes a JSON string; "": it is not a string.
 func text(value json.RawMessage) (s string) {
 	_ = json.Unmarshal(value, &s)
 	return s
 }
 
-// SecretProof reads what both operators put on a release's Secret. In G1 the reference operator put the workload's name there.
+// SecretProof judges by the labels and annotations that both operators give to a release's Secret. In G1 the reference operator wrote the workload's
+// name there.
 func SecretProof(s *kube.Secret, w hub.Workload) Proof {
 	const name = Group + "/workload"
 	p, id := TenantProof(s.Labels, s.Annotations, w.TenantID), s.Labels[RtIDLabel]
@@ -121,12 +122,12 @@ func SecretProof(s *kube.Secret, w hub.Workload) Proof {
 	return p
 }
 
-// MadeFor tells whether this operator or the reference operator has made a Secret for the workload. nil is no Secret: false.
+// MadeFor tells whether this operator or the reference operator has made a Secret for the workload. false if s is nil.
 func MadeFor(s *kube.Secret, w hub.Workload) bool {
 	return s != nil && SecretProof(s, w).Verdict == OfThis
 }
 
-// PoolProof reads a pool's resource, which has the ids as they are; nil: there is none. One that stands for no pool yet is anybody's: Unproven.
+// PoolProof judges by a pool's resource, which has the ids unchanged; nil: there is none. A resource that does not identify a pool yet is Unproven.
 func PoolProof(found *kube.Pool, pool hub.Pool) Proof {
 	switch {
 	case found == nil:
@@ -139,7 +140,7 @@ func PoolProof(found *kube.Pool, pool hub.Pool) Proof {
 	return Proof{Verdict: Unproven}
 }
 
-// BrokerSecretProof reads what both operators put on a pool's broker secret; nil: there is none.
+// BrokerSecretProof judges by the labels and annotations that both operators give to a pool's broker Secret; nil: there is none.
 func BrokerSecretProof(s *kube.Secret, pool hub.Pool) Proof {
 	if s == nil {
 		return Proof{Verdict: OfNobody}
@@ -157,11 +158,11 @@ func BrokerSecretProof(s *kube.Secret, pool hub.Pool) Proof {
 	return p
 }
 
-// isLabelOf tells whether a label's value is made of s, by this operator or by the reference operator. Of the latter's, two may be the same.
+// isLabelOf tells whether a label's value is made of s, by this operator or by the reference operator, which may make the same value of two texts.
 func isLabelOf(value, s string) bool { return value == LabelValue(s) || value == ReferenceLabel(s) }
 
-// LabelCommand is the kubectl command by which a person says that an object of which nothing proves it is a tenant's. object is as kubectl takes it;
-// labels are more that it gets, such as the workload's.
+// LabelCommand returns the kubectl command with which a person declares that an Unproven object belongs to a tenant. object is written as kubectl
+// accepts it; labels are further labels to set, such as the workload's.
 func LabelCommand(object, tenant string, labels map[string]string) string {
 	all := map[string]string{TenantLabel: LabelValue(tenant)}
 	if TenantProof(all, nil, tenant).Verdict != OfThis {
@@ -175,7 +176,7 @@ func LabelCommand(object, tenant string, labels map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// HubPool is the pool for which a resource stands.
+// HubPool returns the pool that a resource stands for.
 func HubPool(p kube.Pool) hub.Pool {
 	return hub.Pool{TenantID: p.TenantID, PoolName: p.PoolName, PoolRtID: p.PoolRtID, DeploymentSiteRtID: p.DeploymentSiteRtID}
 }

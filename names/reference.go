@@ -8,9 +8,9 @@ import (
 	"octo-operator/hub"
 )
 
-// The reference operator's names are this operator's up to 53 characters. Where they differ, what it has made goes on under its name.
+// Up to 53 characters, the reference operator's names are the same as this operator's. Where they differ, objects that it has made keep their names.
 
-// ReferenceName is the reference operator's name for parts: DNSName's, but what is too long loses its end.
+// ReferenceName returns the reference operator's name for parts: that of DNSName, but with the end cut off if it is too long.
 func ReferenceName(parts ...string) string {
 	name := Sanitize(strings.Join(parts, "-"))
 	if len(name) <= maxName {
@@ -21,18 +21,18 @@ func ReferenceName(parts ...string) string {
 
 var oddCharacter = regexp.MustCompile(`[^a-z0-9-]`)
 
-// firstReleaseName is a release's name in its first versions, which knew workloads by their name: as many dashes as there are odd
-// characters.
+// firstReleaseName returns a release's name in the reference operator's first versions, which knew workloads by their names: each special character
+// becomes a dash.
 func firstReleaseName(parts ...string) string {
 	name := strings.Trim(oddCharacter.ReplaceAllString(strings.ToLower(strings.Join(parts, "-")), "-"), "-")
 	return name[:min(len(name), maxName)]
 }
 
-// firstPoolName is the name of a pool's resource in its first versions.
+// firstPoolName returns the name of a pool's resource in the reference operator's first versions.
 func firstPoolName(parts ...string) string { return strings.ToLower(strings.Join(parts, "-")) }
 
-// ReferenceReleases are the names, besides this operator's own, that the reference operator may have given to a workload's release;
-// for most workloads there is none.
+// ReferenceReleases returns the names, besides this operator's own, that the reference operator may have given to a workload's release; for most
+// workloads there is none.
 func ReferenceReleases(w hub.Workload) []string {
 	names := []string{ReferenceName(w.TenantID, NameOrID(w))}
 	if w.Named() {
@@ -41,7 +41,7 @@ func ReferenceReleases(w hub.Workload) []string {
 	return otherNames(names, w.TenantID, NameOrID(w))
 }
 
-// ReferencePools are the names, besides this operator's own, that the reference operator may have given to a pool's resource.
+// ReferencePools returns the names, besides this operator's own, that the reference operator may have given to a pool's resource.
 func ReferencePools(p hub.Pool) []string {
 	names := []string{ReferenceName(p.TenantID, p.ID())}
 	if p.Named() {
@@ -50,17 +50,17 @@ func ReferencePools(p hub.Pool) []string {
 	return otherNames(names, p.TenantID, p.ID())
 }
 
-// kubernetesName is one that the API server takes for an object. Helm's rule for releases is stricter in length alone.
+// kubernetesName matches a name that the API server accepts for an object. Helm's rule for releases is stricter only in the length.
 var kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 
-// otherNames are those of the names that Kubernetes takes and that are not DNSName's, each once.
+// otherNames returns those of the names that Kubernetes accepts and that differ from DNSName's, each once.
 func otherNames(names []string, parts ...string) []string {
 	ours, _ := DNSName(parts...)
 	names = slices.DeleteFunc(names, func(name string) bool { return name == ours || !kubernetesName.MatchString(name) })
 	return slices.Compact(names)
 }
 
-// ReferenceLabel is the reference operator's value of a label: what Kubernetes takes of s. Unlike LabelValue's, two of them may be the same.
+// ReferenceLabel returns the label value that the reference operator makes of s. Unlike LabelValue, it may return the same value for two texts.
 func ReferenceLabel(s string) string {
 	value := strings.Trim(oddInLabel.ReplaceAllString(s, "-"), "-_.")
 	if value == "" {

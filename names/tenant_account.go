@@ -8,14 +8,13 @@ import (
 	"octo-operator/hub"
 )
 
-// With OPERATOR__TENANTSERVICEACCOUNT, RBAC judges what a tenant's workloads may do: helm and kubectl act as the tenant's service account
-// (OCTO_AS in the scripts), and so do the operator's own requests where a chart says which object is meant. What the operator keeps for
-// itself (its marks on revisions, the journal, what was kept of a secret, who owns an adapter pool) it does with its own rights, and so
-// all that it does for pools.
+// With OPERATOR__TENANTSERVICEACCOUNT, RBAC decides what a tenant's workloads may do: helm and kubectl act as the tenant's service account (OCTO_AS
+// in the scripts), and so do the operator's own requests for objects that a chart names. The operator uses its own rights for its own records (labels
+// of revisions, the journal, the Secret with older values, the owner of an adapter pool's objects), and for everything that it does for pools.
 
 const (
 	longestInAccount = 40
-	accountHash      = 20 // 80 bits: whoever finds a tenant's id with the same one has its account
+	accountHash      = 20 // 80 bits: a tenant with an id that has the same hash would get the same account
 )
 
 var (
@@ -23,8 +22,8 @@ var (
 	madeAccount = regexp.MustCompile(fmt.Sprintf(`(^|-)[0-9a-f]{%d}$`, accountHash))
 )
 
-// accountPart is what stands for a tenant in the name of its account: its id, where that can be there as it is. Otherwise it is something
-// like it with a hash: no two tenants share an account.
+// accountPart returns what stands for a tenant in the name of its account: its id, if that is valid there unchanged; otherwise a similar text with a
+// hash, so that no two tenants share an account.
 func accountPart(tenant string) string {
 	if len(tenant) <= longestInAccount && plainTenant.MatchString(tenant) && !madeAccount.MatchString(tenant) {
 		return tenant
@@ -37,7 +36,7 @@ func accountPart(tenant string) string {
 	return like + HashOf(tenant)[:accountHash]
 }
 
-// AccountOf is whom helm and kubectl act as for an event. "": as the operator itself.
+// AccountOf returns the user that helm and kubectl impersonate for an event. "": they use the operator's own rights.
 func AccountOf(settings config.Config, event hub.Event) string {
 	if settings.TenantAccount.Name == "" || !ofWorkload(event) {
 		return ""

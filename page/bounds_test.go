@@ -31,7 +31,7 @@ func TestEachLineOfTheOutputIsReadOnceHoweverItIsAskedFor(t *testing.T) {
 			next = part.Next
 		}
 	}
-	follow() // there is none yet
+	follow() // there is no output yet
 	for i := range 3 {
 		for j := range 2000 {
 			output.Line(time.Now(), "stdout", fmt.Sprintf("line %d of part %d, with a few more words, so that it is as long as usual ü", j, i))
@@ -91,7 +91,7 @@ func TestNobodyGetsMoreThanABrowserCanShow(t *testing.T) {
 	}
 }
 
-// BenchmarkTheListOf10000Runs is what the page asks for when it is opened, and what a search costs that finds nothing.
+// BenchmarkTheListOf10000Runs measures the first request of the page, and a search that finds nothing.
 func BenchmarkTheListOf10000Runs(b *testing.B) {
 	r := newRig(b)
 	var all []runs.New

@@ -13,16 +13,17 @@ import (
 type listed struct {
 	Runs  []story.Summary `json:"runs"`
 	Total int             `json:"total"`          // run directories
-	Next  string          `json:"next,omitempty"` // the id to ask for next, as before; empty: there are no more
+	Next  string          `json:"next,omitempty"` // the id for "before" in the next request; empty: there are no more
 }
 
 const (
 	perPage = 50
-	// searchTime is how long one request looks through runs that do not match. The page goes on from there.
+	// searchTime bounds the search of one request through runs that do not match. The page then asks for the rest.
 	searchTime = 200 * time.Millisecond
 )
 
-// list answers with the runs that match the words (q) and the outcome of the request, from the one before the id "before" on.
+// list answers with the runs that match the words (q) and the outcome in the request, beginning with the one before the run with the id
+// in "before".
 func (p *pages) list(r *http.Request) (any, error) {
 	store, err := p.Runs()
 	if err != nil {
@@ -51,7 +52,7 @@ func (p *pages) list(r *http.Request) (any, error) {
 	return answer, nil
 }
 
-// has tells whether each of the words, in lower case, stands somewhere in the line of a run.
+// has tells whether each of the words, in lower case, occurs in what the list shows of a run.
 func has(s story.Summary, words []string) bool {
 	if len(words) == 0 {
 		return true

@@ -8,7 +8,7 @@ import (
 	"octo-operator/dispatch/runs/story"
 )
 
-// Now is what the operator does at this moment.
+// Now is the present state of the operator.
 type Now struct {
 	Time       time.Time `json:"time"`
 	Version    string    `json:"version"`
@@ -17,21 +17,21 @@ type Now struct {
 	Generation string    `json:"generation,omitempty"` // of the controller; empty: not connected
 	Leads      bool      `json:"leads"`
 	Leader     string    `json:"leader,omitempty"`  // who leads, if this operator does not; empty: not known
-	Trouble    string    `json:"trouble,omitempty"` // why it cannot work, a reason a line; empty: it can
-	Work       []Work    `json:"work"`              // what is not finished, the oldest first
+	Trouble    string    `json:"trouble,omitempty"` // why it cannot work, one reason per line; empty: it can
+	Work       []Work    `json:"work"`              // unfinished events, the oldest first
 	Pools      []Pool    `json:"pools"`             // sorted by tenant and id
 }
 
-// Work is an event that is not finished.
+// Work is an unfinished event.
 type Work struct {
 	ID    string     `json:"id"`      // of its run
 	Short string     `json:"shortId"` // the id that people see
 	Came  time.Time  `json:"came"`
-	Since time.Time  `json:"since"` // since when it is in this phase, or waits
+	Since time.Time  `json:"since"` // when the phase or the wait began
 	Phase string     `json:"phase,omitempty"`
-	Wait  string     `json:"wait,omitempty"`  // one of the waits of a runs.Moment; empty: it is worked on
+	Wait  string     `json:"wait,omitempty"`  // one of the waits of a runs.Moment; empty: it runs
 	Text  string     `json:"text,omitempty"`  // what it waits for, in words
-	Words string     `json:"words"`           // what it does or waits for, as a sentence; the page sets it
+	Words string     `json:"words"`           // what it does or waits for, as a sentence; set by this package
 	Until *time.Time `json:"until,omitempty"` // when it is tried again
 
 	Callback string `json:"callback"`
@@ -40,7 +40,7 @@ type Work struct {
 	Release  string `json:"release,omitempty"`
 }
 
-// Pool is a pool with how its registration at the controller goes.
+// Pool is a pool and the state of its registration at the controller.
 type Pool struct {
 	Tenant string `json:"tenant"`
 	ID     string `json:"id"`
@@ -48,10 +48,10 @@ type Pool struct {
 	Object string `json:"resource,omitempty"` // its custom resource: kind, namespace and name
 }
 
-// most is how many of what is not finished, and of pools, are sent. Behind an outage there may be thousands.
+// most is how many unfinished events, and how many pools, are sent. After an outage there may be thousands.
 const most = 500
 
-// nowShown is Now with how much of it is not shown.
+// nowShown is Now, with how many events and pools are left out.
 type nowShown struct {
 	Now
 	MoreWork  int `json:"moreWork,omitempty"`
@@ -62,7 +62,7 @@ func (p *pages) now(*http.Request) (any, error) {
 	shown := nowShown{Now: p.Now()}
 	shown.Time = time.Now()
 	shown.MoreWork, shown.MorePools = max(0, len(shown.Work)-most), max(0, len(shown.Pools)-most)
-	// Lists, not null, where there is nothing.
+	// In JSON an empty list, not null.
 	shown.Work = append([]Work{}, shown.Work[:min(most, len(shown.Work))]...)
 	shown.Pools = append([]Pool{}, shown.Pools[:min(most, len(shown.Pools))]...)
 	for i := range shown.Work {

@@ -1,10 +1,10 @@
-// Package page is the status page: one page for a browser, reached by kubectl port-forward, which shows what the operator does, what waits
-// and why, and what each run was. It only looks: no request changes anything.
+// Package page is the status page: one page for a browser, reached by kubectl port-forward, which shows what the operator does, which events
+// wait and why, and each run. No request changes anything.
 //
 //	handler := page.New(page.Source{Now: now, Runs: runs, Values: values})
 //	web.ServeInside(ctx, "OPERATOR__STATUSPAGE", settings.StatusPage, handler, log)
 //
-// The page asks for JSON below /api/. What a tenant or a chart has written is only ever inserted as text.
+// The page asks for JSON below /api/. It inserts everything that a tenant or a chart has written as text only.
 package page
 
 import (
@@ -22,11 +22,10 @@ import (
 	"octo-operator/web"
 )
 
-// Source is what the page shows. All functions must be set; they are called by several goroutines, and nothing that they return may hold a
-// secret.
+// Source provides what the page shows. All functions must be set. They are called by several goroutines, and must not return secrets.
 type Source struct {
 	Now    func() Now
-	Runs   func() (*runs.Store, error)                               // an error: the state directory cannot be used yet
+	Runs   func() (*runs.Store, error)                               // error: the state directory cannot be used yet
 	Values func(ctx context.Context, run *runs.Run) ([]Value, error) // of a deploy, sorted by path
 }
 
@@ -37,7 +36,7 @@ type Value struct {
 	Type  string   `json:"type,omitempty"`  // such as string
 	Layer string   `json:"layer,omitempty"` // where it comes from; "": not known
 	Notes []string `json:"notes,omitempty"` // what it replaced there, and how its text got its type, in words
-	// Warning is what is most likely wrong with it; "": nothing is.
+	// Warning is what is probably wrong with the value; "": nothing is.
 	Warning string `json:"warning,omitempty"`
 }
 
@@ -59,16 +58,16 @@ func New(source Source) http.Handler {
 	return guarded(mux)
 }
 
-// maxAtATime is how many requests are worked on at a time; others wait. Each may hold some hundred KiB.
+// maxAtATime is how many requests are processed at a time; others wait. Each may need some hundred KiB.
 const maxAtATime = 8
 
 type pages struct {
 	Source
 	turns  chan struct{}
-	merges chan struct{} // whose turn it is to merge values, which takes more memory than all else
+	merges chan struct{} // lets one request at a time merge values, which takes more memory than anything else
 }
 
-// file serves a part of the page.
+// file serves a static file of the page.
 func file(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, static, path.Join("static", name))
@@ -78,7 +77,7 @@ func file(name string) http.Handler {
 // errNoSuchRun becomes 404.
 var errNoSuchRun = errors.New("there is no such run: it may have been removed, because it was old")
 
-// answer makes a handler of a function that returns what is to be sent as JSON.
+// answer makes a handler of a function that returns the answer, which is sent as JSON.
 func (p *pages) answer(ask func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -101,7 +100,7 @@ func (p *pages) answer(ask func(*http.Request) (any, error)) http.HandlerFunc {
 	}
 }
 
-// found returns the run that a request names. Files are only ever read of a run that was found.
+// found returns the run that a request names. Files are read only of runs that it has found.
 func (p *pages) found(r *http.Request) (*runs.Run, error) {
 	store, err := p.Runs()
 	if err != nil {
@@ -120,12 +119,13 @@ func (p *pages) found(r *http.Request) (*runs.Run, error) {
 	return nil, errNoSuchRun
 }
 
-// policy lets a browser run and fetch what comes from here alone, and lets nobody put the page into a frame. Trusted types: the page's own
-// script cannot make HTML of a text either.
+// policy allows a browser to run and fetch only what comes from here, and to show the page in no frame. By trusted types, the page's own
+// script cannot turn a text into HTML.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; " +
 	"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// guarded answers nobody but a person in the pod, or at the other end of kubectl port-forward, and no other web page in that person's browser.
+// guarded answers only requests from within the pod or through kubectl port-forward, and none that another web page has made the browser
+// send.
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
@@ -161,5 +161,5 @@ func fromThePageItself(r *http.Request) error {
 	return nil
 }
 
-// cannot is fmt.Errorf for what the page says to a person.
+// cannot makes an error for people.
 func cannot(what string, err error) error { return fmt.Errorf("cannot %s: %w", what, err) }

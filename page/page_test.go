@@ -73,7 +73,7 @@ func (r *rig) newRun(name string, outcome runs.Outcome, reason string) *runs.Run
 	return run
 }
 
-// get asks as a browser does that has the page open; change may change the request.
+// get sends a request like a browser with the page; change may change the request.
 func (r *rig) get(path string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(http.MethodGet, path, nil)
 	request.RemoteAddr, request.Host = "127.0.0.1:40000", "localhost:5002"

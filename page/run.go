@@ -15,17 +15,17 @@ import (
 	"octo-operator/text"
 )
 
-// shownRun is all of a run but its output and its values, which have requests of their own.
+// shownRun is a run without its output and its values, for which there are other requests.
 type shownRun struct {
 	story.Story
 	Event     string `json:"event"` // as JSON for people, without secrets
 	Timeline  []step `json:"timeline"`
-	Steps     int    `json:"steps"` // how many there are, of which the last are in the timeline
+	Steps     int    `json:"steps"` // how many there are; the timeline has the last of them
 	HasValues bool   `json:"hasValues"`
 	Now       *Work  `json:"now,omitempty"` // what it does or waits for; nil: it has ended
 }
 
-// step is a step with what it is, in words.
+// step is a step with a description in words.
 type step struct {
 	story.Step
 	Words string `json:"words"`
@@ -45,10 +45,10 @@ func stepsInWords(all []story.Step) []step {
 	return steps
 }
 
-// What a browser gets of a run. The rest is in the run directory.
+// Limits of what a browser gets of a run. The rest is in the run directory.
 const (
 	mostText  = 1 << 20 // bytes of the event
-	mostSteps = 2000    // an event may be tried for days
+	mostSteps = 2000    // there are more if an event is tried for days
 )
 
 func (p *pages) run(r *http.Request) (any, error) {
@@ -76,7 +76,7 @@ func (p *pages) workOn(id string) *Work {
 	return nil
 }
 
-// pretty is JSON for people, cut to mostText.
+// pretty formats JSON for people, and cuts it to mostText.
 func pretty(argument json.RawMessage) string {
 	var b bytes.Buffer
 	if json.Indent(&b, argument, "", "  ") != nil {
@@ -87,23 +87,23 @@ func pretty(argument json.RawMessage) string {
 
 // outputPart is a part of output.log.
 type outputPart struct {
-	From  int64  `json:"from"` // where in the file the part begins, in bytes
+	From  int64  `json:"from"` // where the part begins in the file, in bytes
 	Next  int64  `json:"next"` // where it ends
 	Size  int64  `json:"size"` // of the file
-	Text  string `json:"text"` // whole lines, but where one is longer than all of a part
+	Text  string `json:"text"` // whole lines, unless a line is longer than a whole part
 	Ended bool   `json:"ended"`
 }
 
-// mostOutput is how much of output.log one answer has, in bytes.
+// mostOutput is how many bytes of output.log one answer has.
 const mostOutput = 128 << 10
 
-// output answers with the part of output.log from the byte "from" on; without it with the file's end.
+// output answers with the part of output.log that begins at the byte "from", or with the file's end if there is no "from".
 func (p *pages) output(r *http.Request) (any, error) {
 	run, err := p.found(r)
 	if err != nil {
 		return nil, err
 	}
-	part := outputPart{Ended: run.Has("result.json")} // first: what is written after the end is read too
+	part := outputPart{Ended: run.Has("result.json")} // before the file is read: if the run has ended, the output is complete
 	f, size, err := runs.OpenFile(run.Path("output.log"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, runs.ErrNoFile) {
 		return part, nil
@@ -130,7 +130,8 @@ func (p *pages) output(r *http.Request) (any, error) {
 	return part, nil
 }
 
-// wholeLines cuts what was read from the byte from on at line breaks: at its begin, and at its end where more of the last line may come.
+// wholeLines cuts what was read from the byte from on at line breaks: its beginning if cutBegin, and its end, where more of the last line
+// may follow, if cutEnd.
 func wholeLines(read []byte, from int64, cutBegin, cutEnd bool) (begin int64, lines string) {
 	if i := bytes.IndexByte(read, '\n'); cutBegin && i >= 0 {
 		read, from = read[i+1:], from+int64(i+1)
@@ -138,21 +139,21 @@ func wholeLines(read []byte, from int64, cutBegin, cutEnd bool) (begin int64, li
 	if i := bytes.LastIndexByte(read, '\n'); cutEnd && i >= 0 {
 		read = read[:i+1]
 	} else if cutEnd && len(read) < mostOutput {
-		read = nil // a line that is being written
+		read = nil // only a line that is still being written
 	}
 	return from, string(read)
 }
 
-// mostValues is how many values are sent, and mostValue how much of each, in bytes.
+// mostValues is how many values are sent, and mostValue how many bytes of each.
 const (
 	mostValues = 5000
 	mostValue  = 2 << 10
 )
 
-// shownValues are the values of a deploy.
+// shownValues is the answer with the values of a deploy.
 type shownValues struct {
 	Values []Value `json:"values"`
-	More   int     `json:"more,omitempty"` // how many are not shown
+	More   int     `json:"more,omitempty"` // how many are left out
 }
 
 func (p *pages) values(r *http.Request) (any, error) {

@@ -1,4 +1,4 @@
-# Renders a chart and checks what it makes, with nothing touched: . "${OCTO_LIB%/*}/check.sh", after relay.sh
+# Renders a chart and checks the manifest, without changing the cluster: . "${OCTO_LIB%/*}/check.sh", after relay.sh
 
 unknown_fields=--disable-openapi-validation # the dry run finds unknown fields; for helm, downloading the schema would be most of the work
 upgrade=''
@@ -21,9 +21,9 @@ render() {
     exit 1
 }
 
-# ask sends objects to the API server as a dry run, and ends the script if they are refused. If the API server cannot tell (the chart itself brings the
-# namespace or the kind, or a webhook does not support dry runs), helm decides, with its own validation. A duplicate variable or port is an error only if
-# helm will use server-side apply too, which helm 3 does not, and helm 4 not for releases that helm 3 has made.
+# ask sends objects to the API server as a dry run, and ends the script if they are refused. If the API server cannot tell (the chart itself brings
+# the namespace or the kind, or a webhook does not support dry runs), helm decides, with its own validation. A duplicate variable or port is an error
+# only if helm will use server-side apply too, which helm 3 never does, and helm 4 does except for releases that helm 3 has made.
 ask() {
     announce kubectl "$@"
     ! said=$(kubectl "$@" 2>&1 >looked.txt) || return 0

@@ -36,7 +36,7 @@ func with(variables []string, more ...string) []string {
 	return append(append([]string{}, variables...), more...)
 }
 
-// commands are all scripts in all their forms. Each has a golden file: what it announces and what it runs.
+// commands are all scripts in all their variants. Each has a golden file with what it announces and what it runs.
 var commands = []struct {
 	name, script string
 	variables    []string
@@ -196,7 +196,7 @@ func TestQuoteMakesWordsThatAShellReadsBack(t *testing.T) {
 		"~", "!x", "#x", "-n", "--", "{a,b}", "a;b", "a&b", "a|b", "<>", "é", "日本", "%s", "\\n", "/a/b:c@d+e-f_g.h",
 	}
 	for c := 1; c < 256; c++ {
-		if c != 0x1e && c != 0x1f { // which the fake separates words with
+		if c != 0x1e && c != 0x1f { // the fake separates words with these
 			words = append(words, fmt.Sprintf("a%cb", c), string([]byte{byte(c)}))
 		}
 	}
@@ -223,6 +223,7 @@ func TestTheHelpersOfTheLibrary(t *testing.T) {
 		{"run goes on", `run printf 'out\n'; echo after`, "out\nafter\n", "+ printf 'out\\n'\n", 0},
 		{"run hands on the exit code", `run sh -c 'exit 3' || echo $?`, "3\n", "+ sh -c 'exit 3'\n", 0},
 		{"finish becomes the command", `finish sh -c 'exit 4'; echo never`, "", "+ sh -c 'exit 4'\n", 4},
+		{"a script keeps its variables", `line=a kubeconfig=b word=c; run true "it's"; echo "$line $kubeconfig $word"`, "a b c\n", "+ true 'it'\\''s'\n", 0},
 		{"an unquoted word stays so", `announce helm -n octo a=b`, "", "+ helm -n octo a=b\n", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// What scripts get: docs/scripts.md says what each variable is. Tests compare both lists, and what scripts are really given.
+// The variables that scripts get, without the prefix OCTO_. docs/scripts.md describes each. Tests compare these lists with docs/scripts.md and with
+// what scripts really get.
 const (
 	everyScript = "RUN CALLBACK LIB FIELD_MANAGER AS ANNOUNCE"
-	guarded     = "KUBECONFIG GUARDED" // of scripts that work on a release
+	guarded     = "KUBECONFIG GUARDED" // for scripts that work on a release
 	deployed    = "TENANT WORKLOAD RELEASE NAMESPACE LABELS SECRET SECRET_REPLACES TIMEOUT FORCE_CONFLICTS DRY_RUN_FORCES UPGRADE WAIT HELM REPLICAS " +
 		"SCALE_SCRIPT LOOKS_UP OPERATOR OWN_SECRETS OPERATOR_SECRETS OPERATOR_ACCOUNT " + guarded
 )
@@ -27,7 +28,7 @@ var inputs = map[string]string{
 	TenantPreUpdate:  "TENANT",
 }
 
-// Variables are the OCTO_ variables that a step's script gets, sorted. Of a name that is no step's, they are all that any script gets.
+// Variables returns the OCTO_ variables that a step's script gets, sorted. If step is not a step, it returns all that any script gets.
 func Variables(step string) []string {
 	own := strings.Fields(everyScript + " " + inputs[step])
 	if inputs[step] == "" {
@@ -42,7 +43,7 @@ func Variables(step string) []string {
 	return slices.Compact(own)
 }
 
-// Environment are the other variables that a script may get; most of them only if the operator has them.
+// Environment returns the other variables that a script may get, most of them only if the operator has them.
 func Environment() []string {
 	return strings.Fields(`PATH HOME TMPDIR LANG LC_ALL TZ
 		KUBECONFIG KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT SSL_CERT_FILE SSL_CERT_DIR

@@ -6,10 +6,9 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 )
 
-// Diff returns what has to be changed in a to make b of it, as a unified diff; "" if both are the same. added and removed are how many lines
-// are.
+// Diff returns a unified diff from a to b; "" if they are equal. added and removed are the numbers of added and removed lines.
 func Diff(nameA, nameB string, a, b []byte) (text string, added, removed int) {
-	_, text, _ = strings.Cut(string(diff.Diff(nameA, a, nameB, b)), "\n") // a line that only repeats the names
+	_, text, _ = strings.Cut(string(diff.Diff(nameA, a, nameB, b)), "\n") // the first line only repeats the names
 	for line := range strings.Lines(text) {
 		switch {
 		case strings.HasPrefix(line, "+"):
@@ -18,5 +17,5 @@ func Diff(nameA, nameB string, a, b []byte) (text string, added, removed int) {
 			removed++
 		}
 	}
-	return text, max(0, added-1), max(0, removed-1) // without the names
+	return text, max(0, added-1), max(0, removed-1) // without the lines --- and +++
 }

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// fakeTool stands in for helm and kubectl: what is tested is the command line that they get. It writes its name and
-// arguments to $FAKE_ARGV, prints $FAKE_DEPLOYMENTS for a list of Deployments and $FAKE_METHOD as how a release is applied, leaves a chart where helm pull would, and
-// fails when $FAKE_FAILS is among its arguments.
+// fakeTool stands in for helm and kubectl: the tests check the command lines that they get. It writes its name and arguments to $FAKE_ARGV, prints
+// $FAKE_DEPLOYMENTS for a list of Deployments and $FAKE_METHOD as how a release is applied, leaves a chart where helm pull would, and fails when
+// $FAKE_FAILS is among its arguments.
 const fakeTool = `#!/bin/sh
 { printf '%s' "${0##*/}"; for a do printf '\037%s' "$a"; done; printf '\036'; } >>"$FAKE_ARGV"
 case " $* " in
@@ -59,8 +59,8 @@ func (p *place) files(names ...string) {
 	}
 }
 
-// shell runs a shell as the operator runs a script: in the run directory, with nothing but these variables. It is dash, or
-// the image's shell where the tests run once more for that one.
+// shell runs a shell as the operator runs a script: in the run directory, with only these variables. It is dash, or the image's shell when the tests
+// run a second time for that shell.
 func (p *place) shell(variables []string, args ...string) (stdout, stderr string, exitCode int) {
 	p.t.Helper()
 	cmd, path := exec.Command("dash", args...), "/usr/bin:/bin"
@@ -81,7 +81,7 @@ func (p *place) shell(variables []string, args ...string) (stdout, stderr string
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// argv are the commands since the last call, each a list of words.
+// argv returns the commands since the last call, each as a list of words.
 func (p *place) argv() (commands [][]string) {
 	p.t.Helper()
 	text, err := os.ReadFile(p.at)
@@ -96,7 +96,7 @@ func (p *place) argv() (commands [][]string) {
 	return commands
 }
 
-// announced are the command lines on stderr.
+// announced returns the command lines on stderr.
 func announced(stderr string) (lines []string) {
 	for line := range strings.Lines(stderr) {
 		if command, ok := strings.CutPrefix(line, "+ "); ok {
@@ -117,7 +117,7 @@ func withoutLookups(commands [][]string) (changes [][]string) {
 	return changes
 }
 
-// report returns what a script has printed and run, without the name of the temporary directory.
+// report returns what a script has printed and which commands it has run, without the name of the temporary directory.
 func (p *place) report(stdout, stderr string, exitCode int, commands [][]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "exit code %d\n", exitCode)

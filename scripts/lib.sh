@@ -1,6 +1,6 @@
-# Helpers for the scripts: . "$OCTO_LIB"
+# Helpers for the scripts: . "$OCTO_LIB". Their own variables begin with octo_, so that they overwrite none of a script.
 
-# quote makes $octo_quoted of its arguments: a command line that can be pasted into a shell. Only a word with a quote in it costs a process.
+# quote sets octo_quoted to its arguments as a command line that can be pasted into a shell. Only a word with a quote in it costs a process.
 quote() {
     octo_quoted=''
     for octo_word do
@@ -20,13 +20,13 @@ quote() {
 # operator's own kubeconfig (OCTO_KUBECONFIG) and not that of the run, which works only until the run ends.
 announce() {
     quote "$@"
-    line=$octo_quoted
-    kubeconfig=${OCTO_KUBECONFIG-${KUBECONFIG-}}
-    if [ -n "$kubeconfig" ]; then
-        quote "$kubeconfig"
-        line="KUBECONFIG=$octo_quoted$line"
+    octo_line=$octo_quoted
+    octo_kubeconfig=${OCTO_KUBECONFIG-${KUBECONFIG-}}
+    if [ -n "$octo_kubeconfig" ]; then
+        quote "$octo_kubeconfig"
+        octo_line="KUBECONFIG=$octo_quoted$octo_line"
     fi
-    printf '%s %s\n' "${OCTO_ANNOUNCE:-+}" "${line% }" >&2
+    printf '%s %s\n' "${OCTO_ANNOUNCE:-+}" "${octo_line% }" >&2
 }
 
 # run announces a command and runs it.
@@ -57,6 +57,6 @@ die() {
 on_server() {
     [ "$OCTO_HELM" != 3 ] || return 1
     [ "${OCTO_UPGRADE:-true}" = true ] || return 0 # the release does not exist yet
-    method=$(helm get metadata "$@" --output json) || exit 1
-    case $method in *'"applyMethod":"ssa"'*) return 0 ;; *) return 1 ;; esac
+    octo_method=$(helm get metadata "$@" --output json) || exit 1
+    case $octo_method in *'"applyMethod":"ssa"'*) return 0 ;; *) return 1 ;; esac
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pulls are what helm may leave in its destination: whoever runs a repository names the file. leaves is a shell script that
-// stands in for helm pull, with $to as the destination.
+// pulls are the results that helm may leave in its destination: a repository decides the file's name. leaves is a shell script that stands in for
+// helm pull, with $to as the destination.
 var pulls = []struct {
 	name, leaves string
 	refused      string // "" when the chart is taken
@@ -75,7 +75,7 @@ func TestAPullReplacesTheChartOfAnEarlierOne(t *testing.T) {
 	}
 }
 
-// contents are the files of the run directory besides what lies in pull/, each with its text, or its type if it has none.
+// contents returns the files of the run directory outside of pull/, each with its text, or its type if it has none.
 func (p *place) contents() map[string]string {
 	p.t.Helper()
 	entries, err := os.ReadDir(p.run)

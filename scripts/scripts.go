@@ -47,9 +47,9 @@ type Set struct {
 	own      string
 }
 
-// Install writes the embedded scripts to stateDir/scripts/HASH, where a person can read them and old runs still find the version that
-// they used. ownDir has the environment's own scripts, which replace them; empty: there are none. A file in ownDir that has not the name
-// of a script is an error, because it would silently never run.
+// Install writes the embedded scripts to stateDir/scripts/HASH, where a person can read them and old runs still find the version that they used.
+// ownDir has the environment's own scripts, which replace them; empty: there are none. A file in ownDir without the name of a script is an error,
+// because it would silently never run; files with a dot in the name are allowed.
 func Install(stateDir, ownDir string) (Set, error) {
 	set := Set{own: ownDir}
 	if ownDir != "" {
@@ -107,7 +107,7 @@ func checkOwn(dir string) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		// Names that begin with a dot: a mounted ConfigMap has ..data and the like.
+		// A name with a dot is that of a file for other scripts, or of a mounted ConfigMap (..data and the like).
 		if strings.HasPrefix(e.Name(), ".") || slices.Contains(names, e.Name()) || strings.Contains(e.Name(), ".") {
 			continue
 		}

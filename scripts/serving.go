@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Names are the steps, sorted: each is the name of a script.
+// Names returns the steps, sorted: each is the name of a script.
 func Names() []string { return slices.Clone(names) }
 
-// Libraries are the files that scripts source, sorted.
+// Libraries returns the files that scripts source, sorted.
 func Libraries() []string { return slices.Sorted(slices.Values(libraries)) }
 
-// Default is the text of the script that is embedded for a step, or of a library that the scripts source. The error names the steps.
+// Default returns the embedded text of a step's script, or of a library that scripts source. The error names the steps.
 func Default(name string) ([]byte, error) {
 	if !slices.Contains(names, name) && !slices.Contains(libraries, name) {
 		return nil, fmt.Errorf("there is no script %q: they are %s", name, strings.Join(names, ", "))
@@ -24,7 +24,7 @@ func Default(name string) ([]byte, error) {
 	return embedded.ReadFile(name)
 }
 
-// Serving is the script that serves a step.
+// Serving is the script that runs for a step.
 type Serving struct {
 	Step string
 	Path string // of the environment's own script; "": the default serves
@@ -33,11 +33,11 @@ type Serving struct {
 	Default []byte
 }
 
-// Own tells whether a script of the environment serves the step.
+// Own tells whether the environment's own script serves the step.
 func (s Serving) Own() bool { return s.Path != "" }
 
-// Serve returns the script of a step, where ownDir has the environment's own scripts; "": there are none. It writes nothing, unlike Install.
-// The error names the step or the file.
+// Serve returns the script of a step. ownDir has the environment's own scripts; "": there are none. Unlike Install it writes nothing. The error names
+// the step or the file.
 func Serve(ownDir, step string) (Serving, error) {
 	text, err := Default(step)
 	if err != nil {
@@ -48,7 +48,7 @@ func Serve(ownDir, step string) (Serving, error) {
 		return s, nil
 	}
 	path := filepath.Join(ownDir, step)
-	if !exists(path) { // as Set.Path has it
+	if !exists(path) { // as in Set.Path
 		return s, nil
 	}
 	s.Path = path
@@ -77,7 +77,7 @@ func ServeAll(ownDir string) (all []Serving, err error) {
 // longestScript is in bytes. The longest of the defaults has 5 KiB.
 const longestScript = 64 << 10
 
-// ReadScript reads a file that may be a script. It is an error if the file has more than 64 KiB.
+// ReadScript reads a file that may be a script. It is an error if the file is not a regular file, or has more than 64 KiB.
 func ReadScript(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -91,7 +91,7 @@ func ReadScript(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// OwnFiles are the files of ownDir that may be shell scripts: those of steps, and those that end in .sh, which scripts may source. Sorted by
+// OwnFiles returns the files of ownDir that may be shell scripts: those of steps, and those that end in .sh, which scripts may source. Sorted by
 // name.
 func OwnFiles(ownDir string) (paths []string, err error) {
 	entries, err := os.ReadDir(ownDir)

@@ -5,19 +5,19 @@ import (
 	"sync"
 )
 
-// Pattern is a regular expression that is compiled when it is first needed. There are a hundred that explain failures: compiled at
-// the start, they took 2 ms of it and 1.6 MB of memory.
+// Pattern is a regular expression that is compiled when it is first needed. A hundred patterns explain failures: when all were compiled at the
+// operator's start, they took 2 ms and 1.6 MB of memory.
 type Pattern struct {
 	text     string
 	compiled func() *regexp.Regexp
 }
 
-// NewPattern is a pattern in the syntax of package regexp. A wrong one panics when it is first used.
+// NewPattern returns a pattern in the syntax of package regexp. An invalid pattern panics at its first use.
 func NewPattern(text string) *Pattern {
 	return &Pattern{text, sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })}
 }
 
-// String is the text of the expression.
+// String returns the text of the expression.
 func (p *Pattern) String() string { return p.text }
 
 // MatchString is that of regexp.Regexp.

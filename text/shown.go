@@ -6,15 +6,16 @@ import (
 	"unicode"
 )
 
-// Texts of an event as people see them. A workload's name is any text: in a log or a terminal it must be one line that is read as it
-// stands, and not a second record, a colour or a line that is turned round.
+// The functions in this file make texts of an event safe to show. A workload's name may be any text: in a log or a terminal it must stay one line,
+// and not become a second record, a colour, or text in reverse order.
 
 const (
 	longestShown  = 100 // bytes
 	longestQuoted = 60
 )
 
-// Escaped is text with what cannot be printed as \u0000. It does not write \x1b: the log, on a terminal, would make an escape sequence of it.
+// Escaped returns text with each character that cannot be printed written as \u0000. It never writes \x1b, of which the log would make an escape
+// sequence on a terminal.
 func Escaped(text string) string {
 	if !strings.ContainsFunc(text, NotPrinted) {
 		return text
@@ -33,13 +34,13 @@ func Escaped(text string) string {
 	return b.String()
 }
 
-// Shown is text for an attribute of a log record: Escaped, and at most 100 bytes of it.
+// Shown returns text for an attribute of a log record: at most 100 bytes of it, Escaped.
 func Shown(text string) string { return Escaped(Shortened(text, longestShown)) }
 
-// Quoted is text for an error: in quotation marks, Escaped, and at most 60 bytes of it.
+// Quoted returns text for an error: at most 60 bytes of it, Escaped, in quotation marks.
 func Quoted(text string) string { return `"` + Escaped(Shortened(text, longestQuoted)) + `"` }
 
-// Shortened is the first limit bytes of a text and "…", or all of a shorter one.
+// Shortened returns the first limit bytes of a text and "…", or a shorter text unchanged.
 func Shortened(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -47,5 +48,5 @@ func Shortened(text string, limit int) string {
 	return Cut(text, limit) + "…"
 }
 
-// NotPrinted tells of a character that Escaped replaces.
+// NotPrinted tells whether Escaped replaces a character.
 func NotPrinted(r rune) bool { return !unicode.IsPrint(r) }

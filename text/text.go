@@ -1,5 +1,4 @@
-// Package text has what makes a foreign text safe to show, in a log, a terminal or a status, and patterns that cost nothing until they are
-// used.
+// Package text makes foreign text safe to show in a log, a terminal or a status, and has patterns that cost nothing until they are used.
 package text
 
 import (
@@ -10,7 +9,8 @@ import (
 
 var escapeSequence = NewPattern(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)?`)
 
-// Printable is a line without what would do something to a terminal or a page instead of being read.
+// Printable returns a line without escape sequences, and with a space for each character that cannot be printed: on a terminal or a page they would
+// have effects.
 func Printable(line string) string {
 	line = escapeSequence.ReplaceAllString(strings.ToValidUTF8(line, "\uFFFD"), "")
 	return strings.Map(func(r rune) rune {
@@ -21,7 +21,7 @@ func Printable(line string) string {
 	}, line)
 }
 
-// Clip cuts a text to at most limit bytes, not within a character; the cut is marked by " …", which counts.
+// Clip cuts a text to at most limit bytes, never within a character. " …" marks the cut, and counts towards the limit.
 func Clip(text string, limit int) string {
 	const mark = " …"
 	if len(text) <= limit {
@@ -30,7 +30,7 @@ func Clip(text string, limit int) string {
 	return strings.TrimRight(Cut(text, max(0, limit-len(mark))), " ") + mark
 }
 
-// PrintableLines is Printable for a text of several lines: whatever an error quotes, it is read in terminals.
+// PrintableLines is Printable for each line of a text. It is for errors, which may quote anything and are shown in terminals.
 func PrintableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

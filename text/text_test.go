@@ -52,7 +52,7 @@ func TestNoCharacterIsCutInTwo(t *testing.T) {
 		want  string
 	}{
 		{"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aöb", 2, "a"}, {"aöb", 3, "aö"}, {"日本", 5, "日"}, {"😀😀", 7, "😀"}, {"日", 0, ""},
-		{"\x80\x80\x80\x80\x80\x80", 5, "\x80\x80"}, // no text at all: something is left of it
+		{"\x80\x80\x80\x80\x80\x80", 5, "\x80\x80"}, // not text, but something is left of it
 	} {
 		if got := Cut(test.text, test.limit); got != test.want {
 			t.Errorf("%q within %d bytes is %q, want %q", test.text, test.limit, got, test.want)
@@ -60,7 +60,7 @@ func TestNoCharacterIsCutInTwo(t *testing.T) {
 	}
 }
 
-// FuzzForeignText: whatever a text holds, it is shown as what can be printed, and no longer than it may be.
+// FuzzForeignText checks that any text is shown with printable characters only, and not longer than the limit.
 func FuzzForeignText(f *testing.F) {
 	for _, seed := range []string{"\x1b[31mred\x1b[0m", "\x1b]0;title\x07text", "\x1b\x1b[0m[2J", "a\u202eb\u2028c\x9b31m", "äöü😀\xff\xfe", "\x1b]8;;http://x\x1b\\y", " \r\n\t"} {
 		f.Add(seed, 8)

@@ -24,12 +24,12 @@ import (
 	"octo-operator/text"
 )
 
-// client sends spans by OTLP over HTTP, in protobuf. OpenTelemetry's own client does the same, but brings gRPC along: 1.5 MiB of memory
-// in every operator, also where no traces are made.
+// client sends spans by OTLP over HTTP, in protobuf. OpenTelemetry's own client does the same, but imports gRPC: 1.5 MiB of memory in
+// every operator, even if no traces are made.
 type client struct {
 	url     string
 	headers http.Header
-	redact  *exec.Redactor // of the headers
+	redact  *exec.Redactor // of the secrets in the headers
 	gzip    bool
 	timeout time.Duration
 	http    *http.Client
@@ -51,12 +51,13 @@ func newClient(settings config.Config) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The headers are for this collector alone, and a redirected POST may become a GET. The answer is told as it is.
+	// No redirect is followed: the headers are only for this collector, and a redirected POST may become a GET. The redirect is reported
+	// as an error.
 	to.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client{url: t.URL(), headers: headers, redact: secretsOf(headers), gzip: t.Compression == "gzip", timeout: time.Duration(t.Timeout) * time.Millisecond, http: to}, nil
 }
 
-// headersOf reads OTEL_EXPORTER_OTLP_HEADERS. The error does not hold what may be a secret.
+// headersOf reads OTEL_EXPORTER_OTLP_HEADERS. The error contains no value, which may be a secret.
 func headersOf(list string) (http.Header, error) {
 	headers := http.Header{}
 	for i, entry := range strings.Split(list, ",") {
@@ -73,7 +74,7 @@ func headersOf(list string) (http.Header, error) {
 	return headers, nil
 }
 
-// secretsOf takes out of an answer what was sent: each header, and a token without the word before it.
+// secretsOf returns a Redactor for the headers' values, which an answer may repeat: each whole, and a token without the word before it.
 func secretsOf(headers http.Header) *exec.Redactor {
 	var values []string
 	for _, all := range headers {
@@ -85,13 +86,14 @@ func secretsOf(headers http.Header) *exec.Redactor {
 	return exec.NewRedactor(values...)
 }
 
-// What of an answer is read, and told, in bytes. More is read, because a secret that is cut would not be known.
+// How much of an answer is read, and how much reported, in bytes. More is read than reported, because a secret that is cut would not be
+// recognized.
 const (
 	longestAnswer = 4 << 10
 	longestTold   = 200
 )
 
-// trust adds the certificates of a PEM file to those that are trusted anyway.
+// trust adds the certificates of a PEM file to those that are trusted by default.
 func trust(transport *http.Transport, file string) error {
 	pem, err := os.ReadFile(file)
 	if err != nil {
@@ -113,15 +115,15 @@ func trust(transport *http.Transport, file string) error {
 	return nil
 }
 
-// Start is otlptrace.Client's. The first batch of spans connects.
+// Start does nothing: the first batch of spans connects. It implements otlptrace.Client.
 func (c *client) Start(context.Context) error { return nil }
 
-// Stop is otlptrace.Client's.
+// Stop implements otlptrace.Client.
 func (c *client) Stop(context.Context) error { c.http.CloseIdleConnections(); return nil }
 
-// UploadTraces sends spans, and again what could not be taken at the moment, until the timeout.
+// UploadTraces sends spans. Until the timeout it repeats requests that could not be accepted for the moment.
 func (c *client) UploadTraces(ctx context.Context, spans []*v1.ResourceSpans) error {
-	// The request's message has the same single field as this one, whose package does not bring gRPC along.
+	// TracesData has the same single field as the request's own message, whose package imports gRPC.
 	body, err := proto.Marshal(&v1.TracesData{ResourceSpans: spans})
 	if err != nil {
 		return err
@@ -139,7 +141,7 @@ func (c *client) UploadTraces(ctx context.Context, spans []*v1.ResourceSpans) er
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %s", c.timeout))
 	defer cancel()
-	last := error(nil) // what went wrong, rather than that the time is over
+	last := error(nil) // reported instead of the timeout
 	_, err = backoff.Retry(ctx, func() (struct{}, error) {
 		err := c.post(ctx, body)
 		if err != nil && (last == nil || ctx.Err() == nil) {
@@ -153,7 +155,7 @@ func (c *client) UploadTraces(ctx context.Context, spans []*v1.ResourceSpans) er
 	return last
 }
 
-// post sends a request. The error is a backoff.PermanentError if the same request would be refused again.
+// post sends one request. The error is a backoff.PermanentError if repeating the request cannot help.
 func (c *client) post(ctx context.Context, body []byte) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {

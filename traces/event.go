@@ -14,7 +14,7 @@ import (
 	"octo-operator/text"
 )
 
-// event has the spans of an event that have not ended, from the outermost to the innermost. Those within the event's own are nil at times.
+// event has the open spans of an event, from the outermost to the innermost. All but own may be the zero value.
 type event struct {
 	tracer     trace.Tracer
 	own        open
@@ -26,16 +26,16 @@ type event struct {
 	command open
 }
 
-// open is a span that has not ended; its zero value is none.
+// open is a span that has not ended; its zero value stands for no span.
 type open struct {
 	span trace.Span
-	ctx  context.Context // of what begins in it
+	ctx  context.Context // for spans within it
 }
 
 // longestText is in bytes: commands and reasons are read by people.
 const longestText = 4 << 10
 
-// begin begins the trace of an event that something has happened to. One that an earlier life of the operator has accepted gets a new one.
+// begin begins the trace of an event at its first happening. An event from an earlier life of the operator gets a new trace.
 func begin(tracer trace.Tracer, h dispatch.Happening) *event {
 	e := &event{tracer: tracer}
 	ctx, span := tracer.Start(context.Background(), h.Callback, trace.WithTimestamp(h.Time), trace.WithSpanKind(trace.SpanKindConsumer))
@@ -44,21 +44,21 @@ func begin(tracer trace.Tracer, h dispatch.Happening) *event {
 	return e
 }
 
-// happens takes a moment. True: the event has ended.
+// happens records a moment. It returns true if the event has ended.
 func (e *event) happens(h dispatch.Happening) bool {
 	e.own.set(named("octo.tenant", h.Tenant), named("octo.workload", h.Workload), named("octo.release", h.Release))
 	switch h.Kind {
 	case runs.KindResumed:
 		e.own.set(attribute.Bool("octo.resumed", true))
 	case runs.KindPhase:
-		goesOn := e.runs // a script may be of several phases: it has a span in each
+		goesOn := e.runs // a script may go on in the next phase: it has a span in each
 		e.endStage(h.Time)
 		e.stage = e.start(e.own.ctx, h.Name, h.Time)
 		if goesOn != "" {
 			e.startScript(goesOn, h.Time)
 		}
 	case runs.KindWait:
-		if e.awaitsPods && h.Name == runs.WaitPods { // what is wrong with them is known better
+		if e.awaitsPods && h.Name == runs.WaitPods { // the same wait, with a better text
 			e.stage.set(named("octo.waits_for", h.Text))
 			break
 		}
@@ -92,7 +92,7 @@ func (e *event) happens(h dispatch.Happening) bool {
 	return false
 }
 
-// inner is where a script or a command begins: in the phase, if there is one.
+// inner returns the context for a script or a command: that of the phase, if there is one.
 func (e *event) inner() context.Context {
 	if e.stage.span != nil {
 		return e.stage.ctx
@@ -100,7 +100,7 @@ func (e *event) inner() context.Context {
 	return e.own.ctx
 }
 
-// exits ends a script, and its last command: if it has failed, that was the reason.
+// exits ends a script and its last command. If the script has failed, both have.
 func (e *event) exits(h dispatch.Happening) {
 	if e.script.span == nil {
 		return
@@ -116,7 +116,7 @@ func (e *event) exits(h dispatch.Happening) {
 	e.endScript(h.Time)
 }
 
-// stop ends all spans because the operator ends: another life goes on with the event, in a trace of its own.
+// stop ends all spans because the operator ends: another life continues the event, in a trace of its own.
 func (e *event) stop(at time.Time) {
 	e.endStage(at)
 	e.own.set(attribute.String("octo.outcome", string(runs.KindStopped)))
@@ -146,7 +146,7 @@ func (e *event) start(within context.Context, name string, at time.Time, attribu
 	return o
 }
 
-// set sets attributes; one without a value is left out.
+// set sets attributes, except those without a value.
 func (o open) set(attributes ...attribute.KeyValue) {
 	for _, a := range attributes {
 		if a.Value.Type() != attribute.STRING || a.Value.AsString() != "" {
@@ -173,7 +173,7 @@ func named(key, value string) attribute.KeyValue {
 	return attribute.String(key, text.Clip(value, longestText))
 }
 
-// program is what a command line is called in a list of spans: the program and its first argument, without variables that are set for it.
+// program returns the name of a command in a list of spans: the program and its first argument, without variables set before it.
 func program(command string) string {
 	words := strings.Fields(command)
 	for len(words) > 1 && strings.Contains(words[0], "=") && !strings.HasPrefix(words[0], "/") {

@@ -8,7 +8,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// exporting says once that spans cannot be sent, and once that they can be again.
+// exporting logs once that spans cannot be sent, and once that they can be sent again.
 type exporting struct {
 	sdk.SpanExporter
 	log    *slog.Logger
@@ -16,7 +16,7 @@ type exporting struct {
 	failed atomic.Bool
 }
 
-// ExportSpans is sdk.SpanExporter's. Spans that cannot be sent are lost.
+// ExportSpans implements sdk.SpanExporter. Spans that cannot be sent are lost.
 func (e *exporting) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {

@@ -1,5 +1,5 @@
-// Package traces makes a trace of each event, for whoever collects OpenTelemetry's: a span for the event, below it one for each phase and each
-// wait, in a phase one for each script, in a script one for each command. A script that is of several phases has a span in each.
+// Package traces makes an OpenTelemetry trace of each event: a span for the event, below it one for each phase and each
+// wait, in a phase one for each script, in a script one for each command. A script that runs in several phases has a span in each.
 //
 //	tracing, err := traces.Start(settings, version, log) // nil: none are wanted
 //	dispatcher.Observe = tracing.Observe
@@ -26,17 +26,17 @@ import (
 	"octo-operator/dispatch"
 )
 
-// Traces makes spans of what happens and sends them, in the background and from a queue with a bound: no event ever waits for that, and what
-// does not fit into the queue, or cannot be sent, is lost.
+// Traces makes spans of what happens and sends them in the background. The queue is bounded: no event ever waits for it, and spans that
+// do not fit into it, or cannot be sent, are lost.
 type Traces struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 
 	mu     sync.Mutex
-	events map[string]*event // by the run's id: those that are not finished
+	events map[string]*event // unfinished events, by the run's id
 }
 
-// Start returns nil if no traces are wanted, and then has started nothing. The error says why none are made although they are wanted.
+// Start returns nil and starts nothing if no traces are wanted. The error says why none are made although they are wanted.
 func Start(settings config.Config, version string, log *slog.Logger) (*Traces, error) {
 	if settings.Traces.URL() == "" {
 		return nil, nil
@@ -49,7 +49,7 @@ func Start(settings config.Config, version string, log *slog.Logger) (*Traces, e
 	if err != nil {
 		return nil, fmt.Errorf("cannot send traces: %w", err)
 	}
-	// What the SDK has to say of its own variables, or of itself, is a record like any other. There is one of each in a program.
+	// The SDK's own messages and errors go to the log. These settings are global.
 	otel.SetLogger(logr.FromSlogHandler(log.Handler()))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		log.Warn("traces may lack spans", "reason", err, "next", "events are carried out all the same")
@@ -62,9 +62,9 @@ func Start(settings config.Config, version string, log *slog.Logger) (*Traces, e
 	return &Traces{provider: provider, tracer: provider.Tracer("octo-operator", trace.WithInstrumentationVersion(version)), events: map[string]*event{}}, nil
 }
 
-// resourceOf says who makes the spans. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES count more.
+// resourceOf describes this operator as the source of the spans. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
 func resourceOf(version string) *resource.Resource {
-	host, _ := os.Hostname() // in a pod its name
+	host, _ := os.Hostname() // in a pod, the pod's name
 	own := resource.NewSchemaless(attribute.String("service.name", "octo-operator"), attribute.String("service.version", version),
 		attribute.String("service.instance.id", host))
 	set, err := resource.New(context.Background(), resource.WithFromEnv(), resource.WithTelemetrySDK())
@@ -77,7 +77,7 @@ func resourceOf(version string) *resource.Resource {
 	return own
 }
 
-// Observe is for dispatch.Dispatcher.
+// Observe is for dispatch.Dispatcher.Observe.
 func (t *Traces) Observe(h dispatch.Happening) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,7 +91,7 @@ func (t *Traces) Observe(h dispatch.Happening) {
 	}
 }
 
-// Close ends the spans of what is not finished, and sends what is left, for at most so long. A nil Traces has nothing to send.
+// Close ends the open spans, and sends what is left, for at most so long. A nil Traces has nothing to send.
 func (t *Traces) Close(longest time.Duration) {
 	if t == nil {
 		return
@@ -104,5 +104,5 @@ func (t *Traces) Close(longest time.Duration) {
 	}
 	clear(t.events)
 	t.mu.Unlock()
-	_ = t.provider.Shutdown(ctx) // whether it could be sent is told by exporting
+	_ = t.provider.Shutdown(ctx) // exporting logs whether the spans could be sent
 }

@@ -21,7 +21,7 @@ import (
 	"octo-operator/dispatch/runs"
 )
 
-// logged is a log that is read while it is written.
+// logged is a log that may be read while it is written.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -49,14 +49,14 @@ func start(t *testing.T, environ string) (*Traces, *logged) {
 	return traces, said
 }
 
-// patience is how long a test waits for what always comes.
+// patience is how long a test waits for something that always comes.
 const patience = time.Minute
 
 var began = time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
 
 func number(n int) *int { return &n }
 
-// course are moments of an event, a second after each other.
+// course makes moments of an event, one second apart.
 func course(end runs.Moment, first runs.Kind) (all []dispatch.Happening) {
 	run := &runs.Run{ID: "20261126T100000.000000Z-workload-deployed-acme-x-6c1f0a"}
 	for i, m := range []runs.Moment{
@@ -267,7 +267,7 @@ func TestTracesThatCannotBeSentAreToldOnce(t *testing.T) {
 	}
 }
 
-// What always hangs: it accepts connections and never answers.
+// The collector hangs: it accepts connections and never answers.
 func TestNothingWaitsForACollectorThatHangs(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -287,7 +287,7 @@ func TestNothingWaitsForACollectorThatHangs(t *testing.T) {
 	}
 }
 
-// workload-deploy is tried before it changes anything: its script is of two phases.
+// The script workload-deploy does a dry run before it changes anything, so it runs in two phases.
 func TestAScriptThatIsOfSeveralPhasesIsInEachAndTheLastHasItsEnd(t *testing.T) {
 	c := collector.Start()
 	defer c.Close()
@@ -325,7 +325,7 @@ func TestAScriptThatIsOfSeveralPhasesIsInEachAndTheLastHasItsEnd(t *testing.T) {
 	}
 }
 
-// Headers may hold a token, which is for the collector alone; and a redirected POST may become a GET, which takes no spans.
+// Headers may contain a token, which is only for the collector; and a redirected POST may become a GET, which carries no spans.
 func TestARedirectIsNotFollowedButTold(t *testing.T) {
 	elsewhere := collector.Start()
 	defer elsewhere.Close()
@@ -364,12 +364,12 @@ func TestAWaitForPodsOfWhichMoreIsFoundOutIsOneSpan(t *testing.T) {
 	}
 }
 
-// A collector may quote the key that it does not know, or a proxy the whole request.
+// A collector may quote an unknown key in its answer, or a proxy the whole request.
 func TestWhatTheCollectorAnswersIsToldWithoutTheHeadersThatItGot(t *testing.T) {
 	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		fmt.Fprintf(w, "not a Bearer token: %s %s is not known, nor %s", strings.Repeat("x", 160), key, r.Header.Get("X-Key")) // the first is at the end of what is told
+		fmt.Fprintf(w, "not a Bearer token: %s %s is not known, nor %s", strings.Repeat("x", 160), key, r.Header.Get("X-Key")) // the first key is at the end of the part that is reported
 	}))
 	defer collector.Close()
 	settings := fixtures.Settings(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL+"\nOTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20planted-token-of-the-collector,X-Key=planted-key")

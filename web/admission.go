@@ -65,8 +65,8 @@ func parseReview(text []byte) (*request, error) {
 	return r.Request, nil
 }
 
-// decide answers a review by a rule; nil allows everything. It always allows what is not about the spec: a resource with an invalid spec
-// must still be deletable, and whoever changes its labels or finalizers is not responsible for it.
+// decide answers a review by a rule; nil allows everything. A request that does not change the spec is always allowed: a resource with an
+// invalid spec must still be deletable, and a user who changes its labels or finalizers is not responsible for the spec.
 func decide(r *request, check func(spec) string) *response {
 	allowed := &response{UID: r.UID, Allowed: true}
 	switch {

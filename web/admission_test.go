@@ -21,7 +21,7 @@ const (
 
 var asJSON = http.Header{"Content-Type": {"application/json"}}
 
-// reviewOf is what the API server sends; old may be "".
+// reviewOf returns a review as the API server sends it; old may be "".
 func reviewOf(operation, object, old string) string {
 	if old == "" {
 		old = "null"
@@ -251,7 +251,7 @@ func FuzzReview(f *testing.F) {
 	})
 }
 
-// mayBeMade is the rule of the CRDs in other words.
+// mayBeMade is the rule of the CRDs, written independently.
 func mayBeMade(kind string, text []byte) bool {
 	var fields map[string]any
 	_ = json.Unmarshal(text, &fields)

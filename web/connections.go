@@ -68,7 +68,7 @@ func (c *connections) closeOldest() {
 // oldestOfMost returns the connection to close. There must be an open one.
 func (c *connections) oldestOfMost() net.Conn {
 	counts, most := map[string]int{}, ""
-	for e := c.old.Back(); e != nil; e = e.Prev() { // if several have the same number: the one with the oldest connection
+	for e := c.old.Back(); e != nil; e = e.Prev() { // of several with the same number, the one with the oldest connection
 		from := e.Value.(opened).from
 		if counts[from]++; counts[from] >= counts[most] {
 			most = from

@@ -59,8 +59,8 @@ func newLog() (*slog.Logger, *logBuffer) {
 	return slog.New(slog.NewTextHandler(into, &slog.HandlerOptions{Level: slog.LevelDebug})), into
 }
 
-// freeAddress is an address that nobody listens on now. Its port is below the range of outgoing connections (32768 and up), from which the
-// system gives ports to whoever does not say one: other tests.
+// freeAddress returns an address on which nobody listens now. Its port is below the range of outgoing connections (32768 and up), from which the
+// system also gives free ports to other tests.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -148,7 +148,7 @@ func wantText(t *testing.T, got string, want ...string) {
 	}
 }
 
-// mounted is a directory as the kubelet mounts a Secret: each file is a link through ..data, which is swapped.
+// mounted is a Secret as the kubelet mounts it: each file is a link through ..data, which is swapped.
 type mounted struct {
 	*testing.T
 	dir       string
@@ -160,7 +160,7 @@ func newMounted(t *testing.T) *mounted {
 	return &mounted{T: t, dir: dir, cert: filepath.Join(dir, "svc.pem"), key: filepath.Join(dir, "svc-key.pem")}
 }
 
-// hold swaps what the files hold.
+// hold swaps the content of the files.
 func (m *mounted) hold(cert, key string) {
 	m.Helper()
 	version, err := os.MkdirTemp(m.dir, "..version-")
@@ -205,7 +205,7 @@ func issue(t *testing.T, name string, until time.Time) (cert, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
 
-// trusting is a client that connects to an address and wants a certificate's name.
+// trusting returns a client that connects to an address and requires a certificate with this name.
 func trusting(t *testing.T, cert, name string) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()

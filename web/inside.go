@@ -37,8 +37,8 @@ func without(r *http.Request, headers ...string) error {
 	return nil
 }
 
-// ServeInside serves a handler for people until ctx ends, within the same bounds as a Server. setting is where the address, host:port, comes
-// from. An address that cannot be used is logged and tried again; the operator's work does not depend on it.
+// ServeInside serves a handler for people until ctx ends, with the same bounds as a Server. setting is the name of the setting with the
+// address, host:port. If the address cannot be used, that is logged and tried again; the operator's work does not depend on it.
 func ServeInside(ctx context.Context, setting, address string, handler http.Handler, log *slog.Logger) {
 	l := newListener(setting, address, handler, retryInterval, log)
 	l.gravity = slog.LevelWarn

@@ -18,7 +18,7 @@ import (
 // connections took 90 MiB, and clients that never read their answer took 1 MiB each.
 const (
 	headerTimeout = 5 * time.Second
-	readTimeout   = 10 * time.Second // as long as the API server waits for a webhook, unless it was told otherwise
+	readTimeout   = 10 * time.Second // the API server's default timeout for a webhook
 	writeTimeout  = 15 * time.Second
 	idleTimeout   = 30 * time.Second
 	maxHeader     = 16 << 10 // bytes
@@ -58,14 +58,14 @@ type listener struct {
 	server  *http.Server
 	tls     *tls.Config // nil: HTTP
 	retry   time.Duration
-	gravity slog.Level // of the record that says that it cannot listen
+	gravity slog.Level // of the record that it cannot listen
 	log     *slog.Logger
 	failed  atomic.Pointer[error] // why it does not listen; nil: it does
 
 	connections *connections
 }
 
-// open begins to listen, and tries again every retry where that fails, until ctx ends.
+// open listens, and if that fails tries again every retry, until ctx ends.
 func (l *listener) open(ctx context.Context) {
 	context.AfterFunc(ctx, func() { _ = l.server.Close() })
 	on := l.listen()
@@ -105,7 +105,7 @@ func (l *listener) lost(err error) {
 	}
 }
 
-// fail records why there is no answer on this address, and logs it if it is a new reason.
+// fail records why the address is not served, and logs it if the reason is new.
 func (l *listener) fail(err error) {
 	if before := l.failed.Swap(&err); before == nil || (*before).Error() != err.Error() {
 		l.log.Log(context.Background(), l.gravity, "cannot listen on an address", "setting", l.setting, "reason", err, "retry_in", l.retry.String())

@@ -66,9 +66,9 @@ func parseLevel(name string, query map[string]string) (int, error) {
 	return number, nil
 }
 
-// fromLoopback allows only requests from within the pod (kubectl exec, kubectl port-forward), about which the cluster's roles decide: the
-// operator itself cannot tell who asks. It refuses what comes through a proxy in the pod, or from a browser that a web page has sent
-// here.
+// fromLoopback allows only requests from within the pod (kubectl exec, kubectl port-forward), for which the cluster's roles decide: the
+// operator itself cannot tell who asks. It refuses requests that come through a proxy in the pod, or from a browser that a web page has
+// sent here.
 func fromLoopback(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := wantLoopback(r); err != nil {
@@ -79,7 +79,7 @@ func fromLoopback(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// wantLoopback returns an error for a request that is not FromInside, or that a browser has made.
+// wantLoopback returns an error for a request that does not come from inside (FromInside), or that a browser has made.
 func wantLoopback(r *http.Request) error {
 	if err := FromInside(r); err != nil {
 		return err

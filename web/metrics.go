@@ -9,18 +9,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are served at /metrics. Make them with NewMetrics. No label has a value that a tenant or a chart has chosen: there would be no end
-// of them, and everybody may read them.
+// Metrics are served at /metrics. Make them with NewMetrics. No label has values that a tenant or a chart chooses: their number would be
+// unbounded, and everybody may read them.
 type Metrics struct {
 	registry *prometheus.Registry
 	events   *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	runMetrics
 
-	certificateEnd func() time.Time // of the certificate that is served, zero: none is; nil: there is no HTTPS
+	certificateEnd func() time.Time // expiry of the certificate that is served, zero: none is; nil: there is no HTTPS
 }
 
-// Labels are values of labels that are known from the beginning: their counters begin with 0, so that the first time counts as an increase.
+// Labels are values of labels that are known from the beginning. Their counters begin with 0, so that the first count is visible as an
+// increase.
 type Labels struct {
 	Callbacks, Outcomes []string // of events
 	RetryCauses         []string
@@ -54,8 +55,9 @@ func NewMetrics(state State, known Labels) *Metrics {
 	return m
 }
 
-// EventEnded counts an event that has ended, and the seconds that it ran. callback is one of hub.Callbacks, outcome one of package runs, or
-// "refused". The time of what was refused or superseded is not measured: most of it has not run at all, and would make all else look quick.
+// EventEnded counts an event that has ended, and the seconds that it ran. callback is one of hub.Callbacks, outcome one of package runs,
+// or "refused". The time of refused and superseded events is not measured: most of them have not run at all, and would make all others
+// look quick.
 func (m *Metrics) EventEnded(callback, outcome string, seconds float64) {
 	m.events.WithLabelValues(callback, outcome).Inc()
 	if outcome == "succeeded" || outcome == "failed" {
@@ -63,11 +65,12 @@ func (m *Metrics) EventEnded(callback, outcome string, seconds float64) {
 	}
 }
 
-// CertificateEnds is to be called before the first scrape, with what tells when the certificate of HTTPS ends that is served; zero: none is.
+// CertificateEnds must be called before the first scrape. end returns when the certificate that HTTPS serves expires; zero: none is
+// served.
 func (m *Metrics) CertificateEnds(end func() time.Time) { m.certificateEnd = end }
 
-// Bounds for requests of metrics, each of which holds all metrics in memory: 503 is the answer to more at a time, and to one that takes
-// longer.
+// Bounds for requests of metrics, each of which holds all metrics in memory. A request beyond the number, or beyond the time, is answered
+// with 503.
 const (
 	metricsInFlight = 3
 	metricsTimeout  = 5 * time.Second

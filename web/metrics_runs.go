@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// runMetrics are those of what happens in runs.
+// runMetrics are the metrics of what happens in runs.
 type runMetrics struct {
 	phases  *prometheus.HistogramVec
 	waits   *prometheus.HistogramVec
@@ -16,7 +16,7 @@ type runMetrics struct {
 	memory  *prometheus.HistogramVec
 
 	mu   *sync.Mutex
-	runs map[string]*runTimes // of those that have not ended, by id
+	runs map[string]*runTimes // of runs that have not ended, by id
 }
 
 func newRunMetrics() runMetrics {
@@ -47,14 +47,14 @@ func newRunMetrics() runMetrics {
 	}
 }
 
-// runTimes is where a run's time has gone.
+// runTimes knows what a run's time is spent on.
 type runTimes struct {
-	phase, wait   string // in which it is now; wait "": it does not wait
+	phase, wait   string // the present ones; wait "": it does not wait
 	since         time.Time
 	phases, waits map[string]time.Duration
 }
 
-// until counts the time up to a moment.
+// until counts the time up to a moment for the present phase or wait.
 func (r *runTimes) until(at time.Time) {
 	took := max(0, at.Sub(r.since))
 	switch {
@@ -66,12 +66,12 @@ func (r *runTimes) until(at time.Time) {
 	r.since = at
 }
 
-// Phase is to be called when a phase of a run begins.
+// Phase must be called when a phase of a run begins.
 func (m *runMetrics) Phase(run, phase string, at time.Time) {
 	m.change(run, at, func(r *runTimes) { r.phase, r.wait = phase, "" })
 }
 
-// Wait is to be called when a run, or an event that has not begun, begins to wait. within: that is part of its phase.
+// Wait must be called when a run, or an event that has not begun, begins to wait. within: the wait is part of its phase.
 func (m *runMetrics) Wait(run, reason string, within bool, at time.Time) {
 	m.change(run, at, func(r *runTimes) {
 		if r.wait = reason; within {
@@ -92,10 +92,10 @@ func (m *runMetrics) change(run string, at time.Time, change func(*runTimes)) {
 	change(r)
 }
 
-// TriedAgain counts a try that failed, by its cause.
+// TriedAgain counts a failed try that will be repeated, by its cause.
 func (m *runMetrics) TriedAgain(cause string) { m.retries.WithLabelValues(cause).Inc() }
 
-// ScriptEnded counts what a script has used: seconds of processor time, and bytes of memory, 0: not known. script is its name.
+// ScriptEnded counts what a script has used: seconds of processor time, and bytes of memory (0: not known). script is its name.
 func (m *runMetrics) ScriptEnded(script string, cpu float64, memory int64) {
 	m.cpu.WithLabelValues(script).Add(cpu)
 	if memory > 0 {
@@ -103,7 +103,7 @@ func (m *runMetrics) ScriptEnded(script string, cpu float64, memory int64) {
 	}
 }
 
-// RunEnded is to be called when a run has ended, or the operator ends. ended is false if the run goes on in another life.
+// RunEnded must be called when a run has ended, or the operator ends. ended is false if the run goes on in another life.
 func (m *runMetrics) RunEnded(run string, ended bool, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

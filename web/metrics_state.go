@@ -12,20 +12,20 @@ type State struct {
 	Pools      func() int    // number of registered pools
 	Able       func() bool   // the operator can work
 	Leads      func() bool   // this operator is the leader
-	Queue      func() Queue  // what is not finished
+	Queue      func() Queue  // the unfinished events
 	Reports    func() int    // number of reports that the controller has not accepted yet
 }
 
-// Queue is how many events are not finished.
+// Queue counts the unfinished events.
 type Queue struct {
-	Running int                // are carried out at this moment
-	Waiting map[string]Waiting // wait, by what they wait for
+	Running int                // that are carried out at this moment
+	Waiting map[string]Waiting // that wait, by what they wait for
 }
 
 // Waiting are events that wait for the same.
 type Waiting struct {
 	Events int
-	Oldest time.Duration // since the oldest of them was accepted
+	Oldest time.Duration // time since the oldest of them was accepted
 }
 
 // stateCollector makes metrics from a State.
@@ -78,7 +78,7 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// certificateCollector has the end of the certificate that is served.
+// certificateCollector makes a metric of the expiry of the certificate that is served.
 type certificateCollector struct{ of *Metrics }
 
 // Describe implements prometheus.Collector.

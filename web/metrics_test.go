@@ -47,7 +47,7 @@ func TestMetricsTellTheStateAsItIsNowAndWhatHasEnded(t *testing.T) {
 	able.Store(true)
 	metrics.EventEnded("WorkloadDeployed", "failed", 1.5)
 	metrics.EventEnded("WorkloadDeployed", "failed", 700)
-	metrics.EventEnded("WorkloadDeployed", "superseded", 0) // it has not run
+	metrics.EventEnded("WorkloadDeployed", "superseded", 0) // it never ran
 	want(
 		`octo_operator_connected{generation="G3"} 1`, "octo_operator_pools_registered 7", "octo_operator_able_to_work 1",
 		"octo_operator_leader 1", "octo_operator_waiting_reports 7",

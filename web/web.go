@@ -101,8 +101,8 @@ func routes(o Options) http.Handler {
 	return mux
 }
 
-// tellReadiness answers the probe. Details go only to whoever is in the pod: they name addresses, paths and settings, and everybody in
-// the cluster can ask. Others get the status code, which is all that the kubelet needs.
+// tellReadiness answers the probe. Only a client in the pod gets details: they name addresses, paths and settings, and everybody in the
+// cluster can ask. Others get the status code, which is all that the kubelet needs.
 func tellReadiness(w http.ResponseWriter, r Readiness, inside bool) {
 	unable, trouble := errors.Join(r.Unable, r.Trouble), r.Trouble
 	if !inside {

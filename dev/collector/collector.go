@@ -1,4 +1,4 @@
-// Package collector is a receiver of traces for tests: OTLP over HTTP, in protobuf, as an OpenTelemetry collector takes it.
+// Package collector receives traces in tests: OTLP over HTTP, in protobuf, like an OpenTelemetry collector.
 package collector
 
 import (
@@ -25,7 +25,7 @@ type Collector struct {
 	spans  []*tracepb.Span
 	seen   []http.Header
 	who    map[string]string // attributes of the last resource
-	answer int               // 0: it takes them
+	answer int               // status code for each request; 0: spans are accepted
 }
 
 // Start starts a collector on loopback.
@@ -36,10 +36,10 @@ func Start() *Collector {
 	return c
 }
 
-// Close ends it.
+// Close stops the collector.
 func (c *Collector) Close() { c.server.Close() }
 
-// Answer lets each request be answered by a status, and nothing be taken; 0: all is taken again.
+// Answer makes the collector answer each request with a status and drop its spans; 0: it accepts them again.
 func (c *Collector) Answer(status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,30 +82,30 @@ func (c *Collector) take(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Requests are the headers of all requests so far.
+// Requests returns the headers of all requests so far.
 func (c *Collector) Requests() []http.Header {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.seen)
 }
 
-// Resource is who has sent the last spans.
+// Resource returns the resource attributes of the last spans.
 func (c *Collector) Resource() map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.who
 }
 
-// Span is one that has come, with those below it in the order in which they began.
+// Span is a span that was received, with those below it in the order in which they began.
 type Span struct {
-	Name, Error string // Error: the status' text; "": it is no error
+	Name, Error string // Error: the status' text; "": it has not failed
 	Failed      bool
 	Attributes  map[string]string
 	Start, End  uint64 // in ns
 	Below       []*Span
 }
 
-// Traces are the outermost spans that have come, those that began first in front.
+// Traces returns the outermost spans that were received, in the order in which they began.
 func (c *Collector) Traces() []*Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,7 +141,7 @@ func inOrder(spans []*Span) {
 	slices.SortStableFunc(spans, func(a, b *Span) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
 }
 
-// String is the tree: a line for each span, indented below the one that it is in.
+// String returns the tree: a line for each span, indented below its parent.
 func (s *Span) String() string {
 	lines := s.Name
 	if s.Failed {

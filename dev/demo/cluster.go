@@ -13,7 +13,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// poolResource is what a pool is in the cluster.
+// poolResource returns the kind of the pool's resource.
 func (d *demo) poolResource() string {
 	if d.generation == devcontroller.G4 {
 		return "deploymentsites"
@@ -21,9 +21,9 @@ func (d *demo) poolResource() string {
 	return "communicationpools"
 }
 
-// prepareCluster makes the namespace and the custom resource definitions.
+// prepareCluster creates the namespace and the custom resource definition.
 func (d *demo) prepareCluster() error {
-	// Not in the user's home: what kubectl and helm keep there would stay.
+	// Not in the user's home, where the files of kubectl and helm would stay.
 	for _, name := range []string{"KUBECACHEDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"} {
 		if err := os.Setenv(name, filepath.Join(d.dir, "home", name)); err != nil {
 			return err
@@ -48,7 +48,7 @@ func (d *demo) prepareCluster() error {
 	return nil
 }
 
-// createCRD does not apply: a definition that is there already is somebody's, and stays as it is.
+// createCRD creates a definition and does not apply it: one that exists already belongs to somebody else, and stays as it is.
 func (d *demo) createCRD(file, name string) error {
 	_, err := d.output(d.ctx, "kubectl", "create", "-f", file)
 	switch {
@@ -61,7 +61,7 @@ func (d *demo) createCRD(file, name string) error {
 	return err
 }
 
-// removeCRD leaves it where somebody has begun to use it: with it, every pool of the cluster would go.
+// removeCRD does not remove a definition that somebody else has begun to use: every pool of the cluster would be deleted with it.
 func (d *demo) removeCRD(crd string) error {
 	pools, err := d.output(context.Background(), "kubectl", "get", crd, "--all-namespaces", "-o", "name")
 	if err == nil && pools != "" {
@@ -119,7 +119,7 @@ func (d *demo) showKeys(secret string, want ...string) error {
 	return nil
 }
 
-// waitEmpty waits for the last pod: a real one takes its time to end.
+// waitEmpty waits until the last pod is gone: a real one takes some time to end.
 func (d *demo) waitEmpty() error {
 	var left string
 	ctx, cancel := context.WithTimeout(d.ctx, time.Minute)

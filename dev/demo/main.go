@@ -1,8 +1,8 @@
-// Demo shows the operator's main job end to end, as a story: a simulated controller, the real operator, the real helm
-// and kubectl, a real API server. Every step is checked. It leaves nothing behind, also when it fails or is stopped.
+// Demo shows the operator's main job end to end, as a story: a simulated controller, the real operator, the real helm and kubectl, a real
+// API server. Every step is checked. It leaves nothing behind, even if it fails or is stopped.
 //
-// Run it with make demo. OCTO_GENERATION=G1 plays a controller of that generation (G3 if not set). With make demo STAY=1 it does not undeploy
-// at its end: it breaks some deploys, and lets somebody look around.
+// Run it with make demo. OCTO_GENERATION=G1 simulates a controller of that generation (G3 if not set). With make demo STAY=1 it does not
+// undeploy at its end: it breaks some deploys, and lets the user look around.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 // patience bounds the whole story. It takes half a minute; a busy machine may need more.
 const patience = 3 * time.Minute
 
-// The kernel ends our children when the thread that started them ends (Pdeathsig): that must be the one thread that
+// The kernel kills our children when the thread that started them ends (Pdeathsig): that must be the one thread that
 // lives as long as the demo.
 func init() { runtime.LockOSThread() }
 
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// tell tells the story and cleans up after it, however it went.
+// tell tells the story and cleans up after it, even if it has failed.
 func tell(ctx context.Context) error {
 	started := time.Now()
 	d := &demo{}
@@ -54,10 +54,10 @@ func tell(ctx context.Context) error {
 		d.introduce()
 		err = d.play()
 	}
-	if d.ctx.Err() != nil { // the step only knows that it was cut short
+	if d.ctx.Err() != nil { // the step only knows that it was interrupted
 		err = errors.Join(fmt.Errorf("stopped: %w", context.Cause(d.ctx)), err)
 	}
-	if err != nil && d.operator != nil && !errors.Is(ctx.Err(), context.Canceled) { // who presses Ctrl-C knows why
+	if err != nil && d.operator != nil && !errors.Is(ctx.Err(), context.Canceled) { // after Ctrl-C the user knows why
 		d.operator.printEnd()
 	}
 	if err = errors.Join(err, d.cleanUp()); err == nil {
@@ -66,13 +66,13 @@ func tell(ctx context.Context) error {
 	return err
 }
 
-// demo is what the steps share.
+// demo is the state that the steps share.
 type demo struct {
 	ctx        context.Context
 	stop       context.CancelCauseFunc // ends the story, with a reason
 	name       string                  // of the namespace, which holds everything in the cluster
 	dir        string                  // holds everything on disk
-	ownCluster bool                    // the user's: it cannot pull the image of the demo's chart
+	ownCluster bool                    // the cluster is the user's, which cannot pull the image of the demo's chart
 	generation devcontroller.Generation
 	charts     string // URL of the chart repository
 	page       string // URL of the operator's status page, if the demo stays
@@ -87,7 +87,7 @@ type demo struct {
 }
 
 type cleaning struct {
-	done string // what to say of it
+	done string // the line to print afterwards
 	do   func() error
 }
 
@@ -95,7 +95,7 @@ func (d *demo) onCleanUp(done string, do func() error) {
 	d.cleaning = append(d.cleaning, cleaning{done, do})
 }
 
-// cleanUp goes on after an error: the rest must go too.
+// cleanUp continues after an error, so that the rest is removed too.
 func (d *demo) cleanUp() error {
 	if len(d.cleaning) > 0 {
 		heading("Clean up")
@@ -113,7 +113,7 @@ func (d *demo) cleanUp() error {
 	return errors.Join(errs...)
 }
 
-// prepare makes what the story needs besides the operator.
+// prepare starts what the story needs besides the operator.
 func (d *demo) prepare() (err error) {
 	if os.Getenv("OCTO_DEVCLUSTER") == "" || os.Getenv("KUBECONFIG") == "" {
 		return errors.New("cannot run the demo: it needs a cluster and tools, start it with: make demo")

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// operatorEnd is how long the operator may take to stop what it runs; devcluster gives a stopped demo 30 s in all.
+// operatorEnd is how long the operator may take to stop its scripts; devcluster gives a stopped demo 30 s in all.
 const operatorEnd = 15 * time.Second
 
 // operator is the running ./octo-operator, and its log so far.
@@ -30,7 +30,7 @@ type operator struct {
 	stopping bool
 }
 
-// startOperator starts it. The story stops when it ends by itself.
+// startOperator starts the operator. The story stops if the operator ends by itself.
 func (d *demo) startOperator() error {
 	o := &operator{stateDir: filepath.Join(d.dir, "state"), done: make(chan struct{}), finished: map[string]bool{}}
 	own, err := d.staySettings()
@@ -69,7 +69,7 @@ func (d *demo) startOperator() error {
 	return nil
 }
 
-// withoutSettings keeps settings of an operator in the user's own shell out of the demo.
+// withoutSettings removes the settings of an operator from the environment of the user's shell.
 func withoutSettings(environ []string) (kept []string) {
 	for _, variable := range environ {
 		name := strings.ToUpper(variable)
@@ -80,7 +80,7 @@ func withoutSettings(environ []string) (kept []string) {
 	return kept
 }
 
-// stop asks it to end. It ends what it runs first.
+// stop asks the operator to end, and waits until it has stopped its scripts and ended.
 func (o *operator) stop() error {
 	o.mu.Lock()
 	o.stopping = true
@@ -98,7 +98,7 @@ func (o *operator) stop() error {
 	return nil
 }
 
-// Write takes the operator's output.
+// Write receives the operator's output.
 func (o *operator) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -114,7 +114,7 @@ func (o *operator) text() string {
 // record is one line of the log.
 type record map[string]any
 
-// records are the log so far, as far as it matches. What is not JSON (a panic) becomes a message of its own.
+// records returns the matching records of the log so far. A line that is not JSON (a panic) becomes a message of its own.
 func (o *operator) records(match func(record) bool) (found []record) {
 	for line := range strings.Lines(o.text()) {
 		r := record{}

@@ -14,7 +14,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// columns that a line may take.
+// columns is the width of lines.
 const columns = 110
 
 const (
@@ -38,17 +38,17 @@ func heading(title string) {
 	fmt.Printf("\n\n%s\n", colour(bold, fmt.Sprintf("%d. %s", headings, title)))
 }
 
-// field is a line of the introduction.
+// field prints a line of the introduction.
 func field(name, text string) {
 	fmt.Println(wrap(fmt.Sprintf("   %-12s%s", name, text), strings.Repeat(" ", 15), ""))
 }
 
-// note is the narrator's voice.
+// note prints a text of the narrator.
 func note(text string) {
 	fmt.Println("\n" + wrap("   "+text, "   ", ""))
 }
 
-// label says what the following block is.
+// label announces the following block.
 func label(name, about string) {
 	if about != "" {
 		about = ": " + about
@@ -56,12 +56,12 @@ func label(name, about string) {
 	fmt.Printf("\n   %s%s\n", colour(green, name), about)
 }
 
-// prompt shows a command as if it had been typed.
+// prompt prints a command as if a user had typed it.
 func prompt(command string) {
 	fmt.Println(colour(bold, wrap("      $ "+command, "          ", ` \`)))
 }
 
-// block shows what a program has written.
+// block prints the output of a program.
 func block(text string) {
 	for line := range strings.Lines(strings.ReplaceAll(text, "\t", "  ")) {
 		continuation := ""
@@ -73,7 +73,7 @@ func block(text string) {
 	}
 }
 
-// wrap cuts a long line at blanks. hang starts the further lines, continuation ends those that go on.
+// wrap breaks a long line at blanks. Further lines begin with hang; lines that are continued end with continuation.
 func wrap(line, hang, continuation string) string {
 	var lines []string
 	for len(line) > columns {
@@ -93,7 +93,7 @@ func (o *operator) printLog(match func(record) bool) {
 	}
 }
 
-// printEnd shows the end of the log, for whoever has to find out why the story failed.
+// printEnd prints the end of the log, which shows why the story failed.
 func (o *operator) printEnd() {
 	label("the end of the operator's log", "")
 	all := o.records(func(record) bool { return true })
@@ -102,7 +102,7 @@ func (o *operator) printEnd() {
 	}
 }
 
-// String is like a line of the operator's text format, without what all lines of a run have in common.
+// String formats a record like the operator's text log, without what all lines of a run have in common.
 func (r record) String() string {
 	line := fmt.Sprint(r["msg"])
 	if stamp, ok := r["time"].(string); ok && len(stamp) > len("2006-01-02T15:04:05.000") {
@@ -115,7 +115,7 @@ func (r record) String() string {
 			line += fmt.Sprintf("  %v", r[name])
 		default:
 			value, _, more := strings.Cut(fmt.Sprint(r[name]), "\n")
-			if more { // the reason of a failure: it is shown in full as it is reported
+			if more { // the reason of a failure, which is shown in full with the report
 				value += " …"
 			}
 			line += fmt.Sprintf("  %s=%s", name, value)
@@ -124,7 +124,7 @@ func (r record) String() string {
 	return line
 }
 
-// printCall shows what the controller was told.
+// printCall prints a report to the controller.
 func (d *demo) printCall(call devcontroller.Call) {
 	if len(call.Args) == 1 && strings.HasPrefix(string(call.Args[0]), "{") {
 		label("reported", call.Method)
@@ -139,7 +139,7 @@ func (d *demo) printCall(call devcontroller.Call) {
 	block(call.Method + "(" + strings.Join(args, ", ") + ")")
 }
 
-// asYAML is JSON for people: without what is empty, and without what is false unless that is news.
+// asYAML formats JSON for people: without empty values, and without false unless falseToo.
 func asYAML(text json.RawMessage, falseToo bool) string {
 	var fields map[string]any
 	if err := json.Unmarshal(text, &fields); err != nil {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// command is a program in a process group of its own: Ctrl-C in a terminal is for the demo, which then stops its
-// children in order. When the demo is killed, they end with it.
+// command is a program in a process group of its own: Ctrl-C in a terminal reaches only the demo, which then stops its children in order.
+// If the demo is killed, they end with it.
 func (d *demo) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -60,7 +60,7 @@ func (d *demo) serveCharts() error {
 	return err
 }
 
-// killAllIn kills every process that works below dir: an operator that was killed could not stop its helm.
+// killAllIn kills every process whose working directory is below dir: an operator that was killed could not stop its helm.
 func killAllIn(dir string) error {
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		links, err := filepath.Glob("/proc/[0-9]*/cwd")

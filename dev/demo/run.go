@@ -10,14 +10,13 @@ import (
 	"strings"
 )
 
-// run is one run of the operator: an event and its directory.
+// run is a run of the operator: an event and its directory.
 type run struct {
 	id, dir  string
 	operator *operator
 }
 
-// waitRun waits for the end of the next run of a callback whose records have value as attribute name, and checks its
-// outcome.
+// waitRun waits for the end of the next run of a callback whose records have the attribute name with that value, and checks its outcome.
 func (o *operator) waitRun(ctx context.Context, callback, name, value, outcome string) (*run, error) {
 	var found *run
 	err := wait(ctx, callback+" of "+value, func() bool {
@@ -69,7 +68,7 @@ var (
 	labels       = regexp.MustCompile(`--labels \S+`)
 )
 
-// short leaves out what is long, and the same in every command of a run.
+// short shortens texts that are long and the same in every command of a run.
 func short(text string) string {
 	text = strings.ReplaceAll(text, "KUBECONFIG="+os.Getenv("KUBECONFIG")+" ", "")
 	text = runDirectory.ReplaceAllLiteralString(text, "$RUN")
@@ -81,7 +80,7 @@ func (r *run) printLog() {
 	r.operator.printLog(r.mine)
 }
 
-// printEvent shows what came in, as it is kept.
+// printEvent prints the event as it is in the run directory.
 func (r *run) printEvent() {
 	var event struct {
 		Callback string
@@ -94,7 +93,7 @@ func (r *run) printEvent() {
 	block(asYAML(event.Argument, false))
 }
 
-// printDir shows what a run leaves on disk.
+// printDir prints which files a run has left on disk.
 func (r *run) printDir() error {
 	label("run directory", "$RUN is")
 	block(filepath.Dir(r.dir) + "/\n" + r.id)

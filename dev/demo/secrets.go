@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// The secrets of the story. They may be seen nowhere but in the cluster's Secrets.
+// The secrets of the story. They must not be found anywhere but in the cluster's Secrets.
 const (
 	brokerPassword = "demo-broker-password-4711"
 	apiKey         = "demo-api-key-0815"
 	dbPassword     = "demo-db-password-1234"
 )
 
-// findSecrets comes when nothing is in flight: while a deploy runs, its run directory holds what it applies.
+// findSecrets must be called while no event runs: during a deploy, its run directory has the manifest with the secrets.
 func (d *demo) findSecrets() error {
 	texts, err := readTree(d.operator.stateDir)
 	if err != nil {

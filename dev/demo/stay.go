@@ -13,7 +13,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// brokenDeploys are those of docs/debugging.md, in its order.
+// brokenDeploys returns the deploys of docs/debugging.md, in its order.
 func (d *demo) brokenDeploys() []devcontroller.Workload {
 	workload := func(name, id, values string) devcontroller.Workload {
 		w := d.shop
@@ -32,13 +32,13 @@ func (d *demo) brokenDeploys() []devcontroller.Workload {
 	return []devcontroller.Workload{billing, catalog, orders, mail, search, reports}
 }
 
-// stays tells whether the demo is to go on until somebody has looked around: make demo STAY=1.
+// stays tells whether the demo continues until the user has looked around: make demo STAY=1.
 func stays() bool { return os.Getenv("OCTO_STAY") != "" }
 
 // hangingUpdate is a script for a tenant's update that never ends by itself.
 const hangingUpdate = "#!/bin/sh\nset -eu\necho \"backing up tenant $OCTO_TENANT to s3://backups\" >&2\nexec sleep 3600\n"
 
-// staySettings are the operator's settings for that: ports of its own for probes and page, and the script that hangs.
+// staySettings returns the operator's settings for make demo STAY=1: its own ports for probes and page, and the script that hangs.
 func (d *demo) staySettings() ([]string, error) {
 	if !stays() {
 		return []string{"OPERATOR__STATUSPAGE=off", "KESTREL__ENDPOINTS__HTTP__URL=http://127.0.0.1:0"}, nil
@@ -65,7 +65,7 @@ func freeAddress() (string, error) {
 	return "http://" + free.Addr().String(), free.Close()
 }
 
-// lookAround breaks six deploys and keeps one waiting, so that somebody can find out why, and goes on when Enter is pressed.
+// lookAround breaks six deploys and keeps one waiting, so that the user can find out why. It continues when Enter is pressed.
 func (d *demo) lookAround() error {
 	if err := d.breakDeploys(); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (d *demo) breakDeploys() error {
 		}
 	}
 	for _, w := range d.brokenDeploys() {
-		if w.Name == "Reports" { // it takes all that the quota has
+		if w.Name == "Reports" { // it uses up the quota
 			if err := d.waitFor("Billing failed", "Catalog succeeded", "Orders failed", "Mail failed", "Search failed"); err != nil {
 				return err
 			}
@@ -110,7 +110,7 @@ func (d *demo) breakDeploys() error {
 			return err
 		}
 	}
-	if err := d.waitFor("Reports failed"); err != nil { // a tenant's update waits for what is in flight
+	if err := d.waitFor("Reports failed"); err != nil { // a tenant's update waits for its events in flight
 		return err
 	}
 	news := d.shop
@@ -118,7 +118,7 @@ func (d *demo) breakDeploys() error {
 	return errors.Join(d.controller.PreUpdateTenant(d.ctx, d.pool.TenantID), d.controller.Deploy(d.ctx, news))
 }
 
-// waitFor waits until deploys have ended, each a workload and its outcome.
+// waitFor waits until deploys have ended: each of ends is a workload and its outcome.
 func (d *demo) waitFor(ends ...string) error {
 	for _, end := range ends {
 		workload, outcome, _ := strings.Cut(end, " ")
@@ -129,7 +129,7 @@ func (d *demo) waitFor(ends ...string) error {
 	return nil
 }
 
-// environment is what a shell needs so that the operator's commands and kubectl work in it as they do in the operator's pod.
+// environment returns the variables with which the operator's commands and kubectl work in a shell as in the operator's pod.
 func (d *demo) environment() (lines string) {
 	for _, setting := range d.operator.cmd.Env {
 		name, _, _ := strings.Cut(setting, "=")

@@ -45,7 +45,7 @@ type step struct {
 	do    func() error
 }
 
-// play goes through the steps until one is not as expected.
+// play runs the steps until one fails.
 func (d *demo) play() error {
 	last := step{"The controller undeploys everything", d.undeploy}
 	if stays() {
@@ -114,7 +114,7 @@ func (d *demo) deployPool() error {
 	return nil
 }
 
-// deployShop sends Broken too: it takes as long as helm's timeout, and nothing has to wait for it.
+// deployShop also sends Broken, which takes as long as helm's timeout: so no later step has to wait for it.
 func (d *demo) deployShop() error {
 	note("A second workload, Broken, is sent at the same moment. Nothing waits for it; it has a chapter of its own below.")
 	if err := errors.Join(d.controller.Deploy(d.ctx, d.broken), d.controller.Deploy(d.ctx, d.shop)); err != nil {
@@ -237,13 +237,13 @@ func (d *demo) undeploy() error {
 	return d.show("kubectl", "get", "all,secrets,"+d.poolResource())
 }
 
-// status is what the operator reports of a deploy.
+// status is the operator's report of a deploy.
 type status struct {
 	WorkloadName, StatusMessage string
 	Success                     bool
 }
 
-// showReports waits for the verdict on a workload and shows everything that the controller was told of it.
+// showReports waits for the final report on a workload and prints all reports on it.
 func (d *demo) showReports(workload string, expected func(status) bool) error {
 	about := func(c devcontroller.Call) (s status, is bool) {
 		is = len(c.Args) == 1 && json.Unmarshal(c.Args[0], &s) == nil && s.WorkloadName == workload

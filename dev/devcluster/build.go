@@ -82,7 +82,7 @@ func (t tool) build(ctx context.Context, path string) error {
 	return os.Rename(partial, path)
 }
 
-// inModule does something in a throw-away module made of the tool's pinned files.
+// inModule calls do in a temporary module that consists of the tool's pinned files.
 func (t tool) inModule(do func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "devcluster-build-")
 	if err != nil {
@@ -110,8 +110,8 @@ func goBuild(ctx context.Context, dir, out, arch, ldflags, pkg string) error {
 	return nil
 }
 
-// goCommand leaves nothing to the settings of the user's Go: a GOFLAGS=-mod=mod
-// would resolve other versions, a go.work above the temp folder other modules.
+// goCommand ignores the settings of the user's Go: a GOFLAGS=-mod=mod would resolve other versions, a go.work above the temp folder other
+// modules.
 func goCommand(ctx context.Context, dir, arch string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
@@ -183,7 +183,7 @@ func linkTools(cache string, helm int, found map[string]string) (string, error) 
 			links[t.name] = filepath.Join("..", key, t.name)
 		} else if path, ok := found[t.name]; ok {
 			links[t.name] = path
-			fmt.Fprintln(sum, path) // a folder of its own: a run beside us may have been told to build all
+			fmt.Fprintln(sum, path) // another folder than without found tools: a concurrent run may have been told to build all
 		}
 	}
 	if path, ok := links[fmt.Sprintf("helm%d", helm)]; ok {
@@ -201,7 +201,7 @@ func linkTools(cache string, helm int, found map[string]string) (string, error) 
 	return dir, nil
 }
 
-// link replaces in one step: a run beside us may use the folder right now.
+// link replaces a link atomically, because a concurrent run may be using the folder.
 func link(target, name string) error {
 	if have, err := os.Readlink(name); err == nil && have == target {
 		return nil

@@ -64,7 +64,7 @@ func announce(address, file string) error {
 	}
 	line = append(line, '\n')
 	if file != "" {
-		// Renamed into place: whoever waits for the file never reads half a line.
+		// Renamed into place, so that nobody who waits for the file reads half a line.
 		if err := os.WriteFile(file+".partial", line, 0o644); err != nil {
 			return fmt.Errorf("cannot write the ready file: %w", err)
 		}

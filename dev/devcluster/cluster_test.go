@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Pods as charts bring them; what becomes of them is in stages.yaml.
+// Pods as charts have them; stages.yaml defines what happens to them.
 const testPods = `
 apiVersion: apps/v1
 kind: StatefulSet

@@ -18,8 +18,8 @@ const buildAllVariable = "OCTO_BUILD_TOOLS"
 // answerLimit is how long a binary may take to tell its version. The slowest, kube-apiserver, takes 0.1 s.
 const answerLimit = 10 * time.Second
 
-// searchFolders are where binaries of the pinned versions may lie, in this order. Relative ones are not searched: what
-// they mean changes with the folder that devcluster is started in.
+// searchFolders returns the folders in which binaries of the pinned versions may be, in this order. Relative ones are not searched,
+// because they depend on the folder in which devcluster is started.
 func searchFolders() (folders []string) {
 	if os.Getenv(buildAllVariable) != "" {
 		return nil
@@ -34,9 +34,8 @@ func searchFolders() (folders []string) {
 	return folders
 }
 
-// locate says where the tools are that the cache lacks: found on this machine, in exactly the pinned version, or missing.
-// found also has tools that are not wanted, for OCTO_HELM3. It is asked at every start: what somebody else has installed
-// can be another version tomorrow.
+// locate finds the tools that the cache lacks: on this machine in exactly the pinned version, or they are missing. found also has tools
+// that are not wanted, for OCTO_HELM3. It is called at every start, because an installed binary may have another version tomorrow.
 func locate(ctx context.Context, cache string, wanted []tool) (found map[string]string, missing []tool, err error) {
 	found, folders := map[string]string{}, searchFolders()
 	for _, t := range allTools {
@@ -61,7 +60,7 @@ func locate(ctx context.Context, cache string, wanted []tool) (found map[string]
 		if path == "" {
 			missing = append(missing, t)
 		}
-		if os.Getenv("OCTO_TOOLS") == "" { // else the devcluster around this one has said it
+		if os.Getenv("OCTO_TOOLS") == "" { // otherwise the devcluster around this one has printed it
 			t.sayFound(version, path, refused)
 		}
 	}
@@ -77,7 +76,7 @@ func (t tool) sayFound(version, path string, refused []string) {
 	}
 }
 
-// find looks for a binary of exactly this version. refused says of each that is none why.
+// find looks for a binary of exactly this version. refused says, for each other binary that it has found, why it cannot be used.
 func (t tool) find(ctx context.Context, version string, folders []string) (path string, refused []string) {
 	seen := map[string]bool{} // /bin is often a link to /usr/bin
 	for _, folder := range folders {
@@ -101,7 +100,7 @@ func (t tool) find(ctx context.Context, version string, folders []string) (path 
 	return "", refused
 }
 
-// binaryNames are the names under which others install the tool.
+// binaryNames returns the names under which the tool is usually installed.
 func (t tool) binaryNames() []string {
 	if strings.HasPrefix(t.name, "helm") {
 		return []string{t.name, "helm"}
@@ -111,12 +110,12 @@ func (t tool) binaryNames() []string {
 
 var versionWord = regexp.MustCompile(`(?m)(?:^|\s)v?(\d+\.\d+\.\d+\S*)`)
 
-// askVersion runs a binary and returns the first version in what it prints, with a v in front: etcd says none.
+// askVersion runs a binary and returns the first version in its output, with a v in front, which etcd does not print.
 func askVersion(ctx context.Context, path string, args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.WaitDelay = time.Second // a child of it may hold the pipe
+	cmd.WaitDelay = time.Second // a child of the binary may keep the pipe open
 	out, err := cmd.Output()
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("no answer within %s", answerLimit)

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// imageCommand makes the part of the image's root that is compiled. What happens to lie on this machine is never taken.
+// imageCommand builds the compiled part of the image's root. It never takes binaries that are installed on this machine.
 func imageCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	arch := flags.String("arch", runtime.GOARCH, "`GOARCH` to build for")

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// helm and kubectl go the same way; deploy/image, which CI runs, looks at all three.
+// helm and kubectl are built in the same way; deploy/image, which CI runs, checks all three.
 func TestTheOperatorOfTheImageIsBuiltForBothArchitectures(t *testing.T) {
 	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
 		t.Run(arch, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestTheOperatorOfTheImageIsBuiltForBothArchitectures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, m := range info.Deps { // what scanners read, and what has a license
+			for _, m := range info.Deps { // scanners read them, and each has a license
 				if left, _ := filepath.Glob(filepath.Join(root, "usr/share/licenses", m.Path+"@"+m.Version, "*")); len(left) == 0 {
 					t.Errorf("the license of %s %s is missing", m.Path, m.Version)
 				}

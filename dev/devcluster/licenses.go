@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// licenseFile are the names under which modules keep what must go with their binaries.
+// licenseFile matches the names of files that must be distributed with a module's binaries.
 var licenseFile = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|copyright|notice|patents)([-._].*)?$`)
 
 // module is what go list says of one that is compiled in.
@@ -24,8 +24,8 @@ type module struct {
 	Main               bool
 }
 
-// copyLicenses copies the licenses of all that is compiled into a package, each to OUT/MODULE@VERSION/…, and Go's own to
-// OUT/go. A module without one is an error: it may not be handed on.
+// copyLicenses copies the licenses of all modules that are compiled into a package to OUT/MODULE@VERSION/…, and Go's own to OUT/go. A
+// module without a license is an error, because it may not be distributed.
 func copyLicenses(ctx context.Context, dir, arch, pkg, out string) error {
 	files, err := licensesOf(ctx, dir, arch, pkg)
 	if err != nil {
@@ -63,7 +63,8 @@ func listCompiledIn(ctx context.Context, dir, arch, pkg string) (packages []comp
 	return packages, nil
 }
 
-// licensesOf maps MODULE@VERSION/FILE to the file's path: those beside the packages that are compiled in, up to the module's root.
+// licensesOf maps MODULE@VERSION/FILE to the file's path. It looks in the folders of the packages that are compiled in, and above them up
+// to the module's root.
 func licensesOf(ctx context.Context, dir, arch, pkg string) (map[string]string, error) {
 	packages, err := listCompiledIn(ctx, dir, arch, pkg)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// TestMain plays a devcluster with one component when it is started as helper.
+// TestMain acts as a devcluster with one component if it is started as a helper.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("DEVCLUSTER_TEST_HELPER"); dir != "" {
 		c := &component{name: "sleep", dir: dir, path: "/bin/sleep", args: []string{"1000"}}

@@ -17,8 +17,8 @@ import (
 	"strings"
 )
 
-// sbomCommand writes what an image consists of, as SPDX 2.3 in JSON: scanners read it. Everything in it is read from the image's files:
-// Go writes into each program of which modules it is made, and Debian's packages lie in var/lib/dpkg/status.d.
+// sbomCommand writes what an image consists of as SPDX 2.3 in JSON, for scanners. It reads only the image's files: Go stores in each
+// program the modules of which it is made, and Debian's packages are listed in var/lib/dpkg/status.d.
 func sbomCommand(args []string) error {
 	flags := flag.NewFlagSet("sbom", flag.ContinueOnError)
 	version := flags.String("version", "dev", "`version` of the operator, which a program built from its own source does not know")
@@ -79,7 +79,7 @@ type spdxRelationship struct {
 	To   string `json:"relatedSpdxElement"`
 }
 
-// bill collects what an image consists of.
+// bill collects the contents of an image.
 type bill struct {
 	version       string
 	packages      map[string]spdxPackage // by id
@@ -97,7 +97,7 @@ func newBill(version string) *bill {
 
 var notInID = regexp.MustCompile(`[^a-zA-Z0-9.-]+`)
 
-// add names a package by its kind, name and version, so that what several programs have in common is there once.
+// add adds a package under an id of its kind, name and version, so that a module of several programs is listed once.
 func (b *bill) add(kind string, p spdxPackage) (id string) {
 	if p.ID == "" {
 		p.ID = "SPDXRef-" + notInID.ReplaceAllString(kind+"-"+p.Name+"-"+p.Version, "-")
@@ -113,7 +113,7 @@ func (b *bill) relate(from, how, to string) {
 
 func purl(locator string) []spdxRef { return []spdxRef{{"PACKAGE-MANAGER", "purl", locator}} }
 
-// addPrograms adds the Go programs of a folder and their modules. Others came with a package of Debian.
+// addPrograms adds the Go programs of a folder and their modules. Other programs come from packages of Debian.
 func (b *bill) addPrograms(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -139,7 +139,7 @@ func (b *bill) addProgram(path string, info *buildinfo.BuildInfo) error {
 	}
 	program := spdxPackage{Name: filepath.Base(path), Version: b.version, Checksums: []spdxChecksum{{"SHA256", fmt.Sprintf("%x", sha256.Sum256(text))}}}
 	modules := map[string]string{"stdlib": strings.TrimPrefix(info.GoVersion, "go")}
-	if info.Main.Sum != "" { // it came from a module, as helm does, not from a folder
+	if info.Main.Sum != "" { // built from a downloaded module, as helm is, and not from a folder
 		program.Version = info.Main.Version
 		modules[info.Main.Path] = info.Main.Version
 	}
@@ -158,7 +158,7 @@ func (b *bill) addProgram(path string, info *buildinfo.BuildInfo) error {
 	return nil
 }
 
-// addDebian adds the packages of which the image has files.
+// addDebian adds the packages of Debian of which the image has files.
 func (b *bill) addDebian(folder string) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*"))
 	if err != nil {
@@ -185,7 +185,7 @@ func (b *bill) addDebian(folder string) error {
 	return nil
 }
 
-// document is the same for the same image: no time and no chance is in it.
+// document is the same whenever it is made for the same image: it contains no time and nothing random.
 func (b *bill) document() ([]byte, error) {
 	packages := slices.SortedFunc(maps.Values(b.packages), func(p, q spdxPackage) int { return strings.Compare(p.ID, q.ID) })
 	content, err := json.Marshal(packages)

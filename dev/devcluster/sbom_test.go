@@ -101,7 +101,7 @@ func TestTheSBOMNamesEachProgramModuleAndPackageOfTheImage(t *testing.T) {
 	}
 }
 
-// The operator is built from a folder, and Go knows no version of it; helm from a module.
+// The operator is built from a folder, so Go knows no version of it; helm is built from a module.
 func TestAProgramHasTheVersionOfItsModuleOrTheImages(t *testing.T) {
 	for sum, want := range map[string]string{"": "v1.2.3", "h1:x": "v4.3.1"} {
 		b := newBill("v1.2.3")

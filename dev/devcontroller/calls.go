@@ -51,7 +51,7 @@ func (s *Server) record(call Call) {
 	s.options.Logf("%s", call)
 }
 
-// Calls are all invocations by operators so far, in the order of their answers.
+// Calls returns all invocations by operators so far, in the order of their answers.
 func (s *Server) Calls() []Call { return s.callsAfter(0) }
 
 func (s *Server) callsAfter(seq int) []Call {
@@ -104,7 +104,7 @@ func (s *Server) Wait(ctx context.Context, what string, condition func() bool) e
 	}
 }
 
-// summary tells a failed wait what did happen.
+// summary describes, for a failed wait, what did happen.
 func (s *Server) summary() string {
 	counts := map[string]int{}
 	for _, call := range s.Calls() {

@@ -31,7 +31,7 @@ type connection struct {
 	// Guarded by server.mu.
 	state      State
 	reason     string // why it ended; the first reason counts
-	central    *bool  // what RegisterOperatorAsync said
+	central    *bool  // the argument of RegisterOperatorAsync
 	registered []Pool
 }
 
@@ -45,7 +45,7 @@ const (
 	StateClosed    State = "closed" // or closing: the reason stands, nothing is sent any more
 )
 
-// outboxLength bounds the memory of a burst: who sends more waits for the operator to read.
+// outboxLength bounds the memory of a burst: a sender that exceeds it waits until the operator reads.
 const outboxLength = 64
 
 // newConnection enters a websocket in the server's books. It is nil when the server was closed
@@ -168,7 +168,7 @@ func (c *connection) shut(reason string, farewell []byte) {
 // closePatience is how long a client may take to read what was queued before the end.
 const closePatience = 5 * time.Second
 
-// drop ends the connection as a lost network does: nothing more is said.
+// drop ends the connection like a lost network, without a message.
 func (c *connection) drop(reason string) {
 	if c.end(reason, nil) {
 		_ = c.socket.CloseNow()

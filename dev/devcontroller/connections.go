@@ -18,7 +18,7 @@ type Connection struct {
 	Registered    []Pool
 }
 
-// Connections are all connections of the server's life in order of arrival.
+// Connections returns all connections of the server's life, in the order in which they came.
 func (s *Server) Connections() []Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,7 +30,7 @@ func (s *Server) Connections() []Connection {
 	return list
 }
 
-// Refused is how many requests were answered with 401.
+// Refused returns how many requests were answered with 401.
 func (s *Server) Refused() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

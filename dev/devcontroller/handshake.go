@@ -20,7 +20,7 @@ func (c *connection) handshake() error {
 	})
 	frame, err := c.frames.next()
 	if !timeout.Stop() || c.closing.Err() != nil {
-		return errors.New("connection closed") // whoever closed it has given the reason
+		return errors.New("connection closed") // the reason was recorded when it was closed
 	}
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (c *connection) handshake() error {
 		c.refuse(refusal)
 		return errors.New(refusal)
 	}
-	// Connected first: whoever has the answer can be sent to. What is queued before the answer is
+	// Connected first: an operator that has the answer can be sent to. What is queued before the answer is
 	// out waits for the writer.
 	c.server.change(func() {
 		if c.state == StateHandshake {

@@ -21,7 +21,7 @@ type silent struct{}
 
 func (silent) Log(...any) error { return nil }
 
-// A client that others wrote, with negotiation, ping and reconnect, gets along with the server.
+// A client of another project, with negotiation, ping and reconnect, works with the server.
 func TestIndependentSignalRClientGetsAlong(t *testing.T) {
 	s := startServer(t, Options{Pools: []Pool{ownPool}, KeepAlive: 50 * time.Millisecond, Token: "secret"})
 	ctx, cancel := context.WithCancel(testContext(t))

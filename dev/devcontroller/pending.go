@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// Redispatch lets the controller do at each registration of a pool what a real one does: before it answers, it sends every
-// pending workload of the pool again, with IsReconciliation set. edit sees each of them and may change it, as by leaving
-// the version out. Without a call of Redispatch nothing is sent again.
+// Redispatch makes the controller behave like a real one at each registration of a pool: before it answers, it sends every pending
+// workload of the pool again, with IsReconciliation set. edit may change each of them, for example leave out the version. Before
+// Redispatch is called, nothing is sent again.
 func (s *Server) Redispatch(edit func(Workload) Workload) {
 	s.change(func() { s.redispatch = edit })
 }
 
-// Pending are the workloads whose newest Deploy has had no status yet and no Undeploy after it, oldest first. What went out
-// by Send is not among them.
+// Pending returns the workloads whose newest Deploy has had no status yet and no Undeploy after it, oldest first. It does not know events
+// that were sent by Send.
 func (s *Server) Pending() []Workload {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -23,14 +23,14 @@ func (s *Server) Pending() []Workload {
 
 func (s *Server) setPending(pending []Workload) { s.change(func() { s.pending = pending }) }
 
-// without leaves out what w replaces. In G1 a workload is known by its name, later by its rtId.
+// without removes the workload that w replaces. In G1 a workload is known by its name, later by its rtId.
 func without(pending []Workload, w Workload) []Workload {
 	return slices.DeleteFunc(slices.Clone(pending), func(older Workload) bool {
 		return older.Pool == w.Pool && older.RtID == w.RtID && (w.RtID != "" || older.Name == w.Name)
 	})
 }
 
-// sendAgain sends what is pending in a pool to its new owner. s.sending is held.
+// sendAgain sends the pending workloads of a pool to its new owner. s.sending is held.
 func (s *Server) sendAgain(c *connection, pool Pool) error {
 	s.mu.Lock()
 	edit := s.redispatch
@@ -54,8 +54,8 @@ func (s *Server) sendAgain(c *connection, pool Pool) error {
 	return nil
 }
 
-// reportStatus ends the wait of the deploy that the status is about. One of an older deploy, which may have had another
-// name, ends nothing.
+// reportStatus ends the pending deploy that the status is about. The status of an older deploy, which may have had another name, ends
+// nothing.
 func reportStatus(c *connection, call Call) (any, error) {
 	var status struct{ TenantID, WorkloadName, WorkloadRtID string }
 	if err := json.Unmarshal(call.Args[0], &status); err != nil {

@@ -76,7 +76,7 @@ type Server struct {
 	options Options
 
 	mu          sync.Mutex
-	changed     chan struct{} // closed and replaced on each change of what follows: see Wait
+	changed     chan struct{} // closed and replaced on each change of the fields below: see Wait
 	generation  Generation
 	authorize   func(bearer string) bool // nil: no token is asked for
 	pools       []Pool
@@ -90,7 +90,7 @@ type Server struct {
 	pending     []Workload
 	redispatch  func(Workload) Workload // nil: pending workloads are not sent again
 
-	sending sync.Mutex // orders what is sent of workloads: a registration sends, too
+	sending sync.Mutex // orders all events for workloads: a registration sends some, too
 
 	open sync.WaitGroup // one per websocket; added to under mu, and only while not stopped
 
@@ -219,7 +219,7 @@ func (s *Server) change(f func()) {
 	s.changed = make(chan struct{})
 }
 
-// onlyLoopback keeps a simulated controller off the network: whoever talks to it commands helm.
+// onlyLoopback keeps a simulated controller off the network, because its clients run helm at its command.
 func onlyLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -21,12 +21,12 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// webhooks are an operator's, registered at the API server as the official chart does it.
+// webhooks are an operator's webhooks, registered at the API server as the official chart does.
 type webhooks struct {
 	*world
-	address string     // of HTTPS
+	address string     // host:port of HTTPS
 	files   string     // the directory of the certificate
-	pools   definition // what they are for
+	pools   definition // the kind of resource that they review
 }
 
 // newWebhooks gives the operator an HTTPS address and a certificate, and returns the authority that issued it.
@@ -42,13 +42,13 @@ func newWebhooks(w *world, pools definition) (h *webhooks, authority []byte) {
 	return h, h.issue()
 }
 
-// issue replaces the certificate by one of a new authority, as the kubelet does when a Secret changes: with a link.
+// issue replaces the certificate by one of a new authority, by a link, as the kubelet does when a Secret changes.
 func (h *webhooks) issue() (authority []byte) {
 	h.Helper()
 	return h.issueUntil(time.Now().Add(time.Hour))
 }
 
-// issueUntil is issue for a certificate that ends at a time.
+// issueUntil is issue with an expiry.
 func (h *webhooks) issueUntil(end time.Time) (authority []byte) {
 	h.Helper()
 	root := &x509.Certificate{
@@ -84,8 +84,8 @@ func (h *webhooks) issueUntil(end time.Time) (authority []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER})
 }
 
-// register registers both webhooks with what the official chart says, except that the mutating one is for the test's namespace
-// only: the API server is shared.
+// register registers both webhooks as the official chart does, except that the mutating one is for the test's namespace only: the API
+// server is shared.
 func (h *webhooks) register(authority []byte) {
 	h.Helper()
 	hook := func(configuration, verb, operations string) string {

@@ -8,8 +8,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// likeAPod starts the operator as a pod of the official chart does with runAsUser 1000: a user without an entry in /etc/passwd, whose
-// working directory and HOME are the image's and may not be entered. /dev/shm is as container runtimes make it.
+// likeAPod starts the operator like a pod of the official chart with runAsUser 1000: as a user without an entry in /etc/passwd, who may
+// not enter the working directory and HOME, which are the image's. /dev/shm is as container runtimes make it.
 const likeAPod = `
 program=$1 root=$2 user=$3 dir=/mnt
 mount -t tmpfs -o mode=755 none $dir
@@ -29,7 +29,7 @@ exec $user octo-operator`
 func (w *world) runLikeAPod(root string) {
 	unshare, user := []string{"unshare", "--mount"}, "setpriv --reuid 1000 --regid 1000 --clear-groups"
 	if os.Geteuid() != 0 {
-		unshare, user = append(unshare, "--map-root-user"), "" // it is somebody else already
+		unshare, user = append(unshare, "--map-root-user"), "" // this user is not root: it is another user already
 	}
 	w.wrap = append(unshare, "sh", "-euc", strings.NewReplacer("$2", root, "$3", "'"+user+"'").Replace(likeAPod), "sh")
 }
@@ -50,7 +50,7 @@ func TestAnyUserCanRunItWithoutAVolume(t *testing.T) {
 			if s := w.deploy(app); !s.Success {
 				t.Fatal(s.StatusMessage)
 			}
-			app.Hibernated = true // the script of the deploy runs the one that scales
+			app.Hibernated = true // makes the deploy's script run the one that scales
 			if s := w.deploy(app); !s.Success {
 				t.Fatal(s.StatusMessage)
 			}

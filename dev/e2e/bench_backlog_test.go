@@ -67,7 +67,7 @@ func (r *rig) backlogWorkload(n int) devcontroller.Workload {
 	}
 }
 
-// largeValues is a document that compresses about as well as what people write.
+// largeValues is a document that compresses about as well as one that a person has written.
 func largeValues() string {
 	random := rand.New(rand.NewPCG(1, 2))
 	var text strings.Builder
@@ -77,7 +77,7 @@ func largeValues() string {
 	return text.String()
 }
 
-// outOfOrder counts releases in which an older deploy ran after a newer one, or whose last is not the newest.
+// outOfOrder counts releases in which an older deploy ran after a newer one, or the newest did not run last.
 func outOfOrder(trace string) int {
 	last, wrong := map[string]int{}, map[string]bool{}
 	for line := range strings.Lines(trace) {

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-const targetFirstCommand = 10 // ms from the event to the first command, of a deploy whose chart is pinned and at hand
+const targetFirstCommand = 10 // ms from the event to the first command of a deploy, whose chart has a fixed version and is cached
 
 var picture = flag.String("picture", "", "benchmarks: file for a picture of how deploys went, as SVG")
 
-// part is one of a deploy: a process, or what the operator does or waits for between them.
+// part is a part of a deploy: a process, or what the operator does or waits for between processes.
 type part struct {
 	name    string
 	process bool
@@ -25,12 +25,12 @@ type part struct {
 
 func (s part) took() time.Duration { return s.to - s.from }
 
-// course is how a deploy went.
+// course is the sequence of a deploy's parts.
 type course []part
 
 func (c course) took() time.Duration { return c[len(c)-1].to }
 
-// BenchmarkCourse looks at where the time of a deploy goes, in the operator's own records, and draws it.
+// BenchmarkCourse finds out by the operator's records where the time of a deploy goes, and draws it.
 func BenchmarkCourse(b *testing.B) {
 	results := &table{}
 	r := newRigFrom(b, newRepositoryOf(b, versionsIn3MB).URL, "OPERATOR__LOGFORMAT=json")
@@ -73,7 +73,7 @@ func BenchmarkCourse(b *testing.B) {
 	}
 }
 
-// lastCourse reads the newest deploy's from the log, which is JSON.
+// lastCourse reads the newest deploy's course from the log, which is JSON.
 func (r *rig) lastCourse() course {
 	r.Helper()
 	r.waitForRecords(`"event done"`, strings.Count(r.operator.text(), `"event received"`))
@@ -104,7 +104,7 @@ func (r *rig) lastCourse() course {
 			s.name = "the pods are ready"
 		case "status reported":
 			s.name = "result to disk"
-		default: // it belongs to the step before it
+		default: // it belongs to the part before it
 			c[len(c)-1].to = s.to
 			continue
 		}
@@ -113,7 +113,7 @@ func (r *rig) lastCourse() course {
 	return c
 }
 
-// shortCommand is what a command does, without on what.
+// shortCommand is a command without the objects that it works on.
 func shortCommand(command string) string {
 	words := strings.Fields(command)
 	words = slices.DeleteFunc(words, func(word string) bool { return strings.HasPrefix(word, "KUBECONFIG=") })

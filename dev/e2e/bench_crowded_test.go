@@ -20,11 +20,11 @@ func BenchmarkCrowdedNamespace(b *testing.B) {
 	var redeploy []func(i int) cost
 	for _, size := range sizes {
 		r := newRig(b)
-		r.fill(size - 2) // the rig's first, and the one that is deployed again
+		r.fill(size - 2) // without the rig's first release, and the one that is deployed again
 		redeploy = append(redeploy, r.redeployer())
 	}
 	time.Sleep(settleTime)
-	took := make([]comparison, len(sizes)) // each beside the first
+	took := make([]comparison, len(sizes)) // each compared with the first
 	for i := range *pairs + 1 {
 		all := make([]cost, len(sizes))
 		for n := range sizes {
@@ -32,7 +32,7 @@ func BenchmarkCrowdedNamespace(b *testing.B) {
 			all[at] = redeploy[at](i)
 		}
 		for n := range took {
-			if i > 0 { // the first has installed
+			if i > 0 { // the first deploy installs
 				took[n].add(all[n].wall, all[0].wall)
 			}
 		}
@@ -50,7 +50,7 @@ func BenchmarkCrowdedNamespace(b *testing.B) {
 	results.print(os.Stdout)
 }
 
-// redeployer deploys one workload of a rig again and again, with a change that replaces no pod.
+// redeployer returns a function that deploys one workload of a rig again, with a change that replaces no pod.
 func (r *rig) redeployer() func(i int) cost {
 	app := r.newWorkload("red")
 	return func(i int) cost {
@@ -59,7 +59,7 @@ func (r *rig) redeployer() func(i int) cost {
 	}
 }
 
-// fill makes the rig's namespace hold so many releases more: copies of all objects of its first one, without pods.
+// fill adds so many releases to the rig's namespace: copies of all objects of its first one, without pods.
 func (r *rig) fill(releases int) {
 	r.Helper()
 	text := r.command("kubectl", "get", "secrets,configmaps,services,deployments", "--namespace", r.namespace, "-o", "json")

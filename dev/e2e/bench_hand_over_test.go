@@ -10,8 +10,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// BenchmarkHandOver lets a standby take the place of a leader that ends, and of one that is killed: how long until the controller has an
-// operator with the pool again.
+// BenchmarkHandOver measures how long it takes, after a leader has ended or was killed, until the standby has registered the pool at the
+// controller.
 func BenchmarkHandOver(b *testing.B) {
 	const times = 5
 	results := &table{}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// sides says what is compared, for whoever reads the table alone.
+// sides explains what is compared, below the table.
 const sides = `operator: from the event to its report, which it sends when the pods are ready
 by hand: a shell script in dev/e2e/testdata/by-hand, from its start to its end. three-commands: kubectl apply of the secret, helm upgrade
   --dry-run=server, helm upgrade --rollback-on-failure --wait; four-commands: those of scripts/workload-deploy; reference-sequence: those
@@ -18,18 +18,18 @@ by hand: a shell script in dev/e2e/testdata/by-hand, from its start to its end. 
 discovery is cached on disk for all; the operator, three-commands and four-commands run helm and kubectl with GOGC=400, reference-sequence
   as the reference operator does, without`
 
-// A hand's scripts.
+// The scripts of a hand.
 const (
 	threeCommands     = "three-commands"
 	fourCommands      = "four-commands"
 	referenceSequence = "reference-sequence"
 )
 
-// hand does by hand what the operator does, with the values, secrets and chart that the operator has made: its releases
-// lie in the same namespace, so that both have the same to search through.
+// hand does by hand what the operator does, with the values, secrets and chart that the operator has made. Its releases are in the same
+// namespace, so that both have the same to search through.
 type hand struct {
 	rig        *rig
-	name       string // its releases begin with it
+	name       string // prefix of its releases' names
 	dir        string
 	script     string
 	values     string // the operator's, of its first release
@@ -37,16 +37,16 @@ type hand struct {
 	repository string
 	releases   int
 	more       string        // YAML, added to the values
-	started    func(pid int) // told of each command that is run
+	started    func(pid int) // called for each command that is run
 }
 
-// firstRelease is the one that a rig's operator deploys before anything is measured.
+// firstRelease is deployed by a rig's operator before anything is measured.
 const (
 	firstRelease = "acme-" + firstRtID
 	firstRtID    = "65d5c447b420da3fb1000001"
 )
 
-// newHand deploys once with a script: that fills the caches.
+// newHand makes a hand, and deploys once with a script, which fills the caches.
 func newHand(r *rig, script string) *hand {
 	r.Helper()
 	h := newHandCalled(r, "hand", script)
@@ -54,7 +54,7 @@ func newHand(r *rig, script string) *hand {
 	return h
 }
 
-// newHandCalled is one of several hands in a rig. It has deployed nothing.
+// newHandCalled makes one of several hands in a rig. It has deployed nothing yet.
 func newHandCalled(r *rig, name, script string) *hand {
 	r.Helper()
 	found, _ := filepath.Glob(filepath.Join(r.stateDir, "runs", "*-workload-deployed-*"))
@@ -73,16 +73,16 @@ func newHandCalled(r *rig, name, script string) *hand {
 func (h *hand) newRelease(colour string) string {
 	h.rig.Helper()
 	h.releases++
-	release := fmt.Sprintf("%s-%024x", h.name, h.releases) // as long as the operator's
+	release := fmt.Sprintf("%s-%024x", h.name, h.releases) // as long as the operator's names
 	h.rig.must(os.Mkdir(filepath.Join(h.dir, release), 0o700))
 	h.write(release, colour)
-	if filepath.Base(h.script) == referenceSequence { // the reference operator does that itself, which is not measured
+	if filepath.Base(h.script) == referenceSequence { // the reference operator does that in its own process, which is not measured
 		h.rig.command("kubectl", "apply", "-f", filepath.Join(h.dir, release, "secret.yaml"))
 	}
 	return release
 }
 
-// write writes the files of a release. Only the colour and what is added differ between two deploys of the same release.
+// write writes the files of a release. Two deploys of the same release differ only in the colour and in what is added.
 func (h *hand) write(release, colour string) {
 	h.rig.Helper()
 	dir := filepath.Join(h.dir, release)
@@ -112,8 +112,9 @@ func (h *hand) deployMany(n, atATime int) cost {
 	return h.run("sh", "-c", `printf '%s\n' "$@" | xargs `+strings.Join(args, " "), "sh", strings.Join(releases, "\n"))
 }
 
-// run returns what the command cost. Its output goes to a file, as the operator's log does. What the operator sets for its commands to
-// make them faster is set here too, in directories of its own; but not for the reference operator's, which does not.
+// run runs a command and returns its cost. Its output goes to a file, as the operator's log does. The variables by which the operator
+// makes its commands faster are set here too, with other directories; but not for the reference operator's commands, because it does not
+// set them.
 func (h *hand) run(name string, args ...string) cost {
 	h.rig.Helper()
 	log, err := os.OpenFile(filepath.Join(h.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -140,7 +141,7 @@ func (h *hand) run(name string, args ...string) cost {
 	return cost{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 }
 
-// checkFair makes sure that both ways did the same: as many releases, revisions and pods, and the same values.
+// checkFair makes sure that both did the same: as many releases, revisions and pods, and the same values.
 func (r *rig) checkFair() {
 	r.Helper()
 	count := func(prefix string) (n int) {

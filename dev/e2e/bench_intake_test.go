@@ -20,8 +20,8 @@ const (
 	targetIntake   = 1000 // events/s
 )
 
-// benchmarkIntake sends events as fast as the connection takes them, while every lane is busy. An event counts when it is safely on
-// disk. By hand the same is written one event after the other: two syncs for each, of the file and of its directory's name.
+// benchmarkIntake sends events as fast as the connection takes them, while every lane is busy. An event counts when it is durably on
+// disk. By hand the same is written one event after the other, with two syncs for each: of the file and of its directory.
 func benchmarkIntake(b *testing.B, results *table) {
 	dir := b.TempDir()
 	r := newRigWith(b, map[string]string{
@@ -59,7 +59,7 @@ func benchmarkIntake(b *testing.B, results *table) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// writeOneByOne writes run directories durably, one after the other, and returns how many that are in a second.
+// writeOneByOne writes run directories durably, one after the other, and returns how many per second.
 func writeOneByOne(b *testing.B, n int, event []byte) float64 {
 	b.Helper()
 	dir := b.TempDir()
@@ -82,12 +82,12 @@ func syncPath(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// recordCounter counts records in a log that grows, without reading it again.
+// recordCounter counts records in a growing log, without reading any part twice.
 type recordCounter struct {
 	file   string
 	record []byte
 	open   *os.File
-	rest   []byte // the beginning of a line
+	rest   []byte // an incomplete last line
 	found  int
 }
 

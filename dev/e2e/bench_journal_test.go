@@ -17,7 +17,7 @@ const targetJournal = 1.05 // times a deploy without copies in the cluster
 func BenchmarkJournal(b *testing.B) {
 	results := &table{}
 	with, without := newRig(b), newRigWith(b, nil, "OPERATOR__CLUSTERJOURNAL=false")
-	without.deploy(without.newWorkload("red")) // as newRig does
+	without.deploy(without.newWorkload("red")) // fills the caches, as newRig does
 	for _, row := range []struct {
 		what   string
 		deploy func(*rig) func(i int) cost
@@ -32,7 +32,7 @@ func BenchmarkJournal(b *testing.B) {
 		}},
 	} {
 		copied, alone := row.deploy(with), row.deploy(without)
-		time.Sleep(settleTime) // the last copy goes a moment after the report
+		time.Sleep(settleTime) // the last copy is removed a moment after the report
 		before, beforeAlone := with.requests(), without.requests()
 		wall, cpu := comparePairs(*pairs, copied, alone)
 		time.Sleep(settleTime)
@@ -47,8 +47,8 @@ func BenchmarkJournal(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// requests are how many there have been in the rig's namespace, by the operator and what it runs, as the API server's audit log has them;
-// without what comes by the clock: the Lease, the pools, and the look for what others hand over.
+// requests counts the requests in the rig's namespace so far, of the operator and its commands, by the API server's audit log; without
+// those that come at intervals: for the Lease, the pools, and events that were handed over.
 func (r *rig) requests() (n int) {
 	r.Helper()
 	file, err := os.Open(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "audit.log"))

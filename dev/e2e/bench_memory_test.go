@@ -8,9 +8,9 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-const targetTree = 300 // MiB, of the operator and all that it runs, 4 at a time
+const targetTree = 300 // MiB, of the operator and its commands, 4 at a time
 
-// BenchmarkMemory measures what the operator and its commands take together, with a repository whose index has 6,000 versions.
+// BenchmarkMemory measures the memory of the operator and its commands together, with a repository whose index has 6,000 versions.
 func BenchmarkMemory(b *testing.B) {
 	results := &table{}
 	b.Run("4 at a time", func(b *testing.B) {

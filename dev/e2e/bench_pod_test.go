@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// podPlace is where a benchmark's operator finds the cluster as it does in a pod: a service account's files and two variables, but no
-// kubeconfig. There it needs no kubectl proxy, which by itself takes milliseconds of each look-up and 45 MiB.
+// podPlace lets a benchmark's operator find the cluster as in a pod: by a service account's files and two variables, without a
+// kubeconfig. There it needs no kubectl proxy, which costs milliseconds in each look-up and 45 MiB.
 type podPlace struct {
-	wrap []string // what the operator is started with
+	wrap []string // the command that starts the operator
 	env  []string
 }
 
-// podScript gives a process the service account's files where a pod has them. Nobody else sees them there.
+// podScript gives a process the service account's files where a pod has them. No other process sees them there.
 const podScript = `set -eu
 mount -t tmpfs none /run
 mkdir -p /run/secrets/kubernetes.io/serviceaccount
 cp "$0"/* /run/secrets/kubernetes.io/serviceaccount/
 exec "$@"`
 
-// newPod makes one whose service account may do in the namespace what the chart allows.
+// newPod makes a podPlace whose service account has the chart's rights in the namespace.
 func (r *rig) newPod() podPlace {
 	r.Helper()
 	r.must(allowOperator(r.namespace))

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// What Linux tells about the operator's process: see proc_pid_stat(5), proc_pid_status(5), proc_pid_smaps(5).
+// What Linux reports about the operator's process: see proc_pid_stat(5), proc_pid_status(5), proc_pid_smaps(5).
 
 // memory in MiB.
 type memory struct {
 	resident     float64
-	proportional float64 // a page that several processes share counts by its share
-	highest      float64 // resident, ever
-	tree         float64 // proportional, with the commands that it keeps running
+	proportional float64 // a page that several processes share is divided among them
+	highest      float64 // the highest resident memory so far
+	tree         float64 // proportional, with the commands that run all the time
 }
 
-// ownMemory is that of the operator alone: scripts come and go.
+// ownMemory is the memory of the operator without its scripts, which come and go.
 func (d *daemon) ownMemory(b *testing.B) memory {
 	b.Helper()
 	pid := strconv.Itoa(d.cmd.Process.Pid)
@@ -37,7 +37,7 @@ func (d *daemon) memory(b *testing.B) memory {
 	return m
 }
 
-// treeMemory is the proportional memory of a process and of all that it has started, in MiB. What ends meanwhile does not count.
+// treeMemory is the proportional memory of a process and all its descendants, in MiB. Processes that end meanwhile are not counted.
 func treeMemory(pid string) (sum float64) {
 	for _, pid := range append(descendants(pid), pid) {
 		m, _ := readMebibytes(pid, "smaps_rollup", "Pss")
@@ -46,7 +46,7 @@ func treeMemory(pid string) (sum float64) {
 	return sum
 }
 
-// watchMemory looks at a process's treeMemory again and again until stopped, and returns the most that it saw.
+// watchMemory measures a process's treeMemory repeatedly until stop is called, which returns the highest value.
 func watchMemory(pid int) (stop func() float64) {
 	quit, result := make(chan struct{}), make(chan float64)
 	go func() {
@@ -83,7 +83,7 @@ func readMebibytes(pid, file, name string) (float64, error) {
 	return kB / 1024, err
 }
 
-// descendants are the processes that a process has started, and those that they have.
+// descendants are the processes that a process has started, and their descendants.
 func descendants(pid string) (all []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	children := map[string][]string{}
@@ -99,14 +99,14 @@ func descendants(pid string) (all []string) {
 	return all
 }
 
-// cpu is the CPU time of the daemon, of every command that it has run to its end, and of those that it keeps running.
+// cpu is the CPU time of the daemon, of every command that has ended, and of the commands that run all the time.
 func (d *daemon) cpu(b *testing.B) (sum time.Duration) {
 	b.Helper()
 	own := strconv.Itoa(d.cmd.Process.Pid)
 	for _, pid := range append(descendants(own), own) {
 		fields, err := statFields("/proc/" + pid + "/stat")
 		if err != nil && pid != own {
-			continue // it has just ended, and counts as run to its end
+			continue // it has just ended, and is counted with those that have
 		}
 		if err != nil {
 			b.Fatalf("cannot read the operator's CPU time: %v", err)

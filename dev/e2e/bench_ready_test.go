@@ -11,25 +11,25 @@ import (
 
 const (
 	slowWorkloads = 40
-	slowPods      = 20 * time.Second // until they are ready
+	slowPods      = 20 * time.Second // time until pods are ready
 	targetSlow    = 1.15             // times what the same deploys take when their pods are ready at once, and slowPods
 )
 
-// many is what a lot of deploys cost.
+// many is the cost of many deploys.
 type many struct {
 	cost
 	memory float64 // of all processes, at its highest, in MiB
 }
 
-// BenchmarkSlowPods deploys workloads whose pods take long to become ready. By hand, as many wait as are deployed at a time;
-// the operator deploys the next ones meanwhile.
+// BenchmarkSlowPods deploys workloads whose pods take long to become ready. By hand, the deploys that run at the same time all wait; the
+// operator deploys the next ones meanwhile.
 func BenchmarkSlowPods(b *testing.B) {
 	results := &table{sides: true}
 	values := fmt.Sprintf("podAnnotations: {octo-dev/ready-after: %v}\n", slowPods)
 	fast, r := newRig(b), newRig(b)
 	before := fast.deploySlow("")
 	slow := r.deploySlow(values)
-	after := fast.deploySlow("") // again, because the machine may have been busier at one time than at the other
+	after := fast.deploySlow("") // again, because the machine may have been busier before
 	fast.operator.stop(b)
 	hand := newHand(r, threeCommands)
 	byHand := hand.deploySlow(values)

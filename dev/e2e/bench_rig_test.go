@@ -17,7 +17,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// rig is one benchmark's controller, namespace and operator.
+// rig is the controller, namespace and operator of one benchmark.
 type rig struct {
 	*testing.B
 	ctx        context.Context
@@ -26,14 +26,14 @@ type rig struct {
 	namespace  string
 	stateDir   string
 	env        []string // more settings
-	wrap       []string // what the operator is started with, if not directly
-	pod        podPlace // where it runs
+	wrap       []string // the command that starts the operator, if not directly
+	pod        podPlace // where the operator runs
 	operator   *daemon
 	repository string // of the charts
 	workloads  int
 }
 
-// newRig starts an operator that has one pool, and deploys once: that fills the caches for charts and discovery.
+// newRig starts an operator with one pool, and deploys once, which fills the caches for charts and discovery.
 func newRig(b *testing.B) *rig {
 	b.Helper()
 	r := newRigWith(b, nil)
@@ -47,7 +47,7 @@ func newRigWith(b *testing.B, scripts map[string]string, env ...string) *rig {
 	return newRigIn(b, nil, scripts, env...)
 }
 
-// newRigIn starts the operator with other words before its own.
+// newRigIn starts the operator by the command in wrap.
 func newRigIn(b *testing.B, wrap []string, scripts map[string]string, env ...string) *rig {
 	b.Helper()
 	r := &rig{
@@ -73,8 +73,8 @@ func newRigIn(b *testing.B, wrap []string, scripts map[string]string, env ...str
 	return r
 }
 
-// normalBinary is the operator as make build makes it: what TestMain builds has the race detector. It lies beside that
-// one, in a directory that TestMain removes.
+// normalBinary is the operator as make build makes it; the one that TestMain builds has the race detector. It is in the same directory,
+// which TestMain removes.
 var normalBinary = sync.OnceValues(func() (string, error) {
 	binary := operatorBinary + "-normal"
 	build := osexec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "../..")
@@ -91,7 +91,7 @@ type daemon struct {
 	log string // file
 }
 
-// start starts the operator as in a pod and returns how long it took until it was registered, and until its pool was.
+// start starts the operator as in a pod, and returns how long it took to register, and to register its pool.
 func (r *rig) start() (toOperator, toPool time.Duration) {
 	r.Helper()
 	before := r.controller.LastSeq()
@@ -104,7 +104,7 @@ func (r *rig) start() (toOperator, toPool time.Duration) {
 	return toOperator, time.Since(began)
 }
 
-// launch starts the operator and does not wait. Level and format of the log are the default ones; it goes to a file.
+// launch starts the operator and does not wait. The log has the default level and format, and goes to a file.
 func (r *rig) launch() {
 	r.Helper()
 	binary, err := normalBinary()
@@ -137,7 +137,7 @@ func (r *rig) environment() []string {
 	), r.env...)
 }
 
-// stop ends the daemon; once is enough.
+// stop ends the daemon, if it has not ended yet.
 func (d *daemon) stop(b *testing.B) {
 	if d.cmd.ProcessState != nil {
 		return
@@ -157,13 +157,13 @@ func (d *daemon) text() string {
 
 func valuesYaml(colour string) string { return "settings:\n  COLOUR: " + colour + "\n" }
 
-// newWorkload is one that has no release yet.
+// newWorkload returns a workload that has no release yet.
 func (r *rig) newWorkload(colour string) devcontroller.Workload {
 	r.workloads++
 	return r.workload(r.workloads, colour)
 }
 
-// workload is the n-th.
+// workload returns the n-th workload.
 func (r *rig) workload(n int, colour string) devcontroller.Workload {
 	return devcontroller.Workload{
 		Pool: r.pool, Name: fmt.Sprint("Shop ", n), RtID: fmt.Sprintf("65d5c447b420da3fb1%06x", n),
@@ -173,7 +173,7 @@ func (r *rig) workload(n int, colour string) devcontroller.Workload {
 	}
 }
 
-// deploy returns what it cost from sending the event to the report's arrival.
+// deploy returns the cost of a deploy, from sending the event to the arrival of the report.
 func (r *rig) deploy(w devcontroller.Workload) cost {
 	r.Helper()
 	return r.deployAll([]devcontroller.Workload{w})

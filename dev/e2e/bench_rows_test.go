@@ -10,31 +10,31 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// What was asked for of one deploy, and of many. Each is a ratio within one run.
+// Targets for one deploy, and for many. Each is a ratio within one run.
 const (
 	targetWarm            = 0.50 // times the three commands typed by hand
 	targetReference       = 0.18 // times the reference operator's sequence
 	targetFour            = 1.00 // times our own commands typed by hand
 	targetPods            = 0.70 // times the three commands, with pods that are replaced
-	targetMany            = 0.55 // times xargs -P over the three commands
+	targetMany            = 0.55 // times xargs -P with the three commands
 	targetSerialReference = 0.10 // times the reference operator's sequence, one release after the other
 )
 
 const (
 	newReleases   = 40
-	referenceOnes = 4    // of them, by the reference operator's sequence: one after the other, so their time counts ten times
+	referenceOnes = 4    // of them, by the reference operator's sequence, one after the other: their time is multiplied by ten
 	versionsIn3MB = 4000 // of an index
 )
 
-// shade is a change of a deploy's values that reaches the cluster and replaces no pod: an Ingress gets another annotation.
+// shade is a change of a deploy's values that changes an Ingress's annotation in the cluster and replaces no pod.
 func shade(i int) string {
 	return fmt.Sprintf("ingress: {enabled: true, annotations: {shade: \"%d\"}}\n", i)
 }
 
-// twoPods is one that replaces two pods.
+// twoPods is a change that replaces two pods.
 func twoPods(i int) (more, colour string) { return "replicaCount: 2\n", fmt.Sprint("shade-", i) }
 
-// redeploy lets both deploy one release again and again. The first of these deploys is not measured.
+// redeploy makes both deploy one release again and again. The first deploy is not measured.
 func (r *rig) redeploy(b *testing.B, results *table, hand *hand, what string, target float64, values func(i int) (more, colour string)) {
 	app, release := r.newWorkload("red"), hand.newRelease("red")
 	operator := func(i int) cost {
@@ -62,13 +62,13 @@ func benchmarkWarm(b *testing.B, results *table) {
 	r.redeploy(b, results, newHand(r, threeCommands), "(a) one warm redeploy: three commands", targetWarm, noPods)
 }
 
-// benchmarkReference does the same beside the reference operator's sequence. Both get the chart from a repository with a 3 MB index.
+// benchmarkReference does the same with the reference operator's sequence. Both get the chart from a repository with a 3 MB index.
 func benchmarkReference(b *testing.B, results *table) {
 	r := newRigFrom(b, newRepositoryOf(b, versionsIn3MB).URL)
 	r.redeploy(b, results, newHand(r, referenceSequence), "(b) the same: reference operator's sequence", targetReference, noPods)
 }
 
-// benchmarkFour does the same beside the commands of the operator's own script.
+// benchmarkFour does the same with the commands of the operator's own script.
 func benchmarkFour(b *testing.B, results *table) {
 	r := newRig(b)
 	r.redeploy(b, results, newHand(r, fourCommands), "(c) the same: our four commands", targetFour, noPods)
@@ -80,8 +80,8 @@ func benchmarkPods(b *testing.B, results *table) {
 	r.redeploy(b, results, newHand(r, threeCommands), "(i) a redeploy that replaces two pods: three commands", targetPods, twoPods)
 }
 
-// benchmarkMany deploys 40 new releases at the default parallelism: through the operator, with xargs over the three commands, and some of
-// them by the reference operator's sequence, which does one after the other.
+// benchmarkMany deploys 40 new releases at the default parallelism: by the operator, by xargs with the three commands, and some of them
+// by the reference operator's sequence, one after the other.
 func benchmarkMany(b *testing.B, results *table) {
 	r := newRigFrom(b, newRepositoryOf(b, versionsIn3MB).URL, "OPERATOR__CONCURRENCY=")
 	atATime := r.atATime()
@@ -112,7 +112,7 @@ func benchmarkMany(b *testing.B, results *table) {
 	results.note("the operator's resident memory after %d deploys: %.1f MiB, at its highest %.1f MiB", r.workloads, memory.resident, memory.highest)
 }
 
-// reconcileAll sends all that the rig has deployed once more, as the controller does when a pool is registered.
+// reconcileAll sends all deploys of the rig once more, as the controller does when a pool is registered.
 func (r *rig) reconcileAll(b *testing.B, results *table) {
 	var all []devcontroller.Workload
 	for n := range r.workloads {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// cost of a deploy, or of several.
+// cost is that of a deploy, or of several.
 type cost struct {
 	wall time.Duration
-	cpu  time.Duration // of the operator or the shell and all that they ran; not the cluster's
+	cpu  time.Duration // of the operator or the shell and all their commands, without the cluster's
 }
 
-// comparison is what two ways of doing the same took, in turns; times in milliseconds.
+// comparison is how long two ways of doing the same took, taking turns; times in milliseconds.
 type comparison struct{ operator, hand, ratios []float64 }
 
 func (c *comparison) add(operator, hand time.Duration) {
@@ -24,7 +24,7 @@ func (c *comparison) add(operator, hand time.Duration) {
 	c.ratios = append(c.ratios, float64(operator)/float64(hand))
 }
 
-// comparePairs lets both take turns. Who is first alternates too: the second one finds warmer caches.
+// comparePairs lets both take turns. Which is first alternates too, because the second one finds warmer caches.
 func comparePairs(n int, operator, hand func(i int) cost) (wall, cpu comparison) {
 	for i := range n {
 		var a, b cost
@@ -60,20 +60,19 @@ func span(format string, numbers []float64) string {
 type table struct {
 	rows  [][]string
 	notes []string
-	sides bool // it has rows that compare the operator with commands typed by hand
+	sides bool // it has rows that compare the operator with a hand
 }
 
 const noTarget = 0
 
-// compare measures pairs and adds them: the time that passed, which has a target, and the CPU time, which tells on a busy
-// machine what the time that passed does not.
+// compare measures pairs and adds them: the elapsed time, which has a target, and the CPU time, which tells more on a busy machine.
 func (t *table) compare(b *testing.B, what string, n int, target float64, operator, hand func(i int) cost) {
 	t.sides = true
 	wall, cpu := comparePairs(n, operator, hand)
 	t.compared(b, what, target, wall, cpu)
 }
 
-// compared adds what has been measured.
+// compared adds a comparison that was measured.
 func (t *table) compared(b *testing.B, what string, target float64, wall, cpu comparison) {
 	ratio := median(wall.ratios)
 	t.comparison(what, wall, fmt.Sprintf("≤ %.2f", target), verdict(ratio, target))
@@ -82,7 +81,7 @@ func (t *table) compared(b *testing.B, what string, target float64, wall, cpu co
 	b.ReportMetric(median(wall.hand), "hand-ms")
 	b.ReportMetric(ratio, "ratio")
 	b.ReportMetric(median(cpu.ratios), "cpu-ratio")
-	b.ReportMetric(0, "ns/op") // hides it: the time of a whole series says nothing
+	b.ReportMetric(0, "ns/op") // hides the time of a whole series, which means nothing
 }
 
 func (t *table) comparison(what string, c comparison, target, verdict string) {
@@ -90,7 +89,7 @@ func (t *table) comparison(what string, c comparison, target, verdict string) {
 		fmt.Sprintf("%.3f", median(c.ratios)), span("%.2f", c.ratios), fmt.Sprintf("%d pairs", len(c.ratios)), target, verdict)
 }
 
-// single adds what nothing is compared with.
+// single adds numbers that are not compared with anything.
 func (t *table) single(b *testing.B, what, unit string, numbers []float64, target float64) {
 	m := median(numbers)
 	goal := "–"

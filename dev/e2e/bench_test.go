@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// The machine is noisy, so every comparison is a ratio within one run: operator and hand take turns, and the median of
-// the pairwise ratios counts. More pairs on a busy machine: go test ./dev/e2e -run '^$' -bench . -benchtime 1x -pairs 31
+// The machine is noisy, so every comparison is a ratio within one run: operator and hand take turns, and the result is the median of
+// the pairwise ratios. For more pairs on a busy machine: go test ./dev/e2e -run '^$' -bench . -benchtime 1x -pairs 31
 var (
 	pairs  = flag.Int("pairs", 11, "benchmarks: pairs of deploys, of one or of 40")
 	starts = flag.Int("starts", 10, "benchmarks: starts of the operator")
 )
 
-// What was asked for. A missed target is printed and does not fail the command.
+// The targets. A missed one is printed and does not fail the command.
 const (
 	targetInstall = 1.00 // times the three commands typed by hand
 	targetMemory  = 20   // MiB
@@ -55,7 +55,7 @@ func benchmarkInstall(b *testing.B, results *table) {
 
 // benchmarkStart starts the operator in a new state directory, with one pool already in the cluster.
 func benchmarkStart(b *testing.B, results *table) {
-	r := newRig(b) // its own operator has deployed the pool
+	r := newRig(b) // the rig's operator has deployed the pool
 	r.operator.stop(b)
 	r.controller.SetPools(r.pool)
 	var registered, pool, resident, proportional, tree []float64
@@ -76,7 +76,7 @@ func benchmarkStart(b *testing.B, results *table) {
 	results.single(b, "idle memory, with its commands", "MiB", tree, noTarget)
 }
 
-// benchmarkEnd ends the operator while a script runs that does not end by itself, nor on SIGTERM.
+// benchmarkEnd ends the operator while a script runs that never ends, not even on SIGTERM.
 func benchmarkEnd(b *testing.B, results *table) {
 	var took []float64
 	for range 3 {

@@ -13,8 +13,8 @@ import (
 
 var unchanged = flag.Int("unchanged", 100, "benchmarks: workloads that a controller sends again after its restart")
 
-// BenchmarkUnchanged lets a controller send workloads again after its restart, which have not changed. By hand: what it took to
-// deploy them the first time.
+// BenchmarkUnchanged restarts the controller, which then sends unchanged workloads again. It is compared with what their first deploys
+// took by hand.
 func BenchmarkUnchanged(b *testing.B) {
 	results := &table{}
 	r := newRig(b)

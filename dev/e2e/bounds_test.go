@@ -16,15 +16,15 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// mostOfTheOperator is what the operator's own process may take at the highest, in MiB.
+// mostOfTheOperator is the limit for the operator's own process, in MiB.
 const mostOfTheOperator = 150
 
-// hostile is an event, or its chart, that would exhaust something, and what its status must say.
+// hostile is an event, or its chart, that would exhaust a resource, and what its status must say.
 type hostile struct {
 	name, want string
 	event      func(*devcontroller.Workload)
-	chart      map[string]string            // files of the chart besides a Chart.yaml; nil: the ordinary one
-	archive    func(to http.ResponseWriter) // in place of the chart's archive; nil: made of chart
+	chart      map[string]string            // files of the chart besides Chart.yaml; nil: the ordinary chart
+	archive    func(to http.ResponseWriter) // writes another archive; nil: it is made of chart
 }
 
 func brings(text string) func(*devcontroller.Workload) {
@@ -75,7 +75,7 @@ type noBytes struct{}
 
 func (noBytes) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// hostileArchive is a chart's archive.
+// hostileArchive makes a chart's archive.
 func hostileArchive(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	all := map[string]string{"Chart.yaml": "apiVersion: v2\nname: hostile\nversion: 1.0.0\n"}
@@ -102,7 +102,7 @@ func hostileArchive(t *testing.T, files map[string]string) []byte {
 	return b.Bytes()
 }
 
-// hostileRepository has one chart, hostile 1.0.0.
+// hostileRepository serves one chart, hostile 1.0.0.
 func hostileRepository(t *testing.T, h hostile) string {
 	t.Helper()
 	var archive []byte
@@ -123,7 +123,7 @@ func hostileRepository(t *testing.T, h hostile) string {
 	return server.URL
 }
 
-// highestMemory is what a process has taken at the highest, in MiB.
+// highestMemory is the highest memory of a process so far, in MiB.
 func highestMemory(t *testing.T, pid int) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -147,7 +147,7 @@ func TestTheOperatorStaysSmallWhateverAnEventOrAChartHolds(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	binary, err := normalBinary()
 	w.must(err)
-	w.program = binary // the race detector takes ten times as much
+	w.program = binary // with the race detector it would take ten times as much
 	w.env = []string{"OPERATOR__SCRIPTMEMORY=256Mi", "OPERATOR__HELM__TIMEOUT=1m", "OPERATOR__CONCURRENCY=2"}
 	w.start()
 	w.deployPool()

@@ -21,7 +21,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// browser is a Chromium without a window, driven by its DevTools protocol, with one tab. Whatever goes wrong in the tab fails the test.
+// browser is a headless Chromium with one tab, driven by its DevTools protocol. Every error in the tab fails the test.
 type browser struct {
 	*testing.T
 	ctx     context.Context
@@ -29,10 +29,10 @@ type browser struct {
 	session string // of the tab
 
 	mu       sync.Mutex
-	last     int // id of a call
+	last     int // id of the last call
 	waiting  map[int]chan answer
-	requests []string // addresses that the tab has asked for
-	wrong    []string // what the tab has complained of
+	requests []string // addresses that the tab has requested
+	wrong    []string // errors and warnings of the tab
 }
 
 type answer struct {
@@ -40,7 +40,7 @@ type answer struct {
 	Error  *struct{ Message string }
 }
 
-// findBrowser returns the program. make e2e installs Debian's.
+// findBrowser returns the path of the browser. make e2e installs Debian's.
 func findBrowser(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("OCTO_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
@@ -58,7 +58,7 @@ var devTools = regexp.MustCompile(`DevTools listening on (ws://\S+)`)
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	dir := t.TempDir()
-	// The sandbox needs privileges that a container does not have. What the browser opens here is our own page.
+	// The sandbox needs privileges that a container does not have. The browser opens only our own page here.
 	cmd := osexec.Command(findBrowser(t), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--no-proxy-server", "--hide-scrollbars", "--user-data-dir="+dir, "--remote-debugging-port=0", "about:blank")
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
@@ -105,7 +105,7 @@ func connectBrowser(t *testing.T, at string) *browser {
 	return b
 }
 
-// read takes answers and events until the connection ends.
+// read handles answers and events until the connection ends.
 func (b *browser) read() {
 	for {
 		_, text, err := b.socket.Read(b.ctx)
@@ -131,7 +131,7 @@ func (b *browser) read() {
 	}
 }
 
-// note keeps what the tab asks for and complains of. mu is held.
+// note records the tab's requests, errors and warnings. mu is held.
 func (b *browser) note(method string, params json.RawMessage) {
 	var event struct {
 		Request struct{ URL string }
@@ -192,7 +192,7 @@ func (b *browser) open(address string) {
 	b.call("Page.navigate", map[string]any{"url": address}, nil)
 }
 
-// eval is the value of an expression in the tab, as text.
+// eval returns the value of an expression in the tab, as text.
 func (b *browser) eval(expression string) string {
 	b.Helper()
 	var e struct {
@@ -240,7 +240,7 @@ func (b *browser) tabTo(is string) {
 	b.Fatalf("the Tab key does not lead to %s; the page is\n%s", is, b.eval("document.body.innerText"))
 }
 
-// typeText types into what has the focus.
+// typeText types into the focused element.
 func (b *browser) typeText(text string) {
 	b.Helper()
 	b.call("Input.insertText", map[string]any{"text": text}, nil)
@@ -263,20 +263,20 @@ func (b *browser) click(element string) {
 	}
 }
 
-// size sets how large the window is.
+// size sets the size of the window.
 func (b *browser) size(width, height int) {
 	b.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 }
 
-// dark lets the tab prefer dark colours, or light ones.
+// dark makes the tab prefer dark colours, or light ones.
 func (b *browser) dark(dark bool) {
 	b.Helper()
 	scheme := map[bool]string{true: "dark", false: "light"}[dark]
 	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]any{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
-// picture is what the window shows, as PNG.
+// picture returns the window's content as PNG.
 func (b *browser) picture() []byte {
 	b.Helper()
 	var shot struct{ Data string }
@@ -288,7 +288,7 @@ func (b *browser) picture() []byte {
 	return image
 }
 
-// complaints are errors and warnings of the tab, and foreign the addresses that it has asked for on other hosts.
+// complaints returns errors and warnings of the tab, and the addresses on other hosts that it has requested.
 func (b *browser) complaints(host string) (wrong, foreign []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// cage is a control group with limits, as a container is one. Where none can be made, the operator is told of the limit by a
-// setting, and what it and its commands take is looked at again and again.
+// cage is a control group with limits, as a container has one. If none can be created, a setting tells the operator the limit, and the
+// memory of its processes is measured repeatedly instead.
 type cage struct {
 	testing.TB
 	limit  int64    // bytes
-	groups []string // directories; none: there is no control group
+	groups []string // its directories; empty: there is no control group
 }
 
-// newCage makes one below the group of this process. It goes with the test.
+// newCage creates a cage below the group of this process. It is removed at the end of the test.
 func newCage(t testing.TB, limit int64, cores float64) *cage {
 	c := &cage{TB: t, limit: limit}
 	t.Cleanup(c.remove)
@@ -34,7 +34,7 @@ func newCage(t testing.TB, limit int64, cores float64) *cage {
 	return c
 }
 
-// groupOf is the directory of this process' own group of a controller; "": of version 2.
+// groupOf is the directory of this process's group of a controller; "": that of version 2.
 func groupOf(controller string) string {
 	text, _ := os.ReadFile("/proc/self/cgroup")
 	found := regexp.MustCompile(`(?m)^\d+:(?:[a-z,]*,)?` + controller + `(?:,[a-z,]*)?:(.*)$`).FindSubmatch(text)
@@ -55,7 +55,7 @@ func (c *cage) add(parent, name, file, limit string) bool {
 
 func (c *cage) remove() {
 	for _, dir := range c.groups {
-		for range 50 { // what was in it is gone a moment after its end
+		for range 50 { // its processes are gone a moment after their end
 			if os.Remove(dir) == nil {
 				break
 			}
@@ -64,13 +64,13 @@ func (c *cage) remove() {
 	}
 }
 
-// wrap is what a program is started with to be in the cage.
+// wrap is the command that starts a program in the cage.
 func (c *cage) wrap() []string {
 	script := `for group in "$@"; do [ "$group" != -- ] || break; echo $$ >"$group/cgroup.procs"; shift; done; shift; exec "$@"`
 	return append(append([]string{"sh", "-c", script, "sh"}, c.groups...), "--")
 }
 
-// settings are those that tell the operator what it cannot see.
+// settings are those that tell the operator a limit that it cannot see.
 func (c *cage) settings() []string {
 	if len(c.groups) > 0 {
 		return nil
@@ -78,7 +78,7 @@ func (c *cage) settings() []string {
 	return []string{fmt.Sprintf("OPERATOR__MEMORYLIMIT=%d", c.limit)}
 }
 
-// read is the first number of a file that one of the groups has.
+// read returns the first number in one of the files, in whichever group has it.
 func (c *cage) read(pattern string, files ...string) (int64, bool) {
 	for _, dir := range c.groups {
 		for _, file := range files {
@@ -92,7 +92,8 @@ func (c *cage) read(pattern string, files ...string) (int64, bool) {
 	return 0, false
 }
 
-// check is an error when something was killed, or would have been: highest is what was seen of the processes' memory in MiB.
+// check returns an error if a process was killed for its memory, or would have been: highest is the highest memory of all processes, in
+// MiB.
 func (c *cage) check(highest float64) error {
 	if len(c.groups) == 0 {
 		if limit := float64(c.limit >> 20); highest > limit {

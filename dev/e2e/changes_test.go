@@ -20,7 +20,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// planned is what octo-operator plan -o json says.
+// planned is the output of octo-operator plan -o json.
 type planned struct {
 	Action, Refused, Summary, Diff string
 	Changing                       bool
@@ -29,7 +29,7 @@ type planned struct {
 	Values                         []struct{ Path, Layer string }
 }
 
-// plan runs octo-operator plan beside the daemon, and returns what it prints and its exit code.
+// plan runs octo-operator plan beside the daemon, and returns its output and its exit code.
 func (w *world) plan(stdin []byte, args ...string) (planned, int) {
 	w.Helper()
 	cmd := osexec.CommandContext(w.ctx, operatorBinary, append([]string{"plan", "-o", "json"}, args...)...)
@@ -50,7 +50,7 @@ func (w *world) plan(stdin []byte, args ...string) (planned, int) {
 	return p, cmd.ProcessState.ExitCode()
 }
 
-// planEvent is plan of a workload's deploy.
+// planEvent plans a workload's deploy.
 func (w *world) planEvent(app devcontroller.Workload) (planned, int) {
 	w.Helper()
 	event, err := app.DeployArgument(devcontroller.G3)
@@ -58,8 +58,8 @@ func (w *world) planEvent(app devcontroller.Workload) (planned, int) {
 	return w.plan(event, "-")
 }
 
-// whatAPlanMustNotChange is what a plan must not change: each object that a deploy makes, with its version, and the files of the state directory. Of a
-// Deployment the generation counts: its status changes by itself.
+// whatAPlanMustNotChange is the version of each object that a deploy makes, and the files of the state directory. For a Deployment it is
+// the generation, because its status changes by itself.
 func (w *world) whatAPlanMustNotChange() string {
 	w.Helper()
 	all := w.kubectl("get", "secrets,configmaps,services,ingresses,serviceaccounts,jobs", "--output",
@@ -78,7 +78,7 @@ func (w *world) whatAPlanMustNotChange() string {
 	return all
 }
 
-// settled waits until nothing is changed any longer by what came before: the copy of the last event in the cluster goes after its end.
+// settled waits until earlier events change nothing any more: the copy of the last one is removed from the cluster after its end.
 func (w *world) settled() {
 	w.Helper()
 	gone := func() bool {
@@ -89,8 +89,8 @@ func (w *world) settled() {
 	}
 }
 
-// TestAPlanSaysWhatADeployThenChanges deploys in steps. Before each of them plan says what it will do, and afterwards changes.diff has the same. The
-// golden files have it as a person reads it.
+// TestAPlanSaysWhatADeployThenChanges deploys in steps. Before each one plan says what it will change, and afterwards changes.diff has
+// the same. The golden files show that as a person reads it.
 func TestAPlanSaysWhatADeployThenChanges(t *testing.T) {
 	t.Parallel()
 	for _, helm := range []string{"4", "3"} {
@@ -186,13 +186,13 @@ func testPlanAndChanges(t *testing.T, helm string) {
 	}
 }
 
-// templateOf is a Deployment's pod template; "": there is no such Deployment.
+// templateOf returns a Deployment's pod template; "": there is no such Deployment.
 func (w *world) templateOf(deployment string) string {
 	w.Helper()
 	return w.kubectl("get", "deployment", deployment, "--ignore-not-found", "--output", "jsonpath={.spec.template}")
 }
 
-// toldProgress tells whether the controller was told a progress.
+// toldProgress tells whether the controller was sent a progress.
 func (w *world) toldProgress(message string) bool {
 	return slices.ContainsFunc(w.controller.Calls(), func(c devcontroller.Call) bool {
 		var progress struct{ Message string }
@@ -274,7 +274,7 @@ func TestARunIsPlannedAgainWithTheSecretsOfTheCluster(t *testing.T) {
 	}
 }
 
-// TestAPlanOfAReconciliationsRunSaysWhatTheRunDid plans a run that has found in the cluster what it asks for.
+// TestAPlanOfAReconciliationsRunSaysWhatTheRunDid plans a reconciliation that had nothing to change.
 func TestAPlanOfAReconciliationsRunSaysWhatTheRunDid(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.start()
@@ -295,7 +295,8 @@ func TestAPlanOfAReconciliationsRunSaysWhatTheRunDid(t *testing.T) {
 	}
 }
 
-// TestTheValuesOfAHooksSecretShowInNoOtherObject: helm keeps hooks apart from what it applies, in its output and in its record.
+// TestTheValuesOfAHooksSecretShowInNoOtherObject: helm keeps hooks apart from the manifest, in its output and in its record of the
+// release.
 func TestTheValuesOfAHooksSecretShowInNoOtherObject(t *testing.T) {
 	withEachHelm(t, func(t *testing.T, w *world) {
 		for _, password := range []string{"planted-hook-1", "planted-hook-2"} {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// settle lets everything come back and waits until nothing is left to do. What is left all the same is told by the accounts.
+// settle lets all parts come back and waits until nothing is left to do. The accounts report what is left nevertheless.
 func (c *chaos) settle() {
 	c.Helper()
 	c.keepUp()
@@ -24,17 +24,17 @@ func (c *chaos) settle() {
 		if undone != before || c.working() {
 			quiet, before = time.Now(), undone
 		}
-		// What nobody works on will not be done: the accounts say what it is.
+		// No script has worked for long: what is undone stays so, and the accounts report it.
 		return undone == 0 || time.Since(quiet) > longestQuiet
 	})
 	c.Logf("%6.1fs everything is done", time.Since(c.began).Seconds())
 }
 
-// longestQuiet is what a healthy operator may leave something lying without a script at work: a deploy waits for its pods for
+// longestQuiet is how long a healthy operator may have something undone without a script at work: a deploy waits for its pods for
 // helmTimeout, and a report that was rejected three times for 30 s.
 const longestQuiet = helmTimeout + 30*time.Second
 
-// undone counts what is still to be done.
+// undone counts what is not done yet.
 func (c *chaos) undone() (count int) {
 	for _, f := range c.fates() {
 		last := f.last()
@@ -61,22 +61,22 @@ func (c *chaos) working() bool {
 	})
 }
 
-// accounts are what has become of everything.
+// accounts count what has become of all events.
 type accounts struct {
 	accepted, finished, superseded, reported    int
-	own                                         int // of the pools: the operator's, at its start
+	own                                         int // events of the pools that the operator itself makes at its start
 	dying, notCopied, madeGood                  int
-	again, repeated                             int           // what the controller has sent again
-	outdated                                    int           // statuses, by newer ones
+	again, repeated                             int           // events that the controller has sent again
+	outdated                                    int           // statuses that newer ones have replaced
 	givenUp                                     int           // after three kills
-	revisions, explained                        int           // explained: more than one of an event
-	oldest                                      time.Duration // that was not copied
+	revisions, explained                        int           // explained: several revisions of one event, with a known cause
+	oldest                                      time.Duration // age of the oldest event that was not copied
 	lost, stuck, disorder, wrong, status, twice []string
 	secrets, processes, copies, other           []string
 }
 
-// settleAccounts comes after the end of the last operator. stuck are releases that were so before their last deploy, wrongState
-// what it told wrongly of the deployed state.
+// settleAccounts is called after the end of the last operator. stuck are the releases that were stuck before their last deploy,
+// wrongState the wrong reports of the deployed state.
 func (c *chaos) settleAccounts(stuck, wrongState []string) *accounts {
 	c.Helper()
 	a := &accounts{other: c.badEnds}
@@ -112,8 +112,9 @@ func (c *chaos) settleAccounts(stuck, wrongState []string) *accounts {
 	return a
 }
 
-// countUnaccepted: the hub acknowledges nothing, so what was on its way when the connection ended is nobody's loss. But what
-// came before an event that was accepted on the same connection has been there, and so has what came on one that lives.
+// countUnaccepted counts events that were sent and never accepted. The hub acknowledges nothing, so nobody is to blame for an event that
+// was under way when the connection ended. But an event has arrived if a later one was accepted on the same connection, or if the
+// connection still lives.
 func (a *accounts) countUnaccepted(sent []sentEvent, fates []*fate, ended map[string]bool) {
 	accepted, again := map[int]bool{}, map[int]bool{}
 	updates := 0
@@ -134,7 +135,7 @@ func (a *accounts) countUnaccepted(sent []sentEvent, fates []*fate, ended map[st
 	for _, s := range sent {
 		switch {
 		case s.Kind == preUpdate:
-			if updates--; updates < 0 { // they have no numbers: only how many came is known
+			if updates--; updates < 0 { // updates have no numbers: only how many came is known
 				a.dying++
 			}
 		case accepted[s.Number]:
@@ -149,7 +150,7 @@ func (a *accounts) countUnaccepted(sent []sentEvent, fates []*fate, ended map[st
 	}
 }
 
-// endedConnections tells which connections have ended.
+// endedConnections are the connections that have ended.
 func (c *chaos) endedConnections() map[string]bool {
 	ended := map[string]bool{}
 	for _, connection := range c.controller.Connections() {
@@ -158,8 +159,8 @@ func (c *chaos) endedConnections() map[string]bool {
 	return ended
 }
 
-// secretsLeft finds planted secrets on the disks. A killed operator could not take them out of what it had not finished;
-// on a disk that no operator has any more, that is no news.
+// secretsLeft finds planted secrets on the disks. A killed operator could not remove them from its unfinished runs; on a disk that no
+// operator uses any more, that is expected.
 func (c *chaos) secretsLeft() (found []string) {
 	c.Helper()
 	for _, state := range c.states {
@@ -190,7 +191,7 @@ func hasAnyPrefix(path string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
-// cryInLogs finds what must be in no log.
+// cryInLogs finds messages that must not be in any log.
 func (c *chaos) cryInLogs() (found []string) {
 	c.Helper()
 	for _, l := range c.lives {
@@ -212,7 +213,7 @@ func TestWhatNeverArrivedIsLostUnlessItsConnectionDied(t *testing.T) {
 		connection            string
 		lost, dying, madeGood int
 	}{
-		{2, "dead", 1, 0, 0}, // #3 came on it later
+		{2, "dead", 1, 0, 0}, // #3 was accepted on it later
 		{4, "dead", 0, 1, 0},
 		{4, "alive", 1, 0, 0},
 		{4, "", 0, 1, 0},

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// countFates finds events that were accepted and then lost: without an outcome, or without the report of it. reports are the
-// success flags that the controller was told, by event; outdated the runs whose report a newer one has replaced.
+// countFates finds events that were accepted and then lost: without an outcome, or without a report of it. reports are the success flags
+// of the statuses, by event; outdated the runs whose report a newer one has replaced.
 func (a *accounts) countFates(fates []*fate, reports map[int][]bool, outdated map[string]bool) {
 	for _, f := range fates {
 		last := f.last()
 		if last.callback == "PoolDeployed" {
 			a.own++
 			switch {
-			case f.died: // the controller knows that it is not deployed
+			case f.died: // the controller was told that it is not deployed
 				a.notCopied++
 			case last.outcome != "succeeded":
 				a.wrong = append(a.wrong, f.String())
@@ -69,7 +69,7 @@ func (a *accounts) count(f *fate) {
 	}
 }
 
-// againRuns are the runs of what the controller has sent again.
+// againRuns are the runs of events that the controller has sent again.
 func againRuns(fates []*fate) map[string]bool {
 	runs := map[string]bool{}
 	for _, f := range fates {
@@ -78,13 +78,14 @@ func againRuns(fates []*fate) map[string]bool {
 	return runs
 }
 
-// repeats tells whether the operator has dropped what the controller sent again: what ran or was queued said the same.
+// repeats tells whether the operator has dropped an event that the controller has sent again, because one that ran or was queued asked
+// for the same.
 func (f *fate) repeats() bool {
 	return f.again() && strings.Contains(f.last().reason, "says the same")
 }
 
-// supersededBy tells whether another event made f pointless: a newer one, but a user's event is never so by what the
-// controller sends again; and what it sends again is by what it repeats.
+// supersededBy tells whether another event replaces f: a newer one, except that what the controller sends again never replaces a user's
+// event; what the controller sends again is also replaced by the event that it repeats.
 func (f *fate) supersededBy(other *fate) bool {
 	if f.event == nil || other.event == nil || other == f || other.event.Release != f.event.Release || other.last().came().After(f.last().ended) {
 		return false
@@ -104,7 +105,7 @@ func (f *fate) supersededBy(other *fate) bool {
 	return other.event.Kind == undeploy || (other.event.Kind.deploys() && (!other.again() || f.again()))
 }
 
-// outdatedBy tells whether the controller needs no status of f because it has or will get that of a newer event.
+// outdatedBy tells whether the controller needs no status of f because it has, or will get, that of a newer event.
 func (f *fate) outdatedBy(newer *fate) bool {
 	if newer.event == nil || newer.event.Release != f.event.Release || newer.last().id <= f.last().id || newer.last().outcome == "superseded" {
 		return false

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// inject breaks one thing. What is away comes back by itself, so that other things break meanwhile; what breaks the same
-// thing again waits for that.
+// inject breaks one thing. A part that is away comes back by itself, so that others break meanwhile; a fault of the same part waits for
+// that.
 func (c *chaos) inject(f fault) {
 	c.findLeader()
 	switch f.Kind {
@@ -39,7 +39,7 @@ func (c *chaos) inject(f fault) {
 		c.endLife(c.current)
 		c.current = c.startLife(c.current.state)
 	case replaced:
-		c.waitForAPI() // whoever replaces pods needs it
+		c.waitForAPI() // Kubernetes needs it to replace a pod
 		c.endLife(c.current)
 		c.current = c.startLife(c.newState())
 	case rolled:
@@ -76,7 +76,7 @@ func (c *chaos) inject(f fault) {
 	}
 }
 
-// roll replaces the operator as a Deployment does: another one stands by before the first is told to end.
+// roll replaces the operator as a Deployment does: a new one is a standby before the first is told to end.
 func (c *chaos) roll(f fault) {
 	c.waitForAPI()
 	first := c.current
@@ -94,7 +94,7 @@ func (c *chaos) roll(f fault) {
 	c.endLife(first)
 }
 
-// cutOff cuts the leader off from the API server, while the controller reaches it. If that takes long the other operator leads.
+// cutOff cuts the leader off from the API server, but not from the controller. If that takes long, the other operator becomes the leader.
 func (c *chaos) cutOff(f fault) {
 	c.waitForAPI()
 	leader := c.current
@@ -106,7 +106,7 @@ func (c *chaos) cutOff(f fault) {
 	leader.cut = time.Now()
 }
 
-// killHelm kills the first helm that is seen.
+// killHelm kills the first helm that it sees.
 func (c *chaos) killHelm() {
 	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		for _, p := range processesBelow(c.T, c.current.state) {
@@ -120,10 +120,10 @@ func (c *chaos) killHelm() {
 	c.missed++
 }
 
-// runOfScript is the run directory for which a process works.
+// runOfScript matches the run directory in a process's environment.
 var runOfScript = regexp.MustCompile(`\x00OCTO_RUN=([^\x00]+)`)
 
-// rejected is what a controller that warms up does not take.
+// rejected are the methods that a controller rejects while it warms up.
 var rejected = []string{
 	"RegisterPoolAsync", "ReportDeployedStateAsync", "ReportWorkloadDeploymentStatusAsync", "ReportWorkloadScaleStatusAsync",
 	"ReportWorkloadDeploymentProgressAsync",
@@ -147,7 +147,7 @@ func (c *chaos) restartController(after time.Duration) {
 	c.must(c.controller.Close())
 	c.away.controller.Go(func() {
 		time.Sleep(after)
-		for c.controller.Start(address) != nil { // a client of the API server may have got the port: it will not keep it
+		for c.controller.Start(address) != nil { // a client of the API server may be using the port for a moment
 			time.Sleep(50 * time.Millisecond)
 		}
 	})
@@ -165,8 +165,8 @@ func (c *chaos) takeAPIAway(length time.Duration) {
 	})
 }
 
-// wakeClients starts again what works on the API server, as soon as that answers. Otherwise no pod would become ready for up to
-// a minute: after some outages they ask it again so seldom.
+// wakeClients restarts the clients of the API server as soon as that answers. Otherwise no pod would become ready for up to a minute,
+// because after some outages they try again so rarely.
 func (c *chaos) wakeClients() {
 	for _, err := c.copies(); err != nil; _, err = c.copies() {
 		if c.ctx.Err() != nil {
@@ -179,7 +179,7 @@ func (c *chaos) wakeClients() {
 			c.Error(err)
 		}
 	}
-	// A new kwok waits until the node's Lease, which is the old one's, has run out: 40 s. If etcd has just been killed, so be it.
+	// A new kwok waits until the node's Lease of the old one expires: 40 s. This may fail if etcd has just been killed.
 	_ = osexec.Command("kubectl", "delete", "leases", "--all", "--namespace", "kube-node-lease").Run()
 }
 
@@ -193,17 +193,17 @@ func killComponent(name string) error {
 	if err != nil {
 		return err
 	}
-	// It may be down already, and its number somebody else's.
+	// It may be down already, and its process id used by another process.
 	if cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline")); err == nil && bytes.Contains(cmdline, []byte(name)) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	return nil
 }
 
-// journalLabel is on the Secrets that hold copies of what is still to be done: for an operator without this one's disk.
+// journalLabel is on the Secrets with copies of unfinished events.
 const journalLabel = "octo-mesh.meshmakers.io/journal"
 
-// copies are the names of what the cluster holds copies of: they begin with the name of a run directory.
+// copies are the names of the copies in the cluster, which begin with the name of a run directory.
 func (c *chaos) copies() (names []string, err error) {
 	out, err := osexec.Command("kubectl", "get", "secrets", "--namespace", c.namespace, "--selector", journalLabel, "--output", "json").Output()
 	if err != nil {
@@ -221,8 +221,8 @@ func (c *chaos) copies() (names []string, err error) {
 	return names, err
 }
 
-// noteWhatWasNotCopied finds what nobody can know of any more: what came in the last moments before its node died. The
-// operator is dead, so nobody writes a copy now. What has begun must have been copied before.
+// noteWhatWasNotCopied finds the events that are lost with their node, because they came in its last moments. The operator is dead, so no
+// copy is written any more. An event that has begun must have been copied before.
 func (c *chaos) noteWhatWasNotCopied(state string) {
 	died := time.Now()
 	copies := c.waitForAPI()

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// An event that the operator was killed over in three lives fails on purpose: it may be what kills it. Here it is not, so
-// such a failure is right only if there were these kills.
+// An event during which the operator was killed in three lives fails on purpose, because it may be the cause. Here it is not, so
+// such a failure is right only if the test has killed the operator so often.
 
 const tooOften = "the operator ended 3 times while it worked on this event"
 
-// endedTooOften tells whether a run has failed for that reason, and rightly. The notes go with the event from disk to disk.
+// endedTooOften tells whether a run has failed for that reason, and rightly. The notes move with the event from disk to disk.
 func (c *chaos) endedTooOften(f *fate) bool {
 	c.Helper()
 	r := f.last()
@@ -45,8 +45,8 @@ func (c *chaos) endedTooOften(f *fate) bool {
 	return killsDuring(begun, lives) == 3
 }
 
-// tookUp tells whether a life has had an event in its lanes, as its log says. Its disk may tell nothing of it any more: what another operator
-// leads on with is taken off it.
+// tookUp tells whether a life has had an event in its lanes, by its log. Its disk may not have it any more: when another operator leads,
+// unfinished runs are removed.
 func (c *chaos) tookUp(l *life, run string) bool {
 	log, err := os.ReadFile(l.log)
 	c.must(err)
@@ -58,10 +58,10 @@ func (c *chaos) tookUp(l *life, run string) bool {
 	return false
 }
 
-// killsDuring counts the notes that lives have left which were killed, or cut off from the API server so that the next leader could not tell
-// them from killed ones: each life one at most. Notes tell whole seconds.
+// killsDuring counts the notes of lives that were killed, or cut off from the API server so that the next leader took them for killed: at
+// most one for each life. Notes have a precision of one second.
 func killsDuring(notes []time.Time, ended []*life) (count int) {
-	// The life that ended first takes a note that several may have left: a later note may be another one's alone.
+	// A note that fits several lives counts for the one that ended first, because only another life may fit a later note.
 	byEnd := slices.SortedFunc(slices.Values(ended), func(a, b *life) int { return cmp.Or(a.killed, a.cut).Compare(cmp.Or(b.killed, b.cut)) })
 	for _, note := range notes {
 		left := slices.IndexFunc(byEnd, func(l *life) bool {
@@ -75,7 +75,7 @@ func killsDuring(notes []time.Time, ended []*life) (count int) {
 	return count
 }
 
-// killsInTrace counts for each run in how many lives on one disk the operator was killed while a script worked on the event.
+// killsInTrace counts for each run the lives on one disk that were killed while a script worked on it.
 func killsInTrace(trace []traceEntry, lives []*life) map[string]int {
 	killed, ended := map[int]string{}, map[int]bool{} // by process id
 	for _, l := range lives {

@@ -18,16 +18,16 @@ type life struct {
 	number  int
 	state   string // its state directory
 	log     string // a file
-	api     *wire  // its way to the API server
+	api     *wire  // its connection to the API server
 	cmd     *osexec.Cmd
 	pid     int
 	done    chan struct{}
 	started time.Time
-	killed  time.Time // by SIGKILL; zero: it was not
-	cut     time.Time // until when it was cut off from the API server, the last time; zero: never
+	killed  time.Time // time of the SIGKILL; zero: it was not killed
+	cut     time.Time // end of the last time that it was cut off from the API server; zero: never
 }
 
-// newState is a new empty disk.
+// newState makes a new empty disk.
 func (c *chaos) newState() string {
 	dir := filepath.Join(c.dir, fmt.Sprintf("state-%02d", len(c.states)+1))
 	c.must(os.Mkdir(dir, 0o700))
@@ -55,8 +55,8 @@ func (c *chaos) startLife(state string) *life {
 	return l
 }
 
-// keepUp starts an operator again when it has ended by itself, as a kubelet would. It must not, unless another one has become the leader:
-// each such end is a failure.
+// keepUp restarts an operator that has ended by itself, as a kubelet would. Each such end is a failure, unless another operator has
+// become the leader.
 func (c *chaos) keepUp() {
 	c.current = c.keepRunning(c.current)
 	c.standby = c.keepRunning(c.standby)
@@ -80,7 +80,7 @@ func (c *chaos) keepRunning(l *life) *life {
 	return c.startLife(l.state)
 }
 
-// living are the operators that run, or are about to.
+// living are the operators that run, or are about to run.
 func (c *chaos) living() (all []*life) {
 	for _, l := range []*life{c.current, c.standby} {
 		if l != nil {
@@ -90,12 +90,12 @@ func (c *chaos) living() (all []*life) {
 	return all
 }
 
-// isLiving tells whether an operator works with a disk.
+// isLiving tells whether an operator uses a disk.
 func (c *chaos) isLiving(state string) bool {
 	return slices.ContainsFunc(c.living(), func(l *life) bool { return l.state == state })
 }
 
-// findLeader makes the operator that leads the current one, if one of the two does.
+// findLeader makes the leader the current operator, if one of the two leads.
 func (c *chaos) findLeader() {
 	if c.standby == nil {
 		return
@@ -107,7 +107,7 @@ func (c *chaos) findLeader() {
 	}
 }
 
-// endLife ends an operator in good order. One that has said nothing yet does not listen for signals yet.
+// endLife ends an operator by a signal. It waits for the first log record, before which the operator does not listen for signals.
 func (c *chaos) endLife(l *life) {
 	c.waitUntil("the operator starts", patience, func() bool {
 		info, err := os.Stat(l.log)
@@ -125,14 +125,14 @@ func (c *chaos) endLife(l *life) {
 	}
 }
 
-// killLife ends an operator as a crash does. What it runs goes on: stopping that is up to its next life.
+// killLife ends an operator like a crash. Its scripts go on: its next life must stop them.
 func (c *chaos) killLife(l *life) {
 	_ = l.cmd.Process.Kill()
 	<-l.done
 	c.kills, l.killed = c.kills+1, time.Now()
 }
 
-// killNode ends an operator and all its processes at once, as the end of its node does.
+// killNode ends an operator and all its processes at once, as when its node dies.
 func (c *chaos) killNode(l *life) {
 	_ = l.cmd.Process.Kill()
 	c.kills, l.killed = c.kills+1, time.Now()
@@ -140,7 +140,7 @@ func (c *chaos) killNode(l *life) {
 	<-l.done
 }
 
-// killAllBelow kills every process that works with a directory, until none is left: they may be starting others.
+// killAllBelow kills every process that works with a directory, until none is left, because they may be starting others.
 func killAllBelow(t *testing.T, dir string) {
 	t.Helper()
 	for {
@@ -163,8 +163,8 @@ func (p proc) String() string {
 	return fmt.Sprintf("%d %s", p.pid, bytes.ReplaceAll(p.cmdline, []byte{0}, []byte{' '}))
 }
 
-// processesBelow are the living processes whose environment names the directory: the operator has its state directory in
-// a setting, its scripts have their helm's home.
+// processesBelow are the living processes whose environment names the directory: for the operator in the setting of its state directory,
+// for its scripts in that of helm's home.
 func processesBelow(t *testing.T, dir string) (found []proc) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
@@ -172,7 +172,7 @@ func processesBelow(t *testing.T, dir string) (found []proc) {
 		t.Fatalf("cannot read /proc: %v", err)
 	}
 	for _, file := range files {
-		environ, err := os.ReadFile(file) // empty of a process that has ended
+		environ, err := os.ReadFile(file) // empty if the process has ended
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		if err == nil && pid != os.Getpid() && (bytes.Contains(environ, []byte(dir+"/")) || bytes.Contains(environ, []byte(dir+"\x00"))) {
 			cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))

@@ -10,51 +10,51 @@ import (
 	"time"
 )
 
-// plan is everything that a chaos run does. It is drawn before the run begins: the same seed does the same.
+// plan is everything that a chaos run does. It is drawn in advance: the same seed does the same.
 type plan struct {
 	Seed    uint64
 	Standby bool // two operators run all the time
 	Steps   []step
-	Last    []event // a deploy of each release when everything is whole again: none may be stuck
+	Last    []event // a deploy of each release when nothing is broken any more: none may be stuck
 }
 
-// step sends events, waits, and breaks something.
+// step sends events, waits, and injects a fault.
 type step struct {
 	Events []event
 	Fault  fault
 }
 
-// event is one callback. Numbers rise over all events; the workload's name carries it, so that each report, run
-// directory and trace line tells its event.
+// event is one callback. The numbers of all events are ascending and part of the workload's name, so that each report, run directory and
+// trace line shows its event.
 type event struct {
 	Number   int
 	Kind     eventKind
 	Release  int
 	Version  string        // of the chart, for a deploy; empty: the newest
-	Replicas int           // of a scaling
-	Pause    time.Duration // before it is sent
-	Again    bool          // the controller itself has sent it again, as a reconciliation
+	Replicas int           // for a scaling
+	Pause    time.Duration // wait before it is sent
+	Again    bool          // sent again by the controller itself, as a reconciliation
 }
 
 type eventKind string
 
 const (
 	deploy    eventKind = "deploy"
-	badDeploy eventKind = "bad deploy"        // helm or the API server refuses it in the dry run
+	badDeploy eventKind = "bad deploy"        // refused by helm or the API server in the dry run
 	hang      eventKind = "deploy that hangs" // its pods are never ready
 	undeploy  eventKind = "undeploy"
 	scale     eventKind = "scale"
 	preUpdate eventKind = "update of the tenant"
 )
 
-// deploys tells whether the controller is told how it went, and sends it again until it is.
+// deploys tells whether the event gets a status, and is sent again by the controller until it has one.
 func (k eventKind) deploys() bool { return k == deploy || k == badDeploy || k == hang }
 
 type fault struct {
 	Kind   faultKind
 	After  time.Duration // since the step's last event was sent
-	For    time.Duration // how long something stays away, or lives
-	Events []event       // sent meanwhile; to a new operator, on its empty disk
+	For    time.Duration // how long a part stays away, or lives
+	Events []event       // sent meanwhile; for a new operator, when it has started with an empty disk
 }
 
 type faultKind string
@@ -80,7 +80,7 @@ const (
 	etcdKilled  faultKind = "etcd killed"
 )
 
-// faultKinds are all of them, in the order in which they are told.
+// faultKinds are all faults, in the order in which they are reported.
 var faultKinds = []faultKind{
 	killed, killedTwice, nodeDied, terminated, replaced, rolled, cutOff, helmKilled, dropped, restarted, warmingUp, rejecting,
 	refusing, unavailable, slow, apiKilled, apiAway, etcdKilled,
@@ -88,13 +88,13 @@ var faultKinds = []faultKind{
 
 const (
 	releases     = 6
-	hanging      = 4 // releases besides, of another tenant: as many as the operator has slots
+	hanging      = 4 // further releases, of another tenant: as many as the operator has slots
 	maxReplicas  = 4
 	longestPause = 300 * time.Millisecond
 	longestAfter = 1500 * time.Millisecond
 )
 
-// lifetimes: For is drawn between these.
+// lifetimes are the bounds between which For is drawn.
 var lifetimes = map[faultKind][2]time.Duration{
 	killedTwice: {0, 400 * time.Millisecond},          // a start takes about that long
 	nodeDied:    {16 * time.Second, 20 * time.Second}, // a dead operator is replaced after 15 s: until then nobody takes events
@@ -109,8 +109,8 @@ var lifetimes = map[faultKind][2]time.Duration{
 	apiAway:     {2 * time.Second, 5 * time.Second},
 }
 
-// faultsFor are the faults of a run with so many kills of the operator. Fixed counts, not probabilities: a short run has
-// every kind too. The control plane is left alone when other tests use it.
+// faultsFor are the faults of a run with so many kills of the operator. Their numbers are fixed and not random, so that a short run has
+// every kind too. The control plane is not broken if other tests use it.
 func faultsFor(kills int, controlPlane bool) (deck []faultKind) {
 	add := func(count int, kind faultKind) {
 		for range max(1, count) {
@@ -137,7 +137,7 @@ func faultsFor(kills int, controlPlane bool) (deck []faultKind) {
 	return deck
 }
 
-// drawPlan draws a run with so many kills.
+// drawPlan draws a plan with so many kills.
 func drawPlan(seed uint64, kills int, controlPlane bool) plan {
 	d := drawer{rand: rand.New(rand.NewPCG(seed, 0))}
 	deck := faultsFor(kills, controlPlane)
@@ -157,8 +157,8 @@ func drawPlan(seed uint64, kills int, controlPlane bool) plan {
 	return p
 }
 
-// hangs says in which steps the other tenant's releases are deployed, deployed so that they hang, and undeployed: one after
-// the other, so many times. Of several times, the last has no undeploy: in the end helm's timeout is over and the deploys fail.
+// hangs chooses the steps in which the other tenant's releases are deployed, deployed so that they hang, and undeployed, in so many
+// rounds. In the last of several rounds there is no undeploy: the deploys fail when helm's timeout is over.
 func (d *drawer) hangs(steps, rounds int) map[int]eventKind {
 	kinds := map[int]eventKind{}
 	length := steps / rounds
@@ -178,11 +178,11 @@ type drawer struct {
 	number int
 }
 
-// step is one with a fault. hangs is what becomes of the other tenant's releases in it; "": nothing.
+// step draws a step with a fault. hangs is the event for the other tenant's releases in it; "": none.
 func (d *drawer) step(kind faultKind, hangs eventKind) step {
 	var s step
 	for i := range hanging {
-		if hangs != "" && (hangs != deploy || i%2 == 0) { // so that there is something to go back to, and nothing
+		if hangs != "" && (hangs != deploy || i%2 == 0) { // only half of the releases have a deploy to roll back to
 			e := d.event(hangs)
 			e.Release = releases + i
 			s.Events = append(s.Events, e)
@@ -191,7 +191,7 @@ func (d *drawer) step(kind faultKind, hangs eventKind) step {
 	s.Events = append(s.Events, d.events(1+d.rand.IntN(4))...)
 	s.Fault = fault{Kind: kind, After: d.duration(0, longestAfter)}
 	if kind == helmKilled {
-		s.Events = append(s.Events, d.event(deploy)) // so that there is a helm
+		s.Events = append(s.Events, d.event(deploy)) // starts a helm to kill
 	}
 	if bounds, ok := lifetimes[kind]; ok {
 		s.Fault.For = d.duration(bounds[0], bounds[1])
@@ -232,7 +232,7 @@ func (d *drawer) event(kind eventKind) event {
 			e.Version = chartVersions[i]
 		}
 	}
-	if d.rand.IntN(2) == 0 { // the others come in a burst
+	if d.rand.IntN(2) == 0 { // without a pause events come in a burst
 		e.Pause = d.duration(0, longestPause)
 	}
 	return e
@@ -270,7 +270,7 @@ func (s step) String() string {
 	return text
 }
 
-// fingerprint tells plans apart: two runs with the same one did the same.
+// fingerprint is equal for runs that do the same.
 func (p plan) fingerprint() string {
 	hash := fnv.New32a()
 	fmt.Fprintf(hash, "%+v", p.Steps)

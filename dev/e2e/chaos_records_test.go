@@ -15,24 +15,24 @@ import (
 	"time"
 )
 
-// record is a run directory as it was left on one disk. Nobody removes disks here: those of dead nodes can be read at the end.
+// record is a run directory as it was left on a disk. The test removes no disks, so those of dead nodes can be read at the end.
 type record struct {
 	id, dir, state  string
 	callback        string
-	number          int    // of the event; 0: it has none, as the pool's
-	again           bool   // the controller itself has sent it again
+	number          int    // of the event; 0: it has none, like those of pools
+	again           bool   // sent again by the controller itself
 	version         string // of the chart that it asks for
 	outcome, reason string // empty: not finished
 	ended           time.Time
 	begun           bool
-	reporting       bool // its report waits for the controller
-	copied          bool // the cluster has had a copy: of a standby's, another operator delivers the report
+	reporting       bool // its report is not delivered yet
+	copied          bool // the cluster has had a copy: if this is a standby's disk, another operator delivers the report
 }
 
-// numbered finds the event's number in the workload's name.
+// numbered matches the event's number in the workload's name.
 var numbered = regexp.MustCompile(`#(\d+)$`)
 
-// recordsIn reads the runs on one disk.
+// recordsIn reads the runs on a disk.
 func (c *chaos) recordsIn(state string) (records []record) {
 	c.Helper()
 	dirs, err := filepath.Glob(filepath.Join(state, "runs", "2*"))
@@ -40,7 +40,7 @@ func (c *chaos) recordsIn(state string) (records []record) {
 	for _, dir := range dirs {
 		r, err := readRecord(dir)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // one that was never accepted, or is being made
+			continue // one that was not accepted, or is just being created
 		}
 		c.must(err)
 		r.state = state
@@ -95,17 +95,17 @@ func (r record) came() time.Time {
 	return came
 }
 
-// fate is what became of one accepted event, on all disks.
+// fate is what has become of one accepted event, by all disks.
 type fate struct {
 	records []record
-	event   *event // nil: of a callback that is no workload's
-	died    bool   // with its node, before there was a copy
+	event   *event // nil: its callback does not concern a workload
+	died    bool   // lost with its node, before it was copied
 	worked  bool   // its script was started
-	mayFail bool   // its helm was killed, or the operator too often
-	givenUp bool   // because the operator ended too often
+	mayFail bool   // its helm was killed, or the operator was killed too often
+	givenUp bool   // failed because the operator ended too often
 }
 
-// last is what counts: see decides.
+// last returns the record that counts: see decides.
 func (f *fate) last() record { return f.records[len(f.records)-1] }
 
 // again tells whether the controller itself has sent the event again.
@@ -122,8 +122,8 @@ func (f *fate) String() string {
 	return text
 }
 
-// fates are all accepted events, in the order in which they came, with which the names of runs begin. An event that a later
-// operator has taken over is still one.
+// fates returns all accepted events in the order in which they came, which is that of the runs' names. An event that a later operator has
+// taken over counts once.
 func (c *chaos) fates() (fates []*fate) {
 	c.Helper()
 	byID := map[string]*fate{}
@@ -156,7 +156,8 @@ func (c *chaos) fates() (fates []*fate) {
 	return fates
 }
 
-// decides ranks what the disks say of an event: an operator that still has to do it, or else the last that has done it.
+// decides ranks the records of an event: the highest is that of an operator that still has to carry it out, or else the last that has
+// done so.
 func (c *chaos) decides(r record) int {
 	switch {
 	case r.outcome != "":
@@ -167,7 +168,7 @@ func (c *chaos) decides(r record) int {
 	return 0
 }
 
-// eventOf is the event that a run is for.
+// eventOf returns the event of a run.
 func (c *chaos) eventOf(r record) *event {
 	for _, s := range c.sent {
 		if s.Number == r.number {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// releaseState is what the cluster should have, or has, of a release.
+// releaseState is the expected or the actual state of a release in the cluster.
 type releaseState struct {
 	present  bool
 	number   int    // of the event that deployed it
@@ -24,7 +24,7 @@ func (s releaseState) String() string {
 	return fmt.Sprintf("chart %s deployed by #%d with %d replicas", s.version, s.number, s.replicas)
 }
 
-// after is the state after an event that does what it should.
+// after is the state after an event that succeeds.
 func (s releaseState) after(e event) releaseState {
 	switch e.Kind {
 	case undeploy:
@@ -32,9 +32,9 @@ func (s releaseState) after(e event) releaseState {
 	case deploy, hang:
 		version := cmp.Or(e.Version, newestChart)
 		if e.Again && e.Version == "" && s.present {
-			version = s.version // nobody has asked for a newer one
+			version = s.version // no newer version was asked for
 		}
-		// A deploy keeps the count that runs; the chart's own is 1.
+		// A deploy keeps the number of running replicas; the chart's default is 1.
 		return releaseState{present: true, number: e.Number, version: version, replicas: max(s.replicas, 1)}
 	case scale:
 		s.replicas = e.Replicas
@@ -42,9 +42,9 @@ func (s releaseState) after(e event) releaseState {
 	return s
 }
 
-// expected goes through a release's events in the order in which they came and finds what the cluster should have in the
-// end. There may be several possibilities: of an event that has failed, or had begun when a newer one took its place, nobody
-// knows how far it came. Wrong are outcomes that the event itself is no reason for.
+// expected goes through the events of a release in the order in which they came, and returns the states that the cluster may have in the
+// end. There may be several, because it is not known how far an event came that has failed, or was replaced by a newer one after it had
+// begun. wrong are outcomes that the event itself does not explain.
 func expected(fates []*fate) (possible []releaseState, wrong []string) {
 	possible = []releaseState{{}}
 	for _, f := range fates {
@@ -54,13 +54,13 @@ func expected(fates []*fate) (possible []releaseState, wrong []string) {
 		switch {
 		case outcome == "failed" && strings.HasPrefix(f.last().reason, "not carried out: the event waited on the disk of an operator that did not lead"):
 			// It had no copy, and others have led since: docs/nothing-lost.md. The controller was told to send it again; nothing was done.
-		case outcome == "superseded" && !f.worked: // that there is a newer one is checked elsewhere
+		case outcome == "superseded" && !f.worked: // that a newer one has replaced it is checked elsewhere
 		case outcome == "succeeded" && mustFail:
 			wrong = append(wrong, fmt.Sprintf("a deploy that cannot work has succeeded: %v", f))
 		case outcome == "succeeded":
 			possible = each(possible, e)
-		case outcome == "failed" && mustFail && !f.mayFail: // and was taken back
-		case outcome == "failed" && e.Kind == scale && absent: // there is nothing to scale
+		case outcome == "failed" && mustFail && !f.mayFail: // and was undone
+		case outcome == "failed" && e.Kind == scale && absent: // there was nothing to scale
 			possible = slices.DeleteFunc(possible, func(s releaseState) bool { return s.present })
 		default:
 			if outcome == "failed" && !f.mayFail {
@@ -76,7 +76,7 @@ func expected(fates []*fate) (possible []releaseState, wrong []string) {
 	return possible, wrong
 }
 
-// each is what an event makes of states, each once.
+// each returns the different states that an event makes of states.
 func each(states []releaseState, e event) (after []releaseState) {
 	for _, s := range states {
 		if next := s.after(e); !slices.Contains(after, next) {
@@ -131,11 +131,11 @@ func TestWhatAReleaseShouldBeFollowsFromItsEvents(t *testing.T) {
 	}
 }
 
-// clusterRelease is what the cluster has of a release.
+// clusterRelease is the state of a release in the cluster.
 type clusterRelease struct {
 	releaseState
 	helm   string // the status of its newest revision; empty: there is none
-	values int    // the number of the event that helm has the values of
+	values int    // the number of the event in helm's values
 	secret string
 }
 
@@ -143,7 +143,7 @@ func (r clusterRelease) String() string {
 	return fmt.Sprintf("%v, helm calls it %q and has the values of #%d, its secret is %q", r.releaseState, r.helm, r.values, r.secret)
 }
 
-// inCluster reads all releases of the namespace.
+// inCluster reads all releases in the namespace.
 func (c *chaos) inCluster() map[string]clusterRelease {
 	c.Helper()
 	var list struct {
@@ -180,7 +180,7 @@ func (c *chaos) inCluster() map[string]clusterRelease {
 	return found
 }
 
-// askHelm reads what helm knows of the releases.
+// askHelm reads the releases from helm.
 func (c *chaos) askHelm(found map[string]clusterRelease) {
 	c.Helper()
 	var list []struct{ Name, Status, Chart string }
@@ -194,7 +194,7 @@ func (c *chaos) askHelm(found map[string]clusterRelease) {
 	}
 }
 
-// readNumbers reads which event each release was deployed by, from its config map.
+// readNumbers reads, from each release's config map, the number of the event that has deployed it.
 func (c *chaos) readNumbers(found map[string]clusterRelease) {
 	c.Helper()
 	for line := range strings.Lines(c.kubectl("get", "configmaps", "--output", `jsonpath={range .items[*]}{.metadata.name} {.data.NUMBER}{"\n"}{end}`)) {
@@ -208,7 +208,7 @@ func (c *chaos) readNumbers(found map[string]clusterRelease) {
 	}
 }
 
-// releasesOf sorts fates by the release that they are for.
+// releasesOf groups fates by release.
 func releasesOf(fates []*fate) map[int][]*fate {
 	own := map[int][]*fate{}
 	for _, f := range fates {
@@ -219,7 +219,7 @@ func releasesOf(fates []*fate) map[int][]*fate {
 	return own
 }
 
-// stuckReleases compares the cluster with what the events say, release by release.
+// stuckReleases compares each release in the cluster with what its events make of it.
 func (c *chaos) stuckReleases(fates []*fate) (stuck, wrong []string) {
 	c.Helper()
 	cluster, byRelease := c.inCluster(), releasesOf(fates)
@@ -235,7 +235,7 @@ func (c *chaos) stuckReleases(fates []*fate) (stuck, wrong []string) {
 	return stuck, wrong
 }
 
-// decisive is the last of a release's events that was carried out; nil: none was.
+// decisive is the last event of a release that was carried out; nil: there is none.
 func decisive(own []*fate) *fate {
 	for _, f := range slices.Backward(own) {
 		if outcome := f.last().outcome; outcome == "succeeded" || outcome == "failed" {
@@ -251,7 +251,7 @@ func compare(got clusterRelease, possible []releaseState, own []*fate) string {
 		status = "deployed"
 	}
 	last := cmp.Or(decisive(own), &fate{event: &event{}})
-	victim := last.mayFail // the next deploy shows whether it is stuck, and helm's newest revision may be one that was never deployed
+	victim := last.mayFail // the next deploy will show whether it is stuck; helm's newest revision may never have been deployed
 	if victim {
 		got.version = ""
 		possible = slices.Clone(possible)
@@ -269,7 +269,7 @@ func compare(got clusterRelease, possible []releaseState, own []*fate) string {
 	case got.helm == "" && got.secret != "" && last.event.Kind == undeploy:
 		return "its secret is left"
 	}
-	// A deploy that has failed may have replaced the secret, or may not.
+	// A failed deploy may or may not have replaced the secret.
 	if got.present && last.event.Kind == deploy && last.last().outcome == "succeeded" && got.secret != plantedSecret(got.number) {
 		return "its secret is another deploy's"
 	}

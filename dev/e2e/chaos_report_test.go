@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// print shows the accounts as a table.
+// print prints the accounts as a table.
 func (a *accounts) print(c *chaos) {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -54,7 +54,7 @@ func (a *accounts) print(c *chaos) {
 	c.Logf("\n%s\nagain: %s (plan %s)", text.String(), again, c.plan.fingerprint())
 }
 
-// judge fails the test, with what there is to know.
+// judge fails the test if something is wrong, with all details.
 func (a *accounts) judge(c *chaos, kills int) {
 	c.Helper()
 	if c.kills < kills {
@@ -79,7 +79,7 @@ func (a *accounts) judge(c *chaos, kills int) {
 
 var runDirs = regexp.MustCompile(`/runs/([^/:\s]+)`)
 
-// said is the last that the operators logged about the newest run in a text.
+// said is the last record that the operators logged about the newest run in a text.
 func (c *chaos) said(text string) (said string) {
 	c.Helper()
 	found := runDirs.FindAllStringSubmatch(text, -1)

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// chartVersions are those of demo-app in the repository of the chaos test, oldest first.
+// chartVersions are the versions of demo-app in the chaos test's repository, oldest first.
 var chartVersions = []string{"1.2.0", "1.3.0", "1.4.0"}
 
 var newestChart = chartVersions[len(chartVersions)-1]
 
-// repository is the charts' repository as the operator sees it: a proxy that can fail in front of one that does not.
+// repository is a proxy in front of the chart repository that can fail on command.
 type repository struct {
 	URL     string
 	address string
@@ -40,7 +40,7 @@ func newRepository(w *world) *repository {
 	behind, err := url.Parse(server.URL)
 	w.must(err)
 	charts := httputil.NewSingleHostReverseProxy(behind)
-	charts.ErrorLog = log.New(io.Discard, "", 0) // a helm that was killed reads no answer
+	charts.ErrorLog = log.New(io.Discard, "", 0) // a killed helm does not read its answer
 	r := &repository{address: "127.0.0.1:0", charts: charts}
 	w.must(r.serve())
 	w.Cleanup(func() { _ = r.server.Close() })
@@ -48,7 +48,7 @@ func newRepository(w *world) *repository {
 	return r
 }
 
-// chartsOfAllVersions is a directory with copies of the demo chart.
+// chartsOfAllVersions makes a directory with a copy of the demo chart for each version.
 func chartsOfAllVersions(w *world) string {
 	w.Helper()
 	dir := w.TempDir()
@@ -63,7 +63,7 @@ func chartsOfAllVersions(w *world) string {
 	return dir
 }
 
-// serve listens, from the second time on at the same address.
+// serve listens, after the first call always at the same address.
 func (r *repository) serve() error {
 	listener, err := net.Listen("tcp", r.address)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *repository) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.charts.ServeHTTP(w, request)
 }
 
-// fail breaks the repository for some time. Nobody waits for its end but by away.
+// fail breaks the repository for some time and returns at once; away is done at the end.
 func (r *repository) fail(away *sync.WaitGroup, f fault) {
 	away.Wait()
 	whole := make(chan struct{})
@@ -112,7 +112,7 @@ func (r *repository) fail(away *sync.WaitGroup, f fault) {
 		r.fault = ""
 		r.mu.Unlock()
 		close(whole)
-		for f.Kind == refusing && r.serve() != nil { // a client may have got the port: it will not keep it
+		for f.Kind == refusing && r.serve() != nil { // a client may be using the port for a moment
 			time.Sleep(50 * time.Millisecond)
 		}
 	})

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// countRevisions finds events that were deployed once more although the release was what they ask for: when they were
-// resumed after a kill, or sent again by the controller. Each start of the script makes a revision. Counted apart is what is
-// explained: by kills, for which the operator could not note that the pods were ready; and by a second operator, to which the
-// controller sent the event again before the first had come to it.
+// countRevisions finds events that were deployed once more although the release already was what they ask for: when they were resumed
+// after a kill, or sent again by the controller. Each start of the script makes a revision. It counts separately what is explained: by
+// kills, because of which the operator could not note that the pods were ready; and by a second operator to which the controller sent the
+// event again before the first one was handed over.
 func (a *accounts) countRevisions(trace []traceEntry, fates []*fate) {
 	byRun := map[string]*fate{}
 	for _, f := range fates {
@@ -35,18 +35,18 @@ func (a *accounts) countRevisions(trace []traceEntry, fates []*fate) {
 				continue
 			}
 			a.twice = append(a.twice, fmt.Sprintf("#%d of %s was deployed by run %s, and once more by run %s: %v", e.number, e.release, before.run, e.run, byRun[e.run]))
-		case e.script == "workload-scale" && !byRun[e.run].toZero(): // a deploy leaves the count as it is
+		case e.script == "workload-scale" && !byRun[e.run].toZero(): // a deploy does not change the number of replicas
 		default:
 			delete(releases, e.release)
 		}
 	}
 }
 
-// toZero tells of a scaling to nothing: a deploy wakes the release up. Of an unknown event nothing is known.
+// toZero tells whether a scaling to zero may have happened: then a deploy wakes the release up. An unknown event may be one.
 func (f *fate) toZero() bool { return f == nil || f.event == nil || f.event.Replicas == 0 }
 
-// revisionsTwice finds runs that have two of the good revisions that helm still knows. A rollback makes one with the labels of
-// an older one; such releases are left out.
+// revisionsTwice finds runs with two of the good revisions that helm still knows. Releases with a rollback are left out, because it makes
+// a revision with the labels of an older one.
 func (c *chaos) revisionsTwice(trace []traceEntry) (twice []string) {
 	c.Helper()
 	lines := c.kubectl("get", "secrets", "--selector", "owner=helm,status in (deployed,superseded)", "--output",
@@ -67,7 +67,7 @@ func TestASecondRevisionOfTheSameIsFound(t *testing.T) {
 	const (
 		start = "start r 1 workload-deploy a"
 		end   = "end r 1 workload-deploy a code 0"
-		again = "start r 1 workload-deploy b" // of what was sent again
+		again = "start r 1 workload-deploy b" // of an event that was sent again
 		own   = "start r 1 workload-deploy c"
 	)
 	for _, test := range []struct {

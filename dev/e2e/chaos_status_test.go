@@ -14,7 +14,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// told is one status that the controller has taken.
+// told is a status that the controller has accepted.
 type told struct {
 	scaling bool
 	release string // the workload's rtId
@@ -23,7 +23,7 @@ type told struct {
 	at      time.Time
 }
 
-// statuses are what the controller was told, in order.
+// statuses returns all statuses that the controller has accepted, in their order.
 func (c *chaos) statuses() (all []told) {
 	c.Helper()
 	for _, call := range c.controller.Calls() {
@@ -42,7 +42,7 @@ func (c *chaos) statuses() (all []told) {
 	return all
 }
 
-// byEvent are the success flags of an event's statuses.
+// byEvent returns the success flags of the statuses of each event.
 func byEvent(all []told) map[int][]bool {
 	flags := map[int][]bool{}
 	for _, t := range all {
@@ -51,7 +51,7 @@ func byEvent(all []told) map[int][]bool {
 	return flags
 }
 
-// outdated are the runs whose status the operator did not deliver because of a newer one of the same workload.
+// outdated are the runs whose status was not delivered because of a newer one for the same workload.
 func (c *chaos) outdated() map[string]bool {
 	c.Helper()
 	runs := map[string]bool{}
@@ -70,8 +70,8 @@ func (c *chaos) outdated() map[string]bool {
 
 var outdatedReason = regexp.MustCompile(`^(a newer report took its place|it is not true any more|the controller has it, or gets a newer one)$`)
 
-// wrongStatuses finds workloads of which the controller believes what is not so: the last status that it was told is not
-// that of the last event that it sent.
+// wrongStatuses finds workloads of which the controller has a wrong status: the last one that it got is not that of the last event that
+// it sent.
 func wrongStatuses(fates []*fate, all []told) (wrong []string) {
 	last := map[string]told{}
 	for _, t := range all {
@@ -88,7 +88,7 @@ func wrongStatuses(fates []*fate, all []told) (wrong []string) {
 		success := f.last().outcome == "succeeded"
 		got, told := last[rtIDOf(release)]
 		switch {
-		case f.event.Kind == undeploy && success: // the contract has no status for it
+		case f.event.Kind == undeploy && success: // the contract has no status for an undeploy
 			if told && got.at.After(f.last().ended) {
 				wrong = append(wrong, fmt.Sprintf("the controller was told of #%d, success %v, after this had ended: %v", got.number, got.success, f))
 			}
@@ -102,8 +102,8 @@ func wrongStatuses(fates []*fate, all []told) (wrong []string) {
 	return wrong
 }
 
-// deployedState is what the controller was told last of what is deployed in a pool; false: nothing since the pool's newest
-// registration, after which it must be told.
+// deployedState is the last report of what is deployed in a pool; false: there was none after the pool's newest registration, which must
+// be followed by one.
 func deployedState(calls []devcontroller.Call, pool devcontroller.Pool) (rtIDs []string, toldAll bool) {
 	connection := ""
 	for _, call := range calls {
@@ -119,7 +119,7 @@ func deployedState(calls []devcontroller.Call, pool devcontroller.Pool) (rtIDs [
 				TenantID, PoolRtID string
 				WorkloadRtIDs      []string
 			}
-			_ = call.Arg(0, &pools) // the controller has checked its form
+			_ = call.Arg(0, &pools) // the controller has checked its arguments
 			for _, p := range pools {
 				if p.TenantID == pool.TenantID && p.PoolRtID == pool.ID {
 					rtIDs, toldAll = p.WorkloadRtIDs, true
@@ -130,7 +130,7 @@ func deployedState(calls []devcontroller.Call, pool devcontroller.Pool) (rtIDs [
 	return rtIDs, toldAll
 }
 
-// untold counts the pools that were registered and of which the controller does not know what is deployed.
+// untold counts the registered pools whose deployed state was not reported.
 func (c *chaos) untold() (count int) {
 	for _, pool := range []devcontroller.Pool{c.pool, c.slowPool} {
 		if _, told := deployedState(c.controller.Calls(), pool); !told {
@@ -140,7 +140,8 @@ func (c *chaos) untold() (count int) {
 	return count
 }
 
-// checkDeployedState lets the operator connect once more and finds where what it tells of a pool is not what is there.
+// checkDeployedState makes the operator connect once more, and finds differences between its reports of the deployed state and the
+// cluster.
 func (c *chaos) checkDeployedState() (wrong []string) {
 	c.Helper()
 	before := c.controller.LastSeq()

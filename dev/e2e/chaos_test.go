@@ -23,14 +23,14 @@ var (
 
 const (
 	shortKills = 8
-	shortSeed  = 9685             // one with few pauses and every kind of event, whose node dies last, in the middle of deploys
-	shortLimit = 30 * time.Minute // it takes about one; the machine may be busy
+	shortSeed  = 9685             // a plan with few pauses and every kind of event, in which the node dies last, in the middle of deploys
+	shortLimit = 30 * time.Minute // it takes about one minute; the machine may be busy
 	plantedKey = "planted-in-chaos"
 
-	helmTimeout = time.Minute // also how long a deploy waits for its pods, and for the repository
+	helmTimeout = time.Minute // for helm, and also how long a deploy waits for its pods and for the repository
 )
 
-// chaos is a run of a plan: one tenant's releases, another's that hang, and everything that can break around them.
+// chaos is a run of a plan: the releases of one tenant, those of another that hang, and everything that can break around them.
 type chaos struct {
 	*world
 	slowPool   devcontroller.Pool // of the tenant whose deploys hang
@@ -38,24 +38,24 @@ type chaos struct {
 	plan       plan
 	began      time.Time
 	limit      time.Duration
-	dir        string   // of everything: disks, logs, the trace
+	dir        string   // has everything: disks, logs, the trace
 	states     []string // all disks so far, in order; the operator uses the last
 	lives      []*life
-	current    *life // that leads, as far as is known; nil while there is none
+	current    *life // the operator that leads, as far as is known; nil: there is none
 	standby    *life // nil: there is none
 	away       away
 
 	sent    []sentEvent
-	resent  atomic.Int64 // by the controller itself
+	resent  atomic.Int64 // events that the controller itself has sent again
 	kills   int          // SIGKILLs of the operator
 	faults  map[faultKind]int
-	missed  int // no helm was found to kill
-	deposed int // operators that ended because another one led
+	missed  int // how often no helm was found to kill
+	deposed int // number of operators that ended because another one led
 	badEnds []string
 
 	// Runs, by the names of their directories:
-	helmVictims map[string]bool          // their helm was killed: they may fail
-	notCopied   map[string]time.Duration // the cluster had no copy when their node died; how old they were
+	helmVictims map[string]bool          // their helm was killed, so they may fail
+	notCopied   map[string]time.Duration // they had no copy when their node died; their age then
 }
 
 func TestNothingIsLostStuckOrOutOfOrderWhateverIsKilled(t *testing.T) {
@@ -86,7 +86,7 @@ func TestNothingIsLostStuckOrOutOfOrderWhateverIsKilled(t *testing.T) {
 	accounts.judge(c, kills)
 }
 
-// away are the things that are away now and come back by themselves.
+// away counts the parts that are away now and come back by themselves.
 type away struct{ api, controller, repository sync.WaitGroup }
 
 func (a *away) wait() {
@@ -102,7 +102,7 @@ func newChaos(t *testing.T, p plan, limit time.Duration) *chaos {
 		helmVictims: map[string]bool{}, notCopied: map[string]time.Duration{},
 		slowPool: devcontroller.Pool{TenantID: slowTenant, ID: "65d5c447b420da3fb12381bd"},
 	}
-	c.ctx = t.Context() // the other tests' bound is not this one's
+	c.ctx = t.Context() // without the time limit of the other tests
 	c.repository = newRepository(c.world)
 	c.began = time.Now()
 	var err error
@@ -126,7 +126,7 @@ func newChaos(t *testing.T, p plan, limit time.Duration) *chaos {
 	return c
 }
 
-// breakThings carries out the plan. Four fifths of the time are for it, the rest is for what is still to be done then.
+// breakThings carries out the plan. It gets four fifths of the time; the rest is for finishing.
 func (c *chaos) breakThings() {
 	end := c.began.Add(c.limit * 4 / 5)
 	for i, s := range c.plan.Steps {
@@ -143,14 +143,14 @@ func (c *chaos) breakThings() {
 	}
 }
 
-// sentEvent is an event that the controller has handed to a connection.
+// sentEvent is an event that the controller has sent to a connection.
 type sentEvent struct {
 	event
-	connection string // "" when that is not certain
+	connection string // "": not certain
 }
 
-// sendAgain is how the controller sends what has no status yet at each registration of its pool: every second time without a
-// version, which means the one that is installed.
+// sendAgain changes a workload that the controller sends again at a registration of its pool because it has no status yet: every second
+// time it has no version, which means the installed one.
 func (c *chaos) sendAgain(w devcontroller.Workload) devcontroller.Workload {
 	if c.resent.Add(1)%2 == 0 {
 		w.ChartVersion = ""
@@ -158,7 +158,7 @@ func (c *chaos) sendAgain(w devcontroller.Workload) devcontroller.Workload {
 	return w
 }
 
-// send sends events as soon as an operator has registered the pool: until then a real controller has nobody to send to.
+// send sends events as soon as an operator has registered the pool; before that a real controller cannot send them to anyone.
 func (c *chaos) send(events []event) {
 	for _, e := range events {
 		time.Sleep(e.Pause)
@@ -180,7 +180,7 @@ func (c *chaos) send(events []event) {
 	}
 }
 
-// owner is the connection to which the controller sends: the newest that has registered the pool.
+// owner is the connection to which the controller sends: the newest one that has registered the pool.
 func (c *chaos) owner(of devcontroller.Pool) (id string) {
 	for _, connection := range c.controller.Connections() {
 		for _, pool := range connection.Registered {
@@ -203,7 +203,7 @@ func (c *chaos) sendNow(owner string, e event) error {
 	case scale:
 		return c.controller.Scale(c.ctx, w, e.Replicas)
 	case preUpdate:
-		c.controller.ForgetRegistrations(c.pool.TenantID) // as the real one does
+		c.controller.ForgetRegistrations(c.pool.TenantID) // as a real controller does
 		return c.controller.SendTo(c.ctx, owner, "PreUpdateTenantAsync", c.pool.TenantID)
 	case badDeploy:
 		w.ValuesYaml = badValues[e.Number%len(badValues)]
@@ -213,14 +213,14 @@ func (c *chaos) sendNow(owner string, e event) error {
 	return c.controller.Deploy(c.ctx, w)
 }
 
-// badValues are refused in the dry run: the first by the chart's schema, the other one by the API server.
+// badValues are refused in the dry run: the first by the chart's schema, the second by the API server.
 var badValues = []string{"port: 0", "settings: {'no key of a config map': a}"}
 
 func plantedSecret(number int) string { return fmt.Sprintf("%s-%d.", plantedKey, number) }
 
 const slowTenant = "globex"
 
-// poolOf is the pool of a release: those that hang have a tenant of their own.
+// poolOf is the pool of a release: those that hang belong to another tenant.
 func (c *chaos) poolOf(release int) devcontroller.Pool {
 	if release < releases {
 		return c.pool
@@ -244,7 +244,7 @@ func releaseName(release int) string {
 	return slowTenant + "-" + rtIDOf(release)
 }
 
-// waitUntil polls until something is true.
+// waitUntil polls until the condition is true.
 func (c *chaos) waitUntil(what string, limit time.Duration, condition func() bool) bool {
 	ctx, cancel := context.WithTimeout(c.ctx, limit)
 	defer cancel()

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// traced is a step's script that writes down when it worked on which release for which event, and runs the original.
+// traced is the script of a step that writes to the trace when it works on which release for which event, and runs the original.
 //
-// That no two work on one release at once is told by a lock: it is held by the script and by everything it starts until the
-// last of them is gone, and the kernel knows, whoever was killed. A deploy that scales runs workload-scale itself.
+// A lock shows whether two work on one release at the same time: the script and all processes that it starts hold it until the last of
+// them has ended, and the kernel releases it whoever was killed. A deploy that scales runs workload-scale itself.
 const traced = `
 if [ -z "${CHAOS_HELD-}" ]; then
     exec 9>>"%[1]s/$OCTO_RELEASE.lock"
@@ -43,12 +43,12 @@ func tracedScripts(dir string) map[string]string {
 type traceEntry struct {
 	what    string // start, overlap, end
 	release string
-	number  int // of the event; 0: the script works for none
+	number  int // of the event; 0: the script has no event
 	script  string
 	run     string // the name of its directory
 	life    int    // the process id of the operator
 	pid     int    // of the script
-	code    int    // with which it has ended
+	code    int    // exit code
 	line    string
 }
 
@@ -57,7 +57,7 @@ func parseTrace(text string) (entries []traceEntry) {
 		e := traceEntry{line: strings.TrimSpace(line)}
 		n, _ := fmt.Sscanf(line, "%s %s %d %s %s life %d pid %d", &e.what, &e.release, &e.number, &e.script, &e.run, &e.life, &e.pid)
 		if n < 7 {
-			continue // cut short by a kill
+			continue // the line is incomplete because of a kill
 		}
 		if _, code, ended := strings.Cut(line, " code "); ended {
 			_, _ = fmt.Sscan(code, &e.code)
@@ -67,7 +67,7 @@ func parseTrace(text string) (entries []traceEntry) {
 	return entries
 }
 
-// trace is what the scripts have written down so far, in order.
+// trace reads the lines that the scripts have written so far, in order.
 func (c *chaos) trace() []traceEntry {
 	c.Helper()
 	text, err := os.ReadFile(filepath.Join(c.dir, "trace"))
@@ -77,9 +77,9 @@ func (c *chaos) trace() []traceEntry {
 	return parseTrace(string(text))
 }
 
-// checkTrace finds where the order of a release's events was broken: an older event that begins after a newer one, or two
-// at once. The same one again is fine: an operator was killed. again are the runs of what the controller has sent again: that
-// has an older event's number, and is newer all the same than what came before it.
+// checkTrace finds where the order of a release's events was violated: an older event began after a newer one, or two ran at the same
+// time. The same event may begin again, because an operator was killed. again are the runs of events that the controller has sent again:
+// they have the number of an older event, but are newer than the ones before them.
 func checkTrace(trace []traceEntry, again map[string]bool) (broken []string) {
 	newest := map[string]traceEntry{}
 	for _, e := range trace {
@@ -90,14 +90,14 @@ func checkTrace(trace []traceEntry, again map[string]bool) (broken []string) {
 		case e.what != "start" || e.number == 0:
 		case e.number >= last.number:
 			newest[e.release] = e
-		case !again[e.run] || e.run < last.run: // the names of runs begin with the time at which they came
+		case !again[e.run] || e.run < last.run: // the names of runs begin with the time of their events
 			broken = append(broken, fmt.Sprintf("%s: #%d begins after #%d", e.release, e.number, last.number))
 		}
 	}
 	return broken
 }
 
-// traceOf makes a trace of lines without what all of them have.
+// traceOf makes a trace of lines, and adds what all lines have in common.
 func traceOf(lines ...string) (entries []traceEntry) {
 	for _, line := range lines {
 		line, code, ended := strings.Cut(line, " code ")

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// wire is one operator's way to the API server, its helm's and kubectl's too. It can be cut while others reach the server.
+// wire is the connection of one operator, with its helm and kubectl, to the API server. It can be cut while others reach the server.
 type wire struct {
 	kubeconfig string
 	server     string // host and port
@@ -25,7 +25,7 @@ type wire struct {
 
 var serverOfKubeconfig = regexp.MustCompile(`(server: )(\S+)`)
 
-// newWire makes one that is whole.
+// newWire makes a wire that is not cut.
 func (c *chaos) newWire(number int) *wire {
 	c.Helper()
 	text, err := os.ReadFile(operatorKubeconfig)
@@ -66,7 +66,7 @@ func (w *wire) carry(conn net.Conn) {
 	delete(w.all, server)
 }
 
-// keep remembers connections that are to be cut with the wire; false: it is cut.
+// keep records connections that will be cut with the wire; false: it is cut already.
 func (w *wire) keep(conns ...net.Conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 	"octo-operator/config"
 )
 
-// The release that the values files in testdata/chart are rendered for. The CRDs have a test of their own.
+// The release for which the values files in testdata/chart are rendered. The CRDs have a test of their own.
 var renderedRelease = []string{"template", "mesh", chartDir, "--namespace", "octo", "--set", "octo-mesh-crds.enabled=false"}
 
 func renderedValues(t *testing.T) []string {
@@ -46,7 +46,7 @@ func render(t *testing.T, helm string, args ...string) string {
 	return string(out)
 }
 
-// made is what the chart makes anew for each install: keys and certificates.
+// made matches what the chart generates for each install: keys and certificates.
 var made = regexp.MustCompile(`((?:ca\.pem|svc\.pem|svc-key\.pem|caBundle): )\S{200,}`)
 
 func TestTheChartRendersTheSameWithHelm4AndHelm3(t *testing.T) {
@@ -68,7 +68,7 @@ func TestTheChartRendersTheSameWithHelm4AndHelm3(t *testing.T) {
 	}
 }
 
-// documents are sorted: helm 3 has another order for kinds that it does not know.
+// documents are sorted, because helm 3 orders kinds that it does not know differently.
 func documents(rendered string) []string {
 	all := strings.Split(rendered, "---\n")
 	for i := range all {
@@ -89,7 +89,7 @@ func TestTheChartIsLintedWithoutAWarning(t *testing.T) {
 	}
 }
 
-// foreignKinds stands in for what the chart makes for other operators.
+// foreignKinds define the kinds of other operators for which the chart makes objects.
 const foreignKinds = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"%[1]ss.%[3]s"},"spec":{
 	"group":"%[3]s","scope":"Namespaced","names":{"kind":"%[2]s","plural":"%[1]ss","singular":"%[1]s"},"versions":[{"name":"v1","served":true,"storage":true,
 	"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}}]}}`
@@ -153,7 +153,7 @@ func TestTheChartsCRDsAreThoseOfTheRepositoryAndStay(t *testing.T) {
 
 func TestEverySettingThatTheChartRendersIsRead(t *testing.T) {
 	t.Parallel()
-	// Names that the operator does not know, and why the chart has them all the same.
+	// Names that the operator does not know, and why the chart sets them nevertheless.
 	ignored := map[string]string{
 		"OPERATOR__IMAGEPULLSECRETNAME": "the reference operator's, for the pods that it makes; here charts make the pods. The official chart has the value.",
 	}
@@ -176,7 +176,7 @@ func TestEverySettingThatTheChartRendersIsRead(t *testing.T) {
 	}
 }
 
-// effect is what settings do, without what is said about their names.
+// effect is the settings without the warnings about their names.
 func effect(c config.Config) config.Config {
 	for _, told := range []string{"Warnings", "Ignored"} {
 		if field := reflect.ValueOf(&c).Elem().FieldByName(told); field.IsValid() {
@@ -186,7 +186,7 @@ func effect(c config.Config) config.Config {
 	return c
 }
 
-// isDefault tells whether a setting says what would be anyhow: then another value must make a difference.
+// isDefault tells whether a setting has its default value: then another value must make a difference.
 func isDefault(t *testing.T, setting string) bool {
 	t.Helper()
 	name, value, _ := strings.Cut(setting, "=")
@@ -200,7 +200,7 @@ func isDefault(t *testing.T, setting string) bool {
 	return false
 }
 
-// renderedEnvironment is the environment of the container, of the ConfigMap, the Secret and what stands in the Deployment.
+// renderedEnvironment is the container's environment, from the ConfigMap, the Secret and the Deployment.
 func renderedEnvironment(t *testing.T, file string) (environment []string) {
 	t.Helper()
 	secret := map[string]string{}

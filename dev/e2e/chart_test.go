@@ -19,16 +19,16 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// What the chart names its objects when nobody says otherwise.
+// operatorName is the chart's default name of its objects.
 const operatorName = "communication-operator"
 
-// installChart installs the chart into the test's namespace. Ports are values, so that tests can run beside each other; webhooks must
-// answer, so that it is seen whether they do.
+// installChart installs the chart into the test's namespace. The ports are values, so that tests can run in parallel. Webhooks must
+// answer, so that the test notices if they do not.
 func (w *world) installChart(values ...string) {
 	w.Helper()
 	http, https := freePort(w), freePort(w)
 	all := append([]string{
-		"octo-mesh-crds.enabled=false", // the suite's own release has them
+		"octo-mesh-crds.enabled=false", // they belong to the suite's own release
 		"operator.autoManagePools=true", "operator.communicationControllerUri=" + w.controller.URL(), "operator.poolNamespace=" + w.namespace,
 		"broker.host=rabbitmq", "broker.username=octo", "broker.password=" + brokerPassword,
 		"operator.clusterSecrets.mongodbUserPassword=" + plantedMongo,
@@ -41,11 +41,11 @@ func (w *world) installChart(values ...string) {
 	}, values...)
 	w.helm("install", w.namespace, chartDir, "--set", strings.Join(all, ","))
 	w.Cleanup(func() {
-		_ = osexec.Command("helm", "uninstall", w.namespace, "--namespace", w.namespace).Run() // what is cluster-wide, too
+		_ = osexec.Command("helm", "uninstall", w.namespace, "--namespace", w.namespace).Run() // with the cluster-wide objects
 	})
 }
 
-// serveService plays kube-proxy for a Service with one port: whoever dials its address reaches the pod's port of that name.
+// serveService replaces kube-proxy for a Service with one port: connections to its address reach the pod's port of that name.
 func (w *world) serveService(name string, p pod) {
 	w.Helper()
 	var service struct {
@@ -91,7 +91,7 @@ func (p pod) port(t *testing.T, name string) int {
 	return 0
 }
 
-// startPod starts the operator as the pod of the installed chart, and makes its Service reach it.
+// startPod starts the operator as the pod of the installed chart, and makes its Service lead to it.
 func (w *world) startPod() pod {
 	w.Helper()
 	p := w.admittedPod(operatorName)
@@ -101,17 +101,17 @@ func (w *world) startPod() pod {
 	return p
 }
 
-// It runs beside no other test: with scope cluster the operator watches all namespaces, and would register the pools of others.
+// Each scope runs alone: with scope cluster the operator watches all namespaces, and would register the pools of others.
 func TestTheInstalledChartDoesTheMainJobUnderItsOwnRole(t *testing.T) {
 	for scope, generation := range map[string]devcontroller.Generation{"cluster": devcontroller.G4, "namespace": devcontroller.G3} {
 		t.Run(scope, func(t *testing.T) {
-			w := newWorld(t, generation)
+			w := newWorldAlone(t, generation)
 			w.installChart("rbac.scope=" + scope)
 			p := w.startPod()
 			w.probe200(p)
 			w.wantConfined()
 
-			w.deployPool() // through both webhooks: without an answer of theirs it would be refused
+			w.deployPool() // through both webhooks: if they did not answer, it would be refused
 			app := w.workload("Shop", appRtID)
 			app.ReceivesClusterSecrets = true
 			app.Values = []devcontroller.Override{{Path: "secrets.apiKey", Value: plantedOverride, IsSecret: true}}
@@ -159,7 +159,7 @@ func (w *world) waitUntilGone(kinds, name string) {
 	}
 }
 
-// wantNothingRefused makes sure that the service accounts of the test's namespace were allowed all that they asked for.
+// wantNothingRefused makes sure that no request of the service accounts in the test's namespace was refused.
 func (w *world) wantNothingRefused() {
 	w.Helper()
 	all, refused, err := audit(w.namespace)
@@ -175,7 +175,7 @@ func (w *world) wantNothingRefused() {
 	}
 }
 
-// probe200 asks as the kubelet does, and dials each of the container's ports.
+// probe200 sends the kubelet's probes, and connects to each of the container's ports.
 func (w *world) probe200(p pod) {
 	w.Helper()
 	c := p.Spec.Containers[0]
@@ -210,7 +210,7 @@ func (w *world) probe200(p pod) {
 	}
 }
 
-// wantConfined makes sure that the process is what the pod's security contexts say: that the proof is one.
+// wantConfined makes sure that the process is confined as the pod's security contexts say: otherwise the test would prove nothing.
 func (w *world) wantConfined() {
 	w.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.operator.cmd.Process.Pid))
@@ -252,7 +252,7 @@ func TestWebhooksOfTheChartReachTheOperatorAndOnlyForItsOwnNamespace(t *testing.
 		return string(out), err
 	}
 	said := ""
-	refused := func() bool { // the API server takes a moment to know the webhooks
+	refused := func() bool { // the API server takes a moment to notice the webhooks
 		out, err := create(w.namespace, "--dry-run=server")
 		said = out
 		return err != nil
@@ -272,7 +272,7 @@ func TestWebhooksOfTheChartReachTheOperatorAndOnlyForItsOwnNamespace(t *testing.
 		t.Errorf("in another namespace: %s", out)
 	}
 
-	w.helm("upgrade", w.namespace, chartDir, "--reuse-values") // makes what was deleted again
+	w.helm("upgrade", w.namespace, chartDir, "--reuse-values") // creates the deleted objects again
 	w.startPod()
 	if out, err := create(w.namespace); err != nil {
 		t.Errorf("with the operator: %s", out)

@@ -55,7 +55,7 @@ tolerations: []
 affinity: {}
 `
 
-// What the official chart gives its operator for these values, but for what is below.
+// officialEnvironment is what the official chart gives its operator for these values, apart from what is listed below.
 var officialEnvironment = []string{
 	"KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__KEYPATH=/certs/svc-key.pem",
 	"KESTREL__ENDPOINTS__HTTPS__CERTIFICATE__PATH=/certs/svc.pem",
@@ -109,7 +109,7 @@ func TestAValuesFileOfTheOfficialChartGivesTheOperatorTheSameSettings(t *testing
 	}
 }
 
-// The operator takes a setting from a file or from the environment, not from both.
+// The operator accepts a setting from a file or from the environment, not from both.
 func TestWhatIsSetByHandTakesThePlaceOfASecretsFile(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"OPERATOR__BROKERPASSWORD", "OPERATOR__BROKERPASSWORD__FILE"} {

@@ -14,8 +14,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// TestWhatHelmAndKubectlAskOfTheAPIServer pins the requests of an event's processes, as the API server's audit log has them: a change
-// shows in the golden file's diff. What the operator itself asks is pinned in handlers/.
+// TestWhatHelmAndKubectlAskOfTheAPIServer compares the requests of an event's processes, by the API server's audit log, with a golden
+// file: a change shows in its diff. The requests of the operator itself are tested in handlers/.
 func TestWhatHelmAndKubectlAskOfTheAPIServer(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.start()
@@ -63,7 +63,7 @@ func TestWhatHelmAndKubectlAskOfTheAPIServer(t *testing.T) {
 	goldenFile(t, "what-helm-and-kubectl-ask.txt", all.String())
 }
 
-// requestsOfTools are those of helm and kubectl in the test's namespace so far.
+// requestsOfTools counts the requests of helm and kubectl in the test's namespace so far.
 func (w *world) requestsOfTools() map[string]int {
 	w.Helper()
 	file, err := os.Open(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "audit.log"))
@@ -91,7 +91,7 @@ func (w *world) requestsOfTools() map[string]int {
 	}
 }
 
-// settle waits until no event is worked on: the next one would take its place.
+// settle waits until no event is unfinished, so that the next one replaces none.
 func (w *world) settle() {
 	w.Helper()
 	count := func(message string) int { return len(matching(w.operator.records(w.T), message, nil)) }

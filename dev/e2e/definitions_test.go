@@ -11,7 +11,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// definition is a kind of pools' resources.
+// definition is a kind of pool resource.
 type definition struct{ plural, kind, group, version, id string }
 
 var (
@@ -19,14 +19,15 @@ var (
 	sites = definition{"deploymentsites", "DeploymentSite", "octo-mesh.meshmakers.io", "v1", "deploymentSiteRtId"}
 )
 
-// ownNames are for a test that changes the definition: the API server is shared.
+// ownNames returns the definition under the test's own names. It is for a test that changes the definition, because the API server is
+// shared.
 func (d definition) ownNames() definition {
 	name := "old" + uniqueName()
 	d.plural, d.kind, d.group = name+"s", strings.ToUpper(name[:1])+name[1:], name+".example.com"
 	return d
 }
 
-// like is the text of our definition of the same kind, under other names.
+// like is the text of our definition of the same kind, with these names.
 func (d definition) like(w *world, ours definition) string {
 	w.Helper()
 	text, err := os.ReadFile("../../deploy/crds/" + ours.plural + "." + ours.group + ".yaml")
@@ -35,7 +36,7 @@ func (d definition) like(w *world, ours definition) string {
 		ours.kind, d.kind).Replace(string(text))
 }
 
-// installOlder installs one that takes anything.
+// installOlder installs a definition that accepts anything.
 func (d definition) installOlder(w *world, ours definition) {
 	w.Helper()
 	before, _, found := strings.Cut(d.like(w, ours), "        openAPIV3Schema:\n")
@@ -59,7 +60,8 @@ func (d definition) patch(w *world, name, patch string) (said string, err error)
 	return w.try("", "patch", d.plural+"."+d.group, name, "--type", "merge", "--patch", patch)
 }
 
-// wantGoes changes a resource's metadata, as the reference operator does with its finalizer, deletes it and removes the finalizer.
+// wantGoes changes a resource's metadata, as the reference operator does with its finalizer, deletes the resource, and removes the
+// finalizer.
 func (d definition) wantGoes(w *world, name string) {
 	w.Helper()
 	resource := d.plural + "." + d.group
@@ -84,7 +86,7 @@ func (w *world) apply(object string) {
 	}
 }
 
-// try runs kubectl, which may fail, and returns all that it says.
+// try runs kubectl, which may fail, and returns all its output.
 func (w *world) try(stdin string, args ...string) (said string, err error) {
 	cmd := osexec.Command("kubectl", append(args, "--namespace", w.namespace)...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -94,8 +96,7 @@ func (w *world) try(stdin string, args ...string) (said string, err error) {
 	return out.String(), err
 }
 
-// wantRefused tries until the API server says all of this, and not that it has done it: what it has been told about webhooks and
-// definitions reaches it with a delay.
+// wantRefused tries until the API server refuses with all of these words. Changes of webhooks and definitions take effect with a delay.
 func (w *world) wantRefused(try func() (string, error), want ...string) {
 	w.Helper()
 	said := ""
@@ -140,7 +141,7 @@ func testDefinition(w *world, ours definition) {
 	wrong := []struct{ name, spec, says string }{
 		{"upper", `{"tenantId": "acme", "ID": "65D5C447B420DA3FB12381BC"}`, `spec.ID: Invalid value: "65D5C447B420DA3FB12381BC": "65D5C447B420DA3FB12381BC" is not the runtime id`},
 		{"empty", `{"tenantId": "acme", "ID": ""}`, `spec.ID: Invalid value: "": "" is not the runtime id`},
-		{"no-id", `{"tenantId": "acme"}`, "ID"}, // said in two ways: a pool of G1 has none
+		{"no-id", `{"tenantId": "acme"}`, "ID"}, // a pool of G1 has no id: said in two ways
 		{"empty-spec", `{}`, "spec.tenantId: Required value"},
 		{"no-spec", ``, "spec is not set: it must have tenantId, and ID"},
 	}

@@ -102,7 +102,7 @@ func checkDeployed(w *world, release, poolLabel string) {
 
 func TestABrokenWorkloadIsReportedWithHelmsReason(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	w.env = []string{"OPERATOR__HELM__TIMEOUT=15s"} // until then the image is pulled in vain
+	w.env = []string{"OPERATOR__HELM__TIMEOUT=15s"} // for so long the image is pulled in vain
 	w.start()
 	w.deployPool()
 	for _, test := range []struct {

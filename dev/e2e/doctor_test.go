@@ -16,8 +16,8 @@ import (
 	"octo-operator/doctor"
 )
 
-// doctor runs octo-operator doctor as JSON, in the place and with the environment of the test's operator, and wants an exit code. Each check has
-// 5 s, which may be too short on a busy machine: it is run again then.
+// doctor runs octo-operator doctor with JSON output, where the test's operator runs and with its environment, and wants an exit code.
+// Each check has 5 s, which may be too short on a busy machine: then it is run again.
 func (w *world) doctor(exit int, env ...string) (all doctor.Report) {
 	w.Helper()
 	var out, said bytes.Buffer
@@ -47,7 +47,7 @@ func (w *world) doctor(exit int, env ...string) (all doctor.Report) {
 	return all
 }
 
-// wantFinding wants one finding of a check with a mark and all of the words, in what was found or what is to do.
+// wantFinding wants a finding of a check with a mark and all of the words, in its text or its advice.
 func (w *world) wantFinding(all doctor.Report, mark doctor.Mark, check string, words ...string) {
 	w.Helper()
 	for _, f := range all.Findings {
@@ -82,7 +82,7 @@ func TestTheDoctorFindsTheInstalledChartInOrderAndDisturbsNothing(t *testing.T) 
 	all := w.doctor(0)
 	if all.Failed+all.Warnings > 0 {
 		for _, f := range all.Findings {
-			if f.Mark == doctor.Fail || f.Mark == doctor.Warn && f.Check != "memory" && f.Check != "state directory" { // these two are this machine's
+			if f.Mark == doctor.Fail || f.Mark == doctor.Warn && f.Check != "memory" && f.Check != "state directory" { // these two depend on this machine
 				t.Errorf("%+v", f)
 			}
 		}
@@ -111,8 +111,8 @@ func TestTheDoctorFindsTheInstalledChartInOrderAndDisturbsNothing(t *testing.T) 
 	if s := w.deploy(w.workload("Shop", appRtID)); !s.Success {
 		t.Errorf("the daemon works no more: %s", s.StatusMessage)
 	}
-	w.container, w.wrap, w.program = nil, nil, operatorBinary                                                                              // on a laptop, as the cluster's administrator
-	w.wantFinding(w.doctor(0, "KUBECONFIG="+os.Getenv("KUBECONFIG"), "OPERATOR__STATEDIR="+t.TempDir()), doctor.OK, "CRD deploymentsites", // the other one is made anew by another test
+	w.container, w.wrap, w.program = nil, nil, operatorBinary                                                                              // as on a laptop, with the rights of the cluster's administrator
+	w.wantFinding(w.doctor(0, "KUBECONFIG="+os.Getenv("KUBECONFIG"), "OPERATOR__STATEDIR="+t.TempDir()), doctor.OK, "CRD deploymentsites", // another test replaces the other one
 		"of helm release octo-suite in namespace "+suiteNamespace, "of this operator's chart", "written by helm")
 }
 
@@ -138,7 +138,7 @@ func TestTheDoctorAsksAsTheTenantsAccounts(t *testing.T) {
 	w.wantFinding(w.doctor(1), doctor.Fail, "tenant's account octo-acme", "may not get secrets in "+w.namespace, "deploy/tenants")
 }
 
-// namesBelow are the names of all files below a directory.
+// namesBelow returns the names of all files below a directory.
 func (w *world) namesBelow(dir string) string {
 	w.Helper()
 	var all []string
@@ -146,7 +146,7 @@ func (w *world) namesBelow(dir string) string {
 	return strings.Join(all, "\n")
 }
 
-// Six things are broken at once. It changes the CRDs, which all tests share, and runs before the others therefore.
+// Six things are broken at once. It changes the CRDs, which all tests share, and therefore runs before the others.
 func TestTheDoctorNamesSixThingsThatAreBrokenAtOnceAndWhatToDo(t *testing.T) {
 	w := newWorldAlone(t, devcontroller.G3)
 	h, _ := newWebhooks(w, pools)
@@ -194,12 +194,12 @@ func (w *world) withoutDefinitions() {
 			text, err := json.Marshal(object)
 			w.must(err)
 			if said, err := w.try(string(text), "apply", "--server-side", "--field-manager", "helm", "-f", "-"); err != nil {
-				w.Errorf("a CRD is not put back: %s", said) // as helm had made it
+				w.Errorf("a CRD is not put back: %s", said) // with the labels and annotations of helm
 			}
 		}
 		w.kubectl(append([]string{"wait", "--for=condition=Established"}, crds...)...)
 	})
-	discovered := func() bool { // the API server takes a moment to forget them
+	discovered := func() bool { // the API server takes a moment to notice
 		_, err := w.try("", "get", "--raw", "/apis/"+pools.group)
 		return err != nil
 	}
@@ -208,7 +208,7 @@ func (w *world) withoutDefinitions() {
 	}
 }
 
-// lackingRole is the chart's role for an account, without the right to make Secrets.
+// lackingRole is the chart's role for an account, without the right to create Secrets.
 func lackingRole(namespace string) string {
 	role, _, _ := strings.Cut(strings.TrimPrefix(operatorRole, "---\n"), "---\n")
 	role = strings.ReplaceAll(role, "\n  namespace: "+suiteNamespace+"\n", "\n  namespace: "+namespace+"\n")

@@ -15,8 +15,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// failures are the cases by the operator that they need. Those in its first group end at once: they would not end in time if a
-// wait of five minutes came before.
+// failures are the cases, grouped by the operator that they need. Those in the first group end at once; behind a wait of five minutes
+// they would not end in time.
 var failures = []struct {
 	name     string
 	operator func(*world)
@@ -75,8 +75,8 @@ func values(yaml string) func(*world, *devcontroller.Workload) {
 	return func(_ *world, app *devcontroller.Workload) { app.ValuesYaml = yaml }
 }
 
-// withAMissingNamespace lets the operator deploy adapter pools to a namespace that does not exist. Its role allows that: the chart's
-// is bound namespace by namespace, and would be the reason of the failure.
+// withAMissingNamespace makes the operator deploy adapter pools to a namespace that does not exist, with a role that allows that: the
+// chart's role is bound in each namespace, and would itself be the cause of the failure.
 func (w *world) withAMissingNamespace() {
 	w.env = []string{"OPERATOR__PLATFORMNAMESPACE=" + w.namespace + "-missing", "KUBECONFIG=" + os.Getenv("KUBECONFIG")}
 }
@@ -87,7 +87,7 @@ func (w *world) forbiddingRepository() (url string) {
 	return server.URL
 }
 
-// silentRepository takes connections and says nothing.
+// silentRepository accepts connections and never answers.
 func (w *world) silentRepository() (url string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	w.must(err)
@@ -104,7 +104,7 @@ func (w *world) forbidGPUs() {
 	}
 }
 
-// forbidLatest refuses images without a fixed tag, by a policy for the test's namespace alone.
+// forbidLatest refuses images without a fixed tag, by a policy for the test's namespace only.
 func (w *world) forbidLatest() {
 	w.Helper()
 	name := w.namespace + "-fixed-tags"
@@ -119,7 +119,7 @@ func (w *world) forbidLatest() {
 	w.waitUntilRefused("create", "deployment", "any", "--image=any:latest")
 }
 
-// freeze refuses every change of a release's Deployment, by a webhook.
+// freeze makes a webhook refuse every change of a release's Deployment.
 func (w *world) freeze(release string) {
 	w.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -140,7 +140,7 @@ func (w *world) freeze(release string) {
 	w.waitUntilRefused("label", "deployment", release, "any=label")
 }
 
-// waitUntilRefused waits until the API server has taken notice of what refuses a command.
+// waitUntilRefused waits until the API server refuses a command, after a policy or webhook was created.
 func (w *world) waitUntilRefused(command ...string) {
 	w.Helper()
 	refused := func() bool {
@@ -151,7 +151,7 @@ func (w *world) waitUntilRefused(command ...string) {
 	}
 }
 
-// asServiceAccount lets the operator have no more rights than a role that does not know Ingresses.
+// asServiceAccount gives the operator only the rights of a role without Ingresses.
 func (w *world) asServiceAccount() {
 	w.Helper()
 	w.kubectl("create", "serviceaccount", "operator")

@@ -21,18 +21,17 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/failures/*.golden anew")
 
-// failureCase is a deploy that fails. Its name is that of its golden file, which has the message that a user gets, and of its
-// workload.
+// failureCase is a deploy that fails. Its name is that of its workload, and of its golden file with the message that a user gets.
 type failureCase struct {
 	name   string
 	chart  string                                      // "": demo-app
-	worked bool                                        // a deploy of the same workload has worked before
-	given  func(*world, devcontroller.Workload)        // what there is in the cluster besides when the deploy comes
+	worked bool                                        // an earlier deploy of the workload has succeeded
+	given  func(*world, devcontroller.Workload)        // prepares the cluster before the deploy
 	breaks func(w *world, app *devcontroller.Workload) // what is wrong with the deploy itself
-	left   func(t *testing.T, before, after state)     // checks what is in the cluster then
+	left   func(t *testing.T, before, after state)     // checks what is in the cluster afterwards
 }
 
-// To add a case, write it into the table, run the test with -update and read its golden file.
+// To add a case, add it to the table, run the test with -update and read its golden file.
 func TestEachFailureIsToldWithItsCauseAndLeavesWhatHasWorked(t *testing.T) {
 	t.Parallel()
 	for _, group := range failures {
@@ -46,7 +45,7 @@ func TestEachFailureIsToldWithItsCauseAndLeavesWhatHasWorked(t *testing.T) {
 	}
 }
 
-// fail lets all the cases fail, beside one another.
+// fail runs all the cases at the same time.
 func (w *world) fail(cases []failureCase) {
 	w.Helper()
 	w.letWork(cases)
@@ -79,14 +78,14 @@ func (w *world) fail(cases []failureCase) {
 	}
 }
 
-// planted is in all that is secret in these tests.
+// planted is a part of all secrets in these tests.
 const planted = "planted-"
 
 func secret(value string) []devcontroller.Override {
 	return []devcontroller.Override{{Path: "secrets.apiKey", Value: planted + value, IsSecret: true}}
 }
 
-// letWork deploys what shall have worked before it fails.
+// letWork makes the deploys that succeed before the failing ones.
 func (w *world) letWork(cases []failureCase) {
 	w.Helper()
 	seq := w.controller.LastSeq()
@@ -148,7 +147,7 @@ func checkMessage(t *testing.T, name, message string) {
 	}
 }
 
-// changing is what differs between two runs, besides the namespace and the state directory.
+// changing matches what differs between two runs, apart from the namespace and the state directory.
 var changing = []struct {
 	words *regexp.Regexp
 	text  string
@@ -162,7 +161,7 @@ var changing = []struct {
 	{regexp.MustCompile(`timed out after [0-9.]+s`), "timed out after SECONDS"},
 }
 
-// withoutNames is a message with the same words in each run.
+// withoutNames replaces in a message what differs between runs.
 func (w *world) withoutNames(message string) string {
 	message = strings.NewReplacer(w.namespace, "NAMESPACE", w.stateDir, "STATE").Replace(message)
 	for _, c := range changing {
@@ -171,16 +170,16 @@ func (w *world) withoutNames(message string) string {
 	return message
 }
 
-// state is what the cluster has of a release.
+// state is that of a release in the cluster.
 type state struct {
 	Revisions []string          // "1 deployed", oldest first
-	Says      map[string]string // what objects say, by kind and name
-	Versions  map[string]string // which change of them the objects are at
+	Says      map[string]string // the content of objects, by kind and name
+	Versions  map[string]string // the objects' versions
 }
 
 var ofRelease = regexp.MustCompile(`acme-[0-9a-f]{24}`)
 
-// states are those of all releases, by name.
+// states returns the states of all releases, by name.
 func (w *world) states() map[string]state {
 	w.Helper()
 	var found struct {
@@ -205,7 +204,7 @@ func (w *world) states() map[string]state {
 			s = state{Says: map[string]string{}, Versions: map[string]string{}}
 		}
 		version := o.Metadata.ResourceVersion
-		if o.Kind == "Deployment" { // its status changes too
+		if o.Kind == "Deployment" { // because its status changes by itself
 			version = fmt.Sprint(o.Metadata.Generation)
 		}
 		s.Versions[o.Kind+" "+name] = o.Metadata.UID + " " + version
@@ -227,7 +226,7 @@ func untouched(t *testing.T, before, after state) {
 	}
 }
 
-// rolledBack: what has worked before runs again. Where the API server does not answer in time there is more than one try.
+// rolledBack: what has worked before runs again. If the API server does not answer in time, there is more than one try.
 func rolledBack(t *testing.T, before, after state) {
 	t.Helper()
 	if diff := cmp.Diff(before.Says, after.Says); diff != "" {
@@ -238,7 +237,7 @@ func rolledBack(t *testing.T, before, after state) {
 	}
 }
 
-// uninstalled: of what was never there before nothing is left.
+// uninstalled: nothing is left of a release that did not exist before.
 func uninstalled(t *testing.T, before, after state) {
 	t.Helper()
 	if len(before.Versions) > 0 {

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	slots   = 4 // of the operator in these tests, and as many deploys hang
+	slots   = 4 // of the operator in these tests, and the number of deploys that hang
 	backlog = 50
 )
 
-// crowd is a tenant with deploys that hang and a backlog of more, beside another tenant.
+// crowd is a tenant with deploys that hang and a backlog of others, besides another tenant.
 type crowd struct {
 	*world
 	others        devcontroller.Pool
@@ -50,7 +50,7 @@ func (c *crowd) send(workloads ...devcontroller.Workload) {
 	}
 }
 
-// anotherTenants deploys a workload of the other tenant to its end.
+// anotherTenants deploys a workload of the other tenant and waits for its end.
 func (c *crowd) anotherTenants(name string) {
 	c.Helper()
 	app := c.workload(name, appRtID)
@@ -60,10 +60,10 @@ func (c *crowd) anotherTenants(name string) {
 	}
 }
 
-// begun are the names of the tenant's workloads whose deploys have begun, in the records so far.
+// begun returns the names of the tenant's workloads whose deploys have begun, by the log so far.
 func (c *crowd) begun() []string { return c.names(c.operator.records(c.T), "values merged") }
 
-// ended are those whose deploys have ended.
+// ended returns the names of those whose deploys have ended.
 func (c *crowd) ended() []string {
 	return c.names(c.operator.records(c.T), "event done", "event failed")
 }
@@ -78,15 +78,15 @@ func (c *crowd) names(records []map[string]any, messages ...string) (names []str
 	return names
 }
 
-// update sends the tenant's PreUpdateTenant and waits until it waits.
+// update sends the tenant's PreUpdateTenant, and returns when it waits for its turn.
 func (c *crowd) update() {
 	c.Helper()
 	c.must(c.controller.PreUpdateTenant(c.ctx, c.pool.TenantID))
 	c.waitForLog(1, "event received", map[string]string{"callback": "PreUpdateTenant"})
 }
 
-// expectUpdateAfterWhatRan waits for the tenant's update, before which everything that had begun has ended, and nothing that had not
-// has begun. It returns how many deploys had begun.
+// expectUpdateAfterWhatRan waits for the tenant's update. Everything that had begun must have ended before it, and nothing else must have
+// begun. It returns how many deploys had begun.
 func (c *crowd) expectUpdateAfterWhatRan() int {
 	c.Helper()
 	const updated = "tenant updated: its work goes on"
@@ -113,7 +113,7 @@ func (c *crowd) expectAllReported() {
 	}
 }
 
-// A script that hangs holds its slot, until it has done so for too long.
+// A script that hangs loses its slot after some time.
 func TestATenantWhoseScriptsHangKeepsNoOtherFromDeployingAndItsUpdateDoesNotWaitForItsBacklog(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
 	c := newCrowd(t, map[string]string{
@@ -125,7 +125,7 @@ func TestATenantWhoseScriptsHangKeepsNoOtherFromDeployingAndItsUpdateDoesNotWait
 	c.send(c.backlog...)
 	c.anotherTenants("Other 1")
 	c.anotherTenants("Other 2")
-	if begun := c.begun(); len(begun) >= 2*slots { // some come before all that hang have lost their slots
+	if begun := c.begun(); len(begun) >= 2*slots { // some begin before all hanging ones have lost their slots
 		t.Errorf("beside %d that hang, %d of the backlog have begun", slots, len(begun)-slots)
 	}
 	if ended := c.ended(); len(ended) > 0 {
@@ -133,15 +133,15 @@ func TestATenantWhoseScriptsHangKeepsNoOtherFromDeployingAndItsUpdateDoesNotWait
 	}
 
 	c.update()
-	c.anotherTenants("Other 3") // goes on undisturbed
+	c.anotherTenants("Other 3") // is not disturbed
 	c.must(os.WriteFile(gate, nil, 0o600))
 	if begun := c.expectUpdateAfterWhatRan(); begun >= 2*slots {
 		t.Errorf("the update came after %d of the backlog", begun-slots)
 	}
-	c.expectAllReported() // the backlog went on
+	c.expectAllReported() // the backlog was carried out
 }
 
-// What waits for its pods holds no slot, so that the backlog goes on too, and waits for its pods in turn.
+// A deploy that waits for its pods holds no slot, so the backlog is carried out meanwhile, and waits for its pods in turn.
 func TestATenantWhosePodsNeverBecomeReadyKeepsNobodyFromDeployingAndItsUpdateDoesNotWaitForItsBacklog(t *testing.T) {
 	c := newCrowd(t, nil)
 	for _, workloads := range [][]devcontroller.Workload{c.hung, c.backlog} {
@@ -175,7 +175,7 @@ func TestATenantWhosePodsNeverBecomeReadyKeepsNobodyFromDeployingAndItsUpdateDoe
 	t.Logf("the update came after %d of %d deploys", begun, slots+backlog)
 }
 
-// makePodsReady lets all pods become ready, those that are made meanwhile too.
+// makePodsReady makes all pods ready, also those that are created meanwhile.
 func (c *crowd) makePodsReady() {
 	c.Helper()
 	updated := func() bool {

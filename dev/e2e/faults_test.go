@@ -17,7 +17,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// probe makes the operator answer probes at a known address.
+// probe gives the operator a known address for probes.
 func (w *world) probe() (url string) {
 	w.Helper()
 	address := fmt.Sprintf("http://127.0.0.1:%d", freePort(w))
@@ -25,7 +25,7 @@ func (w *world) probe() (url string) {
 	return address + "/health/ready"
 }
 
-// waitUntilReadiness answers like this. "ready\n" is all that it says when all is well.
+// waitUntilReadiness waits for an answer with this status and text. If all is well, the text is only "ready\n".
 func (w *world) waitUntilReadiness(url string, status int, says string) {
 	w.Helper()
 	said := ""
@@ -46,7 +46,7 @@ func (w *world) waitUntilReadiness(url string, status int, says string) {
 
 const allIsWell = "200 ready\n"
 
-// smallDisk gives the operator a state directory of its own size, which only it sees: see inside.
+// smallDisk mounts a small state directory that only the operator sees: see inside.
 func (w *world) smallDisk(options string) {
 	unshare := []string{"unshare", "--mount"}
 	if os.Geteuid() != 0 {
@@ -71,7 +71,7 @@ func TestAFullDiskRefusesEventsWithAReasonAndWorkGoesOnWhenThereIsSpace(t *testi
 		t.Fatal(s.StatusMessage)
 	}
 	w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
-	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"}) // its result is written, and makes no room any more
+	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"}) // its result is written, and it needs no more space
 	fill := w.inside(filepath.Join(w.stateDir, "fill"))
 	fillDisk(t, fill)
 	w.waitUntilReadiness(ready, http.StatusOK, "no space left on device: set OPERATOR__STATEDIR")
@@ -112,7 +112,7 @@ func TestADiskFullOfOldRunsIsFreedForNewEvents(t *testing.T) {
 	w.deployPool()
 	app := w.workload("Shop", appRtID)
 	app.ValuesYaml = "large: " + strings.Repeat("x", 400_000)
-	for range 20 { // 800 KB each: twice the disk
+	for range 20 { // 800 KB each: together twice the disk
 		if s := w.deploy(app); !strings.Contains(s.StatusMessage, "workload-deploy: exit code 1") {
 			t.Fatalf("reported %+v", s)
 		}
@@ -189,7 +189,7 @@ func TestAScriptWithoutTheRunBitIsToldByReadiness(t *testing.T) {
 	w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 }
 
-// line is the network between one operator and the API server, which can be cut: other tests need the API server.
+// line is the network between one operator and the API server, which can be cut without cutting off other tests.
 type line struct {
 	*world
 	address, target string
@@ -200,7 +200,7 @@ type line struct {
 	open     map[net.Conn]bool
 }
 
-// newLine lets the operator reach the API server over a line of its own.
+// newLine connects the operator to the API server by a line of its own.
 func (w *world) newLine() *line {
 	w.Helper()
 	text, err := os.ReadFile(operatorKubeconfig)
@@ -263,7 +263,7 @@ func (l *line) cut() {
 	}
 }
 
-// The test needs a few seconds of it; make bench takes the 60 s that were asked for.
+// The test itself needs only a few seconds of outage; make bench uses 60 s, as the requirements do.
 var outage = flag.Duration("outage", 0, "how much longer the API server stays away than it takes to see that events are tried again")
 
 const triedAgain = "event tried again: the API server cannot be reached"
@@ -310,7 +310,7 @@ func TestDeploysDuringWhichTheAPIServerIsAwayAreTriedAgain(t *testing.T) {
 
 func TestAFloodForOneReleaseAndHungScriptsDoNotStarveTheOthers(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	w.env = []string{"OPERATOR__CONCURRENCY=2", "OPERATOR__SCRIPTDEADLINE=5s"} // which a good script must keep on a busy machine too
+	w.env = []string{"OPERATOR__CONCURRENCY=2", "OPERATOR__SCRIPTDEADLINE=5s"} // must be long enough for a good script on a busy machine
 	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "case $OCTO_WORKLOAD in Hung*) trap '' TERM; sleep 1008;; esac\n"})
 	w.start()
 	w.deployPool()

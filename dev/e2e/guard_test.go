@@ -11,8 +11,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// A chart of the usual ways with Secrets: a password that is made once and looked up later, one that only hooks use, and hooks that run
-// after helm has waited for all.
+// chartOfSecrets uses Secrets in common ways: a password that is generated once and looked up later, one that only hooks use, and hooks
+// that run after helm has waited for all pods.
 const chartOfSecrets = `
 {{- $name := printf "%s-made" .Release.Name }}
 {{- $old := lookup "v1" "Secret" .Release.Namespace $name }}
@@ -105,7 +105,7 @@ func TestTheKubeconfigOfARunEndsWithItAndIsInNoCommand(t *testing.T) {
 	w.start()
 	w.deployPool()
 	app := w.workload("Shop", appRtID)
-	app.ValuesYaml = "settings: {LOOK: lookup}" // with this word in it, all of a deploy is guarded
+	app.ValuesYaml = "settings: {LOOK: lookup}" // with this word in the values, all steps of the deploy are guarded
 	if s := w.deploy(app); !s.Success {
 		t.Fatal(s.StatusMessage)
 	}

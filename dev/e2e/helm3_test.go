@@ -37,7 +37,7 @@ func TestHelm3DoesTheMainJobToo(t *testing.T) {
 	if got := w.helm("list", "--output", "json"); !strings.Contains(got, `"status":"deployed"`) {
 		t.Errorf("the failed deploy was not rolled back: %s", got)
 	}
-	// One broken deploy and one undeploy later nothing is left.
+	// After a broken deploy and an undeploy nothing is left.
 	w.must(w.controller.Undeploy(w.ctx, app))
 	w.waitForLog(5, "event done", map[string]string{"release": "acme-" + appRtID}) // three deploys, a scaling, the undeploy
 	if left := w.kubectl("get", "deployments,secrets", "-o", "name", "-l", "app.kubernetes.io/instance=acme-"+appRtID); left != "" {
@@ -56,7 +56,7 @@ func TestHelm4GoesOnWithWhatHelm3HasMade(t *testing.T) {
 	if s := w.deploy(app); !s.Success {
 		t.Fatal(s.StatusMessage)
 	}
-	w.waitForLog(1, "event done", map[string]string{"release": "acme-" + appRtID}) // else it is resumed, and reported once more
+	w.waitForLog(1, "event done", map[string]string{"release": "acme-" + appRtID}) // otherwise it would be resumed, and reported once more
 	w.kill()
 	w.env = settings
 	after := w.controller.LastSeq()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// lookAtParent is a helm that is none: it tells what it can find out of the program that has started it.
+// lookAtParent is a fake helm that prints what it can find out about the program that has started it.
 const lookAtParent = `#!/bin/sh
 parent=/proc/$PPID
 for file in environ maps mem; do
@@ -22,11 +22,11 @@ tr '\0' '\n' <"$parent/comm" >"$0.parent"
 echo v4.0.0
 `
 
-// What runs beside the operator as the same user, a script that somebody has swapped for instance, has neither the secrets of its
-// environment nor of its memory.
+// A process of the same user beside the operator, for example a script that somebody has swapped, can read secrets neither from its
+// environment nor from its memory.
 func TestWhatTheOperatorStartsCannotReadItsEnvironmentOrMemory(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("/tmp", "octo-hidden-") // that of the test is in a directory of root's
+	dir, err := os.MkdirTemp("/tmp", "octo-hidden-") // the test's own temporary directory is in one of root's
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestWhatTheOperatorStartsCannotReadItsEnvironmentOrMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := []string{filepath.Join(dir, "octo-operator"), "version"}
-	if os.Geteuid() == 0 { // who may look at everything
+	if os.Geteuid() == 0 { // root may read everything
 		line = append([]string{"setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"}, line...)
 	}
 	cmd := osexec.Command(line[0], line[1:]...)

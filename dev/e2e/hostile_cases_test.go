@@ -15,50 +15,50 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// hostileDir has the cases. Its README.md explains their form.
+// hostileDir has the cases. Its README.md explains their format.
 const hostileDir = "../../testdata/hostile"
 
-// hostileCase is something that a tenant or a chart repository sends to do harm.
+// hostileCase is something harmful that a tenant or a chart repository sends.
 type hostileCase struct {
 	Name       string                   `json:"name"`
-	Generation devcontroller.Generation `json:"generation"` // G3 where it is not said
-	Callback   string                   `json:"callback"`   // WorkloadDeployedAsync where it is not said
+	Generation devcontroller.Generation `json:"generation"` // default: G3
+	Callback   string                   `json:"callback"`   // default: WorkloadDeployedAsync
 
-	// What is sent: the usual event with these fields changed and without those, or its JSON text, or all arguments, or a whole message.
+	// What is sent: the usual event with some fields changed and others removed, or its JSON text, or all arguments, or a whole message.
 	Event     map[string]any `json:"event"`
 	Without   []string       `json:"without"`
 	JSON      any            `json:"json"`
 	Arguments []any          `json:"arguments"`
 	Message   any            `json:"message"`
-	Times     int            `json:"times"` // how often; 1 where it is not said
+	Times     int            `json:"times"` // how often; default: 1
 
 	Chart      *hostileChart            `json:"chart"`
 	Repository *repositoryThatIsHostile `json:"repository"`
 
 	Must string `json:"must"` // one of hostileOutcomes
 	Says string `json:"says"` // what its status or its record in the log must match
-	Told string `json:"told"` // log: an id that fits into no report is told to nobody else
+	Told string `json:"told"` // "log": an id that fits into no report is only in the log
 
 	group string // events, charts or repositories
-	topic string // its file
+	topic string // name of its file
 }
 
-// hostileOutcomes are what may be asked of a case.
+// hostileOutcomes are the outcomes that a case may require.
 var hostileOutcomes = map[string]string{
-	"refused":  "refused with a reason", // and nothing in the cluster was touched
-	"fails":    "failed with a reason",  // and what was begun was taken back
+	"refused":  "refused with a reason", // and nothing in the cluster was changed
+	"fails":    "failed with a reason",  // and what was begun was undone
 	"deploys":  "deployed harmlessly",
-	"ends":     "ended without effect", // for callbacks whose success nobody is told of
-	"vanishes": "told to nobody",       // what the library for the hub's protocol answers by itself
+	"ends":     "ended without effect", // for callbacks whose success is not reported
+	"vanishes": "told to nobody",       // answered by the library for the hub's protocol
 }
 
-// file is where the case stands, for whoever has to look at it.
+// file is the file of the case, for messages.
 func (c *hostileCase) file() string { return c.group + "/" + c.topic + ".yaml" }
 
-// rtID is the workload's, unless the case says otherwise.
+// rtID is the workload's id, unless the case sets another one.
 func (c *hostileCase) rtID() string { return runtimeID(c.Name) }
 
-// readHostile reads all cases. A name is there once: it is the workload's, by which its status is found.
+// readHostile reads all cases. Their names must be unique, because they are those of the workloads, by which statuses are found.
 func readHostile() (all []*hostileCase, err error) {
 	files, err := filepath.Glob(filepath.Join(hostileDir, "*", "*.yaml"))
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *hostileCase) complete() error {
 	return nil
 }
 
-// reported tells whether the controller is told how the case ended; of the others the log tells.
+// reported tells whether the controller gets a report of how the case ended; otherwise only the log has it.
 func (c *hostileCase) reported() bool {
 	if c.Told == "log" || c.Message != nil || c.Must == "ends" || c.Must == "vanishes" {
 		return false
@@ -121,7 +121,7 @@ func (c *hostileCase) reported() bool {
 	return strings.HasPrefix(lower, "workload") || strings.HasPrefix(lower, "scaleworkload")
 }
 
-// places are the words of a case that the test knows: @REPO@ and so on.
+// places are the values of the words that may be used in a case: @REPO@ and so on.
 type places map[string]string
 
 func (p places) fill(text string) string {
@@ -131,12 +131,12 @@ func (p places) fill(text string) string {
 	return text
 }
 
-// expand writes out what stands for something long or odd:
+// expand replaces what stands for something long or odd:
 //
 //	{repeat: TEXT, times: N, before: TEXT, after: TEXT}   a text; @N@ in it counts
-//	{list: ANYTHING, times: N}                            a list
-//	{hex: 00ff}                                           bytes
-//	{join: [TEXT, …]}                                     one text of several
+//	{list: ANYTHING, times: N}							a list
+//	{hex: 00ff}										   bytes
+//	{join: [TEXT, …]}									 one text made of several
 func (p places) expand(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -166,7 +166,7 @@ func (p places) generated(v map[string]any) (any, bool) {
 	case v["repeat"] != nil && times > 0:
 		return p.text(v["before"]) + repeated(p.text(v["repeat"]), int(times)) + p.text(v["after"]), true
 	case v["list"] != nil && times > 0:
-		item, _ := json.Marshal(p.expand(v["list"])) // what was read from YAML
+		item, _ := json.Marshal(p.expand(v["list"])) // cannot fail: it was read from YAML
 		list := make([]any, int(times))
 		for i := range list {
 			list[i] = json.RawMessage(strings.ReplaceAll(string(item), "@N@", fmt.Sprint(i)))
@@ -197,7 +197,7 @@ func repeated(text string, times int) string {
 	return all.String()
 }
 
-// text is expand for what is a text in the end; "" for nothing.
+// text is expand for a value that must be a text in the end; "" for nil.
 func (p places) text(v any) string {
 	switch v := p.expand(v).(type) {
 	case nil:
@@ -209,7 +209,7 @@ func (p places) text(v any) string {
 	}
 }
 
-// message is what the controller sends for a case, on the hub's wire.
+// message is what the controller sends for a case, in the hub's protocol.
 func (c *hostileCase) message(p places) (string, error) {
 	if c.Message != nil {
 		return p.text(c.Message), nil
@@ -256,7 +256,7 @@ func (c *hostileCase) poolKey() string {
 	return "poolRtId"
 }
 
-// digestOf is a chart's, as an index has it.
+// digestOf returns a chart's digest in the form that an index has.
 func digestOf(archive []byte) string {
 	sum := sha256.Sum256(archive)
 	return hex.EncodeToString(sum[:])

@@ -19,7 +19,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// What nobody may see, beside brokerPassword.
+// Secrets that nobody may see, in addition to brokerPassword.
 const (
 	plantedVictim   = "planted-victim-secret-3c19"    // the victim's secret override
 	plantedTenant   = "planted-tenant-secret-77a2"    // a secret that a case itself brings
@@ -30,7 +30,7 @@ const (
 
 var hostilePlanted = []string{plantedVictim, plantedTenant, plantedInternal, plantedFile, plantedMallory, brokerPassword}
 
-// victim is the tenant who must not notice anything.
+// victim is a workload of the tenant who must not notice anything.
 var victim = devcontroller.Workload{Name: "Till", RtID: "65d5c447b420da3fb1230001", Type: devcontroller.Application}
 
 const victimTenant = "victim-corp"
@@ -42,7 +42,7 @@ func victimRelease(generation devcontroller.Generation) string {
 	return victimTenant + "-" + victim.RtID
 }
 
-// belongings are the victim's objects, by kind and name, without what the cluster itself keeps changing.
+// belongings are the victim's objects, by kind and name, without fields that the cluster itself keeps changing.
 func (h *hostileWorld) belongings() map[string]string {
 	h.Helper()
 	names := []string{victimRelease(h.generation), victimTenant + "-" + h.victims.ID}
@@ -57,7 +57,7 @@ func (h *hostileWorld) belongings() map[string]string {
 		named := slices.ContainsFunc(names, func(victims string) bool {
 			return strings.Contains("-"+name+"-", "-"+victims+"-") || strings.Contains(name, "v1."+victims+".v")
 		})
-		if !named && labels["octo-mesh.meshmakers.io/tenant"] != victimTenant || labels["octo-mesh.meshmakers.io/journal"] != nil { // a journal of unfinished events
+		if !named && labels["octo-mesh.meshmakers.io/tenant"] != victimTenant || labels["octo-mesh.meshmakers.io/journal"] != nil { // a Secret with copies of unfinished events
 			continue
 		}
 		delete(o, "status")
@@ -73,7 +73,7 @@ func (h *hostileWorld) belongings() map[string]string {
 	return all
 }
 
-// strangers are objects that a case has made where it may make none: each is called hostile-something.
+// strangers finds objects that a case has created where it may not: each is called hostile-something.
 func (w *world) strangers(elsewhere string) (found []string) {
 	w.Helper()
 	look := func(args ...string) {
@@ -91,15 +91,15 @@ func (w *world) strangers(elsewhere string) (found []string) {
 	return found
 }
 
-// watched is what was seen of the operator and its commands while they worked.
+// watched is what was observed of the operator and its commands while they worked.
 type watched struct {
-	tree   float64  // MiB, the most of all together
-	single float64  // MiB, the most of one command
-	shown  []string // command lines and environments with something planted
+	tree   float64  // MiB, the highest of all together
+	single float64  // MiB, the highest of one command
+	shown  []string // command lines and environments that contain a planted secret
 	helms  int
 }
 
-// watch looks again and again until it is stopped. Of the operator's own environment it expects secrets: it has got them there.
+// watch observes repeatedly until it is stopped. Secrets in the operator's own environment are expected.
 func (w *world) watch(planted []string) (stop func() watched) {
 	quit, result := make(chan struct{}), make(chan watched)
 	pid := strconv.Itoa(w.operator.cmd.Process.Pid)
@@ -126,7 +126,7 @@ func (s *watched) look(operator string, planted []string) {
 		tree, s.single = tree+m, max(s.single, m)
 		line, _ := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
 		if bytes.Equal(line, own) {
-			continue // it is about to become another program, and has that one's environment then
+			continue // just forked: it is about to execute another program with another environment
 		}
 		environ, _ := os.ReadFile(filepath.Join("/proc", pid, "environ"))
 		if bytes.HasPrefix(line, []byte("helm\x00")) {
@@ -141,7 +141,7 @@ func (s *watched) look(operator string, planted []string) {
 	s.tree = max(s.tree, tree)
 }
 
-// checkSecrets looks for what was planted in whatever remains, and in what everybody reads.
+// checkSecrets looks for planted secrets in everything that remains, and in everything that others can read.
 func (w *world) checkSecrets(t *testing.T) {
 	places := map[string]string{"the log": w.operator.text(), "a file of the state directory": w.filesBelow(w.stateDir)}
 	for _, call := range w.controller.Calls() {
@@ -149,7 +149,7 @@ func (w *world) checkSecrets(t *testing.T) {
 			places["a report"] += fmt.Sprintf("%s\n", call.Args)
 		}
 	}
-	// Every tenant may read its own releases, and what others have written into their values.
+	// Tenants can read objects of releases, and the texts of other events in them.
 	places["a config map"] = w.kubectl("get", "configmaps,deployments,services,pods", "-o", "json")
 	for place, text := range places {
 		for _, secret := range hostilePlanted {
@@ -162,7 +162,7 @@ func (w *world) checkSecrets(t *testing.T) {
 	}
 }
 
-// checkFiles: nothing was written outside the state directory, and no program ran that a case has named.
+// checkFiles: nothing was written outside the state directory, and no program that a case has named was run.
 func (h *hostileWorld) checkFiles(t *testing.T) {
 	var found []string
 	h.must(filepath.WalkDir(h.outside, func(path string, entry os.DirEntry, err error) error {
@@ -188,7 +188,7 @@ func (h *hostileWorld) checkFiles(t *testing.T) {
 	}
 }
 
-// checkLog: every line is a record, none is forged, none holds a character that a terminal obeys.
+// checkLog: every line is a record, none is forged, none contains a character that a terminal obeys.
 func (w *world) checkLog(t *testing.T) {
 	text := w.operator.text()
 	wrong := 0
@@ -207,7 +207,7 @@ func (w *world) checkLog(t *testing.T) {
 	}
 }
 
-// longestInLog is what a record's text may have in bytes. A line of a tool's is cut at 16 KiB.
+// longestInLog is the limit for the text of a record, in bytes. A line of a tool is cut at 16 KiB.
 const longestInLog = 20 << 10
 
 func problemsOf(line string) (found []string) {
@@ -228,22 +228,22 @@ func problemsOf(line string) (found []string) {
 			say("a record of the log has a text of %d bytes in %s: %.100q", len(s), key, s)
 		}
 	}
-	// No command has a hostile word on its line: names, files and addresses of the operator's own are there.
+	// No command line contains a hostile word, but only names, files and addresses that the operator has chosen.
 	if cmd, _ := record["cmd"].(string); record["msg"] == "command" && strings.Contains(cmd, "forged") {
 		say("the log tells of a command that was none: %.300q", line)
 	}
 	return found
 }
 
-// obeyed tells of a character that ends a line, moves a cursor or turns the direction of writing.
+// obeyed tells whether a character ends a line, moves a cursor or changes the direction of writing.
 func obeyed(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || slices.Contains([]rune("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), r)
 }
 
-// mostMemory is what the operator itself may take in MiB with all the cases at once, two dozen of 4 MiB and more among them.
+// mostMemory is the operator's limit in MiB with all the cases at once, among them two dozen of 4 MiB and more.
 const mostMemory = 150
 
-// checkMemory: the operator's own stays low whatever the events hold, and none of its commands takes the machine.
+// checkMemory: the operator's own memory stays low whatever the events contain, and none of its commands uses up the machine's.
 func (h *hostileWorld) checkMemory(t *testing.T, seen watched) {
 	highest, err := readMebibytes(strconv.Itoa(h.operator.cmd.Process.Pid), "status", "VmHWM")
 	h.must(err)

@@ -17,30 +17,30 @@ import (
 	"time"
 )
 
-// hostileChart is a chart's archive: a good one, with what the case changes.
+// hostileChart is a chart's archive: a good one with the changes of the case.
 type hostileChart struct {
-	Top     string         `json:"top"`     // the directory in the archive; evil where it is not said
-	Files   map[string]any `json:"files"`   // by path below it; null: the good chart's is left out
-	Entries []hostileEntry `json:"entries"` // more, as they are
+	Top     string         `json:"top"`     // the directory in the archive; default: evil
+	Files   map[string]any `json:"files"`   // by their path below it; null: the good chart's file is left out
+	Entries []hostileEntry `json:"entries"` // further entries, unchanged
 	Archive any            `json:"archive"` // the whole archive, instead
-	Many    int            `json:"many"`    // so many more files
-	Cut     int            `json:"cut"`     // so many bytes of it are sent
+	Many    int            `json:"many"`    // number of further files
+	Cut     int            `json:"cut"`     // number of bytes of the archive that are sent
 }
 
 // hostileEntry is an entry of a tar archive.
 type hostileEntry struct {
 	Name any    `json:"name"`
-	Type string `json:"type"` // file where it is not said; symlink, hardlink, fifo, device, directory
+	Type string `json:"type"` // symlink, hardlink, fifo, device, directory; default: file
 	Link string `json:"link"`
 	Text any    `json:"text"`
-	Size int64  `json:"size"` // so many zeros instead of a text
+	Size int64  `json:"size"` // number of zeros, instead of a text
 }
 
 var entryTypes = map[string]byte{
 	"": tar.TypeReg, "symlink": tar.TypeSymlink, "hardlink": tar.TypeLink, "fifo": tar.TypeFifo, "device": tar.TypeChar, "directory": tar.TypeDir,
 }
 
-// goodChart is what a case changes: it makes one config map.
+// goodChart is the chart that a case changes: it creates one config map.
 var goodChart = map[string]any{
 	"Chart.yaml":               "apiVersion: v2\nname: evil\nversion: 1.0.0\n",
 	"templates/configmap.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  chart: {{ .Chart.Version | quote }}\n",
@@ -125,30 +125,30 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// repositoryThatIsHostile is how a repository behaves. What is not said is as it should be: an index with the chart, its address and digest.
+// repositoryThatIsHostile is how a repository behaves. By default it is as it should be: an index with the chart, its address and digest.
 type repositoryThatIsHostile struct {
 	URL     string                   `json:"url"`     // the archive's address in the index
-	Digest  string                   `json:"digest"`  // the archive's in the index
+	Digest  string                   `json:"digest"`  // the archive's digest in the index
 	Index   any                      `json:"index"`   // the whole index
 	Answers map[string]hostileAnswer `json:"answers"` // by path below the repository's; "*": for every other one
 }
 
 // hostileAnswer is an HTTP response.
 type hostileAnswer struct {
-	Status  int               `json:"status"` // 200 where it is not said
+	Status  int               `json:"status"` // default: 200
 	Headers map[string]string `json:"headers"`
 	Body    any               `json:"body"`
 	Endless bool              `json:"endless"` // the body is sent again and again
-	Hangs   bool              `json:"hangs"`   // nothing comes after the body, and no end
-	Short   bool              `json:"short"`   // less comes than the length that was told
+	Hangs   bool              `json:"hangs"`   // the answer does not end after the body
+	Short   bool              `json:"short"`   // the body is shorter than the announced length
 }
 
-// hostileServer is all the cases' repositories, each below /NAME/, registries too.
+// hostileServer serves the repositories of all cases, each below /NAME/, and registries.
 type hostileServer struct {
 	*httptest.Server
 	mu    sync.Mutex
 	cases map[string]*servedCase
-	over  chan struct{} // closed at the test's end: what hangs hangs no longer
+	over  chan struct{} // closed at the test's end, to end the answers that hang
 }
 
 type servedCase struct {
@@ -165,7 +165,7 @@ func newHostileServer(t *testing.T) *hostileServer {
 	return s
 }
 
-// serve makes a case's repository. The places learn what is in it.
+// serve makes a case's repository, and adds what it contains to the places.
 func (s *hostileServer) serve(c *hostileCase, p places) error {
 	if c.Chart == nil && c.Repository == nil {
 		return nil
@@ -251,7 +251,7 @@ func (s *hostileServer) answer(w http.ResponseWriter, r *http.Request, answer ho
 	}
 }
 
-// trap is a server that nobody may reach: an internal service of the operator's node, or a thief of credentials.
+// trap is a server that must not be contacted: an internal service of the operator's node, or a thief of credentials.
 type trap struct {
 	*httptest.Server
 	answers  string

@@ -18,8 +18,8 @@ import (
 
 var onlyHostile = flag.String("hostile.only", "", "a regular expression: cases of which files and names are sent (events/values.yaml/values-tab)")
 
-// Everything in testdata/hostile is sent to the real binary, many at a time, beside a tenant who must not notice. Then it is looked
-// at what came of it.
+// Everything in testdata/hostile is sent to the real binary, many at a time, beside a tenant who must not notice. Then the results
+// are checked.
 func TestNothingHostileDoesAnyHarm(t *testing.T) {
 	t.Parallel()
 	all, err := readHostile()
@@ -29,7 +29,7 @@ func TestNothingHostileDoesAnyHarm(t *testing.T) {
 	if len(all) < 300 {
 		t.Errorf("there are %d cases", len(all))
 	}
-	t.Cleanup(func() { checkTally(t, all) }) // when all have been judged
+	t.Cleanup(func() { checkTally(t, all) }) // after all cases were judged
 	only := regexp.MustCompile(*onlyHostile)
 	for _, generation := range []devcontroller.Generation{devcontroller.G1, devcontroller.G3, devcontroller.G4} {
 		of := slices.DeleteFunc(slices.Clone(all), func(c *hostileCase) bool { return c.Generation != generation || !only.MatchString(c.file()+"/"+c.Name) })
@@ -39,7 +39,7 @@ func TestNothingHostileDoesAnyHarm(t *testing.T) {
 	}
 }
 
-// checkTally compares how many cases there are of each kind with what a reader is told, and prints it.
+// checkTally compares the number of cases of each kind with tally.txt, which is for readers, and prints it.
 func checkTally(t *testing.T, all []*hostileCase) {
 	counts := map[string]map[string]int{}
 	for _, c := range all {
@@ -102,7 +102,7 @@ func (h *hostileWorld) run(cases []*hostileCase) {
 		if diff := cmp.Diff(before, h.belongings()); diff != "" {
 			t.Errorf("they are not what they were: %s", diff)
 		}
-		h.deployVictim() // nothing is in its way
+		h.deployVictim() // before any hostile event
 	})
 	h.Run("objects elsewhere", func(t *testing.T) {
 		for _, object := range h.strangers(h.elsewhere) {
@@ -132,7 +132,7 @@ func (h *hostileWorld) run(cases []*hostileCase) {
 	})
 }
 
-// reports are those about a case so far.
+// reports are the reports about a case so far.
 func (h *hostileWorld) reports(c *hostileCase) (found []status) {
 	calls := h.controller.Calls()
 	for _, call := range calls[h.read:] {
@@ -149,7 +149,7 @@ func (h *hostileWorld) reports(c *hostileCase) (found []status) {
 	return h.byID[c.rtID()]
 }
 
-// await waits until all cases have come to their end, for as long as one ends now and then.
+// await waits until all cases have ended, as long as one ends now and then.
 func (h *hostileWorld) await(cases []*hostileCase) {
 	h.Helper()
 	open := slices.DeleteFunc(slices.Clone(cases), func(c *hostileCase) bool { return c.Must == "vanishes" })
@@ -175,7 +175,7 @@ func (h *hostileWorld) ended(c *hostileCase) bool {
 	return len(h.told(c)) > 0
 }
 
-// told are the records of the log that tell how a case ended.
+// told are the log records that say how a case ended.
 func (h *hostileWorld) told(c *hostileCase) (found []string) {
 	says := regexp.MustCompile(h.placesOf(c).fill(c.Says))
 	for _, line := range h.endsSoFar() {
@@ -187,7 +187,8 @@ func (h *hostileWorld) told(c *hostileCase) (found []string) {
 	return found
 }
 
-// endsSoFar are the records of the log that tell of an event's end. Each is read once: there are megabytes, and hundreds of cases ask.
+// endsSoFar are the log records about the end of events. Each is read once, because there are megabytes of log, and hundreds of cases
+// ask.
 func (h *hostileWorld) endsSoFar() []string {
 	news := h.operator.textFrom(h.readOfLog)
 	news = news[:strings.LastIndexByte(news, '\n')+1]
@@ -202,13 +203,13 @@ func (h *hostileWorld) endsSoFar() []string {
 
 var endOfEvent = regexp.MustCompile(`"msg":"(event (done|failed|refused|ignored|superseded)|callback ignored|frame ignored)`)
 
-// begun are commands that change something in the cluster.
+// begun matches commands that change something in the cluster.
 var begun = regexp.MustCompile(`helm (upgrade|uninstall|rollback)|kubectl (apply|replace|patch|delete|scale) .*(secret\.yaml|pool\.yaml|--replicas|-p )`)
 
-// judge looks at how a case ended.
+// judge checks how a case ended.
 func (h *hostileWorld) judge(t *testing.T, c *hostileCase) {
 	if !c.reported() {
-		return // await has found what it must say
+		return // await has checked the record already
 	}
 	reports := h.reports(c)
 	if len(reports) == 0 {

@@ -12,23 +12,23 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// hostileWorld is a world in which somebody means harm.
+// hostileWorld is a world with an attacker.
 type hostileWorld struct {
 	*world
 	generation devcontroller.Generation
 	server     *hostileServer
 	internal   *trap // an internal service of the node
-	thief      *trap // somebody else's host
+	thief      *trap // a host of the attacker
 	outside    string
-	api        string // the API server
-	elsewhere  string // a namespace that is none of the operator's
+	api        string // address of the API server
+	elsewhere  string // a namespace that does not belong to the operator
 	victims    devcontroller.Pool
 	mallorys   devcontroller.Pool
 	neighbours devcontroller.Pool
 
-	read         int // so many calls are in the two maps
+	read         int // number of calls that are in the two maps
 	byName, byID map[string][]status
-	readOfLog    int // so many bytes of the log are in ends
+	readOfLog    int // number of bytes of the log that are in ends
 	ends         []string
 }
 
@@ -45,7 +45,7 @@ func newHostileWorld(t *testing.T, generation devcontroller.Generation) *hostile
 	h.kubectl("create", "namespace", h.elsewhere)
 	h.Cleanup(func() { _ = osexec.Command("kubectl", "delete", "namespace", h.elsewhere, "--wait=false").Run() })
 	h.api = strings.TrimSpace(h.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"))
-	binary, err := normalBinary() // the race detector takes ten times the memory
+	binary, err := normalBinary() // with the race detector it would take ten times the memory
 	h.must(err)
 	h.program = binary
 	id := func(n string) string {
@@ -59,19 +59,19 @@ func newHostileWorld(t *testing.T, generation devcontroller.Generation) *hostile
 	h.env = []string{
 		"HOME=" + filepath.Join(h.outside, "home"), "TMPDIR=" + filepath.Join(h.outside, "tmp"),
 		"OPERATOR__HELM__TIMEOUT=15s", "OPERATOR__SCRIPTDEADLINE=40s", "OPERATOR__CONCURRENCY=4",
-		"OPERATOR__MEMORYLIMIT=512Mi",                    // as the official chart's pod has it
-		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1", // not all that are loopback
+		"OPERATOR__MEMORYLIMIT=512Mi",                    // the limit of the official chart's pod
+		"OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1", // and no other loopback address
 	}
 	h.inPod(h.account())
 	h.judged = func(violation string) bool { return !repeatsWhatItWasTold.MatchString(violation) }
 	return h
 }
 
-// repeatsWhatItWasTold: a report about an event whose ids are none cannot have better ones.
+// repeatsWhatItWasTold: a report about an event with invalid ids can only repeat these.
 var repeatsWhatItWasTold = regexp.MustCompile(`(workloadRtId|tenantId|poolName|workloadName) is `)
 
-// account is a service account with the chart's role, as the suite's own is. What a hostile chart asks for and the role refuses
-// must not count as a right that the role lacks. It returns the files that a pod has of it.
+// account creates a service account with the chart's role, like the suite's own. It is another one, because requests of hostile charts
+// that the role refuses must not count as a right that the role lacks. It returns the files that a pod has for it.
 func (h *hostileWorld) account() (dir string) {
 	h.kubectl("create", "serviceaccount", "hostile-operator")
 	h.kubectl("create", "rolebinding", "hostile-operator-role", "--role=octo-suite-communication-operator", "--serviceaccount="+h.namespace+":hostile-operator")
@@ -84,8 +84,8 @@ func (h *hostileWorld) account() (dir string) {
 	return dir
 }
 
-// inPod lets the operator find the API server and its account as in a pod, without a kubeconfig. It has limits for the sake of a
-// machine on which it does not keep its promises.
+// inPod makes the operator find the API server and its account as in a pod, without a kubeconfig. It has limits, to protect the machine
+// if the operator breaks its promises.
 func (h *hostileWorld) inPod(account string) {
 	unshare := []string{"unshare", "--mount"}
 	if os.Geteuid() != 0 {
@@ -97,7 +97,7 @@ func (h *hostileWorld) inPod(account string) {
 	h.env = append(h.env, "KUBECONFIG=", "KUBERNETES_SERVICE_HOST="+host, "KUBERNETES_SERVICE_PORT="+port)
 }
 
-// workloadIn is a good workload of a pool.
+// workloadIn returns a good workload of a pool.
 func (h *hostileWorld) workloadIn(pool devcontroller.Pool, name, rtID string) devcontroller.Workload {
 	app := h.workload(name, rtID)
 	app.Pool = pool
@@ -113,7 +113,7 @@ func (h *hostileWorld) deployVictim() {
 	}
 }
 
-// placesOf are what a case's words mean.
+// placesOf returns the values of the words in a case.
 func (h *hostileWorld) placesOf(c *hostileCase) places {
 	host := strings.TrimPrefix(h.server.URL, "http://")
 	return places{
@@ -143,8 +143,8 @@ func (h *hostileWorld) send(cases []*hostileCase) {
 	}
 }
 
-// checkNeighbours: another tenant's deploy is not kept waiting by what has come before it. There are always more hostile ones than
-// may run at a time, so one of them is behind it.
+// checkNeighbours: the deploy of another tenant does not wait for the hostile events before it. There are always more of these than may
+// run at a time, so one of them is behind it.
 func (h *hostileWorld) checkNeighbours(cases []*hostileCase, after int) {
 	h.Helper()
 	app := h.workloadIn(h.neighbours, "Neighbour", "65d5c447b420da3fb1230002")
@@ -163,7 +163,7 @@ func (h *hostileWorld) checkNeighbours(cases []*hostileCase, after int) {
 			open++
 		}
 	}
-	if long > 50 && open == 0 { // which take a minute
+	if long > 50 && open == 0 { // these take a minute
 		h.Errorf("another tenant's deploys were the last of all (after call %d)", after)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// httpsAddress gives the operator one, with a certificate that nobody need trust here.
+// httpsAddress gives the operator an address for HTTPS, with a certificate that the test does not verify.
 func (w *world) httpsAddress() string {
 	w.Helper()
 	h, _ := newWebhooks(w, pools)
@@ -24,15 +24,15 @@ func (w *world) httpsAddress() string {
 
 var trustsAnybody = &tls.Config{InsecureSkipVerify: true}
 
-// Before there were limits 5,000 idle connections took 90 MiB, and 200 clients that never read the metrics 230.
+// Before there were limits, 5,000 idle connections took 90 MiB, and 200 clients that never read the metrics took 230 MiB.
 func TestNobodyFillsTheOperatorsMemoryThroughItsPorts(t *testing.T) {
-	const most = 48 // MiB, more than before, at any time
+	const most = 48 // MiB more than at the beginning, at any time
 	w := newWorld(t, devcontroller.G3)
 	ready := w.probe()
 	plain, secured := strings.TrimSuffix(strings.TrimPrefix(ready, "http://"), "/health/ready"), w.httpsAddress()
 	binary, err := normalBinary()
 	w.must(err)
-	w.program = binary // the race detector takes ten times as much
+	w.program = binary // with the race detector it would take ten times as much
 	w.start()
 	w.waitUntilReadiness(ready, http.StatusOK, allIsWell)
 	memoryOf := func(name string) float64 {
@@ -59,12 +59,12 @@ func TestNobodyFillsTheOperatorsMemoryThroughItsPorts(t *testing.T) {
 		for range test.clients {
 			connection, err := dial(plain, secured, test.tls)
 			if err != nil {
-				continue // closed for the sake of a newer one, while the two still greeted each other
+				continue // closed in favour of a newer one during the TLS handshake
 			}
 			open = append(open, connection)
-			go func() { _, _ = io.WriteString(connection, test.says) }() // it may be closed already, or not be read
+			go func() { _, _ = io.WriteString(connection, test.says) }() // in the background: the connection may be closed already, or not be read
 		}
-		w.waitUntilReadiness(ready, http.StatusOK, allIsWell) // the kubelet is answered meanwhile
+		w.waitUntilReadiness(ready, http.StatusOK, allIsWell) // the kubelet gets answers meanwhile
 		if highest := memoryOf("VmHWM"); highest-before > most {
 			t.Errorf("%s: %.0f MiB before, %.0f MiB at the highest", test.name, before, highest)
 		}
@@ -82,7 +82,7 @@ func dial(plain, secured string, withTLS bool) (net.Conn, error) {
 	return net.Dial("tcp", plain)
 }
 
-// One connection of HTTP/2 carries hundreds of requests, past the bounds on connections.
+// One connection of HTTP/2 could carry hundreds of requests, past the bounds on connections.
 func TestNoHTTP2IsSpokenAndRequestsHaveBounds(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	ready := w.probe()
@@ -120,7 +120,7 @@ func TestNoHTTP2IsSpokenAndRequestsHaveBounds(t *testing.T) {
 	}
 }
 
-// Whoever is in the cluster reaches the ports, and need not say who they are.
+// Everybody in the cluster can reach the ports without authentication.
 func TestThePortsTellNoSecretsNamesOrAddressesToWhoIsNotInThePod(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	ready := w.probe()
@@ -141,7 +141,7 @@ func TestThePortsTellNoSecretsNamesOrAddressesToWhoIsNotInThePod(t *testing.T) {
 	controller, err := url.Parse(w.controller.URL())
 	w.must(err)
 	w.must(w.controller.Close())
-	w.waitUntilReadiness(ready, http.StatusOK, controller.Host) // to whoever is in the pod
+	w.waitUntilReadiness(ready, http.StatusOK, controller.Host) // inside the pod
 	names := []string{"lanted", appRtID, w.pool.ID, w.namespace, w.stateDir, controller.Host, brokerPassword,
 		strings.TrimPrefix(w.kubectl("config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}"), "https://")}
 	plain := strings.TrimSuffix(ready, "/health/ready")
@@ -156,7 +156,7 @@ func TestThePortsTellNoSecretsNamesOrAddressesToWhoIsNotInThePod(t *testing.T) {
 			method, path, _ := strings.Cut(path, " ")
 			request, err := http.NewRequestWithContext(w.ctx, method, base+path, strings.NewReader(`{"apiVersion":"v1"}`))
 			w.must(err)
-			request.Host = "operator.octo.svc" // as another pod names it
+			request.Host = "operator.octo.svc" // the name that other pods use
 			request.Header.Set("Content-Type", "application/json")
 			response, err := client.Do(request)
 			w.must(err)
@@ -179,8 +179,8 @@ func TestThePortsTellNoSecretsNamesOrAddressesToWhoIsNotInThePod(t *testing.T) {
 	w.waitUntilReadiness(ready, http.StatusOK, "not registered")
 }
 
-// A log that is turned off hides an attack, and one at debug tells more: a web page that somebody looks at while they forward the port
-// must not do either.
+// With a lower log level an attack is not logged, and at debug the log tells more. A web page that a user opens while forwarding the port
+// must not be able to change the level.
 func TestNeitherAWebPageNorAProxyChangesTheLogLevel(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	ready := w.probe()

@@ -15,7 +15,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// swap replaces scripts by ones of the test.
+// swap replaces the operator's scripts by the test's.
 func (w *world) swap(scripts map[string]string) {
 	w.Helper()
 	dir := w.TempDir()
@@ -25,7 +25,7 @@ func (w *world) swap(scripts map[string]string) {
 	w.env = append(w.env, "OPERATOR__SCRIPTSDIR="+dir)
 }
 
-// pullNothing stands in for chart-pull where a test is not about charts: an archive with nothing in it.
+// pullNothing replaces chart-pull in tests that are not about charts: it makes a nearly empty archive.
 const pullNothing = "mkdir -p c/app; echo 'version: 1.0.0' >c/app/Chart.yaml; tar czf chart.tgz -C c app\n"
 
 func TestAnUndeployStopsARunningDeployWithItsWholeProcessTree(t *testing.T) {
@@ -58,7 +58,7 @@ func TestAnUndeployStopsARunningDeployWithItsWholeProcessTree(t *testing.T) {
 	}
 }
 
-// processesWith are the command lines of running processes that hold text.
+// processesWith returns the command lines of running processes that contain a text.
 func processesWith(t *testing.T, text string) (found []string) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -142,7 +142,7 @@ func TestEventsOfOneReleaseKeepTheirOrderInABurst(t *testing.T) {
 	}
 }
 
-// waitUntilSettled waits until every run has a result. Of many the oldest are removed meanwhile.
+// waitUntilSettled waits until every run has a result. If there are many, the oldest are removed meanwhile.
 func (w *world) waitUntilSettled() {
 	w.Helper()
 	dirs, err := filepath.Glob(filepath.Join(w.stateDir, "runs", "2*"))
@@ -159,7 +159,7 @@ func (w *world) waitUntilSettled() {
 	}
 }
 
-// checkOrder: the numbers of what was deployed rise, and the last thing that ran is the last that was sent.
+// checkOrder: the numbers of the deploys are ascending, and the last one that ran is the last one that was sent.
 func checkOrder(t *testing.T, trace, release string) {
 	t.Helper()
 	var ran []string
@@ -212,7 +212,7 @@ func TestATenantsUpdateWaitsForWhatIsInFlightAndHoldsBackTheRest(t *testing.T) {
 	w.must(w.controller.Deploy(w.ctx, third))
 
 	w.must(os.WriteFile(filepath.Join(dir, "go-third"), nil, 0o600))
-	w.waitForStatus(third, after) // another tenant goes on undisturbed, while first is still in flight
+	w.waitForStatus(third, after) // another tenant is not disturbed, while first is still in flight
 	w.must(os.WriteFile(filepath.Join(dir, "go-second"), nil, 0o600))
 	w.must(os.WriteFile(filepath.Join(dir, "go-first"), nil, 0o600))
 	w.waitForStatus(second, after)
@@ -248,7 +248,7 @@ func TestADeployThatARestartInterruptsIsFinishedWithItsSecrets(t *testing.T) {
 	for _, how := range []string{"SIGTERM", "SIGKILL"} {
 		t.Run(how, func(t *testing.T) {
 			w := newWorld(t, devcontroller.G3)
-			gate, seconds := filepath.Join(w.TempDir(), "gate"), uniqueName() // nobody else's process sleeps as long
+			gate, seconds := filepath.Join(w.TempDir(), "gate"), uniqueName() // no other process sleeps for that time
 			w.swap(map[string]string{"workload-deploy": fmt.Sprintf("[ -e %s ] || sleep %s\nexec \"$(dirname \"$OCTO_LIB\")/workload-deploy\"\n", gate, seconds)})
 			w.start()
 			w.deployPool()
@@ -281,7 +281,7 @@ func TestADeployThatARestartInterruptsIsFinishedWithItsSecrets(t *testing.T) {
 	}
 }
 
-// letHelmWait makes helm wait for pods, as it does for charts with hooks that come afterwards: so there is a helm to kill.
+// letHelmWait makes helm wait for pods, as for charts with hooks that run afterwards, so that there is a helm to kill.
 func (w *world) letHelmWait() {
 	w.swap(map[string]string{"workload-deploy": "export OCTO_WAIT=true\nexec \"${OCTO_LIB%/*}/workload-deploy\"\n"})
 }

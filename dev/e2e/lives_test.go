@@ -13,7 +13,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// exitCode waits for the operator's end.
+// exitCode waits for the operator's end and returns its exit code.
 func (o *operator) exitCode(t *testing.T) int {
 	t.Helper()
 	select {
@@ -32,7 +32,7 @@ func (w *world) signal(o *operator) {
 func TestOnSIGTERMShortWorkEndsByItselfAndTheOperatorExitsWith0(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	gate := filepath.Join(w.TempDir(), "gate")
-	w.env = []string{"OPERATOR__SHUTDOWNGRACE=4m"} // half of it is for work to end
+	w.env = []string{"OPERATOR__SHUTDOWNGRACE=4m"} // half of it is for running work
 	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": fmt.Sprintf("until [ -e %s ]; do sleep 0.05; done\n", gate)})
 	w.start()
 	w.deployPool()
@@ -47,7 +47,7 @@ func TestOnSIGTERMShortWorkEndsByItselfAndTheOperatorExitsWith0(t *testing.T) {
 	}
 	w.waitForLog(1, "event done", map[string]string{"workload": "Shop"})
 	w.start()
-	if s := w.waitForStatus(app, after); !s.Success { // the connection was closed before there was anything to report
+	if s := w.waitForStatus(app, after); !s.Success { // the connection had been closed before there was a report
 		t.Errorf("reported %+v", s)
 	}
 	if n := len(matching(w.operator.records(t), "event resumed", map[string]string{"workload": "Shop"})); n != 0 {
@@ -57,7 +57,7 @@ func TestOnSIGTERMShortWorkEndsByItselfAndTheOperatorExitsWith0(t *testing.T) {
 
 func TestOnSIGTERMWorkThatDoesNotEndIsKilledWithinTheGracePeriodAndResumed(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	gate, seconds := filepath.Join(w.TempDir(), "gate"), uniqueName() // nobody else's process sleeps as long
+	gate, seconds := filepath.Join(w.TempDir(), "gate"), uniqueName() // no other process sleeps for that time
 	w.env = []string{"OPERATOR__SHUTDOWNGRACE=2s"}
 	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": fmt.Sprintf("trap '' TERM; [ -e %s ] || sleep %s\n", gate, seconds)})
 	w.start()
@@ -81,7 +81,7 @@ func TestOnSIGTERMWorkThatDoesNotEndIsKilledWithinTheGracePeriodAndResumed(t *te
 
 func TestASecondSIGTERMEndsTheOperatorAtOnce(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	seconds := uniqueName() // nobody else's process sleeps as long
+	seconds := uniqueName() // no other process sleeps for that time
 	w.env = []string{"OPERATOR__SHUTDOWNGRACE=1h"}
 	w.swap(map[string]string{"chart-pull": pullNothing, "workload-deploy": "trap '' TERM; sleep " + seconds + "\n"})
 	w.start()
@@ -99,7 +99,7 @@ func TestASecondSIGTERMEndsTheOperatorAtOnce(t *testing.T) {
 	}
 }
 
-// journal is what the cluster keeps of unfinished events.
+// journal is the content of the copies of unfinished events in the cluster.
 func (w *world) journal() string {
 	w.Helper()
 	return w.kubectl("get", "secrets", "--selector", "octo-mesh.meshmakers.io/journal", "--output", "yaml")
@@ -112,7 +112,7 @@ func (w *world) waitForEmptyJournal() {
 	}
 }
 
-// replacePod kills the operator with everything it has started, and gives it an empty disk.
+// replacePod kills the operator with all its processes, and gives it an empty disk.
 func (w *world) replacePod() {
 	w.Helper()
 	w.must(w.operator.cmd.Process.Signal(syscall.SIGKILL))
@@ -121,7 +121,7 @@ func (w *world) replacePod() {
 	w.stateDir = w.TempDir()
 }
 
-// killMarked kills what an operator of this test has started: its container is gone.
+// killMarked kills the processes that an operator of this test has started, as the end of its container would.
 func (w *world) killMarked() {
 	w.Helper()
 	identity, err := os.ReadFile(filepath.Join(w.stateDir, "identity"))

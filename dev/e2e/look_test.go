@@ -13,7 +13,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// withEachHelm runs a test with both, each with an operator and a pool of its own.
+// withEachHelm runs a test with helm 3 and helm 4, each with its own operator and pool.
 func withEachHelm(t *testing.T, test func(t *testing.T, w *world), env ...string) {
 	t.Helper()
 	t.Parallel()
@@ -31,7 +31,7 @@ func withEachHelm(t *testing.T, test func(t *testing.T, w *world), env ...string
 
 const victimsKey = "planted-for-the-victim"
 
-// stateText is all that is in the files of the state directory.
+// stateText is the content of all files in the state directory.
 func (w *world) stateText() string {
 	w.Helper()
 	var all strings.Builder
@@ -49,7 +49,7 @@ func (w *world) stateText() string {
 	return all.String()
 }
 
-// rendering is a workload whose chart renders this template.
+// rendering returns a workload whose chart has this template.
 func (w *world) rendering(template string) devcontroller.Workload {
 	app := w.workload("Shop", appRtID)
 	app.ChartName, app.ChartVersion = "anything", "1.0.0"
@@ -61,11 +61,12 @@ const (
 	harmless = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}'}"
 	forged   = "apiVersion: v1\nkind: Secret\nmetadata: {name: sh.helm.release.v1.victim.v99}\ntype: helm.sh/release.v1"
 	thief    = "apiVersion: v1\nkind: Pod\nmetadata: {name: thief}\nspec: {containers: [{name: a, image: a, envFrom: [{secretRef: {name: victim-octo-secrets}}]}]}"
-	// read is what a template does to get at a Secret that the operator may read.
+	// read is a template that tries to read a Secret that the operator may read.
 	read = `{{ fail (printf "it is %s" ((index (lookup "v1" "Secret" .Release.Namespace "victim-octo-secrets").data "key") | b64dec)) }}`
 )
 
-// objects are the names of what charts could have made: without what comes and goes of itself, such as copies of events.
+// objects are the names of objects that charts could have created, without those that come and go by themselves, such as copies of
+// events.
 func (w *world) objects() string {
 	all := strings.Fields(w.kubectl("get", "secrets,configmaps,pods", "-o", "name"))
 	all = slices.DeleteFunc(all, func(name string) bool {
@@ -79,7 +80,7 @@ func TestAChartThatTouchesAnotherReleaseIsRefusedAndChangesNothing(t *testing.T)
 		before := w.objects()
 		smuggler := w.workload("Shop", appRtID)
 		smuggler.ChartName, smuggler.ChartVersion = "smuggler", "1.0.0"
-		blinding := smuggler // fails as a chart does that brings the kind of its objects in crds/, which helm makes before it renders
+		blinding := smuggler // fails like a chart that has the kind of its objects in crds/, which helm creates before it renders
 		blinding.ValuesYaml = "blind: true\n"
 		for _, test := range []struct {
 			app  devcontroller.Workload
@@ -115,10 +116,10 @@ func TestAChartThatTouchesAnotherReleaseIsRefusedAndChangesNothing(t *testing.T)
 		if s := w.deploy(w.rendering(harmless)); !s.Success {
 			t.Errorf("an ordinary chart: %s", s.StatusMessage)
 		}
-	}, "KUBECONFIG="+os.Getenv("KUBECONFIG")) // the chart's role would be another reason
+	}, "KUBECONFIG="+os.Getenv("KUBECONFIG")) // with the chart's role it would fail for another reason
 }
 
-// On its way to a post-renderer helm 4.3.1 writes both of these in another way.
+// When helm 4.3.1 passes both of these to a post-renderer, it writes them in another way.
 func TestTheTextsOfAChartAreAppliedToTheLetter(t *testing.T) {
 	withEachHelm(t, func(t *testing.T, w *world) {
 		if s := w.deploy(w.rendering(harmless + "\ndata:\n  folded: >-\n    first\n      code\n\n    last\n  block: |\n    line\n{{- /* without a line break */ -}}")); !s.Success {
@@ -134,7 +135,7 @@ func TestTheTextsOfAChartAreAppliedToTheLetter(t *testing.T) {
 
 func TestAChartThatBringsTheKindOfItsOwnObjectsIsDeployed(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	w.env = []string{"KUBECONFIG=" + os.Getenv("KUBECONFIG")} // the chart's role may not make definitions
+	w.env = []string{"KUBECONFIG=" + os.Getenv("KUBECONFIG")} // the chart's role may not create definitions
 	w.start()
 	w.deployPool()
 	t.Cleanup(func() {
@@ -147,7 +148,7 @@ func TestAChartThatBringsTheKindOfItsOwnObjectsIsDeployed(t *testing.T) {
 	}
 }
 
-// helm template always renders revision 1. What helm renders for the second revision is looked at when it is sent.
+// helm template always renders revision 1. What helm upgrade renders for the second revision is only checked when helm sends it.
 func TestAChartThatRendersSomethingElseForHelmIsRefusedWhenHelmSendsIt(t *testing.T) {
 	withEachHelm(t, func(t *testing.T, w *world) {
 		if s := w.deploy(w.rendering(harmless)); !s.Success {
@@ -173,7 +174,7 @@ func TestWhatATemplateHasReadInTheClusterIsNeitherToldNorLogged(t *testing.T) {
 		w.deploy(w.rendering(harmless))
 		for _, template := range []string{
 			read,
-			"{{ if gt .Release.Revision 1 }}" + read + "{{ end }}\n" + harmless, // when helm renders it, not before
+			"{{ if gt .Release.Revision 1 }}" + read + "{{ end }}\n" + harmless, // only when helm upgrade renders it
 			`a: {{ (index (lookup "v1" "Secret" .Release.Namespace "victim-octo-secrets").data "key") | b64dec }}: b`,
 		} {
 			s := w.deploy(w.rendering(template))

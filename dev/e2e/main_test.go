@@ -24,13 +24,13 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// patience bounds every wait. It is long because the machine may be busy; nothing waits for it unless it is broken.
+// patience bounds every wait. It is long because the machine may be busy; only a broken test waits for so long.
 const patience = 5 * time.Minute
 
-// longestTest bounds a whole test, in the same way.
+// longestTest bounds a whole test.
 const longestTest = 4 * patience
 
-// The binary under test and the chart servers, made once in TestMain.
+// The binary under test and the chart servers, created once in TestMain.
 var (
 	operatorBinary string
 	openCharts     chartServer
@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// atATime is how many tests run beside each other, unless -parallel says it: the most of their time they wait for pods, timeouts and leases.
+// atATime is how many tests run in parallel, unless -parallel is set: most of their time they wait for pods, timeouts and Leases.
 const atATime = 8
 
 func besideEachOther() error {
@@ -98,7 +98,7 @@ func withEnvironment(run func() int) (int, error) {
 	}
 	code := run()
 	if flag.Lookup("test.bench").Value.String() != "" {
-		return code, nil // benchmarks run as the cluster's administrator
+		return code, nil // benchmarks have the rights of the cluster's administrator
 	}
 	return code, judgeRole()
 }
@@ -125,7 +125,7 @@ func serveCharts(into *chartServer, args ...string) (stop func(), err error) {
 	return stop, nil
 }
 
-// world is one test's controller, namespace and operator.
+// world is the controller, namespace and operator of one test.
 type world struct {
 	*testing.T
 	ctx        context.Context
@@ -134,21 +134,21 @@ type world struct {
 	stateDir   string
 	pool       devcontroller.Pool
 	env        []string // more settings
-	wrap       []string // what the operator is started with, if not directly
-	program    string   // the operator, as what it is started with sees it; not always the one with the race detector
-	container  []string // its whole environment, where it runs as a pod's container does
+	wrap       []string // the command that starts the operator, if not directly
+	program    string   // path of the operator, as wrap sees it; not always the one with the race detector
+	container  []string // its whole environment, if it runs like a pod's container
 	operator   *operator
-	judged     func(violation string) bool // false: the test itself provokes it; nil: every one counts
+	judged     func(violation string) bool // false: the test itself provokes the violation; nil: every violation counts
 }
 
-// newWorld makes a namespace and a controller. Nothing is shared between tests but the API server.
+// newWorld creates a namespace and a controller. Tests share nothing but the API server.
 func newWorld(t *testing.T, generation devcontroller.Generation) *world {
 	t.Helper()
 	t.Parallel()
 	return newWorldAlone(t, generation)
 }
 
-// newWorldAlone is newWorld for a test that changes what all others share, or touches what is theirs: it runs before they begin.
+// newWorldAlone is newWorld for a test that changes something that all tests share, or disturbs others: it runs before they begin.
 func newWorldAlone(t *testing.T, generation devcontroller.Generation) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), longestTest)
@@ -189,7 +189,7 @@ type operator struct {
 	mu     sync.Mutex
 	log    bytes.Buffer
 	parsed []map[string]any // the records in the first bytes of log
-	read   int              // so many bytes
+	read   int              // number of these bytes
 }
 
 func (o *operator) Write(p []byte) (int, error) {
@@ -200,15 +200,15 @@ func (o *operator) Write(p []byte) (int, error) {
 
 func (o *operator) text() string { return o.textFrom(0) }
 
-// textFrom is what it has logged after its first bytes.
+// textFrom returns the log after its first bytes.
 func (o *operator) textFrom(first int) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return string(o.log.Bytes()[first:])
 }
 
-// records are the log so far, which is JSON. Each line is parsed once, since many ask again and again; of the last one only a part may have
-// come.
+// records returns the log so far, which is JSON. Each line is parsed once, because many callers ask repeatedly; the last line may be
+// incomplete.
 func (o *operator) records(t *testing.T) []map[string]any {
 	t.Helper()
 	o.mu.Lock()
@@ -300,7 +300,7 @@ func (w *world) stop(o *operator) {
 	}
 }
 
-// kill ends the operator as a crash does. Its kubectl proxy goes with it, as it would with its container.
+// kill ends the operator like a crash, together with its kubectl proxy, which would end with its container.
 func (w *world) kill() {
 	w.Helper()
 	w.must(w.operator.cmd.Process.Signal(syscall.SIGKILL))
@@ -310,7 +310,7 @@ func (w *world) kill() {
 	}
 }
 
-// killProcesses kills every process whose command line holds all the parts, and returns how many there were.
+// killProcesses kills every process whose command line contains all the parts, and returns how many there were.
 func (w *world) killProcesses(parts ...string) (killed int) {
 	w.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -337,7 +337,7 @@ func (w *world) waitFor(method string, match func(devcontroller.Call) bool) devc
 	return call
 }
 
-// status is what the operator reports of a deploy.
+// status is the operator's report of a deploy.
 type status struct {
 	TenantID, WorkloadName, WorkloadRtID, PoolName, StatusMessage string
 	Success                                                       bool
@@ -354,7 +354,7 @@ func (w *world) waitForStatus(workload devcontroller.Workload, after int) status
 	return s
 }
 
-// deployPool makes the test's pool and waits until its workloads can be sent.
+// deployPool creates the test's pool and waits until events for its workloads can be sent.
 func (w *world) deployPool() {
 	w.Helper()
 	w.must(w.controller.PoolDeployed(w.ctx, w.pool))
@@ -365,7 +365,7 @@ func (w *world) deployPool() {
 	}
 }
 
-// workload is one that deploys as it is.
+// workload returns a workload that can be deployed without changes.
 func (w *world) workload(name, rtID string) devcontroller.Workload {
 	return devcontroller.Workload{
 		Pool: w.pool, Name: name, RtID: rtID, Type: devcontroller.Application,
@@ -381,8 +381,8 @@ func (w *world) deploy(workload devcontroller.Workload) status {
 	return w.waitForStatus(workload, after)
 }
 
-// eventually asks again and again, and reports whether the condition became true. Who waits for long asks less often: a kubectl that asks
-// takes a processor from what is waited for.
+// eventually polls a condition, and returns whether it became true. The longer it waits, the less often it asks, because a kubectl that
+// asks takes CPU time from what is waited for.
 func (w *world) eventually(condition func() bool) bool {
 	for began := time.Now(); !condition(); {
 		if time.Since(began) > patience {
@@ -393,7 +393,7 @@ func (w *world) eventually(condition func() bool) bool {
 	return true
 }
 
-// waitForRevision waits until helm has begun a revision of a release: its Secret is there.
+// waitForRevision waits until helm has begun a revision of a release, by its Secret.
 func (w *world) waitForRevision(secret string) {
 	w.Helper()
 	begun := func() bool { return w.kubectl("get", "secret", secret, "--ignore-not-found", "-o", "name") != "" }
@@ -408,7 +408,7 @@ func (w *world) waitForLog(n int, message string, attrs map[string]string) []map
 	return w.waitForLogOf(w.operator, n, message, attrs)
 }
 
-// waitForLogOf is waitForLog for an operator that is not the newest.
+// waitForLogOf is waitForLog for an operator other than the newest.
 func (w *world) waitForLogOf(o *operator, n int, message string, attrs map[string]string) (found []map[string]any) {
 	w.Helper()
 	logged := func() bool {

@@ -16,11 +16,11 @@ import (
 
 const (
 	indexVersions = 6000
-	chartLimit    = 512 << 20 // of the official chart's pod, with half a core
-	oldLimit      = 128 << 20 // of the older ones
+	chartLimit    = 512 << 20 // of the official chart's pod, which has half a core
+	oldLimit      = 128 << 20 // of older official charts
 )
 
-// largeRepository has the test's chart among 6,000 versions of others. It counts how often it has sent its index.
+// largeRepository has the test's chart among 6,000 versions of other charts. It counts how often it has sent its index.
 type largeRepository struct {
 	*httptest.Server
 	index []byte
@@ -32,7 +32,7 @@ func newLargeRepository(t testing.TB) *largeRepository {
 	return newRepositoryOf(t, indexVersions)
 }
 
-// newRepositoryOf is newLargeRepository with so many versions of others: 1,000 are 0.76 MB.
+// newRepositoryOf is newLargeRepository with so many versions of other charts: 1,000 are 0.76 MB.
 func newRepositoryOf(t testing.TB, versions int) *largeRepository {
 	t.Helper()
 	answer, err := http.Get(openCharts.URL + "/demo-app-1.2.0.tgz")
@@ -98,7 +98,7 @@ func newRepositoryOf(t testing.TB, versions int) *largeRepository {
 	return r
 }
 
-// crowd are so many new workloads of the test's chart.
+// crowd returns so many new workloads of the test's chart.
 func (w *world) crowd(n int, repository string) (all []devcontroller.Workload) {
 	for i := range n {
 		app := w.workload(fmt.Sprint("Shop ", i), fmt.Sprintf("65d5c447b420da3fb4%06x", i))
@@ -121,7 +121,7 @@ func TestManyDeploysAtOnceStayWithinTheMemoryOfThePod(t *testing.T) {
 			cage := newCage(t, test.limit, 0.5)
 			binary, err := normalBinary()
 			w.must(err)
-			w.program, w.wrap = binary, cage.wrap() // the race detector takes ten times as much
+			w.program, w.wrap = binary, cage.wrap() // with the race detector it would take ten times as much
 			w.env = append(cage.settings(), "OPERATOR__HELM__TIMEOUT=4m")
 			w.start()
 			w.deployPool()

@@ -11,12 +11,12 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// openToOthers are the files and directories below dir that another user reaches: through directories that let them in.
+// openToOthers finds the files and directories below dir that another user can reach, through directories that the user may enter.
 func openToOthers(t *testing.T, dir string) (open []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || path == dir {
-			return nil // it has gone meanwhile
+			return nil // it was removed meanwhile
 		}
 		info, err := entry.Info()
 		if err != nil || info.Mode()&fs.ModeSymlink != 0 {
@@ -25,7 +25,7 @@ func openToOthers(t *testing.T, dir string) (open []string) {
 		if info.Mode().Perm()&0o077 != 0 {
 			open = append(open, fmt.Sprintf("%s %s", info.Mode(), path))
 		} else if entry.IsDir() {
-			return fs.SkipDir // nobody gets in
+			return fs.SkipDir // others may not enter
 		}
 		return nil
 	})
@@ -35,7 +35,7 @@ func openToOthers(t *testing.T, dir string) (open []string) {
 	return open
 }
 
-// A volume of a pod lets everybody write, and a container may be started with any umask.
+// A pod's volume is writable for everybody, and a container may be started with any umask.
 func TestNobodyElseReachesWhatIsInTheStateDirectoryWhateverTheUmask(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	w.must(os.Chmod(w.stateDir, 0o777))

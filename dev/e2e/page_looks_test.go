@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// readable looks for text without contrast (WCAG asks for 4.5:1), and for a page that is wider than the window.
+// readable finds text without contrast (WCAG asks for 4.5:1), and a page that is wider than the window.
 func (p statusPage) readable(where string) {
 	p.world.Helper()
 	if wide := p.eval(`document.documentElement.scrollWidth - innerWidth`); strings.HasPrefix(wide, "-") == false && wide != "0" {
@@ -25,7 +25,7 @@ func (p statusPage) readable(where string) {
 	}
 }
 
-// faintTexts is a line for each element with text whose contrast to its background is below 4.5:1.
+// faintTexts returns a line for each element with text whose contrast to its background is below 4.5:1.
 const faintTexts = `(() => {
 	const rgb = text => text.match(/[\d.]+/g).map(Number);
 	const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
@@ -41,7 +41,7 @@ const faintTexts = `(() => {
 	return faint.slice(0, 10).join('\n');
 })()`
 
-// fewColours is a PNG picture with at most 256 colours, the most frequent ones: of a page it looks the same, and has a third of the bytes.
+// fewColours returns a PNG picture with at most 256 colours, the most frequent ones: a page looks the same, and has a third of the bytes.
 func fewColours(t *testing.T, picture []byte) []byte {
 	t.Helper()
 	full, err := png.Decode(bytes.NewReader(picture))
@@ -64,11 +64,11 @@ func fewColours(t *testing.T, picture []byte) []byte {
 	return b.Bytes()
 }
 
-// keepPicture writes a picture for the documents with -update, and else looks whether there is one.
+// keepPicture writes a picture for the documentation with -update; otherwise it checks that there is one.
 func (p statusPage) keepPicture(name string) {
 	p.world.Helper()
 	file := filepath.Join("../../docs", name)
-	const most = 150 << 10 // bytes: everybody who clones the repository has it
+	const most = 150 << 10 // bytes: it is in every clone of the repository
 	picture := fewColours(p.world.T, p.picture())
 	if len(picture) > most {
 		p.world.Errorf("%s has %d bytes, the limit is %d", name, len(picture), most)

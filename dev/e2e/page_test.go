@@ -13,7 +13,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// hostilePageName is a workload's name that would do something in a page that took it for HTML.
+// hostilePageName is a workload's name that would run a script in a page that inserts it as HTML.
 const hostilePageName = `Shop<img src=x onerror="document.title='stolen'"><script>document.title='stolen'</script>`
 
 const (
@@ -45,7 +45,7 @@ func TestAPersonFindsOutOnTheStatusPageWhatRunsWhatWaitsAndWhyADeployHasFailed(t
 		t.Fatalf("reported %+v", s)
 	}
 	broken := w.workload("Broken", brokenRtID)
-	broken.ValuesYaml = "image: {repository: demo/App}" // no image can have that name
+	broken.ValuesYaml = "image: {repository: demo/App}" // an invalid image name
 	if s := w.deploy(broken); s.Success {
 		t.Fatalf("reported %+v", s)
 	}
@@ -55,7 +55,7 @@ func TestAPersonFindsOutOnTheStatusPageWhatRunsWhatWaitsAndWhyADeployHasFailed(t
 	}
 	w.leaveChanges("acme-" + brokenRtID)
 	slow, away := w.workload("Slow", slowRtID), w.workload("Away", awayRtID)
-	slow.ValuesYaml = "image: {repository: registry.example/does-not-exist}" // the registry may have it yet
+	slow.ValuesYaml = "image: {repository: registry.example/does-not-exist}" // the registry may get that image later
 	away.RepositoryURL = "http://127.0.0.1:1"
 	w.must(w.controller.Deploy(w.ctx, slow))
 	w.must(w.controller.Deploy(w.ctx, away))
@@ -79,7 +79,7 @@ func TestAPersonFindsOutOnTheStatusPageWhatRunsWhatWaitsAndWhyADeployHasFailed(t
 	w.wantNothingSecret(host)
 }
 
-// statusPage gives the operator one, and returns its host and port.
+// statusPage gives the operator a status page, and returns its host and port.
 func (w *world) statusPage() string {
 	w.Helper()
 	host := fmt.Sprintf("127.0.0.1:%d", freePort(w))
@@ -87,7 +87,7 @@ func (w *world) statusPage() string {
 	return host
 }
 
-// scaleUntilStopped makes scaling a script that runs, and prints, until stop is called.
+// scaleUntilStopped replaces the script for scalings by one that runs and prints until stop is called.
 func (w *world) scaleUntilStopped() (stop func()) {
 	w.Helper()
 	dir, file := w.TempDir(), filepath.Join(w.TempDir(), "stop")
@@ -97,7 +97,7 @@ func (w *world) scaleUntilStopped() (stop func()) {
 	return func() { w.must(os.WriteFile(file, nil, 0o600)) }
 }
 
-// leaveChanges gives the run of a release changes that would do something in a page that took them for HTML.
+// leaveChanges gives the run of a release changes that would do something in a page that inserts them as HTML.
 func (w *world) leaveChanges(release string) {
 	w.Helper()
 	dirs, err := filepath.Glob(filepath.Join(w.stateDir, "runs", "*-"+release+"-*"))
@@ -132,7 +132,7 @@ func (p statusPage) overview() {
 	p.keepPicture("page-overview.png")
 }
 
-// goodRun is read with the keyboard alone.
+// goodRun opens and reads a run by keyboard only.
 func (p statusPage) goodRun() {
 	b := p.browser
 	b.tabTo(`e.id === 'words'`)
@@ -160,12 +160,16 @@ func (p statusPage) goodRun() {
 	b.waitFor(`!document.querySelector('#tip').hidden && document.querySelector('#tip').textContent.includes('overrides')`)
 	b.press("Escape")
 	b.waitFor(`document.querySelector('#tip').hidden`)
+	b.eval(`document.dispatchEvent(new Event('scroll'))`) // as when the focused element comes into view only now
+	if b.eval(`document.querySelector('#tip').hidden`) != "true" {
+		p.world.Errorf("a tip that was closed is there again")
+	}
 	if n := b.eval(`document.querySelectorAll('main img').length`); n != "0" {
 		p.world.Errorf("a name has become %s images", n)
 	}
 }
 
-// failedRun is found with the mouse.
+// failedRun finds a run with the mouse.
 func (p statusPage) failedRun() {
 	b := p.browser
 	b.click(`document.querySelector('header .name')`)
@@ -218,7 +222,7 @@ func (p statusPage) search() {
 	b.waitFor(`document.querySelectorAll('#runs tr').length === 7`)
 }
 
-// smallAndDark looks at both pages on a telephone and in the dark.
+// smallAndDark looks at both pages in a small window and with dark colours.
 func (p statusPage) smallAndDark() {
 	b := p.browser
 	for _, dark := range []bool{false, true} {
@@ -270,7 +274,7 @@ func TestTheStatusPageRefusesOtherWebPagesAndOtherNames(t *testing.T) {
 	}
 }
 
-// wantNothingSecret reads all that the page can ask for.
+// wantNothingSecret reads everything that the page can request.
 func (w *world) wantNothingSecret(host string) {
 	w.Helper()
 	var list struct{ Runs []struct{ ID string } }
@@ -294,7 +298,7 @@ func (w *world) wantNothingSecret(host string) {
 	}
 }
 
-// ask is the body of the answer. status 0: whatever it is.
+// ask returns the body of the answer. status is the wanted one; 0: any.
 func (w *world) ask(host, path string, status int) string {
 	w.Helper()
 	response, err := http.Get("http://" + host + path)

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// pod is one as the API server has admitted it: of a chart's Deployment, with what its controllers and admission have added. There is no
-// kubelet here; what it would do with this pod's one container is below.
+// pod is a pod as the API server has admitted it: of a chart's Deployment, with what controllers and admission have added. There is no
+// kubelet here; the functions below do what it would do with this pod's only container.
 type pod struct {
 	Metadata struct{ Name, Namespace, UID string }
 	Spec     struct {
@@ -66,13 +66,13 @@ type volume struct {
 	}
 }
 
-// files are keys of a Secret or a ConfigMap, as files. Without items: all keys, each under its own name.
+// files are keys of a Secret or a ConfigMap, as files. Without items they are all keys, each under its own name.
 type files struct {
 	SecretName, Name string
 	Items            []struct{ Key, Path string }
 }
 
-// admittedPod waits for the one pod of a Deployment.
+// admittedPod waits for the only pod of a Deployment.
 func (w *world) admittedPod(deployment string) pod {
 	w.Helper()
 	var pods struct{ Items []pod }
@@ -87,7 +87,7 @@ func (w *world) admittedPod(deployment string) pod {
 	return pods.Items[0]
 }
 
-// data is the content of a Secret or a ConfigMap.
+// data returns the content of a Secret or a ConfigMap.
 func (w *world) data(kind, name string) map[string]string {
 	w.Helper()
 	var object struct{ Data map[string]string }
@@ -103,7 +103,7 @@ func (w *world) data(kind, name string) map[string]string {
 	return object.Data
 }
 
-// environmentOf is a container's environment, with what the image and the kubelet add.
+// environmentOf returns a container's environment, with the variables of the image and the kubelet.
 func (w *world) environmentOf(p pod) map[string]string {
 	w.Helper()
 	all := map[string]string{
@@ -116,7 +116,7 @@ func (w *world) environmentOf(p pod) map[string]string {
 	return all
 }
 
-// settingsOf is what the chart gives the container: envFrom, and env over it.
+// settingsOf returns the container's variables: those of envFrom, overridden by env.
 func (w *world) settingsOf(p pod) map[string]string {
 	w.Helper()
 	all := map[string]string{}
@@ -157,8 +157,8 @@ func (w *world) field(p pod, path string) string {
 	return w.kubectl("get", "pod", p.Metadata.Name, "--output", "jsonpath={."+path+"}")
 }
 
-// inPod lets the operator start as the pod's container: with its environment and nothing else, its user, its volumes and its root file
-// system, its service account.
+// inPod makes the operator start like the pod's container: with exactly its environment, its user, its volumes, its root file system and
+// its service account.
 func (w *world) inPod(p pod) {
 	w.Helper()
 	w.container = nil
@@ -197,7 +197,8 @@ func (w *world) inPod(p pod) {
 	w.wrap = append(w.wrap, asUser(p)...)
 }
 
-// asUser is what gives up all rights but the container's. Who is not root cannot become another user: but is none with rights either.
+// asUser is the command that drops all rights that the container does not have. If the test is not run by root, the user stays the same,
+// but has no special rights either.
 func asUser(p pod) []string {
 	context := p.Spec.Containers[0].SecurityContext
 	line := []string{"/usr/bin/setpriv"}
@@ -213,7 +214,7 @@ func asUser(p pod) []string {
 	return line
 }
 
-// containerScript makes a root file system with the programs of this machine and the pod's volumes, and runs a command in it. $0 is the
+// containerScript creates a root file system with the programs of this machine and the pod's volumes, and runs a command in it. $0 is the
 // root, $1 the file with the mounts, $2 whether the root is read-only; the command follows.
 const containerScript = `set -eu
 root=$0 mounts=$1 readonly=$2
@@ -236,7 +237,7 @@ for made in "$root/usr" "$root/etc" "$root/usr/local/bin"; do mount -o remount,r
 [ "$readonly" = false ] || mount -o remount,ro "$root"
 exec chroot "$root" "$@"`
 
-// makeVolume makes a pod's volume as a directory.
+// makeVolume creates a pod's volume as a directory.
 func (w *world) makeVolume(p pod, name, dir string) string {
 	w.Helper()
 	at := slices.IndexFunc(p.Spec.Volumes, func(v volume) bool { return v.Name == name })
@@ -284,7 +285,7 @@ func (w *world) makeFiles(p pod, dir, kind, name string, f *files) {
 	}
 }
 
-// makeFile lets root and the pod's fsGroup read a file, as the kubelet does.
+// makeFile creates a file that root and the pod's fsGroup may read, as the kubelet does.
 func (w *world) makeFile(p pod, path, text string) {
 	w.Helper()
 	w.must(os.WriteFile(path, []byte(text), 0o440))

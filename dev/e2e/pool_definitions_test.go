@@ -15,11 +15,11 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// definitions are the CustomResourceDefinitions of CommunicationPool that the official chart octo-mesh-crds has had, by the day of their
-// publication, as the fields of their spec. The rest of them is the same.
+// definitions are the CustomResourceDefinitions of CommunicationPool in the releases of the official chart octo-mesh-crds, by the date of
+// publication, with the fields of their spec. The rest of them is the same.
 var definitions = []struct {
 	since, fields, required string
-	spec                    string                     // what a pool's resource says under it
+	spec                    string                     // spec of a pool's resource under this definition
 	generations             []devcontroller.Generation // of the controllers of its time
 }{
 	{"2024-08-12", "tenantId poolName communicationControllerUri brokerHost brokerVirtualHost brokerPort brokerUserNameSecret", "",
@@ -36,7 +36,7 @@ var definitions = []struct {
 	{"2026-05-26", "tenantId poolRtId", `"tenantId","poolRtId"`, "", []devcontroller.Generation{devcontroller.G3}},
 }
 
-// publishedDefinition writes one.
+// publishedDefinition writes a definition to a file.
 func publishedDefinition(t *testing.T, fields, required string) string {
 	types := map[string]map[string]any{
 		"ignoreCertificateValidation": {"type": "boolean"}, "brokerPort": {"type": "integer", "format": "int32"},
@@ -66,7 +66,7 @@ func publishedDefinition(t *testing.T, fields, required string) string {
 
 const poolDefinition = "communicationpools.octo-mesh.meshmakers.io"
 
-// replaceDefinition replaces the cluster's CustomResourceDefinition of CommunicationPool by file or, if text is set, by that.
+// replaceDefinition replaces the cluster's CustomResourceDefinition of CommunicationPool by that in file or, if text is set, by text.
 func replaceDefinition(t *testing.T, file, text string) {
 	t.Helper()
 	remove := osexec.Command("kubectl", "delete", "crd", poolDefinition, "--ignore-not-found")
@@ -81,8 +81,8 @@ func replaceDefinition(t *testing.T, file, text string) {
 	waitUntilPublished(t)
 }
 
-// waitUntilPublished waits until the API server has told the definition's fields to who asks for them, in both documents: it does
-// that a moment after the definition is established.
+// waitUntilPublished waits until the API server publishes the definition's fields in both OpenAPI documents, which happens a moment after
+// the definition is established.
 func waitUntilPublished(t *testing.T) {
 	t.Helper()
 	of := func(args ...string) string {
@@ -123,7 +123,7 @@ type poolSchema struct {
 
 func (s poolSchema) fields() []string { return slices.Sorted(maps.Keys(s.Properties.Spec.Properties)) }
 
-// changesDefinition runs alone, and leaves the definition behind that all other tests use.
+// changesDefinition restores, at the end of the test, the definition that all other tests use. The test must run alone.
 func changesDefinition(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -131,7 +131,7 @@ func changesDefinition(t *testing.T) {
 	})
 }
 
-// The API server takes no field that the definition does not have, whatever validation is asked for.
+// The API server does not store fields that the definition does not have, whatever validation is requested.
 func TestPoolsAreMadeUnderEachDefinitionOfTheOfficialChart(t *testing.T) {
 	changesDefinition(t)
 	for _, d := range definitions {

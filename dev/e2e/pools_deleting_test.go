@@ -17,7 +17,7 @@ const (
 	theirs        = "example.com/theirs"
 )
 
-// applyHeldPool makes the resource of the test's pool with finalizers. It does not hold up the test's end.
+// applyHeldPool creates the resource of the test's pool with finalizers. They are removed at the test's end.
 func (w *world) applyHeldPool(kind, name, id string, finalizers ...string) {
 	w.Helper()
 	field, version := "poolRtId", "v1alpha1"
@@ -36,7 +36,7 @@ func (w *world) applyHeldPool(kind, name, id string, finalizers ...string) {
 	})
 }
 
-// letGo removes what finalizers a resource has left, as whoever has put them there does.
+// letGo removes the finalizers that a resource still has, as their owners do.
 func (w *world) letGo(kind, name string) {
 	w.Helper()
 	w.kubectl("patch", kind, name, "--type=merge", "--patch", `{"metadata":{"finalizers":null}}`)
@@ -111,7 +111,7 @@ func TestAPoolThatIsBeingDeletedIsNeverRegisteredAgain(t *testing.T) {
 	w.must(err)
 }
 
-// kubectl apply changes an object that is being deleted, says that it has worked, and the object goes all the same.
+// kubectl apply changes an object that is being deleted and reports success, but the object is deleted nevertheless.
 func TestAPoolThatIsUndeployedAndDeployedIsMadeAnewWhenTheOldOneIsGone(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	name := "acme-" + w.pool.ID
@@ -155,7 +155,7 @@ func TestAPoolIsMadeWhenTheWebhookIsThere(t *testing.T) {
 	w.start()
 	w.must(w.controller.PoolDeployed(w.ctx, w.pool))
 	said := w.waitForLog(1, "event tried again: a webhook that the API server asks cannot be reached", nil)[0]
-	// Of which configuration it is, a role for one namespace may not ask.
+	// A role for one namespace may not read to which configuration the webhook belongs.
 	want := "the webhook mutate." + w.namespace + ".example that the API server asks cannot be reached: dial tcp 127.0.0.1:1: connect: connection refused"
 	if got := fmt.Sprint(said["reason"]); !strings.HasPrefix(got, want) {
 		t.Errorf("it says %q, want %q", got, want)
@@ -164,7 +164,7 @@ func TestAPoolIsMadeWhenTheWebhookIsThere(t *testing.T) {
 		commands := w.operator.records(t)
 		return len(slices.DeleteFunc(commands, func(r map[string]any) bool { return !strings.Contains(fmt.Sprint(r["cmd"]), "pool.yaml") }))
 	}
-	if !w.eventually(func() bool { return tries() > 5 }) { // as often as an event is tried whose trouble may be its own
+	if !w.eventually(func() bool { return tries() > 5 }) { // the limit for an event that may itself be the cause
 		t.Fatalf("it was tried %d times; the operator's log:\n%s", tries(), w.operator.text())
 	}
 	if got := w.kubectl("get", "communicationpools", "-o", "name"); got != "" {
@@ -198,7 +198,7 @@ func TestAnAdapterPoolGoesWithItsPoolAndComesBackWithIt(t *testing.T) {
 	}
 	wantOwner()
 	app.Values = []devcontroller.Override{{Path: "port", Value: "9090"}, {Path: "secrets.apiKey", Value: "planted-api-key-78", IsSecret: true}}
-	if s := w.deploy(app); !s.Success { // helm does not mind
+	if s := w.deploy(app); !s.Success { // a deploy still works
 		t.Fatal(s.StatusMessage)
 	}
 	wantOwner()

@@ -25,7 +25,7 @@ func (w *world) waitForPoolStatus(kind, name, want string) {
 	w.Fatalf("the status of %s is %q, want %q; the operator's log:\n%s", name, got, want, w.operator.text())
 }
 
-// applyPool makes a CommunicationPool by hand.
+// applyPool creates a CommunicationPool, as a person would.
 func (w *world) applyPool(name string, pools ...devcontroller.Pool) {
 	w.Helper()
 	var objects strings.Builder

@@ -17,7 +17,7 @@ import (
 	"octo-operator/kube"
 )
 
-// proxies are the kubectl proxies of this test's operators. They work in a directory of the operator's.
+// proxies are the kubectl proxies of this test's operators, by their working directory, which is below the operator's.
 func (w *world) proxies() (pids []int) {
 	w.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cwd")
@@ -80,7 +80,7 @@ func TestNoProxyIsLeftWhenACommandHasEnded(t *testing.T) {
 	}
 }
 
-// directly is a kube.Client without an operator.
+// directly returns a kube.Client without an operator.
 func directly(t *testing.T, kubeconfig string) *kube.Client {
 	t.Helper()
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "KUBECONFIG=" + kubeconfig}

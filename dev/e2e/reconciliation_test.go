@@ -38,6 +38,6 @@ func TestAReconciliationMakesNoRevisionUnlessTheClusterHasSomethingElse(t *testi
 	again(5, func() {}, 2, "nothing to do: revision 2")
 	w.kubectl("patch", "configmap", release, "--field-manager=by-hand", "--type=merge", "--patch", `{"data":{"TENANT_ID":"m4rk3r"}}`)
 	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "TENANT_ID") || !strings.Contains(s.StatusMessage, "by-hand") {
-		t.Errorf("reported %+v", s) // as any deploy would, rather than that there is nothing to do
+		t.Errorf("reported %+v", s) // it must be reported as any deploy, and not that there was nothing to do
 	}
 }

@@ -14,30 +14,30 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// reference does what the reference operator does in a cluster: its helm commands with its flags, and its requests to the API server.
-// It has helm 3 in its older versions, helm 4 in its newer ones.
+// reference does what the reference operator does in a cluster: it runs its helm commands with its flags, and sends its requests to the
+// API server. Older versions of it have helm 3, newer ones helm 4.
 type reference struct {
 	*world
 	helmPath string
-	onFail   string // its flag
-	settings string // the values that it gives of its own
-	home     string // of helm
+	onFail   string // its flag for what helm does after a failure
+	settings string // the values that it adds
+	home     string // helm's home
 }
 
 func (w *world) reference(helm, onFail string) *reference {
 	return &reference{w, w.helmOf(helm), onFail, "communicationControllerServiceUri: \"" + w.controller.URL() + "\"\n", w.TempDir()}
 }
 
-// withHelm lets the operator use helm 3 or 4.
+// withHelm makes the operator use helm 3 or 4.
 func (w *world) withHelm(version string) {
 	w.Helper()
 	w.env = append(w.env, "PATH="+filepath.Dir(w.helmOf(version))+":"+os.Getenv("PATH"))
 }
 
-// changes are those between the reference operator, with helm 3 or helm 4, and this one.
+// changes are the migrations from the reference operator, with helm 3 or helm 4, to this one.
 var changes = []struct{ from, onFail, to string }{{"3", "--atomic", "4"}, {"4", "--rollback-on-failure", "4"}, {"3", "--atomic", "3"}}
 
-// helmOf is the path of a helm.
+// helmOf returns the path of a version of helm.
 func (w *world) helmOf(version string) string {
 	w.Helper()
 	if version == "3" {
@@ -54,7 +54,7 @@ func (w *world) helmOf(version string) string {
 	return helm
 }
 
-// run runs a command as the reference operator does, and returns what it says.
+// run runs a command as the reference operator does, and returns its output.
 func (o *reference) run(name string, args ...string) (string, error) {
 	o.Helper()
 	cmd := osexec.Command(name, args...)
@@ -74,13 +74,14 @@ func (o *reference) mustRun(name string, args ...string) string {
 	return out
 }
 
-// name is what it calls an object of a tenant: the end of what is too long is cut off.
+// name is the reference operator's name for an object of a tenant: it cuts off the end if it is too long.
 func (o *reference) name(tenant, id string) string {
 	name := tenant + "-" + id
 	return strings.TrimRight(name[:min(len(name), 53)], "-")
 }
 
-// object creates an object, in place of one of that name. The API server knows the writer by the program's name, if at all.
+// object creates an object, replacing one of the same name. The reference operator sends no field manager: the API server then uses the
+// program's name, or "unknown".
 func (o *reference) object(apiVersion, kind, name string, more map[string]any) {
 	o.Helper()
 	more["apiVersion"], more["kind"] = apiVersion, kind
@@ -100,7 +101,7 @@ func (o *reference) labels(tenant, key, id string) map[string]any {
 	}
 }
 
-// pool makes a pool's broker secret and resource.
+// pool creates a pool's broker secret and resource.
 func (o *reference) pool(p devcontroller.Pool) {
 	o.Helper()
 	metadata := func() map[string]any {
@@ -117,7 +118,7 @@ func (o *reference) pool(p devcontroller.Pool) {
 	})
 }
 
-// deploy deploys a workload. replicas, if not empty, is what it pins.
+// deploy deploys a workload. replicas, if not empty, is the number that it pins.
 func (o *reference) deploy(w devcontroller.Workload, replicas string) (string, error) {
 	o.Helper()
 	release := o.name(w.Pool.TenantID, w.RtID)
@@ -140,7 +141,7 @@ func (o *reference) deploy(w devcontroller.Workload, replicas string) (string, e
 	return o.run(o.helmPath, upgrade(o.onFail)...)
 }
 
-// secret deletes the release's Secret and makes it again, and returns its name.
+// secret deletes and recreates the release's Secret, and returns its name.
 func (o *reference) secret(w devcontroller.Workload, release string) string {
 	o.Helper()
 	name, data := release+"-octo-secrets", map[string]any{"secrets.rabbitmq": brokerPassword}
@@ -158,7 +159,7 @@ func (o *reference) secret(w devcontroller.Workload, release string) string {
 	return name
 }
 
-// values writes its three files: all strings are quoted in the first and the last.
+// values writes its three files: in the first and the last all strings are quoted.
 func (o *reference) values(w devcontroller.Workload, secret string) (flags []string) {
 	o.Helper()
 	overrides := map[string]any{}

@@ -18,7 +18,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// shelves is a repository host: under each folder an index of demo, and archives.
+// shelves is a repository host: each folder has an index of demo-app, and archives.
 type shelves struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -51,7 +51,7 @@ func (s *shelves) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// offers makes the index of a folder: demo-app in one version.
+// offers sets the index of a folder: demo-app in one version.
 func (s *shelves) offers(folder, version, address, digest string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +73,7 @@ func (w *world) packaged() []byte {
 	return content
 }
 
-// pulledChart deploys with nothing but a pull, and returns the chart that came.
+// pulledChart carries out a deploy that only pulls, and returns the chart that was pulled.
 func (w *world) pulledChart(app devcontroller.Workload) []byte {
 	w.Helper()
 	if s := w.deploy(app); !s.Success {
@@ -98,7 +98,7 @@ func TestTheChartThatIsPulledIsTheOneThatHelmPulls(t *testing.T) {
 	s, other := newShelves(w, archive), newShelves(w, archive)
 	digest := fmt.Sprintf("%x", sha256.Sum256(archive))
 	noCredentials := func(rw http.ResponseWriter, r *http.Request) {
-		if _, _, ok := r.BasicAuth(); ok && !strings.HasPrefix(r.UserAgent(), "Helm/") { // which sends them with --username
+		if _, _, ok := r.BasicAuth(); ok && !strings.HasPrefix(r.UserAgent(), "Helm/") { // helm sends them with --username
 			t.Errorf("credentials came along to %s, from %s", r.URL, r.UserAgent())
 		}
 		_, _ = rw.Write(archive)
@@ -166,7 +166,7 @@ func TestTheChartThatIsPulledIsTheOneThatHelmPulls(t *testing.T) {
 	}
 }
 
-// helmPulls is the archive that helm pulls for a workload.
+// helmPulls returns the archive that helm pulls for a workload.
 func (w *world) helmPulls(app devcontroller.Workload) []byte {
 	w.Helper()
 	dir := w.TempDir()
@@ -195,7 +195,7 @@ func (w *world) helmPulls(app devcontroller.Workload) []byte {
 
 func TestARepositoryIsNoWayIntoTheOperatorsOwnMachine(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
-	w.env = append(w.env, "OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1") // where the repository itself is
+	w.env = append(w.env, "OPERATOR__ALLOWEDREPOSITORYADDRESSES=127.0.0.1") // the repository's own address
 	w.start()
 	w.deployPool()
 	inside := false

@@ -17,7 +17,7 @@ import (
 
 const chartDir, suiteNamespace = "../../deploy/chart", "octo-suite"
 
-// As it is, the release's own namespace is what the chart's Role is for; a test's takes its place.
+// The chart's Role is rendered for the release's own namespace, which is then replaced by a test's namespace.
 var suiteValues = []string{"--namespace", suiteNamespace, "--set", "rbac.scope=namespace,replicaCount=0,operator.poolNamespace=" + suiteNamespace}
 
 var (
@@ -47,7 +47,7 @@ func installSuiteChart(dir string) error {
 	return writeKubeconfig(operatorKubeconfig, suiteNamespace, "communication-operator")
 }
 
-// writeKubeconfig writes one with a token of a service account.
+// writeKubeconfig writes a kubeconfig with a token of a service account.
 func writeKubeconfig(file, namespace, account string) error {
 	config, err := output("kubectl", "config", "view", "--raw")
 	if err != nil {
@@ -69,7 +69,7 @@ func writeKubeconfig(file, namespace, account string) error {
 
 // allowOperator gives the suite's operators the chart's rights in a namespace.
 func allowOperator(namespace string) error {
-	// Only the places are changed: the subject is the service account in the release's namespace.
+	// Only the namespaces of the objects are changed: the subject stays the service account in the release's namespace.
 	place, account := "\n  namespace: "+suiteNamespace+"\n", "\n    namespace: "+suiteNamespace
 	role := strings.ReplaceAll(operatorRole, place, "\n  namespace: "+namespace+"\n")
 	if strings.Count(role, "\n  namespace: "+namespace+"\n") != 2 || !strings.Contains(role, account) {
@@ -83,7 +83,7 @@ func allowOperator(namespace string) error {
 	return nil
 }
 
-// output is what a command prints.
+// output returns the output of a command.
 func output(name string, args ...string) (string, error) {
 	out, err := osexec.Command(name, args...).CombinedOutput()
 	if err != nil {
@@ -102,15 +102,16 @@ func (a asked) String() string {
 	return a.verb + " " + a.resource + "." + a.group
 }
 
-// doesWithout are requests of the operator's that a role may refuse, and what it is like then.
+// doesWithout are requests of the operator that a role may refuse, and the effect.
 var doesWithout = map[asked]string{
 	{"list", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"}:   "a webhook that keeps a pool from being made is named, but not whose it is",
 	{"list", "admissionregistration.k8s.io", "validatingwebhookconfigurations"}: "the same",
 	{"get", "apiextensions.k8s.io", "customresourcedefinitions"}:                "octo-operator doctor does not say who has made a CRD",
 }
 
-// audit reads what the service accounts of a namespace have asked of the API server: how often, and what their role has refused. What it
-// has allowed at another time is none of the role's: an API server that has just started refuses what it has not read the roles for.
+// audit reads the requests of a namespace's service accounts from the API server's audit log: how often each was sent, and which the role
+// has refused. A refused request that was allowed at another time does not count: an API server that has just started refuses requests
+// until it has read the roles.
 func audit(namespace string) (all map[asked]int, refused []string, err error) {
 	file, err := os.Open(filepath.Join(os.Getenv("OCTO_CLUSTER_DIR"), "audit.log"))
 	if err != nil {
@@ -118,12 +119,12 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 	}
 	defer file.Close()
 	all = map[asked]int{}
-	forbidden, allowed := map[asked][]string{}, map[asked]bool{} // by place, too
+	forbidden, allowed := map[asked][]string{}, map[asked]bool{} // keys include the namespace
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadString('\n')
-		if err != nil { // the last line may be half there
+		if err != nil { // the last line may be incomplete
 			for what, requests := range forbidden {
-				if !allowed[what] { // else it was an API server that had just been started: it knows no roles for a moment
+				if !allowed[what] { // otherwise the API server had just started
 					refused = append(refused, requests...)
 				}
 			}
@@ -139,7 +140,7 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 			Annotations      map[string]string
 		}
 		if err := json.Unmarshal([]byte(line), &event); err != nil || event.ObjectRef == nil || event.ImpersonatedUser != nil {
-			continue // discovery and the like, which everybody may
+			continue // requests such as discovery, which everybody may send
 		}
 		a := asked{event.Verb, event.ObjectRef.APIGroup, event.ObjectRef.Resource}
 		if event.ObjectRef.Subresource != "" {
@@ -159,7 +160,7 @@ func audit(namespace string) (all map[asked]int, refused []string, err error) {
 
 var showAudit = flag.Bool("audit", false, "print what the operators have asked of the API server, and which of the chart's rights nobody has used")
 
-// judgeRole tells what the chart's role has refused in the whole suite.
+// judgeRole returns an error if the chart's role has refused requests anywhere in the suite.
 func judgeRole() error {
 	all, refused, err := audit(suiteNamespace)
 	if err != nil {

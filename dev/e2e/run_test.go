@@ -132,7 +132,7 @@ func TestALoggedCommandCanBePastedIntoAShellFromAnyDirectory(t *testing.T) {
 	for _, r := range commands {
 		line := r["cmd"].(string)
 		if strings.Contains(line, "secret.yaml") || strings.Contains(line, "manifest.yaml") {
-			continue // what may hold plain values is gone after the run
+			continue // files that may contain secrets are removed after the run
 		}
 		shell := osexec.Command("sh", "-c", line)
 		shell.Dir = "/"
@@ -198,7 +198,7 @@ func TestAScriptThatCannotRunIsAClearErrorAndHarmsNoOtherEvent(t *testing.T) {
 	}
 }
 
-// The planted values of this test, and those of chartPassword and brokerPassword.
+// The planted secrets of this test, besides chartPassword and brokerPassword.
 const (
 	plantedOverride = "planted-override-secret-4711"
 	plantedMongo    = "planted-mongo-password-0815"
@@ -251,7 +251,7 @@ func TestNoSecretIsInAnyCommandLineLogOrFileThatRemains(t *testing.T) {
 	}
 }
 
-// filesBelow is the content of every file below dir, each after its name.
+// filesBelow returns the content of every file below dir, each after its name.
 func (w *world) filesBelow(dir string) string {
 	w.Helper()
 	var all strings.Builder
@@ -266,8 +266,8 @@ func (w *world) filesBelow(dir string) string {
 	return all.String()
 }
 
-// sampleProcesses reads the command lines of all processes again and again, and the environments of helm and kubectl,
-// until stopped; it returns those that hold one of the secrets. It makes sure that it saw helm at all.
+// sampleProcesses reads the command lines of all processes, and the environments of helm and kubectl, repeatedly until stopped. Then it
+// returns those that contain one of the secrets. It fails if it has not seen helm at all.
 func sampleProcesses(t *testing.T, secrets ...string) (stop func() string) {
 	quit, result := make(chan struct{}), make(chan string)
 	go func() {

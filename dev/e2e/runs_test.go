@@ -13,7 +13,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// octo runs a command of the operator as kubectl exec would, beside the one that works, and returns what it prints and its exit code.
+// octo runs a command of the operator as kubectl exec would, beside the running one, and returns its output and its exit code.
 func (w *world) octo(args ...string) (out string, exit int) {
 	w.Helper()
 	cmd := osexec.Command(operatorBinary, args...)
@@ -25,7 +25,7 @@ func (w *world) octo(args ...string) (out string, exit int) {
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-// wantOcto is octo for a command that must print all of want, and exit with a code.
+// wantOcto is octo for a command that must print all of want, and exit with this code.
 func (w *world) wantOcto(exit int, args []string, want ...string) string {
 	w.Helper()
 	out, code := w.octo(args...)
@@ -43,7 +43,7 @@ func (w *world) wantOcto(exit int, args []string, want ...string) string {
 	return out
 }
 
-// section is a part of what runs show prints, its lines without the indent.
+// section returns a part of the output of runs show, without the indentation.
 func section(shown, title string) (lines []string) {
 	_, rest, _ := strings.Cut(shown, "\n"+title+"\n")
 	part, _, _ := strings.Cut(rest, "\n\n")
@@ -88,7 +88,7 @@ exec "$(dirname "$OCTO_LIB")/workload-deploy"` + "\n"})
 	w.wantOcto(1, []string{"runs", "-o", "yaml"}, "wide or json")
 }
 
-// seeSlowOneWhileItRuns shows the run that goes on, and follows it until it has ended.
+// seeSlowOneWhileItRuns shows a running run, and follows it until it has ended.
 func (w *world) seeSlowOneWhileItRuns(slow devcontroller.Workload, gate string) {
 	w.Helper()
 	w.wantOcto(0, []string{"runs", "show", "Slow", "-o", "json"}, `"outcome": "running"`, `"phase": "`, "[removed after the run]")
@@ -111,16 +111,16 @@ func (w *world) seeSlowOneWhileItRuns(slow devcontroller.Workload, gate string) 
 	if strings.Contains(follower.text(), plantedOverride) {
 		w.Errorf("the follower prints a secret:\n%s", follower.text())
 	}
-	w.wantOcto(2, []string{"runs", "show", "Broken", "--follow"}, "failed after", "run 2") // what has ended is told at once
+	w.wantOcto(2, []string{"runs", "show", "Broken", "--follow"}, "failed after", "run 2") // for an ended run it returns at once
 }
 
-// runShopAgain pastes the commands that are shown into a shell, and runs the last step again.
+// runShopAgain pastes the printed commands into a shell, and runs the last step again.
 func (w *world) runShopAgain() {
 	w.Helper()
 	shown := w.wantOcto(0, []string{"runs", "show", "acme-" + appRtID}, "succeeded: WorkloadDeployed", "install", "MiB at most", "EVENT", "VALUES", "secretKeyRef", "OUTPUT")
 	var pasted []string
 	for _, line := range section(shown, "COMMANDS") {
-		if !strings.Contains(line, "secret.yaml") && !strings.Contains(line, "manifest.yaml") { // what may hold plain values is gone after the run
+		if !strings.Contains(line, "secret.yaml") && !strings.Contains(line, "manifest.yaml") { // files that may contain secrets are removed after the run
 			pasted = append(pasted, line)
 		}
 	}

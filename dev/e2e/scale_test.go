@@ -45,7 +45,7 @@ func TestADeployKeepsWhatWasScaledAndHibernationPutsItToSleep(t *testing.T) {
 		t.Errorf("the managers are %s", managers)
 	}
 
-	// Without the pin the next deploy fails: what the pin is for, and proof that this test would see it missing.
+	// Without the pinned number the next deploy fails, so this test would notice if it were not pinned.
 	out, err := osexec.Command("helm", "upgrade", release, "../../testdata/charts/demo-app", "--namespace", w.namespace, "--set", "replicaCount=2").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), ".spec.replicas") {
 		t.Errorf("helm by hand did not fail on the scaled field: %v\n%s", err, out)

@@ -15,7 +15,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// schemaServer answers everything with a schema that allows all, and takes down what it is asked.
+// schemaServer answers every request with a schema that allows everything, and records the requests.
 type schemaServer struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -34,7 +34,7 @@ func newSchemaServer(t *testing.T) *schemaServer {
 	return s
 }
 
-// requests are those since it was asked last.
+// requests returns the requests since the last call.
 func (s *schemaServer) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,8 @@ func (s *schemaServer) requests() []string {
 	return asked
 }
 
-// What the operator refuses is refused because of what helm does: here it does so. Both helms, no operator.
+// The operator refuses references because of what helm does with them. This test runs both helms, without an operator, and shows that
+// they do so.
 func TestHelmReadsWhatASchemaRefersToAsTheOperatorThinks(t *testing.T) {
 	text, err := os.ReadFile("../../handlers/release/charts/testdata/schema-references.yaml")
 	if err != nil {
@@ -67,7 +68,7 @@ func TestHelmReadsWhatASchemaRefersToAsTheOperatorThinks(t *testing.T) {
 	for _, helm := range []string{"helm", os.Getenv("OCTO_HELM3")} {
 		for _, test := range cases {
 			write("values.schema.json", test.Schema)
-			words, _ := osexec.Command(helm, "template", "app", chart).CombinedOutput() // it may well fail
+			words, _ := osexec.Command(helm, "template", "app", chart).CombinedOutput() // it may fail
 			does := "does not"
 			if len(s.requests()) > 0 {
 				does = "asks"
@@ -93,7 +94,7 @@ func TestHelmAsksNobodyForASchemaButWhomTheSettingNames(t *testing.T) {
 	app.RepositoryURL, app.ChartVersion = s.URL, "1.0.0"
 	for _, test := range []struct {
 		file, reference string
-		want            string // "": it is deployed
+		want            string // words of the error; "": it is deployed
 	}{
 		{"values.schema.json", other.URL + "/a.json", other.URL + `/a.json", where helm would ask by itself`},
 		{"charts/sub/values.schema.json", other.URL + "/a.json", "its charts/sub/values.schema.json refers with $ref to"},

@@ -10,7 +10,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// templates counts the pod templates that each workload of chart secret-users has had: a controller keeps one object for each.
+// templates counts the pod templates that each workload of the chart secret-users has had so far: a controller keeps one object for each.
 func (w *world) templates(release string) map[string]int {
 	w.Helper()
 	count := map[string]int{}
@@ -21,8 +21,8 @@ func (w *world) templates(release string) map[string]int {
 	return count
 }
 
-// wantTemplates compares templates, and that the pods of each workload are of its newest one. After a failure nobody waits for the
-// controllers.
+// wantTemplates compares the templates, and checks that the pods of each workload are of its newest one. After a failure it does not wait
+// for the controllers.
 func (w *world) wantTemplates(release string, want map[string]int) {
 	w.Helper()
 	diff := ""
@@ -99,11 +99,11 @@ func TestARotatedSecretReachesExactlyThePodsThatUseIt(t *testing.T) {
 			w.wantTemplates(release, map[string]int{"web": 2, "worker": 1, "db": 2})
 			w.wantSecretData(secretName, "secrets.apiKey=key-2 secrets.dbPassword=password-2")
 
-			// The mark of a restart is not helm's: the next upgrade leaves it alone.
+			// The annotation of a restart does not belong to helm, so the next upgrade keeps it.
 			succeed(deploy("key-2", "password-2"))
 			w.wantTemplates(release, map[string]int{"web": 2, "worker": 1, "db": 2})
 
-			// web is restarted for the deploy that fails, and for going back.
+			// web is restarted by the deploy that fails, and by the rollback.
 			app.ValuesYaml = "image: registry.example/does-not-exist:1"
 			if s := deploy("key-3", "password-2"); s.Success || !strings.Contains(s.StatusMessage, "rolled back") {
 				t.Errorf("reported %+v", s)

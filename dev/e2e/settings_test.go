@@ -27,7 +27,7 @@ func TestWithoutAControllerItServesAndConnectsToNothing(t *testing.T) {
 	}
 }
 
-// What would be deployed elsewhere, or by another's word, is not deployed at all.
+// With a wrong setting of this kind, events would be deployed to the wrong place, or for the wrong controller: so nothing is deployed.
 func TestAWrongSettingThatDecidesKeepsItFromConnectingNotFromServing(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{

@@ -13,10 +13,10 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// longTenant is one whose names the reference operator cuts off.
+// longTenant is a tenant whose names the reference operator cuts off.
 const longTenant = "a-tenant-with-a-name-of-38-characters-x"
 
-// everything is what there is in the namespace, without what Kubernetes itself has put there and what lives as long as the operator.
+// everything is all objects in the namespace, without Kubernetes' own and those that live as long as the operator.
 func (w *world) everything() []string {
 	w.Helper()
 	all := strings.Fields(w.kubectl("get", "communicationpools,deploymentsites,deployments,statefulsets,replicasets,pods,jobs,services,ingresses,secrets,configmaps,serviceaccounts",
@@ -29,12 +29,12 @@ func (w *world) everything() []string {
 func (w *world) wantNothingLeft() {
 	w.Helper()
 	var left []string
-	if !w.eventually(func() bool { left = w.everything(); return len(left) == 0 }) { // pods take a moment
+	if !w.eventually(func() bool { left = w.everything(); return len(left) == 0 }) { // pods take a moment to end
 		w.Errorf("there is still %q", left)
 	}
 }
 
-// pods are the uids of a release's pods that are to stay.
+// pods returns the uids of a release's pods that are not being deleted.
 func (w *world) pods(release string) string {
 	w.Helper()
 	return w.kubectl("get", "pods", "--selector", "app.kubernetes.io/instance="+release, "--sort-by", ".metadata.uid",
@@ -48,14 +48,14 @@ func (w *world) wantSamePods(release, before, after string) {
 	}
 }
 
-// helmValues are the values that a release was made with.
+// helmValues returns the values of a release.
 func (w *world) helmValues(release string) (values map[string]any) {
 	w.Helper()
 	w.must(json.Unmarshal([]byte(w.helm("get", "values", release, "--output", "json")), &values))
 	return values
 }
 
-// secretData is what a Secret holds, "key=value key=value".
+// secretData returns the content of a Secret, as "key=value key=value".
 func (w *world) secretData(name string) string {
 	w.Helper()
 	return w.kubectl("get", "secret", name, "--output", `go-template={{range $key, $value := .data}}{{$key}}={{$value | base64decode}} {{end}}`)
@@ -74,7 +74,7 @@ func (w *world) undeploy(app devcontroller.Workload) {
 	}
 }
 
-// taken are the workloads of a takeover: one with a short name, and one with a name that is cut off.
+// taken returns the workloads of a takeover: one with a short name, and one whose name is cut off.
 func (w *world) taken() (shop, bank devcontroller.Workload) {
 	shop = w.workload("Shop", appRtID)
 	shop.ValuesYaml = "settings:\n  COLOUR: green\npodAnnotations: {team: \"7\"}\n"
@@ -84,7 +84,7 @@ func (w *world) taken() (shop, bank devcontroller.Workload) {
 	return shop, bank
 }
 
-// deployPools makes both tenants' pools.
+// deployPools creates both tenants' pools.
 func (w *world) deployPools(shop, bank devcontroller.Workload) {
 	w.Helper()
 	for _, w.pool = range []devcontroller.Pool{bank.Pool, shop.Pool} {
@@ -118,7 +118,7 @@ func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
 				}
 			}
 			w.wantSamePods(shopRelease, pods, "a deploy that says the same")
-			values["replicaCount"] = 2.0 // as it was scaled
+			values["replicaCount"] = 2.0 // the number to which it was scaled
 			if diff := cmp.Diff(values, w.helmValues(shopRelease)); diff != "" {
 				t.Errorf("the values of the release were others (-reference +this):\n%s", diff)
 			}
@@ -139,7 +139,7 @@ func TestAnInstallationOfTheReferenceOperatorIsTakenOver(t *testing.T) {
 			if s := w.deploy(bank); !s.Success || w.replicas(bankRelease) != "2" || !strings.Contains(w.pods(bankRelease), pods) {
 				t.Errorf("after a scaling: %+v, %s replicas, pods %s, was %s", s, w.replicas(bankRelease), w.pods(bankRelease), pods)
 			}
-			// A rotated secret, and one that is not wanted any more: the Secret holds exactly what the deploy says.
+			// One secret is rotated, another removed: the Secret has exactly the keys of the deploy.
 			bank.Values = []devcontroller.Override{{Path: "secrets.token", Value: "planted-token", IsSecret: true}}
 			if s := w.deploy(bank); !s.Success {
 				t.Fatal(s.StatusMessage)
@@ -201,7 +201,7 @@ func TestTheReferenceOperatorsCommandsWorkOnWhatThisOneLeaves(t *testing.T) {
 				t.Fatalf("after the scaling to 2 the pods are %s", pods)
 			}
 
-			// And here again: helm hands this operator's labels down to revisions that it has not made.
+			// And back again: helm copies this operator's labels to revisions that this operator has not made.
 			after := w.controller.LastSeq()
 			w.start()
 			w.waitFor("RegisterPoolAsync", func(c devcontroller.Call) bool { return c.Seq > after && c.Error == "" })
@@ -229,7 +229,7 @@ func TestTheReferenceOperatorsCommandsWorkOnWhatThisOneLeaves(t *testing.T) {
 	}
 }
 
-// An undeploy of tenant acme, workload mesh-controller has once removed a release of the platform.
+// An undeploy of the workload mesh-controller of tenant acme once removed a release of the platform.
 func TestAReleaseOfThePlatformWithAWorkloadsNameIsLeftAlone(t *testing.T) {
 	w := newWorld(t, devcontroller.G1)
 	w.start()
@@ -249,7 +249,7 @@ func TestAReleaseOfThePlatformWithAWorkloadsNameIsLeftAlone(t *testing.T) {
 	if s := w.deploy(app); s.Success || !strings.Contains(s.StatusMessage, "nothing proves that it is this workload's") {
 		t.Errorf("reported %+v", s)
 	}
-	// The way out that the message names.
+	// The command that the message suggests.
 	_, way, _ := strings.Cut(s.StatusMessage, "If it is: kubectl ")
 	way, _, _ = strings.Cut(way, "\n")
 	w.kubectl(strings.Fields(way)...)
@@ -259,7 +259,7 @@ func TestAReleaseOfThePlatformWithAWorkloadsNameIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A deploy that helm refuses is taken back, and that would undo what a person has set.
+// A deploy that helm refuses is rolled back, and that would undo what a person has set.
 func TestWhatAPersonHasSetOnAReleaseOfTheReferenceOperatorsIsFoundBeforeAnythingIsTouched(t *testing.T) {
 	w := newWorld(t, devcontroller.G3)
 	old := w.reference("4", "--rollback-on-failure")

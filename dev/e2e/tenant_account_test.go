@@ -12,10 +12,10 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// With OPERATOR__TENANTSERVICEACCOUNT the API server judges a tenant's helm and kubectl, by the roles and the policy of deploy/tenants. The
-// tests here go round the operator's own checks with swapped scripts, so that nothing else is in the way.
+// With OPERATOR__TENANTSERVICEACCOUNT the API server decides what a tenant's helm and kubectl may do, by the roles and the policy of
+// deploy/tenants. The tests here bypass the operator's own checks by swapped scripts, so that nothing else can refuse a request.
 
-// accounts lets the operator act as tenants' accounts, under the role that the chart makes for that.
+// accounts makes the operator impersonate the tenants' accounts, with the role that the chart creates for that.
 func (w *world) accounts() (namespace string) {
 	w.Helper()
 	namespace = w.namespace + "-tenants"
@@ -42,7 +42,7 @@ func (w *world) accounts() (namespace string) {
 		w.Fatalf("the chart has no role for tenants' accounts:\n%s", rendered)
 	}
 	w.applyAll(role)
-	inForce := func() bool { // the API server takes a moment to know it
+	inForce := func() bool { // the API server takes a moment to notice the policy
 		said, err := w.try("", "create", "secret", "generic", "octo-journal-x", "--dry-run=server", "--as=system:serviceaccount:"+namespace+":octo-x")
 		return err != nil && strings.Contains(said, "is not of tenant x")
 	}
@@ -61,7 +61,7 @@ func (w *world) applyAll(text string) {
 	}
 }
 
-// ofTenant is a workload of another tenant, whose pool is deployed.
+// ofTenant returns a workload of another tenant, and deploys its pool.
 func (w *world) ofTenant(tenant, name, rtID string) devcontroller.Workload {
 	w.Helper()
 	w.pool = devcontroller.Pool{TenantID: tenant, ID: w.pool.ID}
@@ -123,7 +123,7 @@ func TestATenantsWorkloadsAreDeployedScaledAndUndeployedAsItsAccount(t *testing.
 	}
 }
 
-// ownCharts serves one chart whose only template is given.
+// ownChart serves a chart with only this template.
 func (w *world) ownChart(template string) (repository string) {
 	w.Helper()
 	dir := w.TempDir()
@@ -137,10 +137,10 @@ func (w *world) ownChart(template string) (repository string) {
 	return server.URL
 }
 
-// contents are the objects of all releases in the namespace, with what may be changed in them.
+// contents are the objects of all releases in the namespace, with the fields that may be changed in them.
 func (w *world) contents() string {
 	w.Helper()
-	return w.kubectl("get", "secrets,deployments,configmaps,services", "--selector", "!octo-mesh.meshmakers.io/journal", "--output", // no journal
+	return w.kubectl("get", "secrets,deployments,configmaps,services", "--selector", "!octo-mesh.meshmakers.io/journal", "--output", // without copies of events
 		`jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.uid} {.metadata.generation} {.data} {.metadata.labels}{"\n"}{end}`)
 }
 
@@ -151,7 +151,7 @@ func TestWhatATenantsAccountMayNotDoIsForbiddenWhateverTheOperatorChecks(t *test
 	as := `as="${OCTO_AS:?}"; `
 	for _, test := range []struct {
 		name, chart string
-		deploy      string // a swapped workload-deploy
+		deploy      string // replaces workload-deploy
 		scale       string
 		undeploy    string
 		words       []string
@@ -198,11 +198,11 @@ func TestWhatATenantsAccountMayNotDoIsForbiddenWhateverTheOperatorChecks(t *test
 				if script == "" {
 					script = `exec sh "$(dirname "$OCTO_LIB")/` + step + `"`
 				}
-				if step == "workload-deploy" && test.chart != "" { // helm alone: nothing looks at the chart
+				if step == "workload-deploy" && test.chart != "" { // only helm, without the look at the chart
 					script = `exec helm upgrade --install "$OCTO_RELEASE" "$PWD/chart.tgz" --namespace "$OCTO_NAMESPACE" --values "$PWD/values.yaml" \
   --labels "$OCTO_LABELS" --kube-as-user="$OCTO_AS"`
 				}
-				// For mallory alone. It goes round the operator's guard: only the API server judges.
+				// Only for mallory. It bypasses the operator's guard, so that only the API server decides.
 				swapped[step] = `[ "$OCTO_TENANT" = mallory ] || exec sh "$(dirname "$OCTO_LIB")/` + step + `"` + "\n" + `export KUBECONFIG="${OCTO_KUBECONFIG:?}" OCTO_GUARDED=""` + "\n" + script + "\n"
 			}
 			w.swap(swapped)

@@ -9,8 +9,8 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// The namespace of docs/security.md: Pod Security, a quota and a policy. The API server admits what makes pods, and refuses the pods:
-// only the events of a ReplicaSet or a Job say so.
+// tenantNamespace is the namespace of docs/security.md: Pod Security, a quota and a policy. The API server accepts the objects that
+// create pods, and refuses their pods: only the events of a ReplicaSet or a Job say so.
 const tenantNamespace = `
 apiVersion: v1
 kind: ResourceQuota
@@ -46,7 +46,7 @@ spec:
 // asForTenants makes the test's namespace one for tenants.
 func (w *world) asForTenants() {
 	w.Helper()
-	w.env = []string{"OPERATOR__HELM__TIMEOUT=20s", "KUBECONFIG=" + os.Getenv("KUBECONFIG")} // the chart's role has no Jobs and pods
+	w.env = []string{"OPERATOR__HELM__TIMEOUT=20s", "KUBECONFIG=" + os.Getenv("KUBECONFIG")} // the chart's role does not allow Jobs and pods
 	w.kubectl("label", "namespace", w.namespace, "pod-security.kubernetes.io/enforce=restricted")
 	w.apply(strings.ReplaceAll(tenantNamespace, "NAMESPACE", w.namespace))
 	w.Cleanup(func() {
@@ -58,10 +58,10 @@ func (w *world) asForTenants() {
 const confined = `{"securityContext":{"runAsNonRoot":true,"runAsUser":1000,"seccompProfile":{"type":"RuntimeDefault"}},` +
 	`"containers":[{"name":"probe","image":"busybox","securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}`
 
-// hostPath is what Pod Security refuses; the rest of a pod is as it wants it.
+// hostPath is refused by Pod Security; the rest of the pod is as required.
 const hostPath = ", volumes: [{name: host, hostPath: {path: /}}]"
 
-// withPods is a template of a Deployment, a Job or a pod, whose container and pod have more than they need.
+// withPods is a template of a Deployment, a Job or a pod, with additions to its container and its pod.
 func withPods(kind, image, container, pod string) string {
 	const labels = "abels: {app.kubernetes.io/instance: '{{ .Release.Name }}'}"
 	restart := "Always"
@@ -81,7 +81,7 @@ func withPods(kind, image, container, pod string) string {
 	return "apiVersion: apps/v1\nkind: Deployment\n" + metadata + "spec: {selector: {matchL" + labels + "}, " + template + "}"
 }
 
-// tenantImage is one that the policy allows.
+// tenantImage is an image that the policy allows.
 const tenantImage = "registry.example/app:1"
 
 var refusedByKubernetes = []failureCase{

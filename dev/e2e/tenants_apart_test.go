@@ -9,7 +9,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// Of the ids of these tenants Kubernetes names are made that are all the same.
+// The ids of these tenants all result in the same names in Kubernetes.
 func TestTenantsWithOneNameInTheClusterTouchNothingOfEachOther(t *testing.T) {
 	t.Parallel()
 	for _, tenants := range [][2]string{{"victim-corp", "victim.corp"}, {"victim-corp", "VICTIM_CORP"}, {"victim.corp", "victim-corp"}, {"victim corp", "victim-corp"}} {
@@ -25,17 +25,17 @@ func TestTenantsWithOneNameInTheClusterTouchNothingOfEachOther(t *testing.T) {
 			release, resource := "victim-corp-"+appRtID, "victim-corp-"+w.pool.ID
 			taken := w.pool
 			taken.TenantID = tenants[1]
-			w.pool.ID = w.pool.ID[:20] + "ffff" // the other's own, for its workloads
+			w.pool.ID = w.pool.ID[:20] + "ffff" // the other tenant's own pool, for its workloads
 			evil := w.ofTenant(tenants[1], "Evil", appRtID)
 			evil.Values = secret("new")
 
 			w.wantUntouchedBy(evil, taken, resource)
-			// What somebody has taken away by hand proves nothing for anybody else.
+			// Without the labels, which somebody has removed by hand, the objects still belong to nobody else.
 			w.kubectl("label", "secret", "--selector", "owner=helm,name="+release, group+"tenant-", group+"tenant-hash-", group+"workload-rt-id-")
 			w.kubectl("label", "secret", release+"-octo-secrets", resource+"-octo-mesh-connection", group+"tenant-", group+"workload-rt-id-", group+"pool-rt-id-", group+"managed-by-")
 			w.kubectl("label", "communicationpool", resource, group+"tenant-", group+"pool-rt-id-")
 			w.wantUntouchedBy(evil, taken, resource)
-			victim.Values = secret("newer") // it is still its own tenant's
+			victim.Values = secret("newer") // it still belongs to its own tenant
 			if s := w.deploy(victim); !s.Success || !strings.Contains(w.secretData(release+"-octo-secrets"), planted+"newer") {
 				t.Errorf("%+v", s)
 			}
@@ -49,7 +49,7 @@ func TestTenantsWithOneNameInTheClusterTouchNothingOfEachOther(t *testing.T) {
 
 const group = "octo-mesh.meshmakers.io/"
 
-// wantUntouchedBy lets a tenant ask for everything that has another's names, and wants each refused and nothing to change.
+// wantUntouchedBy sends all events of a tenant with the names of another one, and wants each refused and nothing changed.
 func (w *world) wantUntouchedBy(evil devcontroller.Workload, taken devcontroller.Pool, resource string) {
 	w.Helper()
 	everything := func() string {
@@ -85,11 +85,11 @@ func (w *world) wantUntouchedBy(evil devcontroller.Workload, taken devcontroller
 		if after := everything(); after != before {
 			w.Fatalf("the %s has made of\n%s\nthis:\n%s", what, before, after)
 		}
-		w.waitUntilSettled() // a deploy that says the same as the one before is none
+		w.waitUntilSettled() // a deploy that asks for the same as an unfinished one would be dropped
 	}
 }
 
-// failedPool is why the pool's event that has just been sent has failed. The controller is not told that.
+// failedPool returns why the pool's event that was just sent has failed, which is not reported to the controller.
 func (w *world) failedPool(before int) string {
 	w.Helper()
 	var failed []map[string]any

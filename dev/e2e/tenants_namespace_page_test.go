@@ -35,7 +35,7 @@ func TestTheNamespaceOfTheSecurityPageKeepsOutWhatItSays(t *testing.T) {
 	const confined = `securityContext: {allowPrivilegeEscalation: false, runAsNonRoot: true, runAsUser: 1000, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
 	good := `{name: app, image: registry.example.com/app, ` + confined + `}`
 	foreign := `{name: init, image: elsewhere.example/app, ` + confined + `}`
-	if !w.eventually(func() bool { _, refused := pod(`{containers: [` + foreign + `]}`); return refused }) { // a policy counts after a moment
+	if !w.eventually(func() bool { _, refused := pod(`{containers: [` + foreign + `]}`); return refused }) { // a policy takes effect after a moment
 		t.Error("a foreign image is let in")
 	}
 	for _, test := range []struct{ name, spec, want string }{

@@ -24,7 +24,7 @@ func TestATimelineAndTheMetricsTellWhatADeployTook(t *testing.T) {
 	moments := (&runs.Run{ID: "deploy", Dir: dir}).Timeline()
 	var kinds, phases, commands []string
 	var exit runs.Moment
-	for _, m := range moments { // a busy API server may have the deploy tried again: the last try counts
+	for _, m := range moments { // with a busy API server the deploy may be tried again: the last try counts
 		kinds = append(kinds, string(m.Kind))
 		switch m.Kind {
 		case runs.KindPhase:
@@ -35,7 +35,7 @@ func TestATimelineAndTheMetricsTellWhatADeployTook(t *testing.T) {
 			exit = m
 		}
 	}
-	// helm takes more than 40 MiB and some tenths of a second, as a child of the script's shell.
+	// As a child of the script's shell, helm takes more than 40 MiB and some tenths of a second.
 	if exit.ExitCode == nil || *exit.ExitCode != 0 || exit.CPU < 0.05 || exit.Memory < 40<<20 {
 		t.Errorf("the script's end is %+v", exit)
 	}

@@ -22,8 +22,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// What the example server of github.com/zitadel/oidc knows: one client with the client-credentials grant. Its tokens
-// live 5 minutes.
+// The client that the example server of github.com/zitadel/oidc knows, with the client-credentials grant. Its tokens live 5 minutes.
 const (
 	clientID     = "sid1"
 	clientSecret = "verysecret"
@@ -153,7 +152,7 @@ func TestTokenThatCannotBeRenewedIsUsedUntilItEnds(t *testing.T) {
 	}
 }
 
-// The issuer keeps its tokens in memory: after a restart it does not know the one that the operator has.
+// The issuer keeps its tokens in memory: after a restart it does not know the operator's token.
 func TestTokenThatTheControllerRefusesIsExplainedAndReplaced(t *testing.T) {
 	w := newWorld(t, devcontroller.G4)
 	issuer := startIssuer(w)
@@ -237,17 +236,17 @@ type issuer struct {
 	w     *world
 	port  int
 	url   string
-	users string // the file of its users
+	users string // path of the file with its users
 	stop  func()
 }
 
-// startIssuer runs an issuer on a port of its own until the end of the test. It keeps the port over a restart.
+// startIssuer runs an issuer on a port of its own until the end of the test. The port stays the same after a restart.
 func startIssuer(w *world) *issuer {
 	w.Helper()
 	i := &issuer{w: w, users: filepath.Join(w.TempDir(), "users.json")}
-	// The server answers about a token only when a user of that name exists.
+	// The server answers questions about a token only if a user of that name exists.
 	w.must(os.WriteFile(i.users, []byte(`{"`+clientID+`": {"ID": "`+clientID+`"}}`), 0o600))
-	for range 5 { // somebody may take the port before the server does
+	for range 5 { // another process may take the port before the server does
 		i.port = freePort(w)
 		i.url = fmt.Sprintf("http://localhost:%d/", i.port)
 		if i.start() {
@@ -259,8 +258,8 @@ func startIssuer(w *world) *issuer {
 	return nil
 }
 
-// freePort picks below the range of outgoing connections (32768 and up), from which the system gives ports to whoever does not say one:
-// there nobody takes the port before the test uses it.
+// freePort picks a port below the range of outgoing connections (32768 and up), from which the system also gives out free ports: so
+// nobody takes it before the test uses it.
 func freePort(w *world) int {
 	w.Helper()
 	for range 100 {
@@ -274,7 +273,7 @@ func freePort(w *world) int {
 	return 0
 }
 
-// start returns whether the server serves.
+// start starts the server and returns whether it serves.
 func (i *issuer) start() bool {
 	cmd := osexec.Command(os.Getenv("OCTO_DEVCLUSTER"), "oidc", "--port", fmt.Sprint(i.port), "--users", i.users)
 	cmd.Stdout, cmd.Stderr = i.w.Output(), i.w.Output()
@@ -310,7 +309,7 @@ func (i *issuer) restart() {
 	}
 }
 
-// vouchesFor asks the server whether it has issued the token and the token has not ended.
+// vouchesFor asks the server whether it has issued the token and the token has not expired.
 func (i *issuer) vouchesFor(token string) bool {
 	request, err := http.NewRequestWithContext(i.w.ctx, http.MethodGet, i.url+"userinfo", nil)
 	if err != nil {
@@ -325,8 +324,8 @@ func (i *issuer) vouchesFor(token string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// recordingIssuer is an issuer behind a proxy, as behind an ingress: what the operator asks for can be seen there, a
-// token's lifetime changed, and the issuer cut off from the operator, though not from the controller.
+// recordingIssuer is an issuer behind a proxy, like behind an ingress. The proxy records the operator's requests, can change a token's
+// lifetime, and can cut off the operator, but not the controller, from the issuer.
 type recordingIssuer struct {
 	*issuer
 	proxy *httptest.Server
@@ -389,11 +388,11 @@ func (i *recordingIssuer) ServeHTTP(response http.ResponseWriter, request *http.
 	}
 	response.Header().Set("Content-Type", answer.Header.Get("Content-Type"))
 	response.WriteHeader(answer.StatusCode)
-	// The discovery document names the server's endpoints by their own addresses.
+	// The discovery document contains the server's own addresses.
 	_, _ = response.Write(bytes.ReplaceAll(body, []byte(i.url), []byte(i.proxy.URL+"/")))
 }
 
-// record keeps what was asked and granted, and returns the answer with the lifetime that the test wants.
+// record records a request and its answer, and returns the answer with the lifetime that the test wants.
 func (i *recordingIssuer) record(request *http.Request, asked, answer []byte) ([]byte, error) {
 	var g grant
 	if err := json.Unmarshal(answer, &g); err != nil {
@@ -419,14 +418,14 @@ func (i *recordingIssuer) grants() []grant {
 	return slices.Clone(i.granted)
 }
 
-// setLifetime is what the operator is told of the tokens from now on.
+// setLifetime sets the lifetime in the answers to the operator from now on.
 func (i *recordingIssuer) setLifetime(lifetime time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.lifetime = lifetime
 }
 
-// setDown cuts the issuer off from the operator, not from the controller.
+// setDown cuts off the operator, but not the controller, from the issuer.
 func (i *recordingIssuer) setDown(down bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

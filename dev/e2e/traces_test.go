@@ -11,7 +11,7 @@ import (
 	"octo-operator/dev/devcontroller"
 )
 
-// traceOf is the trace of a workload's deploy, once it has come.
+// traceOf waits for the trace of a workload's deploy.
 func (w *world) traceOf(c *collector.Collector, workload string) (found *collector.Span) {
 	w.Helper()
 	if !w.eventually(func() bool {
@@ -27,7 +27,7 @@ func (w *world) traceOf(c *collector.Collector, workload string) (found *collect
 	return found
 }
 
-// withoutWaits is a trace's tree without spans of what depends on how busy the machine is.
+// withoutWaits is a trace's tree without the spans that depend on how busy the machine is.
 func withoutWaits(event *collector.Span) string {
 	var kept []string
 	for line := range strings.Lines(event.String()) {
@@ -38,7 +38,7 @@ func withoutWaits(event *collector.Span) string {
 	return strings.TrimRight(strings.Join(kept, ""), "\n")
 }
 
-// within tells of spans that do not lie within the one above them.
+// within finds spans that are not within the time of their parent.
 func within(t *testing.T, above *collector.Span) {
 	t.Helper()
 	for _, s := range above.Below {
@@ -111,7 +111,6 @@ const (
 	untilReady = `
   look
   chart
-  look
   values
   check
     workload-deploy
@@ -124,7 +123,7 @@ const (
   ready`
 )
 
-// allOf is everything that a trace says.
+// allOf is the whole text of a trace.
 func allOf(s *collector.Span) string {
 	all := s.Name + s.Error
 	for name, value := range s.Attributes {
@@ -136,7 +135,7 @@ func allOf(s *collector.Span) string {
 	return all
 }
 
-// The collector takes connections, and never answers.
+// The collector accepts connections, and never answers.
 func TestACollectorThatHangsHoldsUpNeitherADeployNorTheEnd(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

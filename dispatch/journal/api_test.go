@@ -13,12 +13,12 @@ import (
 	"octo-operator/kube"
 )
 
-// fakeAPI has the API server's rules about versions, as far as the journal relies on them. What it stands in for is tested
-// against a real one in e2e.
+// fakeAPI has the API server's rules about resource versions, as far as the journal relies on them. The journal is tested
+// with a real one in e2e.
 type fakeAPI struct {
 	mu      sync.Mutex
 	objects map[string]map[string]any // by path
-	cached  map[string]map[string]any // what a list with resourceVersion=0 finds; nil: the objects
+	cached  map[string]map[string]any // the result of a list with resourceVersion=0; nil: the objects
 	version int
 	fail    error // of every request
 	refuse  func(method, path string) error
@@ -99,7 +99,7 @@ func (f *fakeAPI) answer(method, path string, object map[string]any) (map[string
 		delete(f.objects, path)
 		return nil, nil
 	}
-	if method == "PATCH" { // a merge of what the journal patches: whole sections but the metadata
+	if method == "PATCH" { // merges as far as the journal needs it: whole sections, except the metadata
 		object["metadata"] = meta(old)
 	}
 	f.version++
@@ -146,7 +146,7 @@ func (f *fakeAPI) set(fail error) {
 	f.fail = fail
 }
 
-// secrets are the journal's, with the keys of each.
+// secrets returns the journal's Secrets, with the keys of each.
 func (f *fakeAPI) secrets() (all []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// hangingAPI takes requests and answers none before it is released, or the request is given up.
+// hangingAPI does not answer a request until it is released, or the request's context ends.
 type hangingAPI struct {
 	*fakeAPI
 	hangs    chan struct{} // gets a value for each request

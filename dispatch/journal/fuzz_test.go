@@ -12,8 +12,8 @@ import (
 	"octo-operator/hub"
 )
 
-// FuzzLeft: whoever may write Secrets may write anything into the journal's. And whatever the argument of an event is, its copy has no
-// password of a repository, and is the same event when it is read.
+// FuzzLeft: users who may write Secrets may write anything into the journal's. And whatever the argument of an event is, its copy contains no
+// password of a repository, and reading it returns the same event.
 func FuzzLeft(f *testing.F) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)

@@ -10,21 +10,22 @@ import (
 	"octo-operator/kube"
 )
 
-// leaseName names the Lease of a controller's operators.
+// leaseName returns the name of the Lease that the operators of a controller share.
 func leaseName(controller string) string { return "octo-operator-" + shortHash(controller) }
 
-// Holder is what the Lease says of its holder, for commands that only show it. A Leader decides by what it has observed itself.
+// Holder is the holder of a Lease as the Lease describes it, for commands that only show it. A Leader does not rely on these times: it
+// decides by what it has observed itself.
 type Holder struct {
 	Lease    string        // its name
-	Name     string        // of the host that holds it, or was the last to do so; "": nobody ever has
+	Name     string        // of the host that holds it, or held it last; "": it was never held
 	Identity string        // of that operator: see runs.Store.Identity
-	Acquired time.Time     // since when it has been this one's; zero: not known
+	Acquired time.Time     // when this operator took it; zero: not known
 	Renewed  time.Time     // by its holder's clock
 	Valid    time.Duration // after Renewed
-	GivenUp  bool          // nobody leads: the holder has ended well
+	GivenUp  bool          // the holder has given it up at its end: nobody leads
 }
 
-// ReadHolder reads the Lease of a controller's operators. The error is the API server's; there is none if there is no Lease.
+// ReadHolder reads the Lease of a controller's operators. If there is no Lease, it returns no error and a Holder without a name.
 func ReadHolder(ctx context.Context, api API, namespace, controller string) (Holder, error) {
 	h := Holder{Lease: leaseName(controller)}
 	var found lease

@@ -1,9 +1,8 @@
-// Package journal is the operator's part of what several operators of one controller share through the cluster: a Lease, and copies of unfinished
-// events.
+// Package journal is what several operators of one controller share through the cluster: a Lease, and copies of unfinished events.
 //
-// A Leader decides, by the Lease, which operator works. The Journal of that one copies each unfinished event into the cluster, so that it
-// survives the loss of the pod with its disk: one Secret for each lane (a release or a pool). The next leader loads all copies. Later it also
-// takes events that others hand over: those that they had accepted and not copied when they stopped leading.
+// A Leader decides, by the Lease, which operator works. The leading operator's Journal copies each unfinished event into the cluster, so
+// that it survives the loss of the pod with its disk: one Secret for each lane (a release or a pool). The next leader loads all copies.
+// Later it also takes events that other operators hand over: those that they had accepted and not copied when they stopped leading.
 package journal
 
 import (
@@ -29,65 +28,65 @@ type API interface {
 // Lane names a lane, whose events run one after the other.
 type Lane struct {
 	Name      string
-	Namespace string // of its Secret
+	Namespace string // of the lane's Secret
 }
 
 // Options are the journal's identity and its callbacks.
 type Options struct {
 	Controller string   // its address: only operators of the same controller take over from each other
 	Identity   string   // of this operator, as in LeaderOptions
-	Key        string   // seals what a release's own Secret does not hold; empty: that is left out
-	Namespaces []string // in which there may be lanes
+	Key        string   // encrypts the passwords of chart repositories; empty: they are left out
+	Namespaces []string // that may have Secrets of lanes
 
-	// MayWrite tells whether this operator still leads for certain; if not, the copies may soon belong to another one. nil: it does.
+	// MayWrite tells whether this operator certainly still leads; if not, another one may soon write the copies. nil: it always does.
 	MayWrite func() bool
-	// Restore writes an event from the cluster to this operator's disk, with its notes (see runs.Run.CrashNotes). It returns nil, nil if the event
-	// was on the disk and has ended.
+	// Restore writes an event from the cluster to this operator's disk, with its notes (see runs.Run.CrashNotes). It returns nil, nil if
+	// the disk has the event and it has ended.
 	Restore func(l Lane, id string, event hub.Event, notes []byte) (*runs.Run, error)
-	// Report sends a report that is in the cluster.
+	// Report sends a report that was found in the cluster to the controller.
 	Report func(run *runs.Run, report []byte)
-	// Found is called for each event from the cluster that is to be carried out. from is the identity of the operator that has handed it over
-	// after it had it only on its disk; "": it was copied when it came.
+	// Found is called for each event from the cluster that is to be carried out. from is the identity of the operator that had it only on
+	// its disk and has handed it over; "": it was copied when it came.
 	Found func(run *runs.Run, from string)
 }
 
-// Journal may be used by several goroutines. A nil Journal keeps nothing.
+// Journal may be used by several goroutines. A nil Journal does nothing.
 type Journal struct {
 	api     API
 	o       Options
 	log     *slog.Logger
-	slots   chan struct{}   // for requests that write
+	slots   chan struct{}   // bounds the requests that write
 	changed chan struct{}   // has a value after a change
-	missing map[string]bool // namespaces that are not loaded yet
+	missing map[string]bool // namespaces whose copies are not loaded yet
 
 	mu      sync.Mutex
 	lanes   map[string]*lane
-	stopped bool // nothing is written any more
+	stopped bool // see Stop
 }
 
-// lane is a Lane with its entries, and how much of them the cluster has.
+// lane is a Lane with its entries, and how many of their changes the cluster has.
 type lane struct {
 	Lane
-	secret string // its name
+	secret string // name of its Secret
 
 	// Under Journal.mu:
 	entries []*entry // oldest first
 	changes int      // how often they have changed
 	written int      // which change the cluster has
-	due     bool     // it is to be written in the background
-	told    bool     // why it cannot be written
+	due     bool     // to be written in the background
+	told    bool     // it was logged why it cannot be written
 
-	writing chan struct{} // room for one, as in a Mutex, but waiting for it can end: see enter
+	writing chan struct{} // a lock with room for one; waiting for it ends with a context: see enter
 	// Under writing:
-	version string   // the Secret's resourceVersion, as we know it; empty: there is none
-	handed  []secret // what others have handed over, and is in the lane now: to be deleted
+	version string   // the last known resourceVersion of the Secret; empty: there is no Secret
+	handed  []secret // Secrets that others have handed over and that are in entries now: to be deleted
 }
 
-// entry is a run of which the cluster must know.
+// entry is a run that must have a copy in the cluster.
 type entry struct {
 	run      *runs.Run
-	finished bool   // it has its result
-	report   []byte // what the controller is to be told, and does not know yet; nil: nothing
+	finished bool   // the run has its result
+	report   []byte // the report that the controller has not accepted yet; nil: there is none
 }
 
 // New makes a journal. Call Load, and then Run.
@@ -106,32 +105,32 @@ func shortHash(text string) string {
 	return hex.EncodeToString(sum[:10])
 }
 
-// Add puts a run that is to be carried out into its lane. It returns at once: see Copied.
+// Add puts a run that is to be carried out into its lane. It does not wait for the copy: see Copied.
 func (j *Journal) Add(l Lane, run *runs.Run) {
-	j.change(l, func(own *lane) { own.entry(run).finished = false }) // killed between its report and its result, it is run again
+	j.change(l, func(own *lane) { own.entry(run).finished = false }) // a run that was killed between its report and its result is run again
 }
 
-// Reporting adds the report of a run's end to the copies, until Reported.
+// Reporting adds the report of a run's end to the copies. It stays there until Reported is called.
 func (j *Journal) Reporting(l Lane, run *runs.Run, report []byte) {
 	j.change(l, func(own *lane) {
-		if own.find(run.ID) == nil { // it had ended when the operator was started
+		if own.find(run.ID) == nil { // the run had ended before this life of the operator
 			own.entry(run).finished = true
 		}
 		own.entry(run).report = report
 	})
 }
 
-// Reported is to be called when the controller has accepted the report of a run's end, or never will.
+// Reported must be called when the controller has accepted the report of a run's end, or never will.
 func (j *Journal) Reported(l Lane, id string) { j.update(l, id, func(e *entry) { e.report = nil }) }
 
-// Finished is to be called when a run has its result.
+// Finished must be called when a run has its result.
 func (j *Journal) Finished(l Lane, id string) { j.update(l, id, func(e *entry) { e.finished = true }) }
 
-// NotesChanged is to be called when the crash notes of a run from another disk have changed (see runs.Run.CrashNotes). They are copied in the
-// background.
+// NotesChanged must be called when the crash notes of a run from another disk have changed (see runs.Run.CrashNotes). They are copied in
+// the background.
 func (j *Journal) NotesChanged(l Lane) { j.change(l, func(*lane) {}) }
 
-// CopyNotes is NotesChanged, but returns when the cluster has the notes. The error is why it does not have them.
+// CopyNotes is like NotesChanged, but returns when the notes are in the cluster. The error says why they are not.
 func (j *Journal) CopyNotes(ctx context.Context, l Lane) error {
 	if j == nil {
 		return nil
@@ -149,7 +148,7 @@ func (j *Journal) update(l Lane, id string, update func(*entry)) {
 	})
 }
 
-// change changes a lane's entries and lets the cluster know, in the background.
+// change changes a lane's entries, drops those that need no copy any more, and has the lane written in the background.
 func (j *Journal) change(l Lane, change func(*lane)) {
 	if j == nil {
 		return
@@ -162,7 +161,7 @@ func (j *Journal) change(l Lane, change func(*lane)) {
 	j.hasChanged(own)
 }
 
-// hasChanged lets Run write a lane. j.mu is held.
+// hasChanged has the lane written by Run. j.mu is held.
 func (j *Journal) hasChanged(own *lane) {
 	own.changes++
 	own.due = true
@@ -172,7 +171,7 @@ func (j *Journal) hasChanged(own *lane) {
 	}
 }
 
-// at finds a lane, or makes it. j.mu is held.
+// at returns a lane, and creates it if necessary. j.mu is held.
 func (j *Journal) at(l Lane) *lane {
 	own := j.lanes[l.Name]
 	if own == nil {
@@ -186,7 +185,7 @@ func (j *Journal) secretName(l Lane) string {
 	return "octo-journal-" + shortHash(j.o.Controller+"\x00"+l.Name)
 }
 
-// known is a lane, or nil.
+// known returns a lane, or nil.
 func (j *Journal) known(name string) *lane {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -195,7 +194,7 @@ func (j *Journal) known(name string) *lane {
 
 func (l *lane) path() string { return "/api/v1/namespaces/" + l.Namespace + "/secrets" }
 
-// find is a run's entry, or nil.
+// find returns a run's entry, or nil.
 func (l *lane) find(id string) *entry {
 	for _, e := range l.entries {
 		if e.run.ID == id {
@@ -205,7 +204,7 @@ func (l *lane) find(id string) *entry {
 	return nil
 }
 
-// entry finds a run's entry, or makes it. Entries are in the order of the runs' ids, which is that of time.
+// entry returns a run's entry, and creates it if necessary. Entries are sorted by the runs' ids, and so by time.
 func (l *lane) entry(run *runs.Run) *entry {
 	if e := l.find(run.ID); e != nil {
 		return e

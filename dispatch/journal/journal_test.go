@@ -26,7 +26,7 @@ type pod struct {
 	store   *runs.Store
 	mu      sync.Mutex
 	found   []string
-	from    []string // who has handed those over
+	from    []string // the operators that have handed over the found runs
 	reports []string
 }
 
@@ -95,7 +95,7 @@ func (p *pod) load() *pod {
 	return p
 }
 
-// copyAll does what the writers do.
+// copyAll writes all lanes, as Run does.
 func (p *pod) copyAll() {
 	p.t.Helper()
 	p.Journal.mu.Lock()
@@ -174,7 +174,7 @@ func TestWhoLeadsNextFindsEverythingThatIsUnfinished(t *testing.T) {
 	}
 }
 
-// Its event has lost its secrets by then: carried out by whoever leads next it would write the placeholder over the real ones.
+// The event has lost its secrets by then. If the next leader carried it out, it would replace the real secrets by the placeholder.
 func TestAnEventThatHasEndedIsNotCopiedAnyMore(t *testing.T) {
 	api := newAPI()
 	p := newPod(t, api)
@@ -196,7 +196,7 @@ func TestALaterLifeOnTheSameDiskFindsNothingTwice(t *testing.T) {
 	old := newPod(t, api)
 	ended, open := old.accept(laneA, 1), old.accept(laneA, 2)
 	old.copied(laneA)
-	if err := ended.Finish(runs.Result{Outcome: runs.Succeeded}, nil); err != nil { // and killed before the cluster knew
+	if err := ended.Finish(runs.Result{Outcome: runs.Succeeded}, nil); err != nil { // and the operator is killed before the copy is removed
 		t.Fatal(err)
 	}
 	next := newPod(t, api)
@@ -255,7 +255,7 @@ func TestWhoLeadsReadsTheCopiesAsTheyAreAndThenLooksOnlyAtWhatTheAPIServerHasAtH
 		}
 		return run.ID
 	}
-	api.cached = map[string]map[string]any{} // it has learned of nothing yet
+	api.cached = map[string]map[string]any{} // the cache does not have the new Secrets yet
 	first := handOver(1)
 	p := newPod(t, api).load()
 	want(t, "found at the start", p.found, first)
@@ -276,7 +276,7 @@ func TestWhoLeadsReadsTheCopiesAsTheyAreAndThenLooksOnlyAtWhatTheAPIServerHasAtH
 	p.Finished(laneA, first)
 	p.Finished(laneA, second)
 	p.copyAll()
-	look() // what it has at hand is what was there before
+	look() // the cache has only what was there before
 	want(t, "found although it is done", p.found, first, second)
 	want(t, "in the cluster", api.secrets())
 	if p.known(laneA.Name) != nil {
@@ -354,7 +354,7 @@ func TestAWriteThatIsRefusedIsTriedAgainUntilTheClusterKnows(t *testing.T) {
 						return nil
 					}
 					first := p.accept(laneA, 1)
-					p.copied(laneA) // or the disk alone has it: what runs does not wait
+					p.copied(laneA) // succeeds although only the disk has the event
 					later := p.accept(laneA, 2)
 					p.copied(laneA)
 					time.Sleep(20 * time.Second)
@@ -444,7 +444,7 @@ func TestOperatorsOfOtherControllersAreLeftAlone(t *testing.T) {
 
 func second() time.Duration { return time.Second }
 
-// 2,000 events may have come in the last second. A node that goes takes the disk with it.
+// 2,000 events may have come in the last second, and if the node goes, so does the disk.
 func TestTheEndCopiesForAsLongAsThereIsTime(t *testing.T) {
 	const lanes = 60
 	for _, test := range []struct {
@@ -462,7 +462,7 @@ func TestTheEndCopiesForAsLongAsThereIsTime(t *testing.T) {
 				for i := range lanes {
 					p.accept(Lane{Name: fmt.Sprintf("octo/lane-%d", i), Namespace: "octo"}, i)
 				}
-				api.takes = 500 * time.Millisecond // a request: 8 at a time
+				api.takes = 500 * time.Millisecond // for each request, of which 8 run at a time
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				p.Run(ctx, func() time.Duration { return test.time })

@@ -20,25 +20,25 @@ type LeaderOptions struct {
 	Namespace  string // of the Lease
 }
 
-// Leader decides, by a Lease, which of several operators of a controller works. Call Lead, then Keep, and Release at the end. Its methods may be
-// called by several goroutines. A nil Leader always leads.
+// Leader decides, by a Lease, which of several operators of a controller works. Call Lead, then Keep, and Release at the end. Its methods
+// may be called by several goroutines. A nil Leader always leads.
 type Leader struct {
 	api  API
 	o    LeaderOptions
 	log  *slog.Logger
 	name string // of the Lease
 
-	// Of whoever calls Lead and Keep:
+	// Used only by Lead, Keep and Release:
 	found   lease  // as it was last read or written
-	seen    sight  // its last renewal, by another operator
-	refused sight  // whether the API server refuses it
-	told    string // the last trouble, so that it is logged once
+	seen    sight  // the last renewal by another operator
+	refused sight  // since when the API server has refused the Lease
+	told    string // the last problem that was logged, so that it is logged once
 
 	mu      sync.Mutex
 	state   state
-	holder  string // who leads, if that is not this operator
+	holder  string // who leads; "" if this operator does, or it is not known
 	tenure  tenure
-	renewed chan struct{} // closed when the Lease was renewed, and then another one
+	renewed chan struct{} // closed, and replaced by a new one, at each renewal of the Lease
 }
 
 type state int
@@ -46,19 +46,20 @@ type state int
 const (
 	standby state = iota
 	leading
-	alone // without a Lease, since the operator may not have one
+	alone // works without a Lease, because it has no permission for one
 )
 
 // ErrLost means that another operator may lead now: running scripts must be stopped.
 var ErrLost = errors.New("this operator does not lead any more")
 
-// NewLeader makes one that does not lead.
+// NewLeader makes a Leader that does not lead yet.
 func NewLeader(api API, o LeaderOptions, log *slog.Logger) *Leader {
 	return &Leader{api: api, o: o, log: log, name: leaseName(o.Controller), renewed: make(chan struct{})}
 }
 
-// Lead returns when this operator leads. onStandby is called while another one does, until it has returned nil once. replaced is the identity
-// of the operator that led before; "": nobody has since this one, or an earlier life on its disk, last did. The error is ctx's.
+// Lead returns when this operator leads. While another one leads, it calls onStandby again and again, until that has returned nil once.
+// replaced is the identity of the operator that led before; "" if that was this operator, or an earlier life on its disk, or nobody. The
+// error is ctx's.
 func (l *Leader) Lead(ctx context.Context, onStandby func(context.Context) error) (replaced string, err error) {
 	if l == nil {
 		return "", nil
@@ -70,13 +71,13 @@ func (l *Leader) Lead(ctx context.Context, onStandby func(context.Context) error
 			return replaced, nil
 		case ctx.Err() != nil:
 			return "", ctx.Err()
-		case err != nil: // what has not been seen cannot be known to be as it was
+		case err != nil: // a renewal may have been missed: the time without one is counted anew
 			l.seen = sight{}
 		case !stoodBy:
 			stoodBy = onStandby(ctx) == nil
 		}
 		_, leader := l.Leads()
-		if l.refusedSince(err) > refusedFor && leader == "" { // else it would work beside that one
+		if l.refusedSince(err) > refusedFor && leader == "" { // if another operator leads, this one must not work beside it
 			l.log.Warn("the operator works without a Lease, and keeps events on disk alone: they do not survive a pod that is replaced with its disk, and "+
 				"a second operator would do everything twice. Allow get, create and patch of leases, and start it again", "namespace", l.o.Namespace, "reason", err)
 			l.become(alone)
@@ -98,7 +99,8 @@ func pause(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// refusedSince is for how long the API server has refused the Lease without a break; 0: it has just answered otherwise, with err.
+// refusedSince returns for how long the API server has refused the Lease without interruption; err is its newest answer. 0: that is no
+// refusal.
 func (l *Leader) refusedSince(err error) time.Duration {
 	if !kube.Denied(err) {
 		l.refused = sight{}
@@ -107,7 +109,7 @@ func (l *Leader) refusedSince(err error) time.Duration {
 	return l.refused.unchanged("", time.Now())
 }
 
-// look takes the Lease if nobody has it.
+// look takes the Lease if no other operator holds it.
 func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
@@ -115,7 +117,7 @@ func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error
 		return false, "", err
 	}
 	if _, leader := l.Leads(); l.found.Metadata.ResourceVersion == "" && leader != "" {
-		// Somebody has deleted it by hand. Its holder works on, and makes it again.
+		// Somebody has deleted the Lease by hand. Its holder works on, and will create it again.
 		l.found.Spec = leaseSpec{HolderIdentity: leader, RenewTime: l.seen.what}
 	}
 	replaced = l.another(l.found)
@@ -125,7 +127,7 @@ func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error
 	}
 	sent := time.Now()
 	l.found, err = l.write(ctx, l.found, int(leaseDuration.Seconds()))
-	if kube.Conflict(err) || kube.NotFound(err) { // somebody else was faster
+	if kube.Conflict(err) || kube.NotFound(err) { // another operator was faster
 		return false, "", nil
 	}
 	if err != nil {
@@ -136,8 +138,8 @@ func (l *Leader) look(ctx context.Context) (led bool, replaced string, err error
 	return true, replaced, nil
 }
 
-// Keep renews the Lease until ctx ends; then it returns nil. One that is alone looks now and then whether it may have one by now. The only
-// error is ErrLost.
+// Keep renews the Lease until ctx ends; then it returns nil. An operator that works without a Lease tries now and then to get one. The
+// only error is ErrLost.
 func (l *Leader) Keep(ctx context.Context) error {
 	for l != nil && l.Alone() && pause(ctx, aloneInterval) == nil {
 		if led, _, err := l.look(ctx); err == nil && !led {
@@ -158,11 +160,12 @@ func (l *Leader) Keep(ctx context.Context) error {
 	return nil
 }
 
-// renew is one renewal, which may fail. The error is ErrLost.
+// renew tries once to renew the Lease. A failed try is no error, unless another operator leads or the Lease is refused for good: then it
+// is ErrLost.
 func (l *Leader) renew(ctx context.Context) error {
 	sent := time.Now()
 	written, err := l.write(ctx, l.found, int(leaseDuration.Seconds()))
-	if kube.Conflict(err) || kube.NotFound(err) { // changed or deleted by hand, or an answer to us was lost
+	if kube.Conflict(err) || kube.NotFound(err) { // changed or deleted by hand, or the answer to an earlier write was lost
 		if l.found, err = l.read(ctx); err == nil && l.another(l.found) != "" {
 			l.standBehind(l.found.Spec.HolderIdentity)
 			l.become(standby)
@@ -189,7 +192,7 @@ func (l *Leader) renew(ctx context.Context) error {
 	return nil
 }
 
-// Release gives the Lease up, so that the next operator need not wait until it has run out. Nothing may run any more.
+// Release gives up the Lease, so that the next operator need not wait until it expires. Nothing may run any more.
 func (l *Leader) Release(ctx context.Context) {
 	if l == nil || !l.is(leading) {
 		return
@@ -206,7 +209,7 @@ func (l *Leader) Release(ctx context.Context) {
 	}
 }
 
-// MayStart tells whether work may start: this operator leads, and its Lease cannot have run out.
+// MayStart tells whether work may start: this operator leads, and its Lease cannot have expired.
 func (l *Leader) MayStart() bool {
 	if l == nil {
 		return true
@@ -234,7 +237,7 @@ func (l *Leader) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Leads tells whether this operator leads; if it does not, who is who does, for people: "" if that is not known.
+// Leads tells whether this operator leads. If not, who names the leader, for people; "": not known.
 func (l *Leader) Leads() (leads bool, who string) {
 	if l == nil {
 		return true, ""
@@ -244,7 +247,7 @@ func (l *Leader) Leads() (leads bool, who string) {
 	return l.state != standby, l.holder
 }
 
-// Alone tells whether this operator works although it may have no Lease.
+// Alone tells whether this operator works without a Lease, because it has no permission for one.
 func (l *Leader) Alone() bool { return l != nil && l.is(alone) }
 
 func (l *Leader) is(s state) bool {
@@ -259,7 +262,7 @@ func (l *Leader) become(s state) {
 	l.state = s
 }
 
-// extend lets this operator lead for as long as the Lease that it was sent for is valid.
+// extend makes this operator the leader until the Lease expires whose renewal was sent at that time.
 func (l *Leader) extend(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,7 +271,7 @@ func (l *Leader) extend(sent time.Time) {
 	l.renewed = make(chan struct{})
 }
 
-// standBehind notes, and says once, who leads.
+// standBehind records which other operator leads, and logs it if it has changed.
 func (l *Leader) standBehind(holder string) {
 	l.mu.Lock()
 	before := l.holder
@@ -279,7 +282,7 @@ func (l *Leader) standBehind(holder string) {
 	}
 }
 
-// tell logs a trouble when it begins.
+// tell logs a problem when it begins; a nil error ends it.
 func (l *Leader) tell(message string, err error) {
 	switch {
 	case err == nil:

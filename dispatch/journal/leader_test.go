@@ -15,7 +15,7 @@ import (
 	"octo-operator/kube"
 )
 
-// candidate is an operator that wants to lead, and leads from when it can until its end.
+// candidate is an operator that leads from the moment when it can until its end.
 type candidate struct {
 	*Leader
 	api     *cutAPI
@@ -23,15 +23,15 @@ type candidate struct {
 	ended   chan struct{}
 	err     error     // why it does not lead any more
 	led     time.Time // when it began to lead; zero: never
-	after   string    // whom it has replaced
+	after   string    // identity of the leader before it
 	stoodBy int
 }
 
-// cutAPI is the API server as one operator reaches it.
+// cutAPI is one operator's connection to the API server.
 type cutAPI struct {
 	*fakeAPI
 	mu  sync.Mutex
-	err error // of every request of this operator
+	err error // the error of every request of this operator; nil: none
 }
 
 func (c *cutAPI) Do(ctx context.Context, method, path string, body, into any) error {
@@ -69,7 +69,7 @@ func candidacy(t *testing.T, api *fakeAPI, identity string) *candidate {
 	return c
 }
 
-// leads is what the operator says of itself, and whether it may start work.
+// leads tells whether the operator leads by its own account, and whether it may start work.
 func (c *candidate) leads() (leads, mayStart bool) {
 	leads, _ = c.Leads()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
@@ -85,7 +85,7 @@ func (c *candidate) want(t *testing.T, when string, leads, mayStart bool) {
 	}
 }
 
-// end ends it as SIGTERM does, or as SIGKILL.
+// end ends the operator as SIGTERM or SIGKILL does.
 func (c *candidate) end(well bool) {
 	c.stop()
 	<-c.ended
@@ -96,13 +96,13 @@ func (c *candidate) end(well bool) {
 
 const idA, idB = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 
-// inBubble runs a test with a clock of its own.
+// inBubble runs a test with a fake clock.
 func inBubble(t *testing.T, test func(t *testing.T, api *fakeAPI)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(t, newAPI()) })
 }
 
-// pass lets time pass, and everybody do what there is to do by then.
+// pass advances the clock, and waits until all goroutines have done what is due.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -318,7 +318,7 @@ func TestAnAPIServerThatRefusesForAMomentLetsNobodyWorkAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, api *fakeAPI) {
 		api.set(refused(http.StatusForbidden))
 		a := candidacy(t, api, idA)
-		for range 20 { // refused, away, refused …
+		for range 20 { // refused, unreachable, refused …
 			pass(2 * time.Second)
 			api.set(errCutOff)
 			pass(2 * time.Second)

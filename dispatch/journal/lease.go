@@ -9,7 +9,7 @@ import (
 	"octo-operator/kube"
 )
 
-// lease is the Lease of a controller: who holds it leads.
+// lease is the Lease of a controller. Its holder is the leader.
 type lease struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`
@@ -18,19 +18,19 @@ type lease struct {
 }
 
 type leaseSpec struct {
-	// HolderIdentity is {host}_{identity}. It stays when the Lease is given up: it says whose disk knows best what is unfinished.
+	// HolderIdentity is {host}_{identity}. It stays when the Lease is given up, to say whose disk has the newest state of unfinished events.
 	HolderIdentity       string `json:"holderIdentity"`
-	LeaseDurationSeconds int    `json:"leaseDurationSeconds"` // givenUp, or how long it is valid after RenewTime
+	LeaseDurationSeconds int    `json:"leaseDurationSeconds"` // how long the Lease is valid after RenewTime, or givenUp
 	RenewTime            string `json:"renewTime"`
-	AcquireTime          string `json:"acquireTime,omitempty"` // since when it has been this holder's; "": an older operator took it
+	AcquireTime          string `json:"acquireTime,omitempty"` // when this holder took it; "": an older version of the operator took it
 	LeaseTransitions     int    `json:"leaseTransitions"`      // how often another operator has taken it
 }
 
-// givenUp stands in LeaseDurationSeconds when nobody leads; 0 is refused by the API server.
+// givenUp is the LeaseDurationSeconds of a Lease that its holder has given up. It cannot be 0, which the API server refuses.
 const givenUp = 1
 
-// another is the identity of the operator that was the last to hold the Lease; "": nobody has, or this one, in this life or an earlier one
-// on the same disk.
+// another returns the identity of the operator that held the Lease last; "" if that was this operator, or an earlier life on its disk, or
+// nobody.
 func (l *Leader) another(found lease) string {
 	identity := found.Spec.HolderIdentity[strings.LastIndexByte(found.Spec.HolderIdentity, '_')+1:]
 	if identity == l.o.Identity {
@@ -43,7 +43,7 @@ func (l *Leader) path() string {
 	return "/apis/coordination.k8s.io/v1/namespaces/" + l.o.Namespace + "/leases"
 }
 
-// read finds the Lease; an empty one if there is none.
+// read returns the Lease; an empty one if there is none.
 func (l *Leader) read(ctx context.Context) (found lease, err error) {
 	err = l.api.Do(ctx, http.MethodGet, l.path()+"/"+l.name, nil, &found)
 	if kube.NotFound(err) {
@@ -55,8 +55,8 @@ func (l *Leader) read(ctx context.Context) (found lease, err error) {
 // microTime is the format of times in a Lease.
 const microTime = "2006-01-02T15:04:05.000000Z"
 
-// write makes the Lease this operator's, valid for so many seconds, unless it has changed since it was found: then the error is a
-// conflict, or that there is none.
+// write makes this operator the holder of the Lease for so many seconds. If the Lease was changed or deleted since it was found, the
+// error is Conflict or NotFound.
 func (l *Leader) write(ctx context.Context, found lease, seconds int) (written lease, err error) {
 	next := leaseSpec{
 		HolderIdentity: l.o.Host + "_" + l.o.Identity, LeaseDurationSeconds: seconds,
@@ -75,7 +75,7 @@ func (l *Leader) write(ctx context.Context, found lease, seconds int) (written l
 		}, &written)
 		return written, err
 	}
-	// A patch: a role may allow that and no update.
+	// Patched, because a role may allow patch and not update.
 	change := map[string]any{"metadata": map[string]string{"resourceVersion": found.Metadata.ResourceVersion}, "spec": next}
 	err = l.api.Do(ctx, http.MethodPatch, l.path()+"/"+l.name, kube.Patch{Type: kube.MergePatch, Object: change}, &written)
 	return written, err

@@ -14,8 +14,8 @@ import (
 	"octo-operator/kube"
 )
 
-// Load finds everything that is unfinished in the cluster, of whomever: who leads is the only one to work on it. Found and Report are told of
-// it in no order. The error is that the API server cannot be asked; what it refuses is tried again by Run.
+// Load reads all copies of unfinished events in the cluster, whichever operator has made them: only the leader calls it. It calls Found and
+// Report for them, in no particular order. It returns an error if the API server cannot be reached; other errors are logged, and Run tries again.
 func (j *Journal) Load(ctx context.Context) error {
 	if j == nil {
 		return nil
@@ -30,7 +30,7 @@ func (j *Journal) Load(ctx context.Context) error {
 	return nil
 }
 
-// takeHandedOver takes what others have handed over since, and what could not be loaded, again and again until ctx ends.
+// takeHandedOver looks every few seconds, until ctx ends, for events that were handed over, and for copies that Load could not read.
 func (j *Journal) takeHandedOver(ctx context.Context) {
 	for pause(ctx, againInterval) == nil {
 		if err := j.take(ctx); err != nil {
@@ -39,14 +39,14 @@ func (j *Journal) takeHandedOver(ctx context.Context) {
 	}
 }
 
-// take takes what is in the cluster into the lanes: of a namespace everything once, and then what was handed over.
+// take reads copies into the lanes: the first time all copies of a namespace, afterwards only those that were handed over.
 func (j *Journal) take(ctx context.Context) error {
 	var errs []error
 	for _, namespace := range j.o.Namespaces {
 		all, err := j.api.Metadata(ctx, "/api/v1/namespaces/"+namespace+"/secrets?"+j.query(!j.missing[namespace]).Encode())
 		failed := make([]error, len(all))
 		each(writers, all, func(i int, m kube.Metadata) {
-			if lane := m.Annotations[laneKey]; lane != "" { // else it was made by somebody else
+			if lane := m.Annotations[laneKey]; lane != "" { // otherwise somebody else has created the Secret
 				failed[i] = j.takeOne(ctx, Lane{lane, namespace}, m.Name)
 			}
 		})
@@ -59,10 +59,10 @@ func (j *Journal) take(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// query selects all copies, as they are now; or only what was handed over, as the API server's cache has it (resourceVersion 0). The cache may be
-// a little old, which does no harm: what is not found is looked for again, and what is found is read as it is now. A list of how things are now
-// is dear: the API server may keep the next such list of Secrets, of whomever, waiting for the rest of 100 ms, and that may be the first of an
-// operator that is started again.
+// query selects all copies, or only those that were handed over. All are listed consistently. Those that were handed over are listed from the API
+// server's cache (resourceVersion=0), which may be a little behind: a Secret that is missing there is found the next time, and takeOne reads its
+// current state. After a consistent list, the API server may delay the next one for the same resource by up to 100 ms. With such a list every few
+// seconds, that would often be the first list of an operator that is being restarted.
 func (j *Journal) query(handedOver bool) url.Values {
 	selector := label + "=" + shortHash(j.o.Controller)
 	if !handedOver {
@@ -71,7 +71,7 @@ func (j *Journal) query(handedOver bool) url.Values {
 	return url.Values{"labelSelector": {selector + "," + waitingLabel}, "resourceVersion": {"0"}}
 }
 
-// takeOne takes one Secret's runs into their lane.
+// takeOne takes the runs in a Secret into their lane.
 func (j *Journal) takeOne(ctx context.Context, l Lane, name string) error {
 	for {
 		j.mu.Lock()
@@ -85,11 +85,11 @@ func (j *Journal) takeOne(ctx context.Context, l Lane, name string) error {
 			defer leave()
 			return j.read(ctx, own, name)
 		}
-		leave() // it was done with, and forgotten, meanwhile
+		leave() // the lane was forgotten meanwhile (settle), and is created again
 	}
 }
 
-// read takes what a Secret holds into its lane, unless that has it, and finds out its version. l.writing is held.
+// read takes the runs in a Secret into its lane, except those that the lane has, and records the Secret's version. l.writing is held.
 func (j *Journal) read(ctx context.Context, l *lane, name string) error {
 	var s secret
 	err := j.api.Do(ctx, http.MethodGet, l.path()+"/"+name, nil, &s)
@@ -98,7 +98,7 @@ func (j *Journal) read(ctx context.Context, l *lane, name string) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
 		if strings.HasSuffix(key, notesSuffix) {
-			continue // they come with their event
+			continue // notes are read together with their event
 		}
 		if err := j.restore(l, s, key); err != nil {
 			return fmt.Errorf("cannot take an event of lane %s from the cluster: %w", l.Name, err)
@@ -112,11 +112,11 @@ func (j *Journal) read(ctx context.Context, l *lane, name string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.hasChanged(l) // what has ended goes
+	j.hasChanged(l) // the copies of ended runs are removed
 	return nil
 }
 
-// restore puts one run on our disk and into the lane.
+// restore writes one run to this operator's disk and adds it to the lane.
 func (j *Journal) restore(l *lane, s secret, key string) error {
 	id, event, report, err := s.content(key, j.o.Key)
 	if err != nil {
@@ -154,20 +154,20 @@ func (j *Journal) insert(l *lane, e entry) {
 	*l.entry(e.run) = e
 }
 
-// HandOver leaves a run to the operator that leads: one that this operator has accepted and not copied while it led itself. report is what
-// the controller is to be told of its end; nil: it is still to be done. run.Copied tells afterwards whether the cluster has it: without an
-// error it has not what fits into no Secret.
+// HandOver writes a run to the cluster for the operator that leads: a run that this operator has accepted while it led, and not copied.
+// report is its undelivered report; nil: the run is unfinished. run.Copied tells afterwards whether the cluster has the run: it has not
+// if it is too large for a Secret, which is no error.
 func (j *Journal) HandOver(ctx context.Context, l Lane, run *runs.Run, report []byte) error {
 	own := &lane{Lane: l, secret: j.secretName(l)}
 	s, copied := j.secretOf(own, []entry{{run: run, finished: report != nil, report: report}})
 	if len(copied) == 0 {
-		return nil // the log has said why
+		return nil // secretOf has logged why
 	}
 	s.Metadata.Name += "-" + shortHash(run.ID)
 	s.Metadata.Labels[waitingLabel] = "true"
 	s.Metadata.Annotations[fromKey] = j.o.Identity
 	err := j.api.Do(ctx, http.MethodPost, own.path(), s, nil)
-	if err != nil && !kube.Conflict(err) { // a conflict: an earlier try has worked
+	if err != nil && !kube.Conflict(err) { // after a conflict an earlier try has succeeded
 		return fmt.Errorf("cannot hand run %s over: %w", run.ID, err)
 	}
 	run.SetCopied()

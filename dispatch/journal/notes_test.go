@@ -7,7 +7,7 @@ import (
 	"octo-operator/dispatch/runs"
 )
 
-// takesOver is the next operator, after one that has died with its disk, and the run that is left.
+// takesOver makes the operator that follows one that has died with its disk, and returns it with the unfinished run.
 func takesOver(t *testing.T, api *fakeAPI) (*pod, *runs.Run) {
 	t.Helper()
 	next := newPod(t, api).load()

@@ -14,14 +14,14 @@ import (
 	"octo-operator/hub"
 )
 
-// LostPassword stands in an event for a repository's password that did not survive.
+// LostPassword replaces a repository's password in an event whose password could not be restored.
 const LostPassword = "[lost with the operator's pod]"
 
 const sealedPrefix = "sealed:"
 
-// sealed is an event as it may lie in the cluster. The values of its secret overrides may: the release's own Secret, in the
-// same namespace, holds them in the clear as well. The password of the chart's repository is nowhere else in the cluster, so it is
-// sealed with a key that is not there either, as far as the operator knows, or left out.
+// sealed returns an event as it may be stored in the cluster. The values of its secret overrides stay, because the release's own Secret
+// in the same namespace holds them in the clear as well. The password of the chart's repository is nowhere else in the cluster, so it is
+// encrypted with a key that, as far as the operator knows, is not there either; without a key it is left out.
 func sealed(event hub.Event, key string) (hub.Event, error) {
 	return withPassword(event, func(password string) (string, error) {
 		if key == "" {
@@ -35,7 +35,7 @@ func sealed(event hub.Event, key string) (hub.Event, error) {
 	})
 }
 
-// unsealed is the event as it came; with LostPassword where that cannot be had.
+// unsealed returns the event as it came, with LostPassword if its password cannot be decrypted.
 func unsealed(event hub.Event, key string) hub.Event {
 	event, _ = withPassword(event, func(text string) (string, error) {
 		if password, err := unseal(text, key); err == nil {
@@ -75,14 +75,14 @@ func boxFor(key string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// withPassword changes an event's repositoryPassword, if there is one. Everything else stays, whatever it is.
+// withPassword changes an event's repositoryPassword, if there is one. All other fields stay as they are, even invalid ones.
 func withPassword(event hub.Event, change func(string) (string, error)) (hub.Event, error) {
 	if event.Callback != hub.WorkloadDeployedCallback {
 		return event, nil
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(event.Argument, &fields) != nil {
-		return event, nil // not an object: its handler will say so
+		return event, nil // not an object: its handler reports that
 	}
 	for name, value := range fields {
 		var password string
@@ -93,7 +93,7 @@ func withPassword(event hub.Event, change func(string) (string, error)) (hub.Eve
 		if err != nil {
 			return event, err
 		}
-		fields[name], _ = json.Marshal(changed) // text: it cannot fail
+		fields[name], _ = json.Marshal(changed) // cannot fail for a string
 	}
 	argument, err := json.Marshal(fields)
 	return hub.Event{Callback: event.Callback, Argument: argument}, err

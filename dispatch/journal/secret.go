@@ -18,23 +18,23 @@ import (
 
 const (
 	group     = "octo-mesh.meshmakers.io"
-	label     = group + "/journal" // which controller's
+	label     = group + "/journal" // label: hash of the controller's address
 	laneKey   = group + "/lane"    // annotation: the lane's name
-	laneLabel = group + "/lane-id" // the name of the lane's Secret
-	// waitingLabel is on a Secret that was handed over: the lane's own is another one.
+	laneLabel = group + "/lane-id" // label: the name of the lane's own Secret
+	// waitingLabel marks a Secret with an event that was handed over; it is not the lane's own Secret.
 	waitingLabel = group + "/waiting"
-	fromKey      = group + "/from" // its annotation: the identity of the operator that has handed it over
+	fromKey      = group + "/from" // annotation on it: the identity of the operator that has handed it over
 
 	reportSuffix = ".report"
 	notesSuffix  = ".begun"
-	// maxSecret is what Kubernetes takes as a Secret, less some for what it does not count.
+	// maxSecret is the 1 MiB that Kubernetes allows for a Secret, less a margin for the notes, which secretOf does not count.
 	maxSecret = 1<<20 - 16<<10
-	// maxEvent bounds what an event may grow to when it is unpacked: what the hub takes, and its name.
+	// maxEvent bounds the size of an unpacked event: the argument that the hub accepts, and the callback's name.
 	maxEvent = bounds.Event + 1<<20
 )
 
-// secret is a Kubernetes Secret with a lane's unfinished events: run id → event (gzip), run id.report → report, and, of a run
-// that was restored, run id.begun → its notes.
+// secret is a Kubernetes Secret with the unfinished events of a lane. Its keys are {run id} with the event (gzip), {run id}.report with a
+// report, and, for a run that was restored, {run id}.begun with its notes.
 type secret struct {
 	APIVersion string            `json:"apiVersion"`
 	Kind       string            `json:"kind"`
@@ -51,7 +51,7 @@ type metadata struct {
 	Annotations     map[string]string `json:"annotations,omitempty"`
 }
 
-// secretOf is the Secret of a lane with what fits into it; in are those runs. l.writing is held.
+// secretOf returns the Secret of a lane with all entries that fit into it; in are the runs of these. l.writing is held.
 func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) {
 	s = secret{
 		APIVersion: "v1", Kind: "Secret", Type: label, Data: map[string][]byte{},
@@ -65,7 +65,7 @@ func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) 
 	for _, e := range entries {
 		key, content, err := e.copy(j.o.Key)
 		if errors.Is(err, errEnded) {
-			continue // the journal will be told in a moment
+			continue // Finished will be called in a moment
 		}
 		if err == nil && size+len(content) > maxSecret {
 			err = errors.New("it is larger than a Secret may be")
@@ -84,7 +84,7 @@ func (j *Journal) secretOf(l *lane, entries []entry) (s secret, in []*runs.Run) 
 	return s, in
 }
 
-// copy is what the cluster keeps of a run: no more than what is needed to bring it to its end.
+// copy returns the key and the content of a run in the Secret: only what is needed to finish it.
 func (e entry) copy(key string) (name string, content []byte, err error) {
 	if e.finished {
 		return e.run.ID + reportSuffix, e.report, nil
@@ -93,7 +93,7 @@ func (e entry) copy(key string) (name string, content []byte, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	// The result is written before the event's secrets are removed: without one the event that was read is whole.
+	// The result is written before the event's secrets are removed: if there is no result, the event that was read has them all.
 	if _, err := e.run.Result(); !errors.Is(err, fs.ErrNotExist) {
 		return "", nil, errEnded
 	}
@@ -104,12 +104,12 @@ func (e entry) copy(key string) (name string, content []byte, err error) {
 	return e.run.ID, packed, err
 }
 
-// errEnded is a run that has ended: its event has no secrets any more, and must not be carried out again.
+// errEnded means that a run has ended: its event has no secrets any more, and must not be carried out again.
 var errEnded = errors.New("the run has ended")
 
-// packers are kept: a new one takes 1.2 MB and half a millisecond, and in a flood of events each is packed several times.
+// packers are reused: a new one takes 1.2 MB and half a millisecond, and in a burst of events each is packed several times.
 var packers = sync.Pool{New: func() any {
-	zip, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails for another level alone
+	zip, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails only for an invalid level
 	return zip
 }}
 
@@ -122,8 +122,8 @@ func pack(event hub.Event) ([]byte, error) {
 	return packed.Bytes(), err
 }
 
-// content reads one key of the Secret: the event of a run, if it is still to be done, or else the report that the controller does not have
-// yet, which is not nil.
+// content reads one key of the Secret. It returns either the event of a run that is to be carried out, or the report that the controller
+// does not have yet; report is nil only for an event.
 func (s secret) content(name, key string) (id string, event hub.Event, report []byte, err error) {
 	if id, ok := strings.CutSuffix(name, reportSuffix); ok {
 		return id, event, append([]byte{}, s.Data[name]...), nil

@@ -2,48 +2,49 @@ package journal
 
 import "time"
 
-// The times of the Lease. A leader stops starting work before anybody else can begin to: 4 s lie between, for a request that is
-// under way and a process that does not get its turn. A killed leader is replaced after at most leaseDuration and two looks.
+// Times of the Lease. A leader stops starting work 4 s before another operator can begin to: these are for a request that is under way,
+// and for a process that gets no CPU time. A killed leader is replaced after at most leaseDuration and two looks.
 const (
-	// renewInterval lets three renewals fail before the leader pauses.
+	// renewInterval allows three renewals to fail before the leader pauses.
 	renewInterval = 2 * time.Second
-	// renewTimeout is what one of them may take.
+	// renewTimeout bounds one renewal.
 	renewTimeout = 3 * time.Second
-	// pauseAfter a renewal was sent that has succeeded, a leader starts nothing any more until the next one has.
+	// pauseAfter is how long a leader may start work after it has sent its last successful renewal. Then it pauses until the next one
+	// succeeds.
 	pauseAfter = 8 * time.Second
-	// writeTimeout is what a request may take that changes the copies: what was sent just before the pause has ended before they can be
-	// another operator's.
+	// writeTimeout bounds a request that changes the copies: one that was sent just before the pause has ended before another operator
+	// can own the copies.
 	writeTimeout = 4 * time.Second
-	// leaseDuration without a renewal, and a standby takes the Lease. The standby measures it with its own clock, and only while the API
-	// server answers: clocks differ, and after an outage everybody's last renewal is old.
+	// leaseDuration is how long a Lease is valid without a renewal; then a standby takes it. The standby measures it with its own clock,
+	// because clocks differ, and only while the API server answers, because after an outage the last renewal of every operator is old.
 	leaseDuration = 12 * time.Second
-	// lookInterval is how often a standby looks: after a leader that has ended well nobody leads for about that long.
+	// lookInterval is how often a standby looks at the Lease. After a leader has given it up, nobody leads for about that long.
 	lookInterval = time.Second
-	// refusedFor is how long the API server must refuse the Lease before that counts as a matter of permissions: one that has just been
-	// started refuses everything for a moment.
+	// refusedFor is how long the API server must refuse the Lease before that is taken for a missing permission: an API server that has
+	// just started refuses everything for a moment.
 	refusedFor = 5 * time.Second
-	// aloneInterval is how often an operator that was refused a Lease, and works alone, asks again: an API server that was started a moment ago
-	// may have refused it, and another operator leads.
+	// aloneInterval is how often an operator that works without a Lease tries to get one. It may have been refused only because the API
+	// server had just started, and another operator may lead.
 	aloneInterval = 10 * time.Second
 )
 
-// tenure is when the last renewal was sent that has succeeded.
+// tenure is the time when the last successful renewal was sent.
 type tenure time.Time
 
-// mayStart is false when the Lease may soon be somebody else's. The wall clock counts too: the other one does not go on while a machine
-// sleeps.
+// mayStart is false when another operator may soon take the Lease. The wall clock is compared too, because the monotonic clock stops
+// while a machine sleeps.
 func (t tenure) mayStart(now time.Time) bool {
 	sent := time.Time(t)
 	return now.Sub(sent) < pauseAfter && now.Round(0).Sub(sent.Round(0)) < pauseAfter
 }
 
-// sight is something that was looked at several times.
+// sight is a value that is observed repeatedly.
 type sight struct {
 	what  string
-	since time.Time // when it was first seen to be that
+	since time.Time // when it was first seen
 }
 
-// unchanged is how long it has been what it is now.
+// unchanged takes the newest value, and returns how long ago it was first seen.
 func (s *sight) unchanged(what string, now time.Time) time.Duration {
 	if s.since.IsZero() || s.what != what {
 		*s = sight{what, now}

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// writers is how many lanes are written at the same time: a burst of events must not become a burst on the API server.
+	// writers is how many lanes are written at the same time: a burst of events must not become a burst of requests.
 	writers = 8
-	// inBackground is how many of them write what nobody waits for. More would take from a burst of events what it needs to be
-	// taken in: etcd syncs a disk for each write, which may be the same.
+	// inBackground is how many of them write changes for which nobody waits. More would slow down the accepting of events in a burst:
+	// etcd syncs a disk for each write, possibly the same disk.
 	inBackground = 2
-	// copyDelay lets changes gather: a report that is delivered at once needs no copy, and a flood for one release needs few.
-	// What runs does not wait for it: see Copied.
+	// copyDelay lets changes accumulate: a report that is delivered at once needs no copy, and a burst for one release needs only a few.
+	// An event that is about to run does not wait for it: see Copied.
 	copyDelay = 50 * time.Millisecond
-	// againInterval is how often is written again what could not be written, and looked for what others have handed over.
+	// againInterval is how often failed writes are repeated, and how often it is looked for events that were handed over.
 	againInterval = 5 * time.Second
 
 	firstWait = 500 * time.Millisecond
 	lastWait  = 5 * time.Second
 )
 
-// Run copies changes to the cluster and takes what others hand over, until ctx ends; then it copies what is still to be copied, for as
-// long as lastCopies says then, and returns.
+// Run copies changes to the cluster and takes events that others hand over, until ctx ends. Then it copies what is not copied yet, for at
+// most the time that lastCopies returns, and returns.
 func (j *Journal) Run(ctx context.Context, lastCopies func() time.Duration) {
 	if j == nil {
 		return
@@ -52,10 +52,10 @@ func (j *Journal) Run(ctx context.Context, lastCopies func() time.Duration) {
 	defer cancel()
 	looking.Wait()
 	j.again()
-	j.writeDue(last, writers) // now the end of the operator waits
+	j.writeDue(last, writers) // with all writers: the end of the operator waits for it
 }
 
-// Stop lets nothing be written any more: the copies are another operator's now.
+// Stop ends all writing, because the copies belong to another operator now.
 func (j *Journal) Stop() {
 	if j == nil {
 		return
@@ -65,8 +65,8 @@ func (j *Journal) Stop() {
 	j.stopped = true
 }
 
-// Copied returns when the cluster has everything that was added to the lane, or cannot have it although it answers: then the disk has it.
-// The error is that ctx has ended meanwhile.
+// Copied returns nil when the cluster has everything that was added to the lane, or when it refuses it, so that only the disk has it.
+// While the API server cannot be reached, or this operator may not lead any more, it waits. The error is ctx's.
 func (j *Journal) Copied(ctx context.Context, name string) error {
 	if j == nil {
 		return nil
@@ -79,9 +79,9 @@ func (j *Journal) Copied(ctx context.Context, name string) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, kube.ErrUnreachable), errors.Is(err, errPaused), kube.Conflict(err): // not 404: the namespace does not exist
+		case errors.Is(err, kube.ErrUnreachable), errors.Is(err, errPaused), kube.Conflict(err): // not 404, which means that the namespace does not exist
 			j.tell(own, "events wait", err)
-		default: // its role, a quota, a webhook: it is tried again in the background
+		default: // a role, a quota or a webhook refuses it
 			j.tell(own, "events are kept on disk alone", err)
 			return nil
 		}
@@ -104,7 +104,7 @@ func (j *Journal) Behind(name string) bool {
 	return todo
 }
 
-// tell says once why a lane is not copied.
+// tell logs once why a lane is not copied.
 func (j *Journal) tell(own *lane, message string, err error) {
 	j.mu.Lock()
 	told := own.told
@@ -115,7 +115,7 @@ func (j *Journal) tell(own *lane, message string, err error) {
 	}
 }
 
-// again makes those lanes due that are not written yet.
+// again makes all lanes due that have unwritten changes.
 func (j *Journal) again() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -124,7 +124,7 @@ func (j *Journal) again() {
 	}
 }
 
-// writeDue writes the lanes that are due, so many at a time, until ctx ends. One that fails is not due before the next again.
+// writeDue writes the lanes that are due, so many at a time, until ctx ends. One that fails becomes due again by again.
 func (j *Journal) writeDue(ctx context.Context, atATime int) {
 	var due []*lane
 	j.mu.Lock()
@@ -145,7 +145,7 @@ func (j *Journal) writeDue(ctx context.Context, atATime int) {
 	})
 }
 
-// each does something to all of them, so many at a time.
+// each calls do for all of them, for so many at a time.
 func each[T any](atATime int, all []T, do func(int, T)) {
 	var doing sync.WaitGroup
 	slots := make(chan struct{}, atATime)
@@ -159,7 +159,7 @@ func each[T any](atATime int, all []T, do func(int, T)) {
 	doing.Wait()
 }
 
-// write makes the cluster know what there is in the lane; nil is none.
+// write brings the Secret of a lane up to date; a nil lane needs nothing.
 func (j *Journal) write(ctx context.Context, l *lane) error {
 	if l == nil {
 		return nil
@@ -187,7 +187,7 @@ func (j *Journal) write(ctx context.Context, l *lane) error {
 			j.settle(l, change, copied)
 			return nil
 		}
-		// An answer to us was lost, or somebody has deleted the Secret by hand.
+		// The answer to an earlier write was lost, or somebody has deleted the Secret by hand.
 		if !again || !changed(err) {
 			return fmt.Errorf("cannot keep events in the cluster: %w", err)
 		}
@@ -199,11 +199,11 @@ func (j *Journal) write(ctx context.Context, l *lane) error {
 
 var errPaused = errors.New("this operator may not lead any more: its copies may be another one's")
 
-// changed tells whether the lane's Secret was not as we knew it.
+// changed tells whether a request failed because the Secret was not in the version that we know.
 func changed(err error) bool { return kube.Conflict(err) || kube.NotFound(err) }
 
-// enter waits for its turn to write in the lane, and then for one of the slots for writing at all. Those before it may wait
-// for an API server that does not answer, so it ends with ctx.
+// enter waits until nobody else writes in the lane, and then for one of the slots for all writing. Those ahead may be waiting for an API
+// server that does not answer, so the wait ends with ctx.
 func (j *Journal) enter(ctx context.Context, l *lane) (leave func(), err error) {
 	select {
 	case l.writing <- struct{}{}:
@@ -219,7 +219,7 @@ func (j *Journal) enter(ctx context.Context, l *lane) (leave func(), err error) 
 	return func() { <-j.slots; <-l.writing }, nil
 }
 
-// snapshot is what is to be written. todo is false when the cluster has it already, or is not to have it.
+// snapshot returns the entries to be written. todo is false if the cluster has them already, or nothing may be written any more.
 func (j *Journal) snapshot(l *lane) (entries []entry, change int, todo bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -229,7 +229,7 @@ func (j *Journal) snapshot(l *lane) (entries []entry, change int, todo bool) {
 	return entries, l.changes, l.written != l.changes && !j.stopped
 }
 
-// put writes the Secret, or deletes it when nothing is left to do. copied are the runs that are in it. l.writing is held.
+// put writes the Secret, or deletes it if there are no entries. copied are the runs that are in it. l.writing is held.
 func (j *Journal) put(ctx context.Context, l *lane, entries []entry) (copied []*runs.Run, err error) {
 	if len(entries) == 0 {
 		if l.version != "" {
@@ -252,11 +252,11 @@ func (j *Journal) put(ctx context.Context, l *lane, entries []entry) (copied []*
 	return copied, err
 }
 
-// removeHanded deletes what was handed over: it is in the lane's own Secret now. l.writing is held.
+// removeHanded deletes the Secrets that were handed over, because the lane's own Secret has their events now. l.writing is held.
 func (j *Journal) removeHanded(ctx context.Context, l *lane) error {
 	for len(l.handed) > 0 {
 		m := l.handed[0].Metadata
-		if err := j.remove(ctx, l, m.Name, m.ResourceVersion); err != nil && !changed(err) { // what has changed is taken once more
+		if err := j.remove(ctx, l, m.Name, m.ResourceVersion); err != nil && !changed(err) { // one that has changed is taken again later
 			return err
 		}
 		l.handed = l.handed[1:]
@@ -264,13 +264,13 @@ func (j *Journal) removeHanded(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// remove deletes a Secret that nobody has touched since.
+// remove deletes a Secret, unless its version has changed.
 func (j *Journal) remove(ctx context.Context, l *lane, name, version string) error {
 	unless := map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": map[string]string{"resourceVersion": version}}
 	return j.api.Do(ctx, http.MethodDelete, l.path()+"/"+name, unless, nil)
 }
 
-// settle notes that the cluster has the change. A lane that is done with is forgotten. l.writing is held.
+// settle records that the cluster has the changes up to this one. A lane without entries is forgotten. l.writing is held.
 func (j *Journal) settle(l *lane, change int, copied []*runs.Run) {
 	for _, run := range copied {
 		if !run.Copied() {

@@ -11,42 +11,42 @@ var (
 	ErrUndeployed = errors.New("stopped: the workload is being undeployed")
 	// ErrPoolUndeployed stops a pool's deploy.
 	ErrPoolUndeployed = errors.New("stopped: the pool is being undeployed")
-	// errShut stops what is parked, so that the operator can end. The next life resumes it.
+	// errShut stops a parked job, so that the operator can end. The next life resumes it.
 	errShut = errors.New("the operator ends")
 )
 
-// Lanes runs jobs: one after the other within a lane, in the order of arrange; lanes beside each other, as turns allow. A lane has a goroutine
-// while it has jobs. All methods may be called at any time.
+// Lanes runs jobs: one after the other within a lane, in the order of arrange; in different lanes at the same time, as turns allow. A
+// lane has a goroutine while it has jobs. All methods may be called at any time.
 type Lanes struct {
-	// Prepare, if not nil, is called before a job of a lane starts, and may wait for long: until work may start, and what was added would survive
-	// a crash. It returns jobs that come before those that were added. After an error nothing of the lane starts, until Add or Touch is
-	// called for it again. It calls waits with what it begins to wait for.
+	// Prepare, if not nil, is called before a job of a lane starts. It may wait for long: until work may start, and until all jobs that
+	// were added would survive a crash. It returns jobs that come before those that were added. After an error nothing of the lane starts
+	// until Add or Touch is called for it. It calls waits whenever it begins to wait for something.
 	Prepare func(ctx context.Context, lane string, waits func(Wait)) (older []*Job, err error)
 
 	ctx      context.Context
-	starting context.Context    // ends when nothing may start any more
+	starting context.Context    // ends at Shut: then nothing starts any more
 	shut     context.CancelFunc // ends starting
 	turns    *turns
-	pools    *turns // of the pools' events: these neither wait for workloads nor keep them waiting
+	pools    *turns // for the pools' events, which neither wait for workloads nor make them wait
 
 	mu    sync.Mutex
-	idle  *sync.Cond // lanes is empty
+	idle  *sync.Cond // signals that lanes is empty
 	lanes map[string]*lane
 }
 
 type lane struct {
 	queue   []*Job
-	blocks  string // the tenant of which nothing new starts while this lane, its updates', has work; empty: of none
+	blocks  string // the tenant whose update this lane has, and whose other jobs do not start meanwhile; empty: none
 	running *Job
-	parked  bool                    // what runs waits without a slot, for its next try or its pods
-	touched bool                    // since its worker last called Prepare
-	waits   Wait                    // what the head of the queue waits for; zero: for nothing, or for what runs
-	turn    *Turn                   // which the head of the queue waits for; nil: for none
-	stop    context.CancelCauseFunc // of what is running
+	parked  bool                    // running waits without a slot, for its next try or its pods
+	touched bool                    // Touch was called since the worker last called Prepare
+	waits   Wait                    // what the head of the queue waits for; zero: for nothing, or for running
+	turn    *Turn                   // the turn for which the head of the queue waits; nil: none
+	stop    context.CancelCauseFunc // stops running
 }
 
-// New makes lanes whose jobs run until ctx ends. slots is how many work at a time; most is how many may be at work with those that have lost
-// their slot because they take long (see slotTime): more of them the memory does not bear; 0: any number.
+// New makes lanes whose jobs run until ctx ends. slots is how many work at the same time. most is how many may be at work together with
+// those that have lost their slot because they take long (see slotTime), so that they fit into the memory; 0: any number.
 func New(ctx context.Context, slots, most int) *Lanes {
 	l := &Lanes{ctx: ctx, turns: newTurns(slots, most), pools: newTurns(poolSlots, 0), lanes: map[string]*lane{}}
 	l.starting, l.shut = context.WithCancel(ctx)
@@ -54,10 +54,10 @@ func New(ctx context.Context, slots, most int) *Lanes {
 	return l
 }
 
-// poolSlots are few: each is a kubectl of 50 MiB beside the helms, and a pool's takes a tenth of a second.
+// poolSlots is small: each slot is a kubectl of 50 MiB besides the helms, and a pool's event takes a tenth of a second.
 const poolSlots = 2
 
-// Shut lets nothing start any more, and stops what is parked: the next life waits on, and until then nobody leads.
+// Shut lets nothing start any more, and stops parked jobs: the next life goes on waiting for them, and until then nobody leads.
 func (l *Lanes) Shut() {
 	l.shut()
 	l.mu.Lock()
@@ -67,15 +67,15 @@ func (l *Lanes) Shut() {
 	}
 }
 
-// stopParked stops what runs if it is parked. The lanes' mu is held.
+// stopParked stops the running job if it is parked. The lanes' mu is held.
 func (l *lane) stopParked() {
 	if l.running != nil && l.parked {
 		l.stop(errShut)
 	}
 }
 
-// turn waits for a job's turn; end gives it back, and is to be called after an error too. A tenant's update waits for turns of both kinds: it is
-// alone among the tenant's workloads and pools.
+// turn waits for a job's turn. The caller must call end, also after an error. A tenant's update waits for turns of both kinds, because
+// nothing else of the tenant, workload or pool, may run beside it.
 func (l *Lanes) turn(own *lane, j *Job) (t *Turn, end func(), err error) {
 	waits := func(t *Turn, w Wait) { l.waits(own, t, w) }
 	defer l.waits(own, nil, Wait{})
@@ -91,7 +91,7 @@ func (l *Lanes) turn(own *lane, j *Job) (t *Turn, end func(), err error) {
 	return t, func() { amongPools.end(); t.end() }, err
 }
 
-// waits notes what the head of a lane's queue waits for; turn, if not nil, is what it has not got.
+// waits records what the head of a lane's queue waits for; turn is the turn that it waits for, or nil.
 func (l *Lanes) waits(own *lane, turn *Turn, w Wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,7 +99,7 @@ func (l *Lanes) waits(own *lane, turn *Turn, w Wait) {
 	own.tell()
 }
 
-// Look tells each job that waits for a turn what it waits for by now, if that is something else than it was told.
+// Look tells each job that waits for a turn what it waits for now, if that has changed.
 func (l *Lanes) Look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,13 +129,13 @@ func (l *lane) tell() {
 	}
 }
 
-// Add queues jobs, one after the other, in place of those that they make pointless, and stops what runs if one of them preempts it. It returns
-// when those that are not to be run have ended.
+// Add queues jobs, one after the other. They replace the jobs that they make pointless, and stop the running one if they preempt it. It
+// returns when the replaced jobs have ended.
 func (l *Lanes) Add(jobs ...*Job) {
-	endSuperseded(l.enqueue(jobs)) // writes to disk: not while the lanes are locked
+	endSuperseded(l.enqueue(jobs)) // without holding mu, because it writes to disk
 }
 
-// maxEnding is how many superseded jobs are ended at the same time. Each syncs a file, and a disk syncs many together in the time of one.
+// maxEnding is how many superseded jobs are ended at the same time. Each syncs a file, and a disk syncs many at once in the time of one.
 const maxEnding = 16
 
 func endSuperseded(gone []superseded) {
@@ -170,8 +170,8 @@ func (l *Lanes) enqueue(jobs []*Job) (gone []superseded) {
 	return gone
 }
 
-// blockTenant lets nothing new of a tenant start once its update has come, and not only when that asks for its turn: until then its
-// copy is written into the cluster, which takes long where the API server is slow. mu is held.
+// blockTenant lets nothing new of a tenant start from the moment its update has come. It is too late to do so when the update asks for
+// its turn: before that its copy is written to the cluster, which takes long if the API server is slow. mu is held.
 func (l *Lanes) blockTenant(own *lane, j *Job) {
 	if !j.Alone || own.blocks != "" {
 		return
@@ -181,7 +181,7 @@ func (l *Lanes) blockTenant(own *lane, j *Job) {
 	l.pools.block(j.Tenant)
 }
 
-// unblockTenant takes blockTenant back. mu is held.
+// unblockTenant undoes blockTenant. mu is held.
 func (l *Lanes) unblockTenant(own *lane) {
 	if own.blocks == "" {
 		return
@@ -191,23 +191,23 @@ func (l *Lanes) unblockTenant(own *lane) {
 	own.blocks = ""
 }
 
-// preempt stops what runs if something that is queued preempts it. The lanes' mu is held.
+// preempt stops the running job if a queued one preempts it. The lanes' mu is held.
 func (l *lane) preempt() {
 	for _, queued := range l.queue {
 		if l.running == nil || queued.Subject != l.running.Subject {
-			continue // another workload's, which has the same release name
+			continue // of another workload with the same release name
 		}
 		if reason := preempts(queued, l.running, l.parked); reason != nil {
 			l.stop(reason)
 			return
 		}
 		if queued.Kind == Scale {
-			return // it is to find what runs deployed: on a fresh release there would be nothing to scale
+			return // the scaling needs the running deploy to finish: on a fresh release there would be nothing to scale
 		}
 	}
 }
 
-// at is the lane of that name, with a worker. l.mu is held.
+// at returns the lane of that name, and creates it with its worker if necessary. l.mu is held.
 func (l *Lanes) at(name string) *lane {
 	target := l.lanes[name]
 	if target == nil {
@@ -225,21 +225,21 @@ func (l *Lanes) Busy(name string) bool {
 	return l.lanes[name] != nil
 }
 
-// Touch makes a lane call Prepare, which may have jobs for it.
+// Touch makes a lane call Prepare, which may have new jobs for it.
 func (l *Lanes) Touch(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.at(name).touched = true
 }
 
-// work runs a lane's jobs until none is left. What may not start any more stays on disk.
+// work runs a lane's jobs until none is left. Jobs that may not start any more stay on disk.
 func (l *Lanes) work(name string, own *lane) {
 	for more := true; more; {
 		more = l.prepare(name, own) && l.runNext(name, own)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if (len(own.queue) > 0 || own.touched) && l.starting.Err() == nil { // since the last look
+	if (len(own.queue) > 0 || own.touched) && l.starting.Err() == nil { // a job has come meanwhile
 		go l.work(name, own)
 		return
 	}
@@ -248,7 +248,7 @@ func (l *Lanes) work(name string, own *lane) {
 	l.idle.Broadcast()
 }
 
-// prepare calls Prepare, and queues the jobs that it returns before those that were added. False: nothing may start.
+// prepare calls Prepare, and queues the jobs that it returns before those that were added. It returns false if nothing may start.
 func (l *Lanes) prepare(name string, own *lane) bool {
 	l.mu.Lock()
 	own.touched = false
@@ -277,8 +277,8 @@ func (l *Lanes) prepare(name string, own *lane) bool {
 	return true
 }
 
-// runNext waits for a turn and runs the head of the queue. It is taken from the queue only then, so that until then a newer
-// one can take its place. All jobs of a lane are alike in Pool and Alone. False: there is nothing to run any more.
+// runNext waits for a turn and runs the head of the queue. The head stays in the queue until it has its turn, so that a newer job can
+// replace it until then. All jobs of a lane have the same Pool and Alone. It returns false if no job is left, or none may start.
 func (l *Lanes) runNext(name string, own *lane) bool {
 	l.mu.Lock()
 	if len(own.queue) == 0 {
@@ -290,14 +290,14 @@ func (l *Lanes) runNext(name string, own *lane) bool {
 
 	turn, end, err := l.turn(own, head)
 	defer end()
-	if err != nil || !l.prepare(name, own) { // again: a newer job may have come meanwhile, and what runs must survive
+	if err != nil || !l.prepare(name, own) { // prepared again: a newer job may have come meanwhile, and it must survive a crash before it runs
 		return false
 	}
 	ctx, stop := context.WithCancelCause(l.ctx)
 	defer stop(nil)
 	j := l.begin(own, turn, stop)
 	if j == nil {
-		return true // the next look finds out why
+		return true // the next call finds out why
 	}
 	j.Run(withTurn(ctx, turn))
 
@@ -307,7 +307,8 @@ func (l *Lanes) runNext(name string, own *lane) bool {
 	return true
 }
 
-// begin takes the head of the queue to run it; nil: nothing may start, or the head is another tenant's by now, whose turn it is not.
+// begin takes the head of the queue, to run it. nil: nothing may start, or the queue has another tenant's job at its head by now, to
+// which the turn does not belong.
 func (l *Lanes) begin(own *lane, turn *Turn, stop context.CancelCauseFunc) *Job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -329,7 +330,7 @@ func (l *Lanes) begin(own *lane, turn *Turn, stop context.CancelCauseFunc) *Job 
 	return j
 }
 
-// Wait returns when nothing is queued that could start, and nothing is running.
+// Wait returns when nothing is running, and nothing is queued that could start.
 func (l *Lanes) Wait() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

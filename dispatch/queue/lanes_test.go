@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 )
 
-// diary writes down what lanes do.
+// diary records what lanes do.
 type diary struct {
 	mu      sync.Mutex
 	entries []string
@@ -23,7 +23,7 @@ func (d *diary) write(format string, args ...any) {
 	d.entries = append(d.entries, fmt.Sprintf(format, args...))
 }
 
-// job is one of lane a, tenant t, that writes its name when it runs and then waits for hold, if any.
+// job returns a job of lane a and tenant t that records its name when it runs, and then waits for hold, if that is not nil.
 func (d *diary) job(name string, k Kind, hold <-chan struct{}) *Job {
 	return &Job{
 		Lane: "a", Tenant: "t", Kind: k,
@@ -42,7 +42,7 @@ func (d *diary) job(name string, k Kind, hold <-chan struct{}) *Job {
 	}
 }
 
-// await returns when an entry is there.
+// await waits for an entry.
 func (d *diary) await(entry string) {
 	for {
 		d.mu.Lock()
@@ -95,7 +95,7 @@ func TestWhatANewerEventMakesPointlessIsSuperseded(t *testing.T) {
 			"together": func(l *Lanes, jobs []*Job) { l.Add(jobs...) },
 		} {
 			t.Run(test.name+", "+name, func(t *testing.T) {
-				gone, ran := &diary{}, &diary{} // who is superseded ends beside others
+				gone, ran := &diary{}, &diary{} // separate, because superseded jobs end at the same time as others
 				l, release := busy(t)
 				var jobs []*Job
 				for i, k := range test.kinds {
@@ -114,7 +114,7 @@ func TestWhatANewerEventMakesPointlessIsSuperseded(t *testing.T) {
 }
 
 func TestAnUndeployStopsARunningDeployAndADeployDoesNot(t *testing.T) {
-	d, queued := &diary{}, &diary{} // what is superseded ends beside what runs
+	d, queued := &diary{}, &diary{} // separate, because superseded jobs end while others run
 	l := New(t.Context(), 1, 0)
 	started := make(chan struct{})
 	running := d.job("running", Deploy, make(chan struct{}))
@@ -191,7 +191,7 @@ func TestWhatWasLeftInALaneComesBeforeWhatWasAdded(t *testing.T) {
 	}
 	l.Add(d.job("added deploy", Deploy, nil))
 	<-asked
-	l.Add(d.job("added scale", Scale, nil)) // while another operator is waited for
+	l.Add(d.job("added scale", Scale, nil)) // while Prepare waits
 	close(proceed)
 	l.Wait()
 	d.expect(t, "left deploy superseded", "left undeploy", "added deploy", "added scale")
@@ -217,7 +217,7 @@ func TestATouchWhileALaneLooksForTheLastTimeIsNotLost(t *testing.T) {
 	l.Prepare = func(context.Context, string, func(Wait)) (older []*Job, err error) {
 		switch looks++; looks {
 		case 1:
-			l.Touch("a") // what there is has been looked at already
+			l.Touch("a") // after Prepare has been called
 		case 2:
 			older = []*Job{d.job("left", Deploy, nil)}
 		}
@@ -315,7 +315,7 @@ func TestWhatAScalingWaitsForIsNotStoppedByANewerDeploy(t *testing.T) {
 	}
 }
 
-// Before it can run, the update's copy is written into the cluster, which may take long.
+// Before the update can run, its copy is written to the cluster, which may take long.
 func TestFromTheMomentThatATenantsUpdateIsAcceptedNothingNewOfTheTenantStarts(t *testing.T) {
 	for _, ofPool := range []bool{false, true} {
 		t.Run(fmt.Sprintf("pool=%v", ofPool), func(t *testing.T) {
@@ -348,7 +348,7 @@ func TestFromTheMomentThatATenantsUpdateIsAcceptedNothingNewOfTheTenantStarts(t 
 	}
 }
 
-// What another operator has left in a lane may be a workload's of another tenant, with the same release name.
+// An event that another operator has left in a lane may belong to a workload of another tenant with the same release name.
 func TestAJobRunsInATurnOfItsOwnTenant(t *testing.T) {
 	d := &diary{}
 	l := New(t.Context(), 1, 0)
@@ -358,7 +358,7 @@ func TestAJobRunsInATurnOfItsOwnTenant(t *testing.T) {
 	}
 	looks := 0
 	l.Prepare = func(context.Context, string, func(Wait)) (older []*Job, err error) {
-		if looks++; looks == 2 { // the job that was added has its turn by now
+		if looks++; looks == 2 { // the added job has its turn by now
 			return []*Job{ofTenant("left")}, nil
 		}
 		return nil, nil

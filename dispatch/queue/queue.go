@@ -1,6 +1,6 @@
-// Package queue decides when events run. Lanes queues jobs in lanes: within a lane one after the other, and a newer job may make an older one
-// pointless (arrange, preempts); lanes beside each other, as slots allow and fairly between tenants (turns). It knows nothing of what a job
-// does.
+// Package queue decides when events run. Within a lane, Lanes runs jobs one after the other, and a newer job may replace an older one
+// (arrange, preempts). Different lanes run at the same time, as slots allow, and fairly between tenants (turns). The package does not
+// know what a job does.
 package queue
 
 import (
@@ -9,12 +9,12 @@ import (
 	"slices"
 )
 
-// Kind decides which queued or running events a newer event of its lane makes pointless.
+// Kind decides which queued or running events of its lane a newer event replaces.
 type Kind int
 
 // The kinds.
 const (
-	Other    Kind = iota // makes no other event pointless, and none makes it
+	Other    Kind = iota // replaces no other event and is replaced by none
 	Deploy               // of a workload or pool
 	Undeploy             // of a workload or pool
 	Scale                // of a workload
@@ -22,22 +22,22 @@ const (
 
 // Job is an event in its lane. Lane, Run and Superseded must be set.
 type Job struct {
-	Lane           string // a release or a pool
-	Subject        string // the exact workload or pool: two workloads may have one release name, and neither may touch the other's events
+	Lane           string // its name: that of a release or a pool
+	Subject        string // the exact workload or pool: two workloads may have the same release name, and their events must not replace each other
 	Tenant         string
 	Kind           Kind
 	Alone          bool // nothing else of the tenant may run beside it
-	Pool           bool // it is a pool's: it has slots of its own, and is tried until it has worked
+	Pool           bool // a pool's event: pools have slots of their own, and are tried until they succeed
 	MayHaveChanged bool // of a deploy: an earlier life may have changed the cluster for it
 	Asks           Ask  // of a deploy
-	// Run carries the event out. Its context ends when it is to stop, and context.Cause tells why; TurnOf gives its turn.
+	// Run carries the event out. It must stop when its context ends; context.Cause tells why. TurnOf returns its turn.
 	Run func(context.Context)
 	// Superseded is called instead of Run, with the reason: ErrSuperseded or ErrRepeated.
 	Superseded func(reason error)
-	// Waits, if not nil, is told whenever the job begins to wait for something else before it runs. It must not block.
+	// Waits, if not nil, is called whenever the job, before it runs, begins to wait for something else. It must not block.
 	Waits func(Wait)
 
-	told Wait // Waits was, last
+	told Wait // the last argument of Waits
 }
 
 // Wait is what a job waits for.
@@ -55,41 +55,41 @@ const (
 
 var behindAnother = Wait{ForLane, "the event before it, of the same release or pool"}
 
-// Ask is what a deploy asks for. Two that are equal would deploy the same.
+// Ask is what a deploy asks for. Equal Asks deploy the same.
 type Ask struct {
-	Reconciliation bool   // nobody has asked for it: the controller sends again what it takes for missing
+	Reconciliation bool   // not asked for by a user: the controller repeats a deploy that it believes to be missing
 	Says           string // everything but the version; empty: unknown
 	Version        string // of the chart; empty: for a reconciliation the one that is installed, otherwise the newest
 }
 
-// repeats tells whether a reconciliation says what an older deploy says already.
+// repeats tells whether a is a reconciliation that asks for the same as an older deploy.
 func (a Ask) repeats(older Ask) bool {
 	return a.Reconciliation && a.Says != "" && a.Says == older.Says && (a.Version == "" || a.Version == older.Version)
 }
 
 var (
-	// ErrSuperseded ends an event before it could start, or while it waited to be tried again or for its pods.
+	// ErrSuperseded ends an event that has not started, or that waits for its next try or for its pods.
 	ErrSuperseded = errors.New("superseded: a newer event for the same release or pool came")
-	// ErrRepeated ends a reconciliation before it could start.
+	// ErrRepeated ends a reconciliation that has not started.
 	ErrRepeated = errors.New("superseded: a deploy that says the same is queued or running already")
 )
 
-// superseded is a job that is not to be run, and why.
+// superseded is a job that will not run, and why.
 type superseded struct {
 	*Job
 	reason error
 }
 
-// arrange puts a job at the end of a lane's queue, in place of those that it makes pointless. running may be nil.
+// arrange appends a job to a lane's queue, and removes the jobs that it replaces. running may be nil.
 //
-//   - Of deploys, and of scalings, only the newest counts; an undeploy ends them all. A deploy never takes an undeploy's
-//     place: after both, the release is a fresh one. Nor that of a deploy before a scaling: on a fresh release there would be
-//     nothing to scale. Nor that of a deploy that an earlier life has begun: if the newer one is refused before it touches
-//     anything, half of the older one would stay in the cluster.
-//   - A reconciliation takes the place of nothing but an older reconciliation, and is itself pointless when the lane ends with
-//     a deploy that says the same.
-//   - What stands behind another workload's event, one with the same release name, replaces nothing before it: who came first gets
-//     the name, and the other one is refused by the look at whose release it is.
+//   - Of deploys, and of scalings, only the newest stays; an undeploy replaces them all. A deploy does not replace an undeploy, because
+//     the release must be a fresh one after both. It does not replace a deploy that is followed by a scaling, because on a fresh release
+//     there would be nothing to scale. It does not replace a deploy that an earlier life has begun: if the newer one were refused before
+//     it touches anything, half of the older one would stay in the cluster.
+//   - A reconciliation replaces only an older reconciliation, and is dropped itself if the last deploy or undeploy of the lane is a
+//     deploy that asks for the same.
+//   - If another workload with the same release name has an event in the queue, a job behind that event replaces nothing before it: the
+//     workload that came first gets the name, and the other one is refused when its deploy looks whose release it is.
 func arrange(running *Job, queue []*Job, j *Job) (kept []*Job, gone []superseded) {
 	if last := lastOf(running, queue); last != nil && last.Kind == Deploy && j.Kind == Deploy && j.Asks.repeats(last.Asks) {
 		return queue, []superseded{{j, ErrRepeated}}
@@ -105,7 +105,7 @@ func arrange(running *Job, queue []*Job, j *Job) (kept []*Job, gone []superseded
 	return kept, gone
 }
 
-// lastOf is the job that decides whether the release will be there, and how: the last deploy or undeploy.
+// lastOf returns the job that decides how the lane leaves the release: the last deploy or undeploy.
 func lastOf(running *Job, queue []*Job) *Job {
 	for _, j := range slices.Backward(queue) {
 		if j.Kind == Deploy || j.Kind == Undeploy {
@@ -115,7 +115,7 @@ func lastOf(running *Job, queue []*Job) *Job {
 	return running
 }
 
-// replacement tells whether one of the jobs after an older one makes it pointless.
+// replacement tells whether one of the jobs behind an older one replaces it.
 func replacement(older *Job, after []*Job) bool {
 	for _, newer := range after {
 		switch {
@@ -124,7 +124,7 @@ func replacement(older *Job, after []*Job) bool {
 		case newer.Kind == Undeploy:
 			return true
 		case older.Kind == Undeploy:
-			// only another undeploy does that
+			// replaced only by another undeploy
 		case older.MayHaveChanged && newer.Kind == Deploy:
 			return false
 		case newer.Kind == older.Kind:
@@ -136,9 +136,9 @@ func replacement(older *Job, after []*Job) bool {
 	return false
 }
 
-// preempts is why a queued job stops the running one of its lane; nil: it does not, or running is nil. An undeploy stops a deploy; and a deploy
-// that is parked, waiting for its next try or its pods, is stopped by whatever deploy a user asks for. A pool's event may be tried for ever:
-// while it is parked, the newest one counts.
+// preempts returns why a queued job stops the running one of its lane; nil: it does not, or running is nil. An undeploy stops a deploy. A
+// deploy that is parked, waiting for its next try or its pods, is also stopped by any deploy that a user asks for. A pool's event may be
+// tried forever: while it is parked, any newer event stops it.
 func preempts(j, running *Job, parked bool) error {
 	switch {
 	case running == nil:

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// asked makes a job of a few letters: d a deploy, r a reconciliation, u an undeploy, s a scaling, o another; then, of deploys,
-// what it says and, after a colon, the chart's version: "d1:2.0", "r1". D is a deploy that an earlier life has begun.
+// asked makes a job from a few letters: d a deploy, r a reconciliation, u an undeploy, s a scaling, o another; then, for deploys,
+// what it asks for and, after a colon, the chart's version: "d1:2.0", "r1". D is a deploy that an earlier life has begun.
 func asked(name string) *Job {
 	j := &Job{Kind: map[byte]Kind{'d': Deploy, 'D': Deploy, 'r': Deploy, 'u': Undeploy, 's': Scale, 'o': Other}[name[0]], MayHaveChanged: name[0] == 'D'}
 	says, version := name[1:], ""
@@ -114,7 +114,7 @@ func TestWhatRunsMakesWayOnlyForAUser(t *testing.T) {
 		{"d2", "d1", false, nil},
 		{"d2", "d1", true, ErrSuperseded},
 		{"d2", "u", false, nil},
-		{"d2", "u", true, ErrSuperseded}, // it may be tried for ever
+		{"d2", "u", true, ErrSuperseded}, // it may be tried forever
 		{"u", "u", true, ErrSuperseded},
 	} {
 		t.Run(fmt.Sprint("of a pool ", test), func(t *testing.T) {

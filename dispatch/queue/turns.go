@@ -8,48 +8,48 @@ import (
 	"time"
 )
 
-// turns decides who works next. Work needs a slot; what is parked, waiting for pods or for the next try, has none. Slots are fair between
-// tenants: the tenant that has the fewest is next, and of one tenant whoever came first. A tenant's update is alone: it
-// waits for what the tenant has in flight, and nothing new of the tenant starts meanwhile.
+// turns decides which job works next. A job needs a slot to work; while it is parked, waiting for pods or for its next try, it has none.
+// Slots are fair between tenants: the tenant that has the fewest gets the next one, and within a tenant the job that came first. A
+// tenant's update is alone: it waits for the tenant's jobs in flight, and nothing new of the tenant starts meanwhile.
 type turns struct {
-	limit    int           // of slots
-	most     int           // turns at work, with a slot or overdue: more of them the memory does not bear; 0: any number
-	slotTime time.Duration // see the constant; tests have their own
+	limit    int           // number of slots
+	most     int           // how many turns may be at work, with a slot or overdue, so that they fit into the memory; 0: any number
+	slotTime time.Duration // the constant; other values in tests
 
 	mu           sync.Mutex
-	working      int // slots that are taken
+	working      int // turns that have a slot
 	overdue      int // turns at work that have lost their slot
-	waitingAlone int // of waiting, how many must be alone
+	waitingAlone int // how many of waiting must be alone
 	tenants      map[string]*tenantTurns
 	waiting      []*Turn // for a slot, in the order they came
 }
 
-// tenantTurns is what one tenant has. It is forgotten when that is nothing.
+// tenantTurns counts the turns of one tenant. It is removed when all is zero.
 type tenantTurns struct {
-	inFlight int  // turns that have begun and not ended, at work or parked
-	working  int  // of them with a slot
-	overdue  int  // of them at work without a slot
-	alone    bool // the one in flight must be alone
-	blocked  int  // how often block was called without unblock
+	inFlight int  // turns that have begun and not ended, whether at work or parked
+	working  int  // those with a slot
+	overdue  int  // those at work that have lost their slot
+	alone    bool // the turn in flight must be alone
+	blocked  int  // calls of block without an unblock yet
 }
 
-// slotTime is when work loses its slot without having ended, and is overdue: helm works for a second, so what takes longer waits for a
-// hook, say, or hangs, and must not keep other tenants from starting. A tenant gets no more slots while as many of its
-// own as there are slots are overdue.
+// slotTime is how long a job may work before it loses its slot and is overdue. helm works for a second; what takes longer waits for a
+// hook, for example, or hangs, and must not keep other tenants from starting. A tenant that has as many overdue turns as there are slots
+// gets no new slot.
 const slotTime = 10 * time.Second
 
 func newTurns(limit, most int) *turns {
 	return &turns{limit: limit, most: most, slotTime: slotTime, tenants: map[string]*tenantTurns{}}
 }
 
-// block lets nothing new of a tenant start until unblock is called as often, except what must be alone.
+// block lets nothing new of a tenant start, except turns that must be alone, until unblock was called as often as block.
 func (ts *turns) block(tenant string) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	ts.of(tenant).blocked++
 }
 
-// unblock takes one block back.
+// unblock undoes one block.
 func (ts *turns) unblock(tenant string) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -57,23 +57,24 @@ func (ts *turns) unblock(tenant string) {
 	ts.dispatch()
 }
 
-// Turn is one job's, from its begin to its end: at work, or parked. A nil Turn, of what runs in no lane, never waits.
+// Turn is the turn of one job, from its beginning to its end, whether it is at work or parked. A nil Turn belongs to no lane and never
+// waits.
 type Turn struct {
 	turns        *turns
 	tenant       string
 	alone        bool
-	leavesFlight bool              // while it is parked it is not in flight: a tenant's update does not wait for it, and keeps it waiting
-	onPark       func(bool)        // is told true when it is parked, and false when that ends
-	onWait       func(*Turn, Wait) // is told what it waits for, unless it may go on at once
+	leavesFlight bool              // it is not in flight while it is parked: a tenant's update does not wait for it, but it waits for the update
+	onPark       func(bool)        // called with true when it is parked, and with false when that ends
+	onWait       func(*Turn, Wait) // called with what it waits for, unless it may go on at once
 
 	granted chan struct{} // closed when it may go on
 	begun   bool          // it is in flight
 	slot    bool
-	overdue bool        // at work without a slot
+	overdue bool        // at work after it has lost its slot
 	expiry  *time.Timer // of the slot
 }
 
-// take waits for a turn. The caller ends it, after an error too. The error is ctx's.
+// take waits for a turn. The caller must call end, also after an error. The error is ctx's.
 func (ts *turns) take(ctx context.Context, t *Turn) (*Turn, error) {
 	t.turns = ts
 	if t.onPark == nil {
@@ -86,7 +87,7 @@ func (ts *turns) take(ctx context.Context, t *Turn) (*Turn, error) {
 	})
 }
 
-// wait returns when it is this turn's time to work. waits is told what it waits for, if it waits.
+// wait returns when this turn may work. If it has to wait, it calls waits with what it waits for.
 func (t *Turn) wait(ctx context.Context, waits func(Wait)) error {
 	ts := t.turns
 	ts.mu.Lock()
@@ -112,18 +113,18 @@ func (t *Turn) wait(ctx context.Context, waits func(Wait)) error {
 		ts.remove(i)
 	}
 	if !t.begun {
-		ts.dispatch() // it may have been alone, and in the way
+		ts.dispatch() // if it must have been alone, it was in the way of others
 		return ctx.Err()
 	}
 	select {
-	case <-t.granted: // at the last moment
+	case <-t.granted: // it was granted at the last moment
 		t.giveBack()
 	default:
 	}
 	return ctx.Err()
 }
 
-// waitsFor is what the turn waits for by now; zero: for nothing.
+// waitsFor returns what the turn waits for now; zero: for nothing.
 func (t *Turn) waitsFor() Wait {
 	t.turns.mu.Lock()
 	defer t.turns.mu.Unlock()
@@ -155,7 +156,7 @@ func (t *Turn) why() Wait {
 	return Wait{ForSlot, fmt.Sprintf("all %d slots are taken", ts.limit)}
 }
 
-// end gives everything back.
+// end gives back the slot, and takes the turn out of flight.
 func (t *Turn) end() {
 	t.turns.mu.Lock()
 	defer t.turns.mu.Unlock()
@@ -167,7 +168,7 @@ func (t *Turn) end() {
 	t.turns.dispatch()
 }
 
-// endFlight takes the turn out of what its tenant has in flight. turns.mu is held.
+// endFlight takes the turn out of flight. turns.mu is held.
 func (t *Turn) endFlight() {
 	t.begun = false
 	tenant := t.turns.of(t.tenant)
@@ -177,9 +178,9 @@ func (t *Turn) endFlight() {
 	}
 }
 
-// Park gives the slot up while f waits for something. The turn stays in flight, so a tenant's update waits for it, unless it is a pool's. What
-// works afterwards calls TakeSlot first. yields: a newer job may preempt this one meanwhile. A turn that is alone keeps everything. The error is
-// f's.
+// Park gives up the slot while f waits for something. The turn stays in flight, so that a tenant's update waits for it, unless it is a
+// pool's. Before working again, call TakeSlot. If yields is true, a newer job may preempt this one meanwhile. A turn that is alone keeps
+// everything. The error is f's.
 func (t *Turn) Park(yields bool, f func() error) error {
 	if t == nil || t.alone {
 		return f()
@@ -198,8 +199,8 @@ func (t *Turn) Park(yields bool, f func() error) error {
 	return f()
 }
 
-// TakeSlot returns when the turn may work: at once, unless it was parked since. waits is told what it waits for, if it waits; it must not
-// block. The error is ctx's.
+// TakeSlot returns when the turn may work: at once, unless it was parked since. If it has to wait, it calls waits, which must not block,
+// with what it waits for. The error is ctx's.
 func (t *Turn) TakeSlot(ctx context.Context, waits func(Wait)) error {
 	if t == nil || t.alone {
 		return nil
@@ -231,7 +232,7 @@ func (t *Turn) giveBack() {
 	}
 }
 
-// of is what a tenant has, never nil. ts.mu is held.
+// of returns the counts of a tenant, never nil. ts.mu is held.
 func (ts *turns) of(tenant string) *tenantTurns {
 	if ts.tenants[tenant] == nil {
 		ts.tenants[tenant] = &tenantTurns{}
@@ -239,7 +240,7 @@ func (ts *turns) of(tenant string) *tenantTurns {
 	return ts.tenants[tenant]
 }
 
-// dispatch grants turns to all that may go on. ts.mu is held.
+// dispatch grants a turn to all that may go on. ts.mu is held.
 func (ts *turns) dispatch() {
 	for {
 		next := ts.next()
@@ -255,7 +256,7 @@ func (ts *turns) dispatch() {
 	}
 }
 
-// remove takes a turn out of waiting. ts.mu is held.
+// remove takes a turn out of the waiting ones. ts.mu is held.
 func (ts *turns) remove(i int) *Turn {
 	t := ts.waiting[i]
 	ts.waiting = slices.Delete(ts.waiting, i, i+1)
@@ -265,31 +266,31 @@ func (ts *turns) remove(i int) *Turn {
 	return t
 }
 
-// full tells whether there is no slot to give. ts.mu is held.
+// full tells whether there is no free slot. ts.mu is held.
 func (ts *turns) full() bool {
 	return ts.working >= ts.limit || ts.most > 0 && ts.working+ts.overdue >= ts.most
 }
 
-// lastIsForOthers tells whether a tenant, of whose work some is overdue, has all that the memory bears but one. Its next might hang for minutes
-// as well, so the last one is for others; where the memory bears only two at a time, the tenant may have both. ts.mu is held.
+// lastIsForOthers tells whether a tenant with overdue turns has all that fit into the memory but one. Its next job might hang for minutes
+// as well, so the last place is for other tenants. If only two fit into the memory, a tenant may have both. ts.mu is held.
 func (ts *turns) lastIsForOthers(tenant *tenantTurns) bool {
 	return ts.most > 2 && tenant.overdue > 0 && tenant.working+tenant.overdue >= ts.most-1
 }
 
-// next is the index in waiting of the turn that is to go on; -1: none can. ts.mu is held.
+// next returns the index in waiting of the turn that may go on; -1: none may. ts.mu is held.
 func (ts *turns) next() int {
 	if ts.full() && ts.waitingAlone == 0 {
-		return -1 // of thousands that wait, none needs to be looked at
+		return -1 // spares looking at thousands that wait
 	}
 	best := -1
 	for i, t := range ts.waiting {
 		tenant := ts.of(t.tenant)
 		switch {
 		case t.alone && tenant.inFlight == 0:
-			return i // it needs no slot: its script is the environment's own, and others wait for it
+			return i // it needs no slot: its script is one of the environment's own, and others wait for it
 		case t.alone || ts.full():
 			continue
-		case t.begun: // what was parked is nearly done
+		case t.begun: // it was parked, and is nearly done
 			return i
 		case tenant.alone || tenant.blocked > 0 || tenant.overdue >= ts.limit || ts.lastIsForOthers(tenant):
 			continue
@@ -319,7 +320,7 @@ func (ts *turns) grant(t *Turn) {
 	close(t.granted)
 }
 
-// expireSlot takes the slot from work that has had it for slotTime.
+// expireSlot takes the slot from a job that has had it for slotTime.
 func (t *Turn) expireSlot() {
 	t.turns.mu.Lock()
 	defer t.turns.mu.Unlock()
@@ -335,12 +336,12 @@ func (t *Turn) expireSlot() {
 
 type turnKey struct{}
 
-// withTurn is the context of a job: see TurnOf.
+// withTurn returns the context of a job: see TurnOf.
 func withTurn(ctx context.Context, t *Turn) context.Context {
 	return context.WithValue(ctx, turnKey{}, t)
 }
 
-// TurnOf is the turn of the job that runs with ctx; nil: ctx is of no job, which needs none.
+// TurnOf returns the turn of the job that runs with ctx; nil if ctx belongs to no job.
 func TurnOf(ctx context.Context) *Turn {
 	t, _ := ctx.Value(turnKey{}).(*Turn)
 	return t

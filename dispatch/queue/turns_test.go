@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// desk is turns with a diary: whoever is let in writes his name down.
+// desk is turns with a diary, in which each turn records its name when it begins.
 type desk struct {
 	*turns
 	ctx context.Context
 	diary
 }
 
-// begin asks for a turn in the background; the diary says when it came.
+// begin asks for a turn in the background; the diary shows when it was granted.
 func (d *desk) begin(name, tenant string, alone bool) *Turn {
 	t := &Turn{turns: d.turns, tenant: tenant, alone: alone, onPark: func(bool) {}}
 	go func() {
@@ -61,7 +61,7 @@ func TestWhoeverWaitsForPodsKeepsNobodyFromStarting(t *testing.T) {
 		close(ready)
 		synctest.Wait()
 		d.expect(t, "a1", "b1")
-		b.end() // what comes back goes before what is new
+		b.end() // a turn that was parked goes before new ones
 		synctest.Wait()
 		d.expect(t, "a1", "b1", "a1 again")
 	})
@@ -76,7 +76,7 @@ func TestWorkThatHangsLosesItsSlot(t *testing.T) {
 		d.begin("b", "b", false)
 		time.Sleep(slotTime)
 		synctest.Wait()
-		d.expect(t, "a0", "a1", "b") // and no more of a: as many of its own as there are slots are overdue
+		d.expect(t, "a0", "a1", "b") // and no more of a, which has as many overdue turns as there are slots
 		hanging[0].end()
 		synctest.Wait()
 		d.expect(t, "a0", "a1", "b", "a2")
@@ -95,7 +95,7 @@ func TestWhatIsOverdueStillCountsAgainstWhatTheMemoryBears(t *testing.T) {
 		}
 		time.Sleep(3 * slotTime)
 		synctest.Wait()
-		d.expect(t, "hangs 0", "hangs 1", "hangs 2") // the third in the place of an overdue one; a fourth would be too many
+		d.expect(t, "hangs 0", "hangs 1", "hangs 2") // the third has the slot that an overdue one has lost; a fourth would be too many
 		hanging[0].end()
 		synctest.Wait()
 		d.expect(t, "hangs 0", "hangs 1", "hangs 2", "hangs 3")
@@ -160,7 +160,7 @@ func TestATenantsUpdateWaitsForWhatIsParkedToo(t *testing.T) {
 	})
 }
 
-// A pool's event may wait for days until somebody mends the cluster.
+// A pool's event may wait for days until somebody repairs the cluster.
 func TestATenantsUpdateDoesNotWaitForAPoolsEventThatIsParked(t *testing.T) {
 	atDesk(t, 1, func(t *testing.T, d *desk) {
 		leaving := d.begin("leaving", "a", false)

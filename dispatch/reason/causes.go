@@ -10,26 +10,26 @@ import (
 	"octo-operator/text"
 )
 
-// cause is one way in which a step fails: how the tool says it, and what a person needs to know. Of a table the first that fits
-// counts, so what is more special comes first.
+// cause is one way in which a step fails: how the tool words it, and what a person needs to know. The first match in a table counts, so
+// more specific causes come first.
 type cause struct {
 	words *text.Pattern
 	line  string                      // what a person needs to know: {name} is a group of words, or one of Failure.facts
-	build func(Failure, match) string // in place of line; "": it is another cause after all
+	build func(Failure, match) string // instead of line; "": this cause does not apply after all
 }
 
-// match is where the words of a cause were found, and what its {name}s stand for.
+// match is where the words of a cause were found, and the texts for its {name}s.
 type match struct {
-	words string // all of them
+	words string // all that the tool has printed
 	from  int    // where the cause begins in them
 	facts map[string]string
 }
 
-// explain looks the tool's words up in the table of its step. "" means that they are in none.
+// explain looks up the tool's words in the table of its step. "": no cause there matches.
 func (f Failure) explain(words string) string {
 	switch f.Step {
 	case "":
-		return "" // the operator's own errors are plain
+		return "" // the operator's own errors need no explanation
 	case scripts.ChartPull:
 		return f.lookUp(pullCauses, words)
 	case scripts.PoolDeploy, scripts.PoolUndeploy:
@@ -67,7 +67,7 @@ func (c cause) explain(f Failure, words string) string {
 	return m.fill(c.line)
 }
 
-// facts are what {name} may be in any line.
+// facts returns the {name}s that every line may use.
 func (f Failure) facts() map[string]string {
 	chart := strings.TrimSpace("chart " + f.Chart + " " + f.Version)
 	return map[string]string{
@@ -78,15 +78,15 @@ func (f Failure) facts() map[string]string {
 
 var placeholder = text.NewPattern(`\{\w+\}`)
 
-// fill puts the facts into a line in place of their {name}s.
+// fill replaces the {name}s in a line by the facts.
 func (m match) fill(line string) string {
 	return placeholder.ReplaceAllStringFunc(line, func(name string) string { return m.fact(strings.Trim(name, "{}")) })
 }
 
-// fact is one of the facts as it stands within a line.
+// fact returns a fact in the form that it has within a line.
 func (m match) fact(name string) string { return plainLine(m.facts[name], maxSubject) }
 
-// with is the match with more facts.
+// with returns the match with additional facts.
 func (m match) with(pairs ...string) match {
 	facts := maps.Clone(m.facts)
 	for pair := range slices.Chunk(pairs, 2) {
@@ -95,10 +95,10 @@ func (m match) with(pairs ...string) match {
 	return match{m.words, m.from, facts}
 }
 
-// namedObject is how helm 4 and helm 3 say which object an error is about, before the error.
+// namedObject matches how helm 4 and helm 3 name the object before an error about it.
 var namedObject = text.NewPattern(`object [^/\s]*/(\S+) \S*, Kind=(\w+): |patch "([^"]+)" with kind (\w+): `)
 
-// objectAt is the object that the words at a match are about.
+// objectAt returns the object that the error at a match is about.
 func (f Failure) objectAt(m match) string {
 	for _, at := range slices.Backward(namedObject.FindAllStringSubmatchIndex(m.words, -1)) {
 		if at[0] <= m.from {
@@ -119,7 +119,7 @@ func (f Failure) objectAt(m match) string {
 	return "an object of the chart"
 }
 
-// shortDuration is 5m, where Go says 5m0s.
+// shortDuration formats 5m as "5m", where Go has "5m0s".
 func shortDuration(d time.Duration) string {
 	text := d.String()
 	if short, whole := strings.CutSuffix(text, "m0s"); whole {

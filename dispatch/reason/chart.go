@@ -7,10 +7,10 @@ import (
 	"octo-operator/text"
 )
 
-// manifestRefused hands on what octo-operator look says: whole, since what to do comes last.
+// manifestRefused returns the whole text of octo-operator look, because what to do comes last in it.
 func manifestRefused(_ Failure, m match) string { return m.facts["why"] }
 
-// templateFails explains an error within templates, which may include one another: helm names all of them, the cause comes last.
+// templateFails explains an error in templates. They may include one another: helm names all of them, and the cause comes last.
 func templateFails(_ Failure, m match) string {
 	last := executing.FindStringSubmatch(m.words)
 	for rest := m.words; ; {
@@ -24,10 +24,10 @@ func templateFails(_ Failure, m match) string {
 		fill("template {place} fails at {at}: {why}: correct the values or the chart")
 }
 
-// executing is how helm tells of one template: helm 4 in three lines, helm 3 in one that goes on with the next template.
+// executing matches what helm says of one template: helm 4 in three lines, helm 3 in one that goes on with the next template.
 var executing = text.NewPattern(`([^\s:(]+):(\d+):\d+(?:: |\n)\s*executing "[^"\n]*" at <([^\n]*?)>:\s+(?:error calling \w+:\s+)?(?:template: )?([^\n]*)`)
 
-// schemaViolated names the first value that the chart's schema does not allow. helm gives them in no order.
+// schemaViolated names the first value that the chart's schema does not allow. helm lists them in no particular order.
 func schemaViolated(_ Failure, m match) string {
 	var problems []string
 	chart := ""
@@ -50,7 +50,7 @@ func schemaViolated(_ Failure, m match) string {
 
 var violation = text.NewPattern(`^\s*- at '([^']*)': (.+)$`)
 
-// valuePath is a JSON pointer as a person writes it: "port: ".
+// valuePath formats a JSON pointer for people, as "port: ".
 func valuePath(pointer string) string {
 	if pointer == "" {
 		return ""
@@ -58,7 +58,7 @@ func valuePath(pointer string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", ".") + ": "
 }
 
-// more is what a line adds about those that it does not name.
+// more is the end of a line that does not name all: how many others there are.
 func more(count int) string {
 	if count <= 0 {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"octo-operator/text"
 )
 
-// conflict is a field manager that owns fields which helm would set to something else.
+// conflict is a field manager that owns fields which helm would change.
 type conflict struct {
 	manager, subresource string
 	fields               []string
@@ -16,10 +16,10 @@ type conflict struct {
 
 var (
 	conflictWith = text.NewPattern(`conflicts? with "([^"]+)"(?: with subresource "([^"]+)")?(?: using [^:\s]+)?:((?:\n- [^\n]+)+| [^\n]+)`)
-	fieldEnd     = text.NewPattern(`: .*$`) // helm goes on with why the rollback failed
+	fieldEnd     = text.NewPattern(`: .*$`) // after it helm says why the rollback failed
 )
 
-// conflictFound explains what helm does not overwrite: which field, who owns it, and the two ways out.
+// conflictFound explains a conflict in which helm overwrites nothing: which field, who owns it, and the two ways out.
 func conflictFound(_ Failure, m match) string {
 	var all []conflict
 	others := -1
@@ -42,13 +42,13 @@ func conflictFound(_ Failure, m match) string {
 
 const takeTheField = "let helm take the field with OPERATOR__HELM__FORCECONFLICTS=true"
 
-// byHand are the managers that kubectl writes when a person has typed a command: kubectl-edit is kubectl edit.
+// byHand are the field managers of kubectl commands that a person types: kubectl-edit is kubectl edit.
 var byHand = []string{
 	"kubectl-edit", "kubectl-set", "kubectl-patch", "kubectl-replace", "kubectl-create", "kubectl-label", "kubectl-annotate",
 	"kubectl-rollout", "kubectl-autoscale", "kubectl-expose", "kubectl-run",
 }
 
-// line tells helm, this operator, kubectl and others apart by the names under which they change objects.
+// line says who owns the fields: helm, this operator, kubectl or another, by the manager's name.
 func (c conflict) line() string {
 	const kept = ", and helm does not overwrite it: "
 	switch scaled := c.subresource == "scale"; {

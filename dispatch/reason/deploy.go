@@ -2,8 +2,8 @@ package reason
 
 import "octo-operator/text"
 
-// deployCauses are why helm and kubectl could not change the cluster. Those of the chart itself come first: a chart may say
-// whatever it likes.
+// deployCauses are the reasons for which helm and kubectl could not change the cluster. Those of the chart itself come first, because a
+// chart may print any text.
 var deployCauses = []cause{
 	{words: text.NewPattern(`(?m)^\s*octo-operator: (?P<why>(?:the manifest is refused|cannot look at the manifest): [^\n]+)`), build: manifestRefused},
 
@@ -86,7 +86,7 @@ var deployCauses = []cause{
 	{words: text.NewPattern(`context deadline exceeded|timed out waiting for the condition`), build: waitEnds},
 }
 
-// killedFromOutside is mostly the kernel's doing, in a container that has no memory left.
+// killedFromOutside is mostly the kernel, in a container that has run out of memory.
 var killedFromOutside = cause{words: text.NewPattern(`killed by SIGKILL|signal: killed|(?m)^(\S+: line \d+: +\d+ )?Killed\b`),
 	line: "{step} was killed from outside (SIGKILL), often for want of memory: raise the memory limit of the operator's pod, or lower OPERATOR__CONCURRENCY or OPERATOR__SCRIPTMEMORY"}
 

@@ -7,8 +7,8 @@ import (
 	"octo-operator/text"
 )
 
-// findingCauses are why pods do not become ready, by what was seen of them. What pods and events say never explains an error of
-// helm or kubectl: a pod's "connection refused" is not the API server's.
+// findingCauses are the reasons for which pods do not become ready, matched against what was seen of them. What pods and events say never
+// explains an error of helm or kubectl: a pod's "connection refused" does not come from the API server.
 var findingCauses = []cause{
 	{words: text.NewPattern(container + `InvalidImageName\b(?:.*image (?:name|tag) "(?P<image>[^"]*)")?`),
 		line: `pod {pod}: the image name "{image}" of container {container} is not valid: correct the image's repository and tag in the values`},
@@ -58,13 +58,13 @@ var findingCauses = []cause{
 		line: "Job {job} failed ({why}): look into the logs of its pods"},
 }
 
-// maker is how a finding begins about what cannot make its pods.
+// maker matches the beginning of a finding about an object that cannot create its pods.
 const maker = `(?P<owner>\w+ \S+): FailedCreate: (?:Error creating: )?`
 
-// container is how a finding about a container begins.
+// container matches the beginning of a finding about a container.
 const container = `pod (?P<pod>\S+): container (?P<container>\S+): `
 
-// notReady is the cause where nothing failed but the wait: what the cluster says is wrong, or else what is not ready.
+// notReady returns the cause if only the wait has failed: what the cluster says is wrong, or else what is not ready.
 func (f Failure) notReady() string {
 	for _, c := range findingCauses {
 		for _, line := range append([]string{f.Hopeless}, f.Seen...) {
@@ -86,7 +86,7 @@ func (f Failure) notReady() string {
 	return ""
 }
 
-// waitEnds explains a wait of helm's that came to nothing.
+// waitEnds explains that helm has waited in vain.
 func waitEnds(f Failure, m match) string {
 	if line := f.notReady(); line != "" {
 		return line
@@ -97,7 +97,7 @@ func waitEnds(f Failure, m match) string {
 	return m.fill("{kind} {name} was not ready within {timeout} ({why}): look at its pods while it waits, or raise OPERATOR__HELM__TIMEOUT if it needs longer")
 }
 
-// hookFails explains a hook of the chart that failed or did not end: which Job, and what its pods say.
+// hookFails explains a hook of the chart that failed or did not end: which Job it is, and what its pods say.
 func hookFails(f Failure, m match) string {
 	words := m.words[m.from:]
 	if job := hookJob.FindStringSubmatch(words); job != nil {
@@ -116,7 +116,7 @@ var (
 	hookUnfinished = text.NewPattern(`status: InProgress|timed out waiting for the condition`)
 )
 
-// imageNotPulled tells a missing image, missing rights and a missing registry apart, as far as the container runtime does.
+// imageNotPulled distinguishes a missing image, missing permissions and an unreachable registry, as far as the container runtime does.
 func imageNotPulled(_ Failure, m match) string {
 	why := m.facts["why"]
 	if image := quotedImage.FindStringSubmatch(why); image != nil {

@@ -6,7 +6,7 @@ import (
 	"octo-operator/text"
 )
 
-// existsAlready explains an object that helm does not take over, because it is not the release's.
+// existsAlready explains an object that helm does not adopt, because it does not belong to the release.
 func existsAlready(_ Failure, m match) string {
 	if owner := ownerRelease.FindStringSubmatch(m.facts["why"]); owner != nil {
 		return m.with("owner", owner[1]).
@@ -24,7 +24,7 @@ func noNamespace(f Failure, m match) string {
 	return m.fill("namespace {namespace} does not exist, and the operator does not create it: create it, or correct OPERATOR__POOLNAMESPACE or OPERATOR__PLATFORMNAMESPACE")
 }
 
-// webhookUnreachable explains a webhook of the cluster that does not answer the API server.
+// webhookUnreachable explains an admission webhook that does not answer the API server.
 func webhookUnreachable(f Failure, m match) string {
 	hook := m.facts["hook"]
 	if f.Webhook != "" {
@@ -34,14 +34,14 @@ func webhookUnreachable(f Failure, m match) string {
 		fill("the webhook {hook} that the API server asks cannot be reached: {why}: whoever runs the cluster must repair it or remove it")
 }
 
-// withoutURL is the match with a why that does not begin with the request that failed: the URL is nothing to act on.
+// withoutURL removes the failed request from the beginning of the fact "why": nobody can act on its URL.
 func (m match) withoutURL() match {
 	return m.with("why", requestBefore.ReplaceAllString(m.facts["why"], ""))
 }
 
 var requestBefore = text.NewPattern(`^(?:Get|Post|Put|Patch|Delete) "[^"]*": `)
 
-// apiServerAway explains an API server that could not be reached, or was lost on the way.
+// apiServerAway explains an API server that could not be reached, or to which the connection was lost.
 func apiServerAway(_ Failure, m match) string {
 	return m.withoutURL().fill("the API server of the cluster cannot be reached: {why}")
 }
@@ -53,7 +53,7 @@ func webhookRefuses(_ Failure, m match) string {
 	return m.fill("{object} is refused by the cluster's admission webhook {hook}: {why}: change the values or the chart")
 }
 
-// podSecurityRefuses names what a pod lacks; the tool's own words say for each container how to mend it.
+// podSecurityRefuses names what a pod lacks; the tool's own words say for each container how to correct it.
 func podSecurityRefuses(_ Failure, m match) string {
 	why, todo := inBrackets.ReplaceAllString(m.facts["why"], ""), "set the securityContext in the values"
 	if ofTheNode.MatchString(why) {
@@ -63,12 +63,12 @@ func podSecurityRefuses(_ Failure, m match) string {
 		fill("{object} is refused by the Pod Security level {level} of namespace {namespace}: {why}: {todo}, or change the level")
 }
 
-// ofTheNode is what no securityContext allows: hostPath volumes, the node's network, its ports.
+// ofTheNode matches what no securityContext can allow: hostPath volumes, the node's network, its ports.
 var ofTheNode = text.NewPattern(`(?i)volume|\bhost`)
 
 var inBrackets = text.NewPattern(` \([^)]*\)?`)
 
-// roleLacks explains what the operator itself, or the tenant's account, may not do.
+// roleLacks explains a missing permission of the operator, or of the tenant's account.
 func roleLacks(f Failure, m match) string {
 	if group := m.facts["group"]; group != "" {
 		m = m.with("resource", m.facts["resource"]+"."+group)
@@ -86,7 +86,7 @@ func roleLacks(f Failure, m match) string {
 		fill("the operator's role does not allow it to {verb} {resource} in {where}: add that to its Role, or turn this part of the chart off in the values")
 }
 
-// wrongType explains a value that does not fit its field.
+// wrongType explains a value of the wrong type for its field.
 func wrongType(_ Failure, m match) string {
 	why := m.facts["why"]
 	for _, plain := range plainTypes {
@@ -95,7 +95,7 @@ func wrongType(_ Failure, m match) string {
 	return m.with("why", why).fill("{object} is not valid: {why}: correct the values or the chart")
 }
 
-// plainTypes say what Go's and Kubernetes' libraries mean.
+// plainTypes translate the type names of Go's and Kubernetes' libraries.
 var plainTypes = []struct {
 	words *text.Pattern
 	text  string
@@ -107,7 +107,7 @@ var plainTypes = []struct {
 	{text.NewPattern(`numeric \(int or float\)`), "a number"},
 }
 
-// invalidObject explains the first thing that the API server finds wrong with an object.
+// invalidObject explains the first error that the API server finds in an object.
 func invalidObject(_ Failure, m match) string {
 	problem, others := firstProblem(m.facts["problem"])
 	m = m.with("problem", problem+more(others))
@@ -122,7 +122,7 @@ func invalidObject(_ Failure, m match) string {
 
 var immutable = text.NewPattern(`field is immutable|(?:cannot|may not|can not) be (?:changed|updated|modified)|may not change once set|updates to statefulset spec for fields other than`)
 
-// problemKinds are how Kubernetes' validation begins to tell of a problem, after the field.
+// problemKinds matches how Kubernetes' validation begins to describe a problem, after the field.
 const problemKinds = `(?:Invalid value|Required value|Unsupported value|Duplicate value|Forbidden|Too long|Too many|Too few|Not found|Internal error)`
 
 var (
@@ -131,8 +131,8 @@ var (
 	exampleRegex = text.NewPattern(` \(e\.g\. .*`)
 )
 
-// firstProblem is the first of the problems that the API server has with an object, and how many more there are. They come
-// as "a: b", as "[a: b, c: d]" or, from kubectl, as lines "* a: b".
+// firstProblem returns the first of the problems that the API server has with an object, and how many others there are. They come as "a:
+// b", as "[a: b, c: d]" or, from kubectl, as lines "* a: b".
 func firstProblem(problems string) (problem string, others int) {
 	starts := problemStart.FindAllStringSubmatchIndex(problems, -1)
 	if len(starts) == 0 {

@@ -2,8 +2,8 @@ package reason
 
 import "octo-operator/text"
 
-// poolCauses are why a pool's resource or its broker secret could not be changed. There is no chart that could be corrected: it is
-// the cluster, or the operator's settings.
+// poolCauses are the reasons for which a pool's resource or its broker secret could not be changed. There is no chart to correct: the
+// cause is the cluster, or the operator's settings.
 var poolCauses = []cause{
 	{words: text.NewPattern(`failed calling webhook "(?P<hook>[^"]+)": (?P<why>[^\n]+)`), build: webhookUnreachable},
 	{words: text.NewPattern(`admission webhook "(?P<hook>[^"]+)" denied the request(?:: (?P<why>[^\n]+))?`),

@@ -2,7 +2,8 @@ package reason
 
 import "octo-operator/text"
 
-// pullCauses are why a chart cannot be had: from a chart repository (http) or a registry (oci). helm 3.22 and 4.3 say the same.
+// pullCauses are the reasons for which a chart cannot be pulled from a chart repository (http) or a registry (oci). helm 3.22 and 4.3
+// have the same texts.
 var pullCauses = []cause{
 	{words: text.NewPattern(`no chart version found for |chart "[^"]*" version "[^"]*" not found in |[Cc]ould not locate a version matching provided version string`),
 		line: noVersion},
@@ -50,7 +51,8 @@ func (f Failure) NoVersion() string { return match{facts: f.facts()}.fill(noVers
 // NoChart says that the repository does not have the chart.
 func (f Failure) NoChart() string { return noChart(f, match{facts: f.facts()}) }
 
-// noChart explains an index without a chart. Without a version helm also says that of a chart with pre-releases alone.
+// noChart explains an index that does not contain the chart. If no version is asked for, helm says the same of a chart that has only
+// pre-releases.
 func noChart(f Failure, m match) string {
 	if f.Version == "" {
 		return m.fill("the repository {repository} has no chart {chart}, or only pre-releases of it: check chartName, or name a chartVersion")

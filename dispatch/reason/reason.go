@@ -1,6 +1,6 @@
-// Package reason says in words why a step failed: the cause and what to do in one plain line, then what was done and seen, and the tool's own
-// words. Failure is filled with what is known, and Message explains it by tables of how helm, kubectl, the API server and pods say what is
-// wrong. It asks nobody and changes nothing.
+// Package reason says why a step failed: the cause and what to do in one plain line, then what was done and seen, and the tool's own
+// words. Fill in a Failure with what is known; Message explains it, by tables of the texts of helm, kubectl, the API server and pods. The
+// package sends no requests and changes nothing.
 package reason
 
 import (
@@ -12,7 +12,7 @@ import (
 	"octo-operator/text"
 )
 
-// Failure is what is known of a step that failed. What is empty is unknown; of a failure of which nothing is known, Message still says so.
+// Failure is what is known of a step that failed. Empty fields are unknown; Message has an answer even if all are.
 type Failure struct {
 	Step  string // one of scripts.ChartPull and so on; "": the operator itself found the reason, and words are its error
 	Words string // of helm and kubectl: the end of stderr
@@ -22,14 +22,14 @@ type Failure struct {
 	Seen     []string // what pods and events say, such as "pod web-1: container app: ImagePullBackOff: …"
 
 	Release, Namespace, Chart, Version, Repository string
-	Account                                        string // whom helm and kubectl have acted as; "": as the operator
+	Account                                        string // the ServiceAccount as which helm and kubectl have acted; "": the operator's
 
-	Webhook string        // what makes the API server ask the webhook that failed, as "MutatingWebhookConfiguration NAME"; "": unknown
-	Object  string        // the object that kubectl was about, such as "Deployment web": of a conflict it does not say so itself
+	Webhook string        // the configuration of the webhook that failed, as "MutatingWebhookConfiguration NAME"; "": unknown
+	Object  string        // the object on which kubectl worked, such as "Deployment web": for a conflict kubectl does not name it
 	Timeout time.Duration // of the wait
-	After   string        // what was done then, such as "the release was rolled back to revision 3"; "": what helm says of that
+	After   string        // what was done after the failure, such as "the release was rolled back to revision 3"; "": take it from helm's words
 
-	// Hide takes secrets out of a text, before it is cut: a part of a secret would not be known. Nil: there are none.
+	// Hide takes secrets out of a text before it is cut: a secret that is cut would not be recognized. Nil: there are none.
 	Hide func(string) string
 }
 
@@ -44,7 +44,7 @@ const (
 	headingWords = "the tool's own words:"
 )
 
-// Message is the reason for a person: the cause in one plain line, what was done then, what was seen in the cluster, and the
+// Message explains the failure for a person: the cause in one plain line, what was done after it, what was seen in the cluster, and the
 // tool's own words, in this order. It has at most maxReason bytes, no line twice and no control characters but newlines.
 func (f Failure) Message() string {
 	f = f.withoutSecrets()
@@ -71,13 +71,13 @@ func (f Failure) withoutSecrets() Failure {
 	return f
 }
 
-// found is all that was seen. What is hopeless names an object before a line that is seen too.
+// found returns all that was seen, without the lines of Seen that Hopeless repeats behind the name of an object.
 func (f Failure) found() []string {
 	seen := slices.DeleteFunc(slices.Clone(f.Seen), func(line string) bool { return strings.HasSuffix(f.Hopeless, ": "+line) })
 	return slices.Concat([]string{f.Hopeless}, f.Waiting, seen)
 }
 
-// cause is the first line of the message.
+// cause returns the first line of the message.
 func (f Failure) cause(words string) string {
 	line := f.explain(words)
 	if line == "" && words == "" {
@@ -89,7 +89,7 @@ func (f Failure) cause(words string) string {
 	return cmp.Or(plainLine(line, maxCause), cmp.Or(f.Step, "the step")+" failed and said nothing: see the operator's log")
 }
 
-// helmsEnds are how helm begins its error when it was told to clean up after itself, and what it has done then.
+// helmsEnds are the beginnings of helm's error when it was told to clean up after itself, with what it has done then.
 var helmsEnds = []struct {
 	words *text.Pattern
 	after string
@@ -122,10 +122,10 @@ type message struct {
 
 func newMessage() *message { return &message{has: map[string]bool{}} }
 
-// leastPart is how much of a line must fit: of less nothing can be understood.
+// leastPart is how much of a line must fit, in bytes: less would not be understood.
 const leastPart = 40
 
-// add takes the lines that are new, as far as there is room. The heading comes before the first of them.
+// add appends the lines that are new, as far as they fit. The heading comes before the first of them.
 func (m *message) add(heading string, lines ...string) {
 	for _, line := range lines {
 		line = strings.TrimRight(text.Printable(line), " ")
@@ -148,7 +148,7 @@ func (m *message) add(heading string, lines ...string) {
 	}
 }
 
-// plainLine makes one line of a text that may have several, without what helm and kubectl begin their errors with.
+// plainLine makes one line of a text, and removes what helm and kubectl begin their errors with.
 func plainLine(line string, limit int) string {
 	line = strings.Join(strings.Fields(text.Printable(line)), " ")
 	for {
@@ -160,11 +160,11 @@ func plainLine(line string, limit int) string {
 	}
 }
 
-// See adds what was found in the cluster, later than what was there: lines as in Seen.
+// See adds what was found in the cluster by a later look: lines as in Seen.
 func (f *Failure) See(found []string) { f.Seen = Later(f.Seen, found) }
 
-// Later adds what a later look has found to what an earlier one has. Of what both say about an object, for the same reason but in other
-// words, the newer is left: a Job that tries again and again has another pod's name in its event each time.
+// Later merges the findings of a later look into those of an earlier one. If both have a line about the same object with the same reason,
+// only the newer stays: each event of a Job that is tried again and again has another pod's name.
 func Later(earlier, found []string) []string {
 	left := slices.DeleteFunc(slices.Clone(earlier), func(line string) bool {
 		about := aboutWhat(line)
@@ -173,18 +173,20 @@ func Later(earlier, found []string) []string {
 	return append(left, found...)
 }
 
-// aboutWhat is the object and the reason of a line: "job init: FailedCreate" of "job init: FailedCreate: exceeded quota"; "": it does not
-// have both.
+// aboutWhat returns the object, its container and the reason of a line: "job init: FailedCreate" of "job init: FailedCreate: exceeded quota",
+// "pod web-1: container app: ErrImagePull" of "pod web-1: container app: ErrImagePull: unauthorized"; "" if the line has no reason.
 func aboutWhat(line string) string {
-	object, rest, _ := strings.Cut(line, ": ")
-	why, _, found := strings.Cut(rest, ": ")
-	if !found {
+	parts, reason := strings.Split(line, ": "), 1
+	if len(parts) > 1 && strings.HasPrefix(parts[1], "container ") {
+		reason = 2
+	}
+	if len(parts) < reason+2 {
 		return ""
 	}
-	return object + ": " + why
+	return strings.Join(parts[:reason+1], ": ")
 }
 
-// Error is the message as an error that wraps its cause.
+// Error returns the message as an error that wraps cause.
 func (f *Failure) Error(cause error) error { return &explainedError{f.Message(), cause} }
 
 type explainedError struct {

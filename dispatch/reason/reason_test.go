@@ -21,7 +21,7 @@ import (
 
 const reasons = "testdata/reasons"
 
-// readFailure reads a failure as it lies in testdata: "name: value" lines, then blocks that begin with "--- name".
+// readFailure reads a failure from testdata: "name: value" lines, then blocks that begin with "--- name".
 func readFailure(t *testing.T, file string) Failure {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -56,7 +56,7 @@ func linesOf(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 }
 
-// failures are real ones: what helm 4.3.1, helm 3.22.0 and kubectl 1.37.2 have said, and what pods and events say. To add one,
+// failures are real ones: output of helm 4.3.1, helm 3.22.0 and kubectl 1.37.2, and messages of pods and events. To add one,
 // write its .txt, run the test with -update and read the .golden.
 func failures(t *testing.T) map[string]Failure {
 	t.Helper()
@@ -92,7 +92,7 @@ func TestTheReasonOfEachFailureIsTheOneThatHelps(t *testing.T) {
 	}
 }
 
-// checkForm tells what is wrong with the form of a message, whatever it says.
+// checkForm says what is wrong with the form of a message.
 func checkForm(message string) (problems []string) {
 	complain := func(wrong bool, problem string) {
 		if wrong {
@@ -124,7 +124,7 @@ func TestEachReasonLeadsWithOnePlainLineAndIsShort(t *testing.T) {
 	}
 }
 
-// Every cause has a real example that it explains: a row that nothing reaches explains nothing.
+// Every cause must have a real example that it explains, so that no row is unreachable.
 func TestEachCauseIsReachedByARealFailure(t *testing.T) {
 	reached := map[*text.Pattern]bool{}
 	note := func(table []cause, f Failure, text string) {
@@ -155,7 +155,7 @@ func TestEachCauseIsReachedByARealFailure(t *testing.T) {
 	}
 }
 
-// What pods say explains a wait that came to nothing, never an error of helm or kubectl.
+// What pods say explains a wait in vain, but never an error of helm or kubectl.
 func TestPodsDoNotExplainWhatTheToolsSayThemselves(t *testing.T) {
 	for name, f := range failures(t) {
 		if f.Words == "" || strings.HasPrefix(name, "hook") || strings.HasPrefix(name, "wait-") {
@@ -194,16 +194,19 @@ func TestAConflictTellsWhoHoldsTheField(t *testing.T) {
 	}
 }
 
-// A Job tries again between two looks: its event has the name of another pod then.
+// If a Job tries again between two looks, its event has the name of another pod.
 func TestOfWhatTwoLooksSayAboutAnObjectTheNewerIsTold(t *testing.T) {
 	for name, test := range map[string]struct{ earlier, found, want []string }{
-		"the same words":                {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "pod b: X: y"}},
-		"another pod's name":            {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 2"}, []string{"pod b: X: y", "job a: FailedCreate: pod 2"}},
-		"another reason":                {[]string{"job a: FailedCreate: pod 1"}, []string{"job a: BackoffLimitExceeded: pod 2"}, []string{"job a: FailedCreate: pod 1", "job a: BackoffLimitExceeded: pod 2"}},
-		"another object":                {[]string{"job a: FailedCreate: pod 1"}, []string{"job b: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "job b: FailedCreate: pod 1"}},
-		"two of one look":               {nil, []string{"pod a: container b: x", "pod a: container b: y"}, []string{"pod a: container b: x", "pod a: container b: y"}},
-		"no reason":                     {[]string{"pod a: x"}, []string{"pod a: y"}, []string{"pod a: x", "pod a: y"}},
-		"nothing is seen a second time": {[]string{"job a: FailedCreate: pod 1"}, nil, []string{"job a: FailedCreate: pod 1"}},
+		"the same words":                 {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "pod b: X: y"}},
+		"another pod's name":             {[]string{"job a: FailedCreate: pod 1", "pod b: X: y"}, []string{"job a: FailedCreate: pod 2"}, []string{"pod b: X: y", "job a: FailedCreate: pod 2"}},
+		"another reason":                 {[]string{"job a: FailedCreate: pod 1"}, []string{"job a: BackoffLimitExceeded: pod 2"}, []string{"job a: FailedCreate: pod 1", "job a: BackoffLimitExceeded: pod 2"}},
+		"another object":                 {[]string{"job a: FailedCreate: pod 1"}, []string{"job b: FailedCreate: pod 1"}, []string{"job a: FailedCreate: pod 1", "job b: FailedCreate: pod 1"}},
+		"two of one look":                {nil, []string{"pod a: container b: x", "pod a: container b: y"}, []string{"pod a: container b: x", "pod a: container b: y"}},
+		"another reason of a container":  {[]string{"pod a: container b: ErrImagePull: unauthorized"}, []string{"pod a: container b: ImagePullBackOff: Back-off"}, []string{"pod a: container b: ErrImagePull: unauthorized", "pod a: container b: ImagePullBackOff: Back-off"}},
+		"the same reason of a container": {[]string{"pod a: container b: CrashLoopBackOff: 10s"}, []string{"pod a: container b: CrashLoopBackOff: 20s"}, []string{"pod a: container b: CrashLoopBackOff: 20s"}},
+		"what a container has said once": {[]string{"pod a: container b: Readiness probe failed"}, []string{"pod a: container b: was restarted"}, []string{"pod a: container b: Readiness probe failed", "pod a: container b: was restarted"}},
+		"no reason":                      {[]string{"pod a: x"}, []string{"pod a: y"}, []string{"pod a: x", "pod a: y"}},
+		"nothing is seen a second time":  {[]string{"job a: FailedCreate: pod 1"}, nil, []string{"job a: FailedCreate: pod 1"}},
 	} {
 		f := Failure{Step: scripts.WorkloadDeploy, Seen: test.earlier}
 		f.See(test.found)
@@ -255,7 +258,7 @@ func FuzzAReasonHasItsFormWhateverTheToolsSay(f *testing.F) {
 	})
 }
 
-// The facts of a failure are filled into templates by name: a misspelled one would be an empty place in a line.
+// The facts of a failure are inserted into lines by name: a misspelled name would leave a gap.
 func TestTheLinesOfTheTablesNameOnlyWhatThereIs(t *testing.T) {
 	known := Failure{}.facts()
 	known["object"] = ""

@@ -6,29 +6,29 @@ import (
 	"octo-operator/text"
 )
 
-// noise are the lines of helm and kubectl that tell of their work and not of its failure, or say again what their error says.
+// noise matches lines in which helm and kubectl tell about their work and not about its failure, or repeat what their error says.
 var noise = text.NewPattern(`^(?:` + strings.Join([]string{
 	`level=\w+ `,                 // helm 4's log
 	`[EWIF]\d{4} [0-9:.]+ +\d+ `, // klog's: E1123 11:35:18.625841    4711 request.go:1198] …
-	`\+ `,                        // a script announces a command
+	`\+ `,                        // a command that a script announces
 	`Hang tight while we grab the latest`, `\.\.\.Successfully got an update from`, `Update Complete\. `,
 	`Release "[^"]*" does not exist\. Installing it now\.`,
 	`Use --debug flag to render out invalid YAML`,
 	`Warning: resource \S+ is missing the kubectl\.kubernetes\.io/last-applied-configuration annotation`,
 }, `|`) + `)`)
 
-// advice is for those who type the commands themselves.
+// advice matches hints for people who type the commands themselves.
 var advice = text.NewPattern(`(?m)^Please review the fields above(?s:.*?)#conflicts$\n?|` +
 	`; if you choose to ignore these errors, turn validation off with --validate=false|` +
 	`\.? \(try 'helm repo update'\)`)
 
-// dump is a whole object in an error, with a hundred fields that are null.
+// dump matches a whole object within an error, with a hundred fields that are null.
 var dump = text.NewPattern(`Invalid value: \{[^\n]{200,}?\}: `)
 
-// nextObject is where helm goes on with another object in the same line.
+// nextObject matches where helm goes on with another object in the same line.
 var nextObject = text.NewPattern(` && (conflict occurred while applying object|server-side apply failed for object|cannot patch ")`)
 
-// cleanWords are the lines of a tool's stderr that a person wants to read.
+// cleanWords returns the lines of a tool's stderr that a person wants to read.
 func cleanWords(stderr string) string {
 	var lines []string
 	for line := range strings.Lines(stderr) {
@@ -43,7 +43,7 @@ func cleanWords(stderr string) string {
 	return strings.TrimSpace(words)
 }
 
-// withoutRepetition shortens what helm says when the rollback fails for the same reason as the upgrade.
+// withoutRepetition shortens helm's words if the rollback fails for the same reason as the upgrade.
 func withoutRepetition(words string) string {
 	at := originalError.FindStringIndex(words)
 	if at == nil {
@@ -60,7 +60,7 @@ func withoutRepetition(words string) string {
 
 var originalError = text.NewPattern(`original (?:upgrade|install) error: `)
 
-// errorPrefix is what an error begins with before it says anything.
+// errorPrefix matches the beginnings of errors that say nothing.
 var errorPrefix = text.NewPattern(`^(?:` + strings.Join([]string{
 	`[Ee]rror: `, `octo-operator: `, `Error from server(?: \(\w+\))?: `, `(?:UPGRADE|INSTALLATION|ROLLBACK) FAILED: `,
 	`release \S+ failed, and has been (?:rolled back|uninstalled) due to \S+ being set: `,
@@ -69,7 +69,7 @@ var errorPrefix = text.NewPattern(`^(?:` + strings.Join([]string{
 	`[0-9]+ errors? occurred: `, `\* `,
 }, `|`) + `)+`)
 
-// FirstLine is the first line that says something and is no warning. One that ends with a colon is about the next one.
+// FirstLine returns the first line that says something and is no warning. If it ends with a colon, it returns the next one with it.
 func FirstLine(words string) string {
 	first := ""
 	for line := range strings.Lines(words) {

@@ -1,6 +1,5 @@
-// Package check is the wall that each event must pass before anything of it is kept: Event says what is wrong with one. What each callback's
-// events consist of is in event.go, what each field must be in fields.go; json.go
-// looks at the JSON before it is decoded.
+// Package check validates each event before it is kept: Event says what is wrong with one. event.go has the fields of each callback's
+// events, fields.go the rules for each field; json.go checks the JSON before it is decoded.
 package check
 
 import (
@@ -16,41 +15,41 @@ import (
 	"octo-operator/text"
 )
 
-// Every field of an event is looked at here, once, before the event is kept and before its lane is chosen: a tenant may have typed any of
-// them. Behind this wall an id is an id, a name has a limited length, and nothing can be taken for a flag, a label, a path or a line of the
-// log. Whether there is a chart of that name, say, is found out later, by the code that needs it.
+// Every field of an event is checked here, once, before the event is kept and before its lane is chosen: a tenant may have typed any of
+// them. After that an id is an id, a name has a limited length, and nothing can be taken for a flag, a label, a path or a line of the
+// log. Other facts, such as whether there is a chart of that name, are found out later, by the code that needs them.
 
-// Limits in bytes. They are far above what anybody types, and far below what hurts.
+// Limits in bytes. They are far above what anybody types, and far below what does harm.
 const (
 	// maxArgument bounds an event as JSON. .NET writes a letter outside ASCII in six bytes, so an event is longer than its values.
 	maxArgument = 8 << 20
 
 	MaxPoolName     = 250      // of a pool's name
 	MaxWorkloadName = 500      // of a workload's name: it is in the log's records, in reports and in an annotation
-	maxURL          = 2000     // as browsers and proxies take them
+	maxURL          = 2000     // the limit of browsers and proxies
 	maxChartName    = 250      // the chart's version too: both become a part of a file's name
-	maxHostname     = 253      // as DNS has it
+	maxHostname     = 253      // the limit of DNS
 	maxUsername     = 1000     // it may be a token
-	maxPassword     = 64 << 10 // so may this: those of cloud providers have several KiB
+	maxPassword     = 64 << 10 // it may be a token too: those of cloud providers have several KiB
 
-	// maxSecrets bounds the values of all secret overrides together: they go into one Kubernetes Secret, which takes no more.
+	// maxSecrets bounds the values of all secret overrides together: they go into one Kubernetes Secret, which cannot hold more.
 	maxSecrets = 1 << 20
 )
 
-// field is one text of an event, and what it must be.
+// field is a text field of an event, with the rules for it.
 type field struct {
 	name     string                             // on the wire
-	value    func(*hub.WorkloadDeployed) string // takes it out of the event
-	maxBytes int                                // 0: check bounds its length
+	value    func(*hub.WorkloadDeployed) string // returns it from the event
+	maxBytes int                                // 0: the check bounds its length
 	check    func(text string, w *hub.WorkloadDeployed) problem
 	quotable bool // errors may hold the value: it is never a secret
 }
 
-// problem is what is wrong with a text ("is empty"), and what to do about it; without a remedy it is the usual one. The zero value: nothing
-// is wrong.
+// problem is what is wrong with a text ("is empty"), and what to do about it; without a remedy, it is the constant. The zero value means
+// that nothing is wrong.
 type problem struct{ what, remedy string }
 
-// remedy is what to do where there is nothing better to say.
+// remedy is what to do if there is no better advice.
 const remedy = "correct it at the controller and try again"
 
 var (
@@ -91,8 +90,8 @@ var callbacks = map[string]struct {
 }
 
 // Event says what is wrong with an event and what to do, beginning with what cannot be done ("cannot deploy the pool: "); nil: nothing is
-// wrong. The callback is one of hub.Callbacks. generation is the controller's, 0 where it is not known. The error is fit for the log and for
-// the event's tenant: it is short, of one line, and holds no secret.
+// wrong. The callback must be one of hub.Callbacks. generation is the controller's; 0: not known. The error may be logged and shown to
+// the tenant: it is short, has one line, and contains no secret.
 func Event(event hub.Event, generation hub.Generation) error {
 	if err := Fields(event, generation); err != nil {
 		return fmt.Errorf("cannot %s: %w", callbacks[event.Callback].cannot, err)
@@ -100,12 +99,12 @@ func Event(event hub.Event, generation hub.Generation) error {
 	return nil
 }
 
-// Fields is Event for who says by itself what cannot be done.
+// Fields is Event without the words that say what cannot be done, for callers that have their own.
 func Fields(event hub.Event, generation hub.Generation) error {
 	if len(event.Argument) > maxArgument {
 		return fmt.Errorf("the event has %d bytes, the limit is %d: make its values shorter", len(event.Argument), maxArgument)
 	}
-	if err := checkJSON(event.Argument); err != nil { // before it is decoded: each of many small fields would take much memory
+	if err := checkJSON(event.Argument); err != nil { // before it is decoded, because many small fields would take much memory
 		return err
 	}
 	w, err := fieldsOf(event)
@@ -120,7 +119,7 @@ func Fields(event hub.Event, generation hub.Generation) error {
 	return errors.Join(checkPool(event.Callback, w.Pool, generation), checkValues(w.Values))
 }
 
-// fieldsOf reads an event of any callback into a deploy, which has the fields of all.
+// fieldsOf decodes an event of any callback as a deploy, which has the fields of all callbacks.
 func fieldsOf(event hub.Event) (w hub.WorkloadDeployed, err error) {
 	switch event.Callback {
 	case hub.PreUpdateTenant:
@@ -147,7 +146,7 @@ func fieldsOf(event hub.Event) (w hub.WorkloadDeployed, err error) {
 	return w, err
 }
 
-// problemOf is what is wrong with the field in an event, in words for people; nil: nothing.
+// problemOf says what is wrong with the field in an event; nil: nothing is.
 func (f field) problemOf(w *hub.WorkloadDeployed) error {
 	value := f.value(w)
 	p := problem{}
@@ -171,8 +170,8 @@ func tooLong(text string, limit int) problem {
 	return problem{what: fmt.Sprintf("has %d bytes, the limit is %d", len(text), limit)}
 }
 
-// checkPool refuses an event that names its pool in two ways, or as another generation of the contract does: it is no event of the
-// controller that the operator is connected to, and the release would be another one.
+// checkPool refuses an event that names its pool in two different ways, or in the way of another generation: such an event does not come
+// from the controller to which the operator is connected, and would belong to another release.
 func checkPool(callback string, p hub.Pool, generation hub.Generation) error {
 	if p.PoolRtID != "" && p.DeploymentSiteRtID != "" && p.PoolRtID != p.DeploymentSiteRtID {
 		return fmt.Errorf("poolRtId and deploymentSiteRtId are not the same: %s", remedy)
@@ -196,7 +195,7 @@ func checkPool(callback string, p hub.Pool, generation hub.Generation) error {
 	switch generation {
 	case hub.G1:
 		wants = "poolName"
-		if callback == hub.PoolUndeployed && has == "poolRtId" { // it came as a text, and the pool's name looks like an id
+		if callback == hub.PoolUndeployed && has == "poolRtId" { // G1 sends only a string, which was taken for an id because the pool's name looks like one
 			return nil
 		}
 	case hub.G4:
@@ -209,7 +208,7 @@ func checkPool(callback string, p hub.Pool, generation hub.Generation) error {
 		generation, wants, has)
 }
 
-// checkValues looks at the overrides. Whether a path is one, the merge finds out.
+// checkValues checks the overrides. Whether a path is valid is found out when they are merged.
 func checkValues(values []hub.Value) error {
 	secrets := 0
 	for i, v := range values {
@@ -230,7 +229,7 @@ func checkValues(values []hub.Value) error {
 	return nil
 }
 
-// Replicas refuses a scale to fewer than 0 or to more than most replicas. Event knows no most: it is a setting.
+// Replicas refuses a scale to fewer than 0 or to more than most replicas. It is not a part of Event, because most is a setting.
 func Replicas(s hub.WorkloadScale, most int) error {
 	switch {
 	case s.Replicas < 0:

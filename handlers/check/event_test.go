@@ -252,7 +252,7 @@ func TestEachCallbackIsLookedAt(t *testing.T) {
 	}
 }
 
-// A text that is added to the event and forgotten here would be kept as a tenant has typed it.
+// A text field that is added to the event and forgotten here would not be checked.
 func TestEachTextOfADeployHasARule(t *testing.T) {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[hub.WorkloadDeployed]()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -278,7 +278,7 @@ func TestAnEventInTheShapeOfAnotherGenerationIsRefused(t *testing.T) {
 				hub.PoolDeployed: pool, hub.PoolUndeployed: pool, hub.WorkloadDeployedCallback: w, hub.WorkloadUndeployedCallback: w.Workload, hub.ScaleWorkload: hub.WorkloadScale{Workload: w.Workload},
 			} {
 				err := Event(eventOf(callback, argument), generation)
-				// Of an undeployed pool a text came: in G1 a name that looks like an id.
+				// G1 sends only a string for an undeployed pool: a name that looks like an id.
 				good := shape == wanted || generation == hub.G1 && callback == hub.PoolUndeployed && shape == "poolRtId"
 				switch {
 				case good && err != nil:
@@ -296,7 +296,7 @@ func TestAnEventInTheShapeOfAnotherGenerationIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzEvent: what passes has labels that are valid, and what does not is told in one short line without secrets.
+// FuzzEvent: an event that passes has valid labels; one that does not is refused in one short line without secrets.
 func FuzzEvent(f *testing.F) {
 	for _, callback := range hub.Callbacks {
 		f.Add(callback, string(eventOf(callback, aDeploy()).Argument), uint8(3))

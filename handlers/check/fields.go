@@ -14,13 +14,12 @@ import (
 	"octo-operator/text"
 )
 
-// What the text of each field must be. Which fields an event has is in event.go.
+// The rules for the text of each field. The fields of each event are in event.go.
 
 // anyText is the check of a field that may hold any text.
 func anyText(string, *hub.WorkloadDeployed) problem { return problem{} }
 
-// checkLine refuses characters that end a line or control a terminal, and bytes that are no characters: the text could pass for another line
-// of a log.
+// checkLine refuses characters that end a line or control a terminal, and invalid UTF-8: the text could pass for another line of a log.
 func checkLine(text string) problem {
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 		return problem{what: "holds a control character"}
@@ -28,7 +27,7 @@ func checkLine(text string) problem {
 	return problem{}
 }
 
-// checkPrintable refuses, besides, characters that cannot be seen or that turn the line round.
+// checkPrintable also refuses characters that are invisible or change the direction of the line.
 func checkPrintable(s string) problem {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, text.NotPrinted) {
 		return problem{what: "holds a character that cannot be printed"}
@@ -36,7 +35,7 @@ func checkPrintable(s string) problem {
 	return problem{}
 }
 
-// checkName is for texts that become a part of names in the cluster: those are made of letters and digits alone.
+// checkName is for texts that become a part of names in the cluster, which consist of letters and digits only.
 func checkName(text string, _ *hub.WorkloadDeployed) problem {
 	if text == "" {
 		return problem{what: "is empty"}
@@ -52,7 +51,7 @@ func checkName(text string, _ *hub.WorkloadDeployed) problem {
 
 const notRuntimeID = "is not 24 lowercase hexadecimal digits"
 
-// checkPoolID lets a pool have no id: checkPool says which events need one.
+// checkPoolID allows an empty id: checkPool knows which events need one.
 func checkPoolID(text string, _ *hub.WorkloadDeployed) problem {
 	if text != "" && !hub.IsRtID(text) {
 		return problem{what: notRuntimeID}
@@ -60,7 +59,7 @@ func checkPoolID(text string, _ *hub.WorkloadDeployed) problem {
 	return problem{}
 }
 
-// checkPoolName looks at the name where it stands for the pool, which has no id then. Elsewhere it is for people, and any text.
+// checkPoolName checks the name if the pool is known by its name and has no id. Otherwise it is only for people, and may be any text.
 func checkPoolName(text string, w *hub.WorkloadDeployed) problem {
 	if w.Named() && text != "" {
 		return checkName(text, w)
@@ -68,7 +67,7 @@ func checkPoolName(text string, w *hub.WorkloadDeployed) problem {
 	return problem{}
 }
 
-// checkWorkloadID lets the id be missing in G1 alone, where the name stands for the workload.
+// checkWorkloadID allows an empty id only in G1, where the workload is known by its name.
 func checkWorkloadID(text string, w *hub.WorkloadDeployed) problem {
 	switch {
 	case text == "" && w.Named():
@@ -81,7 +80,7 @@ func checkWorkloadID(text string, w *hub.WorkloadDeployed) problem {
 	return problem{}
 }
 
-// checkWorkloadName takes any text, which is escaped wherever it is shown, but in G1 none that is empty.
+// checkWorkloadName allows any text, which is escaped wherever it is shown, but in G1 no empty one.
 func checkWorkloadName(text string, w *hub.WorkloadDeployed) problem {
 	if text == "" && w.Named() {
 		return problem{what: "is empty"}
@@ -89,7 +88,7 @@ func checkWorkloadName(text string, w *hub.WorkloadDeployed) problem {
 	return problem{}
 }
 
-// checkRepositoryURL takes the address of a chart repository or of a registry.
+// checkRepositoryURL requires the address of a chart repository or of a registry.
 func checkRepositoryURL(text string, _ *hub.WorkloadDeployed) problem {
 	if p := checkPrintable(text); p.what != "" {
 		return p
@@ -106,10 +105,10 @@ func checkRepositoryURL(text string, _ *hub.WorkloadDeployed) problem {
 	return problem{}
 }
 
-// checkUsername takes one line.
+// checkUsername allows one line.
 func checkUsername(text string, _ *hub.WorkloadDeployed) problem { return checkLine(text) }
 
-// checkPassword takes a file of several lines too: the key of a cloud provider's service account is JSON.
+// checkPassword allows several lines: the key of a cloud provider's service account is a JSON file.
 func checkPassword(text string, _ *hub.WorkloadDeployed) problem {
 	if text == journal.LostPassword {
 		return problem{"was lost when the operator's pod was replaced", "deploy again, and set OPERATOR__AUTHENTICATION__CLIENTSECRET, which seals it"}
@@ -121,7 +120,7 @@ var withoutLines = strings.NewReplacer("\r", "", "\n", "", "\t", "")
 
 var chartLetters = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 
-// checkChartName takes a name, or a path that does not lead out of the repository.
+// checkChartName requires a name, or a path that does not lead out of the repository.
 func checkChartName(text string, _ *hub.WorkloadDeployed) problem {
 	if !chartLetters.MatchString(text) || path.Clean(text) != text {
 		return problem{what: "is not the name of a chart"}
@@ -129,10 +128,10 @@ func checkChartName(text string, _ *hub.WorkloadDeployed) problem {
 	return problem{}
 }
 
-// versionLetters are those of versions, of ranges (>= 1.0.0, < 2.0.0 || 3.x), and of a registry's tags and digests.
+// versionLetters are the characters of versions, of ranges (>= 1.0.0, < 2.0.0 || 3.x), and of a registry's tags and digests.
 var versionLetters = regexp.MustCompile(`^[A-Za-z0-9 .,+_^~<>=!|*&@:-]*$`)
 
-// checkChartVersion takes a version, a range of versions, or nothing. It must not begin like a flag.
+// checkChartVersion allows a version, a range of versions, or nothing. It must not begin like a flag.
 func checkChartVersion(text string, _ *hub.WorkloadDeployed) problem {
 	if strings.HasPrefix(text, "-") || !versionLetters.MatchString(text) {
 		return problem{what: "is not a version, nor a range of versions"}
@@ -142,7 +141,7 @@ func checkChartVersion(text string, _ *hub.WorkloadDeployed) problem {
 
 var hostLetters = text.NewPattern(`^[\p{L}\p{N}*._:-]*$`)
 
-// checkHostname looks at a host that is used: it becomes the workload's address, https://…
+// checkHostname checks a host that is used: it becomes the workload's address, https://…
 func checkHostname(text string, w *hub.WorkloadDeployed) problem {
 	if w.IngressEnabled && !hostLetters.MatchString(text) {
 		return problem{what: "is not the name of a host"}

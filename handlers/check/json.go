@@ -12,11 +12,11 @@ import (
 	"octo-operator/text"
 )
 
-// maxMembers bounds the fields of an event and of an override. The contract has some twenty.
+// maxMembers bounds the number of fields of an event and of an override. The contract has some twenty.
 const maxMembers = 200
 
-// checkJSON refuses an argument that two readers may understand in two ways: of a field that comes twice, in whatever case, one reader takes
-// the first value, another the last, and a third both, so that a secret could pass for a plain value.
+// checkJSON refuses an argument that two readers may understand differently: if a field comes twice, in whatever case, one reader takes
+// the first value, another the last, and a third merges both, so that a secret could pass for a plain value.
 func checkJSON(argument json.RawMessage) error {
 	err := errors.New("it is not JSON")
 	if json.Valid(argument) {
@@ -38,13 +38,13 @@ func checkJSON(argument json.RawMessage) error {
 	return nil
 }
 
-// scanner goes through valid JSON without taking memory: an event may be megabytes long, and each is looked at.
+// scanner reads valid JSON without allocating memory: an event may have megabytes, and each is scanned.
 type scanner struct {
 	text []byte
 	at   int
 }
 
-// next is the first byte of what comes.
+// next returns the first byte of the next token.
 func (s *scanner) next() byte {
 	for s.text[s.at] <= ' ' || s.text[s.at] == ',' || s.text[s.at] == ':' {
 		s.at++
@@ -52,13 +52,13 @@ func (s *scanner) next() byte {
 	return s.text[s.at]
 }
 
-// members goes through an object. value goes through the value of the member of that name.
+// members reads an object. It calls value for each member, which must read the member's value.
 func (s *scanner) members(value func(name string) error) error {
 	var seen []string
 	for s.at++; s.next() != '}'; {
 		name := s.name()
 		switch {
-		case slices.ContainsFunc(seen, func(other string) bool { return strings.EqualFold(other, name) }): // as Go's decoder has it
+		case slices.ContainsFunc(seen, func(other string) bool { return strings.EqualFold(other, name) }): // compares names as Go's decoder does
 			return fmt.Errorf("the field %s comes twice", text.Quoted(name))
 		case len(seen) == maxMembers:
 			return fmt.Errorf("it has more than %d fields", maxMembers)
@@ -72,7 +72,7 @@ func (s *scanner) members(value func(name string) error) error {
 	return nil
 }
 
-// overrides goes through the list of overrides. What is no object is said when it is decoded.
+// overrides reads the list of overrides. Elements that are no objects are reported when the event is decoded.
 func (s *scanner) overrides() error {
 	s.at++
 	for i := 0; s.next() != ']'; i++ {
@@ -99,11 +99,11 @@ func (s *scanner) name() string {
 		return string(text[1 : len(text)-1])
 	}
 	var name string
-	_ = json.Unmarshal(text, &name) // it is a string
+	_ = json.Unmarshal(text, &name) // cannot fail: it is a string
 	return name
 }
 
-// skip goes to the end of a value.
+// skip reads a value to its end.
 func (s *scanner) skip() {
 	for depth := 0; ; {
 		switch s.next() {

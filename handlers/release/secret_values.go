@@ -90,10 +90,10 @@ func without(t *dispatch.Task, names, values []string) (withoutSecrets, error) {
 }
 
 // Text is a text of any kind.
-func (w withoutSecrets) Text(s string) string { return w.event.String(w.chart.Text(s)) }
+func (w withoutSecrets) Text(s string) string { return w.chart.TextWith(w.event, s) }
 
 // Value is the value of a field, or a line of one.
-func (w withoutSecrets) Value(s string) string { return w.event.String(w.chart.Value(s)) }
+func (w withoutSecrets) Value(s string) string { return w.chart.ValueWith(w.event, s) }
 
 // hideChartSecrets keeps the values of the Secrets that the chart makes out of what is told of the deploy, once the script has rendered it: the API
 // server quotes what it refuses, and pods what they fail with. It takes a command that the script announces.

@@ -75,8 +75,8 @@ func (g *Guard) Open(ctx context.Context, r Scope) (kubeconfig []byte, err error
 		defer g.mu.Unlock()
 		delete(g.runs, token)
 	})
-	// The kubeconfig names the guard as a proxy, not as the server. kubectl and helm cache what they learn of an API server under its
-	// address, which so is the same in all runs; and they would send no token to a server without TLS.
+	// The kubeconfig names the guard as a proxy, not as the server. kubectl and helm cache what they learn of an API server under its address, so the
+	// address must be the same in all runs. And they would send no token to a server without TLS.
 	through := url.URL{Scheme: "http", User: url.UserPassword("run", token), Host: g.address}
 	type named = map[string]any
 	return json.Marshal(named{
@@ -171,7 +171,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 		err = run.checkBody(r, t)
 	}
 	if err == nil && run.BeforeWrite != nil && changes(r) {
-		run.BeforeWrite(ctx) // before anybody asks whose the object is: that may change meanwhile
+		run.BeforeWrite(ctx) // before the owner is looked up, because the call takes time and the owner may change meanwhile
 	}
 	if err == nil && verdict == checkOwner {
 		var unavailable error

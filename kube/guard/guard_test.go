@@ -396,7 +396,7 @@ func TestARequestThatChangesSomethingWaitsUntilItMay(t *testing.T) {
 	}
 }
 
-// What waits for 2 s would otherwise be written into what another release has made meanwhile.
+// Otherwise a request that has waited for 2 s would write to an object that another release has created meanwhile.
 func TestWhoseAnObjectIsIsFoundOutAfterTheWait(t *testing.T) {
 	r := newRig(t, func(http.ResponseWriter, *http.Request) {})
 	r.guard.mu.Lock()

@@ -23,9 +23,8 @@ const (
 
 const unproven = "nothing says that it is the release's: take the lookup out of the chart; a Secret that is the release's has the label app.kubernetes.io/instance=RELEASE"
 
-// checkOwner returns refused if the object at the path belongs to another release, tenant or the operator, and unavailable if the API server
-// does not answer. helm reads an object before it writes it, and the owner is remembered from that answer: an ordinary deploy needs no
-// request more.
+// checkOwner returns refused if the object at the path belongs to another release, tenant or the operator, and unavailable if the API server does not
+// answer. helm reads an object before it writes it, and the owner is remembered from that answer: an ordinary deploy needs no additional request.
 func (g *Guard) checkOwner(ctx context.Context, run *guarded, path string, t target) (refused, unavailable error) {
 	path = strings.TrimSuffix(path, "/"+t.sub)
 	another, known := run.recall(path)
@@ -35,7 +34,7 @@ func (g *Guard) checkOwner(ctx context.Context, run *guarded, path string, t tar
 		if err != nil && !errors.As(err, &status) {
 			return nil, err
 		}
-		_, another = run.belongs(m) // no metadata after a refusal of the API server, such as 404: then it alone decides
+		_, another = run.belongs(m) // after an error answer, such as 404, m is empty: the request passes, and the API server decides
 	}
 	if another == "" {
 		return nil, nil
@@ -43,7 +42,7 @@ func (g *Guard) checkOwner(ctx context.Context, run *guarded, path string, t tar
 	return errors.New(another + ": give the chart's object another name"), nil
 }
 
-// recall returns what is remembered of an object's owner, once: a moment later the path may lead to another object.
+// recall returns and forgets what is remembered of an object's owner: a moment later the path may lead to another object.
 func (r *guarded) recall(path string) (another string, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,12 +117,12 @@ func replaceByRefusal(response *http.Response, message string) error {
 	return err
 }
 
-// protobuf is the content type of the release Secrets that helm writes for itself. Objects of a chart helm sends as JSON or YAML, because
-// it does not know their types.
+// protobuf is the content type of the release Secrets that helm writes for itself. helm sends a chart's objects as JSON or YAML, because it does not
+// know their types.
 const protobuf = "application/vnd.kubernetes.protobuf"
 
-// checkBody checks the object that is to be written, with Run.Look. The manifest was checked before the deploy began, but helm renders the
-// chart again for each command, and a template may then make something else. Here is what helm really sends, hooks included.
+// checkBody checks the object that is to be written, with Scope.Look. The manifest was checked before the deploy began, but helm renders the chart
+// again for each command, and a template may then produce something else. This checks what helm really sends, hooks included.
 func (r *guarded) checkBody(request *http.Request, t target) error {
 	if request.Method == http.MethodDelete || request.Body == nil || request.Method == http.MethodGet || request.Method == http.MethodHead {
 		return nil

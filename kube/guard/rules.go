@@ -12,7 +12,7 @@ import (
 	"octo-operator/kube"
 )
 
-// Scope is what one run may touch: by it the requests are judged that its helm and kubectl send while a script of the release runs.
+// Scope says what one run may touch. It decides about the requests that the run's helm and kubectl send while a script of the release runs.
 type Scope struct {
 	Release, Namespace string
 	Group              string   // API group of the operator's own resources, and prefix of its labels
@@ -103,8 +103,7 @@ func (r Scope) judgeWriting(method string, t target, query url.Values) (verdict,
 	return checkOwner, t, nil
 }
 
-// isDryRun tells of a request that changes nothing. It may be said in the body of a DELETE, too, which overrides the query: that one counts as no dry
-// run.
+// isDryRun tells whether a request is a dry run, which changes nothing. A DELETE never counts as one, because its body may override the query.
 func isDryRun(method string, query url.Values) bool {
 	return method != http.MethodDelete && slices.Equal(query["dryRun"], []string{"All"})
 }

@@ -47,7 +47,7 @@ func TestWhatAnOrdinaryRunAsksForPasses(t *testing.T) {
 		{"DELETE " + secrets + "/" + own + "-octo-secrets-before", pass},
 		{"GET " + secrets + "/acme-pool-octo-mesh-connection", pass},
 		{"GET " + secrets + "/of-the-chart", passIfOwn},
-		{"GET /api/v1/namespaces/vault/secrets/database", passIfOwn}, // and RBAC judges
+		{"GET /api/v1/namespaces/vault/secrets/database", passIfOwn}, // and RBAC decides
 		{"GET " + maps, pass},
 		{"GET " + maps + "/x", passAndRemember},
 		{"GET /api/v1/namespaces/octo", passAndRemember},
@@ -57,7 +57,7 @@ func TestWhatAnOrdinaryRunAsksForPasses(t *testing.T) {
 		{"PATCH /apis/apps/v1/namespaces/octo/deployments/web", checkOwner},
 		{"PATCH /apis/apps/v1/namespaces/octo/deployments/web/scale", checkOwner},
 		{"DELETE " + maps + "/x", checkOwner},
-		{"PATCH /api/v1/namespaces/elsewhere/configmaps/x", pass}, // RBAC judges
+		{"PATCH /api/v1/namespaces/elsewhere/configmaps/x", pass}, // RBAC decides
 		{"PATCH /apis/rbac.authorization.k8s.io/v1/clusterroles/system:x", checkOwner},
 	} {
 		method, path, _ := strings.Cut(test.request, " ")

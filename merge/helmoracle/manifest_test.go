@@ -9,7 +9,7 @@ import (
 	"octo-operator/kube"
 )
 
-// TestHooksAreToldFromObjectsAsHelmTellsThem has manifests in which the annotation of a hook, the kind or the name come by << or come twice.
+// TestHooksAreToldFromObjectsAsHelmTellsThem uses manifests in which a hook's annotation, the kind or the name are merged with <<, or occur twice.
 func TestHooksAreToldFromObjectsAsHelmTellsThem(t *testing.T) {
 	for _, manifest := range []string{
 		"apiVersion: batch/v1\nkind: Job\nmetadata: {name: a, annotations: {helm.sh/hook: pre-install}}",

@@ -16,7 +16,7 @@ import (
 	"octo-operator/handlers/release/repository"
 )
 
-// TestChartsAreChosenAsHelmChoosesThem compares which version of a chart an index is found to have with Helm's own choice.
+// TestChartsAreChosenAsHelmChoosesThem compares the version that is chosen from an index with Helm's own choice.
 func TestChartsAreChosenAsHelmChoosesThem(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	asked := []string{
@@ -52,7 +52,7 @@ func TestChartsAreChosenAsHelmChoosesThem(t *testing.T) {
 	}
 }
 
-// TestAnIndexThatNoProgramWritesIsReadAsHelmReadsIt has what YAML and JSON allow beyond what programs write.
+// TestAnIndexThatNoProgramWritesIsReadAsHelmReadsIt uses forms that YAML and JSON allow but no program writes.
 func TestAnIndexThatNoProgramWritesIsReadAsHelmReadsIt(t *testing.T) {
 	const app = "- {name: app, version: 1.0.0, urls: [a.tgz]}"
 	for _, index := range []string{
@@ -86,7 +86,7 @@ func TestAnIndexThatNoProgramWritesIsReadAsHelmReadsIt(t *testing.T) {
 	}
 }
 
-// randomIndex has no two versions that are equal: which of them Helm takes is chance.
+// randomIndex has no two equal versions, because it is chance which of them Helm takes.
 func randomIndex(random *rand.Rand) string {
 	text := "apiVersion: v1\nentries:\n  app:\n"
 	known := map[string]bool{}

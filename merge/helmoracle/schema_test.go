@@ -18,9 +18,9 @@ const (
 	fewestAccepted = 4_000
 )
 
-// TestWhatIsLeftOutIsWhatHelmWouldRefuse: one value of the operator meets a schema that helm refuses it by; the value is left
-// out then, and only then. Where a schema counts branches (oneOf) or the properties of branches that match
-// (unevaluatedProperties), it may stay although helm refuses it: what is not provable forbids nothing.
+// TestWhatIsLeftOutIsWhatHelmWouldRefuse checks that a value of the operator is left out exactly if helm refuses it by the schema. The exception: if
+// a schema counts branches (oneOf) or the properties of branches that match (unevaluatedProperties), the value may stay although helm refuses it,
+// because the refusal cannot be proved.
 func TestWhatIsLeftOutIsWhatHelmWouldRefuse(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 20261123))
 	leftOut, accepted, undecided := 0, 0, 0
@@ -52,7 +52,7 @@ func TestWhatIsLeftOutIsWhatHelmWouldRefuse(t *testing.T) {
 	}
 }
 
-// randomLeaf is a map in maps with one value in the innermost.
+// randomLeaf returns nested maps with one value in the innermost.
 func randomLeaf(r *rand.Rand) map[string]any {
 	v := []any{"text", true, json.Number("3"), json.Number("1.5"), []any{"x"}}[r.IntN(5)]
 	for range 1 + r.IntN(3) {

@@ -36,8 +36,8 @@ number: 1
 "null": null
 `
 
-// TestPathIsSetAsHelmSetStringDoes: one override after another, on the same document, gives what --set-string gives.
-// The value is text that fits no other type, so that only paths are compared.
+// TestPathIsSetAsHelmSetStringDoes checks that overrides, one after another on the same document, give what --set-string gives. The value is text
+// that fits no other type, so that only paths are compared.
 func TestPathIsSetAsHelmSetStringDoes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 20261123))
 	agreed, refused := 0, 0
@@ -83,7 +83,7 @@ func TestPathIsSetAsHelmSetStringDoes(t *testing.T) {
 	}
 }
 
-// exception names why we differ from helm on purpose, "" when we do not.
+// exception returns the reason why we differ from helm on purpose; "": we do not.
 func exception(err, helmErr error) string {
 	if helmErr != nil {
 		// A layer replaces a scalar or null that stands where it has a map; helm --set fails on it with a Go panic.

@@ -1,5 +1,4 @@
-// Package helmoracle compares octo-operator/merge with Helm's own code. It is a module of its own so that Helm is no
-// dependency of the operator.
+// Package helmoracle compares octo-operator/merge with Helm's own code. It is a separate module, so that Helm is no dependency of the operator.
 package helmoracle
 
 import (
@@ -27,8 +26,8 @@ const (
 	fewestRefused = 100  // pairs that both refuse
 )
 
-// TestDocumentIsWhatHelmMakesOfTwoFiles: the values from two documents are those that helm gets from -f a -f b, our
-// document read by helm gives them again, and a template renders both to the same text.
+// TestDocumentIsWhatHelmMakesOfTwoFiles checks that the values from two documents are those of helm -f a -f b, that helm reads the same values from
+// our document, and that a template renders both to the same text.
 func TestDocumentIsWhatHelmMakesOfTwoFiles(t *testing.T) {
 	dir := t.TempDir()
 	compared, refused, negativeZeros := 0, 0, 0
@@ -76,8 +75,8 @@ func TestDocumentIsWhatHelmMakesOfTwoFiles(t *testing.T) {
 	}
 }
 
-// TestExplainNamesTheDocumentThatHasTheValue: each leaf of the merged values has exactly one origin, with its value, and the document that it
-// names has that value there.
+// TestExplainNamesTheDocumentThatHasTheValue checks that each leaf of the merged values has exactly one origin, with its value, and that the document
+// which it names has that value there.
 func TestExplainNamesTheDocumentThatHasTheValue(t *testing.T) {
 	explained := 0
 	for seed := range uint64(pairs) {
@@ -115,7 +114,7 @@ func TestExplainNamesTheDocumentThatHasTheValue(t *testing.T) {
 	}
 }
 
-// leavesOf are the leaves of values by their paths: all but maps and lists that are not empty.
+// leavesOf returns the leaves of values by their paths: all but maps and lists that are not empty.
 func leavesOf(values map[string]any) map[string]any {
 	leaves := map[string]any{}
 	var walk func(path merge.Path, v any)
@@ -141,7 +140,7 @@ func leavesOf(values map[string]any) map[string]any {
 	return leaves
 }
 
-// helmMerge is what helm makes of -f for each document.
+// helmMerge returns the values that helm makes of the documents, each given with -f.
 func helmMerge(dir string, docs ...string) (map[string]any, error) {
 	var options helmvalues.Options
 	for i, doc := range docs {

@@ -1,12 +1,12 @@
-// The status page. It asks the operator for JSON and shows it; it changes nothing. Whatever comes from there is inserted as text, never as HTML.
+// The status page. It asks the operator for JSON and shows it; it changes nothing. Everything in the answers is inserted as text, never as HTML.
 'use strict';
 
 const $ = id => document.getElementById(id);
 
-// visible is a text in which what would move or turn round other text is readable instead.
+// visible escapes control characters, and those that would change the direction of the text.
 const visible = text => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, c => `\\u${c.codePointAt(0).toString(16).padStart(4, '0')}`);
 
-// el makes an element. Children that are strings become text.
+// el creates an element. Children that are strings become text.
 function el(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(key, value);
@@ -27,7 +27,7 @@ async function ask(path) {
   return answer.json();
 }
 
-// say tells who cannot see the page what has changed.
+// say tells users of screen readers what has changed.
 const say = what => { $('said').textContent = visible(what); };
 
 // ---- words ----
@@ -41,7 +41,7 @@ const hasEnded = run => run.outcome !== 'running' && run.outcome !== 'waiting';
 
 const seconds = s => s < 10 ? `${Math.max(0, s).toFixed(1)} s` : s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
 const between = (a, b) => (new Date(b) - new Date(a)) / 1000;
-// subject is what people call it; the release's name is made of ids.
+// subject is the name that people use; the release's name consists of ids.
 const subject = it => it.workload || it.release || it.pool || it.tenant || it.shortId || '';
 const badge = (outcome, kind) => el('span', { class: `badge ${kind ?? badges[outcome] ?? ''}` }, outcome);
 
@@ -52,7 +52,7 @@ function clock(at) {
 
 let ahead = 0; // milliseconds by which this machine's clock is ahead of the operator's
 
-// since is how long something has lasted, until how long it takes until it begins; tick keeps both true.
+// since shows how long something has lasted, and until how long it is until something begins. tick updates both.
 const since = at => el('span', { 'data-since': at, class: 'number' }, lasts(at));
 const until = at => el('span', { 'data-until': at, class: 'number' }, lacks(at));
 const lasts = at => seconds(between(at, Date.now() - ahead)), lacks = at => between(Date.now() - ahead, at) <= 0 ? 'now' : `in ${seconds(between(Date.now() - ahead, at))}`;
@@ -64,9 +64,9 @@ function tick() {
 
 // ---- lists that keep the focus ----
 
-const shown = new WeakMap(); // node: what it shows, as JSON
+const shown = new WeakMap(); // node → what it shows, as JSON
 
-// keep makes container's children those that make makes of items. A child of which nothing has changed stays the same node, with its focus.
+// keep makes the container's children from items by make. The node of an unchanged item stays, with its focus.
 function keep(container, items, key, make) {
   const before = new Map([...container.children].map(node => [node.dataset.key, node]));
   items.forEach((item, i) => {
@@ -113,7 +113,7 @@ function showState() {
   showTrouble(now.trouble);
 }
 
-// setText changes a text only where it is another one: else who listens would hear it again.
+// setText sets a text only if it has changed: otherwise a screen reader would repeat it.
 function setText(node, text) {
   text = visible(text ?? '');
   if (node.textContent !== text) node.textContent = text;
@@ -152,7 +152,7 @@ function runningCard(work, before) {
       el('span', { class: 'badge busy' }, work.words), el('span', { class: 'dim' }, 'for ', since(work.since))), lines);
 }
 
-// showNewestLines shows the end of the output of what runs.
+// showNewestLines shows the end of the output of the running events.
 async function showNewestLines() {
   for (const card of [...$('running').children].slice(0, 8)) {
     if (!card.dataset.key) continue;
@@ -177,20 +177,20 @@ function showList(runs, next, total) {
   keep($('runs'), runs, run => run.id, runRow);
 }
 
-// showRuns asks for the first part of the list, or with more for the next one, and goes on until there is something new to show.
+// showRuns asks for the first part of the list, or if more is true for the next one, and continues until there is something new to show.
 async function showRuns(more = false) {
   const asked = ++list.asked, before = more ? list.runs : [];
   let next = more ? list.next : '', found = [], part;
   do {
     part = await askRuns(next);
-    if (asked !== list.asked) return; // the filter has changed meanwhile
+    if (asked !== list.asked) return; // the filter was changed meanwhile
     found = [...found, ...part.runs];
     next = part.next;
     showList([...before, ...found], next, part.total);
   } while (next && found.length < 20);
 }
 
-// renewRuns shows what has changed at the top of the list. What is below, which somebody has asked for, stays.
+// renewRuns shows what has changed at the top of the list. The parts below, which the user has asked for, stay.
 async function renewRuns() {
   const asked = ++list.asked, part = await askRuns('');
   if (asked !== list.asked) return;
@@ -202,7 +202,7 @@ const runRow = run => el('tr', {}, el('td', {}, badge(run.outcome)), el('td', {}
   el('td', { class: 'number' }, hasEnded(run) ? seconds(run.seconds) : ''), el('td', {}, run.callback ?? ''), el('td', { class: 'who' }, runLink(run)),
   el('td', {}, run.tenant ?? ''), el('td', { class: 'text' }, el('span', { class: 'why' }, run.reason ?? '')));
 
-// tellEnds says which runs have ended since the last look, and shows in the list what has changed.
+// tellEnds announces which runs have ended since the last look, and updates the list.
 async function tellEnds(before) {
   const still = new Set(now.work.map(work => work.id)), ended = before.filter(work => !still.has(work.id));
   const states = all => all.map(work => [work.id, work.phase, work.wait].join()).join('\n');
@@ -217,7 +217,7 @@ async function tellEnds(before) {
 // ---- the page of one run ----
 
 let run = null, output = { from: -1, next: -1 };
-let visit = 0; // counts what has been opened: an answer that was asked for before comes too late
+let visit = 0; // number of pages opened so far: an answer for an earlier one is dropped
 let opening = false;
 
 async function openRun(id) {
@@ -379,7 +379,7 @@ async function showEarlier() {
   let part = await ask(`api/runs/${encodeURIComponent(id)}/output?from=${from}`), text = new TextEncoder().encode(part.text);
   if (mine !== visit) return;
   text = new TextDecoder().decode(text.slice(0, output.from - from));
-  const cut = from === 0 ? 0 : text.indexOf('\n') + 1; // the line that from was in the middle of
+  const cut = from === 0 ? 0 : text.indexOf('\n') + 1; // skips the rest of the line in which from is
   $('output').prepend(...lines(text.slice(cut)));
   output.from = from + new TextEncoder().encode(text.slice(0, cut)).length;
   $('output').scrollTop += $('output').scrollHeight - before;
@@ -407,7 +407,7 @@ async function showValues() {
 
 const valueTip = value => [`${value.layer}: ${layers[value.layer] ?? 'a layer of the values'}`, value.type && `type: ${value.type}`, ...(value.notes ?? [])].filter(Boolean).join('\n');
 
-// The tip stands at what it belongs to, which it describes for who cannot see it too.
+// The tip is shown at the element that it belongs to, and describes that element for screen readers too.
 function showTip(event) {
   const of = event.target.closest?.('[data-tip]'), tip = $('tip');
   document.querySelector('[aria-describedby=tip]')?.removeAttribute('aria-describedby');
@@ -427,12 +427,12 @@ const parts = ['overview', 'run', 'gone'];
 function show(part) {
   const isNew = $(part).hidden;
   for (const other of parts) $(other).hidden = other !== part;
-  if (isNew && opened) $(part).querySelector('h1').focus(); // where who navigates by the keyboard, or listens, goes on
+  if (isNew && opened) $(part).querySelector('h1').focus(); // where users of the keyboard or a screen reader continue
   if (isNew) scrollTo(0, 0);
 }
 
 let opened = false;
-const wanted = () => location.hash.match(/^#\/runs\/([\w.-]+)$/)?.[1] ?? ''; // what is no id leads to the overview
+const wanted = () => location.hash.match(/^#\/runs\/([\w.-]+)$/)?.[1] ?? ''; // without a valid id it is the overview
 
 async function navigate() {
   visit++;
@@ -478,7 +478,7 @@ async function watch() {
   }
 }
 
-// tried shows what keeps the page from doing what it was asked for.
+// tried shows the problem if an action fails.
 const tried = work => (...given) => Promise.resolve(work(...given)).catch(problem => showTrouble(`The operator does not answer: ${problem.message}`));
 
 let typing;
@@ -487,9 +487,17 @@ $('outcome').addEventListener('change', tried(() => showRuns()));
 $('filter').addEventListener('submit', event => event.preventDefault());
 $('older').addEventListener('click', tried(() => showRuns(true)));
 $('earlier').addEventListener('click', tried(showEarlier));
-for (const event of ['mouseover', 'focusin']) document.addEventListener(event, showTip);
-document.addEventListener('scroll', () => showTip({ target: document.activeElement }), true); // the focus has scrolled it into sight
-document.addEventListener('keydown', event => { if (event.key === 'Escape') showTip({ target: document.body }); });
+let dismissed = null; // the element whose tip was closed by Escape: scrolling does not show it again
+document.addEventListener('mouseover', showTip);
+document.addEventListener('focusin', event => { dismissed = null; showTip(event); });
+document.addEventListener('scroll', () => { // the focused element may have been scrolled into view
+  if (document.activeElement !== dismissed) showTip({ target: document.activeElement });
+}, true);
+document.addEventListener('keydown', event => {
+  if (event.key !== 'Escape') return;
+  dismissed = document.activeElement;
+  showTip({ target: document.body });
+});
 document.querySelector('.skip').addEventListener('click', event => { event.preventDefault(); $('main').focus(); });
 addEventListener('hashchange', tried(navigate));
 setInterval(tick, 1000);

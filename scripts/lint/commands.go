@@ -8,7 +8,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// commands looks at each command: what of it a shell splits into words, and what sh does not have.
+// commands checks each command: for expansions that a shell splits into words, and for features that sh does not have.
 func (l *linter) commands(file *syntax.File) {
 	safe := plainVariables(file)
 	syntax.Walk(file, func(node syntax.Node) bool {
@@ -41,7 +41,7 @@ func isAssignment(command string, word *syntax.Word) bool {
 	return false
 }
 
-// quoted looks for what is expanded outside of quotes. safe are variables that only ever hold one plain word.
+// quoted finds expansions outside of quotes. safe are variables that only ever hold one plain word.
 func (l *linter) quoted(word *syntax.Word, safe map[string]bool) {
 	for _, part := range word.Parts {
 		line := int(part.Pos().Line())
@@ -58,7 +58,7 @@ func (l *linter) quoted(word *syntax.Word, safe map[string]bool) {
 	}
 }
 
-// nameOf is a variable as it is written, in short.
+// nameOf returns an expansion as it is written, shortened.
 func nameOf(p *syntax.ParamExp) string {
 	if p.Param == nil {
 		return "${…}"
@@ -72,7 +72,7 @@ func nameOf(p *syntax.ParamExp) string {
 	return "${" + p.Param.Value + "…}"
 }
 
-// oneWord tells of an expansion that is one word, or none, whatever the variable holds.
+// oneWord tells whether an expansion is one word, or none, whatever the variable holds.
 func oneWord(p *syntax.ParamExp, safe map[string]bool) bool {
 	if p.Param == nil || p.Length || strings.Contains("#?$!-", p.Param.Value) {
 		return true
@@ -83,7 +83,7 @@ func oneWord(p *syntax.ParamExp, safe map[string]bool) bool {
 	return p.Exp == nil && (safe[p.Param.Value] || slices.Contains([]string{"RANDOM", "PPID", "LINENO", "OPTIND", "SHLVL"}, p.Param.Value))
 }
 
-// plain tells of a word that is one word without * and the like. quotes: what is in quotes may be anything.
+// plain tells whether a word stays one word, without patterns such as *. quotes: parts in quotes may hold anything.
 func plain(word *syntax.Word, safe map[string]bool, quotes bool) bool {
 	for _, part := range word.Parts {
 		switch p := part.(type) {
@@ -111,7 +111,7 @@ func plain(word *syntax.Word, safe map[string]bool, quotes bool) bool {
 	return true
 }
 
-// plainVariables are those that a script itself sets, each time to one plain word.
+// plainVariables returns the variables that the script itself sets, each time to one plain word.
 func plainVariables(file *syntax.File) map[string]bool {
 	safe, unsafe := map[string]bool{}, map[string]bool{}
 	syntax.Walk(file, func(node syntax.Node) bool {
@@ -148,7 +148,7 @@ var insteadOf = map[string]string{
 
 var braces = regexp.MustCompile(`\{[^\s{},]*(?:,|\.\.)[^\s{}]*\}`)
 
-// bashisms looks for what sh reads, and takes for something else than bash.
+// bashisms finds what sh can parse but treats differently from bash.
 func (l *linter) bashisms(call *syntax.CallExpr) {
 	if len(call.Args) == 0 {
 		return
@@ -179,7 +179,7 @@ func (l *linter) bashisms(call *syntax.CallExpr) {
 	}
 }
 
-// dollarQuotes looks for $'…', which for some sh is a dollar sign and a text.
+// dollarQuotes finds $'…', which some sh take for a dollar sign and a text.
 func (l *linter) dollarQuotes(word *syntax.Word) {
 	for i, part := range word.Parts[1:] {
 		_, quoted := part.(*syntax.SglQuoted)
@@ -189,7 +189,8 @@ func (l *linter) dollarQuotes(word *syntax.Word) {
 	}
 }
 
-// stopsOnFailure looks whether the script ends when a command fails, and when a variable is not set, before its first command.
+// stopsOnFailure checks that the script has set -e and set -u before its first command, so that it ends when a command fails or a variable is not
+// set.
 func (l *linter) stopsOnFailure(file *syntax.File) {
 	inTime, late, begun := l.strict, "", false
 	for _, stmt := range file.Stmts {
@@ -227,7 +228,7 @@ func (l *linter) stopsOnFailure(file *syntax.File) {
 	}
 }
 
-// options are the one-letter options that a call of set switches on.
+// options returns the one-letter options that a call of set switches on.
 func options(set *syntax.CallExpr) (on string) {
 	for i, word := range set.Args[1:] {
 		switch text := word.Lit(); {

@@ -15,7 +15,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// StepOf is the step that a file of this name serves; "": none.
+// StepOf returns the step that a file of this name serves; "": none.
 func StepOf(path string) string {
 	if name := filepath.Base(path); slices.Contains(scripts.Names(), name) {
 		return name
@@ -23,8 +23,8 @@ func StepOf(path string) string {
 	return ""
 }
 
-// File looks at a script on disk that serves a step, or at any other script: see Text. Besides, it looks whether the file can be executed
-// and its shell is here, and what that shell says of its syntax. The error says that the file cannot be read.
+// File checks a script on disk as Text does. It also checks whether the file of a step can be executed, whether its interpreter exists here, and what
+// that shell says about its syntax. The error says that the file cannot be read.
 func File(ctx context.Context, path, step string) ([]Finding, error) {
 	text, err := scripts.ReadScript(path)
 	if err != nil {
@@ -59,7 +59,7 @@ var (
 	shellMessage = regexp.MustCompile(`(?m)^.*?(?:line )?(\d+): (.*)$`)
 )
 
-// ofShell asks a shell whether it can read a file: sh -n, which runs nothing of it. A library has no shell of its own: it gets /bin/sh.
+// ofShell lets a shell check the syntax of a file (sh -n), which runs nothing. A library that names no shell is checked by /bin/sh.
 func ofShell(ctx context.Context, shell, path string) []Finding {
 	if shell == "" && strings.HasSuffix(path, ".sh") {
 		shell = "/bin/sh"

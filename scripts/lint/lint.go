@@ -1,5 +1,5 @@
-// Package lint finds in a script of an environment what fails, or does something else than was meant, when the operator runs it: what
-// shellcheck finds most often, without shellcheck, and variables that the script's contract does not have. It reads scripts and runs none.
+// Package lint finds in an environment's own scripts what would fail, or do something else than was meant, when the operator runs them: what
+// shellcheck finds most often, without needing shellcheck, and variables that scripts do not get (docs/scripts.md). It runs no script.
 //
 //	findings, err := lint.File(ctx, "/scripts/workload-deploy", scripts.WorkloadDeploy)
 package lint
@@ -24,8 +24,8 @@ type Finding struct {
 	Do   string // what to do about it
 }
 
-// Text looks at the text of a script that serves a step; step is empty for any other, such as a library that ends in .sh, which other
-// scripts source. The findings are in the order of the lines. Text in another language than a shell's has none.
+// Text checks the text of a script that serves a step; step is empty for any other, such as a library that ends in .sh, which scripts source. The
+// findings are sorted by line. A script for another interpreter than a shell has none.
 func Text(text []byte, step string) []Finding {
 	l := &linter{step: step, library: step == ""}
 	l.shell = l.shebang(text)
@@ -51,7 +51,7 @@ func Text(text []byte, step string) []Finding {
 	return slices.Compact(l.findings)
 }
 
-// linter looks at one script.
+// linter checks one script.
 type linter struct {
 	step     string
 	library  bool
@@ -66,7 +66,7 @@ func (l *linter) find(line int, what, do string) {
 	l.findings = append(l.findings, Finding{line, what, do})
 }
 
-// shell is a language.
+// shell is the language of a script.
 type shell int
 
 const (
@@ -77,7 +77,7 @@ const (
 
 var firstLine = regexp.MustCompile(`^#! *(\S+)(?: +(\S+))?(?: +-(\w+))?`)
 
-// Interpreter is the program that the first line of a script names; "": none.
+// Interpreter returns the program that the first line of a script names; "": none.
 func Interpreter(text []byte) string {
 	if m := firstLine.FindSubmatch(text); m != nil {
 		return string(m[1])
@@ -108,7 +108,7 @@ func (l *linter) shebang(text []byte) shell {
 	return other
 }
 
-// parse reads a script. What makes the parser itself fail is an error too: a script is anybody's text.
+// parse reads a script. A panic of the parser is returned as an error, because anybody may have written the script.
 func parse(text []byte, in shell) (file *syntax.File, err error) {
 	defer func() {
 		if failed := recover(); failed != nil {
@@ -122,7 +122,7 @@ func parse(text []byte, in shell) (file *syntax.File, err error) {
 	return syntax.NewParser(syntax.Variant(variant), syntax.KeepComments(true)).Parse(bytes.NewReader(text), "")
 }
 
-// syntax tells why a script cannot be read.
+// syntax adds the reason why a script cannot be parsed.
 func (l *linter) syntax(err error) {
 	var foreign syntax.LangError
 	var wrong syntax.ParseError
@@ -136,7 +136,7 @@ func (l *linter) syntax(err error) {
 	}
 }
 
-// directive is a comment for shellcheck, which holds here too.
+// directive is a comment that switches a check of shellcheck off, and counts here too.
 type directive struct {
 	code        string // SC2086
 	first, last int    // lines
@@ -144,7 +144,7 @@ type directive struct {
 
 var disable = regexp.MustCompile(`^\s*shellcheck .*disable=([A-Z0-9,]+)`)
 
-// disabled collects the comments that switch a check off: for the command below, or where they stand above all commands for the whole file.
+// disabled collects the comments that switch a check off: for the command below or, above the first command, for the whole file.
 func (l *linter) disabled(file *syntax.File) {
 	syntax.Walk(file, func(node syntax.Node) bool {
 		stmt, ok := node.(*syntax.Stmt)

@@ -12,7 +12,7 @@ import (
 	"octo-operator/scripts"
 )
 
-// lines are findings as the command prints them.
+// lines returns findings as the command prints them.
 func lines(findings []Finding) string {
 	var all strings.Builder
 	for _, f := range findings {
@@ -21,7 +21,7 @@ func lines(findings []Finding) string {
 	return all.String()
 }
 
-// Each file of testdata that ends in .script is a workload-deploy, but good-library, which is sourced. Those that are good have no finding.
+// Each file of testdata that ends in .script is a workload-deploy, except good-library, which is sourced. The good ones have no finding.
 func TestWhatIsWrongWithAScriptIsSaidWithItsLineAndWhatToDo(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.script")
 	if err != nil || len(files) < 20 {
@@ -117,7 +117,7 @@ func TestAFileThatCannotBeRunIsFound(t *testing.T) {
 	}
 }
 
-// What reads more than this package, reads less too.
+// Whatever this package's parser accepts, the shell that runs the script may still refuse.
 func TestTheScriptsOwnShellIsAskedWhetherItCanReadIt(t *testing.T) {
 	dir := t.TempDir()
 	shell, file := filepath.Join(dir, "sh"), filepath.Join(dir, scripts.WorkloadDeploy)
@@ -144,7 +144,7 @@ func TestAScriptThatIsNestedWithoutEndIsASyntaxError(t *testing.T) {
 	}
 }
 
-// A script is anybody's text: whatever it is, it is read to its end, and each finding is one line of it.
+// Anybody may write a script: whatever it holds, it is read to its end, and each finding is about one of its lines.
 func FuzzText(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.script")
 	for _, file := range append(files, "../workload-deploy", "../relay.sh", "../lib.sh") {

@@ -32,12 +32,12 @@ func (u use) line() int { return int(u.at.Line()) }
 // known is what a script does with variables.
 type known struct {
 	set     map[string]bool
-	anySet  bool // something may set any other
+	anySet  bool // the script may set any other variable too: see setsUnknown
 	uses    []use
 	guarded []*syntax.ParamExp // ${name:+…$name…}
 }
 
-// variables looks at which variables are read that nothing sets.
+// variables finds variables that are read and never set.
 func (l *linter) variables(file *syntax.File) {
 	k := &known{set: map[string]bool{}}
 	syntax.Walk(file, func(node syntax.Node) bool {
@@ -77,7 +77,7 @@ func (k *known) add(node syntax.Node) {
 	case *syntax.WordIter:
 		k.set[n.Name.Value] = true
 	case *syntax.ArithmExp:
-		for _, name := range namesIn(n) { // $((n=1)) sets it; $((n+1)) takes what is not set for 0, or says so itself
+		for _, name := range namesIn(n) { // $((n=1)) sets n; $((n+1)) takes an unset n for 0, or the shell reports it
 			k.set[name] = true
 		}
 	case *syntax.ParamExp:
@@ -103,7 +103,7 @@ func (k *known) read(p *syntax.ParamExp) {
 	k.uses = append(k.uses, u)
 }
 
-// contract looks whether a step's script gets a variable.
+// contract checks whether a step's script gets a variable.
 func (l *linter) contract(u use) {
 	own, all := scripts.Variables(l.step), scripts.Variables("")
 	switch {
@@ -119,7 +119,7 @@ func (l *linter) contract(u use) {
 	}
 }
 
-// nearest is the name that differs least from another, by at most two characters; "": there is none.
+// nearest returns the one of names that differs least from name, by at most two characters; "": there is none.
 func nearest(name string, names []string) (best string) {
 	least := 3
 	for _, candidate := range names {
@@ -130,7 +130,7 @@ func nearest(name string, names []string) (best string) {
 	return best
 }
 
-// distance is how many characters have to be changed, added or removed.
+// distance returns how many bytes have to be changed, added or removed to make b of a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -150,7 +150,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// setBy are the variables that a command sets: read, getopts, export and the like.
+// setBy returns the variables that a command sets: read, getopts, export and the like.
 func setBy(call *syntax.CallExpr) (names []string) {
 	if len(call.Args) == 0 {
 		return nil
@@ -167,7 +167,7 @@ func setBy(call *syntax.CallExpr) (names []string) {
 	return names
 }
 
-// setsUnknown tells of a command that may set any variable: eval, and a file that is sourced and not the operator's.
+// setsUnknown tells whether a command may set any variable: eval, or sourcing a file that is not the operator's.
 func setsUnknown(call *syntax.CallExpr) bool {
 	if len(call.Args) == 0 {
 		return false
@@ -196,7 +196,7 @@ func sourcesOurs(call *syntax.CallExpr) (ours bool) {
 	return ours
 }
 
-// setByLibraries are the variables that the operator's libraries set.
+// setByLibraries returns the variables that the operator's libraries set.
 var setByLibraries = sync.OnceValue(func() map[string]bool {
 	set := map[string]bool{}
 	for _, name := range scripts.Libraries() {
@@ -216,7 +216,7 @@ var setByLibraries = sync.OnceValue(func() map[string]bool {
 	return set
 })
 
-// begin is the literal text with which a word begins.
+// begin returns the literal text with which a word begins.
 func begin(word *syntax.Word) string {
 	if len(word.Parts) > 0 {
 		if text, is := word.Parts[0].(*syntax.Lit); is {

@@ -1,4 +1,4 @@
-{{/* What the operator does with pool resources, wherever they are. */}}
+{{/* The operator's rights on pool resources, in the watched namespaces. */}}
 {{- define "octo.watchRules" -}}
 - apiGroups: [octo-mesh.meshmakers.io]
   resources: [communicationpools, deploymentsites]
@@ -8,8 +8,8 @@
   verbs: [patch]
 {{- end }}
 
-{{/* What it does in the namespaces of releases. Helm and kubectl do it with the same rights; they apply, which is patch and, for what is
-     not there yet, create. */}}
+{{/* The rights in the namespaces of releases, for the operator and its helm and kubectl. These apply, which is patch and, for objects that do
+     not exist yet, create. */}}
 {{- define "octo.releaseRules" -}}
 {{- $apply := "[get, list, watch, create, patch, delete]" -}}
 # Pools that the controller asks for.

@@ -1,9 +1,9 @@
-{{/* A setting's value as text. Numbers of a values file are floats: 1000000 would become 1e+06. */}}
+{{/* A setting's value as text. Numbers in a values file are floats: 1000000 would become 1e+06. */}}
 {{- define "octo.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
-{{/* The settings that may be seen, one a line in YAML. What is empty is left out by whoever reads them. */}}
+{{/* The settings that are not secret, one per line in YAML. Users of this template leave out empty ones. */}}
 {{- define "octo.settings" -}}
 {{- $operator := .Values.operator }}
 OPERATOR__AUTOMANAGEPOOLS: {{ $operator.autoManagePools | quote }}
@@ -59,7 +59,7 @@ OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The settings that nobody may see. */}}
+{{/* The secret settings. */}}
 {{- define "octo.secretSettings" -}}
 OPERATOR__BROKERPASSWORD: {{ .Values.broker.password | quote }}
 OPERATOR__ROOTCACERTIFICATE: {{ .Values.secrets.rootCa | quote }}
@@ -71,12 +71,12 @@ OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Whether there is any of them: then there is a Secret. */}}
+{{/* Not empty if there are any: then there is a Secret. */}}
 {{- define "octo.hasSecretSettings" -}}
 {{- range $name, $value := include "octo.secretSettings" . | fromYaml }}{{ if $value }}yes{{ end }}{{ end }}
 {{- end }}
 
-{{/* The secret settings that the container gets: what extraEnv sets, or the file of, wins over them. */}}
+{{/* The secret settings that the container gets: without those that extraEnv sets, directly or by a file. */}}
 {{- define "octo.givenSecretSettings" -}}
 {{- $other := dict }}
 {{- range .Values.extraEnv }}{{ $_ := set $other (trimSuffix "__FILE" .name) true }}{{ end }}
@@ -87,12 +87,12 @@ OPERATOR__{{ $name }}: {{ include "octo.text" $value | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Where they are mounted as files. */}}
+{{/* Where the secret settings are mounted as files. */}}
 {{- define "octo.secretFiles" -}}/secrets{{- end }}
 
 {{/*
-Whether they are: then there is a volume. Beside a Secret of the user's they are not: it may have the same setting, and the operator does
-not start with one in a file and in the environment. Where both are in the environment, the chart's wins.
+Not empty if they are mounted as files: then there is a volume. With existingSecret they are not, because it may have the same setting, and the
+operator does not start with a setting both in a file and in the environment. If both are in the environment, the chart's wins.
 */}}
 {{- define "octo.hasSecretFiles" -}}
 {{- if and .Values.secretFiles (not .Values.existingSecret) (include "octo.givenSecretSettings" . | fromYaml) }}yes{{ end }}

@@ -11,8 +11,8 @@ import (
 	"octo-operator/dispatch/runs"
 )
 
-// BenchmarkTenThousandRuns is what a list costs of a state directory with 10,000 runs that have ended: of the newest 20, and of those of which
-// only the files tell whether they are shown.
+// BenchmarkTenThousandRuns measures lists of a state directory with 10,000 ended runs: of the newest 20, and with filters for which
+// the files of each run must be read.
 func BenchmarkTenThousandRuns(b *testing.B) {
 	dir := b.TempDir()
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)

@@ -13,17 +13,17 @@ import (
 
 // How much of each file is read, in bytes. A status page shows these beside a running operator, whose memory is bounded.
 const (
-	maxEvent  = 6 * bounds.Event // on disk a < is six characters
+	maxEvent  = 6 * bounds.Event // on disk a < takes six characters
 	maxResult = 1 << 20
 	maxInputs = 1 << 20
 	maxText   = 1 << 20 // of values and changes
 	maxTail   = 64 << 10
 )
 
-// Text is a text of a file.
+// Text is what was read of a text file.
 type Text struct {
 	Text string `json:"text"`
-	// LeftOut is how many bytes of the file are not in Text: at its end, or of an output at its beginning.
+	// LeftOut is how many bytes of the file are not in Text: at the end of the file, or at the beginning if it is an output.
 	LeftOut int64 `json:"leftOut,omitempty"`
 }
 
@@ -58,7 +58,7 @@ func readText(path string) Text {
 	return Text{strings.ToValidUTF8(string(text), "\uFFFD"), size - int64(len(text))}
 }
 
-// tail returns the end of a file, from the beginning of a line on.
+// tail returns the end of a file, beginning with a whole line.
 func tail(path string, limit int64) Text {
 	f, size, err := runs.OpenFile(path)
 	if err != nil {
@@ -78,7 +78,7 @@ func tail(path string, limit int64) Text {
 	return Text{strings.ToValidUTF8(string(text), "\uFFFD"), from}
 }
 
-// Inputs are the variables of the run's script, as the file env has them; empty: no script has begun.
+// Inputs returns the variables of the run's script, from the file env; it is empty if no script has begun.
 func Inputs(run *runs.Run) map[string]string {
 	text, _, err := read(run.Path("env"), maxInputs)
 	inputs := map[string]string{}
@@ -91,7 +91,7 @@ func Inputs(run *runs.Run) map[string]string {
 	return inputs
 }
 
-// unquoted undoes what the file env has around a value: exec.Quote.
+// unquoted undoes the quoting of a value in the file env: exec.Quote.
 func unquoted(word string) string {
 	inner, quoted := strings.CutPrefix(word, "'")
 	if !quoted {

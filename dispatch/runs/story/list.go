@@ -13,7 +13,7 @@ import (
 	"octo-operator/text"
 )
 
-// Filter says which runs are listed. The zero Filter: all.
+// Filter selects the runs to list. The zero Filter selects all.
 type Filter struct {
 	Failed     bool // only those that have failed, or whose result cannot be read
 	Unfinished bool // only those that have not ended
@@ -24,8 +24,8 @@ type Filter struct {
 	Most       int       // how many at most; 0: all
 }
 
-// List returns the newest runs that a filter lets through, the newest first, and whether there may be more. Only those are read that are
-// shown, and those of which only their files tell whether they are.
+// List returns the runs that match the filter, the newest first, and whether there may be more. It reads only the runs that it returns,
+// and those that it must read to know whether they match.
 func List(store *runs.Store, filter Filter, now time.Time) (list []Summary, more bool, err error) {
 	all, err := store.List()
 	if err != nil {
@@ -46,7 +46,7 @@ func List(store *runs.Store, filter Filter, now time.Time) (list []Summary, more
 	return list, false, nil
 }
 
-// read returns a run that the filter lets through. It reads no more than it must.
+// read returns a run if it matches the filter. It reads no more than it must.
 func (f Filter) read(run *runs.Run, now time.Time) (s Summary, ok bool) {
 	if callback, _ := run.Named(); f.Callback != "" && callback != "" && callback != f.Callback {
 		return s, false
@@ -61,11 +61,11 @@ func (f Filter) read(run *runs.Run, now time.Time) (s Summary, ok bool) {
 		}
 	}
 	s = Summarize(run, now)
-	gone := len(s.Damaged) > 0 && s.Ended == nil && isGone(run) // removed meanwhile
+	gone := len(s.Damaged) > 0 && s.Ended == nil && isGone(run) // it was removed meanwhile
 	return s, !gone && (f.Callback == "" || s.Callback == f.Callback)
 }
 
-// outcome tells whether a run is let through by how it has ended.
+// outcome tells whether a run matches the filter by its outcome.
 func (f Filter) outcome(run *runs.Run) bool {
 	if !run.Has("result.json") {
 		return f.Unfinished
@@ -83,7 +83,7 @@ func isGone(run *runs.Run) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// Find returns the run that somebody means: by its id, see runs.Store.Find; or the newest one of a release, workload or pool, see
+// Find returns the run that a person means: by its id, see runs.Store.Find, or the newest one of a release, workload or pool, see
 // Summary.Matches. The error is fs.ErrNotExist if there is none.
 func Find(store *runs.Store, what string) (*runs.Run, error) {
 	run, err := store.Find(what)
@@ -106,7 +106,7 @@ func Find(store *runs.Store, what string) (*runs.Run, error) {
 		"octo-operator runs lists them: %w", text.Quoted(what), store.Dir(), fs.ErrNotExist)
 }
 
-// SameLane are the other runs of the same release or pool, the newest first.
+// SameLane returns the other runs of the same release or pool, the newest first.
 func SameLane(store *runs.Store, run *runs.Run) (others []*runs.Run, err error) {
 	all, err := store.List()
 	_, lane := run.Named()

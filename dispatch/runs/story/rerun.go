@@ -10,13 +10,13 @@ import (
 	"octo-operator/scripts"
 )
 
-// needs are the files without which a script cannot be run again, because the operator has made them for it.
+// needs are the files that the operator has made for a script, and without which it cannot be run again.
 var needs = map[string][]string{
 	scripts.WorkloadDeploy: {"chart.tgz", "values.yaml"},
 	scripts.PoolDeploy:     {"pool.yaml"},
 }
 
-// LastStep returns the path of the script that the run's file rerun runs; "": there is none, since no script has begun.
+// LastStep returns the path of the script that the run's file rerun runs; "": no script has begun.
 func LastStep(run *runs.Run) string {
 	text, _, err := read(run.Path("rerun"), maxInputs)
 	at := strings.LastIndex(string(text), "\nexec ")
@@ -24,13 +24,13 @@ func LastStep(run *runs.Run) string {
 		return ""
 	}
 	line := strings.TrimSuffix(string(text[at+len("\nexec "):]), "\n")
-	if strings.HasSuffix(line, "'") { // the only word that holds spaces
+	if strings.HasSuffix(line, "'") { // the only word that may contain spaces
 		return unquoted(line[max(0, strings.Index(line, "'")):])
 	}
 	return line[strings.LastIndexByte(line, ' ')+1:]
 }
 
-// noRerun is why a run's last step cannot be run again, and what to do instead; "": it can.
+// noRerun returns why a run's last step cannot be run again, and what to do instead; "": it can be.
 func noRerun(run *runs.Run, ended bool) string {
 	const instead = ": have the controller send the event again"
 	missing := func(name string) bool { return !run.Has(name) }

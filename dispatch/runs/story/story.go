@@ -1,6 +1,6 @@
-// Package story tells what a run directory holds: for the command "octo-operator runs" and for the status page. It only reads, beside an
-// operator that may be at work in the directory, and gives no secrets away. Its texts are as they were sent or printed: whoever shows them
-// makes them printable first.
+// Package story reads run directories, for the command "octo-operator runs" and for the status page. It only reads, while an operator may be
+// at work in the directory, and returns no secrets. Its texts are as they were sent or printed: the caller makes them printable before it
+// shows them.
 //
 //	store, err := runs.OpenToRead(settings.StateDir)
 //	list, more, err := story.List(store, story.Filter{Failed: true, Most: 20}, time.Now())
@@ -16,17 +16,17 @@ import (
 	"octo-operator/dispatch/runs"
 )
 
-// Story is all that a run directory tells.
+// Story is all that a run directory says about its run.
 type Story struct {
 	Summary
 	Event    json.RawMessage `json:"event"`    // the argument, without secrets; null: it cannot be read
 	Timeline []Step          `json:"timeline"` // empty: an older version has written the run, or it has just come
-	Commands []string        `json:"commands"` // as they can be pasted into a shell, in their order
+	Commands []string        `json:"commands"` // in a form that can be pasted into a shell, in their order
 	Result   *runs.Result    `json:"result"`   // null: it has not ended
-	Values   Text            `json:"values"`   // what helm gets
-	Changes  Text            `json:"changes"`  // a diff of the objects in the cluster and what the deploy makes of them
-	Output   Text            `json:"output"`   // the end of it
-	Files    []string        `json:"files"`    // in the directory
+	Values   Text            `json:"values"`   // as helm gets them
+	Changes  Text            `json:"changes"`  // a diff of the objects in the cluster
+	Output   Text            `json:"output"`   // its end
+	Files    []string        `json:"files"`    // their names
 	// NoRerun is why the last step cannot be run again, and what to do instead; "": it can.
 	NoRerun string `json:"noRerun,omitempty"`
 }
@@ -36,7 +36,7 @@ const ChangesFile = "changes.diff"
 
 // Read reads a run. It never fails: what cannot be read is in Damaged.
 func Read(run *runs.Run, now time.Time) Story {
-	timeline := run.Timeline() // before the result: what has ended is seen to its end
+	timeline := run.Timeline() // before the result, so that it is complete if there is a result
 	s := Story{Event: json.RawMessage("null"), Commands: []string{}, Timeline: []Step{}, Files: []string{}}
 	summary, event, result := summarize(run, now)
 	s.Summary, s.Result = summary, result
@@ -54,7 +54,7 @@ func Read(run *runs.Run, now time.Time) Story {
 		}
 	}
 	s.Values, s.Changes, s.Output = readText(run.Path("values.yaml")), readText(run.Path(ChangesFile)), tail(run.Path("output.log"), maxTail)
-	entries, _ := os.ReadDir(run.Dir) // none is shown as none
+	entries, _ := os.ReadDir(run.Dir) // after an error it is empty
 	for _, entry := range entries {
 		s.Files = append(s.Files, entry.Name())
 	}

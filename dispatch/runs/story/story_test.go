@@ -19,7 +19,7 @@ import (
 	"octo-operator/hub"
 )
 
-// now is shortly after the runs of testdata/state have come.
+// now is shortly after the newest run in testdata/state.
 var now = time.Date(2026, 11, 26, 4, 0, 0, 0, time.UTC)
 
 func must(t testing.TB, err error) {
@@ -171,7 +171,7 @@ func TestTheStepsOfATimelineLastAsLongAsTheyDid(t *testing.T) {
 	}
 }
 
-// ended makes a run that has ended, with the files of a step that was run in it.
+// ended makes an ended run with the files of one step.
 func ended(t *testing.T, script string, inputs map[string]string, files ...string) *runs.Run {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "it's a state")
@@ -257,7 +257,7 @@ func TestOnlyTheEndOfALongOutputIsRead(t *testing.T) {
 	}
 }
 
-// TestNoFileOfARunIsWaitedFor: a script may leave pipes in the run directory, or names of files without an end.
+// TestNoFileOfARunIsWaitedFor: a script may leave named pipes in the run directory, or links to endless files.
 func TestNoFileOfARunIsWaitedFor(t *testing.T) {
 	for name, put := range map[string]func(path string) error{
 		"pipes":             func(path string) error { return syscall.Mkfifo(path, 0o600) },

@@ -13,20 +13,20 @@ import (
 	"octo-operator/names"
 )
 
-// Outcome is how a run ended, or what it does now: one of runs.Outcome or of those here.
+// Outcome is how a run ended, or what it does now: one of runs.Outcome, or one of those below.
 type Outcome = runs.Outcome
 
-// Outcomes of runs that have not ended, and of those of which that cannot be told.
+// Outcomes of runs that have not ended, and of those of which it is not known whether they have.
 const (
 	Running    Outcome = "running"
-	Waiting    Outcome = "waiting"    // for something else than its own work: a slot, pods, the next try; Reason says for what
+	Waiting    Outcome = "waiting"    // for a slot, pods or the next try, for example: Reason says for what
 	Unreadable Outcome = "unreadable" // its result is damaged: Reason says how
 )
 
-// Summary is a run in a line of a list.
+// Summary is what a list shows of a run.
 type Summary struct {
 	ID        string     `json:"id"`      // the name of its directory
-	ShortID   string     `json:"shortId"` // as the log has it
+	ShortID   string     `json:"shortId"` // as in the log
 	Outcome   Outcome    `json:"outcome"`
 	Callback  string     `json:"callback,omitempty"` // one of hub.Callbacks; "": not known
 	Tenant    string     `json:"tenant,omitempty"`
@@ -35,18 +35,18 @@ type Summary struct {
 	Release   string     `json:"release,omitempty"`   // of a workload
 	Namespace string     `json:"namespace,omitempty"` // "": not known yet
 	Came      time.Time  `json:"came"`                // zero: not known
-	Started   *time.Time `json:"started,omitempty"`   // of one that has ended: when its last life began to work on it
+	Started   *time.Time `json:"started,omitempty"`   // if the run has ended: when the last life of the operator began to work on it
 	Ended     *time.Time `json:"ended,omitempty"`
-	Seconds   float64    `json:"seconds"`          // from Started to Ended; of one that has not ended, since it came
-	Reason    string     `json:"reason,omitempty"` // why it did not succeed, what it waits for, or what it does
-	Phase     string     `json:"phase,omitempty"`  // of one that runs: one of runs.Phase…
-	Wait      string     `json:"wait,omitempty"`   // of one that waits: one of runs.Wait…
-	Until     *time.Time `json:"until,omitempty"`  // of one that waits for its next try: when that is due
+	Seconds   float64    `json:"seconds"`          // from Started to Ended; if it has not ended, since it came
+	Reason    string     `json:"reason,omitempty"` // why it did not succeed, what it waits for, or what it does now
+	Phase     string     `json:"phase,omitempty"`  // if it runs: one of runs.Phase…
+	Wait      string     `json:"wait,omitempty"`   // if it waits: one of runs.Wait…
+	Until     *time.Time `json:"until,omitempty"`  // if it waits for its next try: when that is due
 	Dir       string     `json:"dir"`
 	Damaged   []string   `json:"damaged,omitempty"` // which files cannot be read, and why
 }
 
-// RandomEnd is the run's, see runs.Run.
+// RandomEnd is runs.Run.RandomEnd of the run.
 func (s Summary) RandomEnd() string { return (&runs.Run{ID: s.ID}).RandomEnd() }
 
 // Summarize reads what a list shows of a run. It never fails: what cannot be read is in Damaged.
@@ -67,7 +67,7 @@ func summarize(run *runs.Run, now time.Time) (Summary, hub.Event, *runs.Result) 
 	return s, event, result
 }
 
-// addEvent says whose event it is.
+// addEvent adds the event's tenant, workload, release and pool.
 func (s *Summary) addEvent(run *runs.Run) hub.Event {
 	event, err := readEvent(run)
 	if err != nil {
@@ -87,14 +87,14 @@ func (s *Summary) addEvent(run *runs.Run) hub.Event {
 	if strings.HasPrefix(s.Callback, "Pool") || s.Callback == hub.PreUpdateTenant {
 		return event
 	}
-	s.Release = inputs["OCTO_RELEASE"] // another one than usual, if the reference operator has made it
+	s.Release = inputs["OCTO_RELEASE"] // the name is another one than usual if the reference operator has made the release
 	if s.Release == "" {
-		s.Release, _ = names.DNSName(w.TenantID, names.NameOrID(w)) // "": there is none
+		s.Release, _ = names.DNSName(w.TenantID, names.NameOrID(w)) // "" if there is none
 	}
 	return event
 }
 
-// addResult says how the run ended.
+// addResult adds how the run ended.
 func (s *Summary) addResult(run *runs.Run) *runs.Result {
 	var result runs.Result
 	err := readJSON(run.Path("result.json"), maxResult, &result)
@@ -114,7 +114,8 @@ func (s *Summary) addResult(run *runs.Run) *runs.Result {
 	return &result
 }
 
-// addProgress says what a run does that has not ended: by the last moment of its timeline, or if it has none, by whether somebody works on it.
+// addProgress adds what an unfinished run does: by the last moment of its timeline, or if there is none, by whether an operator works on
+// it.
 func (s *Summary) addProgress(run *runs.Run, now time.Time) {
 	if !s.Came.IsZero() {
 		s.Seconds = max(0, now.Sub(s.Came).Seconds())
@@ -134,7 +135,7 @@ func (s *Summary) addProgress(run *runs.Run, now time.Time) {
 	}
 }
 
-// lastState is the last moment that says what a run does; the zero one: there is none.
+// lastState returns the last moment that says what a run does; the zero one if there is none.
 func lastState(timeline []runs.Moment) runs.Moment {
 	states := []runs.Kind{runs.KindPhase, runs.KindWait, runs.KindStopped, runs.KindResumed, runs.KindAccepted}
 	for _, m := range slices.Backward(timeline) {
@@ -149,7 +150,7 @@ func (s *Summary) damaged(file string, err error) {
 	s.Damaged = append(s.Damaged, file+": "+err.Error())
 }
 
-// readEvent reads the event without its secrets: they are in it as long as it has not ended.
+// readEvent reads the event and removes its secrets, which are in the file until the run has ended.
 func readEvent(run *runs.Run) (hub.Event, error) {
 	var event hub.Event
 	if err := readJSON(run.Path("event.json"), maxEvent, &event); err != nil {
@@ -159,7 +160,7 @@ func readEvent(run *runs.Run) (hub.Event, error) {
 		event.Argument = json.RawMessage("null")
 	}
 	callback := event.Callback
-	if !slices.Contains(hub.Callbacks, callback) { // what it means is not known, so it may hold what a deploy holds
+	if !slices.Contains(hub.Callbacks, callback) { // an unknown callback may have the same secrets as a deploy
 		event.Callback = hub.WorkloadDeployedCallback
 	}
 	clean, _ := event.WithoutSecrets()
@@ -167,8 +168,8 @@ func readEvent(run *runs.Run) (hub.Event, error) {
 	return clean, nil
 }
 
-// Matches tells whether a run is of the release, workload or pool that somebody calls what: by name or runtime id, in any case. The events of a
-// pool's workloads are not the pool's.
+// Matches tells whether a run belongs to the release, workload or pool that a person calls what: by name or runtime id, in any case. The
+// events of a pool's workloads do not belong to the pool.
 func (s Summary) Matches(what string) bool {
 	called := []string{s.Release, s.Workload, s.idOfRelease()}
 	if s.Release == "" {
@@ -177,7 +178,7 @@ func (s Summary) Matches(what string) bool {
 	return what != "" && slices.ContainsFunc(called, func(name string) bool { return strings.EqualFold(name, what) })
 }
 
-// idOfRelease is the runtime id after which the release is named; "": it is not.
+// idOfRelease returns the runtime id after which the release is named; "": it is not named after one.
 func (s Summary) idOfRelease() string {
 	if id := s.Release[strings.LastIndexByte(s.Release, '-')+1:]; hub.IsRtID(id) {
 		return id

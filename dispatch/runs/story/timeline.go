@@ -8,12 +8,13 @@ import (
 
 // Step is a moment of a run with the time that it took.
 type Step struct {
-	runs.Moment         // a script's Text, ExitCode, CPU and Memory are those of its exit, which is no step of its own
-	Seconds     float64 `json:"seconds"`        // how long it lasted; 0: it is an instant
-	Open        bool    `json:"open,omitempty"` // it still lasts; Seconds are until now
+	runs.Moment         // a script has the Text, ExitCode, CPU and Memory of its exit, which is not a step itself
+	Seconds     float64 `json:"seconds"`        // how long it lasted; 0: it has no duration
+	Open        bool    `json:"open,omitempty"` // it has not ended: Seconds are until now
 }
 
-// steps are the moments of a timeline with their durations. What has not ended lasts until end; it is still open if the run has not ended.
+// steps returns the moments of a timeline with their durations. Steps that have not ended last until end, and are open if the run has not
+// ended.
 func steps(timeline []runs.Moment, end time.Time, ended bool) []Step {
 	lasting := lasting{scripts: map[string]int{}, state: none, command: none}
 	for _, m := range timeline {
@@ -27,11 +28,11 @@ func steps(timeline []runs.Moment, end time.Time, ended bool) []Step {
 	return lasting.steps
 }
 
-// lasting knows which steps last at a moment. Its indexes are those of steps.
+// lasting knows which steps have not ended yet, by their indexes in steps.
 type lasting struct {
 	steps   []Step
 	scripts map[string]int
-	state   int // the phase or the wait
+	state   int // a phase or a wait
 	command int
 }
 
@@ -46,8 +47,8 @@ func (l *lasting) take(m runs.Moment) {
 	case runs.KindPhase, runs.KindWait, runs.KindStopped, runs.KindResumed, runs.KindEnd:
 		l.end(l.state, m.Time)
 		l.state = none
-		if m.Kind != runs.KindPhase && m.Kind != runs.KindWait { // what a script does may be of several phases
-			for _, script := range l.scripts { // whose exits are missing: the operator was killed
+		if m.Kind != runs.KindPhase && m.Kind != runs.KindWait { // a script may go on in the next phase
+			for _, script := range l.scripts { // their exits are missing because the operator was killed
 				l.end(script, m.Time)
 			}
 			clear(l.scripts)
@@ -69,7 +70,7 @@ func (l *lasting) take(m runs.Moment) {
 	l.steps = append(l.steps, s)
 }
 
-// exit ends a script, which takes over what its exit says.
+// exit ends a script, and copies to it what its exit has.
 func (l *lasting) exit(script int, m runs.Moment) {
 	s := &l.steps[script]
 	s.Text, s.ExitCode, s.CPU, s.Memory = m.Text, m.ExitCode, m.CPU, m.Memory
@@ -84,5 +85,5 @@ func (l *lasting) end(step int, at time.Time) {
 	s.Seconds, s.Open = seconds(s.Time, at), false
 }
 
-// seconds are not negative: clocks are set back.
+// seconds is never negative, although a clock may be set back.
 func seconds(from, to time.Time) float64 { return max(0, to.Sub(from).Seconds()) }

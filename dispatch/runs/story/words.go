@@ -24,10 +24,10 @@ var waitWords = map[string]string{
 	runs.WaitRetry:  "waits for the next try",
 }
 
-// PhaseWords says what a run does in a phase, one of runs.Phase…; an unknown one is returned as it is.
+// PhaseWords says what a run does in a phase, one of runs.Phase…; an unknown phase is returned as it is.
 func PhaseWords(phase string) string { return words(phaseWords, phase) }
 
-// WaitWords says what a run waits for, in a moment of the kind wait: in its own words, if it has some.
+// WaitWords says what a run waits for, by a moment of the kind wait: the moment's own text, if it has one.
 func WaitWords(m runs.Moment) string {
 	switch known := words(waitWords, m.Name); {
 	case m.Text == "":

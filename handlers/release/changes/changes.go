@@ -1,12 +1,12 @@
-// Package changes tells in what a deploy changes the cluster: of each object a unified diff of YAML, and of all of them a sentence. It is pure: the
-// objects are given to it, as they are and as a dry run says they will be.
+// Package changes describes what a deploy changes in the cluster: by a unified diff of each object as YAML, and by a sentence for all. It sends no
+// requests: the caller passes the objects as they are, and as a dry run says they will be.
 //
 //	secret := changes.Of(changes.Object{Kind: "Secret", Name: "web", Live: live, Made: made}, redact)
 //	report := changes.Join([]changes.Change{secret, …})
 //	report.Text, report.Summary // "1 object changed: Secret 1 key"
 //
-// Values of Secrets are never in it, nor fields that the API server keeps for itself. Where they stand in other objects they are taken out by who
-// knows them: see Redactor.
+// The result never contains values of Secrets, nor fields that the API server maintains. A Redactor of the caller removes secrets from other
+// objects.
 package changes
 
 import (
@@ -22,21 +22,21 @@ import (
 	"octo-operator/text"
 )
 
-// Object is an object before and after a deploy. Both contents are changed by Of: fields go that say nothing.
+// Object is an object before and after a deploy. Of modifies both: it removes fields that are not compared.
 type Object struct {
 	Kind      string
-	Namespace string // "": its kind has none
+	Namespace string // "": its kind has no namespace
 	Name      string
 
-	Live, Made map[string]any // nil: it is not there, before or after
-	Unknown    string         // why it cannot be told, if not ""; Live and Made do not count then
-	Stays      bool           // the release has it no longer, and helm leaves it where it is: Made is nil
+	Live, Made map[string]any // nil: it does not exist before, or after
+	Unknown    string         // if not "", why it is not known what changes; Live and Made are ignored then
+	Stays      bool           // it no longer belongs to the release, but helm does not delete it: Made is nil
 }
 
 // State is what happens to an object.
 type State string
 
-// The states of an object. Left is one that no longer belongs to the release, and stays in the cluster.
+// The states of an object. Left: it no longer belongs to the release, and stays in the cluster.
 const (
 	Same    State = "same"
 	Changed State = "changed"
@@ -46,22 +46,22 @@ const (
 	Unknown State = "unknown"
 )
 
-// Change is what happens to one object. It holds no secret, but for Secrets.
+// Change is what happens to one object. Secrets is the only field that holds secrets.
 type Change struct {
 	Kind      string   `json:"kind"`
 	Namespace string   `json:"namespace,omitempty"`
 	Name      string   `json:"name"`
 	State     State    `json:"state"`
 	What      []string `json:"what,omitempty"`   // of Changed, for the summary: "image 1.2→1.3", "1 key"
-	Reason    string   `json:"reason,omitempty"` // of Unknown
+	Reason    string   `json:"reason,omitempty"` // if the state is Unknown
 	Diff      string   `json:"diff,omitempty"`   // unified; "" if there is none
-	Pods      bool     `json:"replacesPods"`     // of Changed: the pod template changes
+	Pods      bool     `json:"replacesPods"`     // if the state is Changed: the pod template changes
 
-	// Secrets are the values that a Secret has had or will have, plain: they may stand in other objects too.
+	// Secrets are the values, not encoded, of a Secret before and after: other objects may contain them too.
 	Secrets []string `json:"-"`
 }
 
-// String is the object as people write it, such as "Deployment octo/web".
+// String returns the object's name for people, such as "Deployment octo/web".
 func (c Change) String() string {
 	name := c.Name
 	if c.Namespace != "" {
@@ -70,7 +70,7 @@ func (c Change) String() string {
 	return text.Printable(c.Kind + " " + name)
 }
 
-// Of compares an object with what a deploy makes of it. redact takes secrets out; nil: there are none.
+// Of compares an object before and after a deploy. redact removes secrets; nil: there are none.
 func Of(o Object, redact Redactor) Change {
 	if redact == nil {
 		redact = nothing{}
@@ -111,10 +111,10 @@ func Of(o Object, redact Redactor) Change {
 	return c
 }
 
-// longestReason is in bytes: the API server quotes objects.
+// longestReason is in bytes. It is needed because the API server quotes whole objects.
 const longestReason = 1 << 10
 
-// unified is the diff of two objects as YAML.
+// unified returns the diff of two objects as YAML.
 func unified(liveName string, live any, madeName string, made any) string {
 	all := diff.Diff(liveName, asYAML(live), madeName, asYAML(made))
 	_, all, _ = bytes.Cut(all, []byte("\n")) // "diff NAME NAME"
@@ -128,7 +128,7 @@ func asYAML(object any) []byte {
 	var to bytes.Buffer
 	encoder := yaml.NewEncoder(&to)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(object); err != nil { // cannot be: it came as JSON
+	if err := encoder.Encode(object); err != nil { // impossible: the object came as JSON
 		return []byte("# cannot be written: " + err.Error() + "\n")
 	}
 	return to.Bytes()
@@ -137,7 +137,7 @@ func asYAML(object any) []byte {
 // longestLine is in bytes. A key of a ConfigMap may be a line of a megabyte.
 const longestLine = 400
 
-// cutDiff makes a diff readable in a terminal, and cuts it to bounds.ObjectDiff between two lines.
+// cutDiff makes a diff readable in a terminal, and cuts it between two lines to bounds.ObjectDiff.
 func cutDiff(whole string) string {
 	var b strings.Builder
 	left := 0
@@ -155,7 +155,7 @@ func cutDiff(whole string) string {
 	return b.String()
 }
 
-// tidy takes out of both contents of an object what the API server, controllers and helm keep there for themselves.
+// tidy removes from both contents what the API server, controllers and helm store there for themselves.
 func tidy(live, made map[string]any) {
 	for _, object := range []map[string]any{live, made} {
 		delete(object, "status")
@@ -183,13 +183,13 @@ func tidy(live, made map[string]any) {
 	}
 }
 
-// section is the map under a key; nil, which can be read, if there is none.
+// section returns the map under a key; if there is none it is nil, which can be read.
 func section(object map[string]any, key string) map[string]any {
 	found, _ := object[key].(map[string]any)
 	return found
 }
 
-// whole makes whole numbers of the floating-point numbers that they are as JSON: YAML would have 3e+07.
+// whole converts floating-point numbers, which all numbers in JSON are, to integers where they are whole: YAML would have 3e+07.
 func whole(value any) any {
 	switch v := value.(type) {
 	case map[string]any:

@@ -12,7 +12,7 @@ import (
 	"octo-operator/dev/fixtures"
 )
 
-// object is one from YAML; nil from "".
+// object parses an object from YAML; "" gives nil.
 func object(t testing.TB, text string) map[string]any {
 	t.Helper()
 	var o map[string]any
@@ -75,7 +75,7 @@ data:
   password: cGxhbnRlZC1vbGQ=
 `
 
-// annotated is a Secret with annotations of which one holds a copy of a value, as tools other than kubectl keep one, too.
+// annotated is a Secret with an annotation that contains a copy of a value, as some tools create it.
 func annotated(secret, value string) string {
 	return strings.Replace(secret, "namespace: octo}", `namespace: octo, annotations: {helm.sh/resource-policy: keep, tool/applied: '{"data":{"password":"`+value+`"}}'}}`, 1)
 }
@@ -101,7 +101,7 @@ var cases = []struct {
 	{"sequences of a terminal", "ConfigMap", configMap, configMap + `  "a\e[2J\u202eb": "c\e[31m\u0007d"` + "\n"},
 }
 
-// TestADiffShowsWhatAPersonNeedsAndNoSecret has a golden file for each case: the diff, and what a summary says of it.
+// TestADiffShowsWhatAPersonNeedsAndNoSecret has a golden file for each case: the diff and its summary.
 func TestADiffShowsWhatAPersonNeedsAndNoSecret(t *testing.T) {
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
@@ -174,13 +174,13 @@ func TestEachObjectIsSaidOnceHoweverMuchThereIs(t *testing.T) {
 	}
 }
 
-// replaced is a secret that is taken out wherever it stands.
+// replaced is a Redactor that removes one secret everywhere.
 type replaced struct{ secret string }
 
 func (r replaced) Text(s string) string  { return strings.ReplaceAll(s, r.secret, "[redacted]") }
 func (r replaced) Value(s string) string { return r.Text(s) }
 
-// TestAChangedSecretShowsAsAChangeInOtherObjects: which lines change is told, and nothing of what they were.
+// TestAChangedSecretShowsAsAChangeInOtherObjects: the diff shows which lines change, but not their secrets.
 func TestAChangedSecretShowsAsAChangeInOtherObjects(t *testing.T) {
 	live := object(t, "{apiVersion: v1, kind: pin, metadata: {name: pin, labels: {a: pin}}, data: {b: pin-1, c: \"x: 1\\ny: pin\\nz: pin-3\\n\", d: pin}, port: 1234, replicas: 1}")
 	made := object(t, "{apiVersion: v1, kind: pin, metadata: {name: pin, labels: {a: pin}}, data: {b: pin-2, c: \"x: 1\\ny: pin\\nz: pin-4\\n\", d: pin}, port: 5678, replicas: 2}")
@@ -217,7 +217,7 @@ func TestAChangedSecretShowsAsAChangeInOtherObjects(t *testing.T) {
 	}
 }
 
-// hides takes out each pin and each number, of values alone.
+// hides is a Redactor that removes each pin and each number, from values only.
 type hides struct{}
 
 var pins = regexp.MustCompile("pin(-.)?|[0-9]{4}")
@@ -286,7 +286,7 @@ func FuzzOf(f *testing.F) {
 	})
 }
 
-// elsewhere tells whether a text stands in an object outside of a Secret's values, as in its name.
+// elsewhere tells whether an object contains a text outside a Secret's values, for example in its name.
 func elsewhere(value string, objects ...map[string]any) bool {
 	for _, o := range objects {
 		for _, part := range []string{"data", "stringData"} {
@@ -304,7 +304,7 @@ func elsewhere(value string, objects ...map[string]any) bool {
 	return false
 }
 
-// BenchmarkOf is a Deployment whose image changes, and one that stays as it is.
+// BenchmarkOf compares a Deployment whose image changes, and an unchanged one.
 func BenchmarkOf(b *testing.B) {
 	for _, test := range cases[:2] {
 		b.Run(test.name, func(b *testing.B) {

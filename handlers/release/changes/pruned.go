@@ -1,7 +1,7 @@
 package changes
 
-// Without takes out of made, in place, what a chart declared before and declares no longer. It is for releases that helm applies on the client's
-// side: a dry run of an apply on the server's side keeps fields that it never owned. Lists are compared by the names of their items.
+// Without removes from made, in place, what a chart declared before and no longer declares. It is for releases that helm applies on the
+// client's side: the dry run, a server-side apply, keeps fields that it never owned. Lists are compared by the names of their items.
 func Without(made, before, now map[string]any) {
 	for key, was := range before {
 		is, still := now[key]

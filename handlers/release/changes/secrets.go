@@ -9,31 +9,31 @@ import (
 	"strings"
 )
 
-// Redactor takes secrets out of what is told.
+// Redactor removes secrets from texts.
 type Redactor interface {
-	// Text is a text of any kind without those that would not be mistaken for anything else in it.
+	// Text removes secrets from any text, except short ones, which could be taken for something else in it.
 	Text(string) string
-	// Value is the value of a field without any of them.
+	// Value removes all secrets from the value of a field.
 	Value(string) string
 }
 
-// nothing takes nothing out.
+// nothing is a Redactor that removes nothing.
 type nothing struct{}
 
 func (nothing) Text(s string) string  { return s }
 func (nothing) Value(s string) string { return s }
 
-// hiding takes secrets out of an object, live and made, in place, before both are compared line by line. Each line out of which something was taken is
-// numbered, so that two that differ in their secrets alone still differ.
+// hiding removes secrets from an object, live and made, in place, before both are compared line by line. Each line from which a secret
+// was removed gets a number, so that two lines that differ only in their secrets still differ.
 type hiding struct {
 	redact  Redactor
-	numbers map[string]int // by the lines as they were
+	numbers map[string]int // by the original lines
 }
 
-// identity are the fields by which the object is known; a diff begins with them anyway.
+// identity are the fields that identify the object; a diff begins with them anyway.
 var identity = map[string]bool{"apiVersion": true, "kind": true, "metadata/name": true, "metadata/namespace": true}
 
-// object hides what is secret in an object.
+// object removes secrets from an object.
 func (h *hiding) object(o map[string]any) {
 	for key, value := range o {
 		switch metadata, is := value.(map[string]any); {
@@ -50,7 +50,7 @@ func (h *hiding) object(o map[string]any) {
 	}
 }
 
-// shortestNumber is in digits: a count of replicas is no secret, and a port or a code may be one.
+// shortestNumber is in digits: a number of replicas is no secret, but a port or a code may be one.
 const shortestNumber = 4
 
 func (h *hiding) value(value any) any {
@@ -76,7 +76,7 @@ func (h *hiding) value(value any) any {
 	return value
 }
 
-// scalar is a value without secrets, its lines numbered.
+// scalar returns a value without secrets, with numbers on its changed lines.
 func (h *hiding) scalar(value string) string {
 	shown := h.redact.Value(value)
 	if shown == value {
@@ -85,7 +85,7 @@ func (h *hiding) scalar(value string) string {
 	lines, was := strings.Split(shown, "\n"), strings.Split(value, "\n")
 	for i := range lines {
 		switch {
-		case len(was) != len(lines): // nobody can tell which of them it was
+		case len(was) != len(lines): // it is not known which lines had the secret
 			lines[i] += h.number(value)
 		case lines[i] != was[i]:
 			lines[i] += h.number(was[i])
@@ -103,16 +103,16 @@ func (h *hiding) number(line string) string {
 	return fmt.Sprintf("{hidden-%d}", h.numbers[line])
 }
 
-// text is what was made of the objects, without the numbers, and without secrets that stand elsewhere than in values, as in keys.
+// text returns a text about the objects without the numbers, and without secrets that are not in values, but in keys for example.
 func (h *hiding) text(s string) string { return h.redact.Text(numbered.ReplaceAllString(s, "")) }
 
-// What stands in place of a Secret's value. That a value changes may be told, and nothing else of it.
+// The replacements for a Secret's value. They tell whether a value changes, and nothing else.
 const (
 	hidden        = "[hidden]"
 	hiddenChanged = "[hidden, changed]"
 )
 
-// mask hides the values of a Secret, and returns them.
+// mask replaces the values of a Secret, and returns the original ones.
 func mask(kind string, live, made map[string]any) []string {
 	if !IsSecret(kind) {
 		return nil
@@ -121,13 +121,13 @@ func mask(kind string, live, made map[string]any) []string {
 	for _, part := range []string{"data", "stringData"} {
 		hideBoth(live, made, part, before, after)
 	}
-	// Tools keep a whole copy of what they have applied there, as kubectl does.
+	// In an annotation, tools such as kubectl store a copy of what they have applied.
 	ofLive, ofMade := section(live, "metadata"), section(made, "metadata")
 	hideBoth(ofLive, ofMade, "annotations", annotationsOf(ofLive), annotationsOf(ofMade))
 	return append(slices.Collect(maps.Values(before)), slices.Collect(maps.Values(after))...)
 }
 
-// SecretValues are the values of a Secret, plain.
+// SecretValues returns the values of a Secret, not encoded.
 func SecretValues(secret map[string]any) []string {
 	return slices.Collect(maps.Values(plainValues(secret)))
 }
@@ -135,10 +135,10 @@ func SecretValues(secret map[string]any) []string {
 // IsSecret tells whether the values of objects of a kind are secret.
 func IsSecret(kind string) bool { return strings.EqualFold(kind, "Secret") }
 
-// plainAnnotations are how the names of annotations begin that hold no secret: helm's, and the operator's own.
+// plainAnnotations are the prefixes of annotations without secrets: helm's, and the operator's own.
 var plainAnnotations = []string{"meta.helm.sh/", "helm.sh/", "octo-mesh.meshmakers.io/"}
 
-// annotationsOf are those in which others may have written something.
+// annotationsOf returns the annotations that may contain secrets.
 func annotationsOf(metadata map[string]any) map[string]string {
 	all := map[string]string{}
 	for key, value := range section(metadata, "annotations") {
@@ -149,7 +149,7 @@ func annotationsOf(metadata map[string]any) map[string]string {
 	return all
 }
 
-// hideBoth hides those values of one part of both contents that are in before and after, and marks those that change.
+// hideBoth replaces, in one part of both contents, the values of the keys in before and after, and marks those that change.
 func hideBoth(live, made map[string]any, part string, before, after map[string]string) {
 	hide(live, part, before, func(string) string { return hidden })
 	hide(made, part, after, func(key string) string {
@@ -160,10 +160,10 @@ func hideBoth(live, made map[string]any, part string, before, after map[string]s
 	})
 }
 
-// hide replaces the values of one part of a Secret, those that are known.
+// hide replaces the values of one part of a Secret whose keys are in known.
 func hide(secret map[string]any, part string, known map[string]string, by func(key string) string) {
 	values, is := secret[part].(map[string]any)
-	if !is && secret[part] != nil { // the API server would refuse it
+	if !is && secret[part] != nil { // not a map: the API server would refuse it
 		secret[part] = hidden
 	}
 	for key := range values {
@@ -173,7 +173,7 @@ func hide(secret map[string]any, part string, known map[string]string, by func(k
 	}
 }
 
-// plainValues are those of a Secret by their keys; stringData has the last word, as at the API server.
+// plainValues returns the values of a Secret by their keys, not encoded. As for the API server, stringData overrides data.
 func plainValues(secret map[string]any) map[string]string {
 	plain := map[string]string{}
 	for key, value := range section(secret, "data") {

@@ -13,17 +13,17 @@ import (
 
 // Report is what a deploy changes.
 type Report struct {
-	Text    string // the diffs, and what there is to say of objects that have none
+	Text    string // the diffs, and a line about each object that has none
 	Summary string // such as "2 objects changed: Deployment image 1.2→1.3, ConfigMap 1 key"; "nothing changed"
 	Changes []Change
 }
 
-// Any tells whether anything changes, or may: what could not be compared counts.
+// Any tells whether anything changes or may change: objects that could not be compared count.
 func (r Report) Any() bool {
 	return slices.ContainsFunc(r.Changes, func(c Change) bool { return c.State != Same && c.State != Left })
 }
 
-// Join makes a report of the changes of all objects, in their order. left is how many objects there are besides, which nobody has compared.
+// Join makes a report of the changes of all objects, in their order. left is the number of further objects, which were not compared.
 func Join(all []Change, left int) Report {
 	r := Report{Changes: all, Summary: summary(all, left)}
 	var b strings.Builder
@@ -52,7 +52,7 @@ func Join(all []Change, left int) Report {
 	return r
 }
 
-// In a summary:
+// Limits of a summary.
 const (
 	longestSummary = 400 // bytes
 	mostNamed      = 5   // objects of each state
@@ -79,7 +79,7 @@ func summary(all []Change, left int) string {
 	return text.Clip(strings.Join(parts, "; "), longestSummary)
 }
 
-// named lists objects of one state: by kind, and by name where several are of one kind.
+// named lists objects of one state: by their kind, and if several have the same kind, also by their name.
 func named(of []Change) string {
 	kinds := map[string]int{}
 	for _, c := range of {
@@ -110,7 +110,7 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// what is in which a changed object differs, in a few words each.
+// what says in a few words each how a changed object differs.
 func what(o Object) (said []string) {
 	seen := map[string]bool{}
 	add := func(text string) {
@@ -153,7 +153,7 @@ func what(o Object) (said []string) {
 	return said
 }
 
-// keysAt is how many keys a difference in the data is: the whole map may come or go.
+// keysAt returns how many keys of the data a difference concerns: the whole map may be added or removed.
 func keysAt(path []string, was, is any) int {
 	before, _ := was.(map[string]any)
 	after, _ := is.(map[string]any)
@@ -163,7 +163,7 @@ func keysAt(path []string, was, is any) int {
 	return max(1, len(before), len(after))
 }
 
-// fromTo leaves out what two images have in common: the repository.
+// fromTo shows the change of an image without what both have in common: the repository.
 func fromTo(was, is string) string {
 	repository := func(image string) (string, string) {
 		i := strings.LastIndexAny(image, ":@")
@@ -180,7 +180,7 @@ func fromTo(was, is string) string {
 	return was + "→" + is
 }
 
-// podTemplate is the part of an object of which pods are made; nil: it makes none.
+// podTemplate returns the part of an object from which pods are made; nil: it makes none.
 func podTemplate(o map[string]any) map[string]any {
 	spec := section(o, "spec")
 	if o["kind"] == "CronJob" {
@@ -189,7 +189,7 @@ func podTemplate(o map[string]any) map[string]any {
 	return section(spec, "template")
 }
 
-// images are those of an object's containers, by the container's kind and name.
+// images returns the images of an object's containers, by the container's kind and name.
 func images(o map[string]any) map[string]string {
 	found := map[string]string{}
 	spec := section(podTemplate(o), "spec")
@@ -208,7 +208,7 @@ func images(o map[string]any) map[string]string {
 	return found
 }
 
-// replacesPods tells whether the change of a workload gives it new pods. A Job's pods stay, and its template cannot change.
+// replacesPods tells whether a workload's change replaces its pods. A Job's pods stay, because its template cannot change.
 func replacesPods(o Object) bool {
 	switch o.Kind {
 	case "Deployment", "StatefulSet", "DaemonSet":
@@ -217,7 +217,7 @@ func replacesPods(o Object) bool {
 	return false
 }
 
-// eachDifference calls f with the path and both values of each difference; nil stands for a value that is not there. Lists of the same length are
+// eachDifference calls f with the path and both values of each difference; nil stands for a missing value. Lists of the same length are
 // compared item by item, others as one value.
 func eachDifference(path []string, was, is any, f func(path []string, was, is any)) {
 	if reflect.DeepEqual(was, is) {

@@ -17,21 +17,22 @@ import (
 	"octo-operator/text"
 )
 
-// Chart is what the operator needs of a chart besides its archive.
+// Chart is what the operator needs to know of a chart besides its archive.
 type Chart struct {
-	Version string // "" when it cannot be made out; helm says what is wrong with it
+	Version string // "" if it cannot be read; helm then says what is wrong with it
 	Values  []byte // values.yaml
 	Schema  []byte // values.schema.json
 	// HooksAfter: the chart may have hooks that run after its pods are ready, for which helm itself must wait.
 	HooksAfter bool
 	LooksUp    bool              // a template may read the cluster
-	references []schemaReference // of its schema and of its subcharts', those that lead out of them
+	references []schemaReference // in its schema and in those of its subcharts: those that lead out of the schema
 }
 
 var errUnpacksTooLarge = fmt.Errorf("it unpacks to more than %d MiB, which helm does not take either", bounds.Unpacked>>20)
 
-// Read reads a chart from its archive, a file. What helm would refuse or is dangerous in it is an error: no archive of a chart, more or
-// larger files than bounds allows, names and links that lead out of the chart. A chart whose schemas refer elsewhere is not: see Fetch.
+// Read reads a chart from its archive, a file. It refuses what helm would refuse and what is dangerous: a file that is not a chart's
+// archive, more or larger files than bounds allows, and names and links that lead out of the chart. It does not refuse schemas that refer
+// elsewhere: Fetch does.
 func Read(archive string) (Chart, error) {
 	if info, err := os.Lstat(archive); err != nil {
 		return Chart{}, err
@@ -59,22 +60,22 @@ func Read(archive string) (Chart, error) {
 	return r.chart, err
 }
 
-// notAnArchive is the error of what cannot be unpacked.
+// notAnArchive is the error for a file that cannot be unpacked.
 func notAnArchive(err error) error { return fmt.Errorf("it is no archive of a chart: %w", err) }
 
-// archiveReader reads a chart's archive, and those of its subcharts that are in it as archives.
+// archiveReader reads a chart's archive, and the subcharts' archives in it.
 type archiveReader struct {
 	chart    Chart
 	meta     []byte // Chart.yaml
-	unpacked int64  // how many more bytes all of them together may have, as the archives tell it: of a file that is a hole, only the size is there
-	files    int    // of all of them
+	unpacked int64  // how many more bytes all files may have, by the sizes in the archives' headers, because a sparse file has almost no content there
+	files    int    // number of all files
 	schemas  schemaBudget
 }
 
-// maxArchives is how deep archives may be in archives. People pack a chart into a chart.
+// maxArchives is how deep archives may be nested: people do pack charts into charts.
 const maxArchives = 10
 
-// read reads an archive. where is its name in the archives around it; "": it is the chart's own.
+// read reads an archive. where is its name within the surrounding archives; "": it is the chart's own.
 func (r *archiveReader) read(archive io.Reader, where string) error {
 	unzipped, err := gzip.NewReader(archive)
 	if err != nil {
@@ -82,7 +83,7 @@ func (r *archiveReader) read(archive io.Reader, where string) error {
 	}
 	unpacked := &io.LimitedReader{R: unzipped, N: bounds.Unpacked}
 	err = r.readFiles(tar.NewReader(unpacked), where)
-	if unpacked.N <= 0 { // whatever the end looked like
+	if unpacked.N <= 0 { // the limit is exceeded, whatever err says
 		err = errUnpacksTooLarge
 	}
 	return err
@@ -112,7 +113,8 @@ func (r *archiveReader) readFiles(files *tar.Reader, where string) error {
 	}
 }
 
-// readFile reads what is needed. Those at the chart's top level, NAME/values.yaml, are the chart's; of two the last one counts, as in helm.
+// readFile reads a file if it is needed. Those at the top level, NAME/values.yaml, belong to the chart itself; of two with the same name
+// the last one counts, as in helm.
 func (r *archiveReader) readFile(header *tar.Header, content io.Reader, where string) (err error) {
 	if header.FileInfo().IsDir() {
 		return nil
@@ -141,7 +143,7 @@ func (r *archiveReader) readFile(header *tar.Header, content io.Reader, where st
 		if err = r.read(content, shown+"/"); err != nil {
 			err = fmt.Errorf("%.200q in it: %w", shown, err)
 		}
-	case strings.Contains("/"+name, "/templates/"): // its subcharts' too
+	case strings.Contains("/"+name, "/templates/"): // also those of subcharts
 		var template []byte
 		template, err = readFile(header.Name, content)
 		r.chart.LooksUp = r.chart.LooksUp || MayLookUp(template)
@@ -150,8 +152,8 @@ func (r *archiveReader) readFile(header *tar.Header, content io.Reader, where st
 	return err
 }
 
-// nameInChart is a file's name without the directory in which an archive has a chart, made as helm makes it: of ./values.yaml the
-// directory is the dot, and on Windows some tools write NAME\values.yaml.
+// nameInChart returns a file's name without the chart's directory in the archive, computed as helm does: the directory of ./values.yaml
+// is the dot, and on Windows some tools write NAME\values.yaml.
 func nameInChart(name string) string {
 	delimiter := "/"
 	if strings.Contains(name, `\`) {
@@ -161,7 +163,7 @@ func nameInChart(name string) string {
 	return path.Clean(strings.ReplaceAll(name, delimiter, "/"))
 }
 
-// subchart splits a file's name into the directory of the innermost subchart to which it belongs, and its name there.
+// subchart splits a file's name into the directory of the innermost subchart that contains it, and its name there.
 func subchart(name string) (of, in string) {
 	in = name
 	for {
@@ -177,14 +179,14 @@ func subchart(name string) (of, in string) {
 	}
 }
 
-// isArchive tells of a subchart's archive in its chart. helm passes over those whose names begin with _ or a dot.
+// isArchive tells whether a file is the archive of a subchart. helm ignores those whose names begin with _ or a dot.
 func isArchive(name string) bool {
 	name, inside := strings.CutPrefix(name, "charts/")
 	return inside && path.Ext(name) == ".tgz" && !strings.Contains(name, "/") && strings.IndexAny(name, "_.") != 0
 }
 
-// checkEntry refuses what no chart needs, before helm sees it: files elsewhere than in the archive's own folder, by their name or by a
-// link, and what is no file. helm package makes nothing of the kind.
+// checkEntry refuses, before helm sees them, entries that no chart needs: files that lead out of the archive's own folder, by their name
+// or by a link, and special files. helm package creates nothing of the kind.
 func checkEntry(header *tar.Header) error {
 	name := strings.ReplaceAll(header.Name, `\`, "/") // as helm does
 	switch {
@@ -209,11 +211,11 @@ func readFile(name string, content io.Reader) ([]byte, error) {
 	if len(text) > bounds.ChartFile {
 		return nil, fmt.Errorf("%.100s is larger than %d MiB", name, bounds.ChartFile>>20)
 	}
-	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil // the mark of UTF-8, as helm does
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil // the mark of UTF-8, which helm removes too
 }
 
-// hasHookAfter tells whether a template may make a hook that comes after the pods. The template is not rendered: a chart that only might
-// have one counts, and is waited for by helm.
+// hasHookAfter tells whether a template may make a hook that runs after the pods are ready. The template is not rendered: if it only
+// might have one, it counts, and helm waits for the chart.
 func hasHookAfter(template []byte) bool {
 	return bytes.Contains(template, []byte("helm.sh/hook")) &&
 		(bytes.Contains(template, []byte("post-install")) || bytes.Contains(template, []byte("post-upgrade")))
@@ -221,8 +223,8 @@ func hasHookAfter(template []byte) bool {
 
 var aVersion = text.NewPattern(`^v?[0-9][0-9A-Za-z.+-]{0,249}$`)
 
-// MayLookUp tells whether a template, or values that one may render, may read the cluster: by itself (lookup), or in a text that it is
-// given (tpl).
+// MayLookUp tells whether a template, or values that a template may render, may read the cluster: directly (lookup), or in a text passed
+// to tpl.
 func MayLookUp(text []byte) bool {
 	return bytes.Contains(text, []byte("lookup")) || bytes.Contains(text, []byte("tpl"))
 }

@@ -14,13 +14,13 @@ import (
 	"testing"
 )
 
-// file is one of an archive. zeros of them follow the text.
+// file is a file in an archive. Its text is followed by so many zeros.
 type file struct {
 	name, text string
 	zeros      int64
 }
 
-// archive writes a chart's archive and returns where.
+// archive writes a chart's archive and returns its path.
 func archive(t *testing.T, files ...file) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "chart.tgz")
@@ -57,7 +57,7 @@ func TestOfAnArchiveTheChartsOwnFilesCount(t *testing.T) {
 		file{name: "app/values.yaml", text: "first: 1"},
 		file{name: "app/Chart.yaml", text: "name: app\nversion: 1.2.3-rc.1+build.7\n"},
 		file{name: "app/values.yaml", text: "last: 1"}, // helm takes the last one too
-		file{name: "./app/values.yaml", text: "no: 3"}, // helm takes the dot for the archive's directory
+		file{name: "./app/values.yaml", text: "no: 3"}, // to helm the dot is the archive's directory
 		file{name: "app/values.schema.json", text: `{"type":"object"}`},
 		file{name: "app/templates/values.yaml", text: "no: 2"},
 	))
@@ -85,7 +85,7 @@ func TestAVersionThatIsNoneIsNotKnown(t *testing.T) {
 	}
 }
 
-// The archives are small; what they stand for is not.
+// The archives are small, but their contents are not.
 func TestAnArchiveThatWouldFillMemoryOrTimeIsRefused(t *testing.T) {
 	bomb := func(aliases int) string {
 		return "version: 1.0.0\na: &x " + strings.Repeat("y", 200_000) + "\nb: [" + strings.Repeat("*x,", aliases) + "]\n"
@@ -125,7 +125,7 @@ func TestAnArchiveThatWouldFillMemoryOrTimeIsRefused(t *testing.T) {
 	}
 }
 
-// hole is a file of an archive in the old format of GNU tar: its size is told, and none of its content is there.
+// hole is a sparse file in the old format of GNU tar: it has a size but no content.
 func hole(t *testing.T, name string, size int64) []byte {
 	t.Helper()
 	var b bytes.Buffer

@@ -23,9 +23,9 @@ import (
 	"octo-operator/scripts"
 )
 
-// Cache gets the charts of deploys, and keeps the archives of those that were pulled. Which one an event asks for is looked up in the
-// repository's index; an archive with the digest that stands there need not be pulled again. Where the index has no digest, an archive
-// counts for as long as the index is the same. An oci:// registry has no index: there the chart is pulled each time.
+// Cache gets the charts of deploys, and keeps the archives that were pulled. The archive that an event asks for is looked up in the
+// repository's index; if one with the same digest is in the cache, it is not pulled again. If the index has no digest, a cached archive
+// is used as long as the index is unchanged. An oci:// registry has no index: its charts are pulled each time.
 type Cache struct {
 	// Client makes all requests to repositories and registries. It refuses the addresses that the settings forbid.
 	Client *http.Client
@@ -33,20 +33,20 @@ type Cache struct {
 	settings  config.Config
 	scripts   scripts.Set
 	installed Installed
-	dir       string // of the archives and the indexes
+	dir       string // has the archives and the indexes
 	rules     repository.Rules
 	indexes   *repository.Indexes
 	archives  *repository.Archives
 	writing   sync.Mutex
-	// wholeIndex is held while a script of the environment's own may read a whole index, for which helm needs much memory.
+	// wholeIndex is held while a script of the environment's own may make helm read a whole index, which takes much memory.
 	wholeIndex chan struct{}
 }
 
-// Installed tells which version of a chart a release has; "": there is no such release, or it was made of another chart.
+// Installed returns which version of a chart a release has; "": there is no such release, or it was made from another chart.
 type Installed func(ctx context.Context, r names.Release, chart string) (version string, err error)
 
-// Open opens the cache in the state directory, and makes it where it is not there yet. env is the environment of scripts. It is an error
-// if the directory cannot be made, or the certificates of the settings cannot be used.
+// Open opens the cache in the state directory, and creates it if necessary. env is the environment of scripts. It returns an error if the
+// directory cannot be created, or the certificates in the settings cannot be used.
 func Open(settings config.Config, set scripts.Set, env []string, installed Installed) (*Cache, error) {
 	dir := filepath.Join(settings.StateDir, "charts")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -65,7 +65,7 @@ func Open(settings config.Config, set scripts.Set, env []string, installed Insta
 	}, nil
 }
 
-// Rules are the settings' rules for repositories. env is the environment of scripts, or the operator's own.
+// Rules returns the settings' rules for repositories. env is the environment of scripts, or the operator's own.
 func Rules(settings config.Config, env []string) repository.Rules {
 	return repository.Rules{
 		Allowed: settings.Repositories.Allowed, Addresses: settings.Repositories.Addresses, APIServer: apiServer(env),
@@ -73,7 +73,7 @@ func Rules(settings config.Config, env []string) repository.Rules {
 	}
 }
 
-// apiServer is the address of the API server's Service, as a pod's environment has it; "": this is no pod.
+// apiServer returns the address of the API server's Service from a pod's environment; "": this is not a pod.
 func apiServer(env []string) string {
 	host, port := "", ""
 	for _, variable := range env {
@@ -90,12 +90,12 @@ func apiServer(env []string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// takeCached puts the chart that was pulled for an earlier deploy into the run directory.
+// takeCached puts the chart into the run directory, if it was pulled for an earlier deploy.
 func (c *Cache) takeCached(t *dispatch.Task, at location) (Chart, error) {
 	if at.key == "" {
 		return Chart{}, fs.ErrNotExist
 	}
-	if err := t.Remove(File); err != nil { // of an earlier life that was killed
+	if err := t.Remove(File); err != nil { // left by an earlier life that was killed
 		return Chart{}, err
 	}
 	c.writing.Lock()
@@ -110,10 +110,10 @@ func (c *Cache) takeCached(t *dispatch.Task, at location) (Chart, error) {
 	return Read(t.Path(File))
 }
 
-// archive is the file in the cache that a chart from there has.
+// archive returns the file in the cache for a chart from that location.
 func (c *Cache) archive(at location) string { return filepath.Join(c.dir, at.key+".tgz") }
 
-// checkDigest is an error unless a file has the digest, if one is known.
+// checkDigest returns an error if the digest is known and the file has another one.
 func checkDigest(file, digest string) error {
 	if digest == "" {
 		return nil
@@ -128,7 +128,7 @@ func checkDigest(file, digest string) error {
 	return nil
 }
 
-// DigestOf is the SHA-256 of a file, 32 bytes.
+// DigestOf returns the SHA-256 of a file, 32 bytes.
 func DigestOf(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -140,9 +140,9 @@ func DigestOf(file string) ([]byte, error) {
 	return sum.Sum(nil), err
 }
 
-// keep puts an archive that could be read into the cache. A cache that cannot be written costs time only.
+// keep puts an archive into the cache after it could be read. If the cache cannot be written, that only costs time.
 func (c *Cache) keep(archive string, at location) {
-	if at.key == "" || checkDigest(archive, at.digest) != nil { // a script of the environment's own has got it from elsewhere
+	if at.key == "" || checkDigest(archive, at.digest) != nil { // a script of the environment's own may have got it from elsewhere
 		return
 	}
 	c.writing.Lock()
@@ -154,8 +154,7 @@ func (c *Cache) keep(archive string, at location) {
 // unusedAge is how long an archive is kept after it was pulled.
 const unusedAge = 7 * 24 * time.Hour
 
-// Forget removes the archives and indexes that came longer ago than a week. full: the disk is full, and all of them go. What cannot be
-// removed stays.
+// Forget removes the archives and indexes that are older than a week. full: the disk is full, and all are removed. Errors are ignored.
 func (c *Cache) Forget(full bool) {
 	age := unusedAge
 	if full {
@@ -172,7 +171,7 @@ func (c *Cache) Forget(full bool) {
 	}
 }
 
-// linkOrCopy makes to the same file as from: a link costs no disk.
+// linkOrCopy makes to the same file as from: by a link if possible, which takes no space.
 func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil

@@ -65,7 +65,7 @@ func newRepository(t *testing.T) (*testRepository, *Cache) {
 	return r, c
 }
 
-// pulls makes script the one that pulls; it is counted.
+// pulls makes script the chart-pull, and counts its runs.
 func (r *testRepository) pulls(script string) {
 	r.t.Helper()
 	text := "#!/bin/sh\nset -e\necho pulled >>" + r.dir + "/pulled\n" + script + "\n"
@@ -84,7 +84,7 @@ func (r *testRepository) offer(version int64) {
 	r.version.Store(version)
 }
 
-// pulled is how often since the last call.
+// pulled returns how often it was pulled since the last call.
 func (r *testRepository) pulled() int {
 	r.t.Helper()
 	text, _ := os.ReadFile(filepath.Join(r.dir, "pulled"))
@@ -92,7 +92,7 @@ func (r *testRepository) pulled() int {
 	return strings.Count(string(text), "pulled")
 }
 
-// task is a deploy in a run directory, maybe one of an earlier life.
+// task makes a deploy in a run directory, which may exist already.
 func (r *testRepository) task(dir string) *dispatch.Task {
 	r.t.Helper()
 	t := r.dispatcher.NewTask(dispatch.Handler{}, &runs.Run{ID: "run", Dir: dir}, slog.New(slog.DiscardHandler))
@@ -163,7 +163,7 @@ func TestOnlyAChartThatCanBeReadIsKept(t *testing.T) {
 	r.pulls("cat " + r.dir + "/offered.tgz >chart.tgz")
 	r.fetches(h, r.task(t.TempDir()), "1.0.0", 2)
 
-	// A cache that went bad is none.
+	// A damaged archive in the cache is not used.
 	kept, err := filepath.Glob(filepath.Join(h.settings.StateDir, "charts", "*.tgz"))
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("kept %v, %v", kept, err)
@@ -191,8 +191,8 @@ func TestAPullThatLeavesNoFileIsAnError(t *testing.T) {
 	}
 }
 
-// Deploys of the same chart run beside each other while the repository moves on: each gets a whole chart, and what is kept in
-// the end belongs to the index it is kept for.
+// Deploys of the same chart run at the same time while the repository changes: each gets a whole chart, and the archive in the
+// cache at the end belongs to the index for which it is kept.
 func TestEqualDeploysAtTheSameTimeLeaveAWholeCache(t *testing.T) {
 	r, h := newRepository(t)
 	for version := range int64(5) {

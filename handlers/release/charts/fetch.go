@@ -1,8 +1,8 @@
-// Package charts gets the charts of deploys: from the repository or registry that the event names, or from those that are kept. A Cache,
-// opened once, puts the archive into a deploy's run directory and returns what the operator needs to know of the chart.
+// Package charts gets the charts of deploys, from the repository or registry that the event names, or from its cache. A Cache, opened
+// once, puts the archive into a deploy's run directory and returns what the operator needs to know of the chart.
 //
-// A chart comes from somebody else. Its archive is read here before helm sees it, within bounds, and refused if it leads out of its
-// directory, or if one of its schemas makes helm read something elsewhere.
+// Charts are not trusted. An archive is read here before helm sees it, within bounds, and refused if it leads out of its directory, or if
+// one of its schemas makes helm read something elsewhere.
 package charts
 
 import (
@@ -19,12 +19,12 @@ import (
 // File is the chart's archive in a run directory.
 const File = "chart.tgz"
 
-// Fetch puts the chart of a deploy's event into the run directory, as File. A task that has it already, because the event is tried again,
-// keeps it, whatever is the newest version by then. A reconciliation that names no version gets the one that the release has: nobody
-// asked for a newer one. It is an error if the chart cannot be had or read, if the settings forbid its repository, or if its schemas
-// refer to what helm may not read.
+// Fetch puts the chart of a deploy's event into the run directory, as File. If the directory has it already, because the event is tried
+// again, it stays, even if there is a newer version by now. A reconciliation without a version gets the one that the release has, because
+// nobody has asked for a newer one. It is an error if the chart cannot be pulled or read, if the settings forbid its repository, or if
+// its schemas refer to what helm may not read.
 func (c *Cache) Fetch(ctx context.Context, t *dispatch.Task, r names.Release, w hub.WorkloadDeployed) (Chart, error) {
-	if repository.IsRegistry(w.RepositoryURL) { // OCI:// is the same scheme, and scripts know it by small letters alone
+	if repository.IsRegistry(w.RepositoryURL) { // OCI:// is the same scheme, but scripts know only oci://
 		w.RepositoryURL = "oci" + w.RepositoryURL[len("oci"):]
 	}
 	if err := c.rules.Check(sourceOf(w), w.ChartName); err != nil {
@@ -50,7 +50,7 @@ func (c *Cache) Fetch(ctx context.Context, t *dispatch.Task, r names.Release, w 
 	return found, err
 }
 
-// mayUse is an error if the chart's schemas refer to what helm may not read.
+// mayUse returns an error if the chart's schemas refer to what helm may not read.
 func (c *Cache) mayUse(found Chart, w hub.WorkloadDeployed) error {
 	if err := checkReferences(found.references, c.settings.Repositories.Schemas); err != nil {
 		return cannotUse(w, err)
@@ -58,9 +58,9 @@ func (c *Cache) mayUse(found Chart, w hub.WorkloadDeployed) error {
 	return nil
 }
 
-// get takes the chart from the cache, or else from the repository. The index must be one that the repository has confirmed since the
-// event came: somebody may have published a version and deployed it at once. Only a chart that is at hand under exactly the version
-// that is asked for is taken by an older index, of which OPERATOR__INDEXMAXAGE says how old it may be.
+// get takes the chart from the cache, or else from the repository. The repository must have confirmed the index since this try began:
+// somebody may have published a version and deployed it at once. An older index, at most OPERATOR__INDEXMAXAGE old, is good enough for a
+// cached chart with exactly the version that is asked for.
 func (c *Cache) get(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed) (Chart, error) {
 	now := time.Now()
 	if w.ChartVersion != "" {
@@ -78,7 +78,7 @@ func (c *Cache) get(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeploye
 		return found, nil
 	}
 	found, err := c.pull(ctx, t, w, at)
-	if errors.As(err, new(*repository.DigestError)) { // it may have been published again between the index and the archive
+	if errors.As(err, new(*repository.DigestError)) { // the chart may have been published again between the requests for the index and for the archive
 		newer, lookErr := c.find(ctx, w, time.Now())
 		if lookErr != nil || newer.digest == at.digest {
 			return found, err

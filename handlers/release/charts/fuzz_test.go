@@ -16,7 +16,7 @@ import (
 	"octo-operator/bounds"
 )
 
-// A chart's archive comes from anywhere. It is fuzzed as a tar, which gzip's checksum would keep the fuzzer away from, and as it is.
+// A chart's archive may come from anywhere. It is fuzzed as a tar, because with gzip's checksum most changes would be refused, and as a file.
 func FuzzReadChart(f *testing.F) {
 	var plain bytes.Buffer
 	out := tar.NewWriter(&plain)
@@ -53,8 +53,8 @@ func FuzzReadChart(f *testing.F) {
 	})
 }
 
-// FuzzFilesOfAChart: of Chart.yaml comes what helm reads there, and no file leads out of the chart. The fuzzer changes the files: in an archive
-// the checksums of tar would keep it away from them.
+// FuzzFilesOfAChart: Chart.yaml is read as helm reads it, and no file leads out of the chart. The fuzzer changes single files, because in an archive
+// with the checksums of tar most changes would be refused.
 func FuzzFilesOfAChart(f *testing.F) {
 	f.Add("version: 1.0.0", "app/values.yaml", "a: b")
 	f.Add("Version: 1.10\nversion: null\n---\nversion: 3", "./app/../../x", "")
@@ -95,7 +95,7 @@ func FuzzFilesOfAChart(f *testing.F) {
 	})
 }
 
-// Whatever else stands in a schema, what leads out of it is found.
+// Whatever else a schema contains, references that lead out of it are found.
 func FuzzReferencesOut(f *testing.F) {
 	for _, test := range schemaCases(f) {
 		f.Add(test.Schema)

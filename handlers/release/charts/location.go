@@ -13,19 +13,19 @@ import (
 	"octo-operator/scripts"
 )
 
-// location is where a chart is to be had.
+// location is where a chart can be pulled from.
 type location struct {
-	key     string // of its archive in the cache; "": it cannot be kept
+	key     string // of its archive in the cache; "": it cannot be cached
 	digest  string // of its archive; "": not known
 	url     string // of its archive, http or https; "": not known
-	image   string // its address in a registry, to which the index refers: oci://host/path:tag; "": it is none
+	image   string // its address in a registry, if the index refers to one: oci://host/path:tag; "": it does not
 	version string
-	exact   bool // that version is the one that is asked for
+	exact   bool // the version is exactly the one that is asked for
 }
 
-// find looks the event's chart up in the repository's index. confirmed: when, at the earliest, the repository must have said that the index
-// is current. A registry has no index: nothing is known then. Where the environment has a chart-pull of its own, what the index does not
-// tell is no error, since the script may find it out by itself.
+// find looks up the event's chart in the repository's index. The repository must have confirmed the index at or after confirmed. A
+// registry has no index: then nothing is known. If the environment has a chart-pull of its own, an index that cannot be read, or that has
+// no usable address or digest for the chart, is no error, because the script may manage without.
 func (c *Cache) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time.Time) (location, error) {
 	if repository.IsRegistry(w.RepositoryURL) {
 		return location{}, nil
@@ -66,7 +66,7 @@ func (c *Cache) find(ctx context.Context, w hub.WorkloadDeployed, confirmed time
 	return at, nil
 }
 
-// sourceOf is the event's repository.
+// sourceOf returns the event's repository.
 func sourceOf(w hub.WorkloadDeployed) repository.Source {
 	return repository.Source{URL: w.RepositoryURL, Username: w.RepositoryUsername, Password: w.RepositoryPassword}
 }
@@ -76,7 +76,7 @@ func chartOf(w hub.WorkloadDeployed) string {
 	return strings.TrimSpace(w.ChartName + " " + w.ChartVersion)
 }
 
-// notInIndex says the same of a chart that is not in the index as is said where helm finds that out.
+// notInIndex explains a chart that is not in the index with the same words as when helm does not find it.
 func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error {
 	f := reason.Failure{Repository: repository.Shown(w.RepositoryURL), Chart: w.ChartName, Version: w.ChartVersion}
 	if missing.HasChart && w.ChartVersion != "" {
@@ -85,8 +85,8 @@ func notInIndex(w hub.WorkloadDeployed, missing *repository.NotFoundError) error
 	return errors.New(f.NoChart())
 }
 
-// archiveURL is the address of an archive, which in an index may be relative to the repository; or of an image in a registry. Both
-// are "" for one that is neither.
+// archiveURL returns the address of an archive, which may be relative to the repository in an index, or that of an image in a registry.
+// If it is neither, both are "".
 func archiveURL(repositoryURL, inIndex string) (url, image string) {
 	if inIndex == "" {
 		return "", ""

@@ -13,8 +13,8 @@ import (
 	"octo-operator/scripts"
 )
 
-// pull puts the chart into the run directory. The operator does so itself, because only who makes the connections can tell where they
-// lead: a repository redirects to wherever it likes. Where the environment has a chart-pull of its own, that is what pulls.
+// pull puts the chart into the run directory. The operator downloads it itself, because only the program that makes the connections can
+// check where they lead: a repository may redirect to any address. If the environment has a chart-pull of its own, that script pulls.
 func (c *Cache) pull(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, at location) (Chart, error) {
 	own := c.scripts.Replaced(scripts.ChartPull)
 	by := c.download
@@ -40,7 +40,7 @@ func (c *Cache) pull(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeploy
 	return found, nil
 }
 
-// download gets the chart as helm pull would, within the same time as a script.
+// download gets the chart as helm pull would, within the time limit of a script.
 func (c *Cache) download(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
 	if err := t.TakeSlot(ctx); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (c *Cache) download(ctx context.Context, t *dispatch.Task, w hub.WorkloadDe
 	switch {
 	case at.url != "":
 		came, err = c.archives.Download(ctx, sourceOf(w), at.url, t.Path(File))
-	case at.image != "": // its host is not the repository's: it gets no credentials
+	case at.image != "": // without credentials, because the host is not the repository's
 		address = at.image
 		came, err = c.archives.Pull(ctx, repository.Source{URL: at.image}, at.image, at.version, t.Path(File))
 	default:
@@ -72,7 +72,7 @@ func (c *Cache) download(ctx context.Context, t *dispatch.Task, w hub.WorkloadDe
 	return nil
 }
 
-// pullError is a chart that cannot be had, in helm's words, without what may be secret in them.
+// pullError is a failed pull in helm's words, without what may be secret in them.
 type pullError struct {
 	words string
 	cause error
@@ -83,8 +83,8 @@ func (e *pullError) Unwrap() error { return e.cause }
 func (e *pullError) Step() string  { return scripts.ChartPull }
 func (e *pullError) Words() string { return e.words }
 
-// pullFailed makes a pullError of what has its reason outside, so that it is explained and may be tried again. What the rules forbid,
-// and what a repository has published wrongly, is plain as it is, and final.
+// pullFailed makes a pullError if the cause is outside the operator, so that it is explained and may be tried again. What the rules
+// forbid, and what a repository has published wrongly, needs no explanation and is final.
 func pullFailed(err error) error {
 	refused, digest := (*repository.RefusedError)(nil), (*repository.DigestError)(nil)
 	switch {
@@ -96,18 +96,18 @@ func pullFailed(err error) error {
 	return &pullError{exec.WithoutAddressSecrets(err.Error()), err}
 }
 
-// cannotGet is the error of a chart that the repository does not give, or the settings forbid.
+// cannotGet is the error for a chart that the repository does not deliver, or the settings forbid.
 func cannotGet(w hub.WorkloadDeployed, err error) error {
 	if errors.As(err, new(*repository.DigestError)) {
 		return cannotUse(w, err)
 	}
 	if refused := (*repository.RefusedError)(nil); errors.As(err, &refused) {
-		err = refused // without what net/http says around it, which has the address, maybe signed
+		err = refused // without the error of net/http around it: the address there may contain a signature
 	}
 	return fmt.Errorf("cannot get chart %s from %s: %w", chartOf(w), repository.Shown(w.RepositoryURL), err)
 }
 
-// cannotUse is the error of a chart that the repository has given.
+// cannotUse is the error for a chart that the repository has delivered and that cannot be used.
 func cannotUse(w hub.WorkloadDeployed, err error) error {
 	return fmt.Errorf("cannot use chart %s from %s: %w", chartOf(w), repository.Shown(w.RepositoryURL), err)
 }

@@ -18,7 +18,7 @@ func TestAChartThatCannotBeHadIsExplainedWithoutWhatMayBeSecretInAddresses(t *te
 	for name, test := range map[string]struct {
 		err  error
 		want string
-		step bool // it may be tried again, and is explained as one of the step's
+		step bool // the error is explained like that of a step, and may be tried again
 	}{
 		"it is away":         {away, "cannot get chart app 1.0.0 from https://charts.example/stable", true},
 		"another digest":     {digest, "cannot use chart app 1.0.0 from https://charts.example/stable", false},

@@ -8,20 +8,20 @@ import (
 	"octo-operator/handlers/release/repository"
 )
 
-// helm reads each document that a values.schema.json refers to, when it checks the values: over HTTP from any address, inside the cluster
-// too, after any redirect; and from its own disk, since for helm a schema is the file /values.schema.json, whatever the chart has beside
-// it. So a schema that refers to something outside itself is refused, unless a setting names where that is.
+// When helm validates values, it reads each document to which a values.schema.json refers: over HTTP from any address, inside the cluster
+// too, after any redirect; and from its own disk, because to helm the schema is the file /values.schema.json, whatever else the chart
+// contains. So a schema that refers to something outside itself is refused, unless a setting allows the address.
 
 // schemaReference is a reference in a schema to something outside it.
 type schemaReference struct {
 	file    string // of the chart
 	keyword string // $ref, $schema, …
-	text    string // as it stands there
+	text    string // as written there
 	address string // what helm would read
 	web     bool   // helm would ask there over HTTP
 }
 
-// checkReferences is an error if one of the references leads to something that OPERATOR__ALLOWEDSCHEMAS does not name.
+// checkReferences returns an error if one of the references leads to an address that OPERATOR__ALLOWEDSCHEMAS does not allow.
 func checkReferences(references []schemaReference, allowed []string) error {
 	for _, r := range references {
 		if address, err := url.Parse(r.address); err == nil && repository.BeginsWithOne(allowed, address) {

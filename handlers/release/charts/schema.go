@@ -15,13 +15,14 @@ import (
 	"octo-operator/handlers/release/repository"
 )
 
-// schemaAddress is what helm calls a chart's schema, and a subchart's.
+// schemaAddress is the address that helm gives to the schema of a chart or a subchart.
 const schemaAddress = "file:///values.schema.json"
 
 var referenceKeywords = []string{"$ref", "$dynamicRef", "$recursiveRef"}
 
-// referencesOut finds what helm would read besides a schema. It may find more than that, never less: where a $id counts depends on the draft, and a
-// pointer may make a schema of anything in the document. A text that is no JSON has none, since helm stops there.
+// referencesOut finds all documents that helm would read besides a schema. It may find more, but never fewer: where a $id counts depends
+// on the draft, and a pointer may turn anything in the document into a schema. A text that is not JSON has no references, because helm
+// stops there.
 func referencesOut(file string, text []byte, left *schemaBudget) ([]schemaReference, error) {
 	if left.bytes -= len(text); left.bytes < 0 {
 		return nil, fmt.Errorf("cannot read %s: the chart's schemas have more than %d MiB together", file, maxSchemaBytes>>20)
@@ -30,7 +31,7 @@ func referencesOut(file string, text []byte, left *schemaBudget) ([]schemaRefere
 		return nil, fmt.Errorf("cannot read %s: %w", file, err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // as helm does: otherwise 1e999 would be no JSON
+	decoder.UseNumber() // as helm does: otherwise 1e999 would be an error
 	var root any
 	if decoder.Decode(&root) != nil {
 		return nil, nil
@@ -41,21 +42,22 @@ func referencesOut(file string, text []byte, left *schemaBudget) ([]schemaRefere
 	if s.err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", file, s.err)
 	}
-	if s.pointers { // what looks like data may be a schema
+	if s.pointers { // a pointer may make a schema of data
 		return append(s.found, s.inData...), nil
 	}
 	return s.found, nil
 }
 
-// schemaBudget is what all schemas of a chart may still take: one of 5 MiB can have a hundred thousand references, each in several ways.
+// schemaBudget is how much work the schemas of a chart may still cause: one of 5 MiB can have a hundred thousand references, each in
+// several ways.
 type schemaBudget struct{ bytes, joins, found int }
 
 const (
 	maxSchemaBytes = 4 * bounds.ChartFile
 	maxJoins       = 2 * bounds.SchemaValues
 	maxFound       = 1000
-	maxAddress     = 512 // bytes; people's stay below 200
-	maxBases       = 20  // what one reference may be relative to; people have one or two
+	maxAddress     = 512 // bytes; real ones are below 200
+	maxBases       = 20  // how many bases a reference may have; real ones have one or two
 )
 
 func newSchemaBudget() schemaBudget { return schemaBudget{maxSchemaBytes, maxJoins, maxFound} }
@@ -64,18 +66,18 @@ func newSchemaBudget() schemaBudget { return schemaBudget{maxSchemaBytes, maxJoi
 type schemaReader struct {
 	file          string
 	left          *schemaBudget
-	err           error              // the first; nothing is read after it
-	ids           map[string]bool    // of the documents in this one, beyond doubt
-	certain       map[uintptr]string // the address of each schema (see identity) that has such an id
-	pointers      bool               // a reference points elsewhere than at a whole document or one of its definitions
+	err           error              // the first error; nothing is read after it
+	ids           map[string]bool    // the addresses of documents that are certainly contained in this one
+	certain       map[uintptr]string // the address of each schema that has such an id; for the key see identity
+	pointers      bool               // a reference points to something else than a whole document or one of its definitions
 	found, inData []schemaReference
 }
 
-// schemaPlace is where in a schema a value stands.
+// schemaPlace is the place of a value in a schema.
 type schemaPlace struct {
-	bases []string // what a reference there may be relative to
-	names bool     // its keys are names, of properties for example, and no keywords
-	data  bool     // it is a value to compare with, or an example, unless a pointer says otherwise
+	bases []string // the addresses to which a reference there may be relative
+	names bool     // its keys are names, for example of properties, and not keywords
+	data  bool     // it is a constant or an example, not a schema, unless a pointer leads to it
 }
 
 func (s *schemaReader) read(value any, at schemaPlace) {
@@ -100,7 +102,7 @@ func (s *schemaReader) read(value any, at schemaPlace) {
 	}
 }
 
-// basesIn adds the $id of a schema to what references below it may be relative to. In draft 4 it is id.
+// basesIn adds the $id of a schema to the bases of the references below it. In draft 4 it is id.
 func (s *schemaReader) basesIn(schema map[string]any, at schemaPlace) []string {
 	if address, ok := s.certain[identity(schema)]; ok {
 		return []string{address}
@@ -137,8 +139,8 @@ func (s *schemaReader) readReferences(schema map[string]any, bases []string, dat
 		}
 		to, fragment, _ := strings.Cut(text, "#")
 		s.pointers = s.pointers || !isDefinition(fragment)
-		for _, base := range slices.Backward(bases) { // the nearest $id is the likeliest
-			// A $id may be one that is another one as soon as something is relative to it, such as https://a/?: then "#" leads out too.
+		for _, base := range slices.Backward(bases) { // the nearest $id first: it is the likeliest
+			// Joining may change the base itself, such as https://a/?: then even "#" leads out.
 			if address, err := s.join(base, to); err == nil && address != base && !s.ids[address] && !isDraft(address) {
 				s.add(schemaReference{file: s.file, keyword: keyword, text: text, address: address}, data)
 			}
@@ -148,7 +150,7 @@ func (s *schemaReader) readReferences(schema map[string]any, bases []string, dat
 
 func (s *schemaReader) add(r schemaReference, data bool) {
 	address, err := url.Parse(r.address)
-	if err != nil || address.Scheme == "urn" { // helm reads nothing there
+	if err != nil || address.Scheme == "urn" { // helm reads nothing at such an address
 		return
 	}
 	if s.left.found--; s.left.found < 0 {
@@ -163,17 +165,17 @@ func (s *schemaReader) add(r schemaReference, data bool) {
 	}
 }
 
-// isDefinition tells whether a fragment names the whole document, an anchor, or a definition. These are schemas wherever they stand.
+// isDefinition tells whether a fragment names the whole document, an anchor, or a definition. Those are schemas, wherever they are.
 func isDefinition(fragment string) bool {
 	fragment, err := url.PathUnescape(fragment)
 	if err != nil || !strings.HasPrefix(fragment, "/") {
-		return true // what cannot be read refers to nothing
+		return true // an invalid fragment refers to nothing
 	}
 	parts := strings.Split(fragment[1:], "/")
 	return len(parts) == 2 && (parts[0] == "definitions" || parts[0] == "$defs")
 }
 
-// join is joinAddress within bounds.
+// join is joinAddress within the budget.
 func (s *schemaReader) join(base, reference string) (string, error) {
 	if s.left.joins--; s.left.joins < 0 && s.err == nil {
 		s.err = errors.New("it takes too long to find what it refers to: it has too many references and $id")
@@ -192,7 +194,7 @@ func (s *schemaReader) join(base, reference string) (string, error) {
 	return address, err
 }
 
-// joinAddress is what a reference, without its fragment, stands for, made in the way in which helm's library makes it.
+// joinAddress resolves a reference without its fragment, in the same way as helm's library.
 func joinAddress(base, reference string) (string, error) {
 	from, err := url.Parse(base)
 	if err != nil {
@@ -209,8 +211,8 @@ func joinAddress(base, reference string) (string, error) {
 	return address.String(), nil
 }
 
-// readIDs finds the $id of the document and of its definitions, where they count beyond doubt: tools that put what a schema refers to
-// into it leave the references as they are.
+// readIDs finds the $ids of the document and of its definitions that certainly count: tools that embed the documents to which a schema
+// refers leave the references unchanged.
 func (s *schemaReader) readIDs(root any) {
 	schema, _ := root.(map[string]any)
 	draft := draftOf(schema, 2020)
@@ -249,7 +251,7 @@ func (s *schemaReader) readID(schema map[string]any, base string, rootDraft, dra
 	return address
 }
 
-// draftOf is the version of JSON Schema in which a schema is written; 0: it is in none that helm knows.
+// draftOf returns the version of JSON Schema in which a schema is written; 0: none that helm knows.
 func draftOf(schema map[string]any, otherwise int) int {
 	text, is := schema["$schema"].(string)
 	if !is {
@@ -263,7 +265,7 @@ func draftOf(schema map[string]any, otherwise int) int {
 	return map[string]int{"schema": 2020, "draft/2020-12/schema": 2020, "draft/2019-09/schema": 2019, "draft-07/schema": 7, "draft-06/schema": 6, "draft-04/schema": 4}[name]
 }
 
-// isDraft tells whether an address is that of a document of json-schema.org that is part of helm, which then asks nobody for it.
+// isDraft tells whether an address is that of a document of json-schema.org that is a part of helm, which sends no request for it.
 func isDraft(address string) bool {
 	name, is := strings.CutPrefix(address, "http://json-schema.org/")
 	if !is {
@@ -277,10 +279,10 @@ func isDraft(address string) bool {
 		"draft/2020-12/meta/format-assertion", "draft/2020-12/meta/content"}, name)
 }
 
-// identity tells one object of a document from another one that says the same.
+// identity distinguishes objects of a document that have the same content.
 func identity(object map[string]any) uintptr { return reflect.ValueOf(object).Pointer() }
 
-// member is a string in a schema; "": there is none of that name.
+// member returns a string in a schema; "": there is none of that name.
 func member(schema map[string]any, key string) string {
 	text, _ := schema[key].(string)
 	return text

@@ -101,7 +101,7 @@ func TestArchivesInArchivesAndSchemasAreBounded(t *testing.T) {
 	for i := range 40 {
 		ids = fmt.Sprintf(`{"$id":"a%d/","id":"b%d/","not":%s}`, i, i, ids)
 	}
-	// Each takes long in its own way: about 100,000 values, a hundred levels.
+	// Each would take long in another way: about 100,000 values, a hundred levels.
 	manyOf := func(each, around string) []file {
 		return []file{{name: "app/values.schema.json", text: fmt.Sprintf(around, strings.TrimSuffix(strings.Repeat(each+",", 45_000), ","))}}
 	}

@@ -20,10 +20,10 @@ import (
 	"octo-operator/scripts"
 )
 
-// repositoryCache is where helm looks for the index of the repository in repositories.yaml.
+// repositoryCache is the directory in which helm looks for the index of the repository in repositories.yaml.
 const repositoryCache = "repository-cache"
 
-// pullByScript lets a chart-pull of the environment's own get the chart. What it connects to is its own affair.
+// pullByScript runs a chart-pull of the environment's own, which gets the chart. The operator does not control its connections.
 func (c *Cache) pullByScript(ctx context.Context, t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
 	if at.url == "" && !repository.IsRegistry(w.RepositoryURL) {
 		if err := c.lockIndex(ctx, t); err != nil {
@@ -42,7 +42,7 @@ func (c *Cache) pullByScript(ctx context.Context, t *dispatch.Task, w hub.Worklo
 	})
 }
 
-// lockIndex waits until no other script may let helm read a whole index. It waits without a slot: a repository that hangs must not keep
+// lockIndex waits until no other script may make helm read a whole index. It waits without a slot: a repository that hangs must not keep
 // others from working.
 func (c *Cache) lockIndex(ctx context.Context, t *dispatch.Task) error {
 	select {
@@ -64,7 +64,7 @@ func hasCredentials(w hub.WorkloadDeployed) bool {
 	return w.RepositoryUsername != "" || w.RepositoryPassword != ""
 }
 
-// openURL is the archive's address if it may be seen on a command line; "" if it is not known, or may hold a secret.
+// openURL returns the archive's address for a command line; "": it is not known, or may contain a secret.
 func (at location) openURL() string {
 	if address, err := url.Parse(at.url); err != nil || address.User != nil || address.RawQuery != "" {
 		return ""
@@ -72,8 +72,8 @@ func (at location) openURL() string {
 	return at.url
 }
 
-// writeCredentials puts what must be on no command line into the files that helm reads it from: the repository's credentials, and
-// an archive's address that may be secret itself. helm sends the credentials to the repository's own host alone.
+// writeCredentials writes what must not be on a command line to the files from which helm reads it: the repository's credentials, and an
+// archive's address that may itself be secret. helm sends the credentials only to the repository's own host.
 func writeCredentials(t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
 	from, err := url.Parse(w.RepositoryURL)
 	if err != nil {
@@ -96,9 +96,9 @@ func writeCredentials(t *dispatch.Task, w hub.WorkloadDeployed, at location) err
 	return errors.Join(err, t.Write("repositories.yaml", text), writeIndex(t, w, at))
 }
 
-// writeIndex makes an index with nothing but the chart that is wanted. helm, given credentials, looks a chart up by its name; the
-// repository's own index would take it much memory. Of a chart in a folder ("team/app") the last part is its name: helm passes over
-// a version whose name has a slash.
+// writeIndex writes an index with only the wanted chart. With credentials, helm looks up a chart by its name, and reading the
+// repository's whole index would take it much memory. For a chart in a folder ("team/app") the name is the last part, because helm
+// ignores a version whose name has a slash.
 func writeIndex(t *dispatch.Task, w hub.WorkloadDeployed, at location) error {
 	if at.url == "" {
 		return nil

@@ -17,7 +17,7 @@ func TestAScriptFindsCredentialsInTheFilesThatHelmReads(t *testing.T) {
 	const archive = "https://files.example/app.tgz"
 	for name, test := range map[string]struct {
 		repository, user, url string
-		want                  map[string][]string // what stands in each file
+		want                  map[string][]string // parts of each file
 	}{
 		"nothing is secret":           {"https://charts.example", "", archive, nil},
 		"credentials":                 {"https://charts.example", "me", archive, map[string][]string{"repositories.yaml": {"username: me", "password: planted"}, index: {archive, `"name":"app"`}}},

@@ -35,7 +35,7 @@ type Indexes struct {
 	known map[string]*known // by the source's key
 }
 
-// known is a repository that was asked for its index. One request runs at a time; those who come meanwhile share its answer.
+// known is a repository that was asked for its index. One request runs at a time; callers that come meanwhile share its answer.
 type known struct {
 	turn    chan struct{}
 	checked time.Time // when the last successful request began
@@ -244,7 +244,7 @@ func setHeader(header http.Header, name, value string) {
 	}
 }
 
-// touch sets a file's time to now, for whoever removes files that nobody uses.
+// touch sets a file's time to now, so that it is not removed as unused.
 func touch(file string) {
 	now := time.Now()
 	_ = os.Chtimes(file, now, now) // if this fails, the file may be removed and is fetched again

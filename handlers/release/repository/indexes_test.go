@@ -286,7 +286,7 @@ func TestCredentialsBelongToTheirOwnIndex(t *testing.T) {
 			t.Errorf("asked as %q, want %q", s.username, user)
 		}
 	}
-	s.counts(t, 3, 3) // what one may read, another one may not
+	s.counts(t, 3, 3) // other credentials: what one user may read, another may not
 }
 
 func TestWhatNobodyAsksForIsForgotten(t *testing.T) {

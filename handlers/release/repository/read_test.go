@@ -22,7 +22,7 @@ var (
 	web1 = Entry{Chart: "web", Version: "1.0.0", URL: "https://x/web.tgz"}
 )
 
-// item1 and so on are the text of the above in block style, further in by some columns.
+// item1 and so on are the versions above as text in block style, indented by some columns.
 func block(e Entry, columns int) string {
 	text := fmt.Sprintf("- name: %s\n  version: %s\n  urls:\n  - %s\n", e.Chart, e.Version, e.URL)
 	if e.Digest != "" {
@@ -39,7 +39,7 @@ func indent(text string, columns int) string {
 	return b.String()
 }
 
-// indexes are those that programs write, and faulty ones. want is nil for those that only helm can read.
+// indexes are some as programs write them, and faulty ones. want is nil for those that only helm can read.
 var indexes = []struct {
 	name, text string
 	want       []Entry

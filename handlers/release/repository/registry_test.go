@@ -23,7 +23,7 @@ type image struct {
 type ociServer struct {
 	*httptest.Server
 	images map[string]image
-	token  string // of its token service, which wants reader:word; "": nobody is asked
+	token  string // of its token service, which wants reader:word; "": no token is needed
 	realm  string // "": its own
 	seen   []string
 }
@@ -94,7 +94,7 @@ func (s *ociServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *ociServer) url() string { return strings.Replace(s.URL, "http://", "oci://", 1) }
 
-// pull is what comes of a pull of app: the archive's content.
+// pull pulls app and returns the archive's content.
 func (s *ociServer) pull(t *testing.T, from Source, version string) (string, error) {
 	t.Helper()
 	rules := Rules{Addresses: loopback, PlainHTTP: true}

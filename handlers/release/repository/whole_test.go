@@ -73,8 +73,8 @@ type helmsDependency struct {
 	Alias        string   `json:"alias"`
 }
 
-// helmsReading is what helm finds in an index: what it takes, and what it leaves out for a reason that this package does not look for.
-// false: it refuses the index.
+// helmsReading is what helm finds in an index: the versions that it accepts, and those that it leaves out for reasons that this package
+// does not check. false: it refuses the index.
 func helmsReading(text []byte) (taken, others []Entry, ok bool) {
 	var index helmsIndex
 	unmarshal := func() error { return yaml.UnmarshalStrict(text, &index) }
@@ -108,7 +108,7 @@ func wantAsHelm(t *testing.T, how string, text []byte, got []Entry) {
 	t.Helper()
 	taken, others, ok := helmsReading(text)
 	if !ok {
-		return // nothing of it can be had by other means
+		return // helm refuses the index
 	}
 	for _, e := range taken {
 		if !slices.Contains(got, e) {

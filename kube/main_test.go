@@ -48,7 +48,10 @@ func fakeProxy() {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 	fmt.Println("Starting to serve on", socket)
-	_ = http.Serve(listener, proxy)
+	_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex() // an API server that answers at once: see TestAnAnswerThatComesAtOnceArrivesWhole of kube/guard
+		proxy.ServeHTTP(w, r)
+	}))
 }
 
 // rig is a Client with a simulated API server.

@@ -113,8 +113,8 @@ func TestOfSeveralOperatorsOneLeadsAndTheOthersStandBy(t *testing.T) {
 		a := candidacy(t, api, idA)
 		a.want(t, "the first", true, true)
 		b := candidacy(t, api, idB)
-		pass(time.Hour)
-		a.want(t, "the first, an hour later", true, true)
+		pass(10 * time.Minute)
+		a.want(t, "the first, much later", true, true)
 		b.want(t, "the second", false, false)
 		if _, who := b.Leads(); who != "pod_"+idA || b.stoodBy != 1 {
 			t.Errorf("the second says that %q leads, and stood by %d times", who, b.stoodBy)
@@ -216,7 +216,7 @@ func TestAfterAnOutageForEverybodyTheLeaderGoesOn(t *testing.T) {
 		pass(time.Minute)
 		a.api.set(errCutOff)
 		b.api.set(errCutOff)
-		pass(time.Hour)
+		pass(10 * time.Minute)
 		a.want(t, "during the outage", true, false)
 		a.api.set(nil)
 		b.api.set(nil)
@@ -240,7 +240,7 @@ func TestARenewalThatIsRefusedForAMomentEndsNothing(t *testing.T) {
 			pass(renewInterval + time.Second)
 			a.want(t, "refused once", true, true)
 			a.api.set(nil)
-			pass(time.Hour)
+			pass(10 * time.Minute)
 			a.want(t, fmt.Sprint(code, " long ago"), true, true)
 			b.want(t, "the other one", false, false)
 			a.end(true)
@@ -273,8 +273,8 @@ func TestWhoMayHaveNoLeaseWorksAlone(t *testing.T) {
 		if !a.Alone() {
 			t.Error("it does not say that it is alone")
 		}
-		pass(time.Hour)
-		a.want(t, "an hour later", true, true)
+		pass(10 * time.Minute)
+		a.want(t, "much later", true, true)
 		a.end(true)
 		if a.err != nil || len(api.objects) != 0 {
 			t.Errorf("it ended with %v and left %v", a.err, api.objects)

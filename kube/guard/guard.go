@@ -185,6 +185,9 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 		answer(w, http.StatusForbidden, "Forbidden", run.refusal(r.Method, t, err.Error()))
 		return
 	}
+	// Otherwise the server closes the request's body when the answer begins. If the transport has not seen the end of the body by then, it drops the
+	// connection, and helm takes a write that was carried out for a failure.
+	_ = http.NewResponseController(w).EnableFullDuplex() // an error: the server has no such limit
 	proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, judgedKey{}, &judged{run, t, verdict})))
 }
 

@@ -412,3 +412,24 @@ func TestWhoseAnObjectIsIsFoundOutAfterTheWait(t *testing.T) {
 		t.Errorf("%d %s; the API server has got %q", code, body, r.reached)
 	}
 }
+
+// The API server may answer before the guard's transport has seen the end of the request's body. By default, net/http then closes that body, and the
+// transport drops the connection with the answer.
+func TestAnAnswerThatComesAtOnceArrivesWhole(t *testing.T) {
+	large := strings.Repeat("x", 1<<20)
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.Copy(io.Discard, req.Body)
+		_, _ = io.WriteString(w, large)
+	})
+	for range 200 {
+		answer, err := r.client.Post("http://api-server/api/v1/namespaces/octo/configmaps", "application/json", strings.NewReader(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"web"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusOK || len(text) != len(large) {
+			t.Fatalf("%d, %d bytes, %v: %.300s", answer.StatusCode, len(text), err, text)
+		}
+	}
+}

@@ -102,6 +102,7 @@ func connectBrowser(t *testing.T, at string) *browser {
 		b.call(domain+".enable", nil, nil)
 	}
 	b.size(1280, 900)
+	b.dark(false)
 	return b
 }
 
@@ -250,8 +251,9 @@ func (b *browser) typeText(text string) {
 func (b *browser) click(element string) {
 	b.Helper()
 	var at struct{ X, Y float64 }
-	text := b.eval(`(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getClientRects()[0]; return JSON.stringify({x: r.x + r.width / 2, y: r.y + r.height / 2}); })(` + element + `)`)
-	if err := json.Unmarshal([]byte(text), &at); err != nil {
+	where := `(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getClientRects()[0]; return {x: r.x + r.width / 2, y: r.y + r.height / 2, e}; })(` + element + `)`
+	b.waitFor(`(p => { const top = document.elementFromPoint(p.x, p.y); return p.e === top || p.e.contains(top); })(` + where + `)`)
+	if err := json.Unmarshal([]byte(b.eval(`JSON.stringify(`+where+`, ['x', 'y'])`)), &at); err != nil {
 		b.Fatal(err)
 	}
 	for _, kind := range []string{"mouseMoved", "mousePressed", "mouseReleased"} {
@@ -269,11 +271,14 @@ func (b *browser) size(width, height int) {
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 }
 
-// dark makes the tab prefer dark colours, or light ones.
+// dark makes the tab prefer dark colours, or light ones. It also prefers no motion: a page that is still scrolling when it is clicked on is
+// clicked on elsewhere.
 func (b *browser) dark(dark bool) {
 	b.Helper()
 	scheme := map[bool]string{true: "dark", false: "light"}[dark]
-	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]any{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []any{
+		map[string]any{"name": "prefers-color-scheme", "value": scheme}, map[string]any{"name": "prefers-reduced-motion", "value": "reduce"},
+	}}, nil)
 }
 
 // picture returns the window's content as PNG.

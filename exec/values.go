@@ -95,10 +95,7 @@ func valueForms(secret string) iter.Seq2[string, bool] {
 // Text returns any text without the secrets of at least shortestAnywhere bytes.
 func (v *Values) Text(s string) string { return v.TextWith(nil, s) }
 
-// Value returns the value of a field, or one line of it, without the secrets, by all three rules.
-func (v *Values) Value(s string) string { return v.ValueWith(nil, s) }
-
-// TextWith is Text, and removes what r does too.
+// TextWith is Text, and removes the secrets of r too; r may be nil.
 func (v *Values) TextWith(r *Redactor, s string) string {
 	if v == nil {
 		return r.String(s)
@@ -106,7 +103,7 @@ func (v *Values) TextWith(r *Redactor, s string) string {
 	return withoutBoth(r, v.anywhere, s)
 }
 
-// ValueWith is Value, and removes what r does too.
+// ValueWith returns the value of a field, or one line of it, without the secrets, by all three rules, and without those of r; r may be nil.
 func (v *Values) ValueWith(r *Redactor, s string) string {
 	if v == nil {
 		return r.String(s)

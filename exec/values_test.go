@@ -46,7 +46,7 @@ func TestValuesHideASecretByItsLengthAndWhereItStands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := v.Value(test.value)
+		got := v.ValueWith(nil, test.value)
 		if strings.HasPrefix(test.value, "Basic ") { // the Redactor decides which bytes of the base64 depend on the secret alone
 			if !strings.Contains(got, Redacted) || strings.Contains(got, base64.RawStdEncoding.EncodeToString([]byte("p@ssw0rd"))[3:9]) {
 				t.Errorf("%q in %q: got %q", test.secret, test.value, got)
@@ -68,7 +68,7 @@ func TestATextOfAnyKindLosesOnlyWhatStandsOutInIt(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	var none *Values
-	if got := none.Text("name") + none.Value("x7"); got != "namex7" {
+	if got := none.Text("name") + none.ValueWith(nil, "x7"); got != "namex7" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -94,7 +94,7 @@ func TestASecretThatIsPartOfANameStays(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
-	if got := v.Value("shop-database") + v.Value("postgres"); got != "shop-database"+Redacted {
+	if got := v.ValueWith(nil, "shop-database") + v.ValueWith(nil, "postgres"); got != "shop-database"+Redacted {
 		t.Errorf("got %q", got)
 	}
 }

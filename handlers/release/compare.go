@@ -153,12 +153,17 @@ func (d *Deployment) declaredBefore(ctx context.Context) (before []kube.Declared
 	if len(d.live.revisions) == 0 {
 		return nil, nil, nil
 	}
-	from := d.live.revisions[0]
+	newest := d.live.revisions[0]
+	from, read := newest, []map[string]string{newest}
 	if i := slices.IndexFunc(d.live.revisions, func(labels map[string]string) bool { return labels["status"] == "deployed" }); i >= 0 {
 		from = d.live.revisions[i]
 	}
-	for _, labels := range []map[string]string{d.live.revisions[0], from} {
-		manifest, hooks, err := d.cluster.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
+	if from["version"] != newest["version"] {
+		read = append(read, from)
+	}
+	var manifest, hooks []byte // of from after the loop: it is the last one
+	for _, labels := range read {
+		manifest, hooks, err = d.cluster.ManifestAndHooks(ctx, d.Release.Namespace, d.Release.Name, labels["version"])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -169,13 +174,9 @@ func (d *Deployment) declaredBefore(ctx context.Context) (before []kube.Declared
 			}
 			secrets = append(secrets, values...)
 		}
-		if labels["version"] != from["version"] {
-			continue
-		}
-		before, err = kube.Declare(manifest, d.Release.Namespace)
-		return before, secrets, err
 	}
-	return before, secrets, nil
+	before, err = kube.Declare(manifest, d.Release.Namespace)
+	return before, secrets, err
 }
 
 // compareSome compares those of the items that are meant, several at a time. The error says that the API server does not answer, or is ctx's.

@@ -82,22 +82,17 @@ func (h history) begunByUs(run string, unclean bool) bool {
 	return newest[names.RunLabel] != ""
 }
 
-// objectsOf are what one revision of a release consists of, as helm has recorded it.
-func objectsOf(ctx context.Context, cluster *kube.Client, r names.Release, version string) ([]kube.Object, error) {
-	manifest, err := cluster.Manifest(ctx, r.Namespace, r.Name, version)
-	if err != nil {
-		return nil, err
-	}
-	return kube.Objects(manifest, r.Namespace)
-}
-
 // newestObjects are what a release's newest revision consists of; none if there is no such release.
 func newestObjects(ctx context.Context, cluster *kube.Client, r names.Release) ([]kube.Object, error) {
 	labels, err := cluster.ReleaseLabels(ctx, r.Namespace, r.Name)
 	if err != nil || labels == nil {
 		return nil, err
 	}
-	return objectsOf(ctx, cluster, r, labels["version"])
+	manifest, err := cluster.Manifest(ctx, r.Namespace, r.Name, labels["version"])
+	if err != nil {
+		return nil, err
+	}
+	return kube.Objects(manifest, r.Namespace)
 }
 
 // labelRevision sets a label of one revision of a release.

@@ -32,19 +32,11 @@ func RedactManifest(t *dispatch.Task) {
 }
 
 func redactedManifest(t *dispatch.Task, manifest []byte) ([]byte, error) {
-	secrets, err := kube.SecretValues(manifest)
-	if err != nil {
-		return nil, err
-	}
 	hooks, err := hookSecrets(t)
 	if err != nil {
 		return nil, err
 	}
-	names, err := kube.Names(manifest)
-	if err != nil {
-		return nil, err
-	}
-	redact, err := without(t, names, append(secrets, hooks...))
+	redact, err := withoutSecretsOf(t, manifest, hooks)
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,19 @@ func without(t *dispatch.Task, names, values []string) (withoutSecrets, error) {
 	return withoutSecrets{t.Redact, chart}, err
 }
 
+// withoutSecretsOf is without for the Secrets in a manifest, and for more values. The names in the manifest stay, and further ones.
+func withoutSecretsOf(t *dispatch.Task, manifest []byte, more []string, further ...string) (withoutSecrets, error) {
+	secrets, err := kube.SecretValues(manifest)
+	if err != nil {
+		return withoutSecrets{}, err
+	}
+	names, err := kube.Names(manifest)
+	if err != nil {
+		return withoutSecrets{}, err
+	}
+	return without(t, append(names, further...), append(secrets, more...))
+}
+
 // Text is a text of any kind.
 func (w withoutSecrets) Text(s string) string { return w.chart.TextWith(w.event, s) }
 
@@ -123,19 +136,10 @@ func hideInstalled(t *dispatch.Task, r names.Release, manifest, hooks []byte) {
 	warnOfSecrets(t, err)
 }
 
-// hideSecrets keeps the values of the Secrets in a manifest out of what is told, and more of them.
+// hideSecrets keeps the values of the Secrets in a manifest, and more values, out of what is told of the event.
 func hideSecrets(t *dispatch.Task, r names.Release, manifest []byte, more []string) error {
-	secrets, err := kube.SecretValues(manifest)
-	if err != nil {
-		return err
-	}
-	known, err := kube.Names(manifest)
-	if err != nil {
-		return err
-	}
 	w, _ := hub.Decode[hub.WorkloadDeployed](t.Event.Argument) // as far as it can be read
-	known = append(known, r.Name, r.Namespace, w.WorkloadName, w.TenantID, w.ChartName)
-	found, err := without(t, known, append(secrets, more...))
+	found, err := withoutSecretsOf(t, manifest, more, r.Name, r.Namespace, w.WorkloadName, w.TenantID, w.ChartName)
 	if err == nil {
 		t.Hide(found.chart)
 	}
